@@ -1,0 +1,123 @@
+package device
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"golang.org/x/crypto/acme"
+)
+
+const (
+	challengeType  = "device-attest-01"
+	identifierType = "permanent-identifier"
+	// nonceRetries is how often a request is repeated that the CA refused only
+	// because its anti-replay nonce had become stale.
+	nonceRetries = 5
+)
+
+// Order is an ACME order whose challenge the device has met: all that is left
+// is to finalize it, which is when step-ca calls its webhooks.
+type Order struct {
+	device *Device
+	client *acme.Client
+	uri    string
+	final  string
+}
+
+// Order places an order for the device's serial number with an ACME directory
+// and attests to it. Refusals are *acme.Error.
+func (d *Device) Order(ctx context.Context, client *http.Client, directory string) (*Order, error) {
+	account, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make account key: %w", err)
+	}
+	ca := &acme.Client{Key: account, HTTPClient: client, DirectoryURL: directory, RetryBackoff: backoff}
+	if _, err := ca.Register(ctx, &acme.Account{}, acme.AcceptTOS); err != nil {
+		return nil, fmt.Errorf("register account: %w", err)
+	}
+	order, err := ca.AuthorizeOrder(ctx, []acme.AuthzID{{Type: identifierType, Value: d.Serial}})
+	if err != nil {
+		return nil, fmt.Errorf("place order: %w", err)
+	}
+	for _, uri := range order.AuthzURLs {
+		if err := d.authorize(ctx, ca, uri); err != nil {
+			return nil, err
+		}
+	}
+	return &Order{device: d, client: ca, uri: order.URI, final: order.FinalizeURL}, nil
+}
+
+// authorize meets the device-attest-01 challenge of one authorization.
+func (d *Device) authorize(ctx context.Context, ca *acme.Client, uri string) error {
+	authz, err := ca.GetAuthorization(ctx, uri)
+	if err != nil {
+		return fmt.Errorf("get authorization: %w", err)
+	}
+	for _, challenge := range authz.Challenges {
+		if challenge.Type != challengeType {
+			continue
+		}
+		if challenge.Payload, err = d.attest(challenge.Token); err != nil {
+			return err
+		}
+		if _, err := ca.Accept(ctx, challenge); err != nil {
+			return fmt.Errorf("answer challenge: %w", err)
+		}
+		if _, err := ca.WaitAuthorization(ctx, uri); err != nil {
+			return fmt.Errorf("await authorization: %w", err)
+		}
+		return nil
+	}
+	return errors.New("the CA offers no " + challengeType + " challenge")
+}
+
+// Finalize asks for the certificate. After a refusal it may be called again:
+// step-ca keeps the order ready until it expires.
+func (o *Order) Finalize(ctx context.Context) (*x509.Certificate, error) {
+	return o.FinalizeAs(ctx, o.device.Serial)
+}
+
+// FinalizeAs is Finalize with a common name of the caller's choice in the
+// certificate request, as a device that lies would make it.
+func (o *Order) FinalizeAs(ctx context.Context, commonName string) (*x509.Certificate, error) {
+	template := &x509.CertificateRequest{Subject: pkix.Name{CommonName: commonName}}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, template, o.device.key)
+	if err != nil {
+		return nil, fmt.Errorf("make certificate request: %w", err)
+	}
+	chain, _, err := o.client.CreateOrderCert(ctx, o.final, csr, true)
+	if err != nil {
+		return nil, fmt.Errorf("finalize order: %w", err)
+	}
+	certificate, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		return nil, fmt.Errorf("parse certificate: %w", err)
+	}
+	return certificate, nil
+}
+
+// Status asks the CA how far the order is, such as "ready" or "valid".
+func (o *Order) Status(ctx context.Context) (string, error) {
+	order, err := o.client.GetOrder(ctx, o.uri)
+	if err != nil {
+		return "", fmt.Errorf("get order: %w", err)
+	}
+	return order.Status, nil
+}
+
+// backoff lets the client repeat a request for a stale nonce only. A server
+// error is what some tests wait for, and must not be hidden by a later success.
+func backoff(n int, _ *http.Request, resp *http.Response) time.Duration {
+	if n > nonceRetries || resp.StatusCode >= http.StatusInternalServerError {
+		return 0
+	}
+	return time.Millisecond
+}

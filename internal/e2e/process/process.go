@@ -1,0 +1,150 @@
+// Package process runs the programs under test, keeps what they print and ends
+// them by their own handle.
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// pollInterval is how often Await asks again.
+	pollInterval = 20 * time.Millisecond
+	// killDelay is how long a program may take to end after SIGTERM.
+	killDelay = 20 * time.Second
+)
+
+// Spec says what to run. Nothing of the caller's environment is inherited, so
+// that neither settings nor files of the user can change what happens.
+type Spec struct {
+	Path string
+	Args []string
+	Dir  string
+	Env  []string
+}
+
+// Process is a program that is running, or has run.
+type Process struct {
+	name   string
+	output *output
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // how it ended; read only after done is closed
+}
+
+// Start runs a program until it ends by itself, Stop is called or ctx ends.
+func Start(ctx context.Context, spec Spec) (*Process, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := command(ctx, spec)
+	p := &Process{
+		name:   filepath.Base(spec.Path),
+		output: new(output),
+		cancel: cancel,
+		done:   make(chan struct{}),
+	}
+	cmd.Stdout = p.output
+	cmd.Stderr = p.output
+	if err := cmd.Start(); err != nil {
+		cancel()
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	go func() {
+		defer close(p.done)
+		p.err = cmd.Wait()
+	}()
+	return p, nil
+}
+
+// Run runs a program to its end and returns its standard output. When it fails,
+// the error carries everything it printed.
+func Run(ctx context.Context, spec Spec) (string, error) {
+	cmd := command(ctx, spec)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout = &stdout
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s %q: %w\n%s%s", filepath.Base(spec.Path), spec.Args, err, &stdout, &stderr)
+	}
+	return stdout.String(), nil
+}
+
+func command(ctx context.Context, spec Spec) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, spec.Path, spec.Args...)
+	cmd.Dir = spec.Dir
+	// A nil Env would mean the caller's.
+	cmd.Env = append([]string{}, spec.Env...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = killDelay
+	return cmd
+}
+
+// Await calls ready again and again until it returns nil. It gives up when the
+// program ends or ctx does; the error then carries what the program printed.
+func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("%s ended early: %w\n%s", p.name, exitError(p.err), p.Output())
+		case <-ctx.Done():
+			return fmt.Errorf("await %s: %w (%w)\n%s", p.name, ctx.Err(), err, p.Output())
+		case <-ticker.C:
+		}
+	}
+}
+
+// Stop asks the program to end and waits until it has. It returns how the
+// program ended: nil for exit status 0.
+func (p *Process) Stop() error {
+	p.cancel()
+	<-p.done
+	// That is what exec reports of a program that was told to end and did so in
+	// order.
+	if errors.Is(p.err, context.Canceled) {
+		return nil
+	}
+	return p.err
+}
+
+// Output returns what the program has printed so far on either stream.
+func (p *Process) Output() string { return p.output.String() }
+
+// exitError gives an unexpected but orderly end a name.
+func exitError(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
+}
+
+// output is a buffer that may be read while a program writes to it.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write appends p.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+// String returns all that was written.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
