@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/e2e/connector"
 	"step-posture-connector/internal/e2e/device"
 	"step-posture-connector/internal/e2e/gate"
 	"step-posture-connector/internal/e2e/stepca"
@@ -153,16 +156,32 @@ func provisionerName(t *testing.T) string {
 	}, t.Name()))
 }
 
-// order has a new device of the given serial number attest to an ACME order.
-func (l *lab) order(t *testing.T, directory, serial string) *device.Order {
+// writeInventory writes jsonInventory into a folder.
+func writeInventory(t *testing.T, dir string) connector.Inventory {
+	t.Helper()
+	inventory := connector.Inventory{Path: filepath.Join(dir, "inventory.json"), Type: "json"}
+	if err := os.WriteFile(inventory.Path, []byte(jsonInventory), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return inventory
+}
+
+// device makes a new device.
+func (l *lab) device(t *testing.T, serial string) *device.Device {
 	t.Helper()
 	d, err := l.maker.Make(serial, "00008030-"+serial)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+// order has a new device of the given serial number attest to an ACME order.
+func (l *lab) order(t *testing.T, directory, serial string) *device.Order {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
 	defer cancel()
-	order, err := d.Order(ctx, l.client, directory)
+	order, err := l.device(t, serial).Order(ctx, l.client, directory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,11 @@
 package e2e_test
 
 import (
+	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"net/http"
 	"testing"
 
 	"step-posture-connector/internal/e2e/connector"
@@ -11,13 +15,138 @@ import (
 	"step-posture-connector/internal/e2e/stepca"
 )
 
-func testRenewal(t *testing.T, l *lab)         {}
-func testRenewalDisabled(t *testing.T, l *lab) {}
-func testSecretInConfig(t *testing.T, l *lab)  {}
+// These scenarios pin what docs/setup.md warns of. They show what step-ca does,
+// so that a new version of it that behaves differently is noticed.
 
-var _ = errors.New
-var _ connector.Config
-var _ device.Device
-var _ gate.Config
-var _ process.Spec
-var _ stepca.CA
+// testRenewal: step-ca renews without asking anybody, here with nobody left to
+// be asked.
+func testRenewal(t *testing.T, l *lab) {
+	if got, want := l.renew(t, stepca.Provisioner{Template: gate.Template}), http.StatusCreated; got != want {
+		t.Errorf("renewal with the connector down = %d, want %d", got, want)
+	}
+}
+
+// testRenewalDisabled: the remedy.
+func testRenewalDisabled(t *testing.T, l *lab) {
+	provisioner := stepca.Provisioner{Template: gate.Template, DisableRenewal: true}
+	if got, want := l.renew(t, provisioner), http.StatusUnauthorized; got != want {
+		t.Errorf("renewal where it is disabled = %d, want %d", got, want)
+	}
+}
+
+// renew gets a certificate, stops the connector and has the certificate renewed.
+func (l *lab) renew(t *testing.T, provisioner stepca.Provisioner) int {
+	t.Helper()
+	g := l.open(t, gate.Config{Provisioner: provisioner})
+	d, cert := l.issue(t, g)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	roots, err := l.ca.Roots()
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := d.Renew(t.Context(), roots, l.ca.URL(), cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
+// issue gets a known device its certificate.
+func (l *lab) issue(t *testing.T, g *gate.Gate) (*device.Device, *x509.Certificate) {
+	t.Helper()
+	d := l.device(t, knownSerial)
+	order, err := d.Order(t.Context(), l.client, g.DirectoryURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := finalize(t, order)
+	expectEnriched(t, cert, err)
+	return d, cert
+}
+
+// webhookID is the ID that an operator makes up for a webhook in ca.json.
+const webhookID = "5b1f3f0e-6a55-4b0e-9d53-3f1d0c6f7a10"
+
+// testSecretInConfig: an operator writes webhook and secret into ca.json, and
+// the same secret into the connector's configuration. step-ca does not read it
+// there and signs with the empty key, which everybody has.
+func testSecretInConfig(t *testing.T, l *lab) {
+	// 64 bytes, as step-ca makes them.
+	secret := "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw=="
+	own := &lab{programs: l.programs}
+	own.ca = own.initCA(t, false)
+	own.startCA(t)
+	dir := t.TempDir()
+	certificate, key, err := own.ca.IssueServer(t.Context(), dir, stepca.EC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := connector.Config{
+		Binary: own.programs.Connector(), Dir: dir, Certificate: certificate, Key: key,
+		Webhook:   stepca.Credentials{ID: webhookID, Secret: secret},
+		Inventory: writeInventory(t, dir),
+	}
+	provisioner := stepca.Provisioner{Name: "by-hand", AttestationRoots: own.maker.RootPEM()}
+	if err := own.ca.AddProvisioner(t.Context(), provisioner); err != nil {
+		t.Fatal(err)
+	}
+	c := own.startByHand(t, config)
+
+	expectServerError(t, own.order(t, own.ca.DirectoryURL(provisioner.Name), knownSerial))
+	expectLog(t, c, "[DENY]", "401", "step ca provisioner webhook add")
+}
+
+// startByHand starts the connector, and the CA again with the webhook in ca.json.
+func (l *lab) startByHand(t *testing.T, config connector.Config) *connector.Connector {
+	t.Helper()
+	var c *connector.Connector
+	err := process.RetryPort(t.Context(), func(ctx context.Context, port int) error {
+		config.Port = port
+		var err error
+		if c, err = connector.Start(ctx, config); err != nil {
+			return err
+		}
+		if err := l.ca.Stop(); err != nil {
+			return err
+		}
+		if err := l.ca.EditConfig(withWebhook(port, config.Webhook)); err != nil {
+			return err
+		}
+		return l.ca.Start(ctx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Errorf("stop connector: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the connector printed:\n%s", c.Log())
+		}
+	})
+	return c
+}
+
+// withWebhook writes a webhook into the ACME provisioner of a ca.json.
+func withWebhook(port int, credentials stepca.Credentials) func(map[string]any) error {
+	return func(config map[string]any) error {
+		authority, _ := config["authority"].(map[string]any)
+		provisioners, _ := authority["provisioners"].([]any)
+		for _, each := range provisioners {
+			provisioner, ok := each.(map[string]any)
+			if !ok || provisioner["type"] != "ACME" {
+				continue
+			}
+			provisioner["options"] = map[string]any{"webhooks": []any{map[string]any{
+				"id": credentials.ID, "secret": credentials.Secret, "name": gate.WebhookName,
+				"url":  fmt.Sprintf("https://127.0.0.1:%d/webhook/device-attest", port),
+				"kind": stepca.Enriching, "certType": "X509",
+			}}}
+			return nil
+		}
+		return errors.New("no ACME provisioner in ca.json")
+	}
+}
