@@ -11,11 +11,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // modulePath names the module whose tools are built, and therefore the folder
 // that Locate has to be called in.
 const modulePath = "step-posture-connector/internal/e2e"
+
+// interruptDelay is how long the go command may take to end when it is told to.
+const interruptDelay = 20 * time.Second
 
 // Toolchain knows where the sources and the built programs are.
 type Toolchain struct {
@@ -81,7 +85,10 @@ func build(ctx context.Context, dir string, args ...string) error {
 	args = append([]string{"build", "-buildvcs=false"}, args...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "PWD="+dir)
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	// The go command removes its temporary files when it is interrupted.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = interruptDelay
 	if _, err := cmd.Output(); err != nil {
 		return fmt.Errorf("go %s: %w", strings.Join(args, " "), withStderr(err))
 	}
