@@ -1,0 +1,42 @@
+package audit
+
+import "strings"
+
+const (
+	maxShown  = 256  // bytes of one value that others chose
+	maxReason = 1024 // bytes of a reason, which may hold a longer error text
+
+	maxRequestID = 64
+)
+
+// Clean makes text that others chose fit for a log line: control characters and what is not ASCII
+// become question marks, and it ends after limit bytes.
+func Clean(text string, limit int) string {
+	cut := len(text) > limit
+	if cut {
+		text = text[:limit]
+	}
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	if cut {
+		text += "..."
+	}
+	return text
+}
+
+// CleanRequestID keeps of an X-Request-Id only the characters A-Z a-z 0-9 . _ : - and at most 64
+// of them. step-ca hands the header on from its own clients, so anybody may have chosen it.
+func CleanRequestID(text string) string {
+	var kept strings.Builder
+	for i := 0; i < len(text) && kept.Len() < maxRequestID; i++ {
+		switch c := text[i]; {
+		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', strings.IndexByte("._:-", c) >= 0:
+			kept.WriteByte(c)
+		}
+	}
+	return kept.String()
+}

@@ -1,0 +1,135 @@
+// Package audit records what was decided: one Event for each request, filled on the request's
+// way and written once, at its end.
+package audit
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// The keys of the log event. docs/logging.md describes them; a test compares the two.
+const (
+	KeyReference     = "reference"
+	KeyDecision      = "decision"
+	KeyCode          = "code"
+	KeyReason        = "reason"
+	KeyIdentifier    = "permanent-identifier"
+	KeyMode          = "mode"
+	KeyProvider      = "provider"
+	KeyProviderTime  = "provider-time"
+	KeyWebhookID     = "webhook-id"
+	KeyProvisioner   = "provisioner"
+	KeyRequestID     = "request-id"
+	KeyStatus        = "status"
+	KeyDuration      = "duration"
+	KeyMethod        = "method"
+	KeyPath          = "path"
+	KeyRemoteAddress = "remote-address"
+	KeyStack         = "stack"
+)
+
+// Event is what is known about one request. Empty fields are left out of the log.
+type Event struct {
+	Reference     string
+	Authenticated bool // whether the signature was verified
+	Allowed       bool
+	Code          string // of the refusal or the fault; empty when allowed
+	Reason        string // the full reason, for the administrator only
+	Identifier    string
+	Mode          string
+	Provider      string
+	ProviderTime  time.Duration // zero when the provider was not asked
+	WebhookID     string
+	Provisioner   string
+	RequestID     string
+	Status        int // of the HTTP answer
+	Duration      time.Duration
+	Method        string
+	Path          string
+	RemoteAddress string
+	Stack         string // of a panic
+}
+
+// reference characters: digits and upper-case letters without I, L, O and U, which people misread.
+const referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// NewReference returns eight random characters that name one decision, short enough to be read
+// out on the telephone.
+func NewReference() string {
+	var random [5]byte // 40 bits are eight characters of 5 bits
+	_, _ = rand.Read(random[:])
+	return base32.NewEncoding(referenceAlphabet).EncodeToString(random[:])
+}
+
+// Log writes the event as one log line: information for a decision, a warning for a request that
+// was no valid request, an error when the connector could not do its work.
+func (e *Event) Log(log logrus.FieldLogger) {
+	entry := log.WithFields(e.fields())
+	switch {
+	case e.Status >= http.StatusInternalServerError:
+		entry.Error(e.message())
+	case e.Status >= http.StatusBadRequest:
+		entry.Warn(e.message())
+	default:
+		entry.Info(e.message())
+	}
+}
+
+func (e *Event) decision() string {
+	if e.Allowed {
+		return "allow"
+	}
+	return "deny"
+}
+
+func (e *Event) message() string {
+	verdict := "[DENY]"
+	if e.Allowed {
+		verdict = "[ALLOW]"
+	}
+	if e.Identifier == "" {
+		return verdict
+	}
+	return verdict + " " + Clean(e.Identifier, maxShown)
+}
+
+func (e *Event) fields() logrus.Fields {
+	fields := logrus.Fields{
+		KeyReference: e.Reference,
+		KeyDecision:  e.decision(),
+		KeyStatus:    e.Status,
+		KeyDuration:  milliseconds(e.Duration),
+	}
+	for key, value := range map[string]string{
+		KeyCode:          e.Code,
+		KeyReason:        Clean(e.Reason, maxReason),
+		KeyIdentifier:    Clean(e.Identifier, maxShown),
+		KeyMode:          Clean(e.Mode, maxShown),
+		KeyProvider:      e.Provider,
+		KeyWebhookID:     Clean(e.WebhookID, maxShown),
+		KeyProvisioner:   Clean(e.Provisioner, maxShown),
+		KeyRequestID:     e.RequestID,
+		KeyMethod:        Clean(e.Method, maxShown),
+		KeyPath:          Clean(e.Path, maxShown),
+		KeyRemoteAddress: e.RemoteAddress,
+		KeyStack:         e.Stack,
+	} {
+		if value != "" {
+			fields[key] = value
+		}
+	}
+	if e.ProviderTime > 0 {
+		fields[KeyProviderTime] = milliseconds(e.ProviderTime)
+	}
+	return fields
+}
+
+// milliseconds shows every duration in the same unit, so that lines can be compared and sorted.
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64) + "ms"
+}

@@ -1,0 +1,121 @@
+// Package command is the command line.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/daemon"
+)
+
+// The exit codes. They are part of the product's interface.
+const (
+	ExitOK    = 0
+	ExitError = 1 // the work could not be done
+	ExitDeny  = 2 // lookup: the device would be denied
+	ExitUsage = 64
+)
+
+// Process is what a command needs of the process it runs in.
+type Process struct {
+	Args    []string // without the name of the program
+	Environ []string // as os.Environ returns it
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Version string
+	Commit  string
+}
+
+// exit ends a command with a code; the error, where there is one, was not yet told.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func failed(err error) error { return &exit{ExitError, err} }
+
+// Run carries out the command line and returns the exit code. The daemon runs until ctx is done.
+func Run(ctx context.Context, p Process) int {
+	err := root(&p).ExecuteContext(ctx)
+	ended := &exit{}
+	switch {
+	case err == nil:
+		return ExitOK
+	case !errors.As(err, &ended):
+		// Whatever did not come from a command's own work came from reading the command line.
+		_, _ = fmt.Fprintf(p.Stderr, "%v\nTry 'step-posture-connector --help'.\n", err)
+		return ExitUsage
+	case ended.err != nil:
+		_, _ = fmt.Fprintln(p.Stderr, ended.err)
+	}
+	return ended.code
+}
+
+func root(p *Process) *cobra.Command {
+	var envFile string
+	c := &cobra.Command{
+		Use:   "step-posture-connector",
+		Short: "Decide for step-ca which attested devices get a certificate",
+		Long: "step-posture-connector answers the webhooks of step-ca during ACME device-attest-01 orders:\n" +
+			"it looks the attested device up in an inventory and allows or denies the certificate.\n\n" +
+			"It is configured by environment variables, which may stand in an env file.\n" +
+			"Without a command it runs the daemon.",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	c.SetArgs(p.Args)
+	c.SetOut(p.Stdout)
+	c.SetErr(p.Stderr)
+	c.PersistentFlags().StringVar(&envFile, "env-file", config.DefaultEnvFile,
+		"file with environment variables; what the environment sets wins")
+
+	load := func() (*daemon.Daemon, error) {
+		environ, err := config.Environ(p.Environ, envFile, c.PersistentFlags().Changed("env-file"))
+		if err != nil {
+			return nil, failed(fmt.Errorf("configuration: %w", err))
+		}
+		d, err := daemon.Load(environ)
+		if err != nil {
+			return nil, failed(fmt.Errorf("configuration:\n%w", err))
+		}
+		return d, nil
+	}
+	serve := serveCommand(load)
+	c.RunE = serve.RunE
+	c.AddCommand(serve, checkCommand(load), lookupCommand(load), versionCommand(p))
+	return c
+}
+
+// loader loads the configuration that the command line names.
+type loader func() (*daemon.Daemon, error)
+
+func versionCommand(p *Process) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print version, commit and Go version",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(c.OutOrStdout(), "step-posture-connector %s\ncommit %s\n%s\n", p.Version, p.Commit, runtime.Version())
+			if err != nil {
+				return failed(err)
+			}
+			return nil
+		},
+	}
+}

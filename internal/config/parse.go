@@ -1,0 +1,177 @@
+// Package config turns environment variables into typed configuration.
+//
+// Each part of the product declares a struct whose tags say everything about its variables:
+//
+//	env:"NAME,required"   the variable; see https://pkg.go.dev/github.com/caarlos0/env/v11
+//	envDefault:"10"       what an unset variable means
+//	range:"1-300"         the numbers that are accepted, for a Whole
+//	choice:"csv,json"     the words that are accepted, for a string
+//	accepted:"…"          what is accepted, in words, where neither of the two says it
+package config
+
+import (
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Problem is one thing that is wrong with one variable. It never holds the value of a secret.
+type Problem struct {
+	Variable string
+	Text     string // what is wrong
+	Accepted string // what would be right; may be empty where Text says so
+}
+
+func (p Problem) Error() string {
+	if p.Accepted == "" {
+		return p.Variable + ": " + p.Text
+	}
+	return p.Variable + ": " + p.Text + "; accepted: " + p.Accepted
+}
+
+// Problems are all the problems of a configuration. Its text has one line for each.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// about reports whether there is a problem with a variable already.
+func (ps Problems) about(variable string) bool {
+	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Variable == variable })
+}
+
+// Parse fills into from environ. An empty variable counts as unset. It returns every Problem, in
+// the order of the fields.
+func Parse[T any](environ map[string]string, into *T) Problems {
+	given := maps.Clone(environ)
+	maps.DeleteFunc(given, func(_, value string) bool { return value == "" })
+	fields := fieldsOf[T]()
+
+	var problems Problems
+	for _, f := range fields {
+		if p, wrong := resolveFile(given, f); wrong {
+			problems = append(problems, p)
+		}
+	}
+	for _, p := range reword(env.ParseWithOptions(into, env.Options{Environment: given}), fields) {
+		// A secret whose file cannot be read is not unset as well.
+		if p.Text != textNotSet || !problems.about(p.Variable) && !problems.about(p.Variable+fileSuffix) {
+			problems = append(problems, p)
+		}
+	}
+	value := reflect.ValueOf(into).Elem()
+	for _, f := range fields {
+		if text, wrong := f.check(value.FieldByName(f.name)); wrong && !problems.about(f.variable) {
+			problems = append(problems, Problem{f.variable, text, f.accepted()})
+		}
+	}
+	position := func(p Problem) int {
+		name := strings.TrimSuffix(p.Variable, fileSuffix)
+		return slices.IndexFunc(fields, func(f field) bool { return f.variable == name })
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int { return position(a) - position(b) })
+	return problems
+}
+
+// Names returns the variables that T declares, with those that take a NAME_FILE in its place.
+func Names[T any]() []string {
+	var names []string
+	for _, f := range fieldsOf[T]() {
+		names = append(names, f.variable)
+		if f.secret {
+			names = append(names, f.variable+fileSuffix)
+		}
+	}
+	return names
+}
+
+const textNotSet = "not set"
+
+// field is what the tags of one struct field say.
+type field struct {
+	name, variable string
+	tag            reflect.StructTag
+	secret         bool
+}
+
+func fieldsOf[T any]() []field {
+	var fields []field
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		variable, _, _ := strings.Cut(f.Tag.Get("env"), ",")
+		if variable == "" {
+			continue
+		}
+		secret := f.Type == reflect.TypeFor[Secret]() || f.Type == reflect.TypeFor[Secrets]()
+		fields = append(fields, field{f.Name, variable, f.Tag, secret})
+	}
+	return fields
+}
+
+// accepted says in words what the field takes.
+func (f field) accepted() string {
+	if low, high, ok := strings.Cut(f.tag.Get("range"), "-"); ok {
+		return "a whole number from " + low + " to " + high
+	}
+	if choice := f.tag.Get("choice"); choice != "" {
+		return strings.ReplaceAll(choice, ",", " or ")
+	}
+	return f.tag.Get("accepted")
+}
+
+// check holds a value to its range or choice; zero values were judged by "required" already.
+func (f field) check(value reflect.Value) (text string, wrong bool) {
+	switch number, isWhole := value.Interface().(Whole); {
+	case isWhole:
+		low, high, _ := strings.Cut(f.tag.Get("range"), "-")
+		text = strconv.Itoa(int(number))
+		wrong = outside(int(number), low, high)
+	case f.tag.Get("choice") != "" && value.String() != "":
+		text = value.String()
+		wrong = !slices.Contains(strings.Split(f.tag.Get("choice"), ","), text)
+	}
+	return quote(text), wrong
+}
+
+func outside(number int, low, high string) bool {
+	least, errLow := strconv.Atoi(low)
+	most, errHigh := strconv.Atoi(high)
+	// Without a readable range nothing is accepted: that is a fault of ours, and a test would see it.
+	return errLow != nil || errHigh != nil || number < least || number > most
+}
+
+// reword turns the env library's errors into problems in an operator's words. Its own texts are
+// not shown: some repeat the value.
+func reword(err error, fields []field) Problems {
+	var all env.AggregateError
+	if err != nil && !errors.As(err, &all) {
+		return Problems{{"configuration", "cannot be read", ""}}
+	}
+	var problems Problems
+	for _, err := range all.Errors {
+		var notSet env.VarIsNotSetError
+		var parse env.ParseError
+		switch {
+		case errors.As(err, &notSet):
+			i := slices.IndexFunc(fields, func(f field) bool { return f.variable == notSet.Key })
+			problems = append(problems, Problem{notSet.Key, textNotSet, fields[i].accepted()})
+		case errors.As(err, &parse):
+			i := slices.IndexFunc(fields, func(f field) bool { return f.name == parse.Name })
+			for line := range strings.Lines(parse.Err.Error()) {
+				problems = append(problems, Problem{fields[i].variable, strings.TrimSuffix(line, "\n"), fields[i].accepted()})
+			}
+		default:
+			problems = append(problems, Problem{"configuration", "cannot be read", ""})
+		}
+	}
+	return problems
+}

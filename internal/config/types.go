@@ -1,0 +1,141 @@
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Whole is a whole number in decimal digits; its range is in the field's tag.
+type Whole int
+
+// UnmarshalText accepts digits only: no sign, no blanks, no other base.
+func (w *Whole) UnmarshalText(text []byte) error {
+	number, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
+		return errors.New(quote(string(text)))
+	}
+	*w = Whole(number) //nolint:gosec // G115: ParseUint was held to 31 bits.
+	return nil
+}
+
+// Seconds returns the number as a duration of so many seconds.
+func (w Whole) Seconds() time.Duration { return time.Duration(w) * time.Second }
+
+// Switch is 0 (off) or 1 (on).
+type Switch bool
+
+// UnmarshalText accepts 0 and 1. Anything else could be meant either way, so it is refused.
+func (s *Switch) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "0":
+		*s = false
+	case "1":
+		*s = true
+	default:
+		return errors.New(quote(string(text)))
+	}
+	return nil
+}
+
+// Path is the path of a file.
+type Path string
+
+const longestPath = 4096 // bytes, PATH_MAX of Linux
+
+// UnmarshalText refuses what is no path but the contents of a file: a private key that was pasted
+// in place of its path must not turn up in the error of opening it.
+func (p *Path) UnmarshalText(text []byte) error {
+	if len(text) > longestPath || strings.ContainsAny(string(text), "\n\r\x00") || strings.Contains(string(text), "-----BEGIN") {
+		return errors.New("not a path; it looks like the contents of a file")
+	}
+	*p = Path(text)
+	return nil
+}
+
+// UUIDs is a list of webhook IDs, in lower case.
+type UUIDs []string
+
+// UnmarshalText accepts UUIDs separated by commas, with blanks around them, none twice.
+func (u *UUIDs) UnmarshalText(text []byte) error {
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	first := map[string]int{}
+	var problems []error
+	for i, entry := range splitList(string(text)) {
+		id := strings.ToLower(entry)
+		switch before, repeated := first[id]; {
+		case !form.MatchString(id):
+			// The entry is not quoted: it may be a secret that was put into the wrong variable.
+			problems = append(problems, fmt.Errorf("entry %d is not a UUID", i+1))
+		case repeated:
+			problems = append(problems, fmt.Errorf("entry %d repeats entry %d", i+1, before))
+		default:
+			first[id] = i + 1
+		}
+		*u = append(*u, id)
+	}
+	return errors.Join(problems...)
+}
+
+// leastSecret is the length, in bytes, below which a signing secret could be guessed; step-ca makes 64.
+const leastSecret = 32
+
+// Secrets is a list of signing secrets, decoded.
+type Secrets struct{ list []Secret }
+
+// UnmarshalText accepts standard base64, separated by commas or line ends, of at least 32 bytes each.
+func (s *Secrets) UnmarshalText(text []byte) error {
+	var problems []error
+	separated := strings.NewReplacer("\r\n", ",", "\n", ",").Replace(strings.TrimRight(string(text), "\r\n"))
+	for i, entry := range splitList(separated) {
+		secret, err := base64.StdEncoding.Strict().DecodeString(entry)
+		switch {
+		case entry == "":
+			problems = append(problems, fmt.Errorf("entry %d is empty", i+1))
+		case err != nil:
+			problems = append(problems, fmt.Errorf("entry %d is not standard base64", i+1))
+		case len(secret) < leastSecret:
+			problems = append(problems, fmt.Errorf("entry %d has %d bytes when decoded, fewer than %d", i+1, len(secret), leastSecret))
+		}
+		s.list = append(s.list, NewSecret(secret))
+	}
+	return errors.Join(problems...)
+}
+
+// List returns the secrets in the order they were given.
+func (s Secrets) List() []Secret { return s.list }
+
+// Words is a list of words separated by commas.
+type Words []string
+
+// UnmarshalText accepts words separated by commas, with blanks around them.
+func (w *Words) UnmarshalText(text []byte) error {
+	for i, entry := range splitList(string(text)) {
+		if entry == "" {
+			return fmt.Errorf("entry %d is empty", i+1)
+		}
+		*w = append(*w, entry)
+	}
+	return nil
+}
+
+func splitList(text string) []string {
+	entries := strings.Split(text, ",")
+	for i, entry := range entries {
+		entries[i] = strings.TrimSpace(entry)
+	}
+	return entries
+}
+
+// quote shows a value only when it is short and plain. A quotation mark that is missing in .env
+// makes the lines that follow, secrets among them, part of a value.
+func quote(value string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9._:/+-]{1,16}$`).MatchString(value) {
+		return strconv.Quote(value) + " is not accepted"
+	}
+	return "the value is not accepted"
+}

@@ -1,0 +1,100 @@
+package posture
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Code is the stable name of a refusal. It is part of the product's interface: step-ca
+// turns it into urn:smallstep:acme:error:<code> for the ACME client.
+type Code string
+
+// The refusals that follow from the inventory and the policy.
+const (
+	DeviceNotFound   Code = "deviceNotFound"
+	DeviceAmbiguous  Code = "deviceAmbiguous"
+	DeviceNotManaged Code = "deviceNotManaged"
+	DeviceNotInGroup Code = "deviceNotInGroup"
+)
+
+// Decision is the answer about one device. Only Policy.Authorize makes one that allows;
+// the zero Decision refuses.
+type Decision struct {
+	allow  bool
+	code   Code
+	reason string
+	data   json.RawMessage
+}
+
+// Allowed reports whether the device may have a certificate.
+func (d Decision) Allowed() bool { return d.allow }
+
+// Code names the refusal; it is empty when the device is allowed.
+func (d Decision) Code() Code { return d.code }
+
+// Reason tells the administrator why. It is for logs: it may name groups, which the
+// person at the device must not be told.
+func (d Decision) Reason() string { return d.reason }
+
+// Data is the JSON object for the certificate template; it is empty when there is none.
+func (d Decision) Data() json.RawMessage { return d.data }
+
+func deny(code Code, reason string) Decision {
+	return Decision{code: code, reason: reason}
+}
+
+// Policy is what a device that is in the inventory must fulfill besides.
+// The zero Policy asks only that the device is managed.
+type Policy struct {
+	// RequiredGroups names, for a device type, the group that devices of that type must be a
+	// member of. Names are compared byte for byte.
+	RequiredGroups map[DeviceType]string
+}
+
+// Authorize decides about d. It is the only maker of a Decision that allows.
+func (p Policy) Authorize(d Device) Decision {
+	// Fail closed: a record that does not say it is managed is not.
+	if !d.Managed {
+		return deny(DeviceNotManaged, "the inventory has the device but does not manage it")
+	}
+	group := p.RequiredGroups[d.Type]
+	if group != "" && !slices.Contains(d.Groups, group) {
+		return deny(DeviceNotInGroup, fmt.Sprintf("not a member of the required group %q", group))
+	}
+	reason := "in the inventory"
+	if group != "" {
+		reason = fmt.Sprintf("in the inventory, member of the required group %q", group)
+	}
+	return Decision{allow: true, reason: reason, data: d.Data}
+}
+
+// Decider asks an inventory and judges by a policy what it answered.
+type Decider struct {
+	// Name is the provider's name, for logs.
+	Name     string
+	Provider Provider
+	Policy   Policy
+}
+
+// Decide looks the device up, checks that the record is the one asked for, and applies the policy.
+// An error means that no decision could be made; the caller must not let the device pass.
+func (dc Decider) Decide(ctx context.Context, q Query) (Decision, error) {
+	device, err := dc.Provider.Lookup(ctx, q)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return deny(DeviceNotFound, err.Error()), nil
+	case errors.Is(err, ErrAmbiguous):
+		return deny(DeviceAmbiguous, err.Error()), nil
+	case err != nil:
+		return Decision{}, fmt.Errorf("look up device: %w", err)
+	}
+	// Fail closed: an inventory that returns another device than the one asked for cannot be
+	// believed about anything. That is a fault of the inventory, not a refusal of the device.
+	if !q.Identifier.Names(device) {
+		return Decision{}, errors.New("the inventory returned a record with another identifier")
+	}
+	return dc.Policy.Authorize(device), nil
+}

@@ -1,0 +1,72 @@
+package posture
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+)
+
+// The two answers of an inventory that are not a device and not a fault.
+var (
+	// ErrNotFound says that the inventory answered and has no such device.
+	ErrNotFound = errors.New("no such device in the inventory")
+	// ErrAmbiguous says that the inventory has several devices with the identifier.
+	ErrAmbiguous = errors.New("several devices in the inventory bear the identifier")
+)
+
+// DeviceType says which kind of device is asked for. Inventories that keep all kinds together
+// ignore it; the zero value leaves the choice to the provider.
+type DeviceType string
+
+// The device types of the mode parameter.
+const (
+	AnyDevice    DeviceType = "any"
+	MobileDevice DeviceType = "mobiledevice"
+	Computer     DeviceType = "computer"
+)
+
+// ParseDeviceType accepts any, mobiledevice and computer, and the empty string as "not given".
+func ParseDeviceType(text string) (DeviceType, error) {
+	switch t := DeviceType(text); t {
+	case "", AnyDevice, MobileDevice, Computer:
+		return t, nil
+	}
+	return "", errors.New("mode is not one of mobiledevice, computer, any")
+}
+
+// Query asks an inventory for one device.
+type Query struct {
+	Identifier Identifier
+	Type       DeviceType
+}
+
+// Device is what an inventory knows about one device: facts, no verdict.
+// The zero Device is not managed and so is never allowed.
+type Device struct {
+	// Identifier is the one that the inventory's own record bears, not the one asked for.
+	Identifier string
+	// Type is the kind of device, or empty where the inventory does not tell them apart.
+	Type DeviceType
+	// Managed says that the inventory's owner manages the device now.
+	Managed bool
+	// Groups are the names of the groups the device is a member of.
+	Groups []string
+	// Data is a JSON object with facts for the certificate template; empty means there are none.
+	Data json.RawMessage
+}
+
+// Provider is an inventory of devices.
+type Provider interface {
+	// Lookup returns the single device q identifies.
+	// It returns ErrNotFound when the inventory answered and has no such device,
+	// ErrAmbiguous when it has several, and any other error when it could not answer.
+	// It returns by ctx's deadline and is safe for concurrent use.
+	Lookup(ctx context.Context, q Query) (Device, error)
+}
+
+// Checker is a Provider that can tell, at start, whether it will be able to answer.
+type Checker interface {
+	// Check contacts the inventory once and says what it found there.
+	// Its error says what an operator has to mend.
+	Check(ctx context.Context) (found string, err error)
+}

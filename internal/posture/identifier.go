@@ -1,0 +1,69 @@
+// Package posture is the domain: what a device is, who knows it, and what is decided about it.
+// It knows neither HTTP nor any vendor.
+package posture
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxIdentifier is the longest identifier that is looked up, in bytes. Serial numbers and UDIDs are
+// far shorter; the bound keeps hostile ones out of queries, logs and error texts.
+const maxIdentifier = 256
+
+// Identifier is a permanent identifier (serial number, UDID) that is fit to be looked up.
+// Only ParseIdentifier makes one; the zero value names no device.
+type Identifier struct {
+	text string
+	key  string
+}
+
+// ParseIdentifier checks that text can be a permanent identifier: 1 to 256 bytes of printable ASCII
+// without blanks at its ends. Its errors do not repeat text.
+func ParseIdentifier(text string) (Identifier, error) {
+	switch {
+	case text == "":
+		return Identifier{}, errors.New("identifier is empty")
+	case len(text) > maxIdentifier:
+		return Identifier{}, fmt.Errorf("identifier is longer than %d bytes", maxIdentifier)
+	case text[0] == ' ' || text[len(text)-1] == ' ':
+		return Identifier{}, errors.New("identifier begins or ends with a blank")
+	}
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return Identifier{}, fmt.Errorf("identifier has a byte that is not printable ASCII at position %d", i+1)
+		}
+	}
+	return Identifier{text: text, key: upperASCII(text)}, nil
+}
+
+// String returns the identifier as it was given.
+func (id Identifier) String() string { return id.text }
+
+// Key returns the form in which identifiers are compared: identifiers that differ only in ASCII
+// case have the same key. The zero Identifier has the empty key, which no device has.
+func (id Identifier) Key() string { return id.key }
+
+// Names reports whether d itself carries this identifier. It is asked of every record a provider
+// returns, because a vendor's search may return another device than the one asked for.
+func (id Identifier) Names(d Device) bool {
+	return id.key != "" && id.key == upperASCII(strings.Trim(d.Identifier, " "))
+}
+
+// upperASCII folds ASCII letters only: under Unicode folding U+212A (KELVIN SIGN) would equal K,
+// and one device could pass for another.
+func upperASCII(s string) string {
+	for i := range len(s) {
+		if c := s[i]; 'a' <= c && c <= 'z' {
+			folded := []byte(s)
+			for j := i; j < len(folded); j++ {
+				if 'a' <= folded[j] && folded[j] <= 'z' {
+					folded[j] -= 'a' - 'A'
+				}
+			}
+			return string(folded)
+		}
+	}
+	return s
+}

@@ -1,0 +1,94 @@
+// Package file is the inventory that is a JSON or CSV file.
+package file
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
+)
+
+// Config says where the inventory is.
+type Config struct {
+	Path config.Path `env:"FILE_PATH,required" accepted:"the path of the inventory file"`
+	Type string      `env:"FILE_TYPE,required" choice:"csv,json"`
+}
+
+// Provider answers from an inventory that was read into memory.
+type Provider struct {
+	path    string
+	devices map[string]device // by Identifier.Key
+}
+
+// device is one entry of the inventory, as the file has it.
+type device struct {
+	identifier string
+	data       json.RawMessage // an object
+}
+
+// Open reads the inventory and judges it as configuration. The strings are warnings for the operator.
+func Open(c Config) (posture.Decider, []string, error) {
+	p, warnings, err := New(c)
+	if err != nil {
+		var problems config.Problems
+		for line := range strings.Lines(err.Error()) {
+			problems = append(problems, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n")})
+		}
+		return posture.Decider{}, nil, problems
+	}
+	// The zero Policy: whoever is in the file is managed, and a file has no groups.
+	return posture.Decider{Provider: p}, warnings, nil
+}
+
+// New reads the inventory, whole: an inventory with a fault in it is not used in part, because what
+// is missing in it would be refused without anybody knowing why. The error has a line for each fault.
+func New(c Config) (*Provider, []string, error) {
+	file, err := os.Open(string(c.Path))
+	if err != nil {
+		return nil, nil, fmt.Errorf("inventory: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	read := readJSON
+	if c.Type == "csv" {
+		read = readCSV
+	}
+	in := newInventory()
+	if err := read(withoutMark(file), in); err != nil {
+		in.faults = append(in.faults, err)
+	}
+	if len(in.faults) > 0 {
+		return nil, nil, in.err(string(c.Path))
+	}
+	return &Provider{string(c.Path), in.devices}, in.warnings(string(c.Path)), nil
+}
+
+// Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
+func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
+	found, ok := p.devices[q.Identifier.Key()]
+	if !ok {
+		return posture.Device{}, posture.ErrNotFound
+	}
+	return posture.Device{Identifier: found.identifier, Managed: true, Data: found.data}, nil
+}
+
+// Check implements posture.Checker. What could be wrong with the file was found when it was read.
+func (p *Provider) Check(context.Context) (string, error) {
+	return fmt.Sprintf("%d devices in %s", len(p.devices), p.path), nil
+}
+
+// withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.
+func withoutMark(r io.Reader) io.Reader {
+	buffered := bufio.NewReaderSize(r, 64<<10)
+	mark := []byte("\xef\xbb\xbf")
+	if start, _ := buffered.Peek(len(mark)); bytes.Equal(start, mark) {
+		_, _ = buffered.Discard(len(mark))
+	}
+	return buffered
+}

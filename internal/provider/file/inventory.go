@@ -1,0 +1,125 @@
+package file
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"reflect"
+	"strings"
+
+	"step-posture-connector/internal/posture"
+)
+
+// maxFaults is how many faults of a file are told at once.
+const maxFaults = 10
+
+// inventory gathers the devices of one file, and what is wrong with them.
+type inventory struct {
+	devices map[string]device
+	faults  []error
+	more    int // faults beyond maxFaults
+	repeats int
+	repeat  string // where the first exact repeat is
+}
+
+func newInventory() *inventory {
+	return &inventory{devices: map[string]device{}}
+}
+
+// add takes one device; place says where in the file it stands.
+func (in *inventory) add(place, identifier string, data json.RawMessage) {
+	identifier = strings.TrimSpace(identifier)
+	id, err := posture.ParseIdentifier(identifier)
+	if err != nil {
+		in.fault(place, err)
+		return
+	}
+	before, repeated := in.devices[id.Key()]
+	switch {
+	case !repeated:
+		in.devices[id.Key()] = device{identifier, data}
+	case !sameJSON(before.data, data):
+		in.fault(place, fmt.Errorf("identifier %q stands here a second time, with other data", identifier))
+	default:
+		in.repeats++
+		if in.repeats == 1 {
+			in.repeat = place
+		}
+	}
+}
+
+func (in *inventory) fault(place string, err error) {
+	if len(in.faults) == maxFaults {
+		in.more++
+		return
+	}
+	in.faults = append(in.faults, fmt.Errorf("%s: %w", place, err))
+}
+
+// err returns the faults that were found, each with the file's name.
+func (in *inventory) err(path string) error {
+	if in.more > 0 {
+		in.faults = append(in.faults, fmt.Errorf("and %d more", in.more))
+	}
+	named := make([]error, len(in.faults))
+	for i, fault := range in.faults {
+		named[i] = fmt.Errorf("inventory %s: %w", path, fault)
+	}
+	return errors.Join(named...)
+}
+
+func (in *inventory) warnings(path string) []string {
+	var warnings []string
+	if len(in.devices) == 0 {
+		warnings = append(warnings, fmt.Sprintf("inventory %s: it has no devices; every request will be refused", path))
+	}
+	if in.repeats > 0 {
+		warnings = append(warnings, fmt.Sprintf("inventory %s: %s: exact repeat of a device (%d in the file)", path, in.repeat, in.repeats))
+	}
+	return warnings
+}
+
+// sameJSON compares two JSON texts by value: blanks, the order of members and the way a string or a
+// number is written make no difference.
+func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	const bitsPerDigit = 4
+	precision := uint(64 + bitsPerDigit*max(len(a), len(b))) //nolint:gosec // G115: a length is not negative
+	x, errX := decodeValue(a, precision)
+	y, errY := decodeValue(b, precision)
+	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
+}
+
+func decodeValue(text json.RawMessage, precision uint) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, fmt.Errorf("decode value: %w", err)
+	}
+	return normalNumbers(value, precision), nil
+}
+
+// normalNumbers replaces numbers by a form that equal numbers share. With enough bits for every
+// digit it is exact: 1, 1.0 and 10e-1 are equal, 12345678901234567890 and 12345678901234567891 are not.
+func normalNumbers(value any, precision uint) any {
+	switch v := value.(type) {
+	case json.Number:
+		if number, _, err := big.ParseFloat(v.String(), 10, precision, big.ToNearestEven); err == nil {
+			return number.Text('p', 0)
+		}
+	case []any:
+		for i := range v {
+			v[i] = normalNumbers(v[i], precision)
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = normalNumbers(v[name], precision)
+		}
+	}
+	return value
+}

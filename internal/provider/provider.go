@@ -1,0 +1,64 @@
+// Package provider is the catalogue of inventories.
+package provider
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/file"
+)
+
+// catalogue names every provider, once.
+func catalogue() map[string]entry {
+	return map[string]entry{
+		"file": describe(file.Open),
+	}
+}
+
+// entry is one kind of inventory.
+type entry struct {
+	variables []string
+	open      func(environ map[string]string) (posture.Decider, []string, error)
+}
+
+// describe derives an entry from a provider's Open function and the Config that it takes.
+func describe[C any](open func(C) (posture.Decider, []string, error)) entry {
+	return entry{
+		variables: config.Names[C](),
+		open: func(environ map[string]string) (posture.Decider, []string, error) {
+			var c C
+			if problems := config.Parse(environ, &c); len(problems) > 0 {
+				return posture.Decider{}, nil, problems
+			}
+			return open(c)
+		},
+	}
+}
+
+// Open opens the named provider as environ configures it. The strings are warnings for the operator.
+func Open(name string, environ map[string]string) (posture.Decider, []string, error) {
+	entry, known := catalogue()[name]
+	if !known {
+		text := "there is no such provider"
+		if name == "" {
+			text = "not set"
+		}
+		names := strings.Join(slices.Sorted(maps.Keys(catalogue())), " or ")
+		return posture.Decider{}, nil, config.Problems{{Variable: "PROVIDER", Text: text, Accepted: names}}
+	}
+	decider, warnings, err := entry.open(environ)
+	decider.Name = name
+	return decider, warnings, err
+}
+
+// Variables returns the environment variables of all providers.
+func Variables() []string {
+	var names []string
+	for _, entry := range catalogue() {
+		names = append(names, entry.variables...)
+	}
+	return names
+}

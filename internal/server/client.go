@@ -1,0 +1,64 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// verifyClient is asked for every connection after the certificate chain was verified.
+// Fail closed: an error here ends the handshake, and HTTP is never reached.
+func (t TLS) verifyClient(state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 {
+		return errors.New("no client certificate")
+	}
+	leaf := state.PeerCertificates[0]
+	// Chain verification lets a certificate without any extended key usage pass for every use.
+	if !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+		return errors.New("the client certificate is not for client authentication")
+	}
+	if len(t.AllowedNames) > 0 && !slices.ContainsFunc(t.AllowedNames, func(name string) bool { return bears(leaf, name) }) {
+		return errors.New("the client certificate bears none of MTLS_ALLOWED_NAMES")
+	}
+	return nil
+}
+
+// bears reports whether a certificate carries a name: as DNS name and e-mail host without regard to
+// case, as common name exactly.
+func bears(certificate *x509.Certificate, name string) bool {
+	if name == certificate.Subject.CommonName {
+		return true
+	}
+	if slices.ContainsFunc(certificate.DNSNames, func(dns string) bool { return equalASCII(dns, name) }) {
+		return true
+	}
+	return slices.ContainsFunc(certificate.EmailAddresses, func(address string) bool { return sameMailbox(address, name) })
+}
+
+func sameMailbox(a, b string) bool {
+	i, j := strings.LastIndexByte(a, '@'), strings.LastIndexByte(b, '@')
+	return i >= 0 && j >= 0 && a[:i] == b[:j] && equalASCII(a[i:], b[j:])
+}
+
+// equalASCII compares without regard to case, of ASCII letters only: under Unicode folding, U+212A
+// (KELVIN SIGN) would equal k.
+func equalASCII(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}

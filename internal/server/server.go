@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The times a client is given. step-ca's own idle time is 90 s.
+const (
+	headerTimeout = 10 * time.Second // TLS handshake, and header of a request
+	writeTimeout  = 40 * time.Second // whole request: body 10 s, decision 9 s, the rest for writing
+	idleTimeout   = 120 * time.Second
+	drainTimeout  = 15 * time.Second
+)
+
+// The sizes a client is given, in bytes.
+const (
+	maxHeader = 16 << 10
+	maxStream = 64 << 10 // of one HTTP/2 request that was not read yet
+	maxUnread = 1 << 20  // of one HTTP/2 connection
+)
+
+const maxStreams = 250 // requests at once on one HTTP/2 connection
+
+// ErrUnfinished says that requests were still under way when the time to end was over.
+var ErrUnfinished = errors.New("requests were still under way after " + drainTimeout.String() + " and were cut off")
+
+// Server is the HTTPS server.
+type Server struct {
+	http  *http.Server
+	limit int
+}
+
+// New makes a Server that holds at most limit connections. What net/http has to say, such as why a
+// handshake failed, goes to complaints, a line at a time.
+func New(handler http.Handler, config *tls.Config, limit int, complaints io.Writer) *Server {
+	return &Server{
+		limit: limit,
+		http: &http.Server{
+			Handler:           trackRequests(handler),
+			TLSConfig:         config,
+			ConnContext:       withConnection,
+			ReadHeaderTimeout: headerTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeader,
+			// The bodies have a time limit of their own, which the handler sets.
+			ErrorLog: log.New(complaints, "", 0),
+			HTTP2: &http.HTTP2Config{
+				MaxConcurrentStreams:          maxStreams,
+				MaxReceiveBufferPerConnection: maxUnread,
+				MaxReceiveBufferPerStream:     maxStream,
+			},
+			// Else "OPTIONS *" is answered without the handler.
+			DisableGeneralOptionsHandler: true,
+		},
+	}
+}
+
+// Serve answers on listener until ctx is done, then lets the requests under way finish. It returns
+// nil when all of them were answered, and ErrUnfinished when the time for that ran out.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	limited := newLimiter(listener, s.limit)
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.ServeTLS(limited, "", "") }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	// A fresh context: the old one is done, and would end the requests with it.
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	go limited.closeSilent(drain)
+	if err := s.http.Shutdown(drain); err != nil {
+		_ = s.http.Close()
+		return ErrUnfinished
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/posture"
+)
+
+// answer is an HTTP answer before it is written.
+type answer struct {
+	status int
+	allow  string // Allow header
+	body   []byte
+	hangUp bool
+}
+
+// responseError is step-ca's webhook.Error.
+type responseError struct {
+	Code    posture.Code `json:"code"`
+	Message string       `json:"message"`
+}
+
+// conclude turns a decision into the answer.
+func conclude(event *audit.Event, decision posture.Decision) answer {
+	if !decision.Allowed() {
+		return refuse(event, &Problem{decision.Code(), errors.New(decision.Reason())})
+	}
+	event.Allowed, event.Reason = true, decision.Reason()
+	data := decision.Data()
+	if len(data) == 0 {
+		// An object even where there is nothing: a template that reads .Webhooks.NAME.x fails
+		// when data is absent, and leaves the field out when only x is.
+		data = json.RawMessage("{}")
+	}
+	// Assembled by hand so that the data goes out byte for byte; an encoder would rewrite it.
+	body := append(append([]byte(`{"allow":true,"data":`), data...), '}')
+	return answer{status: http.StatusOK, body: body}
+}
+
+// refuse turns a problem into the answer; what is behind it stays in the event.
+func refuse(event *audit.Event, p *Problem) answer {
+	event.Allowed, event.Code, event.Reason = false, string(p.Code), p.Err.Error()
+	out := outcomeOf(p.Code)
+	body, err := json.Marshal(struct {
+		Allow bool          `json:"allow"`
+		Error responseError `json:"error"`
+	}{false, responseError{p.Code, fmt.Sprintf("%s (ref %s)", out.message, event.Reference)}})
+	if err != nil { // strings always encode; should they not, deny without a word
+		body = []byte(`{"allow":false}`)
+	}
+	return answer{status: out.status, body: body}
+}
+
+func methodNotAllowed(event *audit.Event, allowed string) answer {
+	a := refuse(event, problem(codeMethodNotAllowed, "allowed is %s", allowed))
+	a.allow = allowed
+	return a
+}
+
+// status tells whoever may connect that the listener works.
+func status(r *http.Request, event *audit.Event) answer {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return methodNotAllowed(event, "GET, HEAD")
+	}
+	return answer{status: http.StatusOK, body: []byte(`{"status":"ok"}`)}
+}
+
+// respond writes the answer. A client that is gone does not get it, and nobody can be told so.
+func respond(w http.ResponseWriter, a answer) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	if a.allow != "" {
+		header.Set("Allow", a.allow)
+	}
+	if a.hangUp {
+		header.Set("Connection", "close")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body)
+}

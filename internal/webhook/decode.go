@@ -1,0 +1,141 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth is how deep JSON may be nested, counted in objects and arrays.
+const maxDepth = 1000
+
+// requestBody is the part of step-ca's RequestBody that the decision depends on; further members
+// are ignored, because new versions of the CA add some. Member names are exact, and duplicate
+// members and invalid UTF-8 are refused: both are ways to show two readers two different requests.
+//
+// https://pkg.go.dev/github.com/smallstep/certificates/webhook#RequestBody
+type requestBody struct {
+	Timestamp       *string          `json:"timestamp"`
+	ProvisionerName string           `json:"provisionerName"`
+	AttestationData *attestationData `json:"attestationData"`
+
+	// Exactly one of these is there.
+	X509CertificateRequest *certificateRequest `json:"x509CertificateRequest"`
+	X509Certificate        *certificate        `json:"x509Certificate"`
+	SSHCertificateRequest  *struct{}           `json:"sshCertificateRequest"`
+	SSHCertificate         *struct{}           `json:"sshCertificate"`
+}
+
+type attestationData struct {
+	PermanentIdentifier string `json:"permanentIdentifier"`
+}
+
+// certificateRequest is a CSR. Its JSON subject is not read: the DER in Raw decides.
+type certificateRequest struct {
+	Raw        []byte      `json:"raw"`
+	SANs       []san       `json:"sans"`
+	Extensions []extension `json:"extensions"`
+}
+
+// certificate is an X.509 certificate that step-ca is about to sign; there is no DER of it yet.
+type certificate struct {
+	Subject    subject     `json:"subject"`
+	RawSubject []byte      `json:"rawSubject"` // DER; when there, it is what step-ca signs
+	SANs       []san       `json:"sans"`
+	Extensions []extension `json:"extensions"`
+}
+
+type subject struct {
+	CommonName string `json:"commonName"`
+	ExtraNames []struct {
+		Type  string         `json:"type"` // dotted OID
+		Value jsontext.Value `json:"value"`
+	} `json:"extraNames"`
+}
+
+type san struct {
+	Type      string         `json:"type"`
+	Value     string         `json:"value"`
+	ASN1Value jsontext.Value `json:"asn1Value"`
+}
+
+type extension struct {
+	ID    string `json:"id"` // dotted OID
+	Value []byte `json:"value"`
+}
+
+// decode reads a signed body and checks its form and its time: now may differ from the request's
+// timestamp by tolerance, in both directions.
+func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
+	if tooDeep(signed.raw) {
+		return nil, problem(codeMalformed, "JSON is nested deeper than %d levels", maxDepth)
+	}
+	var body requestBody
+	// Unmarshal also refuses data after the value.
+	if err := json.Unmarshal(signed.raw, &body); err != nil {
+		return nil, problem(codeMalformed, "decode body: %w", err)
+	}
+	if err := body.countObjects(); err != nil {
+		return nil, &Problem{codeMalformed, err}
+	}
+	if body.Timestamp == nil {
+		return nil, problem(codeMalformed, "no timestamp")
+	}
+	timestamp, err := time.Parse(time.RFC3339Nano, *body.Timestamp)
+	if err != nil {
+		return nil, problem(codeMalformed, "the timestamp is not of the form of RFC 3339")
+	}
+	if age := now.Sub(timestamp); age > tolerance || age < -tolerance {
+		return &body, problem(codeRequestExpired, "the timestamp is %s off, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
+			age.Round(time.Millisecond), tolerance)
+	}
+	return &body, nil
+}
+
+// countObjects demands exactly one certificate object: with two, the connector could judge one
+// and step-ca sign the other.
+func (b *requestBody) countObjects() error {
+	count := 0
+	for _, there := range []bool{
+		b.X509CertificateRequest != nil, b.X509Certificate != nil,
+		b.SSHCertificateRequest != nil, b.SSHCertificate != nil,
+	} {
+		if there {
+			count++
+		}
+	}
+	switch count {
+	case 0:
+		return errors.New("no certificate object")
+	case 1:
+		return nil
+	default:
+		return fmt.Errorf("%d certificate objects, want one", count)
+	}
+}
+
+// tooDeep reports whether JSON is nested deeper than maxDepth. It counts brackets outside strings,
+// which is exact for valid JSON; for anything else the decoder has the last word.
+func tooDeep(raw []byte) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			if depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}

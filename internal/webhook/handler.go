@@ -1,0 +1,222 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/posture"
+)
+
+// The paths of the listener. They are matched exactly, escapes included: a path that is only
+// almost right is not found, never redirected, because step-ca would follow the redirect without
+// the body.
+const (
+	AttestPath = "/webhook/device-attest"
+	StatusPath = "/status"
+)
+
+// Budget is the time within which a request is answered. step-ca stops listening after 10 s; what
+// lies between is for the network and for writing the answer.
+const Budget = 9 * time.Second
+
+const (
+	writeReserve = 500 * time.Millisecond // of Budget, kept for answering after the provider gave up
+	bodyTimeout  = 10 * time.Second
+	maxHeader    = 16 << 10 // bytes, all header lines together
+)
+
+// Handler answers step-ca's webhook calls.
+type Handler struct {
+	Authenticator *Authenticator
+	Decider       posture.Decider
+	Tolerance     time.Duration // by which a timestamp may differ from the clock
+	Log           logrus.FieldLogger
+	Now           func() time.Time
+	// Trust is told the context of every request that was authenticated. It may be nil.
+	Trust func(context.Context)
+}
+
+// ServeHTTP answers a request in one write and logs it as one event.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := h.Now()
+	event := &audit.Event{
+		Reference:     audit.NewReference(),
+		RequestID:     audit.CleanRequestID(r.Header.Get("X-Request-Id")),
+		Method:        r.Method,
+		Path:          r.URL.EscapedPath(),
+		RemoteAddress: r.RemoteAddr,
+	}
+	a := h.answer(w, r, start, event)
+	event.Status = a.status
+	respond(w, a)
+	if event.Path == StatusPath && a.status == http.StatusOK {
+		return
+	}
+	event.Duration = h.Now().Sub(start)
+	event.Log(h.Log)
+}
+
+// answer never lets an error or a panic out: whatever is not a clean allow is a refusal or a fault.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) (a answer) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			event.Stack = string(debug.Stack())
+			a = refuse(event, problem(codeInternal, "panic: %s", describePanic(cause)))
+		}
+	}()
+	p := checkHeader(r.Header)
+	switch {
+	case p != nil:
+		a = refuse(event, p)
+		a.status = http.StatusRequestHeaderFieldsTooLarge
+	case event.Path == AttestPath:
+		a = h.deviceAttest(w, r, start, event)
+	case event.Path == StatusPath:
+		a = status(r, event)
+	default:
+		a = refuse(event, problem(codeNotFound, "unknown path"))
+	}
+	// Strangers do not keep a connection that step-ca may need; on HTTP/2 the header makes the
+	// server say goodbye and finish what is under way, because other requests share it.
+	a.hangUp = a.status != http.StatusOK && !event.Authenticated
+	return a
+}
+
+// deviceAttest is the way of a webhook request, one step after the other; the first that refuses ends it.
+func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) answer {
+	if r.Method != http.MethodPost {
+		return methodNotAllowed(event, http.MethodPost)
+	}
+	body, p := receive(w, r)
+	if p != nil {
+		return refuse(event, p)
+	}
+	event.WebhookID = r.Header.Get(idHeader)
+	signed, p := h.Authenticator.Authenticate(r.Header, body)
+	if p != nil {
+		return refuse(event, p)
+	}
+	event.Authenticated = true
+	if h.Trust != nil {
+		h.Trust(r.Context())
+	}
+	request, p := decode(signed, start, h.Tolerance)
+	if request != nil {
+		event.Provisioner = request.ProvisionerName
+		if request.AttestationData != nil {
+			event.Identifier = request.AttestationData.PermanentIdentifier
+		}
+	}
+	if p != nil {
+		return refuse(event, p)
+	}
+	id, p := identify(request)
+	if p != nil {
+		return refuse(event, p)
+	}
+	deviceType, p := mode(r.URL.RawQuery)
+	if p != nil {
+		return refuse(event, p)
+	}
+	event.Mode = string(deviceType)
+	decision, p := h.decide(r.Context(), posture.Query{Identifier: id, Type: deviceType}, start, event)
+	if p != nil {
+		return refuse(event, p)
+	}
+	return conclude(event, decision)
+}
+
+// receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long.
+func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, problem(codeInternal, "set read deadline: %w", err)
+	}
+	body, p := readBody(w, r)
+	if p != nil {
+		return nil, p
+	}
+	// The server goes on reading to notice a client that leaves; left standing, the deadline
+	// would look like that and cancel a lookup under way.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, problem(codeInternal, "clear read deadline: %w", err)
+	}
+	return body, nil
+}
+
+// decide asks the provider, within what is left of Budget since start.
+func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, event *audit.Event) (posture.Decision, *Problem) {
+	event.Provider = h.Decider.Name
+	ctx, cancel := context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(start))
+	defer cancel()
+	asked := h.Now()
+	decision, err := h.Decider.Decide(ctx, q)
+	event.ProviderTime = h.Now().Sub(asked)
+	if err != nil {
+		// Fail closed: without an answer there is no certificate. It is no refusal either; step-ca
+		// tries once more, and the order can be finalized later.
+		return posture.Decision{}, &Problem{codeUnavailable, err}
+	}
+	return decision, nil
+}
+
+// mode reads the device type from the query: mode, or type, as the original's documentation calls
+// it too. The signature does not cover the URL; it is the CA's configuration and TLS that vouch for it.
+func mode(rawQuery string) (posture.DeviceType, *Problem) {
+	if rawQuery == "" {
+		return "", nil
+	}
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return "", problem(codeModeUnsupported, "the query cannot be read: use ?mode=mobiledevice, computer or any")
+	}
+	word := ""
+	for _, value := range append(values["mode"], values["type"]...) {
+		switch {
+		case value == "" || value == word:
+		case word == "":
+			word = value
+		default:
+			return "", problem(codeModeUnsupported, "mode and type are given with different values")
+		}
+	}
+	deviceType, err := posture.ParseDeviceType(word)
+	if err != nil {
+		return "", &Problem{codeModeUnsupported, err}
+	}
+	return deviceType, nil
+}
+
+// checkHeader holds the header to its bound exactly; net/http allows some more than it is told, and
+// a different amount for HTTP/2.
+func checkHeader(header http.Header) *Problem {
+	size := 0
+	for name, values := range header {
+		for _, value := range values {
+			size += len(name) + len(": \r\n") + len(value)
+		}
+	}
+	if size > maxHeader {
+		return problem(codeTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
+	}
+	return nil
+}
+
+// describePanic tells what a panic was about without showing a value that could hold a secret.
+func describePanic(cause any) string {
+	if err, ok := cause.(error); ok {
+		if fault := runtime.Error(nil); errors.As(err, &fault) {
+			return fault.Error()
+		}
+	}
+	return fmt.Sprintf("value of type %T", cause)
+}
