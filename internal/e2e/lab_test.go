@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -160,9 +159,7 @@ func provisionerName(t *testing.T) string {
 func writeInventory(t *testing.T, dir string) connector.Inventory {
 	t.Helper()
 	inventory := connector.Inventory{Path: filepath.Join(dir, "inventory.json"), Type: "json"}
-	if err := os.WriteFile(inventory.Path, []byte(jsonInventory), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, inventory.Path, jsonInventory)
 	return inventory
 }
 

@@ -118,6 +118,16 @@ func (p *Process) Stop() error {
 	return p.err
 }
 
+// Wait waits until the program has ended by itself, and returns how.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for %s: %w\n%s", p.name, ctx.Err(), p.Output())
+	}
+}
+
 // Output returns what the program has printed so far on either stream.
 func (p *Process) Output() string { return p.output.String() }
 

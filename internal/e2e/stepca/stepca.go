@@ -179,8 +179,12 @@ func (ca *CA) RootPath() string { return filepath.Join(ca.config.Dir, "certs", "
 
 // Client returns an HTTP client that trusts this CA and nobody else. The caller
 // closes its idle connections.
-func (ca *CA) Client() (*http.Client, error) {
-	roots, err := ca.Roots()
+func (ca *CA) Client() (*http.Client, error) { return ClientOf(ca.RootPath()) }
+
+// ClientOf returns an HTTP client that trusts the root in the given file and
+// nobody else. The caller closes its idle connections.
+func ClientOf(rootPath string) (*http.Client, error) {
+	roots, err := readRoots(rootPath)
 	if err != nil {
 		return nil, err
 	}
@@ -191,14 +195,16 @@ func (ca *CA) Client() (*http.Client, error) {
 }
 
 // Roots returns the CA's root as a pool.
-func (ca *CA) Roots() (*x509.CertPool, error) {
-	data, err := os.ReadFile(ca.RootPath())
+func (ca *CA) Roots() (*x509.CertPool, error) { return readRoots(ca.RootPath()) }
+
+func readRoots(path string) (*x509.CertPool, error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read CA root: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("read CA root: no certificate in %s", ca.RootPath())
+		return nil, fmt.Errorf("read CA root: no certificate in %s", path)
 	}
 	return roots, nil
 }
