@@ -1,0 +1,203 @@
+package webhook_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"testing"
+)
+
+const wanted = "C02HARNESS01"
+
+// newCSR makes a real CSR with the common names and the extension given.
+func newCSR(t *testing.T, commonNames []any, sanExtension []byte) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var subject pkix.RDNSequence
+	for _, name := range commonNames {
+		subject = append(subject, pkix.RelativeDistinguishedNameSET{{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: name}})
+	}
+	template := &x509.CertificateRequest{}
+	if template.RawSubject, err = asn1.Marshal(subject); err != nil {
+		t.Fatal(err)
+	}
+	if sanExtension != nil {
+		template.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: sanExtension}}
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, template, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(der)
+}
+
+// newSANExtension makes the DER of a subjectAltName extension: a DNS name, and the permanent identifiers given.
+func newSANExtension(t *testing.T, identifiers ...string) []byte {
+	t.Helper()
+	names := []asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 2, Bytes: []byte("mac.example.com")}}
+	for _, identifier := range identifiers {
+		content, err := asn1.Marshal(struct {
+			Identifier string `asn1:"utf8,optional"`
+		}{identifier})
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, otherName(t, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3}, content))
+	}
+	der, err := asn1.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func otherName(t *testing.T, oid asn1.ObjectIdentifier, content []byte) asn1.RawValue {
+	t.Helper()
+	id, err := asn1.Marshal(oid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: content})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: append(id, value...)}
+}
+
+// wantAnswer sends a body about the device wanted and compares the code; "" is an allow.
+func wantAnswer(t *testing.T, objects, want string) {
+	t.Helper()
+	body := `{` + stamp + `,` + data + `,` + objects + `}`
+	switch want {
+	case "":
+		if r := postSigned(t, having(wanted, ""), body); r.text != `{"allow":true,"data":{}}` {
+			t.Errorf("got %s, want an allow", r.text)
+		}
+	case "malformed":
+		wantRefusal(t, postSigned(t, neverAsked(t), body), http.StatusBadRequest, want)
+	default:
+		wantRefusal(t, postSigned(t, neverAsked(t), body), http.StatusOK, want)
+	}
+}
+
+// The DER of the CSR decides, whatever stands in the JSON beside it.
+func TestNamesInCSR(t *testing.T) {
+	t.Parallel()
+	one := func(names ...any) []any { return names }
+	for name, test := range map[string]struct {
+		commonNames []any
+		extension   []byte
+		json        string
+		want        string
+	}{
+		"same common name":         {one(wanted), nil, "", ""},
+		"no common name":           {nil, nil, "", ""},
+		"common name of another":   {one("C02OTHER0001"), nil, "", "commonNameMismatch"},
+		"common name in low case":  {one("c02harness01"), nil, "", "commonNameMismatch"},
+		"common name with a blank": {one(wanted + " "), nil, "", "commonNameMismatch"},
+		"common name with a NUL":   {one(wanted + "\x00"), nil, "", "commonNameMismatch"},
+		"common name twice":        {one(wanted, wanted), nil, "", "commonNameMismatch"},
+		"other one first":          {one("C02OTHER0001", wanted), nil, "", "commonNameMismatch"},
+		"common name is a number":  {one(17), nil, "", "commonNameMismatch"},
+		"JSON subject is not read": {one(wanted), nil, `,"subject":{"commonName":"C02OTHER0001"}`, ""},
+		"JSON subject is no help":  {one("C02OTHER0001"), nil, `,"subject":{"commonName":"C02HARNESS01"}`, "commonNameMismatch"},
+
+		"same SAN":                  {one(wanted), newSANExtension(t, wanted), "", ""},
+		"no permanent identifier":   {one(wanted), newSANExtension(t), "", ""},
+		"SAN of another":            {one(wanted), newSANExtension(t, "C02OTHER0001"), "", "sanMismatch"},
+		"SAN in low case":           {one(wanted), newSANExtension(t, "c02harness01"), "", "sanMismatch"},
+		"second SAN of another":     {one(wanted), newSANExtension(t, wanted, "C02OTHER0001"), "", "sanMismatch"},
+		"SAN without a value":       {one(wanted), newSANExtension(t, ""), "", "sanMismatch"},
+		"SAN of another, JSON list": {one(wanted), nil, `,"sans":[{"type":"permanentIdentifier","value":"C02OTHER0001"}]`, "sanMismatch"},
+		"other kinds, JSON list":    {one(wanted), nil, `,"sans":[{"type":"dns","value":"x"},{"type":"email","value":"a@b"}]`, ""},
+		"both wrong":                {one("C02OTHER0001"), newSANExtension(t, "C02OTHER0001"), "", "commonNameMismatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw := newCSR(t, test.commonNames, test.extension)
+			wantAnswer(t, fmt.Sprintf(`"x509CertificateRequest":{"raw":%q%s}`, raw, test.json), test.want)
+		})
+	}
+}
+
+func TestCSRThatDoesNotParse(t *testing.T) {
+	t.Parallel()
+	raw := newCSR(t, []any{wanted}, nil)
+	der, err := base64.StdEncoding.DecodeString(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"missing":    `{}`,
+		"null":       `{"raw":null}`,
+		"empty":      `{"raw":""}`,
+		"a number":   `{"raw":1}`,
+		"not base64": `{"raw":"?"}`,
+		"PEM":        `{"raw":"-----BEGIN CERTIFICATE REQUEST-----\n` + raw + `\n-----END CERTIFICATE REQUEST-----"}`,
+		"no DER":     `{"raw":"aGVsbG8="}`,
+		"cut short":  `{"raw":"` + base64.StdEncoding.EncodeToString(der[:len(der)-1]) + `"}`,
+		"trailing":   `{"raw":"` + base64.StdEncoding.EncodeToString(append(der, 0)) + `"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantAnswer(t, `"x509CertificateRequest":`+value, "malformed")
+		})
+	}
+}
+
+// AUTHORIZING has no DER: the names are in the JSON of the certificate to be.
+func TestNamesInCertificate(t *testing.T) {
+	t.Parallel()
+	extension := func(identifiers ...string) string {
+		return fmt.Sprintf(`"extensions":[{"id":"2.5.29.17","value":%q}]`, base64.StdEncoding.EncodeToString(newSANExtension(t, identifiers...)))
+	}
+	rawSubject := func(name string) string {
+		der, err := asn1.Marshal(pkix.Name{CommonName: name}.ToRDNSequence())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf(`"rawSubject":%q`, base64.StdEncoding.EncodeToString(der))
+	}
+	for name, test := range map[string]struct{ members, want string }{
+		"no subject":                  {``, ""},
+		"null subject":                {`"subject":null,"sans":null,"extensions":null,"raw":null,"serialNumber":null`, ""},
+		"same common name":            {`"subject":{"commonName":"C02HARNESS01","organizationalUnit":["Lab"]}`, ""},
+		"empty common name":           {`"subject":{"commonName":""}`, ""},
+		"common name of another":      {`"subject":{"commonName":"C02OTHER0001"}`, "commonNameMismatch"},
+		"common name in low case":     {`"subject":{"commonName":"c02harness01"}`, "commonNameMismatch"},
+		"common name is a number":     {`"subject":{"commonName":1}`, "malformed"},
+		"common name twice":           {`"subject":{"commonName":"C02HARNESS01","commonName":"C02OTHER0001"}`, "malformed"},
+		"second name among extras":    {`"subject":{"commonName":"C02HARNESS01","extraNames":[{"type":"2.5.4.3","value":"C02HARNESS01"}]}`, "commonNameMismatch"},
+		"other name among extras":     {`"subject":{"extraNames":[{"type":"2.5.4.3","value":"C02OTHER0001"}]}`, "commonNameMismatch"},
+		"other attribute":             {`"subject":{"commonName":"C02HARNESS01","extraNames":[{"type":"2.5.4.5","value":"x"}]}`, ""},
+		"raw subject of another":      {`"subject":{"commonName":"C02HARNESS01"},` + rawSubject("C02OTHER0001"), "commonNameMismatch"},
+		"same raw subject":            {`"subject":{"commonName":"C02HARNESS01"},` + rawSubject(wanted), ""},
+		"raw subject not DER":         {`"rawSubject":"aGVsbG8="`, "malformed"},
+		"same SAN":                    {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01"},{"type":"email","value":"lab@example.com"}],` + extension(wanted), ""},
+		"SAN of another":              {`"sans":[{"type":"permanentIdentifier","value":"C02OTHER0001"}]`, "sanMismatch"},
+		"SAN in low case":             {`"sans":[{"type":"permanentIdentifier","value":"c02harness01"}]`, "sanMismatch"},
+		"second SAN of another":       {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01"},{"type":"permanentIdentifier","value":"X"}]`, "sanMismatch"},
+		"SAN without a value":         {`"sans":[{"type":"permanentIdentifier"}]`, "sanMismatch"},
+		"same in asn1Value":           {`"sans":[{"type":"permanentIdentifier","value":"","asn1Value":{"identifier":"C02HARNESS01","assigner":"1.2.3"}}]`, ""},
+		"another in asn1Value":        {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01","asn1Value":{"identifier":"X"}}]`, "sanMismatch"},
+		"asn1Value of the wrong type": {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01","asn1Value":[1]}]`, "malformed"},
+		"extension of another":        {extension("C02OTHER0001"), "sanMismatch"},
+		"extension beside a good SAN": {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01"}],` + extension("C02OTHER0001"), "sanMismatch"},
+		"extension not DER":           {`"extensions":[{"id":"2.5.29.17","value":"aGVsbG8="}]`, "malformed"},
+		"other extension":             {`"extensions":[{"id":"1.2.3","critical":true,"value":"aGVsbG8="}]`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantAnswer(t, `"x509Certificate":{`+test.members+`}`, test.want)
+		})
+	}
+}
