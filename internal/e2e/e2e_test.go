@@ -25,6 +25,7 @@ func TestGate(t *testing.T) {
 		"renewal":                  testRenewal,
 		"renewal disabled":         testRenewalDisabled,
 		"secret in ca.json":        testSecretInConfig,
+		"template without toJson":  testInjection,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {

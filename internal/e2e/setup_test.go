@@ -21,16 +21,15 @@ import (
 // guideTimeout bounds the run of the whole guide, which takes some seconds.
 const guideTimeout = 2 * time.Minute
 
-// The guide's first commands, before which a failing run has nothing to stop,
-// get this before them: stop at the first failure, and never leave the guide's
-// daemons behind.
+// This comes before the guide's commands: stop at the first that fails, and
+// never leave the guide's daemons behind.
 const guidePrologue = `set -eu
-trap 'for pid in ${CONNECTOR_PID:-} ${CA_PID:-}; do kill "$pid" 2>/dev/null || :; done' EXIT
+trap 'for pid in ${CONNECTOR_PID:-} ${CA_PID:-}; do kill "$pid" 2>/dev/null || :; done; wait' EXIT
 trap 'exit 1' INT TERM
 `
 
-// The guide's last commands stop the daemons. Before them, the CA is taught to
-// trust simulated devices, and waits until the test has played them.
+// This comes before the guide's last commands, which stop the daemons: the CA
+// is taught to trust simulated devices, and left running until they are played.
 const guideInterlude = `step ca provisioner update devices --attestation-roots simulated.crt \
   --admin-subject step --admin-provisioner admin --admin-password-file password.txt
 echo READY

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"step-posture-connector/internal/e2e/connector"
@@ -64,6 +66,31 @@ func (l *lab) issue(t *testing.T, g *gate.Gate) (*device.Device, *x509.Certifica
 	cert, err := finalize(t, order)
 	expectEnriched(t, cert, err)
 	return d, cert
+}
+
+// testInjection: a template without toJson lets a value out of its quotation
+// marks, and so whoever may edit the value write more names into the
+// certificate than the template has.
+func testInjection(t *testing.T, l *lab) {
+	const careful, careless = `{{ toJson .Webhooks.posture.email }}`, `"{{ .Webhooks.posture.email }}"`
+	if !strings.Contains(gate.Template, careful) {
+		t.Fatalf("the template has no %s", careful)
+	}
+	g := l.open(t, gate.Config{
+		Provisioner: stepca.Provisioner{Template: strings.Replace(gate.Template, careful, careless, 1)},
+		Inventory: `{"devices": [{"identifier": "C02E2EKNOWN1", "data": {
+			"department": "Design",
+			"email": "ada@example.com\"}, {\"type\": \"email\", \"value\": \"boss@example.com"
+		}}]}`,
+		InventoryType: "json",
+	})
+	cert, err := finalize(t, l.order(t, g.DirectoryURL(), knownSerial))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cert.EmailAddresses, []string{email, "boss@example.com"}; !slices.Equal(got, want) {
+		t.Errorf("e-mail addresses = %q, want %q", got, want)
+	}
 }
 
 // webhookID is the ID that an operator makes up for a webhook in ca.json.
