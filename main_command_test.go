@@ -1,0 +1,140 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func absolute(t *testing.T, env environment) environment {
+	t.Helper()
+	path, err := filepath.Abs(env["FILE_PATH"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env.with("FILE_PATH", path)
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	good := absolute(t, workingEnvironment(t, newPKI(t)))
+	bad := good.with("PORT", "0", "FILE_TYPE", "xml")
+	for name, test := range map[string]struct {
+		env            environment
+		args           string
+		code           int
+		stdout, stderr string // regular expressions
+	}{
+		"version":               {bad, "version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
+		"help":                  {bad, "--help", 0, `(?s)serve.*check|check.*serve`, `^$`},
+		"help of a command":     {bad, "lookup --help", 0, `--mode`, `^$`},
+		"check":                 {good, "check", 0, `(?m)^provider file: 3 devices in .*\nok$`, `^$`},
+		"check, broken":         {bad, "check", 1, `^$`, `(?m)^PORT: "0" is not accepted; accepted: a whole number from 1 to 65535\nFILE_TYPE: "xml" is not accepted; accepted: csv or json$`},
+		"serve, broken":         {bad, "serve", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
+		"no command, broken":    {bad, "", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
+		"lookup, allow":         {good, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\nreason: .+\ndata: \{"device":\{"name":"mac-ada"`, `^$`},
+		"lookup, low case":      {good, "lookup c02xk1jklvcg --mode computer", 0, `^\[ALLOW\] `, `^$`},
+		"lookup, deny":          {good, "lookup C02STRANGER0", 2, `^\[DENY\] C02STRANGER0 \(deviceNotFound\)\nreason: .+\n$`, `^$`},
+		"lookup, no identifier": {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},
+		"lookup, broken":        {bad, "lookup C02XK1JKLVCG", 1, `^$`, `PORT: `},
+		"lookup of nothing":     {good, "lookup", 64, `^$`, `arg`},
+		"lookup of two":         {good, "lookup A B", 64, `^$`, `arg`},
+		"lookup, wrong mode":    {good, "lookup A --mode laptop", 64, `^$`, `mobiledevice, computer, any`},
+		"unknown command":       {good, "chekc", 64, `^$`, `unknown command "chekc"(?s).*check`},
+		"unknown flag":          {good, "--verbose", 64, `^$`, `unknown flag`},
+		"surplus argument":      {good, "check now", 64, `^$`, `(?i)unknown command|arg`},
+		"env file is not there": {good, "check --env-file no-such-file", 1, `^$`, `no-such-file`},
+		"flag without value":    {good, "check --env-file", 64, `^$`, `env-file`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runOnce(t, test.env, t.TempDir(), strings.Fields(test.args)...)
+			if r.code != test.code {
+				t.Errorf("got exit code %d, want %d", r.code, test.code)
+			}
+			if !regexp.MustCompile(test.stdout).MatchString(r.stdout) {
+				t.Errorf("got standard output %q, want it to match %q", r.stdout, test.stdout)
+			}
+			if !regexp.MustCompile(test.stderr).MatchString(r.stderr) {
+				t.Errorf("got standard error %q, want it to match %q", r.stderr, test.stderr)
+			}
+		})
+	}
+}
+
+// The env file may be named before and after the command; what the environment sets wins, unless
+// it sets it to nothing.
+func TestEnvFile(t *testing.T) {
+	t.Parallel()
+	env := absolute(t, workingEnvironment(t, newPKI(t)))
+	var text strings.Builder
+	for name, value := range env {
+		text.WriteString(name + "='" + value + "'\n")
+	}
+	directory := t.TempDir()
+	for _, name := range []string{".env", "other.env"} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, test := range map[string]struct {
+		env       environment
+		directory string
+		args      []string
+		code      int
+	}{
+		"in the working directory":     {environment{}, directory, []string{"check"}, 0},
+		"before the command":           {environment{}, "/", []string{"--env-file", filepath.Join(directory, "other.env"), "check"}, 0},
+		"after the command":            {environment{}, "/", []string{"check", "--env-file=" + filepath.Join(directory, "other.env")}, 0},
+		"in another directory":         {environment{}, "/", []string{"check"}, 1},
+		"environment wins":             {environment{"FILE_TYPE": "csv"}, directory, []string{"check"}, 1},
+		"empty variable does not":      {environment{"FILE_TYPE": ""}, directory, []string{"check"}, 0},
+		"secret here, its file there":  {environment{"WEBHOOK_SECRETS_FILE": "x"}, directory, []string{"check"}, 1},
+		"variable of no use to anyone": {environment{"SOMETHING": "x"}, directory, []string{"check"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if r := runOnce(t, test.env, test.directory, test.args...); r.code != test.code {
+				t.Errorf("got exit code %d, want %d\n%s%s", r.code, test.code, r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
+// Another program holds the port: an error, and no daemon.
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	env := workingEnvironment(t, newPKI(t))
+	d := startDaemon(t, env)
+	r := runOnce(t, env.with("PORT", d.address[strings.LastIndexByte(d.address, ':')+1:]), "", "serve")
+	if r.code != 1 || !strings.Contains(r.stderr, "PORT") || !strings.Contains(r.stderr, "in use") {
+		t.Errorf("got exit code %d and %q, want 1 and that the port is in use", r.code, r.stderr)
+	}
+}
+
+// Without PORT the daemon listens on 9443, or says that this very port is taken.
+func TestDefaultPort(t *testing.T) {
+	t.Parallel()
+	env := workingEnvironment(t, newPKI(t))
+	c := program(t, env, "serve")
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: c, ended: make(chan struct{})}
+	listening := make(chan struct{})
+	go p.read(stderr, listening)
+	select {
+	case <-listening:
+		p.stop(t)
+	case <-p.ended:
+	}
+	if !strings.Contains(p.output(), "127.0.0.1:9443") {
+		t.Errorf("got %q, want the address 127.0.0.1:9443 in it", p.output())
+	}
+}
