@@ -58,6 +58,9 @@ func Load(environ map[string]string) (*Daemon, error) {
 	d.decider = decider
 	known := append(config.Names[config.Config](), provider.Variables()...)
 	d.Warnings = append(config.Unknown(environ, known), append(c.Warnings(), warnings...)...)
+	if len(names(d.tls.Pair.Leaf)) == 0 {
+		d.Warnings = append(d.Warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
+	}
 	return d, nil
 }
 
@@ -112,7 +115,7 @@ func (d *Daemon) Describe() []string {
 		}
 	}
 	return []string{
-		fmt.Sprintf("TLS certificate: for %s, expires %s", strings.Join(names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339)),
+		fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339)),
 		"client certificates: " + clients,
 		fmt.Sprintf("webhooks: %d", len(d.config.WebhookIDs)),
 	}
@@ -123,9 +126,6 @@ func names(leaf *x509.Certificate) []string {
 	found := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {
 		found = append(found, ip.String())
-	}
-	if len(found) == 0 {
-		return []string{"no name at all"}
 	}
 	return found
 }
@@ -150,7 +150,12 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger) error {
 	}
 	complaints := log.WriterLevel(logrus.DebugLevel)
 	defer complaints.Close() //nolint:errcheck // an in-memory pipe
-	s := server.New(d.handler(log), d.tls.Config(), int(d.config.MaxConnections), complaints)
+	wanted := int(d.config.MaxConnections)
+	limit := server.Affordable(wanted)
+	if limit < wanted {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the process may open so few files that only %d are held; raise the limit of open files", wanted, limit))
+	}
+	s := server.New(d.handler(log), d.tls.Config(), limit, complaints)
 	d.announce(log, append(d.Describe(), found), listener.Addr())
 	if err := s.Serve(ctx, listener); err != nil {
 		return err //nolint:wrapcheck // the error says what it is about

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -20,7 +21,8 @@ func (t TLS) verifyClient(state tls.ConnectionState) error {
 		return errors.New("the client certificate is not for client authentication")
 	}
 	if len(t.AllowedNames) > 0 && !slices.ContainsFunc(t.AllowedNames, func(name string) bool { return bears(leaf, name) }) {
-		return errors.New("the client certificate bears none of MTLS_ALLOWED_NAMES")
+		return fmt.Errorf("the client certificate bears none of MTLS_ALLOWED_NAMES: common name %.64q, DNS names %.256q, e-mail addresses %.256q",
+			leaf.Subject.CommonName, strings.Join(leaf.DNSNames, " "), strings.Join(leaf.EmailAddresses, " "))
 	}
 	return nil
 }

@@ -21,6 +21,19 @@ type limiter struct {
 	open map[*connection]struct{}
 }
 
+// reservedFiles is what the daemon itself needs: logs, inventory, connections to the inventory.
+const reservedFiles = 64
+
+// Affordable returns how many connections can really be held when wanted are asked for: without
+// a file left for one more, none could be accepted, and strangers would lock step-ca out after all.
+func Affordable(wanted int) int {
+	files := openFiles()
+	if files == 0 || files >= uint64(wanted)+reservedFiles { //nolint:gosec // G115: wanted is positive
+		return wanted
+	}
+	return max(1, int(files)-reservedFiles) //nolint:gosec // G115: less than wanted
+}
+
 func newLimiter(listener net.Listener, limit int) *limiter {
 	return &limiter{Listener: listener, limit: limit, start: time.Now(), open: map[*connection]struct{}{}}
 }

@@ -1,0 +1,82 @@
+package posture_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/posture"
+)
+
+func TestZeroValuesDeny(t *testing.T) {
+	t.Parallel()
+	if (posture.Decision{}).Allowed() {
+		t.Error("the zero Decision allows")
+	}
+	if d := (posture.Policy{}).Authorize(posture.Device{}); d.Allowed() || d.Code() != posture.DeviceNotManaged {
+		t.Errorf("the zero Device: got %v, %q, want a refusal with deviceNotManaged", d.Allowed(), d.Code())
+	}
+	var zero posture.Identifier
+	if zero.Names(posture.Device{}) || zero.Names(posture.Device{Identifier: " "}) {
+		t.Error("the zero Identifier names a device without one")
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	id, err := posture.ParseIdentifier("C02k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for record, want := range map[string]bool{
+		"C02k": true, "c02K": true, " C02K ": true,
+		"": false, "C02": false, "C02kk": false, "C02\u212a": false, "C02 k": false,
+	} {
+		if got := id.Names(posture.Device{Identifier: record}); got != want {
+			t.Errorf("Names(%q) = %v, want %v", record, got, want)
+		}
+	}
+}
+
+type stub struct {
+	device posture.Device
+	err    error
+}
+
+func (s stub) Lookup(context.Context, posture.Query) (posture.Device, error) { return s.device, s.err }
+
+// An inventory that could not answer is an error, never a decision.
+func TestFaultIsNoDecision(t *testing.T) {
+	t.Parallel()
+	id, err := posture.ParseIdentifier("C02")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fault := errors.New("no route to inventory")
+	for name, provider := range map[string]stub{
+		"fault":                     {posture.Device{Identifier: "C02", Managed: true}, fault},
+		"record of another":         {posture.Device{Identifier: "C03", Managed: true}, nil},
+		"record without identifier": {posture.Device{Managed: true}, nil},
+	} {
+		decision, err := posture.Decider{Provider: provider}.Decide(t.Context(), posture.Query{Identifier: id})
+		if err == nil || decision.Allowed() {
+			t.Errorf("%s: got %v, %v, want an error", name, decision, err)
+		}
+		if errors.Is(provider.err, fault) && !errors.Is(err, fault) {
+			t.Errorf("%s: got %v, want it to wrap %v", name, err, fault)
+		}
+	}
+}
+
+func TestReasonNamesTheGroup(t *testing.T) {
+	t.Parallel()
+	policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: "Compliant"}}
+	d := policy.Authorize(posture.Device{Type: posture.Computer, Managed: true})
+	if d.Allowed() || d.Code() != posture.DeviceNotInGroup || !strings.Contains(d.Reason(), `"Compliant"`) {
+		t.Errorf("got %v, %q, %q, want a refusal that names the group to the administrator", d.Allowed(), d.Code(), d.Reason())
+	}
+	if d := policy.Authorize(posture.Device{Type: posture.MobileDevice, Managed: true}); !d.Allowed() {
+		t.Errorf("a device of a type without a required group: got %q, want an allow", d.Code())
+	}
+}
