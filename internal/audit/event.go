@@ -3,10 +3,13 @@
 package audit
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base32"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -32,6 +35,24 @@ const (
 	KeyRemoteAddress = "remote-address"
 	KeyStack         = "stack"
 )
+
+// SortFields puts the keys of a log line into the order in which an administrator asks: what was
+// decided, why, how to find it again, and then the circumstances. Other keys follow by name.
+func SortFields(keys []string) {
+	order := []string{
+		"time", "level", "msg", KeyCode, KeyReason, KeyReference, KeyDecision, KeyIdentifier, KeyMode,
+		KeyProvider, KeyProviderTime, KeyDuration, KeyStatus, KeyWebhookID, KeyProvisioner, KeyRequestID,
+	}
+	rank := func(key string) int {
+		if i := slices.Index(order, key); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+	})
+}
 
 // Event is what is known about one request. Empty fields are left out of the log.
 type Event struct {

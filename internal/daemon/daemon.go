@@ -15,6 +15,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
@@ -201,7 +202,9 @@ func (d *Daemon) Logger(out io.Writer) *logrus.Logger {
 	if d.config.LogFormat == "json" {
 		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
 	} else {
-		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: time.RFC3339})
+		log.SetFormatter(&logrus.TextFormatter{
+			FullTimestamp: true, TimestampFormat: time.RFC3339, SortingFunc: audit.SortFields,
+		})
 	}
 	levels := []logrus.Level{logrus.InfoLevel, logrus.DebugLevel, logrus.TraceLevel}
 	log.SetLevel(levels[d.config.LoggingLevel])

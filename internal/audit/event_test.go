@@ -1,0 +1,81 @@
+package audit_test
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"step-posture-connector/internal/audit"
+)
+
+func line(e audit.Event) string {
+	var out bytes.Buffer
+	log := logrus.New()
+	log.SetOutput(&out)
+	log.SetFormatter(&logrus.TextFormatter{DisableTimestamp: true, SortingFunc: audit.SortFields})
+	e.Log(log)
+	return out.String()
+}
+
+func TestEventIsOneLine(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		event audit.Event
+		want  string
+	}{
+		"allow": {
+			audit.Event{Reference: "7F3K9Q2M", Allowed: true, Reason: "in the inventory", Identifier: "C02", Provider: "file", ProviderTime: 1500, Status: 200, Duration: 2 * time.Millisecond},
+			`level=info msg="[ALLOW] C02" reason="in the inventory" reference=7F3K9Q2M decision=allow permanent-identifier=C02 provider=file provider-time=0.002ms duration=2.000ms status=200` + "\n",
+		},
+		"deny": {
+			audit.Event{Reference: "7F3K9Q2M", Code: "deviceNotFound", Reason: "no such device", Identifier: "C02", Mode: "computer", Status: 200, WebhookID: "id", Provisioner: "acme-da", RequestID: "r1"},
+			`level=info msg="[DENY] C02" code=deviceNotFound reason="no such device" reference=7F3K9Q2M decision=deny permanent-identifier=C02 mode=computer duration=0.000ms status=200 webhook-id=id provisioner=acme-da request-id=r1` + "\n",
+		},
+		"no valid request": {
+			audit.Event{Reference: "7F3K9Q2M", Code: "notFound", Reason: "unknown path", Status: 404, Path: "/a\nlevel=info msg=[ALLOW]"},
+			`level=warning msg="[DENY]" code=notFound reason="unknown path" reference=7F3K9Q2M decision=deny duration=0.000ms status=404 path="/a?level=info msg=[ALLOW]"` + "\n",
+		},
+		"fault": {
+			audit.Event{Reference: "7F3K9Q2M", Code: "unavailable", Reason: "line one\nline two", Status: 503, Identifier: strings.Repeat("A", 300)},
+			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny permanent-identifier=` + strings.Repeat("A", 256) + `... duration=0.000ms status=503` + "\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := line(test.event); got != test.want {
+				t.Errorf("got  %swant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestReference(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 1000 {
+		reference := audit.NewReference()
+		if !regexp.MustCompile(`^[0-9A-Z]{8}$`).MatchString(reference) || seen[reference] {
+			t.Fatalf("got reference %q, want a new one of eight digits and capital letters", reference)
+		}
+		seen[reference] = true
+	}
+}
+
+func TestCleanRequestID(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                     "",
+		"4f6ef7eb-8a6b-4487-96aa-855ab3011601": "4f6ef7eb-8a6b-4487-96aa-855ab3011601",
+		"a.B_1:2-3":                            "a.B_1:2-3",
+		"a b\n\"c\"\u212a":                     "abc",
+		strings.Repeat("x", 65):                strings.Repeat("x", 64),
+	} {
+		if got := audit.CleanRequestID(text); got != want {
+			t.Errorf("CleanRequestID(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
