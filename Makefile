@@ -1,0 +1,125 @@
+# `make` lists what there is. Works with GNU make 3.81 and later.
+
+NAME     := step-posture-connector
+BIN      := build/$(NAME)
+E2E      := internal/e2e
+DEV      := .dev
+FUZZTIME ?= 1m
+# How many fuzz targets run at once.
+FUZZJOBS ?= 1
+IMAGE    ?= $(NAME)
+
+# Outside of a checkout there is no commit; the program then says "unknown".
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+
+# The linter is no dependency of the product, so it is in no go.mod.
+LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: ## Show the connector at work with a real step-ca (the first time takes some minutes)
+	@cd $(E2E) && go run ./demo
+
+.PHONY: test
+test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some minutes)
+
+.PHONY: vet
+vet:
+	go vet ./...
+	cd $(E2E) && go vet ./...
+
+.PHONY: test-unit
+test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
+	go test -race ./...
+
+# Uncached: the go command does not know that these tests build the connector.
+.PHONY: test-e2e
+test-e2e: ## Run the end-to-end tests with a real step-ca
+	cd $(E2E) && go test -count=1 ./...
+
+.PHONY: build
+build: ## Build the static program build/step-posture-connector
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(BIN) .
+
+.PHONY: run
+run: build ## Run the daemon with .env; offers to make one where there is none
+	@if [ ! -e .env ]; then \
+		[ -t 0 ] || { echo 'There is no .env. Copy .env.example and fill it in, or run "make dev-env".' >&2; exit 1; }; \
+		printf 'There is no .env. Make one for development? [y/N] '; read -r answer; \
+		case "$$answer" in [yY]*) $(MAKE) --no-print-directory dev-env;; *) exit 1;; esac; \
+	fi
+	@exec $(BIN)
+
+.PHONY: dev-env
+dev-env: ## Make a .env for development: throwaway certificate and secret, inventory of testdata
+	@if [ -e .env ]; then echo 'There is a .env; it stays as it is.'; else $(MAKE) --no-print-directory .env; fi
+
+# In two steps, so that no half-written .env is left behind.
+.env: | $(DEV)/cert.pem
+	@umask 077; \
+	uuid=$$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n' | \
+		sed 's/^\(.\{8\}\)\(.\{4\}\).\(...\).\(...\)\(.\{12\}\)$$/\1-\2-4\3-8\4-\5/') && \
+	secret=$$(head -c 64 /dev/urandom | base64 | tr -d '\n') && \
+	printf '%s\n' \
+		'# Made by "make dev-env": for development on this machine only.' \
+		'PROVIDER=file' \
+		'FILE_PATH=testdata/devices.json' \
+		'FILE_TYPE=json' \
+		'BIND_ADDRESS=127.0.0.1' \
+		'TLS_CERT_PATH=$(DEV)/cert.pem' \
+		'TLS_KEY_PATH=$(DEV)/key.pem' \
+		"WEBHOOK_IDS=$$uuid" \
+		"WEBHOOK_SECRETS=$$secret" > $(DEV)/env && \
+	mv $(DEV)/env .env
+	@echo 'Made .env: https://localhost:9443 with a certificate of its own, and the devices of testdata/devices.json.'
+
+$(DEV)/cert.pem:
+	@mkdir -p $(DEV)
+	@cd $(DEV) && umask 077 && go run "$$(go env GOROOT)/src/crypto/tls/generate_cert.go" \
+		-host localhost,127.0.0.1,::1 -ecdsa-curve P256 -duration 8760h >log 2>&1 || { cat log >&2; exit 1; }
+
+.PHONY: lint
+lint: ## Look for faults in sources, module files and shell scripts
+	$(LINT) run
+	cd $(E2E) && $(LINT) run --config ../../.golangci.yml
+	go mod tidy -diff
+	cd $(E2E) && go mod tidy -diff
+	bash -n .ci/run
+
+.PHONY: fmt
+fmt: ## Format the sources
+	$(LINT) fmt
+	cd $(E2E) && $(LINT) fmt --config ../../.golangci.yml
+
+# A list without targets is an error: it would pass without having looked at anything.
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (default 1)
+	@mkdir -p build
+	@go test -list '^Fuzz' ./... > build/fuzz.log || { cat build/fuzz.log; exit 1; }
+	@awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print name[i], $$2; n = 0}' build/fuzz.log > build/fuzz.list
+	@[ -s build/fuzz.list ] || { echo 'There are no fuzz targets.' >&2; exit 1; }
+	@xargs -P $(FUZZJOBS) -n 2 sh -c 'echo "== $$0 ($$1), $(FUZZTIME)"; \
+		go test -run "^$$" -fuzz "^$$0\$$" -fuzztime $(FUZZTIME) "$$1" || exit 1' < build/fuzz.list
+
+.PHONY: bench
+bench: ## Measure CPU per request beside a bare TLS server; BENCHFLAGS are handed on
+	@cd $(E2E) && go run ./bench $(BENCHFLAGS)
+
+# GO_IMAGE and RUNTIME_IMAGE replace the base images, for registries of one's own.
+.PHONY: docker
+docker: ## Build the container image IMAGE (default step-posture-connector)
+	docker build -f docker/Dockerfile -t $(IMAGE) $(DOCKERFLAGS) \
+		--build-arg VERSION='$(VERSION)' --build-arg COMMIT='$(COMMIT)' \
+		$(if $(GO_IMAGE),--build-arg GO_IMAGE='$(GO_IMAGE)') \
+		$(if $(RUNTIME_IMAGE),--build-arg RUNTIME_IMAGE='$(RUNTIME_IMAGE)') .
+
+.PHONY: clean
+clean: ## Remove what was built; .env and .dev stay
+	rm -rf build $(E2E)/.tools
