@@ -79,14 +79,20 @@ func (t Toolchain) BuildConnector(ctx context.Context) error {
 	return build(ctx, t.Repository(), "-trimpath", "-o", t.Connector(), ".")
 }
 
-func build(ctx context.Context, dir string, args ...string) error {
+func build(ctx context.Context, dir string, args ...string) (err error) {
+	// The go command leaves its temporary files behind when it is interrupted.
+	temp, err := os.MkdirTemp("", "step-posture-build-")
+	if err != nil {
+		return fmt.Errorf("make build folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+
 	// Without -buildvcs=false a checkout that belongs to another user, as in
 	// many CI containers, does not build.
 	args = append([]string{"build", "-buildvcs=false"}, args...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	// The go command removes its temporary files when it is interrupted.
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOTMPDIR="+temp)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = interruptDelay
 	if _, err := cmd.Output(); err != nil {
