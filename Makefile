@@ -110,7 +110,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (defa
 
 .PHONY: bench
 bench: ## Measure CPU per request beside a bare TLS server; BENCHFLAGS are handed on
-	@cd $(E2E) && go run ./bench $(BENCHFLAGS)
+	@go run ./internal/bench $(BENCHFLAGS)
 
 # GO_IMAGE and RUNTIME_IMAGE replace the base images, for registries of one's own.
 .PHONY: docker

@@ -135,9 +135,6 @@ func (e *Event) fields() logrus.Fields {
 		KeyWebhookID:     Clean(e.WebhookID, maxShown),
 		KeyProvisioner:   Clean(e.Provisioner, maxShown),
 		KeyRequestID:     e.RequestID,
-		KeyMethod:        Clean(e.Method, maxShown),
-		KeyPath:          Clean(e.Path, maxShown),
-		KeyRemoteAddress: e.RemoteAddress,
 		KeyStack:         e.Stack,
 	} {
 		if value != "" {
@@ -146,6 +143,12 @@ func (e *Event) fields() logrus.Fields {
 	}
 	if e.ProviderTime > 0 {
 		fields[KeyProviderTime] = milliseconds(e.ProviderTime)
+	}
+	// Where step-ca got its answer, these say the same in every line.
+	if e.Status != http.StatusOK {
+		fields[KeyMethod] = Clean(e.Method, maxShown)
+		fields[KeyPath] = Clean(e.Path, maxShown)
+		fields[KeyRemoteAddress] = e.RemoteAddress
 	}
 	return fields
 }

@@ -36,12 +36,12 @@ func TestEventIsOneLine(t *testing.T) {
 			`level=info msg="[DENY] C02" code=deviceNotFound reason="no such device" reference=7F3K9Q2M decision=deny permanent-identifier=C02 mode=computer duration=0.000ms status=200 webhook-id=id provisioner=acme-da request-id=r1` + "\n",
 		},
 		"no valid request": {
-			audit.Event{Reference: "7F3K9Q2M", Code: "notFound", Reason: "unknown path", Status: 404, Path: "/a\nlevel=info msg=[ALLOW]"},
-			`level=warning msg="[DENY]" code=notFound reason="unknown path" reference=7F3K9Q2M decision=deny duration=0.000ms status=404 path="/a?level=info msg=[ALLOW]"` + "\n",
+			audit.Event{Reference: "7F3K9Q2M", Code: "notFound", Reason: "unknown path", Status: 404, Method: "GET", RemoteAddress: "[::1]:5", Path: "/a\nlevel=info msg=[ALLOW]"},
+			`level=warning msg="[DENY]" code=notFound reason="unknown path" reference=7F3K9Q2M decision=deny duration=0.000ms status=404 method=GET path="/a?level=info msg=[ALLOW]" remote-address="[::1]:5"` + "\n",
 		},
 		"fault": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "unavailable", Reason: "line one\nline two", Status: 503, Identifier: strings.Repeat("A", 300)},
-			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny permanent-identifier=` + strings.Repeat("A", 256) + `... duration=0.000ms status=503` + "\n",
+			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny permanent-identifier=` + strings.Repeat("A", 256) + `... duration=0.000ms status=503 method= path= remote-address=` + "\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
