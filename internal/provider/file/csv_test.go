@@ -1,0 +1,191 @@
+package file_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCSVAccepted(t *testing.T) {
+	t.Parallel()
+	const noDevices = "inventory PATH: it has no devices; every request will be refused"
+	tests := []struct {
+		name     string
+		content  string
+		devices  map[string]string
+		warnings []string
+	}{
+		{
+			name:    "plain",
+			content: "Identifier,name,email\nC02,mac-ada,ada@example.com\nC03,mac-bob,bob@example.com\n",
+			devices: map[string]string{
+				"C02": `{"name":"mac-ada","email":"ada@example.com"}`,
+				"C03": `{"name":"mac-bob","email":"bob@example.com"}`,
+			},
+		},
+		{
+			name:    "byte-order mark, CRLF, no line end at the end",
+			content: "\xef\xbb\xbfIdentifier,name\r\nC02,ada\r\nC03,bob",
+			devices: map[string]string{"C02": `{"name":"ada"}`, "C03": `{"name":"bob"}`},
+		},
+		{
+			name:    "byte-order mark before a quoted header",
+			content: "\xef\xbb\xbf\"Identifier\",\"name\"\r\n\"C02\",\"ada\"\r\n",
+			devices: map[string]string{"C02": `{"name":"ada"}`},
+		},
+		{
+			name:    "quoted fields with comma, quotation mark and line end",
+			content: "Identifier,name,note\n\"C02\",\"Lovelace, Ada\",\"says \"\"hi\"\"\nand leaves\"\nC03,b,c\n",
+			devices: map[string]string{
+				"C02": `{"name":"Lovelace, Ada","note":"says \"hi\"\nand leaves"}`,
+				"C03": `{"name":"b","note":"c"}`,
+			},
+		},
+		{
+			name:    "blank lines, also with blanks in them, also before the end",
+			content: "\nIdentifier,name\n\nC02,ada\n   \n\t\nC03,bob\n\n\n",
+			devices: map[string]string{"C02": `{"name":"ada"}`, "C03": `{"name":"bob"}`},
+		},
+		{
+			name:    "blank lines with CRLF",
+			content: "Identifier,name\r\n\r\nC02,ada\r\n  \r\nC03,bob\r\n\r\n",
+			devices: map[string]string{"C02": `{"name":"ada"}`, "C03": `{"name":"bob"}`},
+		},
+		{
+			name:    "only identifiers",
+			content: "Identifier\nC02\nC03\n",
+			devices: map[string]string{"C02": `{}`, "C03": `{}`},
+		},
+		{
+			name:    "only identifiers, blank lines between",
+			content: "Identifier\n\nC02\n \nC03\n",
+			devices: map[string]string{"C02": `{}`, "C03": `{}`},
+		},
+		{
+			name:    "empty cells",
+			content: "Identifier,a,b,c\nC02,,x,\nC03,\"\",,\n",
+			devices: map[string]string{"C02": `{"a":"","b":"x","c":""}`, "C03": `{"a":"","b":"","c":""}`},
+		},
+		{
+			name:    "header in another case, with blanks",
+			content: " iDENTIFIER ,n\nC02,1\n",
+			devices: map[string]string{"C02": `{"n":"1"}`},
+		},
+		{
+			name:    "numbers, truth and null are strings, unchanged",
+			content: "Identifier,a,b,c,d,e\nC02,12345678901234567890,1.10,007,true,null\n",
+			devices: map[string]string{"C02": `{"a":"12345678901234567890","b":"1.10","c":"007","d":"true","e":"null"}`},
+		},
+		{
+			name:    "Unicode and HTML in names and values",
+			content: "Identifier,Prénom,<&>,😀\nC02,Zoë \u2028 日本,<b>&'</b>,👩‍💻\n",
+			devices: map[string]string{"C02": "{\"Prénom\":\"Zoë \u2028 日本\",\"<&>\":\"<b>&'</b>\",\"😀\":\"👩‍💻\"}"},
+		},
+		{
+			name:    "blanks in values are kept",
+			content: "Identifier,n\nC02,  ada \n",
+			devices: map[string]string{"C02": `{"n":"  ada "}`},
+		},
+		{
+			name:    "columns keep their order",
+			content: "Identifier,z,a,M,1\nC02,1,2,3,4\n",
+			devices: map[string]string{"C02": `{"z":"1","a":"2","M":"3","1":"4"}`},
+		},
+		{
+			name:    "column names that differ in case are two names",
+			content: "Identifier,Email,email\nC02,1,2\n",
+			devices: map[string]string{"C02": `{"Email":"1","email":"2"}`},
+		},
+		{name: "header only", content: "Identifier,name\n", warnings: []string{noDevices}},
+		{name: "header only, no line end", content: "Identifier", warnings: []string{noDevices}},
+		{name: "header and blank lines only", content: "\xef\xbb\xbfIdentifier,name\r\n\r\n  \r\n", warnings: []string{noDevices}},
+		{
+			name:     "exact repeat",
+			content:  "Identifier,n\nC02,1\nC03,2\nc02,1\nC02,1\n",
+			devices:  map[string]string{"C02": `{"n":"1"}`, "C03": `{"n":"2"}`},
+			warnings: []string{"inventory PATH: line 4: exact repeat of a device (2 in the file)"},
+		},
+		{
+			name:    "identifier of 256 bytes",
+			content: "Identifier\n" + strings.Repeat("x", 256) + "\n",
+			devices: map[string]string{strings.Repeat("X", 256): `{}`},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p, warnings := loaded(t, "csv", test.content)
+			wantLines(t, "warnings", warnings, test.warnings)
+			for id, data := range test.devices {
+				wantData(t, p, id, data)
+			}
+			wantNotFound(t, p, "Identifier")
+		})
+	}
+}
+
+func TestCSVRefused(t *testing.T) {
+	t.Parallel()
+	const empty = "the file is empty; the first line must be a header whose first column is Identifier"
+	tests := []struct {
+		name    string
+		content string
+		want    []string // after "inventory PATH: "
+	}{
+		{"empty file", "", []string{empty}},
+		{"byte-order mark only", "\xef\xbb\xbf", []string{empty}},
+		{"blank lines only", "\n\r\n", []string{empty}},
+		{"no header", "C02,ada\nC03,bob\n", []string{`line 1: the first column is "C02", want Identifier; columns are separated by commas`}},
+		{"identifier in the second column", "name,Identifier\n", []string{`line 1: the first column is "name", want Identifier; columns are separated by commas`}},
+		{"semicolons", "Identifier;name\nC02;ada\n", []string{`line 1: the first column is "Identifier;name", want Identifier; columns are separated by commas`}},
+		{"header after a blank line", "\n\nserial\n", []string{`line 3: the first column is "serial", want Identifier; columns are separated by commas`}},
+		{"UTF-16", "\xff\xfeI\x00d\x00", []string{"line 1: not valid UTF-8; save the file as UTF-8"}},
+		{"empty column name", "Identifier,a,\nC02,1,2\n", []string{"line 1: column 3 has no name"}},
+		{"blank column name", "Identifier, ,b\n", []string{"line 1: column 2 has no name"}},
+		{"column name twice", "Identifier,a,b,a\n", []string{`line 1: column 4 repeats the name "a"`}},
+		{"identifier column twice", "Identifier,a,IDENTIFIER\n", []string{`line 1: column 3 repeats the name "IDENTIFIER"`}},
+		{"column name that is not UTF-8", "Identifier,caf\xe9\n", []string{"line 1: not valid UTF-8; save the file as UTF-8"}},
+		{"value that is not UTF-8", "Identifier,a\nC02,x\nC03,caf\xe9\n", []string{"line 3: not valid UTF-8; save the file as UTF-8"}},
+		{"identifier that is not UTF-8", "Identifier\nC\xff2\n", []string{"line 2: not valid UTF-8; save the file as UTF-8"}},
+		{"too few fields", "Identifier,a,b\nC02,1,2\nC03,1\n", []string{"line 3: 2 fields, but the header has 3"}},
+		{"too many fields", "Identifier,a\nC02,1,2\n", []string{"line 2: 3 fields, but the header has 2"}},
+		{"empty identifier", "Identifier,a\n,1\n", []string{"line 2: identifier is empty"}},
+		{"blank identifier", "Identifier,a\n\" \t\",1\n", []string{"line 2: identifier is empty"}},
+		{"empty identifier in quotation marks", "Identifier\n\"\"\n", []string{"line 2: identifier is empty"}},
+		{"identifier with a control character", "Identifier\nC0\x002\n", []string{"line 2: identifier has a byte that is not printable ASCII at position 3"}},
+		{"identifier with an umlaut", "Identifier\nC02Ä\n", []string{"line 2: identifier has a byte that is not printable ASCII at position 4"}},
+		{"identifier of 257 bytes", "Identifier\n" + strings.Repeat("x", 257) + "\n", []string{"line 2: identifier is longer than 256 bytes"}},
+		{"same identifier, other data", "Identifier,a\nC02,1\nC03,1\nC02,2\n", []string{`line 4: identifier "C02" stands here a second time, with other data`}},
+		{"same identifier in another case, other data", "Identifier,a\nC02,1\nc02,2\n", []string{`line 3: identifier "c02" stands here a second time, with other data`}},
+		{
+			"every fault, with the line on which its row begins",
+			"Identifier,a\r\n\r\n\"C02\",\"two\nlines\"\r\nC03\r\n,x\r\nC02,y\r\n",
+			[]string{
+				"line 5: 1 fields, but the header has 2",
+				"line 6: identifier is empty",
+				`line 7: identifier "C02" stands here a second time, with other data`,
+			},
+		},
+		{"quotation mark in a plain field", "Identifier,a\nC02,x\nC03,5\" disk\n", []string{`line 3: column 6: bare " in non-quoted-field`}},
+		{"text after a quoted field", "Identifier,a\nC02,\"x\"y\n", []string{`line 2: column 7: extraneous or missing " in quoted-field`}},
+		{
+			// The line on which the row begins: the file ends far from the fault.
+			"quotation mark that is never closed",
+			"Identifier,a\nC02,x\nC03,\"y\n" + strings.Repeat("C04,z\n", 100),
+			[]string{`line 3: extraneous or missing " in quoted-field (seen at line 103, column 7)`},
+		},
+		{
+			"more faults than an operator reads",
+			"Identifier,a\n" + strings.Repeat("C02\n", 13),
+			append(numbered("line %d: 1 fields, but the header has 2", 2, 11), "and 3 more"),
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for i, line := range test.want {
+				test.want[i] = "inventory PATH: " + line
+			}
+			wantLines(t, "error", refused(t, "csv", test.content), test.want)
+		})
+	}
+}

@@ -1,0 +1,167 @@
+package file_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// numbered returns format with each of the numbers from first to last.
+func numbered(format string, first, last int) []string {
+	var lines []string
+	for n := first; n <= last; n++ {
+		lines = append(lines, fmt.Sprintf(format, n))
+	}
+	return lines
+}
+
+func TestJSONAccepted(t *testing.T) {
+	t.Parallel()
+	const noDevices = "inventory PATH: it has no devices; every request will be refused"
+	tests := []struct {
+		name     string
+		content  string
+		devices  map[string]string
+		warnings []string
+	}{
+		{
+			name:    "plain",
+			content: `{"devices":[{"identifier":"C02","data":{"a":{"b":[1,null,true]}}},{"identifier":"C03","data":{}}]}`,
+			devices: map[string]string{"C02": `{"a":{"b":[1,null,true]}}`, "C03": `{}`},
+		},
+		{
+			name:    "byte-order mark and CRLF",
+			content: "\xef\xbb\xbf{\r\n\"devices\": [\r\n{\"identifier\": \"C02\", \"data\": {\"a\": 1}}\r\n]\r\n}\r\n",
+			devices: map[string]string{"C02": `{"a":1}`},
+		},
+		{
+			name:    "data missing or null",
+			content: `{"devices":[{"identifier":"C02"},{"identifier":"C03","data":null}]}`,
+			devices: map[string]string{"C02": `{}`, "C03": `{}`},
+		},
+		{
+			name:    "unknown members, before and after, of the file and of a device",
+			content: `{"version":{"devices":[]},"devices":[{"note":["x"],"identifier":"C02","data":{"a":1},"Data":5,"Identifier":"C09"}],"made":"today"}`,
+			devices: map[string]string{"C02": `{"a":1}`},
+		},
+		{
+			name:    "numbers unchanged",
+			content: `{"devices":[{"identifier":"C02","data":{"a":12345678901234567890,"b":1.10,"c":1E+400,"d":-0,"e":0.1e-7,"f":9007199254740993}}]}`,
+			devices: map[string]string{"C02": `{"a":12345678901234567890,"b":1.10,"c":1E+400,"d":-0,"e":0.1e-7,"f":9007199254740993}`},
+		},
+		{
+			name:    "Unicode, HTML and escapes unchanged",
+			content: `{"devices":[{"identifier":"C02","data":{"é":"Zoë 日本 👩‍💻 <b>&'</b>","\u00e9\/":"\u003c\ud83d\ude00\u2028\/"}}]}`,
+			devices: map[string]string{"C02": `{"é":"Zoë 日本 👩‍💻 <b>&'</b>","\u00e9\/":"\u003c\ud83d\ude00\u2028\/"}`},
+		},
+		{
+			name:    "escapes in names and in the identifier",
+			content: `{"devi\u0063es":[{"identi\u0066ier":"C\u00302","d\u0061ta":{"a":1}}]}`,
+			devices: map[string]string{"C02": `{"a":1}`},
+		},
+		{
+			name:    "order of members",
+			content: `{"devices":[{"data":{"z":1,"a":2,"M":{"y":1,"b":2},"1":3},"identifier":"C02"}]}`,
+			devices: map[string]string{"C02": `{"z":1,"a":2,"M":{"y":1,"b":2},"1":3}`},
+		},
+		{
+			name:    "blanks in strings are kept",
+			content: `{"devices":[{"identifier":"C02","data":{ " a " : "  b \n" }}]}`,
+			devices: map[string]string{"C02": `{" a ":"  b \n"}`},
+		},
+		{name: "no devices", content: `{"devices":[]}`, warnings: []string{noDevices}},
+		{name: "no devices, blanks and line ends", content: "\n { \"devices\" : [\n] }\n\n", warnings: []string{noDevices}},
+		{
+			name:     "exact repeat",
+			content:  `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"C03"},{"identifier":" c02","data":{"a":1}},{"identifier":"C03","data":{}}]}`,
+			devices:  map[string]string{"C02": `{"a":1}`, "C03": `{}`},
+			warnings: []string{"inventory PATH: devices[2]: exact repeat of a device (2 in the file)"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p, warnings := loaded(t, "json", test.content)
+			wantLines(t, "warnings", warnings, test.warnings)
+			for id, data := range test.devices {
+				wantData(t, p, id, data)
+			}
+			wantNotFound(t, p, "C09")
+		})
+	}
+}
+
+func TestJSONRefused(t *testing.T) {
+	t.Parallel()
+	const (
+		empty     = `the file is empty; want {"devices":[…]}`
+		notObject = `want a JSON object with a member "devices"`
+		missing   = `the member "devices" is missing`
+		notList   = `the member "devices" is not a list`
+		badData   = `the member "data" is neither an object nor null`
+	)
+	tests := []struct {
+		name    string
+		content string
+		want    []string // after "inventory PATH: "
+	}{
+		{"empty file", "", []string{empty}},
+		{"byte-order mark only", "\xef\xbb\xbf", []string{empty}},
+		{"blanks only", " \r\n", []string{empty}},
+		{"empty object", "{}", []string{missing}},
+		{"a list", `[{"identifier":"C02"}]`, []string{notObject}},
+		{"null", "null", []string{notObject}},
+		{"a CSV file", "Identifier,name\n", []string{"line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},
+		{"devices in another case", `{"Devices":[]}`, []string{missing}},
+		{"devices deeper down", `{"x":{"devices":[]}}`, []string{missing}},
+		{"devices null", `{"devices":null}`, []string{notList}},
+		{"devices an object", `{"devices":{"identifier":"C02"}}`, []string{notList}},
+		{"devices a string", `{"devices":"[]"}`, []string{notList}},
+		{"devices twice", "{\"devices\":[],\n\"devices\":[]}", []string{"line 2: not valid JSON at byte 15: duplicate object member name"}},
+		{"no object", `{"devices":["C02",null]}`, []string{"devices[0]: not an object", "devices[1]: not an object"}},
+		{"no identifier", `{"devices":[{"data":{}}]}`, []string{`devices[0]: the member "identifier" is missing`}},
+		{"identifier in another case", `{"devices":[{"Identifier":"C02"}]}`, []string{`devices[0]: the member "identifier" is missing`}},
+		{"identifier null", `{"devices":[{"identifier":null}]}`, []string{`devices[0]: the member "identifier" is missing`}},
+		{"identifier a number", `{"devices":[{"identifier":5}]}`, []string{`devices[0]: the member "identifier" has the wrong type`}},
+		{"identifier empty", `{"devices":[{"identifier":"C02"},{"identifier":""}]}`, []string{"devices[1]: identifier is empty"}},
+		{"identifier blank", `{"devices":[{"identifier":" \t\n "}]}`, []string{"devices[0]: identifier is empty"}},
+		{"identifier with a control character", `{"devices":[{"identifier":"C0\u00002"}]}`, []string{"devices[0]: identifier has a byte that is not printable ASCII at position 3"}},
+		{"identifier of 257 bytes", `{"devices":[{"identifier":"` + strings.Repeat("x", 257) + `"}]}`, []string{"devices[0]: identifier is longer than 256 bytes"}},
+		{"identifier twice in a device", `{"devices":[{"identifier":"C02","identifier":"C03"}]}`, []string{"devices[0]: not valid JSON at byte 32: duplicate object member name"}},
+		{
+			"data neither object nor null", `{"devices":[{"identifier":"A"},{"identifier":"B","data":[]},{"identifier":"C","data":"x"},{"identifier":"D","data":5},{"identifier":"E","data":false}]}`,
+			[]string{"devices[1]: " + badData, "devices[2]: " + badData, "devices[3]: " + badData, "devices[4]: " + badData},
+		},
+		{"same identifier, other data", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"c02","data":{"a":2}}]}`, []string{`devices[1]: identifier "c02" stands here a second time, with other data`}},
+		{"same identifier, data once", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"C02"}]}`, []string{`devices[1]: identifier "C02" stands here a second time, with other data`}},
+		{"invalid UTF-8 in data", "{\"devices\":[{\"identifier\":\"A\"},\n{\"identifier\":\"B\",\"data\":{\"x\":\"caf\xe9\"}}]}", []string{"devices[1]: not valid JSON at byte 66: invalid UTF-8"}},
+		{"data after the JSON", "{\"devices\":[]}\n\n{}", []string{"line 3: data after the JSON object"}},
+		{"a bracket too many", "{\n\"devices\":[]}\n}\n", []string{"line 3: data after the JSON object"}},
+		{"zero bytes after the JSON", "{\"devices\":[]}\n\x00", []string{"line 2: data after the JSON object"}},
+		{"cut off in a device", "{\"devices\":[\n{\"identifier\":\"A\"},\n{\"identifier\":", []string{"devices[1]: not valid JSON at byte 47: unexpected EOF"}},
+		{"cut off at the end", `{"devices":[{"identifier":"A"}]`, []string{"line 1: not valid JSON at byte 31: unexpected EOF"}},
+		{"comma at the end of the list", "{\"devices\":[\n{\"identifier\":\"A\"},\n]}", []string{"devices[1]: not valid JSON at byte 31: invalid character ',' at start of value"}},
+		{"invalid UTF-8 before the devices", "{\n\"made by\": \"caf\xe9\",\n\"devices\":[]}", []string{"line 2: not valid JSON at byte 17: invalid UTF-8"}},
+		{
+			"fault far into a long file", "{\"devices\":[" + strings.Repeat("\n"+strings.Repeat(" ", 99), 2000) + "],\n\"x\":nope}",
+			[]string{"line 2002: not valid JSON at byte 200020: invalid character 'o' in literal null (expecting 'u')"},
+		},
+		{
+			"more faults than an operator reads", `{"devices":[` + strings.Repeat("1,", 12) + "1]}",
+			append(numbered("devices[%d]: not an object", 0, 9), "and 3 more"),
+		},
+		{
+			"faults in devices and after them", `{"devices":[{"identifier":"A"},{"identifier":""},5]} x`,
+			[]string{"devices[1]: identifier is empty", "devices[2]: not an object", "line 1: data after the JSON object"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for i, line := range test.want {
+				test.want[i] = "inventory PATH: " + line
+			}
+			wantLines(t, "error", refused(t, "json", test.content), test.want)
+		})
+	}
+}

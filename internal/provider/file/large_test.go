@@ -1,0 +1,170 @@
+package file_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/file"
+)
+
+const million = 1_000_000
+
+func serial(i int) string { return fmt.Sprintf("C%011d", i) }
+
+// generated writes an inventory of count devices. Whatever is in last stands at its end.
+func generated(t testing.TB, kind string, count int, last string) file.Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "devices."+kind)
+	out, err := os.Create(path) //nolint:gosec // G304: a file in the test's own folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	buffered := bufio.NewWriterSize(out, 1<<20)
+	begin, form, separator, end := "Identifier,name,department\n", "%s,mac-%d,Engineering\n", "", ""
+	if kind == "json" {
+		begin, separator, end = "{\"devices\":[\n", ",\n", "\n]}\n"
+		form = `{"identifier":"%s","data":{"name":"mac-%d","department":"Engineering"}}`
+	}
+	write := func(format string, args ...any) {
+		if _, err := fmt.Fprintf(buffered, format, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("%s", begin)
+	for i := range count {
+		if i > 0 {
+			write("%s", separator)
+		}
+		write(form, serial(i), i)
+	}
+	if last != "" {
+		write("%s%s", separator, last)
+	}
+	write("%s", end)
+	if err := buffered.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Config{Path: config.Path(path), Type: kind}
+}
+
+func large() int {
+	if testing.Short() {
+		return million / 100
+	}
+	return million
+}
+
+// TestMillionDevices also compares what a lookup costs among few and among many devices, as far as that
+// can be measured exactly; BenchmarkLookup shows the time. It is not parallel, because the count of
+// allocations is the whole program's.
+func TestMillionDevices(t *testing.T) {
+	const few = 1000
+	many := large()
+	for _, kind := range []string{"csv", "json"} {
+		t.Run(kind, func(t *testing.T) {
+			p, warnings, err := file.New(generated(t, kind, many, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantLines(t, "warnings", warnings, nil)
+			for _, i := range []int{0, 1, many / 2, many - 2, many - 1} {
+				wantData(t, p, strings.ToLower(serial(i)), fmt.Sprintf(`{"name":"mac-%d","department":"Engineering"}`, i))
+			}
+			wantNotFound(t, p, serial(many))
+			if found, err := p.Check(t.Context()); err != nil || !strings.HasPrefix(found, fmt.Sprintf("%d devices in ", many)) {
+				t.Errorf("Check() = %q, %v, want %d devices", found, err, many)
+			}
+			small, _, err := file.New(generated(t, kind, few, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			atFew, atMany := allocations(t, small, few), allocations(t, p, many)
+			if atFew != atMany || atMany > 3 {
+				t.Errorf("three lookups allocate %v times among %d devices and %v times among %d, want the same, at most 3", atFew, few, atMany, many)
+			}
+		})
+	}
+}
+
+// allocations counts those of three lookups: the first device, the last, and one that is not there.
+func allocations(t *testing.T, p *file.Provider, count int) float64 {
+	t.Helper()
+	var queries []posture.Query
+	for _, i := range []int{0, count - 1, count} {
+		queries = append(queries, posture.Query{Identifier: identifier(t, serial(i))})
+	}
+	ctx := t.Context()
+	return testing.AllocsPerRun(100, func() {
+		for _, q := range queries {
+			_, _ = p.Lookup(ctx, q)
+		}
+	})
+}
+
+// TestFaultAtTheEnd: the place is told as exactly as at the beginning.
+func TestFaultAtTheEnd(t *testing.T) {
+	t.Parallel()
+	const count = 50_000
+	for kind, test := range map[string]struct{ last, want string }{
+		"csv":  {"c00000000000,mac-0,Sales\n", `line 50002: identifier "c00000000000" stands here a second time, with other data`},
+		"json": {`{"identifier":"c00000000000"}`, `devices[50000]: identifier "c00000000000" stands here a second time, with other data`},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := generated(t, kind, count, test.last)
+			_, _, err := file.New(c)
+			if err == nil {
+				t.Fatal("New accepted an identifier with two sets of data")
+			}
+			if got, want := err.Error(), fmt.Sprintf("inventory %s: %s", c.Path, test.want); got != want {
+				t.Errorf("New = %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	for _, count := range []int{1000, million} {
+		b.Run(fmt.Sprintf("devices=%d", count), func(b *testing.B) {
+			p, _, err := file.New(generated(b, "csv", count, ""))
+			if err != nil {
+				b.Fatal(err)
+			}
+			queries := make([]posture.Query, 1024) // the same number for both, so that caches weigh alike
+			for i := range queries {
+				queries[i].Identifier = identifier(b, serial(i*(count/len(queries)+1)%count))
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, err := p.Lookup(b.Context(), queries[i%len(queries)]); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for _, kind := range []string{"csv", "json"} {
+		b.Run(kind, func(b *testing.B) {
+			c := generated(b, kind, million/10, "")
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := file.New(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
