@@ -1,0 +1,234 @@
+package file
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"step-posture-connector/internal/posture"
+)
+
+// read does what New does, without a file.
+func read(content []byte, reader func(*inventory, []byte) error) (*inventory, error) {
+	in := newInventory()
+	if err := reader(in, content); err != nil {
+		in.faults = append(in.faults, err)
+	}
+	if len(in.faults) > 0 {
+		return nil, in.err("PATH")
+	}
+	return in, nil
+}
+
+func fromJSON(in *inventory, content []byte) error {
+	return readJSON(withoutMark(bytes.NewReader(content)), in)
+}
+
+func fromCSV(in *inventory, content []byte) error {
+	return readCSV(withoutMark(bytes.NewReader(content)), in)
+}
+
+// checkFault holds an error to what an operator needs: in every line the file and the place. Only
+// what is wrong with the file as a whole has no place.
+func checkFault(t *testing.T, err error, place string) {
+	t.Helper()
+	whole := `the file is empty; .+|want a JSON object with a member "devices"|the member "devices" is (missing|not a list)|and \d+ more`
+	form := regexp.MustCompile(`^inventory PATH: (` + place + `: .+|` + whole + `)$`)
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !form.MatchString(line) || !utf8.ValidString(line) {
+			t.Errorf("the error has the line %q, want the file and the place", line)
+		}
+	}
+}
+
+// checkInventory holds an inventory to what is promised of every one that loads.
+func checkInventory(t *testing.T, in *inventory) {
+	t.Helper()
+	p := &Provider{path: "PATH", devices: in.devices}
+	for key, entry := range in.devices {
+		id, err := posture.ParseIdentifier(entry.identifier)
+		if err != nil {
+			t.Errorf("device %q can never match: %v", entry.identifier, err)
+			continue
+		}
+		if id.Key() != key {
+			t.Errorf("device %q is kept under %q, want %q", entry.identifier, key, id.Key())
+		}
+		device, err := p.Lookup(t.Context(), posture.Query{Identifier: id})
+		if err != nil || !id.Names(device) || !bytes.Equal(device.Data, entry.data) {
+			t.Errorf("Lookup(%q) = %+v, %v, want the device", id, device, err)
+		}
+		if !utf8.Valid(entry.data) || !json.Valid(entry.data) || entry.data[0] != '{' {
+			t.Errorf("device %q has data %q, want a JSON object", entry.identifier, entry.data)
+		}
+		if !sameJSON(entry.data, entry.data) {
+			t.Errorf("the data of %q does not equal itself: %s", entry.identifier, entry.data)
+		}
+	}
+	if wantWarning := len(in.devices) == 0; wantWarning != strings.Contains(strings.Join(in.warnings("PATH"), "\n"), "no devices") {
+		t.Errorf("%d devices, but the warnings are %q", len(in.devices), in.warnings("PATH"))
+	}
+}
+
+func checkSame(t *testing.T, from string, got, want *inventory) {
+	t.Helper()
+	equal := func(a, b device) bool { return a.identifier == b.identifier && bytes.Equal(a.data, b.data) }
+	if !maps.EqualFunc(got.devices, want.devices, equal) {
+		t.Errorf("loading what was written as %s gives %q, want %q", from, got.devices, want.devices)
+	}
+	if got.repeats != 0 {
+		t.Errorf("loading what was written as %s finds %d repeats, want none", from, got.repeats)
+	}
+}
+
+// asJSON writes an inventory as an operator's script would.
+func asJSON(t *testing.T, in *inventory) []byte {
+	t.Helper()
+	list := make([]string, 0, len(in.devices))
+	for _, key := range slices.Sorted(maps.Keys(in.devices)) {
+		quoted, err := json.Marshal(in.devices[key].identifier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprintf(`{"identifier":%s,"data":%s}`, quoted, in.devices[key].data))
+	}
+	return []byte(`{"devices":[` + strings.Join(list, ",") + `]}`)
+}
+
+// asCSV writes an inventory that was read from CSV: every device has the same members.
+func asCSV(t *testing.T, in *inventory) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	rows := csv.NewWriter(&out)
+	for i, key := range slices.Sorted(maps.Keys(in.devices)) {
+		header, row := []string{"Identifier"}, []string{in.devices[key].identifier}
+		decoder := json.NewDecoder(bytes.NewReader(in.devices[key].data))
+		if _, err := decoder.Token(); err != nil {
+			t.Fatal(err)
+		}
+		for decoder.More() {
+			name, errName := decoder.Token()
+			value, errValue := decoder.Token()
+			text, isString := value.(string)
+			if errName != nil || errValue != nil || !isString {
+				t.Fatalf("data %s is not an object of strings", in.devices[key].data)
+			}
+			header, row = append(header, name.(string)), append(row, text) //nolint:errcheck,forcetypeassert // a member's name is a string
+		}
+		if i == 0 {
+			rows.Write(header) //nolint:errcheck,gosec // into memory
+		}
+		rows.Write(row) //nolint:errcheck,gosec // into memory
+	}
+	rows.Flush()
+	return out.Bytes()
+}
+
+func FuzzJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"devices":[]}`,
+		`{"devices":[{"identifier":"C02","data":{"a":12345678901234567890,"b":1.10,"é":"😀<>&\u003c","n":null}},{"identifier":" c03 "}]}`,
+		"\xef\xbb\xbf{\r\n\"devices\":[{\"identifier\":\"C02\",\"data\":null}]}\r\n",
+		`{"devices":[{"identifier":"C02","data":{"a":1e2,"b":[]}},{"identifier":"c02","data":{"b":[],"a":100}}]}`,
+		`{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"C02","data":{"a":2}},5,{"identifier":""},{"data":{}}]}`,
+		`{"devices":[{"identifier":"C02","data":{"\u0061":"\ud83d\ude00","a ":-0}}],"x":[[{}]]} x`,
+		`{"devices":null}`, `{"Devices":[]}`, `{`, `[]`, ``, "{\"devices\":[]}\n\x00", `{"devices":[{"identifier":"\u212a"}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		in, err := read(content, fromJSON)
+		if err != nil {
+			checkFault(t, err, `(line \d+|devices\[\d+\])`)
+			return
+		}
+		checkInventory(t, in)
+		checkAgainstStandardLibrary(t, in, bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")))
+		again, err := read(asJSON(t, in), fromJSON)
+		if err != nil {
+			t.Fatalf("what was written does not load: %v", err)
+		}
+		checkSame(t, "JSON", again, in)
+	})
+}
+
+// checkAgainstStandardLibrary: what loads is JSON for encoding/json too, and its data have the same
+// values. Members are looked up by exact name, which encoding/json does for maps only.
+func checkAgainstStandardLibrary(t *testing.T, in *inventory, content []byte) {
+	t.Helper()
+	var members map[string]json.RawMessage
+	var devices []map[string]json.RawMessage
+	if err := json.Unmarshal(content, &members); err != nil {
+		t.Fatalf("encoding/json refuses the file: %v", err)
+	}
+	if err := json.Unmarshal(members["devices"], &devices); err != nil {
+		t.Fatalf("encoding/json refuses the devices: %v", err)
+	}
+	if len(devices) != len(in.devices)+in.repeats {
+		t.Errorf("%d devices and %d repeats, want %d together", len(in.devices), in.repeats, len(devices))
+	}
+	for i, members := range devices {
+		var text string
+		if err := json.Unmarshal(members["identifier"], &text); err != nil {
+			t.Fatalf("encoding/json refuses the identifier of devices[%d]: %v", i, err)
+		}
+		entry, ok := in.devices[strings.ToUpper(strings.TrimSpace(text))]
+		if !ok {
+			t.Errorf("devices[%d] (%q) was not loaded", i, text)
+			continue
+		}
+		data := members["data"]
+		if len(data) == 0 || string(data) == "null" {
+			data = json.RawMessage("{}")
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, data); err != nil {
+			t.Fatal(err)
+		}
+		if in.repeats == 0 && !bytes.Equal(compact.Bytes(), entry.data) {
+			t.Errorf("devices[%d] has data %s, want %s unchanged", i, entry.data, compact.Bytes())
+		}
+		if !sameJSON(entry.data, data) {
+			t.Errorf("devices[%d] has data %s, want the value of %s", i, entry.data, data)
+		}
+	}
+}
+
+func FuzzCSV(f *testing.F) {
+	for _, seed := range []string{
+		"Identifier\n", "Identifier,name\nC02,ada\nC03,\n",
+		"\xef\xbb\xbfidentifier,a,b\r\n\r\n\"C02\",\"x, \"\"y\"\"\nz\",é😀<>&\u2028\r\n  \r\nc02,\"x, \"\"y\"\"\nz\",é😀<>&\u2028\r\n",
+		"Identifier,a\nC02,1\nC02,2\n,3\nC03\nC04,\xff\nK\u212a,1\n",
+		"Identifier,a,a\n", "Identifier,\n", "name\n", "", "\n\n", "Identifier,a\nC02,\"x\nC03,y\n", "Identifier;a\n", "Identifier\n\"\"\n", "Identifier,a\rC02,b\r",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		in, err := read(content, fromCSV)
+		if err != nil {
+			checkFault(t, err, `line \d+`)
+			return
+		}
+		checkInventory(t, in)
+		again, err := read(asJSON(t, in), fromJSON)
+		if err != nil {
+			t.Fatalf("what was written as JSON does not load: %v", err)
+		}
+		checkSame(t, "JSON", again, in)
+		if len(in.devices) == 0 {
+			return // without a device there is no telling what the columns were
+		}
+		again, err = read(asCSV(t, in), fromCSV)
+		if err != nil {
+			t.Fatalf("what was written as CSV does not load: %v\n%s", err, asCSV(t, in))
+		}
+		checkSame(t, "CSV", again, in)
+	})
+}
