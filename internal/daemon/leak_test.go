@@ -1,0 +1,114 @@
+package daemon_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/daemon"
+	"step-posture-connector/internal/provider"
+)
+
+// everything is what the daemon says about a configuration at start and in check: why it does not
+// start, or the warnings and what was loaded.
+func everything(t *testing.T, environ map[string]string) string {
+	t.Helper()
+	d, err := daemon.Load(environ)
+	if err != nil {
+		return err.Error()
+	}
+	found, err := d.Check(t.Context())
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(append(append(d.Describe(), d.Warnings...), found), "\n")
+}
+
+// TestUnclosedQuotationMark: one that is missing in .env makes the lines that follow part of the
+// value of any variable, the secret among them. The next one that stands there closes it.
+func TestUnclosedQuotationMark(t *testing.T) {
+	t.Parallel()
+	names := append(config.Names[config.Config](), provider.Variables()...)
+	names = append(names, "WEBHOOK_UNKNOWN", "AUDIT_UNKNOWN", "JAMF_UNKNOWN")
+	for _, name := range names {
+		for _, mark := range []string{`"`, `'`} {
+			t.Run(name+" "+mark, func(t *testing.T) {
+				t.Parallel()
+				in := install(t)
+				// The rest comes from the environment, so that nothing but this value can be wrong.
+				all := in.environ(map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.crt"})
+				begin := all[name]
+				if strings.Contains(name, "SECRET") {
+					begin = ""
+				}
+				delete(all, name)
+				hidden := strings.Repeat("aGlkZGVu", 11)
+				in.write(t, ".env", name+"="+mark+begin+"\nWEBHOOK_SECRETS="+hidden+"\nEND="+mark+"\n")
+				var process []string
+				for other, value := range all {
+					process = append(process, other+"="+value)
+				}
+				slices.Sort(process)
+				environ, err := config.Environ(process, in.path(".env"), true)
+				if err != nil {
+					t.Fatalf("the env file is not as the test needs it: %v", err)
+				}
+				if !strings.Contains(environ[name], hidden) {
+					t.Fatalf("%s did not swallow the secret: %q", name, environ[name])
+				}
+				if text := everything(t, environ); strings.Contains(text, hidden[:8]) {
+					t.Errorf("what was printed shows the secret:\n%s", text)
+				}
+			})
+		}
+	}
+}
+
+// TestNothingShowsTheSecret: not what is printed about a good configuration, nor about one whose
+// secret or key was put into another variable.
+func TestNothingShowsTheSecret(t *testing.T) {
+	t.Parallel()
+	in := install(t)
+	key, err := os.ReadFile(in.path("server.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inKey := strings.Split(string(key), "\n")[1]
+	for name, changes := range map[string]map[string]string{
+		"good":                         nil,
+		"good, mTLS":                   {"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.crt"},
+		"IDs and secrets swapped":      {"WEBHOOK_IDS": in.secret, "WEBHOOK_SECRETS": "98a6ad8d-d8e5-4d1d-b465-770fb66a5207"},
+		"secret in WEBHOOK_IDS":        {"WEBHOOK_IDS": in.secret},
+		"secret in its file's name":    {"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": in.secret},
+		"secret cut short":             {"WEBHOOK_SECRETS": in.secret[:17]},
+		"secret as provider":           {"PROVIDER": in.secret},
+		"secret as type":               {"FILE_TYPE": in.secret},
+		"secret as port":               {"PORT": in.secret},
+		"secret as address":            {"BIND_ADDRESS": in.secret},
+		"secret in a misspelled name":  {"WEBHOOK_SECRET": in.secret},
+		"secret in the name":           {"WEBHOOK_SECRETS " + in.secret: "x"},
+		"key in place of its path":     {"TLS_KEY_PATH": string(key)},
+		"key in the certificate's":     {"TLS_CERT_PATH": string(key)},
+		"key in the CA bundle's":       {"ENABLE_MTLS": "1", "TLS_CA_PATH": string(key)},
+		"key in the inventory's":       {"FILE_PATH": string(key)},
+		"key as the secret's file":     {"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": in.path("server.key")},
+		"key as the certificate":       {"TLS_CERT_PATH": "DIR/server.key"},
+		"key as the inventory":         {"FILE_PATH": "DIR/server.key"},
+		"key as the JSON inventory":    {"FILE_PATH": "DIR/server.key", "FILE_TYPE": "json"},
+		"key without PEM, on one line": {"TLS_KEY_PATH": inKey},
+		"secret as the key's path":     {"TLS_KEY_PATH": in.secret},
+		"secret as the inventory's":    {"FILE_PATH": in.secret},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := everything(t, in.environ(changes))
+			for what, hidden := range map[string]string{"the signing secret": in.secret[:12], "the private key": inKey[20:36]} {
+				if strings.Contains(text, hidden) {
+					t.Errorf("what was printed shows %s:\n%s", what, text)
+				}
+			}
+		})
+	}
+}
