@@ -153,7 +153,8 @@ func TestBrokenEnvironments(t *testing.T) {
 		{"ID twice", map[string]string{"WEBHOOK_IDS": idA + "," + idA, "WEBHOOK_SECRETS": signing('a', 32) + "," + signing('b', 32)}, []string{"WEBHOOK_IDS: entry 2 repeats entry 1" + acceptedIDs}},
 		{"ID twice, in another case", map[string]string{"WEBHOOK_IDS": idA + ", " + strings.ToUpper(idA), "WEBHOOK_SECRETS": signing('a', 32) + "," + signing('b', 32)}, []string{"WEBHOOK_IDS: entry 2 repeats entry 1" + acceptedIDs}},
 		{
-			"IDs that are none", map[string]string{
+			"IDs that are none",
+			map[string]string{
 				"WEBHOOK_IDS":     "{" + idA + "}, " + strings.ReplaceAll(idA, "-", "") + "," + idA[:35] + "g," + idB + ",",
 				"WEBHOOK_SECRETS": strings.TrimSuffix(strings.Repeat(signing('a', 32)+",", 5), ","),
 			},

@@ -164,7 +164,8 @@ func TestSecretFileThatCannotBeUsed(t *testing.T) {
 		{"both", map[string]string{"WEBHOOK_SECRETS_FILE": filepath.Join(folder, "none")}, []string{"WEBHOOK_SECRETS: given together with WEBHOOK_SECRETS_FILE; accepted: one of the two"}},
 		{"both, the variable empty", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": ""}, []string{"WEBHOOK_SECRETS: not set" + acceptedSecrets}},
 		{
-			"missing, and other problems", map[string]string{"WEBHOOK_IDS": "", "WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": "/none", "PORT": "0"},
+			"missing, and other problems",
+			map[string]string{"WEBHOOK_IDS": "", "WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": "/none", "PORT": "0"},
 			[]string{
 				"WEBHOOK_IDS: not set" + acceptedIDs,
 				"WEBHOOK_SECRETS_FILE: cannot open the file: no such file or directory" + accepted,

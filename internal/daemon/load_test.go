@@ -182,7 +182,8 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory"}},
 		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},
 		{
-			"a line for each fault of the inventory", map[string]string{"FILE_PATH": "DIR/broken.csv"},
+			"a line for each fault of the inventory",
+			map[string]string{"FILE_PATH": "DIR/broken.csv"},
 			[]string{"FILE_PATH: inventory DIR/broken.csv: line 2: identifier is empty", "FILE_PATH: inventory DIR/broken.csv: line 3: 1 fields, but the header has 2"},
 		},
 	}

@@ -24,13 +24,15 @@ func TestCertificateAndKey(t *testing.T) {
 		{"not yet valid", map[string]string{"TLS_CERT_PATH": "DIR/new.crt", "TLS_KEY_PATH": "DIR/new.key"}, []string{certificate + "new.crt: not valid before " + moment(now.Add(time.Hour))}},
 		{"of two pairs", map[string]string{"TLS_KEY_PATH": "DIR/other.key"}, []string{key + "other.key: tls: private key does not match public key (the certificate is the first in DIR/server.crt)"}},
 		{
-			"swapped", map[string]string{"TLS_CERT_PATH": "DIR/server.key", "TLS_KEY_PATH": "DIR/server.crt"},
+			"swapped",
+			map[string]string{"TLS_CERT_PATH": "DIR/server.key", "TLS_KEY_PATH": "DIR/server.crt"},
 			[]string{certificate + "server.key: there is no PEM certificate in it", key + "server.crt: there is no PEM private key in it"},
 		},
 		{"key missing", map[string]string{"TLS_KEY_PATH": "DIR/none.key"}, []string{key + "none.key: no such file or directory"}},
 		{"certificate missing", map[string]string{"TLS_CERT_PATH": "DIR/none.crt"}, []string{certificate + "none.crt: no such file or directory"}},
 		{
-			"expired, and the key missing", map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/none.key"},
+			"expired, and the key missing",
+			map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/none.key"},
 			[]string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)), key + "none.key: no such file or directory"},
 		},
 		{"a folder", map[string]string{"TLS_KEY_PATH": "DIR"}, []string{strings.TrimSuffix(key, "/") + ": is a directory"}},

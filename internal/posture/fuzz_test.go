@@ -14,10 +14,23 @@ func FuzzParseIdentifier(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"C02XK1JKLVCG", "c02xk1jklvcg"},
 		{"00008110-000A1D5E3C38801E", "00008110-000a1d5e3c38801e"},
-		{"K", "\u212a"}, {"s", "\u017f"}, {"i", "\u0130"}, {"K\u0301", "k"},
-		{" C02", "C02"}, {"C02 ", "C02\t"}, {"a b", "A B"}, {"\u00a0C02", "C02"},
-		{"", " "}, {"\x00", "\x7f"}, {"~", "!"}, {"[", "{"}, {"@", "`"}, {"^", "~"}, {"\xff", "\xc3"},
-		{strings.Repeat("x", 256), strings.Repeat("X", 256)}, {strings.Repeat("x", 257), strings.Repeat("é", 128)},
+		{"K", "\u212a"},
+		{"s", "\u017f"},
+		{"i", "\u0130"},
+		{"K\u0301", "k"},
+		{" C02", "C02"},
+		{"C02 ", "C02\t"},
+		{"a b", "A B"},
+		{"\u00a0C02", "C02"},
+		{"", " "},
+		{"\x00", "\x7f"},
+		{"~", "!"},
+		{"[", "{"},
+		{"@", "`"},
+		{"^", "~"},
+		{"\xff", "\xc3"},
+		{strings.Repeat("x", 256), strings.Repeat("X", 256)},
+		{strings.Repeat("x", 257), strings.Repeat("é", 128)},
 	} {
 		f.Add(seed[0], seed[1])
 	}

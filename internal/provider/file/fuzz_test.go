@@ -120,7 +120,7 @@ func asCSV(t *testing.T, in *inventory) []byte {
 			if errName != nil || errValue != nil || !isString {
 				t.Fatalf("data %s is not an object of strings", in.devices[key].data)
 			}
-			header, row = append(header, name.(string)), append(row, text) //nolint:errcheck,forcetypeassert // a member's name is a string
+			header, row = append(header, name.(string)), append(row, text)
 		}
 		if i == 0 {
 			rows.Write(header) //nolint:errcheck,gosec // into memory
