@@ -28,7 +28,10 @@ type pki struct {
 	roots                 *x509.CertPool
 }
 
-func newPKI(t *testing.T) *pki { return newPKIWith(t, ecKey(t)) }
+func newPKI(t *testing.T) *pki {
+	t.Helper()
+	return newPKIWith(t, ecKey(t))
+}
 
 func newPKIWith(t *testing.T, serverKey crypto.Signer) *pki {
 	t.Helper()

@@ -1,6 +1,9 @@
 package audit
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 const (
 	maxShown  = 256  // bytes of one value that others chose
@@ -9,19 +12,19 @@ const (
 	maxRequestID = 64
 )
 
-// Clean makes text that others chose fit for a log line: control characters and what is not ASCII
-// become question marks, and it ends after limit bytes.
+// Clean makes text that others chose fit for a log line: what cannot be seen becomes a question
+// mark, and it ends after limit bytes.
 func Clean(text string, limit int) string {
 	cut := len(text) > limit
 	if cut {
 		text = text[:limit]
 	}
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
-	}, text)
+	}, strings.ToValidUTF8(text, "?"))
 	if cut {
 		text += "..."
 	}

@@ -127,15 +127,15 @@ func (e *Event) fields() logrus.Fields {
 		KeyDuration:  milliseconds(e.Duration),
 	}
 	for key, value := range map[string]string{
-		KeyCode:          e.Code,
-		KeyReason:        Clean(e.Reason, maxReason),
-		KeyIdentifier:    Clean(e.Identifier, maxShown),
-		KeyMode:          Clean(e.Mode, maxShown),
-		KeyProvider:      e.Provider,
-		KeyWebhookID:     Clean(e.WebhookID, maxShown),
-		KeyProvisioner:   Clean(e.Provisioner, maxShown),
-		KeyRequestID:     e.RequestID,
-		KeyStack:         e.Stack,
+		KeyCode:        e.Code,
+		KeyReason:      Clean(e.Reason, maxReason),
+		KeyIdentifier:  Clean(e.Identifier, maxShown),
+		KeyMode:        Clean(e.Mode, maxShown),
+		KeyProvider:    e.Provider,
+		KeyWebhookID:   Clean(e.WebhookID, maxShown),
+		KeyProvisioner: Clean(e.Provisioner, maxShown),
+		KeyRequestID:   e.RequestID,
+		KeyStack:       e.Stack,
 	} {
 		if value != "" {
 			fields[key] = value

@@ -19,7 +19,7 @@ func (w *Whole) UnmarshalText(text []byte) error {
 	if err != nil {
 		return errors.New(quote(string(text)))
 	}
-	*w = Whole(number) //nolint:gosec // G115: ParseUint was held to 31 bits.
+	*w = Whole(number)
 	return nil
 }
 

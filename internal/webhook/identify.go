@@ -136,10 +136,9 @@ func commonNames(name pkix.Name) []string {
 		if attribute.Type.String() != oidCommonName {
 			continue
 		}
-		// What is no string has no bytes to compare; it must not be equal to any identifier.
 		value, ok := attribute.Value.(string)
 		if !ok {
-			value = "(not a string)"
+			value = "\x00" // no string, so nothing to compare: it must differ from every identifier
 		}
 		if value != "" {
 			found = append(found, value)

@@ -88,7 +88,7 @@ func sameJSON(a, b json.RawMessage) bool {
 		return true
 	}
 	const bitsPerDigit = 4
-	precision := uint(64 + bitsPerDigit*max(len(a), len(b))) //nolint:gosec // G115: a length is not negative
+	precision := uint(64 + bitsPerDigit*max(len(a), len(b)))
 	x, errX := decodeValue(a, precision)
 	y, errY := decodeValue(b, precision)
 	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
