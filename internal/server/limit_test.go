@@ -1,0 +1,211 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// place is a connection as the limiter sees it.
+type place struct {
+	heard    int64 // the smaller, the longer silent
+	requests int32 // in flight
+	trusted  bool
+}
+
+func (p place) in(l *limiter) *connection {
+	near, _ := net.Pipe()
+	c := &connection{Conn: near, limiter: l}
+	c.heard.Store(p.heard)
+	c.requests.Store(p.requests)
+	c.trusted.Store(p.trusted)
+	return c
+}
+
+// isOpen tells whether a connection of place.in was closed.
+func isOpen(c *connection) bool { return c.SetDeadline(time.Time{}) == nil }
+
+func TestWhoMakesRoom(t *testing.T) {
+	t.Parallel()
+	const nobody = -1
+	for name, test := range map[string]struct {
+		open []place
+		want int // which of open is closed
+	}{
+		"there is room":                        {[]place{{heard: 1}, {heard: 2}}, nobody},
+		"the longest silent":                   {[]place{{heard: 3}, {heard: 1}, {heard: 2}}, 1},
+		"not one with a request":               {[]place{{heard: 1, requests: 1}, {heard: 3}, {heard: 2}}, 2},
+		"not one with a stranger's":            {[]place{{heard: 2, requests: 9}, {heard: 1, requests: 1}, {heard: 3}}, 2},
+		"idle, though authenticated":           {[]place{{heard: 1, requests: 1}, {heard: 3, trusted: true}, {heard: 2, requests: 1}}, 1},
+		"a stranger where all have requests":   {[]place{{heard: 1, requests: 1, trusted: true}, {heard: 3, requests: 1}, {heard: 2, requests: 1}}, 2},
+		"no one where all are authenticated":   {[]place{{requests: 1, trusted: true}, {requests: 2, trusted: true}, {requests: 3, trusted: true}}, nobody},
+		"never the only authenticated request": {[]place{{heard: 1, requests: 1, trusted: true}, {heard: 9}, {heard: 9, requests: 1}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const limit = 3
+			l := newLimiter(nil, limit)
+			var open []*connection
+			for _, p := range test.open {
+				c := p.in(l)
+				if !l.admit(c) {
+					t.Fatal("a connection was refused while there was room")
+				}
+				open = append(open, c)
+			}
+			admitted := l.admit(place{heard: 10}.in(l))
+			if want := len(open) < limit || test.want != nobody; admitted != want {
+				t.Errorf("the new connection was admitted: %v, want %v", admitted, want)
+			}
+			for i, c := range open {
+				if got, want := isOpen(c), i != test.want; got != want {
+					t.Errorf("connection %d is open: %v, want %v", i, got, want)
+				}
+			}
+			if len(l.open) > limit {
+				t.Errorf("%d connections are open, more than %d", len(l.open), limit)
+			}
+		})
+	}
+}
+
+// Bytes that come in count, and so does the end of a request: the answer is still to be written.
+func TestWhatBreaksTheSilence(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(nil, 1)
+	near, far := net.Pipe()
+	c := &connection{Conn: near, limiter: l}
+	go func() { _, _ = far.Write([]byte("x")) }()
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if c.heard.Load() == 0 {
+		t.Error("a byte came in, and the connection counts as silent")
+	}
+	c.heard.Store(0)
+	r, err := http.NewRequestWithContext(withConnection(t.Context(), c), http.MethodGet, "/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trackRequests(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if got := c.requests.Load(); got != 1 {
+			t.Errorf("%d requests in flight, want 1", got)
+		}
+	})).ServeHTTP(nil, r)
+	if got := c.requests.Load(); got != 0 {
+		t.Errorf("%d requests in flight, want 0", got)
+	}
+	if c.heard.Load() == 0 {
+		t.Error("a request has just ended, and the connection counts as silent since before")
+	}
+}
+
+// Ten times as many idle strangers as there are places: the number of open connections, and of
+// goroutines, stays bounded, and whoever comes is answered. (Not parallel: it counts goroutines.)
+func TestIdleStrangersAreBounded(t *testing.T) {
+	const limit, strangers = 64, 640
+	before := runtime.NumGoroutine()
+	s := startServer(t, answering(), withLimit(limit))
+	for i := range strangers {
+		var c net.Conn
+		switch i % 8 {
+		case 0: // has spoken and is silent since
+			c = s.dial(t, "http/1.1")
+			send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			receive(t, c)
+		case 1: // has made a handshake only
+			c = s.dial(t, "h2")
+		default:
+			c = s.dialRaw(t)
+		}
+		defer c.Close() //nolint:errcheck // the other side may have closed it
+		if i%32 == 0 {
+			s.wantAnswered(t, "http/1.1")
+			s.wantAnswered(t, "h2")
+		}
+		if got, most := runtime.NumGoroutine(), before+4*limit; got > most {
+			t.Fatalf("%d goroutines after %d connections, want at most %d", got, i+1, most)
+		}
+	}
+	// One more may be open for the moment between its coming and its being admitted.
+	if got := s.listener.most.Load(); got > limit+1 {
+		t.Errorf("%d connections were open at once, want at most %d", got, limit)
+	}
+	if got := s.listener.open.Load(); got < limit-1 {
+		t.Errorf("%d connections are open, want about %d: nobody is closed without need", got, limit)
+	}
+	s.stop(t)
+	eventually(t, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// A request in flight is not given up, however long it takes and however many want its place.
+func TestRequestInFlightKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			arrived, release := make(chan struct{}), make(chan struct{})
+			s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/slow" {
+					close(arrived)
+					<-release
+				}
+				_, _ = io.WriteString(w, "answer")
+			}), withLimit(4))
+			answered := make(chan error, 1)
+			go func() { answered <- s.get(t.Context(), protocol, "/slow") }()
+			wait(t, "the request arrives", arrived)
+			for range 20 {
+				defer s.dialRaw(t).Close() //nolint:errcheck // the other side may have closed it
+			}
+			s.wantAnswered(t, protocol)
+			close(release)
+			if err := wait(t, "the answer", answered); err != nil {
+				t.Errorf("the request in flight was not answered: %v", err)
+			}
+		})
+	}
+}
+
+// Strangers whose requests never end do not fill every place; step-ca's requests keep theirs.
+func TestUnfinishedBodiesMakeRoom(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			const limit = 4
+			arrived, release := make(chan struct{}, 100), make(chan struct{})
+			s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/stranger":
+					arrived <- struct{}{}
+					_, _ = io.Copy(io.Discard, r.Body)
+				case "/trusted":
+					Trust(r.Context())
+					arrived <- struct{}{}
+					<-release
+				}
+				_, _ = io.WriteString(w, "answer")
+			}), withLimit(limit))
+			answered := make(chan error, 1)
+			go func() { answered <- s.get(t.Context(), protocol, "/trusted") }()
+			wait(t, "the authenticated request arrives", arrived)
+			for range 3 * limit {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				body, _ := io.Pipe()
+				go func() { _ = s.post(ctx, protocol, "/stranger", body) }()
+				wait(t, "a stranger's request arrives", arrived)
+			}
+			s.wantAnswered(t, protocol)
+			close(release)
+			if err := wait(t, "the answer", answered); err != nil {
+				t.Errorf("the authenticated request was not answered: %v", err)
+			}
+		})
+	}
+}

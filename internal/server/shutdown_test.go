@@ -1,0 +1,98 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// Requests that are under way when the server is told to end are answered; new connections are not
+// accepted, and connections that nothing is under way on are not waited for.
+func TestEndAnswersWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			arrived, release := make(chan struct{}), make(chan struct{})
+			s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/slow" {
+					close(arrived)
+					<-release
+				}
+				_, _ = io.WriteString(w, "answer")
+			}))
+			idle := []net.Conn{
+				plain("")(t, s), encrypted(protocol, "")(t, s),
+				encrypted("http/1.1", "GET / HTTP/1.1\r\nHost: x\r\n\r\n")(t, s),
+				encrypted("http/1.1", "GET / HTTP/1.1\r\n")(t, s),
+				encrypted("h2", settings)(t, s),
+			}
+			answered := make(chan error, 1)
+			go func() { answered <- s.get(t.Context(), protocol, "/slow") }()
+			wait(t, "the request arrives", arrived)
+			s.end()
+			eventually(t, "the listener is closed", func() bool {
+				c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.address)
+				if err == nil {
+					_ = c.Close()
+				}
+				return err != nil
+			})
+			deadline := time.Now().Add(patience)
+			for _, c := range idle {
+				wantClosed(t, c, deadline)
+			}
+			select {
+			case err := <-s.ended:
+				t.Fatalf("Serve() = %v while a request is under way", err)
+			default:
+			}
+			close(release)
+			if err := wait(t, "the answer", answered); err != nil {
+				t.Errorf("the request under way was not answered: %v", err)
+			}
+			if err := wait(t, "the end of the server", s.ended); err != nil {
+				t.Errorf("Serve() = %v, want nil", err)
+			}
+		})
+	}
+}
+
+// Nothing under way: the end comes without waiting, whatever is open. A request that is still being
+// sent is not under way.
+func TestEndWithIdleConnections(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, answering())
+	for name, begin := range unfinished() {
+		switch name {
+		case "body", "HTTP/2 body", "body that is not read", "chunks that are not read", "HTTP/2 body that is not read":
+			continue
+		}
+		begin(t, s)
+	}
+	s.stop(t)
+}
+
+// What does not end is cut off, and Serve says so.
+func TestEndCutsOff(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	s := startServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-release
+	}))
+	defer close(release)
+	answered := make(chan error, 1)
+	go func() { answered <- s.get(t.Context(), "http/1.1", "/") }()
+	wait(t, "the request arrives", arrived)
+	s.end()
+	if err := wait(t, "the end of the server", s.ended); !errors.Is(err, ErrUnfinished) {
+		t.Errorf("Serve() = %v, want ErrUnfinished", err)
+	}
+	if err := wait(t, "the connection is closed", answered); err == nil {
+		t.Error("the request was answered, want it cut off")
+	}
+}
