@@ -298,30 +298,38 @@ type element struct {
 
 // elements splits DER into the elements that follow one another; the rest that is none is left out.
 func elements(der []byte) []element {
-	var found []element
+	found, _ := split(der)
+	return found
+}
+
+// split also reports whether there was no rest.
+func split(der []byte) (found []element, whole bool) {
 	for len(der) >= 2 {
 		head, size := 2, int(der[1])
 		if der[0]&0x1f == 0x1f {
-			return found // a tag of several bytes, which none of ours has
+			return found, false // a tag of several bytes, which none of ours has
 		}
 		if size >= 0x80 {
 			count := size & 0x7f
 			if count == 0 || count > 3 || len(der) < 2+count {
-				return found
+				return found, false
 			}
 			size = 0
 			for _, b := range der[2 : 2+count] {
 				size = size<<8 | int(b)
 			}
+			if size < 0x80 || size>>(8*(count-1)) == 0 {
+				return found, false // BER has longer forms than needed, DER has not
+			}
 			head += count
 		}
 		if len(der) < head+size {
-			return found
+			return found, false
 		}
 		found = append(found, element{der[0], der[head : head+size]})
 		der = der[head+size:]
 	}
-	return found
+	return found, len(der) == 0
 }
 
 // text reads a string as whoever has the certificate in hand would. What is no string is no identifier.
@@ -381,16 +389,21 @@ func namesInCSR(der []byte) (commonNames, permanentIdentifiers []string) {
 		return []string{"\x00no CSR"}, nil
 	}
 	info := elements(elements(outer[0].content)[0].content) // version, subject, key, attributes
-	if len(info) < 2 {
+	if len(info) < 3 {
 		return []string{"\x00no subject"}, nil
 	}
 	for _, more := range info[3:] {
 		for _, attribute := range elements(more.content) {
-			parts := elements(attribute.content)
-			if len(parts) < 2 || string(parts[0].content) != derExtensionRequest || len(elements(parts[1].content)) == 0 {
+			// What is no attribute is passed over by crypto/x509, and so by step-ca.
+			parts, whole := split(attribute.content)
+			if attribute.tag != tagSequence || !whole || len(parts) < 2 || string(parts[0].content) != derExtensionRequest || parts[1].tag != tagSet {
 				continue
 			}
-			for _, extension := range elements(elements(parts[1].content)[0].content) {
+			values, whole := split(parts[1].content)
+			if !whole || len(values) == 0 {
+				continue
+			}
+			for _, extension := range elements(values[0].content) {
 				fields := elements(extension.content)
 				if len(fields) >= 2 && string(fields[0].content) == derSAN {
 					permanentIdentifiers = append(permanentIdentifiers, permanentIdentifiersIn(fields[len(fields)-1].content)...)
