@@ -6,20 +6,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 )
 
-// read does what New does, without a file.
+// read does what New does, without a file; faster by far.
 func read(content []byte, reader func(*inventory, []byte) error) (*inventory, error) {
 	in := newInventory()
 	if err := reader(in, content); err != nil {
-		in.faults = append(in.faults, err)
+		in.faults = append(in.faults, locate(err, bytes.NewReader(content)))
 	}
 	if len(in.faults) > 0 {
 		return nil, in.err("PATH")
@@ -35,13 +38,20 @@ func fromCSV(in *inventory, content []byte) error {
 	return readCSV(withoutMark(bytes.NewReader(content)), in)
 }
 
-// checkFault holds an error to what an operator needs: in every line the file and the place. Only
-// what is wrong with the file as a whole has no place.
-func checkFault(t *testing.T, err error, place string) {
+// checkFault opens what did not load as a file, and holds the error to what an operator needs: in
+// every line the file and the place. Only what is wrong with the file as a whole has no place.
+func checkFault(t *testing.T, path, kind string, content []byte, place string) {
 	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, warnings, err := New(Config{Path: config.Path(path), Type: kind})
+	if err == nil || p != nil || warnings != nil {
+		t.Fatalf("New = %v, %q, %v, want an error alone", p, warnings, err)
+	}
 	whole := `the file is empty; .+|want a JSON object with a member "devices"|the member "devices" is (missing|not a list)|and \d+ more`
 	form := regexp.MustCompile(`^inventory PATH: (` + place + `: .+|` + whole + `)$`)
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for line := range strings.SplitSeq(strings.ReplaceAll(err.Error(), path, "PATH"), "\n") {
 		if !form.MatchString(line) || !utf8.ValidString(line) {
 			t.Errorf("the error has the line %q, want the file and the place", line)
 		}
@@ -143,10 +153,11 @@ func FuzzJSON(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	path := filepath.Join(f.TempDir(), "devices.json")
 	f.Fuzz(func(t *testing.T, content []byte) {
 		in, err := read(content, fromJSON)
 		if err != nil {
-			checkFault(t, err, `(line \d+|devices\[\d+\])`)
+			checkFault(t, path, "json", content, `(line \d+|devices\[\d+\])`)
 			return
 		}
 		checkInventory(t, in)
@@ -210,10 +221,11 @@ func FuzzCSV(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	path := filepath.Join(f.TempDir(), "devices.csv")
 	f.Fuzz(func(t *testing.T, content []byte) {
 		in, err := read(content, fromCSV)
 		if err != nil {
-			checkFault(t, err, `line \d+`)
+			checkFault(t, path, "csv", content, `line \d+`)
 			return
 		}
 		checkInventory(t, in)
