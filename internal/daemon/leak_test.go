@@ -1,6 +1,8 @@
 package daemon_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"os"
 	"slices"
 	"strings"
@@ -98,6 +100,7 @@ func TestNothingShowsTheSecret(t *testing.T) {
 		"key as the inventory":         {"FILE_PATH": "DIR/server.key"},
 		"key as the JSON inventory":    {"FILE_PATH": "DIR/server.key", "FILE_TYPE": "json"},
 		"key without PEM, on one line": {"TLS_KEY_PATH": inKey},
+		"long key without PEM":         {"TLS_KEY_PATH": base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 1200))},
 		"secret as the key's path":     {"TLS_KEY_PATH": in.secret},
 		"secret as the inventory's":    {"FILE_PATH": in.secret},
 	} {
