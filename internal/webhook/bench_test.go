@@ -1,0 +1,124 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"step-posture-connector/internal/posture"
+)
+
+// call is a real webhook call, for the benchmarks.
+type call struct {
+	hook   Webhook
+	header http.Header
+	body   []byte
+	now    time.Time // when it was recorded
+}
+
+func recordedCall(b *testing.B) call {
+	b.Helper()
+	body, err := os.ReadFile(filepath.Join("testdata", "samples", "acme-da-x509-enriching.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join("testdata", "samples", "acme-da-x509-enriching.meta.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var meta struct {
+		Headers       http.Header `json:"headers"`
+		WebhookID     string      `json:"webhookID"`
+		WebhookSecret []byte      `json:"webhookSecret"`
+	}
+	if err := json.Unmarshal(text, &meta); err != nil {
+		b.Fatal(err)
+	}
+	var when struct {
+		Timestamp time.Time `json:"timestamp"`
+	}
+	if err := json.Unmarshal(body, &when); err != nil {
+		b.Fatal(err)
+	}
+	return call{Webhook{meta.WebhookID, meta.WebhookSecret}, meta.Headers, body, when.Timestamp}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	c := recordedCall(b)
+	a := NewAuthenticator([]Webhook{c.hook})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, p := a.Authenticate(c.header, c.body); p != nil {
+			b.Fatal(p)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	c := recordedCall(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, p := decode(SignedBody{c.body}, c.now, time.Second); p != nil {
+			b.Fatal(p)
+		}
+	}
+}
+
+func BenchmarkIdentify(b *testing.B) {
+	c := recordedCall(b)
+	body, p := decode(SignedBody{c.body}, c.now, time.Second)
+	if p != nil {
+		b.Fatal(p)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, p := identify(body); p != nil {
+			b.Fatal(p)
+		}
+	}
+}
+
+// all is an inventory that has every device.
+type all struct{}
+
+func (all) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
+	return posture.Device{Identifier: q.Identifier.String(), Managed: true, Data: []byte(`{"department":"Engineering"}`)}, nil
+}
+
+// BenchmarkHandler is a whole call without network and TLS, its log line included.
+func BenchmarkHandler(b *testing.B) {
+	c := recordedCall(b)
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	h := &Handler{
+		Authenticator: NewAuthenticator([]Webhook{c.hook}),
+		Decider:       posture.Decider{Name: "all", Provider: all{}},
+		Tolerance:     time.Second,
+		Log:           log,
+		Now:           func() time.Time { return c.now },
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, AttestPath, bytes.NewReader(c.body))
+		r.Header = c.header
+		w := deadlines{httptest.NewRecorder()}
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusOK || !bytes.HasPrefix(w.Body.Bytes(), []byte(`{"allow":true`)) {
+			b.Fatalf("got %d %s, want an allow", w.Code, w.Body)
+		}
+	}
+}
+
+// deadlines takes the time limits that a real connection takes.
+type deadlines struct{ *httptest.ResponseRecorder }
+
+func (deadlines) SetReadDeadline(time.Time) error { return nil }
