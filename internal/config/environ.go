@@ -48,7 +48,7 @@ func readEnvFile(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("env file: %w", err)
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	environ, err := godotenv.UnmarshalBytes(text)
+	environ, err := parseEnv(text)
 	if err != nil {
 		// The library's error repeats what it could not read, which may be a secret.
 		return nil, fmt.Errorf("env file %s: line %d cannot be read; accepted: NAME=value, one a line, values with # or $ or blanks at their ends in single quotes",
@@ -57,12 +57,21 @@ func readEnvFile(path string) (map[string]string, error) {
 	return environ, nil
 }
 
+// parseEnv refuses a value without a name, which the library takes.
+func parseEnv(text []byte) (map[string]string, error) {
+	environ, err := godotenv.UnmarshalBytes(text)
+	if _, nameless := environ[""]; nameless {
+		return nil, errors.New("a value without a name")
+	}
+	return environ, err //nolint:wrapcheck // it is never shown
+}
+
 // brokenLine finds the line at which a statement begins that cannot be parsed: the one after the
 // longest run of whole lines that can.
 func brokenLine(text []byte) int {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	for n := len(lines) - 1; n > 0; n-- {
-		if _, err := godotenv.UnmarshalBytes(bytes.Join(lines[:n], nil)); err == nil {
+		if _, err := parseEnv(bytes.Join(lines[:n], nil)); err == nil {
 			return n + 1
 		}
 	}

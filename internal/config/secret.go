@@ -1,30 +1,33 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 )
 
 // Secret holds bytes that must not be seen. Whatever formats or encodes it shows "(secret)".
 //
-// It is a struct around a pointer because every other form leaks: a string type through the fields
-// of a struct that is printed with %+v, a struct with a String method through %d and %x.
-type Secret struct{ value *[]byte }
+// It is a struct around a function because every other form leaks: a string type through the fields
+// of a struct that is printed with %+v, a struct with a String method through %d and %x, and a
+// pointer, in a field that is not exported, through verbs that do not fit. A function has no
+// contents to print.
+type Secret struct{ reveal func() []byte }
 
 const redacted = "(secret)"
 
 // NewSecret makes a Secret of a copy of value.
 func NewSecret(value []byte) Secret {
-	kept := append([]byte(nil), value...)
-	return Secret{&kept}
+	kept := bytes.Clone(value)
+	return Secret{func() []byte { return kept }}
 }
 
 // Reveal returns the bytes. Call it where they are used, and nowhere else.
 func (s Secret) Reveal() []byte {
-	if s.value == nil {
+	if s.reveal == nil {
 		return nil
 	}
-	return *s.value
+	return s.reveal()
 }
 
 // IsSet reports whether there are any bytes.

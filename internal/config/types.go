@@ -4,10 +4,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Whole is a whole number in decimal digits; its range is in the field's tag.
@@ -52,6 +54,11 @@ const longestPath = 4096 // bytes, PATH_MAX of Linux
 func (p *Path) UnmarshalText(text []byte) error {
 	if len(text) > longestPath || strings.ContainsAny(string(text), "\n\r\x00") || strings.Contains(string(text), "-----BEGIN") {
 		return errors.New("not a path; it looks like the contents of a file")
+	}
+	// Without a file of that name, the error of opening it would show what may be a secret.
+	secretLike := regexp.MustCompile(`^[A-Za-z0-9+/_-]{32,}={0,2}$`)
+	if _, err := os.Stat(string(text)); err != nil && secretLike.Match(text) {
+		return errors.New("there is no such file; the value is not shown, because it looks like a secret")
 	}
 	*p = Path(text)
 	return nil
@@ -112,11 +119,15 @@ func (s Secrets) List() []Secret { return s.list }
 // Words is a list of words separated by commas.
 type Words []string
 
-// UnmarshalText accepts words separated by commas, with blanks around them.
+// UnmarshalText accepts words separated by commas, with blanks around them, but no line break in
+// them: it would come from a quotation mark that is missing in an env file.
 func (w *Words) UnmarshalText(text []byte) error {
 	for i, entry := range splitList(string(text)) {
-		if entry == "" {
+		switch {
+		case entry == "":
 			return fmt.Errorf("entry %d is empty", i+1)
+		case strings.ContainsFunc(entry, unicode.IsControl):
+			return fmt.Errorf("entry %d has a line break or another control character in it", i+1)
 		}
 		*w = append(*w, entry)
 	}

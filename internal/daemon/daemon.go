@@ -41,11 +41,9 @@ type Daemon struct {
 func Load(environ map[string]string) (*Daemon, error) {
 	c, problems := config.Load(environ)
 	d := &Daemon{config: c}
-	if c.TLSCertPath != "" && c.TLSKeyPath != "" {
-		pair, err := server.LoadPair(string(c.TLSCertPath), string(c.TLSKeyPath), time.Now())
-		problems = append(problems, describe(err)...)
-		d.tls.Pair = pair
-	}
+	pair, err := server.LoadPair(string(c.TLSCertPath), string(c.TLSKeyPath), time.Now())
+	problems = append(problems, describe(err)...)
+	d.tls.Pair = pair
 	if bool(c.EnableMTLS) && c.TLSCAPath != "" {
 		pool, err := server.LoadClientCAs(string(c.TLSCAPath))
 		problems = append(problems, describe(err)...)
@@ -53,16 +51,31 @@ func Load(environ map[string]string) (*Daemon, error) {
 	}
 	decider, warnings, err := provider.Open(c.Provider, environ)
 	problems = append(problems, describe(err)...)
+	unknown := config.Unknown(environ, append(config.Names[config.Config](), provider.Variables()...))
 	if len(problems) > 0 {
-		return nil, problems
+		return nil, &broken{problems, unknown}
 	}
 	d.decider = decider
-	known := append(config.Names[config.Config](), provider.Variables()...)
-	d.Warnings = append(config.Unknown(environ, known), append(c.Warnings(), warnings...)...)
+	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
 	if len(names(d.tls.Pair.Leaf)) == 0 {
 		d.Warnings = append(d.Warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
 	}
 	return d, nil
+}
+
+// broken is a configuration that cannot be used. A variable that is not set may only have been
+// misspelled, so what is unknown is told too.
+type broken struct {
+	problems config.Problems
+	unknown  []string
+}
+
+func (b *broken) Error() string {
+	lines := []string{b.problems.Error()}
+	for _, warning := range b.unknown {
+		lines = append(lines, "warning: "+warning)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // describe names the variable to which an error belongs.

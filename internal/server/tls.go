@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -73,28 +74,57 @@ func (t TLS) Config() *tls.Config {
 	return config
 }
 
-// LoadPair reads the server certificate and its key, and checks that they can be used at the time now.
+// LoadPair reads the server certificate and its key, and checks that they can be used at the time
+// now. Either path may be empty: then the other file is judged alone, and there is no pair. The error
+// joins a *FileError for each file that is wrong.
 func LoadPair(certificatePath, keyPath string, now time.Time) (*tls.Certificate, error) {
-	certificate, errCertificate := readPEM(Certificate, certificatePath)
-	key, errKey := readPEM(PrivateKey, keyPath)
-	if err := errors.Join(errCertificate, errKey); err != nil {
+	certificate, errCertificate := loadCertificate(certificatePath, now)
+	key, errKey := loadKey(keyPath)
+	if err := errors.Join(errCertificate, errKey); err != nil || certificate == nil || key == nil {
 		return nil, err
-	}
-	if _, err := parseCertificates(certificate); err != nil {
-		return nil, &FileError{Certificate, certificatePath, err}
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
 		return nil, &FileError{PrivateKey, keyPath, fmt.Errorf("%w (the certificate is the first in %s)", err, certificatePath)}
 	}
-	leaf := pair.Leaf
-	switch {
-	case now.Before(leaf.NotBefore):
-		return nil, &FileError{Certificate, certificatePath, fmt.Errorf("not valid before %s", leaf.NotBefore.Format(time.RFC3339))}
-	case now.After(leaf.NotAfter):
-		return nil, &FileError{Certificate, certificatePath, fmt.Errorf("expired at %s", leaf.NotAfter.Format(time.RFC3339))}
-	}
 	return &pair, nil
+}
+
+func loadCertificate(path string, now time.Time) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := readPEM(Certificate, path)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := parseCertificates(text)
+	if err != nil {
+		return nil, &FileError{Certificate, path, err}
+	}
+	switch leaf := certificates[0]; {
+	case now.Before(leaf.NotBefore):
+		return nil, &FileError{Certificate, path, fmt.Errorf("not valid before %s", leaf.NotBefore.Format(time.RFC3339))}
+	case now.After(leaf.NotAfter):
+		return nil, &FileError{Certificate, path, fmt.Errorf("expired at %s", leaf.NotAfter.Format(time.RFC3339))}
+	}
+	return text, nil
+}
+
+func loadKey(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := readPEM(PrivateKey, path)
+	if err != nil {
+		return nil, err
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return text, nil
+		}
+	}
+	return nil, &FileError{PrivateKey, path, errors.New("there is no PEM private key in it")}
 }
 
 // LoadClientCAs reads the CA certificates that client certificates must chain to.

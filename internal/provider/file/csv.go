@@ -119,6 +119,10 @@ func isUTF8(fields []string) bool {
 
 func csvError(err error) error {
 	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
+		if syntax.StartLine != syntax.Line {
+			// A quotation mark that is never closed runs on; it is the line where it opens that must be mended.
+			return fmt.Errorf("line %d: %w (seen at line %d, column %d)", syntax.StartLine, syntax.Err, syntax.Line, syntax.Column)
+		}
 		return fmt.Errorf("line %d: column %d: %w", syntax.Line, syntax.Column, syntax.Err)
 	}
 	return fmt.Errorf("read: %w", err)

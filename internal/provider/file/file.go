@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,7 +62,7 @@ func New(c Config) (*Provider, []string, error) {
 	}
 	in := newInventory()
 	if err := read(withoutMark(file), in); err != nil {
-		in.faults = append(in.faults, err)
+		in.faults = append(in.faults, locate(err, file))
 	}
 	if len(in.faults) > 0 {
 		return nil, nil, in.err(string(c.Path))
@@ -91,4 +92,40 @@ func withoutMark(r io.Reader) io.Reader {
 		_, _ = buffered.Discard(len(mark))
 	}
 	return buffered
+}
+
+// syntaxError is a fault at a place of the file that has no name of its own.
+type syntaxError struct {
+	offset int64
+	err    error
+}
+
+func (e *syntaxError) Error() string { return e.err.Error() }
+
+func (e *syntaxError) Unwrap() error { return e.err }
+
+// locate adds the line to a fault that has only an offset, by reading the file up to it once more,
+// and drops the path, which is told anyway.
+func locate(err error, file io.ReadSeeker) error {
+	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
+		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
+	}
+	unplaced := (*syntaxError)(nil)
+	if !errors.As(err, &unplaced) {
+		return err
+	}
+	if _, errSeek := file.Seek(0, io.SeekStart); errSeek != nil {
+		return err
+	}
+	line := 1
+	before := bufio.NewReader(io.LimitReader(withoutMark(file), unplaced.offset))
+	for {
+		b, errRead := before.ReadByte()
+		if errRead != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+		if b == '\n' {
+			line++
+		}
+	}
 }

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,39 +88,54 @@ func sameJSON(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
-	const bitsPerDigit = 4
-	precision := uint(64 + bitsPerDigit*max(len(a), len(b)))
-	x, errX := decodeValue(a, precision)
-	y, errY := decodeValue(b, precision)
+	x, errX := decodeValue(a)
+	y, errY := decodeValue(b)
 	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
 }
 
-func decodeValue(text json.RawMessage, precision uint) (any, error) {
+func decodeValue(text json.RawMessage) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var value any
 	if err := decoder.Decode(&value); err != nil {
 		return nil, fmt.Errorf("decode value: %w", err)
 	}
-	return normalNumbers(value, precision), nil
+	return normalNumbers(value), nil
 }
 
-// normalNumbers replaces numbers by a form that equal numbers share. With enough bits for every
-// digit it is exact: 1, 1.0 and 10e-1 are equal, 12345678901234567890 and 12345678901234567891 are not.
-func normalNumbers(value any, precision uint) any {
+// normalNumbers replaces numbers by a form that equal numbers share, without losing a digit.
+func normalNumbers(value any) any {
 	switch v := value.(type) {
 	case json.Number:
-		if number, _, err := big.ParseFloat(v.String(), 10, precision, big.ToNearestEven); err == nil {
-			return number.Text('p', 0)
-		}
+		return json.Number(normalNumber(v.String()))
 	case []any:
 		for i := range v {
-			v[i] = normalNumbers(v[i], precision)
+			v[i] = normalNumbers(v[i])
 		}
 	case map[string]any:
 		for name := range v {
-			v[name] = normalNumbers(v[name], precision)
+			v[name] = normalNumbers(v[name])
 		}
 	}
 	return value
+}
+
+// normalNumber writes a JSON number as sign, digits without zeros at either end, and exponent:
+// 100, 1e2 and 10.0E+1 are all 1e2.
+func normalNumber(text string) string {
+	rest, negative := strings.CutPrefix(text, "-")
+	mantissa, exponentText, _ := strings.Cut(strings.ToLower(rest), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	significant := strings.TrimRight(digits, "0")
+	if significant == "" {
+		return "0"
+	}
+	exponent := new(big.Int)
+	exponent.SetString(cmp.Or(strings.TrimPrefix(exponentText, "+"), "0"), 10)
+	exponent.Add(exponent, big.NewInt(int64(len(digits)-len(significant)-len(fraction))))
+	if negative {
+		significant = "-" + significant
+	}
+	return significant + "e" + exponent.String()
 }

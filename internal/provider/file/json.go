@@ -46,21 +46,26 @@ func readJSON(r io.Reader, in *inventory) error {
 	if !found {
 		return errors.New(`the member "devices" is missing`)
 	}
-	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("data after the JSON object")
+	_, err := decoder.ReadToken()
+	if errors.Is(err, io.EOF) {
+		return nil
 	}
-	return nil
+	after := &syntaxError{decoder.InputOffset(), errors.New("data after the JSON object")}
+	if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) {
+		after.offset = syntax.ByteOffset
+	}
+	return after
 }
 
 func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 	if decoder.PeekKind() != '[' {
 		if err := decoder.SkipValue(); err != nil {
-			return jsonError("devices", err)
+			return jsonError("", err)
 		}
 		return errors.New(`the member "devices" is not a list`)
 	}
 	if _, err := decoder.ReadToken(); err != nil {
-		return jsonError("devices", err)
+		return jsonError("", err)
 	}
 	for i := 0; decoder.PeekKind() != ']'; i++ {
 		place := fmt.Sprintf("devices[%d]", i)
@@ -76,7 +81,7 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 		in.add(place, identifier, data)
 	}
 	if _, err := decoder.ReadToken(); err != nil {
-		return jsonError("devices", err)
+		return jsonError("", err)
 	}
 	return nil
 }
@@ -115,6 +120,9 @@ func jsonError(place string, err error) error {
 	}
 	if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) {
 		err = fmt.Errorf("not valid JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
+		if place == "" {
+			return &syntaxError{syntax.ByteOffset, err}
+		}
 	}
 	if place == "" {
 		return err
