@@ -140,6 +140,8 @@ func TestJSONRefused(t *testing.T) {
 		{"zero bytes after the JSON", "{\"devices\":[]}\n\x00", []string{"line 2: data after the JSON object"}},
 		{"cut off in a device", "{\"devices\":[\n{\"identifier\":\"A\"},\n{\"identifier\":", []string{"devices[1]: not valid JSON at byte 47: unexpected EOF"}},
 		{"cut off at the end", `{"devices":[{"identifier":"A"}]`, []string{"line 1: not valid JSON at byte 31: unexpected EOF"}},
+		{"cut off before the list", "{\n\"devices\"", []string{"line 2: not valid JSON at byte 11: unexpected EOF"}},
+		{"cut off after a device", "{\"devices\":[\n{\"identifier\":\"A\"} x]}", []string{"devices[1]: not valid JSON at byte 32: invalid character 'x' after array element (expecting ',' or ']')"}},
 		{"comma at the end of the list", "{\"devices\":[\n{\"identifier\":\"A\"},\n]}", []string{"devices[1]: not valid JSON at byte 31: invalid character ',' at start of value"}},
 		{"invalid UTF-8 before the devices", "{\n\"made by\": \"caf\xe9\",\n\"devices\":[]}", []string{"line 2: not valid JSON at byte 17: invalid UTF-8"}},
 		{
