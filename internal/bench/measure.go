@@ -126,7 +126,7 @@ func (b *bench) daemon(ctx context.Context, binary, address, inventory string, s
 	return command
 }
 
-// add starts a server and connects to it.
+// add starts a server.
 func (b *bench) add(ctx context.Context, name string, devices int, command maker) error {
 	b.say("starting: %s", name)
 	log := filepath.Join(string(b.folder), fmt.Sprintf("log-%d.txt", len(b.targets)))
@@ -134,10 +134,8 @@ func (b *bench) add(ctx context.Context, name string, devices int, command maker
 	if err != nil {
 		return err
 	}
-	t := &target{name: name, devices: devices, process: process}
-	b.targets = append(b.targets, t)
-	t.clients, err = dial(ctx, process.address, b.trusted)
-	return err
+	b.targets = append(b.targets, &target{name: name, devices: devices, process: process})
+	return nil
 }
 
 // run makes the rounds. The servers take turns, so that whatever else the machine does meanwhile
@@ -168,6 +166,12 @@ func (b *bench) round(ctx context.Context, t *target) (round, error) {
 	calls, err := b.calls(ctx, t)
 	if err != nil {
 		return round{}, err
+	}
+	// Not earlier: a connection on which no request comes is closed after some seconds.
+	if t.clients == nil {
+		if t.clients, err = dial(ctx, t.process.address, b.trusted); err != nil {
+			return round{}, err
+		}
 	}
 	before, err := cpuTime(t.process.command.Process.Pid)
 	if err != nil {
