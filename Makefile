@@ -105,8 +105,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (defa
 	@go test -list '^Fuzz' ./... > build/fuzz.log || { cat build/fuzz.log; exit 1; }
 	@awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print name[i], $$2; n = 0}' build/fuzz.log > build/fuzz.list
 	@[ -s build/fuzz.list ] || { echo 'There are no fuzz targets.' >&2; exit 1; }
-	@xargs -P $(FUZZJOBS) -n 2 sh -c 'echo "== $$0 ($$1), $(FUZZTIME)"; \
-		go test -run "^$$" -fuzz "^$$0\$$" -fuzztime $(FUZZTIME) "$$1" || exit 1' < build/fuzz.list
+	@xargs -P $(FUZZJOBS) -n 2 sh -c 'log="build/fuzz-$$0.log"; \
+		go test -run "^$$" -fuzz "^$$0\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s "$$1" > "$$log" 2>&1; status=$$?; \
+		echo "== $$0 ($$1), $(FUZZTIME)"; cat "$$log"; \
+		[ $$status != 0 ] || exit 0; \
+		if grep -q "context deadline exceeded" "$$log" && ! grep -q "Failing input" "$$log"; then \
+			echo "The fuzzing engine itself was cut off at the end of its time; that is no finding."; exit 0; \
+		fi; \
+		exit 1' < build/fuzz.list
 
 .PHONY: bench
 bench: ## Measure CPU per request beside a bare TLS server; BENCHFLAGS are handed on

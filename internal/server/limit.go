@@ -172,7 +172,10 @@ func trackRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
 			c.requests.Add(1)
-			defer c.requests.Add(-1)
+			defer func() {
+				c.heard.Store(c.limiter.now()) // the answer is still to be written
+				c.requests.Add(-1)
+			}()
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -15,7 +15,9 @@ import (
 // The times a client is given. step-ca's own idle time is 90 s.
 const (
 	headerTimeout = 10 * time.Second // TLS handshake, and header of a request
+	readTimeout   = 20 * time.Second // header and body together, also of a body that nobody waits for
 	writeTimeout  = 40 * time.Second // whole request: body 10 s, decision 9 s, the rest for writing
+	stallTimeout  = 10 * time.Second // an HTTP/2 client that takes nothing of what is written
 	idleTimeout   = 120 * time.Second
 	drainTimeout  = 15 * time.Second
 )
@@ -48,15 +50,16 @@ func New(handler http.Handler, config *tls.Config, limit int, complaints io.Writ
 			TLSConfig:         config,
 			ConnContext:       withConnection,
 			ReadHeaderTimeout: headerTimeout,
+			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeader,
-			// The bodies have a time limit of their own, which the handler sets.
-			ErrorLog: log.New(complaints, "", 0),
+			ErrorLog:          log.New(complaints, "", 0),
 			HTTP2: &http.HTTP2Config{
 				MaxConcurrentStreams:          maxStreams,
 				MaxReceiveBufferPerConnection: maxUnread,
 				MaxReceiveBufferPerStream:     maxStream,
+				WriteByteTimeout:              stallTimeout,
 			},
 			// Else "OPTIONS *" is answered without the handler.
 			DisableGeneralOptionsHandler: true,

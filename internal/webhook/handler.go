@@ -30,8 +30,8 @@ const Budget = 9 * time.Second
 
 const (
 	writeReserve = 500 * time.Millisecond // of Budget, kept for answering after the provider gave up
-	bodyTimeout  = 10 * time.Second       // so that a client that never finishes holds nothing for long
-	maxHeader    = 16 << 10               // bytes, all header lines together
+	bodyTimeout  = 10 * time.Second
+	maxHeader    = 16 << 10 // bytes, all header lines together
 )
 
 // Handler answers step-ca's webhook calls.
@@ -73,12 +73,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 			a = refuse(event, problem(codeInternal, "panic: %s", describePanic(cause)))
 		}
 	}()
-	// Set for every request: the server reads on after an answer that did not wait for the body.
-	deadline := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	p := checkHeader(r.Header)
 	switch {
-	case deadline != nil:
-		a = refuse(event, problem(codeInternal, "set read deadline: %w", deadline))
 	case p != nil:
 		a = refuse(event, p)
 		a.status = http.StatusRequestHeaderFieldsTooLarge
@@ -139,14 +135,19 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	return conclude(event, decision)
 }
 
-// receive reads the body and ends the time limit for it: the server goes on reading to notice a client
-// that leaves, and left standing, the deadline would look like that and cancel a lookup under way.
+// receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long.
 func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, problem(codeInternal, "set read deadline: %w", err)
+	}
 	body, p := readBody(w, r)
 	if p != nil {
 		return nil, p
 	}
-	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+	// The server goes on reading to notice a client that leaves; left standing, the deadline
+	// would look like that and cancel a lookup under way.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
 		return nil, problem(codeInternal, "clear read deadline: %w", err)
 	}
 	return body, nil

@@ -75,6 +75,9 @@ func readHeader(rows *csv.Reader) ([]string, error) {
 		switch {
 		case strings.TrimSpace(name) == "":
 			return nil, fmt.Errorf("line %d: column %d has no name", line, i+2)
+		case strings.ContainsAny(name, "\r\n"):
+			// Else a file whose line ends are all carriage returns would be one long header.
+			return nil, fmt.Errorf("line %d: the name of column %d has a line break in it; lines end with LF or CRLF", line, i+2)
 		case seen[name], strings.EqualFold(strings.TrimSpace(name), identifierColumn):
 			return nil, fmt.Errorf("line %d: column %d repeats the name %.40q", line, i+2, name)
 		}
