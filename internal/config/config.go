@@ -24,7 +24,7 @@ type Config struct {
 	BindAddress        Address `env:"BIND_ADDRESS" accepted:"an IP address or a host name, without a port"`
 	MTLSAllowedNames   Words   `env:"MTLS_ALLOWED_NAMES" accepted:"DNS names, e-mail addresses or common names, separated by commas, no wildcards"`
 	TimestampTolerance Whole   `env:"TIMESTAMP_TOLERANCE" envDefault:"30" range:"1-3600"`
-	MaxConnections     Whole   `env:"MAX_CONNECTIONS" envDefault:"4096" range:"1-1000000"`
+	MaxConnections     Whole   `env:"MAX_CONNECTIONS" envDefault:"4096" range:"1-100000"`
 	LogFormat          string  `env:"LOG_FORMAT" envDefault:"text" choice:"text,json"`
 }
 

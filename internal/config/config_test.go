@@ -141,7 +141,7 @@ func TestBrokenEnvironments(t *testing.T) {
 				`BIND_ADDRESS: "localhost:80" is not accepted` + acceptedAddress,
 				"MTLS_ALLOWED_NAMES: entry 2 is empty" + acceptedNames,
 				`TIMESTAMP_TOLERANCE: "0" is not accepted; accepted: a whole number from 1 to 3600`,
-				`MAX_CONNECTIONS: "0" is not accepted; accepted: a whole number from 1 to 1000000`,
+				`MAX_CONNECTIONS: "0" is not accepted; accepted: a whole number from 1 to 100000`,
 				`LOG_FORMAT: "xml" is not accepted; accepted: text or json`,
 			},
 		},

@@ -20,7 +20,7 @@ func TestRangesOfNumbers(t *testing.T) {
 		{"LOGGING_LEVEL", 0, 2, func(c config.Config) config.Whole { return c.LoggingLevel }},
 		{"TIMEOUT", 1, 300, func(c config.Config) config.Whole { return c.Timeout }},
 		{"TIMESTAMP_TOLERANCE", 1, 3600, func(c config.Config) config.Whole { return c.TimestampTolerance }},
-		{"MAX_CONNECTIONS", 1, 1_000_000, func(c config.Config) config.Whole { return c.MaxConnections }},
+		{"MAX_CONNECTIONS", 1, 100_000, func(c config.Config) config.Whole { return c.MaxConnections }},
 	}
 	for _, number := range numbers {
 		t.Run(number.variable, func(t *testing.T) {

@@ -157,6 +157,9 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger) error {
 	if err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		return nil // told to end before it began
+	}
 	address := net.JoinHostPort(string(d.config.BindAddress), strconv.Itoa(int(d.config.Port)))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {

@@ -29,7 +29,9 @@ const (
 	maxUnread = 1 << 20  // of one HTTP/2 connection
 )
 
-const maxStreams = 250 // requests at once on one HTTP/2 connection
+// maxStreams is how many requests there are at once on one HTTP/2 connection. Each may make the
+// server hold a body of 64 KiB before it is authenticated; Go's client opens another connection for more.
+const maxStreams = 32
 
 // ErrUnfinished says that requests were still under way when the time to end was over.
 var ErrUnfinished = errors.New("requests were still under way after " + drainTimeout.String() + " and were cut off")

@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,13 +24,7 @@ type Config struct {
 // Provider answers from an inventory that was read into memory.
 type Provider struct {
 	path    string
-	devices map[string]device // by Identifier.Key
-}
-
-// device is one entry of the inventory, as the file has it.
-type device struct {
-	identifier string
-	data       json.RawMessage // an object
+	devices *store
 }
 
 // Open reads the inventory and judges it as configuration. The strings are warnings for the operator.
@@ -72,7 +65,7 @@ func New(c Config) (*Provider, []string, error) {
 
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
-	found, ok := p.devices[q.Identifier.Key()]
+	found, ok := p.devices.find(q.Identifier.Key())
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
 	}
@@ -81,7 +74,7 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 
 // Check implements posture.Checker. What could be wrong with the file was found when it was read.
 func (p *Provider) Check(context.Context) (string, error) {
-	return fmt.Sprintf("%d devices in %s", len(p.devices), p.path), nil
+	return fmt.Sprintf("%d devices in %s", p.devices.len(), p.path), nil
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.

@@ -62,7 +62,7 @@ func checkFault(t *testing.T, path, kind string, content []byte, place string) {
 func checkInventory(t *testing.T, in *inventory) {
 	t.Helper()
 	p := &Provider{path: "PATH", devices: in.devices}
-	for key, entry := range in.devices {
+	for key, entry := range in.devices.all() {
 		id, err := posture.ParseIdentifier(entry.identifier)
 		if err != nil {
 			t.Errorf("device %q can never match: %v", entry.identifier, err)
@@ -82,16 +82,16 @@ func checkInventory(t *testing.T, in *inventory) {
 			t.Errorf("the data of %q does not equal itself: %s", entry.identifier, entry.data)
 		}
 	}
-	if wantWarning := len(in.devices) == 0; wantWarning != strings.Contains(strings.Join(in.warnings("PATH"), "\n"), "no devices") {
-		t.Errorf("%d devices, but the warnings are %q", len(in.devices), in.warnings("PATH"))
+	if wantWarning := in.devices.len() == 0; wantWarning != strings.Contains(strings.Join(in.warnings("PATH"), "\n"), "no devices") {
+		t.Errorf("%d devices, but the warnings are %q", in.devices.len(), in.warnings("PATH"))
 	}
 }
 
 func checkSame(t *testing.T, from string, got, want *inventory) {
 	t.Helper()
 	equal := func(a, b device) bool { return a.identifier == b.identifier && bytes.Equal(a.data, b.data) }
-	if !maps.EqualFunc(got.devices, want.devices, equal) {
-		t.Errorf("loading what was written as %s gives %q, want %q", from, got.devices, want.devices)
+	if !maps.EqualFunc(maps.Collect(got.devices.all()), maps.Collect(want.devices.all()), equal) {
+		t.Errorf("loading what was written as %s gives %q, want %q", from, maps.Collect(got.devices.all()), maps.Collect(want.devices.all()))
 	}
 	if got.repeats != 0 {
 		t.Errorf("loading what was written as %s finds %d repeats, want none", from, got.repeats)
@@ -101,13 +101,14 @@ func checkSame(t *testing.T, from string, got, want *inventory) {
 // asJSON writes an inventory as an operator's script would.
 func asJSON(t *testing.T, in *inventory) []byte {
 	t.Helper()
-	list := make([]string, 0, len(in.devices))
-	for _, key := range slices.Sorted(maps.Keys(in.devices)) {
-		quoted, err := json.Marshal(in.devices[key].identifier)
+	devices := maps.Collect(in.devices.all())
+	list := make([]string, 0, len(devices))
+	for _, key := range slices.Sorted(maps.Keys(devices)) {
+		quoted, err := json.Marshal(devices[key].identifier)
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, fmt.Sprintf(`{"identifier":%s,"data":%s}`, quoted, in.devices[key].data))
+		list = append(list, fmt.Sprintf(`{"identifier":%s,"data":%s}`, quoted, devices[key].data))
 	}
 	return []byte(`{"devices":[` + strings.Join(list, ",") + `]}`)
 }
@@ -117,9 +118,10 @@ func asCSV(t *testing.T, in *inventory) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	rows := csv.NewWriter(&out)
-	for i, key := range slices.Sorted(maps.Keys(in.devices)) {
-		header, row := []string{"Identifier"}, []string{in.devices[key].identifier}
-		decoder := json.NewDecoder(bytes.NewReader(in.devices[key].data))
+	devices := maps.Collect(in.devices.all())
+	for i, key := range slices.Sorted(maps.Keys(devices)) {
+		header, row := []string{"Identifier"}, []string{devices[key].identifier}
+		decoder := json.NewDecoder(bytes.NewReader(devices[key].data))
 		if _, err := decoder.Token(); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +130,7 @@ func asCSV(t *testing.T, in *inventory) []byte {
 			value, errValue := decoder.Token()
 			text, isString := value.(string)
 			if errName != nil || errValue != nil || !isString {
-				t.Fatalf("data %s is not an object of strings", in.devices[key].data)
+				t.Fatalf("data %s is not an object of strings", devices[key].data)
 			}
 			header, row = append(header, name.(string)), append(row, text)
 		}
@@ -182,15 +184,15 @@ func checkAgainstStandardLibrary(t *testing.T, in *inventory, content []byte) {
 	if err := json.Unmarshal(members["devices"], &devices); err != nil {
 		t.Fatalf("encoding/json refuses the devices: %v", err)
 	}
-	if len(devices) != len(in.devices)+in.repeats {
-		t.Errorf("%d devices and %d repeats, want %d together", len(in.devices), in.repeats, len(devices))
+	if len(devices) != in.devices.len()+in.repeats {
+		t.Errorf("%d devices and %d repeats, want %d together", in.devices.len(), in.repeats, len(devices))
 	}
 	for i, members := range devices {
 		var text string
 		if err := json.Unmarshal(members["identifier"], &text); err != nil {
 			t.Fatalf("encoding/json refuses the identifier of devices[%d]: %v", i, err)
 		}
-		entry, ok := in.devices[strings.ToUpper(strings.TrimSpace(text))]
+		entry, ok := in.devices.find(strings.ToUpper(strings.TrimSpace(text)))
 		if !ok {
 			t.Errorf("devices[%d] (%q) was not loaded", i, text)
 			continue
@@ -234,7 +236,7 @@ func FuzzCSV(f *testing.F) {
 			t.Fatalf("what was written as JSON does not load: %v", err)
 		}
 		checkSame(t, "JSON", again, in)
-		if len(in.devices) == 0 {
+		if in.devices.len() == 0 {
 			return // without a device there is no telling what the columns were
 		}
 		again, err = read(asCSV(t, in), fromCSV)

@@ -18,7 +18,7 @@ const maxFaults = 10
 
 // inventory gathers the devices of one file, and what is wrong with them.
 type inventory struct {
-	devices map[string]device
+	devices *store
 	faults  []error
 	more    int // faults beyond maxFaults
 	repeats int
@@ -26,7 +26,7 @@ type inventory struct {
 }
 
 func newInventory() *inventory {
-	return &inventory{devices: map[string]device{}}
+	return &inventory{devices: newStore()}
 }
 
 // add takes one device; place says where in the file it stands.
@@ -37,10 +37,10 @@ func (in *inventory) add(place, identifier string, data json.RawMessage) {
 		in.fault(place, err)
 		return
 	}
-	before, repeated := in.devices[id.Key()]
+	before, repeated := in.devices.find(id.Key())
 	switch {
 	case !repeated:
-		in.devices[id.Key()] = device{identifier, data}
+		in.devices.add(id.Key(), device{identifier, data})
 	case !sameJSON(before.data, data):
 		in.fault(place, fmt.Errorf("identifier %q stands here a second time, with other data", identifier))
 	default:
@@ -73,7 +73,7 @@ func (in *inventory) err(path string) error {
 
 func (in *inventory) warnings(path string) []string {
 	var warnings []string
-	if len(in.devices) == 0 {
+	if in.devices.len() == 0 {
 		warnings = append(warnings, fmt.Sprintf("inventory %s: it has no devices; every request will be refused", path))
 	}
 	if in.repeats > 0 {
