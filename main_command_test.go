@@ -34,7 +34,7 @@ func TestExitCodes(t *testing.T) {
 		"check, broken":         {bad, "check", 1, `^$`, `(?m)^PORT: "0" is not accepted; accepted: a whole number from 1 to 65535\nFILE_TYPE: "xml" is not accepted; accepted: csv or json$`},
 		"serve, broken":         {bad, "serve", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
 		"no command, broken":    {bad, "", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
-		"lookup, allow":         {good, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\nreason: .+\ndata: \{"device":\{"name":"mac-ada"`, `^$`},
+		"lookup, allow":         {good, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\nreason: .+\nrecord: "C02XK1JKLVCG", device, managed\ndata: \{"device":\{"name":"mac-ada"`, `^$`},
 		"lookup, low case":      {good, "lookup c02xk1jklvcg --mode computer", 0, `^\[ALLOW\] `, `^$`},
 		"lookup, deny":          {good, "lookup C02STRANGER0", 2, `^\[DENY\] C02STRANGER0 \(deviceNotFound\)\nreason: .+\n$`, `^$`},
 		"lookup, no identifier": {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},

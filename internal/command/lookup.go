@@ -47,16 +47,33 @@ func lookup(ctx context.Context, out io.Writer, decide func(context.Context, pos
 	}
 	if !decision.Allowed() {
 		_, _ = fmt.Fprintf(out, "[DENY] %s (%s)\nreason: %s\n", id, decision.Code(), decision.Reason())
+		printRecord(out, decision.Device())
 		return &exit{code: ExitDeny}
 	}
-	_, _ = fmt.Fprintf(out, "[ALLOW] %s\nreason: %s\ndata: %s\n", id, decision.Reason(), dataOf(decision))
+	_, _ = fmt.Fprintf(out, "[ALLOW] %s\nreason: %s\n", id, decision.Reason())
+	printRecord(out, decision.Device())
 	return nil
 }
 
-// dataOf is what a certificate template gets as .Webhooks.NAME.
-func dataOf(decision posture.Decision) string {
-	if len(decision.Data()) == 0 {
-		return "{}"
+// printRecord prints what the inventory knows about the device, where it has it. The data is what a
+// certificate template would get as .Webhooks.NAME.
+func printRecord(out io.Writer, d posture.Device) {
+	if d.Identifier == "" {
+		return
 	}
-	return string(decision.Data())
+	kind, managed, data := d.Type, "managed", d.Data
+	if kind == "" {
+		kind = "device"
+	}
+	if !d.Managed {
+		managed = "not managed"
+	}
+	if len(data) == 0 {
+		data = []byte("{}")
+	}
+	_, _ = fmt.Fprintf(out, "record: %q, %s, %s\n", d.Identifier, kind, managed)
+	if len(d.Groups) > 0 {
+		_, _ = fmt.Fprintf(out, "groups: %q\n", d.Groups)
+	}
+	_, _ = fmt.Fprintf(out, "data: %s\n", data)
 }

@@ -51,6 +51,7 @@ func Load(environ map[string]string) (*Daemon, error) {
 	}
 	decider, warnings, err := provider.Open(c.Provider, environ)
 	problems = append(problems, describe(err)...)
+	problems = unique(problems) // a variable that two parts read is wrong for both
 	unknown := config.Unknown(environ, append(config.Names[config.Config](), provider.Variables()...))
 	if len(problems) > 0 {
 		return nil, &broken{problems, unknown}
@@ -61,6 +62,16 @@ func Load(environ map[string]string) (*Daemon, error) {
 		d.Warnings = append(d.Warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
 	}
 	return d, nil
+}
+
+func unique(problems config.Problems) config.Problems {
+	var kept config.Problems
+	for _, p := range problems {
+		if !slices.Contains(kept, p) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
 }
 
 // broken is a configuration that cannot be used. A variable that is not set may only have been
@@ -111,7 +122,8 @@ func (d *Daemon) Check(ctx context.Context) (found string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	found, err = checker.Check(ctx)
+	found, warnings, err := checker.Check(ctx)
+	d.Warnings = append(d.Warnings, warnings...)
 	if err != nil {
 		return "", fmt.Errorf("provider %s: %w", d.decider.Name, err)
 	}

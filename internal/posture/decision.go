@@ -14,10 +14,11 @@ type Code string
 
 // The refusals that follow from the inventory and the policy.
 const (
-	DeviceNotFound   Code = "deviceNotFound"
-	DeviceAmbiguous  Code = "deviceAmbiguous"
-	DeviceNotManaged Code = "deviceNotManaged"
-	DeviceNotInGroup Code = "deviceNotInGroup"
+	DeviceNotFound    Code = "deviceNotFound"
+	DeviceAmbiguous   Code = "deviceAmbiguous"
+	DeviceNotManaged  Code = "deviceNotManaged"
+	DeviceNotInGroup  Code = "deviceNotInGroup"
+	IdentifierInvalid Code = "identifierInvalid"
 )
 
 // Decision is the answer about one device. Only Policy.Authorize makes one that allows;
@@ -26,7 +27,7 @@ type Decision struct {
 	allow  bool
 	code   Code
 	reason string
-	data   json.RawMessage
+	device Device
 }
 
 // Allowed reports whether the device may have a certificate.
@@ -39,8 +40,18 @@ func (d Decision) Code() Code { return d.code }
 // person at the device must not be told.
 func (d Decision) Reason() string { return d.reason }
 
-// Data is the JSON object for the certificate template; it is empty when there is none.
-func (d Decision) Data() json.RawMessage { return d.data }
+// Data is the JSON object for the certificate template; it is empty when there is none, and when
+// the device is refused.
+func (d Decision) Data() json.RawMessage {
+	if !d.allow {
+		return nil
+	}
+	return d.device.Data
+}
+
+// Device is the record that was decided about; it is the zero Device when there is none. It is for
+// the administrator, as Reason is.
+func (d Decision) Device() Device { return d.device }
 
 func deny(code Code, reason string) Decision {
 	return Decision{code: code, reason: reason}
@@ -52,23 +63,34 @@ type Policy struct {
 	// RequiredGroups names, for a device type, the group that devices of that type must be a
 	// member of. Names are compared byte for byte.
 	RequiredGroups map[DeviceType]string
+	// AllowUnmanaged lets a record pass that the inventory keeps but no longer manages.
+	AllowUnmanaged bool
 }
 
 // Authorize decides about d. It is the only maker of a Decision that allows.
 func (p Policy) Authorize(d Device) Decision {
+	decision := p.judge(d)
+	decision.device = d
+	return decision
+}
+
+func (p Policy) judge(d Device) Decision {
 	// Fail closed: a record that does not say it is managed is not.
-	if !d.Managed {
+	if !d.Managed && !p.AllowUnmanaged {
 		return deny(DeviceNotManaged, "the inventory has the device but does not manage it")
 	}
+	// Fail closed: of a record without a type it cannot be said that no group is required.
+	if len(p.RequiredGroups) > 0 && d.Type != Computer && d.Type != MobileDevice {
+		return deny(DeviceNotInGroup, "the inventory does not tell which type of device it is, so not which group is required")
+	}
 	group := p.RequiredGroups[d.Type]
-	if group != "" && !slices.Contains(d.Groups, group) {
+	if group == "" {
+		return Decision{allow: true, reason: "in the inventory"}
+	}
+	if !slices.Contains(d.Groups, group) {
 		return deny(DeviceNotInGroup, fmt.Sprintf("not a member of the required group %q", group))
 	}
-	reason := "in the inventory"
-	if group != "" {
-		reason = fmt.Sprintf("in the inventory, member of the required group %q", group)
-	}
-	return Decision{allow: true, reason: reason, data: d.Data}
+	return Decision{allow: true, reason: fmt.Sprintf("in the inventory, member of the required group %q", group)}
 }
 
 // Decider asks an inventory and judges by a policy what it answered.
@@ -88,6 +110,8 @@ func (dc Decider) Decide(ctx context.Context, q Query) (Decision, error) {
 		return deny(DeviceNotFound, err.Error()), nil
 	case errors.Is(err, ErrAmbiguous):
 		return deny(DeviceAmbiguous, err.Error()), nil
+	case errors.Is(err, ErrIdentifier):
+		return deny(IdentifierInvalid, err.Error()), nil
 	case err != nil:
 		return Decision{}, fmt.Errorf("look up device: %w", err)
 	}

@@ -6,12 +6,14 @@ import (
 	"errors"
 )
 
-// The two answers of an inventory that are not a device and not a fault.
+// The answers of an inventory that are not a device and not a fault.
 var (
 	// ErrNotFound says that the inventory answered and has no such device.
 	ErrNotFound = errors.New("no such device in the inventory")
 	// ErrAmbiguous says that the inventory has several devices with the identifier.
 	ErrAmbiguous = errors.New("several devices in the inventory bear the identifier")
+	// ErrIdentifier says that no device of the inventory can have such an identifier; it was not asked.
+	ErrIdentifier = errors.New("the inventory knows no identifiers of this form")
 )
 
 // DeviceType says which kind of device is asked for. Inventories that keep all kinds together
@@ -59,14 +61,15 @@ type Device struct {
 type Provider interface {
 	// Lookup returns the single device q identifies.
 	// It returns ErrNotFound when the inventory answered and has no such device,
-	// ErrAmbiguous when it has several, and any other error when it could not answer.
+	// ErrAmbiguous when it has several, ErrIdentifier when none can be there,
+	// and any other error when it could not answer.
 	// It returns by ctx's deadline and is safe for concurrent use.
 	Lookup(ctx context.Context, q Query) (Device, error)
 }
 
 // Checker is a Provider that can tell, at start, whether it will be able to answer.
 type Checker interface {
-	// Check contacts the inventory once and says what it found there.
-	// Its error says what an operator has to mend.
-	Check(ctx context.Context) (found string, err error)
+	// Check contacts the inventory once and says what it found there. Warnings are what an operator
+	// should mend, the error is what has to be mended before any lookup can succeed.
+	Check(ctx context.Context) (found string, warnings []string, err error)
 }

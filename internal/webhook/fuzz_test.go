@@ -521,7 +521,7 @@ func FuzzIdentifyCSR(f *testing.F) {
 func checkRefused(t *testing.T, id posture.Identifier, p *Problem) {
 	t.Helper()
 	switch p.Code {
-	case codeMalformed, codeAttestationMissing, codeIdentifierInvalid, codeCommonNameMismatch, codeSANMismatch:
+	case codeMalformed, codeAttestationMissing, posture.IdentifierInvalid, codeCommonNameMismatch, codeSANMismatch:
 	default:
 		t.Errorf("identify refuses with %s: %v", p.Code, p)
 	}
@@ -632,7 +632,7 @@ func (c claim) refusal(identifier string) posture.Code {
 		return codeAttestationMissing
 	}
 	if _, err := posture.ParseIdentifier(identifier); err != nil {
-		return codeIdentifierInvalid
+		return posture.IdentifierInvalid
 	}
 	var names []string
 	if c.with&1 != 0 {

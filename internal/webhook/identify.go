@@ -32,7 +32,7 @@ func identify(body *requestBody) (posture.Identifier, *Problem) {
 	}
 	id, err := posture.ParseIdentifier(body.AttestationData.PermanentIdentifier)
 	if err != nil {
-		return none, &Problem{codeIdentifierInvalid, err}
+		return none, &Problem{posture.IdentifierInvalid, err}
 	}
 	var names claimedNames
 	switch {

@@ -22,7 +22,6 @@ const (
 	codeInternal         posture.Code = "internal"
 
 	codeAttestationMissing posture.Code = "attestationMissing"
-	codeIdentifierInvalid  posture.Code = "identifierInvalid"
 	codeCommonNameMismatch posture.Code = "commonNameMismatch"
 	codeSANMismatch        posture.Code = "sanMismatch"
 	codeRequestExpired     posture.Code = "requestExpired"
@@ -53,7 +52,7 @@ func outcomeOf(code posture.Code) outcome {
 		return outcome{http.StatusOK, "This device does not meet the requirements yet; update it, let it check in with device management and try again"}
 	case codeAttestationMissing:
 		return outcome{http.StatusOK, "The request has no attested device identifier; use a certificate profile with device attestation"}
-	case codeIdentifierInvalid:
+	case posture.IdentifierInvalid:
 		return outcome{http.StatusOK, "The attested identifier cannot be looked up; use the serial number of the device in the certificate profile"}
 	case codeCommonNameMismatch:
 		return outcome{http.StatusOK, "The common name asked for is not the attested identifier; correct the subject in the certificate profile"}

@@ -73,8 +73,8 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 }
 
 // Check implements posture.Checker. What could be wrong with the file was found when it was read.
-func (p *Provider) Check(context.Context) (string, error) {
-	return fmt.Sprintf("%d devices in %s", p.devices.len(), p.path), nil
+func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {
+	return fmt.Sprintf("%d devices in %s", p.devices.len(), p.path), nil, nil
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.
