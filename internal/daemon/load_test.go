@@ -141,7 +141,7 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 			[]string{
 				"TLS_CERT_PATH: not set" + acceptedCert, "TLS_KEY_PATH: not set" + acceptedKey,
 				"WEBHOOK_IDS: not set" + acceptedIDs, "WEBHOOK_SECRETS: not set" + acceptedSecrets,
-				"PROVIDER: not set; accepted: file",
+				"PROVIDER: not set; accepted: file or jamf",
 			},
 		},
 		{
@@ -176,8 +176,8 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory",
 			},
 		},
-		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: there is no such provider; accepted: file"}},
-		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: there is no such provider; accepted: file"}},
+		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
+		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
 		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
 		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory"}},
 		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},

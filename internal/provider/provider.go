@@ -9,12 +9,14 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
+	"step-posture-connector/internal/provider/jamf"
 )
 
 // catalogue names every provider, once.
 func catalogue() map[string]entry {
 	return map[string]entry{
 		"file": describe(file.Open),
+		"jamf": describe(jamf.Open),
 	}
 }
 

@@ -1,0 +1,58 @@
+package daemon_test
+
+import (
+	"testing"
+)
+
+// What is wrong with a configuration for Jamf Pro is told without asking the server, and never with
+// the secret.
+func TestJamfConfiguration(t *testing.T) {
+	t.Parallel()
+	const accepted = "; accepted: https://… of the Jamf Pro server"
+	good := map[string]string{
+		"PROVIDER": "jamf", "FILE_PATH": "", "FILE_TYPE": "",
+		"JAMF_BASE_URL": "https://example.jamfcloud.com", "JAMF_CLIENT_ID": "id", "JAMF_CLIENT_SECRET": "hidden",
+	}
+	for name, test := range map[string]struct {
+		changes map[string]string
+		want    []string
+	}{
+		"nothing set": {map[string]string{"JAMF_BASE_URL": "", "JAMF_CLIENT_ID": "", "JAMF_CLIENT_SECRET": ""}, []string{
+			"JAMF_BASE_URL: not set" + accepted,
+			"JAMF_CLIENT_ID: not set; accepted: the client ID of a Jamf API client",
+			"JAMF_CLIENT_SECRET: not set; accepted: the client secret of that API client",
+		}},
+		"switches and words": {map[string]string{"JAMF_DEVICE_ENRICH": "yes", "JAMF_COMPUTER_ENRICH": "2", "JAMF_ALLOW_UNMANAGED": "true", "JAMF_API": "Classic"}, []string{
+			`JAMF_DEVICE_ENRICH: "yes" is not accepted; accepted: 0 or 1`,
+			`JAMF_COMPUTER_ENRICH: "2" is not accepted; accepted: 0 or 1`,
+			`JAMF_API: "Classic" is not accepted; accepted: pro or classic`,
+			`JAMF_ALLOW_UNMANAGED: "true" is not accepted; accepted: 0 or 1`,
+		}},
+		"secret twice": {map[string]string{"JAMF_CLIENT_SECRET_FILE": "x"}, []string{
+			"JAMF_CLIENT_SECRET: given together with JAMF_CLIENT_SECRET_FILE; accepted: one of the two",
+		}},
+		"secret's file not there": {map[string]string{"JAMF_CLIENT_SECRET": "", "JAMF_CLIENT_SECRET_FILE": "DIR/none"}, []string{
+			"JAMF_CLIENT_SECRET_FILE: cannot open the file: no such file or directory; accepted: the path of a file with the secret",
+		}},
+		"one mistake in a shared variable": {map[string]string{"TIMEOUT": "0"}, []string{
+			`TIMEOUT: "0" is not accepted; accepted: a whole number from 1 to 300`,
+		}},
+		"http":            {map[string]string{"JAMF_BASE_URL": "http://example.jamfcloud.com"}, []string{"JAMF_BASE_URL: does not begin with https://" + accepted}},
+		"no scheme":       {map[string]string{"JAMF_BASE_URL": "example.jamfcloud.com"}, []string{"JAMF_BASE_URL: does not begin with https://" + accepted}},
+		"no host":         {map[string]string{"JAMF_BASE_URL": "https:///jamf"}, []string{"JAMF_BASE_URL: has no host" + accepted}},
+		"with a password": {map[string]string{"JAMF_BASE_URL": "https://admin:hidden@example.jamfcloud.com"}, []string{"JAMF_BASE_URL: holds a user name or password" + accepted}},
+		"with a query":    {map[string]string{"JAMF_BASE_URL": "https://example.jamfcloud.com?a=b"}, []string{"JAMF_BASE_URL: has a query or a fragment" + accepted}},
+		"no URL":          {map[string]string{"JAMF_BASE_URL": "https://exa mple"}, []string{"JAMF_BASE_URL: not a URL" + accepted}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			changes := map[string]string{}
+			for _, set := range []map[string]string{good, test.changes} {
+				for variable, value := range set {
+					changes[variable] = value
+				}
+			}
+			wantLines(t, "Load", install(t).refused(t, changes), test.want)
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package jamf
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"step-posture-connector/internal/posture"
+)
+
+// The privileges of an API role, by their names in Jamf Pro.
+const (
+	readComputers     = "Read Computers"
+	readMobileDevices = "Read Mobile Devices"
+	readDepartments   = "Read Departments"
+)
+
+var errNotJamf = errors.New("JAMF_BASE_URL does not answer as a Jamf Pro server does")
+
+// Check implements posture.Checker: it authenticates, asks for the server's version, and finds out
+// what the API client may read.
+func (p *Provider) Check(ctx context.Context) (found string, warnings []string, err error) {
+	if _, err := p.client.tokens.get(ctx); err != nil {
+		return "", nil, p.explain(err)
+	}
+	version := "of unknown version"
+	server, err := p.client.serverVersion(ctx)
+	switch {
+	case err == nil:
+		version = server.String()
+	case !errors.Is(err, errNotJamf):
+		return "", nil, p.explain(err)
+	}
+	warnings, err = p.missingPrivileges(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("Jamf Pro %s at %s, API %s", version, p.client.base, p.config.API), warnings, nil
+}
+
+// missingPrivileges finds out what may be read. A privilege is missed where the configuration says
+// that it is needed, or where there is no other; else its absence is a warning, because a server
+// may be asked about one kind of device only.
+func (p *Provider) missingPrivileges(ctx context.Context) (warnings []string, err error) {
+	kinds := []struct {
+		deviceType posture.DeviceType
+		privilege  string
+		wanted     bool
+	}{
+		{posture.Computer, readComputers, p.config.ComputerGroup != "" || bool(p.config.ComputerEnrich)},
+		{posture.MobileDevice, readMobileDevices, p.config.DeviceGroup != "" || bool(p.config.DeviceEnrich)},
+	}
+	var missing []string
+	fatal := false
+	for _, kind := range kinds {
+		err := p.api.check(ctx, kind.deviceType)
+		switch {
+		case isForbidden(err):
+			missing = append(missing, "the privilege "+kind.privilege)
+			fatal = fatal || kind.wanted
+			warnings = append(warnings, fmt.Sprintf("the API client lacks the privilege %s: such lookups will not be answered", kind.privilege))
+		case err != nil:
+			return nil, p.explain(err)
+		}
+	}
+	if fatal || len(missing) == len(kinds) {
+		return nil, fmt.Errorf("the API client lacks %s; add what is missing to its API role in Jamf Pro", strings.Join(missing, " and "))
+	}
+	if isForbidden(p.api.checkDepartments(ctx)) {
+		warnings = append(warnings, "the API client lacks the privilege "+readDepartments+": the department of computers stays empty")
+	}
+	return warnings, nil
+}
+
+func isForbidden(err error) bool {
+	refused := (*fault)(nil)
+	return errors.As(err, &refused) && refused.status == http.StatusForbidden
+}
+
+// explain says what an operator has to mend.
+func (p *Provider) explain(err error) error {
+	var untrusted *tls.CertificateVerificationError
+	failed := (*fault)(nil)
+	switch {
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("the TLS certificate of %s is not trusted: %w", p.client.base.Host, untrusted.Err)
+	case errors.As(err, &failed) && failed.endpoint == tokenEndpoint && failed.status == http.StatusNotFound:
+		return fmt.Errorf("%w: it has no token endpoint", errNotJamf)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s did not answer in time", p.client.base.Host)
+	case errors.As(err, &failed) && failed.status == 0:
+		return fmt.Errorf("%s cannot be reached: %w", p.client.base.Host, failed.cause)
+	default:
+		return err
+	}
+}

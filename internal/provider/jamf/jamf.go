@@ -1,0 +1,204 @@
+// Package jamf is the inventory of a Jamf Pro server.
+//
+// It looks devices up by serial number only: the UDID that Apple attests for a Mac is the
+// provisioning UDID, by which Jamf cannot search.
+package jamf
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/flight"
+)
+
+// Config says which server, and what is asked of a device.
+type Config struct {
+	BaseURL        string        `env:"JAMF_BASE_URL,required" accepted:"https://… of the Jamf Pro server"`
+	ClientID       string        `env:"JAMF_CLIENT_ID,required" accepted:"the client ID of a Jamf API client"`
+	ClientSecret   config.Secret `env:"JAMF_CLIENT_SECRET,required" accepted:"the client secret of that API client"`
+	DeviceGroup    string        `env:"JAMF_DEVICE_GROUP" accepted:"the name of a mobile device group"`
+	ComputerGroup  string        `env:"JAMF_COMPUTER_GROUP" accepted:"the name of a computer group"`
+	DeviceEnrich   config.Switch `env:"JAMF_DEVICE_ENRICH" envDefault:"0" accepted:"0 or 1"`
+	ComputerEnrich config.Switch `env:"JAMF_COMPUTER_ENRICH" envDefault:"0" accepted:"0 or 1"`
+	API            string        `env:"JAMF_API" envDefault:"pro" choice:"pro,classic"`
+	AllowUnmanaged config.Switch `env:"JAMF_ALLOW_UNMANAGED" envDefault:"0" accepted:"0 or 1"`
+	Timeout        config.Whole  `env:"TIMEOUT" envDefault:"10" range:"1-300"`
+
+	// RootCAs are the CAs of which the server's certificate must be; nil means the system's.
+	RootCAs *x509.CertPool
+}
+
+// Provider asks a Jamf Pro server.
+type Provider struct {
+	config Config
+	client *client
+	api    api
+	flight flight.Group[posture.Query, posture.Device]
+}
+
+// api is one of the two interfaces of Jamf Pro. Both return ErrNotFound and ErrAmbiguous of posture;
+// a record is never one of another device than the one asked for.
+type api interface {
+	lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error)
+	// check asks for no device, to find out whether the API client may ask for one.
+	check(ctx context.Context, t posture.DeviceType) error
+	// checkDepartments finds out whether names of departments may be read, where they are needed.
+	checkDepartments(ctx context.Context) error
+}
+
+// Open makes the provider and the policy. The strings are warnings for the operator.
+func Open(c Config) (posture.Decider, []string, error) {
+	p, err := New(c)
+	if err != nil {
+		return posture.Decider{}, nil, err
+	}
+	groups := map[posture.DeviceType]string{}
+	if c.ComputerGroup != "" {
+		groups[posture.Computer] = c.ComputerGroup
+	}
+	if c.DeviceGroup != "" {
+		groups[posture.MobileDevice] = c.DeviceGroup
+	}
+	policy := posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
+	return posture.Decider{Provider: p, Policy: policy}, nil, nil
+}
+
+// New makes the provider. It does not contact the server; Check does.
+func New(c Config) (*Provider, error) {
+	base, err := parseBaseURL(c.BaseURL)
+	if err != nil {
+		return nil, config.Problems{{Variable: "JAMF_BASE_URL", Text: err.Error(), Accepted: "https://… of the Jamf Pro server"}}
+	}
+	timeout := c.Timeout.Seconds()
+	if timeout <= 0 {
+		timeout = 10 * time.Second
+	}
+	http := newHTTPClient(c.RootCAs)
+	cl := &client{base: base, http: http, timeout: timeout, tokens: &tokens{
+		base: base, http: http, id: c.ClientID, secret: c.ClientSecret, timeout: timeout,
+	}}
+	p := &Provider{config: c, client: cl}
+	if c.API == "classic" {
+		p.api = &classicAPI{client: cl}
+	} else {
+		p.api = &proAPI{client: cl, departments: newDepartments(cl), resolve: bool(c.ComputerEnrich)}
+	}
+	return p, nil
+}
+
+// parseBaseURL keeps a context path, and drops what people paste along: a slash at the end, /api, /JSSResource.
+func parseBaseURL(text string) (*url.URL, error) {
+	base, err := url.Parse(strings.TrimSpace(text))
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL")
+	case base.Scheme != "https":
+		// The client secret and bearer tokens travel over it.
+		return nil, errors.New("does not begin with https://")
+	case base.Hostname() == "" || base.Opaque != "":
+		return nil, errors.New("has no host")
+	case base.User != nil:
+		return nil, errors.New("holds a user name or password")
+	case base.RawQuery != "" || base.Fragment != "":
+		return nil, errors.New("has a query or a fragment")
+	}
+	path := strings.TrimRight(base.Path, "/")
+	for _, suffix := range []string{"/api", "/JSSResource"} {
+		path = strings.TrimSuffix(path, suffix)
+	}
+	return &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(path, "/")}, nil
+}
+
+// Lookup implements posture.Provider. Concurrent lookups of the same device are one.
+func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device, error) {
+	// What cannot be an Apple serial number is not put into a query.
+	if !regexp.MustCompile(`^[0-9A-Z]{8,14}$`).MatchString(q.Identifier.Key()) {
+		return posture.Device{}, fmt.Errorf("%w: Jamf is asked for serial numbers of 8 to 14 letters and digits", posture.ErrIdentifier)
+	}
+	id, err := posture.ParseIdentifier(q.Identifier.Key())
+	if err != nil {
+		return posture.Device{}, fmt.Errorf("%w: %w", posture.ErrIdentifier, err)
+	}
+	if q.Type == "" {
+		q.Type = posture.MobileDevice
+	}
+	return p.flight.Do(ctx, posture.Query{Identifier: id, Type: q.Type}, func(ctx context.Context) (posture.Device, error) {
+		found, err := p.find(ctx, q.Type, id)
+		if err != nil {
+			return posture.Device{}, err
+		}
+		return p.device(found)
+	})
+}
+
+// find asks for the device types that q may be.
+func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
+	if t != posture.AnyDevice {
+		return p.api.lookup(ctx, t, id)
+	}
+	type answer struct {
+		found record
+		err   error
+	}
+	computers := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() {
+			if recover() != nil {
+				a.err = errors.New("lookup of computers panicked")
+			}
+			computers <- a
+		}()
+		a.found, a.err = p.api.lookup(ctx, posture.Computer, id)
+	}()
+	mobile, errMobile := p.api.lookup(ctx, posture.MobileDevice, id)
+	computer := <-computers
+	return either(mobile, errMobile, computer.found, computer.err)
+}
+
+// either joins the answers about both kinds of device.
+func either(mobile record, errMobile error, computer record, errComputer error) (record, error) {
+	answered := func(err error) bool { return err == nil || errors.Is(err, posture.ErrNotFound) }
+	switch {
+	case errors.Is(errMobile, posture.ErrAmbiguous) || errors.Is(errComputer, posture.ErrAmbiguous):
+		return record{}, posture.ErrAmbiguous
+	// Fail closed: with one side unknown, what the other says may be half of the truth.
+	case !answered(errMobile):
+		return record{}, errMobile
+	case !answered(errComputer):
+		return record{}, errComputer
+	case errMobile == nil && errComputer == nil:
+		return record{}, fmt.Errorf("%w: one is a computer, one a mobile device", posture.ErrAmbiguous)
+	case errMobile == nil:
+		return mobile, nil
+	default:
+		return computer, errComputer
+	}
+}
+
+// device turns a record into what the rest of the connector knows of a device.
+func (p *Provider) device(r record) (posture.Device, error) {
+	d := posture.Device{Identifier: r.serial, Type: r.deviceType, Managed: r.managed, Groups: r.groups}
+	enrich := p.config.DeviceEnrich
+	if r.deviceType == posture.Computer {
+		enrich = p.config.ComputerEnrich
+	}
+	if !enrich {
+		return d, nil
+	}
+	data, err := r.data()
+	if err != nil {
+		return posture.Device{}, err
+	}
+	d.Data = json.RawMessage(data)
+	return d, nil
+}

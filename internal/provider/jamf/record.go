@@ -1,0 +1,102 @@
+package jamf
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"step-posture-connector/internal/posture"
+)
+
+// record is one device as any of the endpoints describes it.
+type record struct {
+	deviceType posture.DeviceType
+	serial     string
+	udid       string
+	name       string
+	managed    bool
+	user       user
+	groups     []string
+
+	departmentID string // where user.department has to be resolved by it
+}
+
+type user struct {
+	Username     string `json:"username"`
+	Realname     string `json:"realname"`
+	EmailAddress string `json:"email_address"`
+	Position     string `json:"position"`
+	Department   string `json:"department"`
+}
+
+// data is the document that certificate templates get. It always has this full shape, so that a
+// template does not break on a record that lacks something.
+func (r record) data() (jsontext.Value, error) {
+	type device struct {
+		UDID         string `json:"udid"`
+		SerialNumber string `json:"serial_number"`
+		Name         string `json:"name"`
+	}
+	document := struct {
+		Device device   `json:"device"`
+		User   user     `json:"user"`
+		Groups []string `json:"groups"`
+	}{device{r.udid, r.serial, r.name}, r.user, r.groups}
+	data, err := json.Marshal(document) // a nil list becomes []
+	if err != nil {
+		return nil, fmt.Errorf("encode data: %w", err)
+	}
+	return data, nil
+}
+
+// only returns the single record of the device. A search may return others than the one asked for:
+// they are dropped, and an answer of nothing but others is not believed to mean "not found".
+func only(id posture.Identifier, found []record) (record, error) {
+	var of []record
+	for _, r := range found {
+		if id.Names(posture.Device{Identifier: r.serial}) {
+			of = append(of, r)
+		}
+	}
+	switch {
+	case len(of) == 1:
+		return of[0], nil
+	case len(of) > 1:
+		return record{}, fmt.Errorf("%w: Jamf has %d records with the serial number", posture.ErrAmbiguous, len(of))
+	case len(found) > 0:
+		return record{}, fmt.Errorf("the search for the serial number returned %d records, none of which has it", len(found))
+	default:
+		return record{}, fmt.Errorf("%w: Jamf has no record with the serial number", posture.ErrNotFound)
+	}
+}
+
+// text is a string that may be missing, null, a number or a truth value.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler. What has no plain text is empty.
+func (t *text) UnmarshalJSON(value []byte) error {
+	switch jsontext.Value(value).Kind() {
+	case '"':
+		var s string
+		if err := json.Unmarshal(value, &s); err != nil {
+			return fmt.Errorf("decode string: %w", err)
+		}
+		*t = text(s)
+	case '0', 't', 'f':
+		*t = text(value)
+	default:
+		*t = ""
+	}
+	return nil
+}
+
+// flag is true only when it says so: as a truth value, or as a string as the Classic API writes it.
+type flag bool
+
+// UnmarshalJSON implements json.Unmarshaler. Fail closed: what is not true is false.
+func (f *flag) UnmarshalJSON(value []byte) error {
+	*f = flag(strings.Trim(string(value), `"`) == "true")
+	return nil
+}

@@ -1,0 +1,164 @@
+package jamf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/provider/flight"
+)
+
+const (
+	tokenEndpoint = "token endpoint"
+	// The paths of the token endpoint, newest first; servers before 11.23 have only the second.
+	// https://developer.jamf.com/jamf-pro/docs/client-credentials
+	tokenPath    = "/api/v1/oauth/token" //nolint:gosec // G101: a path, no credential
+	oldTokenPath = "/api/oauth/token"    //nolint:gosec // G101: a path, no credential
+	// unknownLifetime is assumed of a token that does not say how long it lives.
+	unknownLifetime = 60 * time.Second
+)
+
+// errCredentials says that the server does not know the API client, or its secret is wrong.
+var errCredentials = errors.New("wrong credentials: check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled")
+
+// tokens exchanges the API client's credentials for bearer tokens (RFC 6749 section 4.4), and keeps
+// the current one in memory.
+type tokens struct {
+	base    *url.URL
+	http    *http.Client
+	id      string
+	secret  config.Secret
+	timeout time.Duration
+
+	flight flight.Group[struct{}, string]
+
+	mu      sync.Mutex
+	current string
+	until   time.Time
+	old     bool // the server has only the older path
+}
+
+// get returns a token that is good for some time. Any number of callers cause one request.
+func (t *tokens) get(ctx context.Context) (string, error) {
+	if token := t.cached(); token != "" {
+		return token, nil
+	}
+	return t.flight.Do(ctx, struct{}{}, func(ctx context.Context) (string, error) {
+		// Another flight may have landed between the look above and the start of this one.
+		if token := t.cached(); token != "" {
+			return token, nil
+		}
+		return t.fetch(ctx)
+	})
+}
+
+func (t *tokens) cached() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Now().Before(t.until) {
+		return t.current
+	}
+	return ""
+}
+
+// discard forgets a token that the server refused, unless it was replaced meanwhile.
+func (t *tokens) discard(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == token {
+		t.current, t.until = "", time.Time{}
+	}
+}
+
+// fetch asks for a token; a server that does not have the newer path is asked on the older one.
+func (t *tokens) fetch(ctx context.Context) (string, error) {
+	t.mu.Lock()
+	path := tokenPath
+	if t.old {
+		path = oldTokenPath
+	}
+	t.mu.Unlock()
+	asked := time.Now()
+	token, err := t.exchange(ctx, path)
+	if missing := (*fault)(nil); errors.As(err, &missing) && missing.status == http.StatusNotFound {
+		path = oldTokenPath
+		if path2 := tokenPath; t.old {
+			path = path2 // the server was replaced by a newer one
+		}
+		token, err = t.exchange(ctx, path)
+	}
+	if err != nil {
+		return "", err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.old = path == oldTokenPath
+	t.current, t.until = token.AccessToken, asked.Add(usable(time.Duration(token.ExpiresIn)*time.Second))
+	return t.current, nil
+}
+
+// usable is how long a token is used: until shortly before it expires. The margin scales with the
+// lifetime, which an administrator may set to a minute: a fixed one would fetch a token for each call.
+func usable(lifetime time.Duration) time.Duration {
+	if lifetime <= 0 {
+		lifetime = unknownLifetime
+	}
+	const fifth, most = 5, time.Minute
+	return lifetime - min(lifetime/fifth, most)
+}
+
+func (t *tokens) exchange(ctx context.Context, path string) (*oauth2.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	address := *t.base
+	address.Path += path
+	exchange := clientcredentials.Config{
+		ClientID:     t.id,
+		ClientSecret: string(t.secret.Reveal()),
+		TokenURL:     address.String(),
+		AuthStyle:    oauth2.AuthStyleInParams, // probing for it would double the requests
+	}
+	token, err := exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, t.http))
+	if err == nil {
+		if token.Type() != "Bearer" {
+			return nil, errors.New(tokenEndpoint + ": the token is not a bearer token")
+		}
+		return token, nil
+	}
+	return nil, tokenError(err)
+}
+
+// tokenError keeps of the library's errors what holds nothing that the server sent: their texts
+// repeat whole answers.
+func tokenError(err error) error {
+	var refused *oauth2.RetrieveError
+	var inURL *url.Error
+	switch {
+	case errors.As(err, &refused):
+		status := refused.Response.StatusCode
+		code := ""
+		if regexp.MustCompile(`^[a-z_]{1,40}$`).MatchString(refused.ErrorCode) {
+			code = refused.ErrorCode
+		}
+		if status == http.StatusUnauthorized || code == "invalid_client" || code == "unauthorized_client" {
+			return fmt.Errorf("%s answered %d: %w", tokenEndpoint, status, errCredentials)
+		}
+		if status == http.StatusOK {
+			return fmt.Errorf("%s refused with %q", tokenEndpoint, code)
+		}
+		return &fault{endpoint: tokenEndpoint, status: status, wait: retryAfter(refused.Response)}
+	case errors.As(err, &inURL):
+		return &fault{endpoint: tokenEndpoint, cause: transportError(err)}
+	default:
+		return fmt.Errorf("%s: the answer holds no token: %w", tokenEndpoint, errNotJamf)
+	}
+}
