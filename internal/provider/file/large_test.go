@@ -82,7 +82,7 @@ func TestMillionDevices(t *testing.T) {
 				wantData(t, p, strings.ToLower(serial(i)), fmt.Sprintf(`{"n":"%d"}`, i))
 			}
 			wantNotFound(t, p, serial(many))
-			if found, err := p.Check(t.Context()); err != nil || !strings.HasPrefix(found, fmt.Sprintf("%d devices in ", many)) {
+			if found, _, err := p.Check(t.Context()); err != nil || !strings.HasPrefix(found, fmt.Sprintf("%d devices in ", many)) {
 				t.Errorf("Check() = %q, %v, want %d devices", found, err, many)
 			}
 			small, _, err := file.New(generated(t, kind, few, ""))

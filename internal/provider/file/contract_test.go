@@ -1,0 +1,52 @@
+package file_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/provider/providertest"
+)
+
+// TestContract: a file does not tell types of devices apart, has neither groups nor devices that are
+// not managed, and does not load with duplicates or with what can be no identifier.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	for kind, content := range map[string]func(*testing.T, []providertest.Device) string{"csv": asCSV, "json": asJSON} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			providertest.Run(t, providertest.Harness{Open: func(t *testing.T, devices ...providertest.Device) providertest.Inventory {
+				t.Helper()
+				provider, _ := loaded(t, kind, content(t, devices))
+				return providertest.Inventory{Provider: provider}
+			}})
+		})
+	}
+}
+
+func asCSV(_ *testing.T, devices []providertest.Device) string {
+	rows := []string{"Identifier,Owner"}
+	for _, d := range devices {
+		rows = append(rows, d.Identifier+",ana")
+	}
+	return strings.Join(rows, "\n") + "\n"
+}
+
+func asJSON(t *testing.T, devices []providertest.Device) string {
+	t.Helper()
+	type entry struct {
+		Identifier string            `json:"identifier"`
+		Data       map[string]string `json:"data"`
+	}
+	inventory := struct {
+		Devices []entry `json:"devices"`
+	}{[]entry{}}
+	for _, d := range devices {
+		inventory.Devices = append(inventory.Devices, entry{d.Identifier, map[string]string{"owner": "ana"}})
+	}
+	content, err := json.Marshal(inventory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}

@@ -1,0 +1,248 @@
+package providertest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/providertest/vendortest"
+)
+
+// Service is an Inventory that a vendor's server holds.
+type Service struct {
+	Inventory
+	Server *vendortest.Server
+	// Lookup names the endpoints that a device is looked up at, Token those that give out tokens;
+	// there may be none of the latter.
+	Lookup, Token []string
+	// Expire and Revoke make the tokens that were given out invalid, of which the provider hears
+	// nothing; nil where there are none.
+	Expire, Revoke func()
+}
+
+// HTTPHarness is how the test of a provider that asks a vendor's server lets the suite use it.
+type HTTPHarness struct {
+	// Open starts the vendor's server with the devices and opens a new provider on it, with a time
+	// limit for each of its requests. Both end with t.
+	Open func(t *testing.T, limit time.Duration, devices ...Device) Service
+	// Shapes are answers of the lookup endpoints, to a lookup of a computer, that only look right.
+	Shapes map[string]vendortest.Fault
+	// MissingIs404: the vendor answers 404 where there is no such device.
+	MissingIs404 bool
+}
+
+// vendorPage is what a proxy or a server that is being updated says.
+const vendorPage = "<!DOCTYPE html><html><body>" + vendortest.Marker + "</body></html>"
+
+// vendorJSON is an error body of no vendor in particular.
+const vendorJSON = `{"error":"` + vendortest.Marker + `","error_description":"` + vendortest.Marker + `","message":"` + vendortest.Marker + `"}`
+
+// unsound is one way in which a server does not answer as it should.
+type unsound struct {
+	name  string
+	fault vendortest.Fault
+	// quiet: the server asked to be left alone, so that the next lookup need not succeed at once.
+	quiet bool
+	// searches: the provider may look for another endpoint, which takes more requests.
+	searches bool
+}
+
+// RunHTTP holds a provider to what may be made of a server's faults: never an answer about a device,
+// never more time than there is, never a word of the vendor or a secret in an error.
+func RunHTTP(t *testing.T, h HTTPHarness) {
+	t.Helper()
+	for _, row := range []struct {
+		name string
+		test func(*testing.T, HTTPHarness)
+	}{
+		{"lookup", lookupFaults},
+		{"token", tokenFaults},
+		{"passing", passingFaults},
+		{"tokens", invalidTokens},
+		{"connection", connectionFaults},
+		{"waiting", waiting},
+		{"a request that hangs is given up", hangingIsGivenUp},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			row.test(t, h)
+		})
+	}
+}
+
+func (h HTTPHarness) open(t *testing.T, devices ...Device) Service {
+	t.Helper()
+	return h.openWithLimit(t, longLimit, devices...)
+}
+
+func (h HTTPHarness) openWithLimit(t *testing.T, limit time.Duration, devices ...Device) Service {
+	t.Helper()
+	service := h.Open(t, limit, devices...)
+	service.watch(t)
+	return service
+}
+
+// longLimit is a provider's limit for a request that is much longer than the deadlines of the lookups:
+// whoever heeds the one and not the other is found out.
+const longLimit = 10 * time.Second
+
+// statuses are answers that say by their status that they are none.
+func statuses() []unsound {
+	var all []unsound
+	for _, status := range []int{
+		http.StatusNoContent, http.StatusNotModified, http.StatusBadRequest, http.StatusUnauthorized, http.StatusPaymentRequired,
+		http.StatusForbidden, http.StatusNotFound, http.StatusNotAcceptable, http.StatusRequestTimeout, http.StatusGone,
+		http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusNotImplemented,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+	} {
+		fault := vendortest.Fault{Kind: vendortest.Answer, Status: status, Body: vendorJSON}
+		if status == http.StatusNoContent || status == http.StatusNotModified {
+			fault.Body = ""
+		}
+		name := http.StatusText(status)
+		all = append(all, unsound{name: name, fault: fault, searches: status == http.StatusNotFound})
+		if status >= http.StatusInternalServerError || status == http.StatusForbidden {
+			fault.Body, fault.Headers = vendorPage, map[string]string{"Content-Type": "text/html"}
+			all = append(all, unsound{name: name + " in HTML", fault: fault})
+		}
+	}
+	for _, wait := range []string{"0", "1", "86400", "-5", "soon", "99999999999999999999", "Fri, 31 Dec 2100 23:59:59 GMT"} {
+		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+			fault := vendortest.Fault{Kind: vendortest.Answer, Status: status, Body: vendorJSON, Headers: map[string]string{"Retry-After": wait}}
+			all = append(all, unsound{name: http.StatusText(status) + ", Retry-After " + wait, fault: fault, quiet: wait != "0"})
+		}
+	}
+	return all
+}
+
+// bodies are answers with status 200 that hold nothing of use, wherever they come from.
+func bodies() []unsound {
+	var all []unsound
+	for name, body := range map[string]string{
+		"an empty body": "", "blanks": " \n", "a list": "[]", "an object": "{}", "null": "null", "a string": `"` + vendortest.Marker + `"`,
+		"a number": "1", "half an object": `{"a":`, "not JSON": vendortest.Marker, "null results": `{"totalCount":1,"results":null}`,
+		"a list of null": "[null]", "an error": vendorJSON, "binary": "\x00\xff\xfe",
+		"deep": strings.Repeat("[", 100_000), "another type": `{"totalCount":"many","results":{},"access_token":{},"computer":7}`,
+	} {
+		all = append(all, unsound{name: "200 with " + name, fault: vendortest.Fault{Kind: vendortest.Answer, Body: body}})
+	}
+	page := vendortest.Fault{Kind: vendortest.Answer, Body: vendorPage, Headers: map[string]string{"Content-Type": "text/html"}}
+	return append(all, unsound{name: "200 with HTML", fault: page})
+}
+
+// transports are faults below HTTP, and those in which HTTP is abused.
+func transports() []unsound {
+	return []unsound{
+		{name: "reset", fault: vendortest.Fault{Kind: vendortest.Reset}},
+		{name: "truncated", fault: vendortest.Fault{Kind: vendortest.Truncate}},
+		{name: "endless", fault: vendortest.Fault{Kind: vendortest.Endless}},
+		{name: "hang", fault: vendortest.Fault{Kind: vendortest.Hang}},
+		{name: "slow", fault: vendortest.Fault{Kind: vendortest.Slow, Delay: time.Hour}},
+		{name: "redirect", fault: vendortest.Fault{Kind: vendortest.Redirect}},
+		{name: "permanent redirect", fault: vendortest.Fault{Kind: vendortest.Redirect, Status: http.StatusPermanentRedirect}},
+		{name: "temporary redirect", fault: vendortest.Fault{Kind: vendortest.Redirect, Status: http.StatusTemporaryRedirect}},
+	}
+}
+
+func lookupFaults(t *testing.T, h HTTPHarness) {
+	all := append(append(statuses(), bodies()...), transports()...)
+	for name, fault := range h.Shapes {
+		all = append(all, unsound{name: name, fault: fault})
+	}
+	for _, row := range all {
+		if h.MissingIs404 && row.searches {
+			continue
+		}
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			service := h.open(t, mac(serial), mac(secondSerial))
+			service.finds(t, serial, posture.Computer)
+			service.suffers(t, row, service.Lookup)
+		})
+	}
+}
+
+func tokenFaults(t *testing.T, h HTTPHarness) {
+	for _, row := range append(append(statuses(), bodies()...), transports()...) {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			service := h.open(t, mac(serial))
+			if len(service.Token) == 0 {
+				t.Skip("the vendor gives out no tokens")
+			}
+			service.suffers(t, row, service.Token)
+		})
+	}
+}
+
+// suffers looks a device up while the endpoints are unsound, and once more when they are sound again.
+func (s Service) suffers(t *testing.T, row unsound, endpoints []string) {
+	t.Helper()
+	before := s.Server.Count(endpoints...)
+	s.Server.Fail(row.fault, endpoints...)
+	device, err := s.lookup(t, query(t, serial, posture.Computer), brief)
+	checkFault(t, device, err)
+	// Once, and once more because it may have passed; a refused token counts as one such fault.
+	if asked := s.Server.Count(endpoints...) - before; asked > 2 && !row.searches {
+		t.Errorf("the endpoint was asked %d times in one lookup, want 2 at most", asked)
+	}
+	s.abandoned(t)
+	s.Server.Heal()
+	if !row.quiet {
+		s.finds(t, serial, posture.Computer)
+	}
+}
+
+// abandoned insists that requests end for whose answers nobody waits.
+func (s Service) abandoned(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), grace)
+	defer cancel()
+	if err := s.Server.Await(ctx, func() bool { return s.Server.Hanging()+s.Server.InFlight() == 0 }); err != nil {
+		t.Errorf("%d requests go on though nobody waits for their answers", s.Server.Hanging()+s.Server.InFlight())
+	}
+}
+
+// passingFaults: one fault is survived by asking again, where there is time.
+func passingFaults(t *testing.T, h HTTPHarness) {
+	kinds := []vendortest.Fault{{Kind: vendortest.Reset}, {Kind: vendortest.Answer, Status: http.StatusUnauthorized}}
+	for _, status := range []int{
+		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+	} {
+		kinds = append(kinds, vendortest.Fault{Kind: vendortest.Answer, Status: status, Body: vendorPage})
+	}
+	for _, fault := range kinds {
+		fault.Times = 1
+		name := string(fault.Kind) + " " + http.StatusText(fault.Status)
+		t.Run("lookup "+name, func(t *testing.T) {
+			t.Parallel()
+			service := h.open(t, mac(serial))
+			if fault.Status == http.StatusUnauthorized && len(service.Token) == 0 {
+				t.Skip("there is no token to renew")
+			}
+			service.finds(t, serial, posture.Computer)
+			before := service.Server.Count(service.Lookup...)
+			service.Server.Fail(fault, service.Lookup...)
+			service.finds(t, serial, posture.Computer)
+			// A connection that was reset may be tried again below HTTP.
+			if asked := service.Server.Count(service.Lookup...) - before; asked != 2 && fault.Kind != vendortest.Reset {
+				t.Errorf("the endpoint was asked %d times, want 2", asked)
+			}
+		})
+		if fault.Status == http.StatusUnauthorized {
+			continue // says that the credentials are wrong, which does not pass
+		}
+		t.Run("token "+name, func(t *testing.T) {
+			t.Parallel()
+			service := h.open(t, mac(serial))
+			if len(service.Token) == 0 {
+				t.Skip("the vendor gives out no tokens")
+			}
+			service.Server.Fail(fault, service.Token...)
+			service.finds(t, serial, posture.Computer)
+		})
+	}
+}

@@ -1,0 +1,196 @@
+package vendortest_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"step-posture-connector/internal/provider/providertest/vendortest"
+)
+
+const wellAnswer = `{"well":"done"}`
+
+func started(t *testing.T) (*vendortest.Server, *http.Client) {
+	t.Helper()
+	server, err := vendortest.New(vendortest.API{
+		Endpoint: func(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/") },
+		Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, wellAnswer) }),
+		AtOnce:   2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: server.CertPool()}, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return server, &http.Client{Transport: transport}
+}
+
+func get(ctx context.Context, t *testing.T, server *vendortest.Server, client *http.Client, path string) (status int, body string, err error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("User-Agent", "test")
+	request.Header.Set("Authorization", "Bearer x")
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing was written
+	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	return response.StatusCode, string(content), err
+}
+
+// TestFaults: each fault is what it says, at the endpoint that it is for, and ends when it is healed.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	open := make(chan struct{})
+	close(open)
+	for name, row := range map[string]struct {
+		fault  vendortest.Fault
+		status int // 0: an error
+		body   string
+	}{
+		"answer":   {vendortest.Fault{Kind: vendortest.Answer, Status: 418, Body: "x"}, 418, "x"},
+		"no body":  {vendortest.Fault{Kind: vendortest.Answer}, 200, ""},
+		"edit":     {vendortest.Fault{Kind: vendortest.Edit, Change: func(b []byte) []byte { return b[:3] }}, 200, `{"w`},
+		"slow":     {vendortest.Fault{Kind: vendortest.Slow, Delay: time.Millisecond}, 200, wellAnswer},
+		"held":     {vendortest.Fault{Kind: vendortest.Hold, Until: open}, 200, wellAnswer},
+		"reset":    {vendortest.Fault{Kind: vendortest.Reset}, 0, ""},
+		"truncate": {vendortest.Fault{Kind: vendortest.Truncate}, 0, ""},
+		"hang":     {vendortest.Fault{Kind: vendortest.Hang}, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, client := started(t)
+			server.Fail(row.fault, "a", "b")
+			ctx := t.Context()
+			if row.fault.Kind == vendortest.Hang {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+				defer cancel()
+			}
+			status, body, err := get(ctx, t, server, client, "/a")
+			if (err != nil) != (row.status == 0) || err == nil && (status != row.status || body != row.body) {
+				t.Errorf("GET = %d %s, %v, want %d %s", status, body, err, row.status, row.body)
+			}
+			if status, body, err := get(t.Context(), t, server, client, "/c"); err != nil || status != 200 || body != wellAnswer {
+				t.Errorf("another endpoint: GET = %d %s, %v", status, body, err)
+			}
+			server.Heal()
+			if status, body, err := get(t.Context(), t, server, client, "/b"); err != nil || status != 200 || body != wellAnswer {
+				t.Errorf("healed: GET = %d %s, %v", status, body, err)
+			}
+			if got := server.Violations(); len(got) > 0 {
+				t.Errorf("the violations are %q", got)
+			}
+		})
+	}
+}
+
+// TestTimes: a fault passes, and those that were told after it come next.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: 500, Times: 2})
+	server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: 429, Times: 1})
+	for i, want := range []int{500, 500, 429, 200, 200} {
+		if status, _, err := get(t.Context(), t, server, client, "/"); err != nil || status != want {
+			t.Errorf("request %d: %d, %v, want %d", i, status, err, want)
+		}
+	}
+}
+
+// TestTrap: whoever follows a redirect to the other host is answered, and recorded.
+func TestTrap(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	server.Fail(vendortest.Fault{Kind: vendortest.Redirect})
+	if status, body, err := get(t.Context(), t, server, client, "/a"); err != nil || status != 200 || body != wellAnswer {
+		t.Errorf("GET = %d %s, %v", status, body, err)
+	}
+	if got := server.Violations(); len(got) != 1 || !strings.Contains(got[0], "with its bearer token") {
+		t.Errorf("the violations are %q, want one about the token", got)
+	}
+}
+
+func TestEndless(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	server.Fail(vendortest.Fault{Kind: vendortest.Endless})
+	if _, body, err := get(t.Context(), t, server, client, "/a"); err != nil || len(body) != 1<<20 {
+		t.Errorf("GET = %d bytes, %v, want what was asked for", len(body), err)
+	}
+	if got := server.Violations(); len(got) > 0 {
+		t.Errorf("the violations are %q", got)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("User-Agent", "test")
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing was written
+	if _, err := io.Copy(io.Discard, response.Body); err == nil {
+		t.Error("the endless answer has an end")
+	}
+	if got := server.Violations(); len(got) != 1 {
+		t.Errorf("the violations are %q, want one", got)
+	}
+}
+
+// TestAtOnce: more requests at once than are allowed are a violation.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	gate := make(chan struct{})
+	server.Fail(vendortest.Fault{Kind: vendortest.Hold, Until: gate})
+	var together sync.WaitGroup
+	for _, want := range []int{0, 0, 1} {
+		before := server.InFlight()
+		together.Go(func() {
+			if status, _, err := get(t.Context(), t, server, client, "/a"); err != nil || status != 200 {
+				t.Errorf("GET = %d, %v", status, err)
+			}
+		})
+		if err := server.Await(t.Context(), func() bool { return server.InFlight() > before }); err != nil {
+			t.Fatal(err)
+		}
+		if got := server.Violations(); len(got) != want {
+			t.Errorf("%d at once: the violations are %q, want %d", before+1, got, want)
+		}
+	}
+	close(gate)
+	together.Wait()
+	if server.MostAtOnce() != 3 || server.Count("a") != 3 || server.InFlight() != 0 {
+		t.Errorf("most %d, count %d, in flight %d, want 3, 3, 0", server.MostAtOnce(), server.Count("a"), server.InFlight())
+	}
+}
+
+func TestDownAndUp(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	for range 2 {
+		if _, _, err := get(t.Context(), t, server, client, "/"); err != nil {
+			t.Errorf("GET = %v", err)
+		}
+		server.Down()
+		if _, _, err := get(t.Context(), t, server, client, "/"); err == nil {
+			t.Error("GET succeeds while the server is down")
+		}
+		server.Up()
+	}
+}

@@ -1,0 +1,156 @@
+package vendortest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// arrive counts a request and says how it is spoiled.
+func (s *Server) arrive(endpoint string) (Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.announce()
+	s.counts[endpoint]++
+	s.inFlight[endpoint]++
+	s.now++
+	s.most = max(s.most, s.now)
+	if s.api.AtOnce > 0 && s.now > s.api.AtOnce {
+		s.violations = append(s.violations, fmt.Sprintf("%s: %d requests at once, %d are allowed", endpoint, s.now, s.api.AtOnce))
+	}
+	return s.take(endpoint)
+}
+
+func (s *Server) leave(endpoint string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.announce()
+	s.inFlight[endpoint]--
+	s.now--
+}
+
+// announce wakes whoever awaits something; s.mu is held.
+func (s *Server) announce() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Await returns when reached does, which is asked again whenever a request comes or goes.
+func (s *Server) Await(ctx context.Context, reached func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if reached() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("await: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// Count returns how many requests have come to the named endpoints, or to all when none is named.
+func (s *Server) Count(endpoints ...string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sum(s.counts, endpoints)
+}
+
+// Counts returns how many requests have come to each endpoint.
+func (s *Server) Counts() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.counts)
+}
+
+// InFlight returns how many requests the named endpoints, or all, have not begun to answer.
+func (s *Server) InFlight(endpoints ...string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sum(s.inFlight, endpoints)
+}
+
+// Hanging returns how many requests a Hang fault leaves without an answer, and the client waits for.
+func (s *Server) Hanging() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hanging
+}
+
+func (s *Server) changeHanging(by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.announce()
+	s.hanging += by
+}
+
+// MostAtOnce returns the greatest number of requests that were in flight at once.
+func (s *Server) MostAtOnce() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
+}
+
+func sum(numbers map[string]int, names []string) int {
+	total := 0
+	for name, n := range numbers {
+		if len(names) == 0 || slices.Contains(names, name) {
+			total += n
+		}
+	}
+	return total
+}
+
+// Violations returns what clients have done that they must not do.
+func (s *Server) Violations() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.violations)
+}
+
+// Violate records that a client has done what it must not do. The text names no secret.
+func (s *Server) Violate(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.violations = append(s.violations, fmt.Sprintf(format, args...))
+}
+
+// inspect holds a request to what is asked of the clients of every vendor.
+func (s *Server) inspect(r *http.Request, endpoint string, size int) {
+	if agent := r.UserAgent(); agent == "" || strings.HasPrefix(agent, "Go-http-client") {
+		s.Violate("%s: the User-Agent is %q, want one that tells who asks", endpoint, agent)
+	}
+	if len(r.Header.Values("Cookie")) > 0 {
+		s.Violate("%s: a cookie was sent", endpoint)
+	}
+	if size > 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		s.Violate("%s: a %s with a body", endpoint, r.Method)
+	}
+}
+
+// isEscaped reports whether a request target has only the characters that RFC 3986 allows there.
+// Servers such as Tomcat refuse others, and some proxies guess.
+func isEscaped(target string) bool {
+	const plain = "-._~!$&'()*+,;=:@/?"
+	for i := 0; i < len(target); i++ {
+		c := target[i]
+		switch {
+		case '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', strings.IndexByte(plain, c) >= 0:
+		case c == '%' && i+2 < len(target) && isHex(target[i+1]) && isHex(target[i+2]):
+			i += 2
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'F' || 'a' <= c && c <= 'f'
+}
