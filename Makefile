@@ -26,6 +26,10 @@ help: ## List these targets
 demo: ## Show the connector at work with a real step-ca (the first time takes some minutes)
 	@cd $(E2E) && go run ./demo
 
+.PHONY: demo-jamf
+demo-jamf: ## Show it with a real step-ca and a Jamf Pro server that is played (needs Linux)
+	@cd $(E2E) && go run ./demo -provider jamf
+
 .PHONY: test
 test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some minutes)
 

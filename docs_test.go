@@ -22,13 +22,14 @@ import (
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	variables := slices.Concat(config.Names[config.Config](), provider.Variables())
-	codes := append(constants(t, "internal/posture", "^Device[A-Z]"), constants(t, "internal/webhook", "^code[A-Z]")...)
+	codes := append(constants(t, "internal/posture", "^(Device|Identifier)[A-Z]"), constants(t, "internal/webhook", "^code[A-Z]")...)
 	// The library writes these three.
 	keys := append(constants(t, "internal/audit", "^Key[A-Z]"), "time", "level", "msg")
 	targets := matches(t, "Makefile", `(?m)^([a-z0-9-]+):.*## `)
 
 	for name, row := range map[string]struct{ got, want []string }{
 		"variables of docs/configuration.md":      {matches(t, "docs/configuration.md", "(?m)^\\| `([A-Z_]+)`"), variables},
+		"variables of docs/providers":             {inProviders(t, "(?m)^\\| `([A-Z_]+)`"), provider.Variables()},
 		"variables of .env.example":               {matches(t, ".env.example", `(?m)^#?([A-Z_]+)=`), variables},
 		"variables of docker/docker-compose.yml":  {matches(t, "docker/docker-compose.yml", `(?m)^ {6}(?:# )?([A-Z_]+): \S+$`), variables},
 		"codes of README.md":                      {matches(t, "README.md", "(?m)^\\| `([a-z][A-Za-z]+)` \\| \\d"), codes},
@@ -122,11 +123,7 @@ func TestEnvExample(t *testing.T) {
 // The links between the documents lead somewhere.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	documents, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, document := range append(documents, "README.md") {
+	for _, document := range append(glob(t, "docs/*.md"), append(glob(t, "docs/providers/*.md"), "README.md")...) {
 		for _, link := range matches(t, document, `\]\(([^)]+)\)`) {
 			target, anchor, _ := strings.Cut(link, "#")
 			if strings.HasPrefix(link, "https://") {
@@ -188,6 +185,25 @@ func constants(t *testing.T, directory, pattern string) []string {
 		})
 	}
 	return values
+}
+
+// inProviders returns what the first group of a pattern finds in the documents about providers.
+func inProviders(t *testing.T, pattern string) []string {
+	t.Helper()
+	var found []string
+	for _, document := range glob(t, "docs/providers/*.md") {
+		found = append(found, matches(t, document, pattern)...)
+	}
+	return found
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(paths), err)
+	}
+	return paths
 }
 
 // matches returns what the first group of a pattern finds in a file.

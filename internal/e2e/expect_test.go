@@ -19,10 +19,16 @@ import (
 // names the device and nobody else.
 func expectIssued(t *testing.T, cert *x509.Certificate, err error) {
 	t.Helper()
+	expectIssuedTo(t, knownSerial, cert, err)
+}
+
+// expectIssuedTo checks that a certificate names the given device and no other.
+func expectIssuedTo(t *testing.T, serial string, cert *x509.Certificate, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatalf("Finalize() = %v, want a certificate", err)
 	}
-	if got, want := cert.Subject.CommonName, knownSerial; got != want {
+	if got, want := cert.Subject.CommonName, serial; got != want {
 		t.Errorf("common name = %q, want %q", got, want)
 	}
 	sans, err := x509util.ParseSubjectAlternativeNames(cert)
@@ -33,7 +39,7 @@ func expectIssued(t *testing.T, cert *x509.Certificate, err error) {
 	for _, identifier := range sans.PermanentIdentifiers {
 		identifiers = append(identifiers, identifier.Identifier)
 	}
-	if want := []string{knownSerial}; !slices.Equal(identifiers, want) {
+	if want := []string{serial}; !slices.Equal(identifiers, want) {
 		t.Errorf("permanent identifiers = %q, want %q", identifiers, want)
 	}
 }
@@ -51,16 +57,21 @@ func expectEnriched(t *testing.T, cert *x509.Certificate, err error) {
 	}
 }
 
-// expectNotFound checks the refusal of a device that the inventory does not
-// have: what the device is told, and that the connector's log has the line that
-// the reference in it leads to.
+// expectNotFound checks the refusal of a device that the inventory does not have.
 func expectNotFound(t *testing.T, c *connector.Connector, cert *x509.Certificate, err error) {
+	t.Helper()
+	expectRefused(t, c, "deviceNotFound", unknownSerial, cert, err)
+}
+
+// expectRefused checks a refusal: what the device is told, and that the
+// connector's log has the line that the reference in it leads to.
+func expectRefused(t *testing.T, c *connector.Connector, code, serial string, cert *x509.Certificate, err error) {
 	t.Helper()
 	problem := expectProblem(t, cert, err, 401, "urn:ietf:params:acme:error:unauthorized")
 	if len(problem.Subproblems) != 1 {
 		t.Fatalf("subproblems = %+v, want 1", problem.Subproblems)
 	}
-	if got, want := problem.Subproblems[0].Type, "urn:smallstep:acme:error:deviceNotFound"; got != want {
+	if got, want := problem.Subproblems[0].Type, "urn:smallstep:acme:error:"+code; got != want {
 		t.Errorf("subproblem type = %q, want %q", got, want)
 	}
 	reference := regexp.MustCompile(`\(ref ([0-9A-Z]{8})\)`)
@@ -68,7 +79,7 @@ func expectNotFound(t *testing.T, c *connector.Connector, cert *x509.Certificate
 	if match == nil {
 		t.Fatalf("detail = %q, want a match of %s", problem.Detail, reference)
 	}
-	expectLog(t, c, "[DENY]", "deviceNotFound", unknownSerial, match[1])
+	expectLog(t, c, "[DENY]", code, serial, match[1])
 }
 
 // expectServerError checks that the CA could not decide: to the device it is a

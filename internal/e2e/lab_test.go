@@ -126,7 +126,7 @@ func (l *lab) open(t *testing.T, config gate.Config) *gate.Gate {
 	if config.ServerKey == "" {
 		config.ServerKey = stepca.EC
 	}
-	if config.Inventory == "" {
+	if config.Inventory == "" && config.Jamf == nil {
 		config.Inventory, config.InventoryType = jsonInventory, "json"
 	}
 	g, err := gate.Open(t.Context(), l.ca, config)
@@ -156,9 +156,9 @@ func provisionerName(t *testing.T) string {
 }
 
 // writeInventory writes jsonInventory into a folder.
-func writeInventory(t *testing.T, dir string) connector.Inventory {
+func writeInventory(t *testing.T, dir string) connector.File {
 	t.Helper()
-	inventory := connector.Inventory{Path: filepath.Join(dir, "inventory.json"), Type: "json"}
+	inventory := connector.File{Path: filepath.Join(dir, "inventory.json"), Type: "json"}
 	writeFile(t, inventory.Path, jsonInventory)
 	return inventory
 }

@@ -112,7 +112,7 @@ func testSecretInConfig(t *testing.T, l *lab) {
 	}
 	config := connector.Config{
 		Binary: own.programs.Connector(), Dir: dir, Certificate: certificate, Key: key,
-		Webhook:   stepca.Credentials{ID: webhookID, Secret: secret},
+		Webhooks:  []stepca.Credentials{{ID: webhookID, Secret: secret}},
 		Inventory: writeInventory(t, dir),
 	}
 	provisioner := stepca.Provisioner{Name: "by-hand", AttestationRoots: own.maker.RootPEM()}
@@ -138,7 +138,7 @@ func (l *lab) startByHand(t *testing.T, config connector.Config) *connector.Conn
 		if err := l.ca.Stop(); err != nil {
 			return err
 		}
-		if err := l.ca.EditConfig(withWebhook(port, config.Webhook)); err != nil {
+		if err := l.ca.EditConfig(withWebhook(port, config.Webhooks[0])); err != nil {
 			return err
 		}
 		return l.ca.Start(ctx)

@@ -23,12 +23,6 @@ import (
 // startTimeout bounds how long the connector may take until it answers.
 const startTimeout = 30 * time.Second
 
-// Inventory is the file that says which devices are ours.
-type Inventory struct {
-	Path string
-	Type string // csv or json
-}
-
 // Config is what the connector is told through its environment.
 type Config struct {
 	Binary      string
@@ -36,12 +30,13 @@ type Config struct {
 	Port        int
 	Certificate string // file of the server certificate
 	Key         string // file of its key
-	Webhook     stepca.Credentials
+	Webhooks    []stepca.Credentials
 	Inventory   Inventory
 	// ClientRoots is the file of roots that client certificates must chain to;
 	// empty switches mutual TLS off.
 	ClientRoots  string
 	AllowedNames string
+	LoggingLevel int
 }
 
 // Connector is a running connector.
@@ -95,6 +90,14 @@ func (c *Connector) AwaitLog(ctx context.Context, texts ...string) (string, erro
 	return line, err
 }
 
+// Run runs one command of the program, such as lookup, with the configuration of
+// a connector, which may be running meanwhile.
+func Run(ctx context.Context, config Config, args ...string) (process.Result, error) {
+	return process.Finish(ctx, process.Spec{
+		Path: config.Binary, Args: args, Dir: config.Dir, Env: config.environment(),
+	})
+}
+
 func findLine(log string, texts []string) (string, bool) {
 lines:
 	for line := range strings.Lines(log) {
@@ -109,6 +112,11 @@ lines:
 }
 
 func (c Config) environment() []string {
+	var ids, secrets []string
+	for _, webhook := range c.Webhooks {
+		ids = append(ids, webhook.ID)
+		secrets = append(secrets, webhook.Secret)
+	}
 	env := []string{
 		"BIND_ADDRESS=127.0.0.1",
 		"PORT=" + strconv.Itoa(c.Port),
@@ -116,12 +124,11 @@ func (c Config) environment() []string {
 		"HEALTH_ADDRESS=off",
 		"TLS_CERT_PATH=" + c.Certificate,
 		"TLS_KEY_PATH=" + c.Key,
-		"WEBHOOK_IDS=" + c.Webhook.ID,
-		"WEBHOOK_SECRETS=" + c.Webhook.Secret,
-		"PROVIDER=file",
-		"FILE_PATH=" + c.Inventory.Path,
-		"FILE_TYPE=" + c.Inventory.Type,
+		"WEBHOOK_IDS=" + strings.Join(ids, ","),
+		"WEBHOOK_SECRETS=" + strings.Join(secrets, ","),
+		"LOGGING_LEVEL=" + strconv.Itoa(c.LoggingLevel),
 	}
+	env = append(env, c.Inventory.environment()...)
 	if c.ClientRoots != "" {
 		env = append(env, "ENABLE_MTLS=1", "TLS_CA_PATH="+c.ClientRoots)
 	}

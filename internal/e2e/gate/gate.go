@@ -38,59 +38,95 @@ const Template = `{
 }
 `
 
+// JamfTemplate is a certificate template for what a Jamf Pro server knows, the one
+// of docs/providers/jamf.md. A device need not be assigned to anybody; "with"
+// leaves out what is empty, which a certificate cannot hold.
+const JamfTemplate = `{
+  "subject": {
+    {{- with .Webhooks.posture.user.department }}
+    "organization": {{ toJson . }},
+    {{- end }}
+    "organizationalUnit": {{ toJson .Webhooks.posture.groups }},
+    {{- with .Webhooks.posture.device.name }}
+    "extraNames": [{"type": "2.5.4.13", "value": {{ toJson . }}}],
+    {{- end }}
+    "commonName": {{ toJson (index .SANs 0).Value }}
+  },
+  "sans": [
+    {{- with .Webhooks.posture.user.email_address }}
+    {"type": "email", "value": {{ toJson . }}},
+    {{- end }}
+    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
+  ],
+  "keyUsage": ["digitalSignature"],
+  "extKeyUsage": ["clientAuth"]
+}
+`
+
 // Config describes a gate.
 type Config struct {
-	Binary        string             // the connector
-	Dir           string             // an existing, empty folder
-	Provisioner   stepca.Provisioner // to be added to the CA
+	Binary string // the connector
+	Dir    string // an existing, empty folder
+	// Provisioner is to be added to the CA, or one for each of Modes.
+	Provisioner stepca.Provisioner
+	// Modes are the kinds of device that the webhooks' URLs ask for. Each has a
+	// provisioner of its own, by the name of Provisioner, a hyphen and the mode.
+	Modes         []string
 	Kind          stepca.Kind
 	ServerKey     stepca.KeyType
 	Inventory     string // content of the inventory file
 	InventoryType string // csv or json
-	MutualTLS     bool
-	AllowedNames  string // MTLS_ALLOWED_NAMES
+	// Jamf is the server that is asked in place of an inventory file.
+	Jamf         *connector.Jamf
+	MutualTLS    bool
+	AllowedNames string // MTLS_ALLOWED_NAMES
+	LoggingLevel int
 	// DisableTLSClientAuth is a setting of the webhook in the CA.
 	DisableTLSClientAuth bool
 }
 
-// Gate is a provisioner and the connector that guards it.
+// Gate is one provisioner or several, and the connector that guards them.
 type Gate struct {
-	ca          *stepca.CA
+	ca            *stepca.CA
+	entrances     []*entrance
+	inventoryPath string
+	config        connector.Config
+	connector     *connector.Connector
+}
+
+// entrance is a provisioner and the webhook by which it is guarded.
+type entrance struct {
+	mode        string
 	provisioner string
-	added       bool // whether the CA has the webhook already
 	webhook     stepca.Webhook
-	config      connector.Config
-	connector   *connector.Connector
+	credentials *stepca.Credentials // nil until the CA has the webhook
 }
 
 // Open adds a provisioner with a webhook to the running CA and starts the
 // connector that the webhook points to. It ends with Close or with ctx.
 func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 	g := &Gate{
-		ca:          ca,
-		provisioner: config.Provisioner.Name,
-		webhook: stepca.Webhook{
-			Name:                 WebhookName,
-			Kind:                 config.Kind,
-			DisableTLSClientAuth: config.DisableTLSClientAuth,
-		},
+		ca: ca,
 		config: connector.Config{
-			Binary: config.Binary,
-			Dir:    config.Dir,
-			Inventory: connector.Inventory{
-				Path: filepath.Join(config.Dir, "inventory."+config.InventoryType),
-				Type: config.InventoryType,
-			},
+			Binary:       config.Binary,
+			Dir:          config.Dir,
 			AllowedNames: config.AllowedNames,
+			LoggingLevel: config.LoggingLevel,
 		},
 	}
 	if config.MutualTLS {
 		g.config.ClientRoots = ca.RootPath()
 	}
-	if err := g.SetInventory(config.Inventory); err != nil {
-		return nil, err
+	if config.Jamf != nil {
+		g.config.Inventory = *config.Jamf
+	} else {
+		g.inventoryPath = filepath.Join(config.Dir, "inventory."+config.InventoryType)
+		g.config.Inventory = connector.File{Path: g.inventoryPath, Type: config.InventoryType}
+		if err := g.SetInventory(config.Inventory); err != nil {
+			return nil, err
+		}
 	}
-	if err := ca.AddProvisioner(ctx, config.Provisioner); err != nil {
+	if err := g.addProvisioners(ctx, config); err != nil {
 		return nil, err
 	}
 	var err error
@@ -104,12 +140,42 @@ func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 	return g, nil
 }
 
+func (g *Gate) addProvisioners(ctx context.Context, config Config) error {
+	modes := config.Modes
+	if len(modes) == 0 {
+		modes = []string{""}
+	}
+	for _, mode := range modes {
+		provisioner := config.Provisioner
+		if mode != "" {
+			provisioner.Name += "-" + mode
+		}
+		if err := g.ca.AddProvisioner(ctx, provisioner); err != nil {
+			return err
+		}
+		g.entrances = append(g.entrances, &entrance{
+			mode:        mode,
+			provisioner: provisioner.Name,
+			webhook: stepca.Webhook{
+				Name:                 WebhookName,
+				Kind:                 config.Kind,
+				DisableTLSClientAuth: config.DisableTLSClientAuth,
+			},
+		})
+	}
+	return nil
+}
+
 // Start runs the connector of a gate whose connector was stopped.
 func (g *Gate) Start(ctx context.Context) error {
 	return process.RetryPort(ctx, func(ctx context.Context, port int) error {
 		g.config.Port = port
-		if err := g.pointWebhook(ctx); err != nil {
-			return err
+		g.config.Webhooks = nil
+		for _, e := range g.entrances {
+			if err := g.pointWebhook(ctx, e); err != nil {
+				return err
+			}
+			g.config.Webhooks = append(g.config.Webhooks, *e.credentials)
 		}
 		var err error
 		g.connector, err = connector.Start(ctx, g.config)
@@ -119,15 +185,20 @@ func (g *Gate) Start(ctx context.Context) error {
 
 // pointWebhook has the CA call the port that the connector is about to open. The
 // connector cannot come first: it needs the credentials that the CA makes here.
-func (g *Gate) pointWebhook(ctx context.Context) error {
-	g.webhook.URL = g.URL()
-	if g.added {
-		return g.ca.MoveWebhook(ctx, g.provisioner, g.webhook)
+func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
+	e.webhook.URL = g.URL()
+	if e.mode != "" {
+		e.webhook.URL += "?mode=" + e.mode
 	}
-	var err error
-	g.config.Webhook, err = g.ca.AddWebhook(ctx, g.provisioner, g.webhook)
-	g.added = err == nil
-	return err
+	if e.credentials != nil {
+		return g.ca.MoveWebhook(ctx, e.provisioner, e.webhook)
+	}
+	credentials, err := g.ca.AddWebhook(ctx, e.provisioner, e.webhook)
+	if err != nil {
+		return err
+	}
+	e.credentials = &credentials
+	return nil
 }
 
 // Close stops the connector; what then asks for a certificate finds nobody
@@ -141,7 +212,7 @@ func (g *Gate) Close() error {
 
 // SetInventory writes the inventory file, which a connector reads when it starts.
 func (g *Gate) SetInventory(content string) error {
-	if err := os.WriteFile(g.config.Inventory.Path, []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(g.inventoryPath, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
 	return nil
@@ -156,4 +227,21 @@ func (g *Gate) URL() string {
 }
 
 // DirectoryURL is where a device begins that asks for a certificate.
-func (g *Gate) DirectoryURL() string { return g.ca.DirectoryURL(g.provisioner) }
+func (g *Gate) DirectoryURL() string { return g.ca.DirectoryURL(g.entrances[0].provisioner) }
+
+// DirectoryURLOf is DirectoryURL of the provisioner whose webhook has the given
+// mode. Without one there is no such directory, and the CA says so.
+func (g *Gate) DirectoryURLOf(mode string) string {
+	for _, e := range g.entrances {
+		if e.mode == mode {
+			return g.ca.DirectoryURL(e.provisioner)
+		}
+	}
+	return g.ca.DirectoryURL("no-provisioner-for-" + mode)
+}
+
+// Lookup has the connector's program print the decision about one device. The
+// exit status is 0 for allow, 2 for deny and 1 for no decision.
+func (g *Gate) Lookup(ctx context.Context, serial, mode string) (process.Result, error) {
+	return connector.Run(ctx, g.config, "lookup", serial, "--mode", mode)
+}

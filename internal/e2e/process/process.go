@@ -75,6 +75,27 @@ func Run(ctx context.Context, spec Spec) (string, error) {
 	return stdout.String(), nil
 }
 
+// Result is what a program that ran to its end has printed, and its exit status.
+type Result struct {
+	Stdout, Stderr string
+	Status         int
+}
+
+// Finish runs a program to its end, whatever its exit status. The error says that
+// it could not be run, or was ended by a signal.
+func Finish(ctx context.Context, spec Spec) (Result, error) {
+	cmd := command(ctx, spec)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout = &stdout
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || !exit.Exited() || ctx.Err() != nil) {
+		return Result{}, fmt.Errorf("%s %q: %w\n%s", filepath.Base(spec.Path), spec.Args, err, &stderr)
+	}
+	return Result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}, nil
+}
+
 func command(ctx context.Context, spec Spec) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, spec.Path, spec.Args...)
 	cmd.Dir = spec.Dir

@@ -1,6 +1,6 @@
 // Package toolchain builds the programs that the end-to-end tests and the demo
 // run: step-ca and step, at the versions that this module's go.mod pins, and the
-// connector from the repository around it.
+// connector and the Jamf Pro server that is played, from the repository around it.
 package toolchain
 
 import (
@@ -49,6 +49,9 @@ func (t Toolchain) StepCA() string { return filepath.Join(t.Dir(), "step-ca") }
 // Connector is the path of the program under test.
 func (t Toolchain) Connector() string { return filepath.Join(t.Dir(), "step-posture-connector") }
 
+// FakeJamf is the path of the program that plays a Jamf Pro server.
+func (t Toolchain) FakeJamf() string { return filepath.Join(t.Dir(), "fakejamf") }
+
 // Dir is the folder the programs are built into; git ignores it.
 func (t Toolchain) Dir() string { return filepath.Join(t.module, ".tools") }
 
@@ -77,6 +80,11 @@ func (t Toolchain) BuildTools(ctx context.Context) error {
 // BuildConnector builds the connector as it is in the working tree.
 func (t Toolchain) BuildConnector(ctx context.Context) error {
 	return build(ctx, t.Repository(), "-trimpath", "-o", t.Connector(), ".")
+}
+
+// BuildFakeJamf builds the played Jamf Pro server as it is in the working tree.
+func (t Toolchain) BuildFakeJamf(ctx context.Context) error {
+	return build(ctx, t.Repository(), "-o", t.FakeJamf(), "./internal/provider/jamf/jamftest/cmd/fakejamf")
 }
 
 func build(ctx context.Context, dir string, args ...string) (err error) {
