@@ -89,6 +89,8 @@ func (p *Provider) explain(err error) error {
 		return fmt.Errorf("the TLS certificate of %s is not trusted: %w", p.client.base.Host, untrusted.Err)
 	case errors.As(err, &failed) && failed.endpoint == tokenEndpoint && failed.status == http.StatusNotFound:
 		return fmt.Errorf("%w: it has no token endpoint", errNotJamf)
+	case errors.Is(err, errNotJamf):
+		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s did not answer in time", p.client.base.Host)
 	case errors.As(err, &failed) && failed.status == 0:

@@ -220,8 +220,11 @@ func (a *proAPI) startVersion(ctx context.Context) (int, error) {
 		switch {
 		case err == nil && server.before(11, 30):
 			return newestComputers - 1, nil
-		case err == nil, errors.Is(err, errNotJamf),
-			errors.As(err, &refused) && refused.endpoint == versionEndpoint:
+		case err == nil:
+			return newestComputers, nil
+		case errors.As(err, &refused) && refused.endpoint != versionEndpoint:
+			return 0, err // no token: nothing else would get one either
+		case refused != nil, errors.Is(err, errNotJamf):
 			return newestComputers, nil
 		}
 		return 0, err

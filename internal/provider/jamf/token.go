@@ -159,6 +159,7 @@ func tokenError(err error) error {
 	case errors.As(err, &inURL):
 		return &fault{endpoint: tokenEndpoint, cause: transportError(err)}
 	default:
-		return fmt.Errorf("%s: the answer holds no token: %w", tokenEndpoint, errNotJamf)
+		// Also what was cut off; and whoever joins a request that began badly gets a second one.
+		return &fault{endpoint: tokenEndpoint, cause: fmt.Errorf("the answer holds no token: %w", errNotJamf)}
 	}
 }
