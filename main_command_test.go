@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -100,6 +103,40 @@ func TestEnvFile(t *testing.T) {
 				t.Errorf("got exit code %d, want %d\n%s%s", r.code, test.code, r.stdout, r.stderr)
 			}
 		})
+	}
+}
+
+// A header that is too large is refused like everything else: with an answer that has a reference,
+// and with an event, over HTTP/1.1 and HTTP/2.
+func TestLargeHeader(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	d := startDaemon(t, workingEnvironment(t, p))
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		for size, want := range map[int]int{15 << 10: 200, 17 << 10: 431, 40 << 10: 431, 60 << 10: 431} {
+			transport := &http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12, NextProtos: []string{protocol}}, ForceAttemptHTTP2: protocol == "h2",
+			}
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+d.address+"/status", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("X-Pad", strings.Repeat("x", size))
+			response, err := (&http.Client{Transport: transport}).Do(request)
+			if err != nil {
+				t.Errorf("%s, %d bytes: %v", protocol, size, err)
+				continue
+			}
+			text, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			transport.CloseIdleConnections()
+			if err != nil || response.StatusCode != want || want == 431 && !regexp.MustCompile(`"code":"tooLarge".*\(ref [0-9A-Z]{8}\)`).Match(text) {
+				t.Errorf("%s, %d bytes: got %d %s (%v), want %d", protocol, size, response.StatusCode, text, err, want)
+			}
+		}
+	}
+	if _, output := d.stop(t); strings.Count(output, "code=tooLarge") != 6 {
+		t.Errorf("got this output, want six events:\n%s", output)
 	}
 }
 

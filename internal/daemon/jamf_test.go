@@ -37,6 +37,12 @@ func TestJamfConfiguration(t *testing.T) {
 		"one mistake in a shared variable": {map[string]string{"TIMEOUT": "0"}, []string{
 			`TIMEOUT: "0" is not accepted; accepted: a whole number from 1 to 300`,
 		}},
+		"everything at once": {map[string]string{"JAMF_BASE_URL": "http://x", "JAMF_CLIENT_SECRET": "", "JAMF_API": "q", "PORT": "x"}, []string{
+			`PORT: "x" is not accepted; accepted: a whole number from 1 to 65535`,
+			"JAMF_CLIENT_SECRET: not set; accepted: the client secret of that API client",
+			`JAMF_API: "q" is not accepted; accepted: pro or classic`,
+			"JAMF_BASE_URL: does not begin with https://" + accepted,
+		}},
 		"http":            {map[string]string{"JAMF_BASE_URL": "http://example.jamfcloud.com"}, []string{"JAMF_BASE_URL: does not begin with https://" + accepted}},
 		"no scheme":       {map[string]string{"JAMF_BASE_URL": "example.jamfcloud.com"}, []string{"JAMF_BASE_URL: does not begin with https://" + accepted}},
 		"no host":         {map[string]string{"JAMF_BASE_URL": "https:///jamf"}, []string{"JAMF_BASE_URL: has no host" + accepted}},

@@ -32,7 +32,11 @@ func describe[C any](open func(C) (posture.Decider, []string, error)) entry {
 		variables: config.Names[C](),
 		open: func(environ map[string]string) (posture.Decider, []string, error) {
 			var c C
-			if problems := config.Parse(environ, &c); len(problems) > 0 {
+			problems := config.Parse(environ, &c)
+			if more, ok := any(c).(interface{ Problems() config.Problems }); ok {
+				problems = append(problems, more.Problems()...)
+			}
+			if len(problems) > 0 {
 				return posture.Decider{}, nil, problems
 			}
 			return open(c)

@@ -24,7 +24,7 @@ const (
 
 // The sizes a client is given, in bytes.
 const (
-	maxHeader = 16 << 10
+	maxHeader = 64 << 10 // what is read at all; the handler refuses more than 16 KiB, with an answer and an event
 	maxStream = 64 << 10 // of one HTTP/2 request that was not read yet
 	maxUnread = 1 << 20  // of one HTTP/2 connection
 )

@@ -27,8 +27,9 @@ const (
 	leastTime = 250 * time.Millisecond
 	// retryPause is left between a request that failed and its repetition.
 	retryPause = 100 * time.Millisecond
-	// longestWait bounds what a Retry-After header can ask for.
-	longestWait = 60 * time.Second
+	// longestWait bounds what a Retry-After header can ask for: Jamf Pro sends none itself, and a proxy
+	// that names an hour must not keep every device out for an hour.
+	longestWait = 10 * time.Second
 	userAgent   = "step-posture-connector"
 )
 

@@ -93,6 +93,10 @@ func (v variant) open(t *testing.T, limit time.Duration, devices []providertest.
 		},
 		Server: server.Server,
 		Lookup: lookupEndpoints(),
+		Apart: map[posture.DeviceType][]string{
+			posture.Computer:     append(lookupEndpoints()[:4], jamftest.ClassicComputers),
+			posture.MobileDevice: {jamftest.MobileDevices, jamftest.ClassicMobile},
+		},
 		Token:  []string{jamftest.Token, jamftest.OldToken},
 		Expire: server.Expire,
 		Revoke: server.Revoke,

@@ -72,11 +72,22 @@ func Open(c Config) (posture.Decider, []string, error) {
 	return posture.Decider{Provider: p, Policy: policy}, nil, nil
 }
 
+// Problems returns what the tags of Config cannot say.
+func (c Config) Problems() config.Problems {
+	if c.BaseURL == "" {
+		return nil // reported as not set
+	}
+	if _, err := parseBaseURL(c.BaseURL); err != nil {
+		return config.Problems{{Variable: "JAMF_BASE_URL", Text: err.Error(), Accepted: "https://… of the Jamf Pro server"}}
+	}
+	return nil
+}
+
 // New makes the provider. It does not contact the server; Check does.
 func New(c Config) (*Provider, error) {
 	base, err := parseBaseURL(c.BaseURL)
 	if err != nil {
-		return nil, config.Problems{{Variable: "JAMF_BASE_URL", Text: err.Error(), Accepted: "https://… of the Jamf Pro server"}}
+		return nil, fmt.Errorf("JAMF_BASE_URL: %w", err)
 	}
 	timeout := c.Timeout.Seconds()
 	if timeout <= 0 {

@@ -214,30 +214,29 @@ func (a *proAPI) startVersion(ctx context.Context) (int, error) {
 		return version, nil
 	}
 	// Any number of lookups after a cold start ask once.
-	version, err := a.flight.Do(ctx, struct{}{}, func(ctx context.Context) (int, error) {
+	return a.flight.Do(ctx, struct{}{}, func(ctx context.Context) (int, error) {
+		a.mu.Lock()
+		version := a.version
+		a.mu.Unlock()
+		// Another flight may have landed between the look above and the start of this one.
+		if version != 0 {
+			return version, nil
+		}
+		version = newestComputers
 		server, err := a.client.serverVersion(ctx)
 		refused := (*fault)(nil)
 		switch {
 		case err == nil && server.before(11, 30):
-			return newestComputers - 1, nil
+			version--
 		case err == nil:
-			return newestComputers, nil
 		case errors.As(err, &refused) && refused.endpoint != versionEndpoint:
 			return 0, err // no token: nothing else would get one either
-		case refused != nil, errors.Is(err, errNotJamf):
-			return newestComputers, nil
+		case refused == nil && !errors.Is(err, errNotJamf):
+			return 0, err
 		}
-		return 0, err
+		a.setVersion(version)
+		return version, nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.version == 0 {
-		a.version = version
-	}
-	return a.version, nil
 }
 
 // serverVersion is the version of a Jamf Pro server.

@@ -18,6 +18,8 @@ type Service struct {
 	// Lookup names the endpoints that a device is looked up at, Token those that give out tokens;
 	// there may be none of the latter.
 	Lookup, Token []string
+	// Apart tells which endpoints of Lookup are for each type of device; nil where all are for both.
+	Apart map[posture.DeviceType][]string
 	// Expire and Revoke make the tokens that were given out invalid, of which the provider hears
 	// nothing; nil where there are none.
 	Expire, Revoke func()
@@ -50,6 +52,14 @@ type unsound struct {
 	searches bool
 }
 
+// patience is how long a lookup may take: not long where nothing but the deadline ends it.
+func (u unsound) patience() time.Duration {
+	if u.quiet || u.fault.Kind == vendortest.Hang || u.fault.Kind == vendortest.Slow {
+		return brief
+	}
+	return ample
+}
+
 // RunHTTP holds a provider to what may be made of a server's faults: never an answer about a device,
 // never more time than there is, never a word of the vendor or a secret in an error.
 func RunHTTP(t *testing.T, h HTTPHarness) {
@@ -63,6 +73,7 @@ func RunHTTP(t *testing.T, h HTTPHarness) {
 		{"passing", passingFaults},
 		{"tokens", invalidTokens},
 		{"connection", connectionFaults},
+		{"one type unknown", oneTypeUnknown},
 		{"waiting", waiting},
 		{"a request that hangs is given up", hangingIsGivenUp},
 	} {
@@ -183,7 +194,7 @@ func (s Service) suffers(t *testing.T, row unsound, endpoints []string) {
 	t.Helper()
 	before := s.Server.Count(endpoints...)
 	s.Server.Fail(row.fault, endpoints...)
-	device, err := s.lookup(t, query(t, serial, posture.Computer), brief)
+	device, err := s.lookup(t, query(t, serial, posture.Computer), row.patience())
 	checkFault(t, device, err)
 	// Once, and once more because it may have passed; a refused token counts as one such fault.
 	if asked := s.Server.Count(endpoints...) - before; asked > 2 && !row.searches {

@@ -128,6 +128,8 @@ func (s *Server) wait(ctx context.Context, fault Fault) error {
 // endless writes JSON that goes on and on.
 func (s *Server) endless(w http.ResponseWriter, leave func()) {
 	leave()
+	s.changeHanging(1)
+	defer s.changeHanging(-1)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"totalCount":1,"results":[{"id":"`)
 	chunk := []byte(strings.Repeat(Marker+" ", 4096))

@@ -56,7 +56,7 @@ type Server struct {
 	counts     map[string]int
 	inFlight   map[string]int
 	now, most  int // requests in flight
-	hanging    int // requests that a Hang fault holds, which are not in flight any more
+	hanging    int // see Hanging; these are not in flight any more
 	violations []string
 }
 

@@ -76,7 +76,7 @@ func (s *Server) InFlight(endpoints ...string) int {
 	return sum(s.inFlight, endpoints)
 }
 
-// Hanging returns how many requests a Hang fault leaves without an answer, and the client waits for.
+// Hanging returns how many requests a Hang or Endless fault keeps from their end, while the client waits.
 func (s *Server) Hanging() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
