@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
@@ -287,7 +288,7 @@ const (
 	derExtensionRequest = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"
 
 	tagUTF8, tagPrintable, tagT61, tagIA5, tagBMP = 12, 19, 20, 22, 30
-	tagSequence, tagSet                           = 0x30, 0x31
+	tagOID, tagSequence, tagSet                   = 6, 0x30, 0x31
 )
 
 // element is one DER element. This reading of DER is our own, so that encoding/asn1 is not judged by itself.
@@ -353,7 +354,7 @@ func commonNamesIn(name []byte) []string {
 	for _, set := range elements(name) {
 		for _, attribute := range elements(set.content) {
 			parts := elements(attribute.content)
-			if len(parts) >= 2 && string(parts[0].content) == derCommonName && parts[1].text() != "" {
+			if len(parts) >= 2 && parts[0].tag == tagOID && string(parts[0].content) == derCommonName && parts[1].text() != "" {
 				found = append(found, parts[1].text())
 			}
 		}
@@ -367,7 +368,7 @@ func permanentIdentifiersIn(extension []byte) []string {
 	for _, names := range elements(extension) {
 		for _, name := range elements(names.content) {
 			parts := elements(name.content)
-			if name.tag != 0xa0 || len(parts) < 2 || string(parts[0].content) != derPermanentID {
+			if name.tag != 0xa0 || len(parts) < 2 || parts[0].tag != tagOID || string(parts[0].content) != derPermanentID {
 				continue
 			}
 			value := ""
@@ -382,36 +383,19 @@ func permanentIdentifiersIn(extension []byte) []string {
 	return found
 }
 
-// namesInCSR reads the common names and permanent identifiers of a whole CSR.
+// namesInCSR reads the names that a CSR claims. Which extensions it has is asked of crypto/x509, which
+// passes over what is no attribute, and by which step-ca reads it too; what is in them is read here.
 func namesInCSR(der []byte) (commonNames, permanentIdentifiers []string) {
-	outer := elements(der)
-	if len(outer) == 0 || len(elements(outer[0].content)) == 0 {
+	csr, err := x509.ParseCertificateRequest(der)
+	if err != nil {
 		return []string{"\x00no CSR"}, nil
 	}
-	info := elements(elements(outer[0].content)[0].content) // version, subject, key, attributes
-	if len(info) < 3 {
-		return []string{"\x00no subject"}, nil
-	}
-	for _, more := range info[3:] {
-		for _, attribute := range elements(more.content) {
-			// What is no attribute is passed over by crypto/x509, and so by step-ca.
-			parts, whole := split(attribute.content)
-			if attribute.tag != tagSequence || !whole || len(parts) < 2 || string(parts[0].content) != derExtensionRequest || parts[1].tag != tagSet {
-				continue
-			}
-			values, whole := split(parts[1].content)
-			if !whole || len(values) == 0 {
-				continue
-			}
-			for _, extension := range elements(values[0].content) {
-				fields := elements(extension.content)
-				if len(fields) >= 2 && string(fields[0].content) == derSAN {
-					permanentIdentifiers = append(permanentIdentifiers, permanentIdentifiersIn(fields[len(fields)-1].content)...)
-				}
-			}
+	for _, extension := range csr.Extensions {
+		if extension.Id.String() == oidSubjectAltName {
+			permanentIdentifiers = append(permanentIdentifiers, permanentIdentifiersIn(extension.Value)...)
 		}
 	}
-	return commonNamesIn(info[1].content), permanentIdentifiers
+	return commonNamesIn(csr.RawSubject), permanentIdentifiers
 }
 
 // der writes an element.
