@@ -51,17 +51,6 @@ func (a *classicAPI) lookup(ctx context.Context, t posture.DeviceType, id postur
 	return only(id, []record{found})
 }
 
-func (a *classicAPI) check(ctx context.Context, t posture.DeviceType) error {
-	id, err := posture.ParseIdentifier("00000000")
-	if err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
-	if _, err = a.lookup(ctx, t, id); errors.Is(err, posture.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
 // checkDepartments has nothing to find out: the Classic API returns names.
 func (a *classicAPI) checkDepartments(context.Context) error { return nil }
 

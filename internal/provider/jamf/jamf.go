@@ -49,8 +49,6 @@ type Provider struct {
 // a record is never one of another device than the one asked for.
 type api interface {
 	lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error)
-	// check asks for no device, to find out whether the API client may ask for one.
-	check(ctx context.Context, t posture.DeviceType) error
 	// checkDepartments finds out whether names of departments may be read, where they are needed.
 	checkDepartments(ctx context.Context) error
 }

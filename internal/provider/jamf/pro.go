@@ -47,18 +47,6 @@ func (a *proAPI) lookup(ctx context.Context, t posture.DeviceType, id posture.Id
 	return a.mobile(ctx, id)
 }
 
-// check searches for a serial number that no device has: whoever may search gets an empty list.
-func (a *proAPI) check(ctx context.Context, t posture.DeviceType) error {
-	id, err := posture.ParseIdentifier("00000000")
-	if err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
-	if _, err = a.lookup(ctx, t, id); errors.Is(err, posture.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
 func (a *proAPI) checkDepartments(ctx context.Context) error {
 	if !a.resolve {
 		return nil
