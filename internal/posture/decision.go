@@ -1,6 +1,7 @@
 package posture
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,7 @@ type Decision struct {
 	allow  bool
 	code   Code
 	reason string
+	groups []string
 	device Device
 }
 
@@ -39,6 +41,9 @@ func (d Decision) Code() Code { return d.code }
 // Reason tells the administrator why. It is for logs: it may name groups, which the
 // person at the device must not be told.
 func (d Decision) Reason() string { return d.reason }
+
+// Groups names the groups that the device had to be a member of, and is.
+func (d Decision) Groups() []string { return d.groups }
 
 // Data is the JSON object for the certificate template; it is empty when there is none, and when
 // the device is refused.
@@ -90,7 +95,7 @@ func (p Policy) judge(d Device) Decision {
 	if !slices.Contains(d.Groups, group) {
 		return deny(DeviceNotInGroup, fmt.Sprintf("not a member of the required group %q", group))
 	}
-	return Decision{allow: true, reason: fmt.Sprintf("in the inventory, member of the required group %q", group)}
+	return Decision{allow: true, groups: []string{group}, reason: fmt.Sprintf("in the inventory, member of the required group %q", group)}
 }
 
 // Decider asks an inventory and judges by a policy what it answered.
@@ -99,11 +104,18 @@ type Decider struct {
 	Name     string
 	Provider Provider
 	Policy   Policy
+	// DefaultType is the type of device that is meant where none is given; it is empty where the
+	// inventory does not tell types apart.
+	DefaultType DeviceType
 }
+
+// TypeOf is the type of device that q is understood to ask for.
+func (dc Decider) TypeOf(q Query) DeviceType { return cmp.Or(q.Type, dc.DefaultType) }
 
 // Decide looks the device up, checks that the record is the one asked for, and applies the policy.
 // An error means that no decision could be made; the caller must not let the device pass.
 func (dc Decider) Decide(ctx context.Context, q Query) (Decision, error) {
+	q.Type = dc.TypeOf(q)
 	device, err := dc.Provider.Lookup(ctx, q)
 	switch {
 	case errors.Is(err, ErrNotFound):

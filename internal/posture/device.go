@@ -40,6 +40,9 @@ func ParseDeviceType(text string) (DeviceType, error) {
 type Query struct {
 	Identifier Identifier
 	Type       DeviceType
+	// RequestID names the request for which is asked. A provider hands it on to its server, so that
+	// both logs can be read together; it makes no difference to the answer.
+	RequestID string
 }
 
 // Device is what an inventory knows about one device: facts, no verdict.
@@ -65,6 +68,19 @@ type Provider interface {
 	// and any other error when it could not answer.
 	// It returns by ctx's deadline and is safe for concurrent use.
 	Lookup(ctx context.Context, q Query) (Device, error)
+}
+
+// Reloader is a Provider that reads files, which may change under it.
+type Reloader interface {
+	// Reload reads the files anew, and changes nothing yet. Its error has a line for each fault.
+	Reload() (Loaded, error)
+}
+
+// Loaded is an inventory that was read and is not in force.
+type Loaded struct {
+	Found    string   // what was found, for the operator
+	Warnings []string // what is accepted but probably not meant
+	Take     func()   // replaces the inventory in force, between two lookups
 }
 
 // Checker is a Provider that can tell, at start, whether it will be able to answer.

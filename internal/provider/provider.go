@@ -23,6 +23,7 @@ func catalogue() map[string]entry {
 // entry is one kind of inventory.
 type entry struct {
 	variables []string
+	files     func(environ map[string]string) []string
 	open      func(environ map[string]string) (posture.Decider, []string, error)
 }
 
@@ -30,6 +31,14 @@ type entry struct {
 func describe[C any](open func(C) (posture.Decider, []string, error)) entry {
 	return entry{
 		variables: config.Names[C](),
+		files: func(environ map[string]string) []string {
+			var c C
+			_ = config.Parse(environ, &c) // open tells what is wrong
+			if reads, ok := any(c).(interface{ Files() []string }); ok {
+				return reads.Files()
+			}
+			return nil
+		},
 		open: func(environ map[string]string) (posture.Decider, []string, error) {
 			var c C
 			problems := config.Parse(environ, &c)
@@ -58,6 +67,15 @@ func Open(name string, environ map[string]string) (posture.Decider, []string, er
 	decider, warnings, err := entry.open(environ)
 	decider.Name = name
 	return decider, warnings, err
+}
+
+// Files returns the paths of the files that the named provider reads its inventory from.
+func Files(name string, environ map[string]string) []string {
+	entry, known := catalogue()[name]
+	if !known {
+		return nil
+	}
+	return entry.files(environ)
 }
 
 // Variables returns the environment variables of all providers.

@@ -11,7 +11,7 @@ import (
 
 // verifyClient is asked for every connection after the certificate chain was verified.
 // Fail closed: an error here ends the handshake, and HTTP is never reached.
-func (t TLS) verifyClient(state tls.ConnectionState) error {
+func verifyClient(state tls.ConnectionState, allowedNames []string) error {
 	if len(state.PeerCertificates) == 0 {
 		return errors.New("no client certificate")
 	}
@@ -20,7 +20,7 @@ func (t TLS) verifyClient(state tls.ConnectionState) error {
 	if !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
 		return errors.New("the client certificate is not for client authentication")
 	}
-	if len(t.AllowedNames) > 0 && !slices.ContainsFunc(t.AllowedNames, func(name string) bool { return bears(leaf, name) }) {
+	if len(allowedNames) > 0 && !slices.ContainsFunc(allowedNames, func(name string) bool { return bears(leaf, name) }) {
 		return fmt.Errorf("the client certificate bears none of MTLS_ALLOWED_NAMES: common name %.64q, DNS names %.256q, e-mail addresses %.256q",
 			leaf.Subject.CommonName, strings.Join(leaf.DNSNames, " "), strings.Join(leaf.EmailAddresses, " "))
 	}

@@ -37,7 +37,7 @@ type testServer struct {
 
 type option func(*Server)
 
-func withLimit(limit int) option { return func(s *Server) { s.limit = limit } }
+func withLimit(limit int) option { return func(s *Server) { s.limiter.limit = limit } }
 
 // withBriefLimits shortens the time limits that the Server has. One that it lacks stays lacking.
 func withBriefLimits(s *Server) {
@@ -51,11 +51,18 @@ func withBriefLimits(s *Server) {
 func startServer(t *testing.T, handler http.Handler, options ...option) *testServer {
 	t.Helper()
 	pair, roots := selfSigned(t)
+	s := startServerWith(t, fixed(pair), handler, options...)
+	s.client = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return s
+}
+
+func startServerWith(t *testing.T, identity *TLS, handler http.Handler, options ...option) *testServer {
+	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(handler, TLS{Pair: pair}.Config(), 100, io.Discard)
+	s := New(handler, identity, 100, io.Discard)
 	for _, option := range options {
 		option(s)
 	}
@@ -63,7 +70,6 @@ func startServer(t *testing.T, handler http.Handler, options ...option) *testSer
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	started := &testServer{
 		address:  listener.Addr().String(),
-		client:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		listener: &countingListener{Listener: listener},
 		end:      end,
 		ended:    make(chan error, 1),
@@ -77,6 +83,13 @@ func startServer(t *testing.T, handler http.Handler, options ...option) *testSer
 		}
 	})
 	return started
+}
+
+// fixed is a TLS that was not loaded from files.
+func fixed(pair *tls.Certificate) *TLS {
+	t := &TLS{}
+	t.current.Store(newIdentity(pair, nil, nil))
+	return t
 }
 
 func selfSigned(t *testing.T) (*tls.Certificate, *x509.CertPool) {

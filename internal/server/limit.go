@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -14,8 +16,9 @@ import (
 // has been silent the longest makes room for a new one, so that idle strangers cannot lock step-ca out.
 type limiter struct {
 	net.Listener
-	limit int
-	start time.Time // anchors the monotonic clock
+	limit   int
+	start   time.Time // anchors the monotonic clock
+	evicted atomic.Uint64
 
 	mu   sync.Mutex
 	open map[*connection]struct{}
@@ -34,8 +37,8 @@ func Affordable(wanted int) int {
 	return max(1, int(files)-reservedFiles) //nolint:gosec // G115: less than wanted
 }
 
-func newLimiter(listener net.Listener, limit int) *limiter {
-	return &limiter{Listener: listener, limit: limit, start: time.Now(), open: map[*connection]struct{}{}}
+func newLimiter(limit int) *limiter {
+	return &limiter{limit: limit, start: time.Now(), open: map[*connection]struct{}{}}
 }
 
 // Accept waits for a connection and makes room for it.
@@ -65,6 +68,7 @@ func (l *limiter) admit(c *connection) bool {
 		}
 		delete(l.open, silent)
 		_ = silent.Conn.Close()
+		l.evicted.Add(1)
 	}
 	l.open[c] = struct{}{}
 	return true
@@ -94,6 +98,12 @@ func quieter(a, b *connection) *connection {
 		return b
 	}
 	return a
+}
+
+func (l *limiter) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
 }
 
 func (l *limiter) remove(c *connection) {
@@ -137,6 +147,8 @@ type connection struct {
 	heard    atomic.Int64 // when bytes last came in, by the limiter's clock
 	requests atomic.Int32 // requests whose header is read and whose answer is not written
 	trusted  atomic.Bool  // a request on it was authenticated
+
+	admittedBy atomic.Pointer[x509.CertPool] // under which its client certificate was verified
 }
 
 // Read notes the time: a client that sends is not silent.
@@ -167,10 +179,16 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
-// trackRequests counts the requests of each connection.
-func trackRequests(next http.Handler) http.Handler {
+// trackRequests counts the requests of each connection, and turns away those of clients that identity
+// no longer admits.
+func trackRequests(next http.Handler, identity *TLS, complaints *log.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+			if identity != nil && !identity.admits(c, r.TLS) {
+				complaints.Printf("%s: the client certificate is no longer valid under TLS_CA_PATH; the connection was closed", r.RemoteAddr)
+				_ = c.Close()
+				panic(http.ErrAbortHandler) // net/http ends the request without a word
+			}
 			c.requests.Add(1)
 			defer func() {
 				c.heard.Store(c.limiter.now()) // the answer is still to be written

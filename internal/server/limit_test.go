@@ -48,7 +48,7 @@ func TestWhoMakesRoom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const limit = 3
-			l := newLimiter(nil, limit)
+			l := newLimiter(limit)
 			var open []*connection
 			for _, p := range test.open {
 				c := p.in(l)
@@ -76,7 +76,7 @@ func TestWhoMakesRoom(t *testing.T) {
 // Bytes that come in count, and so does the end of a request: the answer is still to be written.
 func TestWhatBreaksTheSilence(t *testing.T) {
 	t.Parallel()
-	l := newLimiter(nil, 1)
+	l := newLimiter(1)
 	near, far := net.Pipe()
 	c := &connection{Conn: near, limiter: l}
 	go func() { _, _ = far.Write([]byte("x")) }()
@@ -95,7 +95,7 @@ func TestWhatBreaksTheSilence(t *testing.T) {
 		if got := c.requests.Load(); got != 1 {
 			t.Errorf("%d requests in flight, want 1", got)
 		}
-	})).ServeHTTP(nil, r)
+	}), nil, nil).ServeHTTP(nil, r)
 	if got := c.requests.Load(); got != 0 {
 		t.Errorf("%d requests in flight, want 0", got)
 	}

@@ -36,19 +36,24 @@ const maxStreams = 32
 // ErrUnfinished says that requests were still under way when the time to end was over.
 var ErrUnfinished = errors.New("requests were still under way after " + drainTimeout.String() + " and were cut off")
 
-// Server is the HTTPS server.
+// Server is a server for HTTPS, or for plain HTTP.
 type Server struct {
-	http  *http.Server
-	limit int
+	http    *http.Server
+	limiter *limiter
 }
 
-// New makes a Server that holds at most limit connections. What net/http has to say, such as why a
-// handshake failed, goes to complaints, a line at a time.
-func New(handler http.Handler, config *tls.Config, limit int, complaints io.Writer) *Server {
+// New makes a Server that holds at most limit connections; without an identity it speaks plain HTTP.
+// What net/http has to say, such as why a handshake failed, goes to complaints, a line at a time.
+func New(handler http.Handler, identity *TLS, limit int, complaints io.Writer) *Server {
+	errorLog := log.New(complaints, "", 0)
+	var config *tls.Config
+	if identity != nil {
+		config = identity.Config()
+	}
 	return &Server{
-		limit: limit,
+		limiter: newLimiter(limit),
 		http: &http.Server{
-			Handler:           trackRequests(handler),
+			Handler:           trackRequests(handler, identity, errorLog),
 			TLSConfig:         config,
 			ConnContext:       withConnection,
 			ReadHeaderTimeout: headerTimeout,
@@ -56,7 +61,7 @@ func New(handler http.Handler, config *tls.Config, limit int, complaints io.Writ
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeader,
-			ErrorLog:          log.New(complaints, "", 0),
+			ErrorLog:          errorLog,
 			HTTP2: &http.HTTP2Config{
 				MaxConcurrentStreams:          maxStreams,
 				MaxReceiveBufferPerConnection: maxUnread,
@@ -69,12 +74,24 @@ func New(handler http.Handler, config *tls.Config, limit int, complaints io.Writ
 	}
 }
 
+// Connections returns how many connections are open.
+func (s *Server) Connections() int { return s.limiter.count() }
+
+// Evicted returns how many connections were closed to make room for others.
+func (s *Server) Evicted() uint64 { return s.limiter.evicted.Load() }
+
 // Serve answers on listener until ctx is done, then lets the requests under way finish. It returns
 // nil when all of them were answered, and ErrUnfinished when the time for that ran out.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	limited := newLimiter(listener, s.limit)
+	s.limiter.Listener = listener
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.ServeTLS(limited, "", "") }()
+	go func() {
+		if s.http.TLSConfig == nil {
+			ended <- s.http.Serve(s.limiter)
+			return
+		}
+		ended <- s.http.ServeTLS(s.limiter, "", "")
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
@@ -83,7 +100,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	// A fresh context: the old one is done, and would end the requests with it.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	go limited.closeSilent(drain)
+	go s.limiter.closeSilent(drain)
 	if err := s.http.Shutdown(drain); err != nil {
 		_ = s.http.Close()
 		return ErrUnfinished

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,21 +35,108 @@ func (e *FileError) Error() string { return fmt.Sprintf("%s %s: %v", e.Role, e.P
 
 func (e *FileError) Unwrap() error { return e.Err }
 
-// TLS says how the listener identifies itself and whom it lets in.
-type TLS struct {
-	// Pair is the server certificate with its chain and key.
-	Pair *tls.Certificate
-	// ClientCAs are the CAs a client certificate must chain to; nil asks for no client certificate.
-	ClientCAs *x509.CertPool
-	// AllowedNames are the names of which a client certificate must bear one; empty allows every
-	// certificate of ClientCAs.
-	AllowedNames []string
+// Files are the paths of the files that a TLS is loaded from.
+type Files struct {
+	Certificate string // PEM, leaf first
+	PrivateKey  string // PEM
+	ClientCA    string // PEM; without it no client certificate is asked for
 }
 
-// Config returns the TLS configuration of the listener.
-func (t TLS) Config() *tls.Config {
+// TLS is how the listener identifies itself and whom it lets in. It can be loaded anew while
+// connections are open.
+type TLS struct {
+	files        Files
+	allowedNames []string
+	current      atomic.Pointer[identity]
+}
+
+// identity is what was loaded together.
+type identity struct {
+	pair      *tls.Certificate
+	clientCAs *x509.CertPool // nil: no client certificate is asked for
+	config    *tls.Config
+}
+
+// NewTLS makes a TLS that has to be loaded. A client certificate must bear one of allowedNames; when
+// there are none, every certificate of the CA passes.
+func NewTLS(files Files, allowedNames []string) *TLS {
+	return &TLS{files: files, allowedNames: allowedNames}
+}
+
+// Load reads the files and checks that they can be used at the time now. take puts what is good into
+// force, at once; what is not stays as it was, and the error joins a *FileError for each such file.
+// Without anything good, or, the first time, with anything bad, take is nil.
+//
+// A broken CA bundle does not keep a renewed certificate out: that would end in an expired one. And a
+// broken certificate does not keep the removal of a CA from taking effect.
+func (t *TLS) Load(now time.Time) (take func(), err error) {
+	pair, errPair := LoadPair(t.files.Certificate, t.files.PrivateKey, now)
+	var clientCAs *x509.CertPool
+	var errCAs error
+	if t.files.ClientCA != "" {
+		clientCAs, errCAs = LoadClientCAs(t.files.ClientCA)
+	}
+	err = errors.Join(errPair, errCAs)
+	old := t.current.Load()
+	switch {
+	case old == nil && (err != nil || pair == nil), errPair != nil && (errCAs != nil || t.files.ClientCA == ""):
+		return nil, err
+	case errPair != nil:
+		pair = old.pair
+	case errCAs != nil:
+		clientCAs = old.clientCAs
+	}
+	if old != nil && clientCAs.Equal(old.clientCAs) {
+		clientCAs = old.clientCAs // so that nobody is verified again
+	}
+	next := newIdentity(pair, clientCAs, t.allowedNames)
+	return func() { t.current.Store(next) }, err
+}
+
+// Leaf is the server certificate in force.
+func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().pair.Leaf }
+
+// Config returns the TLS configuration of the listener. It follows what is loaded later.
+func (t *TLS) Config() *tls.Config {
+	// Fail closed: the base configuration asks for the same as those that replace it.
+	config := t.current.Load().config.Clone()
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		now := t.current.Load()
+		if c, ok := hello.Conn.(*connection); ok {
+			c.admittedBy.Store(now.clientCAs)
+		}
+		return now.config, nil
+	}
+	return config
+}
+
+// admits reports whether a connection whose handshake was made under an older CA bundle would still
+// be let in: a CA that was removed must not live on in connections that are open.
+func (t *TLS) admits(c *connection, state *tls.ConnectionState) bool {
+	now := t.current.Load()
+	if now.clientCAs == nil || c.admittedBy.Load() == now.clientCAs {
+		return true
+	}
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return false
+	}
+	intermediates := x509.NewCertPool()
+	for _, certificate := range state.PeerCertificates[1:] {
+		intermediates.AddCert(certificate)
+	}
+	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
+		Roots: now.clientCAs, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return false
+	}
+	c.admittedBy.Store(now.clientCAs)
+	return true
+}
+
+func newIdentity(pair *tls.Certificate, clientCAs *x509.CertPool, allowedNames []string) *identity {
 	config := &tls.Config{
-		Certificates: []tls.Certificate{*t.Pair},
+		Certificates: []tls.Certificate{*pair},
 		MinVersion:   tls.VersionTLS12,
 		// For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else.
 		CipherSuites: []uint16{
@@ -61,17 +149,16 @@ func (t TLS) Config() *tls.Config {
 		},
 		NextProtos: []string{"h2", "http/1.1"},
 	}
-	if t.ClientCAs == nil {
-		return config
+	if clientCAs != nil {
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+		config.ClientCAs = clientCAs
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			return verifyClient(state, allowedNames)
+		}
+		// A resumed session would carry on with what was verified under an older CA bundle.
+		config.SessionTicketsDisabled = true
 	}
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	config.ClientCAs = t.ClientCAs
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		return t.verifyClient(state)
-	}
-	// A resumed session would carry on with what was verified under an older CA bundle.
-	config.SessionTicketsDisabled = true
-	return config
+	return &identity{pair: pair, clientCAs: clientCAs, config: config}
 }
 
 // LoadPair reads the server certificate and its key, and checks that they can be used at the time

@@ -2,9 +2,11 @@ package file_test
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
+	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/providertest"
 )
 
@@ -17,8 +19,22 @@ func TestContract(t *testing.T) {
 			t.Parallel()
 			providertest.Run(t, providertest.Harness{Open: func(t *testing.T, devices ...providertest.Device) providertest.Inventory {
 				t.Helper()
-				provider, _ := loaded(t, kind, content(t, devices))
-				return providertest.Inventory{Provider: provider}
+				c := written(t, kind, content(t, devices))
+				provider, _, err := file.New(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				replace := func(devices ...providertest.Device) {
+					if err := os.WriteFile(string(c.Path), []byte(content(t, devices)), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					next, err := provider.Reload()
+					if err != nil {
+						t.Fatal(err)
+					}
+					next.Take()
+				}
+				return providertest.Inventory{Provider: provider, Replace: replace}
 			}})
 		})
 	}

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
@@ -21,10 +24,19 @@ type Config struct {
 	Type string      `env:"FILE_TYPE,required" choice:"csv,json"`
 }
 
+// Files are the files that the inventory is read from.
+func (c Config) Files() []string { return []string{string(c.Path)} }
+
 // Provider answers from an inventory that was read into memory.
 type Provider struct {
-	path    string
-	devices *store
+	config  Config
+	current atomic.Pointer[content]
+}
+
+// content is the file as it was at one time.
+type content struct {
+	devices  *store
+	modified time.Time
 }
 
 // Open reads the inventory and judges it as configuration. The strings are warnings for the operator.
@@ -32,8 +44,12 @@ func Open(c Config) (posture.Decider, []string, error) {
 	p, warnings, err := New(c)
 	if err != nil {
 		var problems config.Problems
+		accepted := "" // a line about what is in the file says what is wrong there
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			accepted = "a file that is there and that the user may read as whom the program runs"
+		}
 		for line := range strings.Lines(err.Error()) {
-			problems = append(problems, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n")})
+			problems = append(problems, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})
 		}
 		return posture.Decider{}, nil, problems
 	}
@@ -41,16 +57,32 @@ func Open(c Config) (posture.Decider, []string, error) {
 	return posture.Decider{Provider: p}, warnings, nil
 }
 
-// New reads the inventory, whole: an inventory with a fault in it is not used in part, because what
-// is missing in it would be refused without anybody knowing why. The error has a line for each fault.
+// New makes a Provider and reads the inventory, as Reload does. The strings are warnings.
 func New(c Config) (*Provider, []string, error) {
-	file, err := os.Open(string(c.Path))
+	p := &Provider{config: c}
+	loaded, err := p.Reload()
 	if err != nil {
-		return nil, nil, fmt.Errorf("inventory: %w", err)
+		return nil, nil, err
+	}
+	loaded.Take()
+	return p, loaded.Warnings, nil
+}
+
+// Reload implements posture.Reloader. It reads the inventory, whole: one with a fault in it is not
+// used in part, because what is missing in it would be refused without anybody knowing why.
+func (p *Provider) Reload() (posture.Loaded, error) {
+	path := string(p.config.Path)
+	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
+	if err != nil {
+		return posture.Loaded{}, fmt.Errorf("inventory: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return posture.Loaded{}, fmt.Errorf("inventory: %w", err)
+	}
 	read := readJSON
-	if c.Type == "csv" {
+	if p.config.Type == "csv" {
 		read = readCSV
 	}
 	in := newInventory()
@@ -58,14 +90,23 @@ func New(c Config) (*Provider, []string, error) {
 		in.faults = append(in.faults, locate(err, file))
 	}
 	if len(in.faults) > 0 {
-		return nil, nil, in.err(string(c.Path))
+		return posture.Loaded{}, in.err(path)
 	}
-	return &Provider{string(c.Path), in.devices}, in.warnings(string(c.Path)), nil
+	next := &content{in.devices, info.ModTime()}
+	return posture.Loaded{
+		Found:    next.describe(path),
+		Warnings: in.warnings(path),
+		Take:     func() { p.current.Store(next) },
+	}, nil
+}
+
+func (c *content) describe(path string) string {
+	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
 }
 
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
-	found, ok := p.devices.find(q.Identifier.Key())
+	found, ok := p.current.Load().devices.find(q.Identifier.Key())
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
 	}
@@ -74,7 +115,7 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 
 // Check implements posture.Checker. What could be wrong with the file was found when it was read.
 func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {
-	return fmt.Sprintf("%d devices in %s", p.devices.len(), p.path), nil, nil
+	return p.current.Load().describe(string(p.config.Path)), nil, nil
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.

@@ -61,7 +61,8 @@ func checkFault(t *testing.T, path, kind string, content []byte, place string) {
 // checkInventory holds an inventory to what is promised of every one that loads.
 func checkInventory(t *testing.T, in *inventory) {
 	t.Helper()
-	p := &Provider{path: "PATH", devices: in.devices}
+	p := &Provider{}
+	p.current.Store(&content{devices: in.devices})
 	for key, entry := range in.devices.all() {
 		id, err := posture.ParseIdentifier(entry.identifier)
 		if err != nil {

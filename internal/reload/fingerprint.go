@@ -1,0 +1,93 @@
+package reload
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// fingerprint tells whether files have changed, without reading them. A file that cannot be looked at
+// is nil.
+type fingerprint []os.FileInfo
+
+func take(paths []string) fingerprint {
+	f := make(fingerprint, len(paths))
+	for i, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			f[i] = info
+		}
+	}
+	return f
+}
+
+func (f fingerprint) equal(g fingerprint) bool { return slices.EqualFunc(f, g, same) }
+
+// same compares what changes when a file is written to, replaced, or made readable.
+func same(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
+}
+
+// watcher reports changes in the folders of files, where the system does. It is a hint to look sooner:
+// without it, files are looked at all the same.
+type watcher struct {
+	*fsnotify.Watcher
+	reported chan struct{} // something may have changed since this was last read
+}
+
+func newWatcher() watcher {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return watcher{} // there may be no watches left
+	}
+	reported := make(chan struct{}, 1)
+	go func() {
+		for open := true; open; {
+			select {
+			case _, open = <-w.Events:
+			case _, open = <-w.Errors: // events were lost, maybe ours
+			}
+			select {
+			case reported <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return watcher{w, reported}
+}
+
+// follow watches the folders in which the files are now: the one that is named, and the one where a
+// symbolic link leads.
+func (w watcher) follow(sets []*Set) {
+	if w.Watcher == nil {
+		return
+	}
+	var wanted []string
+	for _, s := range sets {
+		for _, path := range s.paths {
+			wanted = append(wanted, filepath.Dir(path))
+			if target, err := filepath.EvalSymlinks(path); err == nil {
+				wanted = append(wanted, filepath.Dir(target))
+			}
+		}
+	}
+	watched := w.WatchList()
+	for _, folder := range watched {
+		if !slices.Contains(wanted, folder) {
+			_ = w.Remove(folder) // it may be gone already
+		}
+	}
+	for _, folder := range wanted {
+		_ = w.Add(folder) // one that is not there yet is tried again
+	}
+}
+
+func (w watcher) close() {
+	if w.Watcher != nil {
+		_ = w.Close()
+	}
+}

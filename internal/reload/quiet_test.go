@@ -1,0 +1,81 @@
+package reload
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// A file that was just written to may be written to again: it is read when it has been quiet for 200 ms.
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/f"
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1")
+	s := NewSet("it", path)
+	loads := 0
+	s.Loader(func() (func(), error) { loads++; return func() {}, nil })
+	l := NewLoop(func(string, error) {}, s)
+	look := func(what string, wantMotion bool, wantLoads int) {
+		t.Helper()
+		if motion := l.look(); motion != wantMotion || loads != wantLoads {
+			t.Fatalf("%s: in motion %v, %d loads, want %v, %d", what, motion, loads, wantMotion, wantLoads)
+		}
+	}
+	look("nothing has happened", false, 0)
+	for _, text := range []string{"12", "123", "1234"} {
+		write(text)
+		look("it was just written", true, 0)
+		s.since = s.since.Add(-quiet / 2)
+	}
+	s.since = s.since.Add(-quiet)
+	look("it is quiet", false, 1)
+	look("it was loaded", false, 1)
+	s.forced = true
+	look("it is quiet, and was asked for", false, 2)
+	write("12345")
+	s.forced = true
+	look("it was asked for while it is written", true, 2)
+}
+
+// A load that failed is tried again after a while with the files as they are, for the reason may not
+// have been in them. That it fails again in the same way is no news.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	s := NewSet("it", t.TempDir())
+	var fault error
+	s.Loader(func() (func(), error) { return nil, fault })
+	var news []error
+	l := NewLoop(func(_ string, err error) { news = append(news, err) }, s)
+	wantNews := func(what string, want int) {
+		t.Helper()
+		l.look()
+		if len(news) != want {
+			t.Fatalf("%s: told %d times, want %d", what, len(news), want)
+		}
+	}
+	fault = os.ErrPermission
+	s.forced = true
+	wantNews("it fails", 1)
+	wantNews("it failed just now", 1)
+	s.tried = s.tried.Add(-retry)
+	wantNews("it fails again in the same way", 1)
+	if time.Since(s.tried) > retry {
+		t.Error("it was not tried again")
+	}
+	fault = os.ErrDeadlineExceeded
+	s.tried = s.tried.Add(-retry)
+	wantNews("it fails in another way", 2)
+	fault = nil
+	s.tried = s.tried.Add(-retry)
+	wantNews("it succeeds", 3)
+	if news[2] != nil {
+		t.Errorf("told %v of the success", news[2])
+	}
+	s.tried = s.tried.Add(-retry)
+	wantNews("nothing is wrong any more", 3)
+}
