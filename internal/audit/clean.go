@@ -15,6 +15,9 @@ const (
 // Clean makes text that others chose fit for a log line: what cannot be seen becomes a question
 // mark, and it ends after limit bytes.
 func Clean(text string, limit int) string {
+	if len(text) <= limit && isPlain(text) {
+		return text // as nearly everything is
+	}
 	cut := len(text) > limit
 	if cut {
 		text = text[:limit]
@@ -31,15 +34,32 @@ func Clean(text string, limit int) string {
 	return text
 }
 
+// isPlain reports whether a text is printable ASCII.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // CleanRequestID keeps of an X-Request-Id only the characters A-Z a-z 0-9 . _ : - and at most 64
 // of them. step-ca hands the header on from its own clients, so anybody may have chosen it.
 func CleanRequestID(text string) string {
+	if len(text) <= maxRequestID && strings.IndexFunc(text, isForeign) < 0 {
+		return text // as step-ca makes them
+	}
 	var kept strings.Builder
 	for i := 0; i < len(text) && kept.Len() < maxRequestID; i++ {
-		switch c := text[i]; {
-		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', strings.IndexByte("._:-", c) >= 0:
-			kept.WriteByte(c)
+		if !isForeign(rune(text[i])) {
+			kept.WriteByte(text[i])
 		}
 	}
 	return kept.String()
+}
+
+func isForeign(c rune) bool {
+	known := 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == ':' || c == '-'
+	return !known
 }

@@ -5,7 +5,6 @@ package audit
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/base32"
 	"net/http"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ const (
 	KeyDecision      = "decision"
 	KeyCode          = "code"
 	KeyReason        = "reason"
+	KeyRemedy        = "remedy"
 	KeyIdentifier    = "permanent-identifier"
 	KeyMode          = "mode"
 	KeyProvider      = "provider"
@@ -40,7 +40,7 @@ const (
 // decided, why, how to find it again, and then the circumstances. Other keys follow by name.
 func SortFields(keys []string) {
 	order := []string{
-		"time", "level", "msg", KeyCode, KeyReason, KeyReference, KeyDecision, KeyIdentifier, KeyMode,
+		"time", "level", "msg", KeyCode, KeyReason, KeyRemedy, KeyReference, KeyDecision, KeyIdentifier, KeyMode,
 		KeyProvider, KeyProviderTime, KeyDuration, KeyStatus, KeyWebhookID, KeyProvisioner, KeyRequestID,
 	}
 	rank := func(key string) int {
@@ -56,15 +56,22 @@ func SortFields(keys []string) {
 
 // Event is what is known about one request. Empty fields are left out of the log.
 type Event struct {
+	Time          time.Time // when the request came
 	Reference     string
 	Authenticated bool // whether the signature was verified
 	Allowed       bool
 	Code          string // of the refusal or the fault; empty when allowed
 	Reason        string // the full reason, for the administrator only
+	Remedy        string // what the administrator can do about it
 	Identifier    string
 	Mode          string
 	Provider      string
 	ProviderTime  time.Duration // zero when the provider was not asked
+	// Of a provider that was asked one of these holds, unless the caller left before it answered.
+	ProviderAnswered bool
+	ProviderErr      error // why it did not
+
+	Groups        []string // that the device had to be a member of, and is
 	WebhookID     string
 	Provisioner   string
 	RequestID     string
@@ -82,9 +89,12 @@ const referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // NewReference returns eight random characters that name one decision, short enough to be read
 // out on the telephone.
 func NewReference() string {
-	var random [5]byte // 40 bits are eight characters of 5 bits
-	_, _ = rand.Read(random[:])
-	return base32.NewEncoding(referenceAlphabet).EncodeToString(random[:])
+	var characters [8]byte
+	_, _ = rand.Read(characters[:])
+	for i, random := range characters {
+		characters[i] = referenceAlphabet[random%byte(len(referenceAlphabet))] // 32 divides 256
+	}
+	return string(characters[:])
 }
 
 // Log writes the event as one log line: information for a decision, a warning for a request that
@@ -120,27 +130,27 @@ func (e *Event) message() string {
 }
 
 func (e *Event) fields() logrus.Fields {
-	fields := logrus.Fields{
-		KeyReference: e.Reference,
-		KeyDecision:  e.decision(),
-		KeyStatus:    e.Status,
-		KeyDuration:  milliseconds(e.Duration),
-	}
-	for key, value := range map[string]string{
-		KeyCode:        e.Code,
-		KeyReason:      Clean(e.Reason, maxReason),
-		KeyIdentifier:  Clean(e.Identifier, maxShown),
-		KeyMode:        Clean(e.Mode, maxShown),
-		KeyProvider:    e.Provider,
-		KeyWebhookID:   Clean(e.WebhookID, maxShown),
-		KeyProvisioner: Clean(e.Provisioner, maxShown),
-		KeyRequestID:   e.RequestID,
-		KeyStack:       e.Stack,
-	} {
+	const most = 20 // keys
+	fields := make(logrus.Fields, most)
+	fields[KeyReference] = e.Reference
+	fields[KeyDecision] = e.decision()
+	fields[KeyStatus] = e.Status
+	fields[KeyDuration] = milliseconds(e.Duration)
+	set := func(key, value string) {
 		if value != "" {
 			fields[key] = value
 		}
 	}
+	set(KeyCode, e.Code)
+	set(KeyReason, Clean(e.Reason, maxReason))
+	set(KeyRemedy, e.Remedy)
+	set(KeyIdentifier, Clean(e.Identifier, maxShown))
+	set(KeyMode, Clean(e.Mode, maxShown))
+	set(KeyProvider, e.Provider)
+	set(KeyWebhookID, Clean(e.WebhookID, maxShown))
+	set(KeyProvisioner, Clean(e.Provisioner, maxShown))
+	set(KeyRequestID, e.RequestID)
+	set(KeyStack, e.Stack)
 	if e.ProviderTime > 0 {
 		fields[KeyProviderTime] = milliseconds(e.ProviderTime)
 	}

@@ -26,6 +26,13 @@ type Config struct {
 	TimestampTolerance Whole   `env:"TIMESTAMP_TOLERANCE" envDefault:"30" range:"1-3600"`
 	MaxConnections     Whole   `env:"MAX_CONNECTIONS" envDefault:"4096" range:"1-100000"`
 	LogFormat          string  `env:"LOG_FORMAT" envDefault:"text" choice:"text,json"`
+	AuditLogPath       Path    `env:"AUDIT_LOG_PATH" accepted:"the path of a file that can be appended to"`
+	Health
+}
+
+// Health says where the daemon answers questions about itself.
+type Health struct {
+	HealthAddress Listener `env:"HEALTH_ADDRESS" envDefault:"127.0.0.1:9444" accepted:"host:port of a listener for health and metrics, or off"`
 }
 
 // Load reads the daemon's configuration from environ.

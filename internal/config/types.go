@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"regexp"
 	"strconv"
@@ -61,6 +62,38 @@ func (p *Path) UnmarshalText(text []byte) error {
 		return errors.New("there is no such file; the value is not shown, because it looks like a secret")
 	}
 	*p = Path(text)
+	return nil
+}
+
+// Listener is the address of a listener with its port, or off.
+type Listener string
+
+const (
+	listenerOff = "off"
+	portBits    = 16
+)
+
+// Off reports whether there is to be no listener.
+func (l Listener) Off() bool { return l == listenerOff }
+
+// UnmarshalText accepts "off", and a host with a port from 1 to 65535. Without a host it stands for
+// all addresses.
+func (l *Listener) UnmarshalText(text []byte) error {
+	if string(text) == listenerOff {
+		*l = listenerOff
+		return nil
+	}
+	host, port, err := net.SplitHostPort(string(text))
+	if err != nil {
+		return errors.New(quote(string(text)))
+	}
+	if number, err := strconv.ParseUint(port, 10, portBits); err != nil || number == 0 {
+		return errors.New(quote(string(text)))
+	}
+	if address := Address(""); host != "" && address.UnmarshalText([]byte(host)) != nil {
+		return errors.New(quote(string(text)))
+	}
+	*l = Listener(text)
 	return nil
 }
 

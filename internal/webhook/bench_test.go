@@ -14,6 +14,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
 )
 
@@ -103,8 +104,8 @@ func BenchmarkHandler(b *testing.B) {
 		Authenticator: NewAuthenticator([]Webhook{c.hook}),
 		Decider:       posture.Decider{Name: "all", Provider: all{}},
 		Tolerance:     time.Second,
-		Log:           log,
 		Now:           func() time.Time { return c.now },
+		Record:        func(e *audit.Event) { e.Log(log) },
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
@@ -39,8 +38,12 @@ type Handler struct {
 	Authenticator *Authenticator
 	Decider       posture.Decider
 	Tolerance     time.Duration // by which a timestamp may differ from the clock
-	Log           logrus.FieldLogger
 	Now           func() time.Time
+	// Audit is handed every authenticated request before it is answered: what was answered is surely
+	// on record. It may be nil.
+	Audit func(*audit.Event)
+	// Record is handed every request after it was answered, but not one for the status that was well.
+	Record func(*audit.Event)
 	// Trust is told the context of every request that was authenticated. It may be nil.
 	Trust func(context.Context)
 }
@@ -49,6 +52,7 @@ type Handler struct {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
 	event := &audit.Event{
+		Time:          start,
 		Reference:     audit.NewReference(),
 		RequestID:     audit.CleanRequestID(r.Header.Get("X-Request-Id")),
 		Method:        r.Method,
@@ -57,12 +61,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := h.answer(w, r, start, event)
 	event.Status = a.status
+	event.Duration = h.Now().Sub(start)
+	if event.Authenticated && h.Audit != nil {
+		h.Audit(event)
+	}
 	respond(w, a)
 	if event.Path == StatusPath && a.status == http.StatusOK {
 		return
 	}
 	event.Duration = h.Now().Sub(start)
-	event.Log(h.Log)
+	h.Record(event)
 }
 
 // answer never lets an error or a panic out: whatever is not a clean allow is a refusal or a fault.
@@ -105,7 +113,7 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if p != nil {
 		return refuse(event, p)
 	}
-	event.Authenticated = true
+	event.Authenticated, event.Provider = true, h.Decider.Name
 	if h.Trust != nil {
 		h.Trust(r.Context())
 	}
@@ -127,11 +135,14 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if p != nil {
 		return refuse(event, p)
 	}
-	event.Mode = string(deviceType)
-	decision, p := h.decide(r.Context(), posture.Query{Identifier: id, Type: deviceType}, start, event)
+	// A caller that gave no request ID is followed by our own reference.
+	q := posture.Query{Identifier: id, Type: deviceType, RequestID: cmp.Or(event.RequestID, event.Reference)}
+	event.Mode = string(h.Decider.TypeOf(q))
+	decision, p := h.decide(r.Context(), q, start, event)
 	if p != nil {
 		return refuse(event, p)
 	}
+	event.Groups = decision.Groups()
 	return conclude(event, decision)
 }
 
@@ -155,15 +166,18 @@ func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 
 // decide asks the provider, within what is left of Budget since start.
 func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, event *audit.Event) (posture.Decision, *Problem) {
-	event.Provider = h.Decider.Name
 	ctx, cancel := context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(start))
 	defer cancel()
 	asked := h.Now()
 	decision, err := h.Decider.Decide(ctx, q)
 	event.ProviderTime = h.Now().Sub(asked)
+	event.ProviderAnswered = err == nil
 	if err != nil {
 		// Fail closed: without an answer there is no certificate. It is no refusal either; step-ca
 		// tries once more, and the order can be finalized later.
+		if !errors.Is(err, context.Canceled) {
+			event.ProviderErr = err
+		}
 		return posture.Decision{}, &Problem{codeUnavailable, err}
 	}
 	return decision, nil

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
 )
@@ -109,8 +110,8 @@ func start(t *testing.T, provider posture.Provider, configure func(*webhook.Hand
 		Authenticator: webhook.NewAuthenticator(hooks),
 		Decider:       posture.Decider{Name: "test", Provider: provider},
 		Tolerance:     30 * time.Second,
-		Log:           logger,
 		Now:           recorded,
+		Record:        func(e *audit.Event) { e.Log(logger) },
 	}
 	if configure != nil {
 		configure(handler)

@@ -28,12 +28,21 @@ const (
 	codeModeUnsupported    posture.Code = "modeUnsupported"
 )
 
-// outcome is what leaves the connector under a code: the HTTP status, and the sentence for the
-// person at the device. The sentence names no group, no other device and no upstream text,
-// because any device that can attest gets to read it.
+// Codes returns every code that an answer can have, for whoever counts them.
+func Codes() []posture.Code {
+	return []posture.Code{
+		posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.IdentifierInvalid,
+		codeAttestationMissing, codeCommonNameMismatch, codeSANMismatch, codeRequestExpired, codeModeUnsupported,
+		codeUnauthenticated, codeMalformed, codeTooLarge, codeMethodNotAllowed, codeNotFound, codeUnavailable, codeInternal,
+	}
+}
+
+// outcome is what follows from a code. The HTTP status and the sentence for the person at the device
+// leave the connector; any device that can attest gets to read them, so the sentence names no group, no
+// other device and no upstream text. The remedy stays in the log: it tells the administrator what to do.
 type outcome struct {
-	status  int
-	message string
+	status          int
+	message, remedy string
 }
 
 // outcomeOf is the one table of everything that is answered other than "allow".
@@ -41,42 +50,85 @@ type outcome struct {
 // Refusals are 200 on purpose: step-ca reads the body of a 2xx only, and then tells the device
 // why; a 4xx would reach it as an unexplained server error. A 5xx makes step-ca try once more.
 func outcomeOf(code posture.Code) outcome {
+	const url = "correct the webhook's URL with `step ca provisioner webhook update`; it ends in " + AttestPath + ", with ?mode= where it is needed"
 	switch code {
 	case posture.DeviceNotFound:
-		return outcome{http.StatusOK, "This device is not in the inventory; ask your administrator to enroll it"}
+		return outcome{
+			http.StatusOK, "This device is not in the inventory; ask your administrator to enroll it",
+			"if it is yours, enroll it or add it to the inventory; `step-posture-connector lookup` shows what the inventory says",
+		}
 	case posture.DeviceAmbiguous:
-		return outcome{http.StatusOK, "The inventory has this device more than once; ask your administrator to remove the surplus records"}
+		return outcome{
+			http.StatusOK, "The inventory has this device more than once; ask your administrator to remove the surplus records",
+			"remove the surplus records from the inventory",
+		}
 	case posture.DeviceNotManaged:
-		return outcome{http.StatusOK, "This device is not managed; ask your administrator to enroll it again"}
+		return outcome{
+			http.StatusOK, "This device is not managed; ask your administrator to enroll it again",
+			"enroll the device again; or let such devices pass, where the provider has a switch for that",
+		}
 	case posture.DeviceNotInGroup:
-		return outcome{http.StatusOK, "This device does not meet the requirements yet; update it, let it check in with device management and try again"}
+		return outcome{
+			http.StatusOK, "This device does not meet the requirements yet; update it, let it check in with device management and try again",
+			"find out in device management why it is not a member, and have it check in; `step-posture-connector lookup` shows its groups",
+		}
 	case codeAttestationMissing:
-		return outcome{http.StatusOK, "The request has no attested device identifier; use a certificate profile with device attestation"}
+		return outcome{
+			http.StatusOK, "The request has no attested device identifier; use a certificate profile with device attestation",
+			"add this webhook only to ACME provisioners whose one challenge is device-attest-01",
+		}
 	case posture.IdentifierInvalid:
-		return outcome{http.StatusOK, "The attested identifier cannot be looked up; use the serial number of the device in the certificate profile"}
+		return outcome{
+			http.StatusOK, "The attested identifier cannot be looked up; use the serial number of the device in the certificate profile",
+			"set ClientIdentifier of the certificate profile to the serial number",
+		}
 	case codeCommonNameMismatch:
-		return outcome{http.StatusOK, "The common name asked for is not the attested identifier; correct the subject in the certificate profile"}
+		return outcome{
+			http.StatusOK, "The common name asked for is not the attested identifier; correct the subject in the certificate profile",
+			"in the certificate profile, make the common name the serial number, or leave it out",
+		}
 	case codeSANMismatch:
-		return outcome{http.StatusOK, "A permanent identifier asked for is not the attested one; correct the certificate profile"}
+		return outcome{
+			http.StatusOK, "A permanent identifier asked for is not the attested one; correct the certificate profile",
+			"take the permanent identifier out of the certificate profile; step-ca puts in the attested one",
+		}
 	case codeRequestExpired:
-		return outcome{http.StatusOK, "The request is too old or from the future; try again, and ask your administrator to check the clocks if it persists"}
+		return outcome{
+			http.StatusOK, "The request is too old or from the future; try again, and ask your administrator to check the clocks if it persists",
+			"set the clocks of step-ca and the connector by NTP; if both are right, find out what holds the request back on its way",
+		}
 	case codeModeUnsupported:
-		return outcome{http.StatusOK, "The webhook asks for an unknown kind of device; ask your administrator to correct its URL"}
+		return outcome{http.StatusOK, "The webhook asks for an unknown kind of device; ask your administrator to correct its URL", url}
 	case codeUnauthenticated:
-		return outcome{http.StatusUnauthorized, "The webhook request is not authenticated; check the webhook ID and the signing secret"}
+		return outcome{
+			http.StatusUnauthorized, "The webhook request is not authenticated; check the webhook ID and the signing secret",
+			"compare WEBHOOK_IDS and WEBHOOK_SECRETS with what `step ca provisioner webhook add` printed; if it is not step-ca that calls, keep it out with ENABLE_MTLS",
+		}
 	case codeMalformed:
-		return outcome{http.StatusBadRequest, "The webhook request cannot be understood; send it as step-ca does"}
+		return outcome{
+			http.StatusBadRequest, "The webhook request cannot be understood; send it as step-ca does",
+			"if it is step-ca that calls, report its version and this line; nothing else should have its secret",
+		}
 	case codeTooLarge:
-		return outcome{http.StatusRequestEntityTooLarge, "The webhook request is too large; send at most 64 KiB of body and 16 KiB of header"}
+		return outcome{
+			http.StatusRequestEntityTooLarge, "The webhook request is too large; send at most 64 KiB of body and 16 KiB of header",
+			"if it is step-ca that calls, look for a proxy that adds to the request",
+		}
 	case codeMethodNotAllowed:
-		return outcome{http.StatusMethodNotAllowed, "The method is not allowed here; use the one in the Allow header"}
+		return outcome{http.StatusMethodNotAllowed, "The method is not allowed here; use the one in the Allow header", url}
 	case codeNotFound:
-		return outcome{http.StatusNotFound, "There is nothing at this path; check the webhook URL"}
+		return outcome{http.StatusNotFound, "There is nothing at this path; check the webhook URL", url}
 	case codeUnavailable:
-		return outcome{http.StatusServiceUnavailable, "The inventory could not be asked; try again later"}
+		return outcome{
+			http.StatusServiceUnavailable, "The inventory could not be asked; try again later",
+			"`step-posture-connector check` asks the inventory and says what is wrong; devices may try again",
+		}
 	default:
 		// Fail closed: a code that is missing here is a bug, and a bug is never an allow.
-		return outcome{http.StatusInternalServerError, "The connector has a fault; ask your administrator to look into its log"}
+		return outcome{
+			http.StatusInternalServerError, "The connector has a fault; ask your administrator to look into its log",
+			"report this line, with its stack, to the makers of the connector",
+		}
 	}
 }
 

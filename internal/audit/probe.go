@@ -1,0 +1,34 @@
+package audit
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Probe finds out whether OpenTrail could open path, and leaves nothing behind: a file that the
+// commands of one user had made could not be written to by the daemon of another. The empty path is well.
+func Probe(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		// Opened and closed it would tell its reader that this is all, and the reader would be gone
+		// when the daemon wants to write.
+		return nil
+	}
+	file, err := os.OpenFile(path, appending, 0) //nolint:gosec // G304: the operator chooses the file.
+	if errors.Is(err, fs.ErrNotExist) {
+		// It would be made; only its folder must be there, and open to us.
+		file, err = os.CreateTemp(filepath.Dir(path), ".probe-*")
+		if err == nil {
+			defer os.Remove(file.Name()) //nolint:errcheck // an empty file
+		}
+	}
+	if err != nil {
+		return withoutPath(err)
+	}
+	_ = file.Close()
+	return nil
+}

@@ -1,0 +1,214 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// appending never waits for a reader: opening a pipe that nobody reads is an error, not a pause.
+	appending = os.O_WRONLY | os.O_APPEND | nonblocking
+	onlyOwner = 0o600
+	// stall is how long a write may wait, where the file is a pipe that its reader does not empty.
+	stall = time.Second
+	// longestLine bounds what is looked through for the beginning of a last line, in bytes. A line of
+	// ours is far shorter.
+	longestLine = 1 << 20
+)
+
+// Trail is the audit log: a file to which every decision is appended, as one JSON line in one write.
+// It is for one daemon at a time.
+type Trail struct {
+	path string
+
+	mu     sync.Mutex
+	file   *os.File
+	buffer bytes.Buffer
+	torn   bool // the file ends in part of a line, which could not be taken back
+}
+
+// line is an Event as the audit log has it. docs/logging.md describes the keys; a test compares.
+type line struct {
+	Time       string   `json:"time"`
+	Reference  string   `json:"reference"`
+	Decision   string   `json:"decision"`
+	Code       string   `json:"code"`
+	Reason     string   `json:"reason"`
+	Identifier string   `json:"identifier"`
+	Mode       string   `json:"mode"`
+	Provider   string   `json:"provider"`
+	WebhookID  string   `json:"webhook_id"`
+	RequestID  string   `json:"request_id"`
+	Groups     []string `json:"groups"`
+	DurationMS float64  `json:"duration_ms"`
+}
+
+func (e *Event) line() line {
+	groups := make([]string, len(e.Groups)) // a list even where there is none
+	for i, group := range e.Groups {
+		groups[i] = Clean(group, maxReason)
+	}
+	return line{
+		Time:       e.Time.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
+		Reference:  e.Reference,
+		Decision:   e.decision(),
+		Code:       e.Code,
+		Reason:     Clean(e.Reason, maxReason),
+		Identifier: Clean(e.Identifier, maxShown),
+		Mode:       Clean(e.Mode, maxShown),
+		Provider:   e.Provider,
+		WebhookID:  Clean(e.WebhookID, maxShown),
+		RequestID:  e.RequestID,
+		Groups:     groups,
+		DurationMS: float64(e.Duration.Microseconds()) / float64(time.Millisecond/time.Microsecond),
+	}
+}
+
+// OpenTrail opens the audit log at path, and makes it where there is none. Part of a line at its end,
+// which a daemon that was killed may have left, is cut off; cut says how many bytes that were. Its
+// request was not answered: the line is written before the answer.
+func OpenTrail(path string) (t *Trail, cut int64, err error) {
+	t = &Trail{path: path}
+	if cut, err = t.open(); err != nil {
+		return nil, 0, err
+	}
+	return t, cut, nil
+}
+
+func (t *Trail) open() (cut int64, err error) {
+	file, err := os.OpenFile(t.path, appending|os.O_CREATE, onlyOwner)
+	if err != nil {
+		return 0, withoutPath(err)
+	}
+	t.file = file
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		return 0, nil // part of a line that went into a pipe is still there, so torn stays as it was
+	}
+	var fragment []byte
+	if err == nil {
+		fragment, err = unfinished(t.path, info)
+	}
+	// When it is not known how the file ends, the next line begins on a line of its own.
+	t.torn = err != nil || len(fragment) > 0
+	if err != nil || len(fragment) == 0 || !isOurs(fragment) || shorten(file, len(fragment)) != nil {
+		return 0, nil //nolint:nilerr // the file is open, and lines in it will be whole
+	}
+	t.torn = false
+	return int64(len(fragment)), nil
+}
+
+// withoutPath drops the path, which whoever shows the error names by its variable.
+func withoutPath(err error) error {
+	inPath := (*os.PathError)(nil)
+	switch {
+	case !errors.As(err, &inPath):
+		return err
+	case errors.Is(err, syscall.ENXIO):
+		return fmt.Errorf("%s: %w: it is a pipe that nobody reads, or a socket", inPath.Op, inPath.Err)
+	default:
+		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
+	}
+}
+
+// unfinished returns what follows the last line end of a regular file.
+func unfinished(path string, info os.FileInfo) ([]byte, error) {
+	if info.Size() == 0 {
+		return nil, nil
+	}
+	// By a descriptor of its own: opened for both, a pipe that nobody reads would be no error.
+	reader, err := os.OpenFile(path, os.O_RDONLY|nonblocking, 0) //nolint:gosec // G304: the operator chooses the file.
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer reader.Close() //nolint:errcheck // nothing was written
+	if same, err := reader.Stat(); err != nil || !os.SameFile(same, info) {
+		return nil, errors.New("moved away meanwhile")
+	}
+	tail := make([]byte, min(info.Size(), longestLine))
+	if _, err := reader.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+		return nil, withoutPath(err)
+	}
+	end := bytes.LastIndexByte(tail, '\n')
+	if end < 0 && info.Size() > longestLine {
+		return nil, errors.New("longer than any line")
+	}
+	return tail[end+1:], nil
+}
+
+// isOurs reports whether a fragment can be the beginning of a line of ours. Nothing else is cut off:
+// somebody may have named the wrong file.
+func isOurs(fragment []byte) bool {
+	begin := []byte(`{"time":"`)
+	return bytes.HasPrefix(fragment, begin) || bytes.HasPrefix(begin, fragment)
+}
+
+// shorten takes n bytes off the end of a file.
+func shorten(file *os.File, n int) error {
+	info, err := file.Stat()
+	if err != nil {
+		return withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("not a regular file")
+	}
+	return withoutPath(file.Truncate(info.Size() - int64(n)))
+}
+
+// Append writes an event. An error says that it is not in the log; the next one is tried all the same.
+func (t *Trail) Append(e *Event) error {
+	// Who had to wait for others has no more time than they had: a reader that is stuck holds all
+	// requests for that long together, and not one after the other.
+	deadline := time.Now().Add(stall)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buffer.Reset()
+	if t.torn {
+		t.buffer.WriteByte('\n') // so that at least this line is whole
+	}
+	encoder := json.NewEncoder(&t.buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(e.line()); err != nil {
+		return fmt.Errorf("encode the line: %w", err)
+	}
+	_ = t.file.SetWriteDeadline(deadline) // a regular file takes none, and needs none
+	n, err := t.file.Write(t.buffer.Bytes())
+	if err != nil && n > 0 {
+		// Only a part of the line had room.
+		t.torn = shorten(t.file, n) != nil || t.torn
+	}
+	if err != nil {
+		return withoutPath(err)
+	}
+	t.torn = false
+	return nil
+}
+
+// Reopen opens the path anew, after a program such as logrotate has moved the file away. With an error
+// the file that was open stays in use.
+func (t *Trail) Reopen() (cut int64, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.file
+	if cut, err = t.open(); err != nil {
+		return 0, err
+	}
+	_ = old.Close() // every line was written when Append returned
+	return cut, nil
+}
+
+// Close closes the file.
+func (t *Trail) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.file.Close(); err != nil {
+		return withoutPath(err)
+	}
+	return nil
+}
