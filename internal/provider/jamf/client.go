@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"step-posture-connector/internal/provider/flight"
+	"step-posture-connector/internal/provider/upstream"
 )
 
 const (
@@ -40,23 +41,24 @@ type client struct {
 	tokens  *tokens
 	timeout time.Duration // of one request
 
-	// notBefore is the time, in nanoseconds since 1970, before which the server does not want to be asked.
-	notBefore atomic.Int64
+	// notBefore is the time before which the server does not want to be asked. It keeps the reading of
+	// the monotonic clock: else the server would be left alone for an hour when the clock is put back by one.
+	notBefore atomic.Pointer[time.Time]
 }
 
 // newHTTPClient makes the http.Client for everything that goes to the server, token requests included.
-func newHTTPClient(roots *x509.CertPool) *http.Client {
+func newHTTPClient(roots *x509.CertPool, through *upstream.Upstream) *http.Client {
 	return &http.Client{
 		Transport: &gate{
 			slots: make(chan struct{}, maxRequests),
-			next: &http.Transport{
+			next: through.Transport(&http.Transport{
 				Proxy:               http.ProxyFromEnvironment,
 				TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 				ForceAttemptHTTP2:   true,
 				MaxConnsPerHost:     maxRequests,
 				MaxIdleConnsPerHost: maxRequests,
 				IdleConnTimeout:     90 * time.Second,
-			},
+			}),
 		},
 		// A redirect would take the bearer token, or the client secret, to another place.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -234,7 +236,8 @@ func (c *client) retry(ctx context.Context, work func() error) error {
 	}
 	pause := retryPause
 	if failed.wait > 0 {
-		c.notBefore.Store(time.Now().Add(failed.wait).UnixNano())
+		until := time.Now().Add(failed.wait)
+		c.notBefore.Store(&until)
 		pause = failed.wait
 	}
 	if !sleep(ctx, pause) {
@@ -245,8 +248,11 @@ func (c *client) retry(ctx context.Context, work func() error) error {
 
 // keepAway waits until the server wants to be asked again, or fails when that is not in time.
 func (c *client) keepAway(ctx context.Context) error {
-	wait := time.Until(time.Unix(0, c.notBefore.Load()))
-	if wait > 0 && !sleep(ctx, wait) {
+	until := c.notBefore.Load()
+	if until == nil {
+		return nil
+	}
+	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
 		return errors.New("the server asked not to be asked for a while (Retry-After)")
 	}
 	return nil

@@ -15,9 +15,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
+	"step-posture-connector/internal/provider/upstream"
 )
 
 // Config says which server, and what is asked of a device.
@@ -39,10 +42,11 @@ type Config struct {
 
 // Provider asks a Jamf Pro server.
 type Provider struct {
-	config Config
-	client *client
-	api    api
-	flight flight.Group[posture.Query, posture.Device]
+	config   Config
+	upstream *upstream.Upstream
+	client   *client
+	api      api
+	flight   flight.Group[posture.Query, posture.Device]
 }
 
 // api is one of the two interfaces of Jamf Pro. Both return ErrNotFound and ErrAmbiguous of posture;
@@ -67,7 +71,7 @@ func Open(c Config) (posture.Decider, []string, error) {
 		groups[posture.MobileDevice] = c.DeviceGroup
 	}
 	policy := posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
-	return posture.Decider{Provider: p, Policy: policy}, nil, nil
+	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, nil, nil
 }
 
 // Problems returns what the tags of Config cannot say.
@@ -91,11 +95,12 @@ func New(c Config) (*Provider, error) {
 	if timeout <= 0 {
 		timeout = 10 * time.Second
 	}
-	http := newHTTPClient(c.RootCAs)
+	up := upstream.New()
+	http := newHTTPClient(c.RootCAs, up)
 	cl := &client{base: base, http: http, timeout: timeout, tokens: &tokens{
-		base: base, http: http, id: c.ClientID, secret: c.ClientSecret, timeout: timeout,
+		base: base, http: http, id: c.ClientID, secret: c.ClientSecret, timeout: timeout, renewed: up.TokenRenewed,
 	}}
-	p := &Provider{config: c, client: cl}
+	p := &Provider{config: c, upstream: up, client: cl}
 	if c.API == "classic" {
 		p.api = &classicAPI{client: cl}
 	} else {
@@ -140,6 +145,8 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	if q.Type == "" {
 		q.Type = posture.MobileDevice
 	}
+	ctx = upstream.WithRequestID(ctx, q.RequestID)
+	// Two requests about the same device are one lookup, which bears the ID of the first.
 	return p.flight.Do(ctx, posture.Query{Identifier: id, Type: q.Type}, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.find(ctx, q.Type, id)
 		if err != nil {
@@ -148,6 +155,12 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 		return p.device(found)
 	})
 }
+
+// Describe implements prometheus.Collector.
+func (p *Provider) Describe(out chan<- *prometheus.Desc) { p.upstream.Describe(out) }
+
+// Collect implements prometheus.Collector.
+func (p *Provider) Collect(out chan<- prometheus.Metric) { p.upstream.Collect(out) }
 
 // find asks for the device types that q may be.
 func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {

@@ -2,6 +2,7 @@ package jamf_test
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -66,13 +67,14 @@ func opened(t *testing.T, c jamf.Config) *jamf.Provider {
 	return provider
 }
 
+// query is one of many: each has its own request ID, which must make no difference.
 func query(t *testing.T, serial string, of posture.DeviceType) posture.Query {
 	t.Helper()
 	id, err := posture.ParseIdentifier(serial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return posture.Query{Identifier: id, Type: of}
+	return posture.Query{Identifier: id, Type: of, RequestID: rand.Text()}
 }
 
 func lookup(t *testing.T, provider posture.Provider, serial string, of posture.DeviceType) (posture.Device, error) {

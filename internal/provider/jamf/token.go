@@ -38,6 +38,7 @@ type tokens struct {
 	id      string
 	secret  config.Secret
 	timeout time.Duration
+	renewed func(error) // is told of every token that was asked for
 
 	flight flight.Group[struct{}, string]
 
@@ -57,7 +58,9 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 		if token := t.cached(); token != "" {
 			return token, nil
 		}
-		return t.fetch(ctx)
+		token, err := t.fetch(ctx)
+		t.renewed(err)
+		return token, err
 	})
 }
 

@@ -75,6 +75,7 @@ func RunHTTP(t *testing.T, h HTTPHarness) {
 		{"connection", connectionFaults},
 		{"one type unknown", oneTypeUnknown},
 		{"waiting", waiting},
+		{"request ID", requestIDs},
 		{"a request that hangs is given up", hangingIsGivenUp},
 	} {
 		t.Run(row.name, func(t *testing.T) {

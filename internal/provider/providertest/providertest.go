@@ -34,8 +34,7 @@ type Device struct {
 // Inventory is one that the suite has to itself, with a provider in front of it.
 type Inventory struct {
 	Provider posture.Provider
-	// Replace makes these devices, and no others, the inventory. It is nil where an inventory cannot
-	// change under an open provider.
+	// Replace makes these devices, and no others, the inventory.
 	Replace func(devices ...Device)
 	// Secrets returns what must not be in any error; may be nil.
 	Secrets func() []string

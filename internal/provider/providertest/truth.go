@@ -274,9 +274,6 @@ func endedContext(t *testing.T, h Harness) {
 
 func nothingIsRemembered(t *testing.T, h Harness) {
 	inventory := h.open(t, mac(serial, "before"), phone(secondSerial))
-	if inventory.Replace == nil {
-		t.Skip("does not apply to this inventory")
-	}
 	inventory.finds(t, serial, posture.Computer)
 	inventory.refuses(t, query(t, thirdSerial, posture.Computer), posture.ErrNotFound)
 	inventory.Replace(mac(serial, "after"), mac(thirdSerial))

@@ -16,6 +16,7 @@ type Report struct {
 	Counts       map[string]int `json:"counts"`
 	MostAtOnce   int            `json:"most_at_once"`
 	TokensIssued int            `json:"tokens_issued"`
+	RequestIDs   []string       `json:"request_ids"` // the X-Request-Id of each request, "" for none
 }
 
 // Failure is a fault and where it happens; without endpoints it happens everywhere.
@@ -59,7 +60,7 @@ func (s *Server) Admin() http.Handler {
 		if violations == nil {
 			violations = []string{}
 		}
-		writeJSON(w, http.StatusOK, Report{violations, s.Counts(), s.MostAtOnce(), s.TokensIssued()})
+		writeJSON(w, http.StatusOK, Report{violations, s.Counts(), s.MostAtOnce(), s.TokensIssued(), s.RequestIDs()})
 	})
 	return mux
 }

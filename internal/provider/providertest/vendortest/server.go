@@ -54,6 +54,7 @@ type Server struct {
 	conns      map[net.Conn]struct{}
 	faults     []*active
 	counts     map[string]int
+	requestIDs []string
 	inFlight   map[string]int
 	now, most  int // requests in flight
 	hanging    int // see Hanging; these are not in flight any more

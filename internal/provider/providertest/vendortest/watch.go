@@ -107,6 +107,13 @@ func sum(numbers map[string]int, names []string) int {
 	return total
 }
 
+// RequestIDs returns the X-Request-Id of every request that has come, in their order; "" for none.
+func (s *Server) RequestIDs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requestIDs)
+}
+
 // Violations returns what clients have done that they must not do.
 func (s *Server) Violations() []string {
 	s.mu.Lock()
@@ -123,6 +130,9 @@ func (s *Server) Violate(format string, args ...any) {
 
 // inspect holds a request to what is asked of the clients of every vendor.
 func (s *Server) inspect(r *http.Request, endpoint string, size int) {
+	s.mu.Lock()
+	s.requestIDs = append(s.requestIDs, strings.Join(r.Header.Values("X-Request-Id"), " and "))
+	s.mu.Unlock()
 	if agent := r.UserAgent(); agent == "" || strings.HasPrefix(agent, "Go-http-client") {
 		s.Violate("%s: the User-Agent is %q, want one that tells who asks", endpoint, agent)
 	}

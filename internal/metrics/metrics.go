@@ -1,0 +1,198 @@
+// Package metrics counts what the daemon does, for Prometheus.
+//
+// No label value comes from a request as it is: whoever can connect must not be able to create series.
+package metrics
+
+import (
+	"crypto/x509"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"step-posture-connector/internal/audit"
+)
+
+// Prefix begins the name of every metric.
+const Prefix = "step_posture_"
+
+// Build says which program this is.
+type Build struct{ Version, Commit string }
+
+// The values of the labels that have few.
+const (
+	allow    = "allow"
+	deny     = "deny"
+	noCode   = "none"
+	other    = "other"
+	answered = "answered"
+	failed   = "failed"
+	success  = "success"
+	failure  = "failure"
+)
+
+// Metrics holds all metrics of a daemon.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	allowed   prometheus.Counter
+	denied    map[string]prometheus.Counter // by code
+	duration  map[string]prometheus.Observer
+	answered  prometheus.Observer
+	failed    prometheus.Observer
+	reloads   *prometheus.CounterVec
+	reloaded  *prometheus.GaugeVec
+	written   prometheus.Counter
+	unwritten prometheus.Counter
+}
+
+// New makes the metrics of a daemon that asks the named provider. Codes are those that an answer can
+// have, and reloads the names of what can be loaded anew. Everything that can be counted is there from
+// the beginning, so that the first time is seen as an increase.
+func New(build Build, provider string, codes, reloads []string) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), denied: map[string]prometheus.Counter{}}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: Prefix + "build_info", Help: "1; the labels say which program this is.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": runtime.Version()},
+	}, func() float64 { return 1 }))
+	// The prefix sets them apart from those of other programs on the same dashboard.
+	prometheus.WrapRegistererWithPrefix(Prefix, m.registry).MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.requests(provider, codes)
+	m.loads(reloads)
+	return m
+}
+
+func (m *Metrics) requests(provider string, codes []string) {
+	decisions := m.counters("decisions_total", "Requests, by the answer. A code other than none says why it was not allow.", "provider", "outcome", "code")
+	m.allowed = decisions.WithLabelValues(provider, allow, noCode)
+	for _, code := range append(codes, other) {
+		m.denied[code] = decisions.WithLabelValues(provider, deny, code)
+	}
+	duration := m.histogram("request_duration_seconds", "Time from the header of a request to the end of its answer.", "outcome")
+	m.duration = map[string]prometheus.Observer{allow: duration.WithLabelValues(allow), deny: duration.WithLabelValues(deny)}
+	lookup := m.histogram("provider_duration_seconds", "Time that a lookup took, failed when it was not answered.", "provider", "result")
+	m.answered, m.failed = lookup.WithLabelValues(provider, answered), lookup.WithLabelValues(provider, failed)
+}
+
+func (m *Metrics) loads(names []string) {
+	m.reloads = m.counters("reloads_total", "Times that files were loaded anew while the daemon ran, or were refused.", "source", "result")
+	m.reloaded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: Prefix + "last_reload_success_timestamp_seconds", Help: "When what is in force was loaded.",
+	}, []string{"source"})
+	m.registry.MustRegister(m.reloaded)
+	for _, name := range names {
+		m.reloads.WithLabelValues(name, success)
+		m.reloads.WithLabelValues(name, failure)
+		m.reloaded.WithLabelValues(name).SetToCurrentTime()
+	}
+	m.written = m.counter("audit_lines_total", "Lines written to the audit log.")
+	m.unwritten = m.counter("audit_failures_total", "Lines that could not be written to the audit log.")
+}
+
+func (m *Metrics) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: Prefix + name, Help: help})
+	m.registry.MustRegister(c)
+	return c
+}
+
+func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: Prefix + name, Help: help}, labels)
+	m.registry.MustRegister(c)
+	return c
+}
+
+func (m *Metrics) histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: Prefix + name, Help: help,
+		// From a lookup in memory to the 9 s within which every request is answered.
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 9},
+	}, labels)
+	m.registry.MustRegister(h)
+	return h
+}
+
+// Observe counts a request.
+func (m *Metrics) Observe(e *audit.Event) {
+	outcome := deny
+	if e.Allowed {
+		outcome = allow
+		m.allowed.Inc()
+	} else {
+		counter, known := m.denied[e.Code]
+		if !known {
+			counter = m.denied[other]
+		}
+		counter.Inc()
+	}
+	m.duration[outcome].Observe(e.Duration.Seconds())
+	switch {
+	case e.ProviderAnswered:
+		m.answered.Observe(e.ProviderTime.Seconds())
+	case e.ProviderErr != nil:
+		m.failed.Observe(e.ProviderTime.Seconds())
+	}
+}
+
+// Reloaded counts that files were loaded anew, or with an error that they were refused.
+func (m *Metrics) Reloaded(name string, err error) {
+	if err != nil {
+		m.reloads.WithLabelValues(name, failure).Inc()
+		return
+	}
+	m.reloads.WithLabelValues(name, success).Inc()
+	m.reloaded.WithLabelValues(name).SetToCurrentTime()
+}
+
+// AuditWritten counts a line of the audit log, or with an error one that is missing there.
+func (m *Metrics) AuditWritten(err error) {
+	if err != nil {
+		m.unwritten.Inc()
+		return
+	}
+	m.written.Inc()
+}
+
+// Register adds the metrics of a provider.
+func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
+
+// Certificate shows when the server certificate in force expires.
+func (m *Metrics) Certificate(leaf func() *x509.Certificate) {
+	m.gauge("certificate_expiry_timestamp_seconds", "When the server certificate expires.", nil, func() float64 {
+		return float64(leaf().NotAfter.Unix())
+	})
+}
+
+// Connections shows how many connections of webhook callers are open, and how many were closed to
+// make room for others.
+func (m *Metrics) Connections(open func() int, evicted func() uint64) {
+	m.gauge("connections", "Open connections of the webhook listener.", nil, func() float64 { return float64(open()) })
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: Prefix + "connections_evicted_total", Help: "Connections that were closed to make room for others.",
+	}, func() float64 { return float64(evicted()) }))
+}
+
+// Check shows a check of /readyz: 1 when it is well.
+func (m *Metrics) Check(name string, ok func() bool) {
+	m.gauge("check_ok", "1 when the check of /readyz is well, 0 when it is degraded or unavailable.", prometheus.Labels{"check": name}, func() float64 {
+		if ok() {
+			return 1
+		}
+		return 0
+	})
+}
+
+func (m *Metrics) gauge(name, help string, labels prometheus.Labels, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: Prefix + name, Help: help, ConstLabels: labels}, value))
+}
+
+// scrapeTimeout is how long the gathering of metrics may take.
+const scrapeTimeout = 10 * time.Second
+
+// Handler answers with all metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: scrapeTimeout, MaxRequestsInFlight: 4})
+}

@@ -1,0 +1,194 @@
+package metrics_test
+
+import (
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/metrics"
+)
+
+func newMetrics() *metrics.Metrics {
+	m := metrics.New(metrics.Build{Version: "v1", Commit: "abc"}, "file", []string{"deviceNotFound", "unavailable"}, []string{"tls", "audit"})
+	m.Certificate(func() *x509.Certificate { return &x509.Certificate{NotAfter: time.Unix(1_800_000_000, 0)} })
+	m.Connections(func() int { return 7 }, func() uint64 { return 3 })
+	m.Check("provider", func() bool { return false })
+	return m
+}
+
+// scrape reads what Prometheus would.
+func scrape(t *testing.T, m *metrics.Metrics) (text string, families map[string]*dto.MetricFamily) {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	m.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	body, err := io.ReadAll(recorder.Body)
+	if err != nil || recorder.Code != http.StatusOK {
+		t.Fatalf("/metrics answered %d: %s", recorder.Code, body)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err = parser.TextToMetricFamilies(strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body), families
+}
+
+func wantSeries(t *testing.T, m *metrics.Metrics, series ...string) {
+	t.Helper()
+	text, _ := scrape(t, m)
+	for _, line := range series {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("/metrics has no line %s", line)
+		}
+	}
+}
+
+// Every series is there before anything has happened: the first time is an increase from 0.
+func TestFromTheBeginning(t *testing.T) {
+	t.Parallel()
+	wantSeries(t, newMetrics(),
+		`step_posture_decisions_total{code="none",outcome="allow",provider="file"} 0`,
+		`step_posture_decisions_total{code="deviceNotFound",outcome="deny",provider="file"} 0`,
+		`step_posture_decisions_total{code="other",outcome="deny",provider="file"} 0`,
+		`step_posture_request_duration_seconds_count{outcome="allow"} 0`,
+		`step_posture_request_duration_seconds_count{outcome="deny"} 0`,
+		`step_posture_provider_duration_seconds_count{provider="file",result="answered"} 0`,
+		`step_posture_provider_duration_seconds_count{provider="file",result="failed"} 0`,
+		`step_posture_reloads_total{result="success",source="tls"} 0`,
+		`step_posture_reloads_total{result="failure",source="audit"} 0`,
+		`step_posture_audit_lines_total 0`,
+		`step_posture_audit_failures_total 0`,
+		`step_posture_certificate_expiry_timestamp_seconds 1.8e+09`,
+		`step_posture_connections 7`,
+		`step_posture_connections_evicted_total 3`,
+		`step_posture_check_ok{check="provider"} 0`,
+	)
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	_, families := scrape(t, newMetrics())
+	var ours []*dto.MetricFamily
+	for name, family := range families {
+		if !strings.HasPrefix(name, metrics.Prefix) {
+			t.Errorf("the metric %s does not begin with %s", name, metrics.Prefix)
+		}
+		if strings.HasPrefix(name, metrics.Prefix+"go_") || strings.HasPrefix(name, metrics.Prefix+"process_") {
+			continue // the library's
+		}
+		ours = append(ours, family)
+	}
+	if families["step_posture_go_goroutines"] == nil || families["step_posture_process_open_fds"] == nil {
+		t.Error("the process itself is not measured")
+	}
+	problems, err := promlint.NewWithMetricFamilies(ours).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("promlint: %s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	m := newMetrics()
+	fault := errors.New("no answer")
+	for _, e := range []*audit.Event{
+		{Allowed: true, Duration: 2 * time.Millisecond, ProviderTime: time.Millisecond, ProviderAnswered: true},
+		{Allowed: true, Duration: 2 * time.Millisecond, ProviderTime: time.Millisecond, ProviderAnswered: true},
+		{Code: "deviceNotFound", Duration: time.Second, ProviderTime: time.Millisecond, ProviderAnswered: true},
+		{Code: "unavailable", Duration: 9 * time.Second, ProviderTime: 8 * time.Second, ProviderErr: fault},
+		{Code: "unavailable", Duration: time.Second, ProviderTime: time.Second}, // the caller left
+		{Code: "unauthenticated"}, // not in the list of codes
+	} {
+		m.Observe(e)
+	}
+	m.Reloaded("tls", nil)
+	m.Reloaded("tls", fault)
+	m.Reloaded("tls", fault)
+	m.AuditWritten(nil)
+	m.AuditWritten(fault)
+	wantSeries(t, m,
+		`step_posture_decisions_total{code="none",outcome="allow",provider="file"} 2`,
+		`step_posture_decisions_total{code="deviceNotFound",outcome="deny",provider="file"} 1`,
+		`step_posture_decisions_total{code="unavailable",outcome="deny",provider="file"} 2`,
+		`step_posture_decisions_total{code="other",outcome="deny",provider="file"} 1`,
+		`step_posture_request_duration_seconds_count{outcome="allow"} 2`,
+		`step_posture_request_duration_seconds_sum{outcome="allow"} 0.004`,
+		`step_posture_request_duration_seconds_count{outcome="deny"} 4`,
+		`step_posture_provider_duration_seconds_count{provider="file",result="answered"} 3`,
+		`step_posture_provider_duration_seconds_count{provider="file",result="failed"} 1`,
+		`step_posture_provider_duration_seconds_sum{provider="file",result="failed"} 8`,
+		`step_posture_reloads_total{result="success",source="tls"} 1`,
+		`step_posture_reloads_total{result="failure",source="tls"} 2`,
+		`step_posture_audit_lines_total 1`,
+		`step_posture_audit_failures_total 1`,
+	)
+}
+
+// Whatever a stranger sends, no series comes into being by it.
+func TestStrangersMakeNoSeries(t *testing.T) {
+	t.Parallel()
+	m := newMetrics()
+	count := func() int {
+		_, families := scrape(t, m)
+		n := 0
+		for _, family := range families {
+			n += len(family.GetMetric())
+		}
+		return n
+	}
+	before := count()
+	for _, hostile := range []string{"x", "y\"} 1\n", strings.Repeat("z", 1000), "\xff"} {
+		m.Observe(&audit.Event{
+			Code: hostile, Identifier: hostile, Mode: hostile, WebhookID: hostile, Provisioner: hostile, RequestID: hostile,
+			Method: hostile, Path: hostile, RemoteAddress: hostile, Reason: hostile, Provider: hostile, Status: len(hostile),
+		})
+	}
+	if after := count(); after != before {
+		t.Errorf("there are %d series, %d before", after, before)
+	}
+	wantSeries(t, m, `step_posture_decisions_total{code="other",outcome="deny",provider="file"} 4`)
+}
+
+func TestRegister(t *testing.T) {
+	t.Parallel()
+	m := newMetrics()
+	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "step_posture_of_a_provider", Help: "x."}, func() float64 { return 5 }))
+	wantSeries(t, m, `step_posture_of_a_provider 5`)
+}
+
+// Every request is counted, so counting must cost nearly nothing.
+func TestObserveAllocatesNothing(t *testing.T) {
+	m := newMetrics()
+	for name, e := range map[string]*audit.Event{
+		"allow": {Allowed: true, ProviderAnswered: true, Duration: time.Millisecond, ProviderTime: time.Microsecond},
+		"deny":  {Code: "deviceNotFound", ProviderAnswered: true, Duration: time.Millisecond, ProviderTime: time.Microsecond},
+	} {
+		if n := testing.AllocsPerRun(100, func() { m.Observe(e) }); n != 0 {
+			t.Errorf("%s: %v allocations, want none", name, n)
+		}
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	m := newMetrics()
+	e := &audit.Event{Allowed: true, ProviderAnswered: true, Duration: time.Millisecond, ProviderTime: time.Microsecond}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Observe(e)
+	}
+}

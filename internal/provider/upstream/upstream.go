@@ -1,0 +1,121 @@
+// Package upstream marks and counts the requests that a provider makes of its vendor's server.
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	prefix     = "step_posture_"
+	noAnswer   = "none"
+	unknown    = "other"
+	requestID  = "X-Request-Id"
+	success    = "success"
+	failure    = "failure"
+	namespaced = prefix + "upstream_"
+)
+
+type requestIDKey struct{}
+
+// WithRequestID has every request that is made with the returned context bear an ID as X-Request-Id,
+// so that one order can be followed from step-ca's log to ours to the vendor's. It marks requests and
+// decides nothing; that is all that a context carries here.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	// It came from outside, and was cleaned there; it is not put into a header unless it was.
+	if !regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`).MatchString(id) {
+		return ctx
+	}
+	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+// Upstream is an http.RoundTripper in front of another, and a prometheus.Collector of what went through.
+// A provider embeds it and so is one too, and the daemon shows what it collects.
+type Upstream struct {
+	requests *prometheus.CounterVec
+	duration prometheus.Histogram
+	renewals *prometheus.CounterVec
+}
+
+// New makes an Upstream.
+func New() *Upstream {
+	u := &Upstream{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: namespaced + "requests_total", Help: "Requests to the provider's server, by the status of the answer; none when there was no answer.",
+		}, []string{"status"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: namespaced + "duration_seconds", Help: "Time until the provider's server answered, or it was given up.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 9},
+		}),
+		renewals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: prefix + "token_renewals_total", Help: "Times that a token was asked for.",
+		}, []string{"result"}),
+	}
+	// There from the beginning, so that the first time is seen as an increase.
+	for _, status := range []string{"200", "401", "403", "429", "500", "503", noAnswer} {
+		u.requests.WithLabelValues(status)
+	}
+	u.renewals.WithLabelValues(success)
+	u.renewals.WithLabelValues(failure)
+	return u
+}
+
+// Describe implements prometheus.Collector.
+func (u *Upstream) Describe(out chan<- *prometheus.Desc) {
+	u.requests.Describe(out)
+	u.duration.Describe(out)
+	u.renewals.Describe(out)
+}
+
+// Collect implements prometheus.Collector.
+func (u *Upstream) Collect(out chan<- prometheus.Metric) {
+	u.requests.Collect(out)
+	u.duration.Collect(out)
+	u.renewals.Collect(out)
+}
+
+// TokenRenewed counts that a token was asked for, in vain where there is an error.
+func (u *Upstream) TokenRenewed(err error) {
+	result := success
+	if err != nil {
+		result = failure
+	}
+	u.renewals.WithLabelValues(result).Inc()
+}
+
+// Transport marks and counts the requests that next carries out.
+func (u *Upstream) Transport(next http.RoundTripper) http.RoundTripper { return &transport{u, next} }
+
+type transport struct {
+	*Upstream
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if id, ok := request.Context().Value(requestIDKey{}).(string); ok {
+		request = request.Clone(request.Context()) // the caller's must stay as it is
+		request.Header.Set(requestID, id)
+	}
+	begin := time.Now()
+	response, err := t.next.RoundTrip(request)
+	t.duration.Observe(time.Since(begin).Seconds())
+	t.requests.WithLabelValues(status(response)).Inc()
+	return response, err //nolint:wrapcheck // http.Client wraps it
+}
+
+// status is bounded: a server must not be able to create series.
+func status(response *http.Response) string {
+	switch {
+	case response == nil:
+		return noAnswer
+	case http.StatusText(response.StatusCode) == "":
+		return unknown
+	}
+	return strconv.Itoa(response.StatusCode)
+}
