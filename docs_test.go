@@ -31,9 +31,10 @@ func TestDocumentation(t *testing.T) {
 		"variables of docs/configuration.md":      {matches(t, "docs/configuration.md", "(?m)^\\| `([A-Z_]+)`"), variables},
 		"variables of docs/providers":             {inProviders(t, "(?m)^\\| `([A-Z_]+)`"), provider.Variables()},
 		"variables of .env.example":               {matches(t, ".env.example", `(?m)^#?([A-Z_]+)=`), variables},
-		"variables of docker/docker-compose.yml":  {matches(t, "docker/docker-compose.yml", `(?m)^ {6}(?:# )?([A-Z_]+): \S+$`), variables},
+		"variables of docker/…existing-ca.yml":    {matches(t, "docker/docker-compose.existing-ca.yml", `(?m)^ {6}(?:# )?([A-Z_]+): \S+$`), variables},
 		"codes of README.md":                      {matches(t, "README.md", "(?m)^\\| `([a-z][A-Za-z]+)` \\| \\d"), codes},
-		"keys of docs/logging.md":                 {matches(t, "docs/logging.md", "(?m)^\\| `([a-z-]+)`"), keys},
+		"keys of docs/logging.md":                 {inSection(t, "docs/logging.md", "## Keys", "(?m)^\\| `([a-z-]+)`"), keys},
+		"audit keys of docs/logging.md":           {inSection(t, "docs/logging.md", "## The audit log", "(?m)^\\| `([a-z_]+)`"), tags(t, "internal/audit/trail.go")},
 		"make commands of README.md and Makefile": {matches(t, "README.md", "(?:(?m)^|`)make ([a-z0-9-]+)"), targets},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,6 +186,27 @@ func constants(t *testing.T, directory, pattern string) []string {
 		})
 	}
 	return values
+}
+
+// tags returns the names that a struct of a source file has in JSON.
+func tags(t *testing.T, path string) []string {
+	t.Helper()
+	return matches(t, path, "`json:\"([a-z_]+)\"`")
+}
+
+// inSection returns what the first group of a pattern finds between a heading and the next one.
+func inSection(t *testing.T, path, heading, pattern string) []string {
+	t.Helper()
+	_, section, found := strings.Cut(read(t, path), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no %s", path, heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var all []string
+	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(section, -1) {
+		all = append(all, match[1])
+	}
+	return all
 }
 
 // inProviders returns what the first group of a pattern finds in the documents about providers.

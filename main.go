@@ -40,6 +40,7 @@ func run() int {
 		Stderr:  os.Stderr,
 		Version: version,
 		Commit:  revision(),
+		Settle:  settle,
 	})
 }
 

@@ -46,12 +46,32 @@ func order(identifier string) []byte {
 // send signs a body and posts it; an error is one of the connection.
 func (s *signer) send(t *testing.T, body []byte) (status int, text string, err error) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.address+"/webhook/device-attest", bytes.NewReader(body))
+	return s.sendAs(t, body, "")
+}
+
+// sendAs is send with a request ID.
+func (s *signer) sendAs(t *testing.T, body []byte, requestID string) (status int, text string, err error) {
+	t.Helper()
+	return s.post(t, "/webhook/device-attest", body, requestID)
+}
+
+// sendMode is send about a device of a type.
+func (s *signer) sendMode(t *testing.T, serial, mode string) (status int, text string, err error) {
+	t.Helper()
+	return s.post(t, "/webhook/device-attest?mode="+mode, order(serial), "")
+}
+
+func (s *signer) post(t *testing.T, path string, body []byte, requestID string) (status int, text string, err error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.address+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write(body)
+	if requestID != "" {
+		request.Header.Set("X-Request-Id", requestID)
+	}
 	request.Header.Set("X-Smallstep-Webhook-ID", s.id)
 	request.Header.Set("X-Smallstep-Signature", hex.EncodeToString(mac.Sum(nil)))
 	response, err := s.client.Do(request)

@@ -35,6 +35,9 @@ const (
 	testSecret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" // #nosec G101 -- made for the tests
 )
 
+// freeHealth as HEALTH_ADDRESS has startDaemon choose one.
+const freeHealth = "free"
+
 // environment is what a test sets; it starts from a configuration that works.
 type environment map[string]string
 
@@ -49,6 +52,7 @@ func workingEnvironment(t *testing.T, p *pki) environment {
 		"WEBHOOK_IDS":     testID,
 		"WEBHOOK_SECRETS": testSecret,
 		"BIND_ADDRESS":    "127.0.0.1",
+		"HEALTH_ADDRESS":  "off", // else all would want the same
 	}
 }
 
@@ -104,6 +108,8 @@ func runOnce(t *testing.T, env environment, directory string, args ...string) re
 // process is a running daemon.
 type process struct {
 	address string // host:port
+	health  string // host:port, where the daemon was started with health "free"
+	roots   *pki   // whose certificate it has, where a test has several
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed when the process is gone and all it wrote was read
 
@@ -112,12 +118,20 @@ type process struct {
 }
 
 // startDaemon starts the daemon on a port that was free a moment ago, and waits until it listens.
-func startDaemon(t *testing.T, env environment) *process {
+func startDaemon(t *testing.T, env environment, changes ...func(*exec.Cmd)) *process {
 	t.Helper()
 	for {
 		p := &process{address: freeAddress(t), ended: make(chan struct{})}
 		_, port, _ := net.SplitHostPort(p.address)
-		p.cmd = program(t, env.with("PORT", port))
+		env := env.with("PORT", port)
+		if env["HEALTH_ADDRESS"] == freeHealth {
+			p.health = freeAddress(t)
+			env["HEALTH_ADDRESS"] = p.health
+		}
+		p.cmd = program(t, env)
+		for _, change := range changes {
+			change(p.cmd)
+		}
 		stderr, err := p.cmd.StderrPipe()
 		if err != nil {
 			t.Fatal(err)

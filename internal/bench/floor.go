@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,14 +33,16 @@ func serveFloor(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
-	pair, err := tls.LoadX509KeyPair(files.certificate(), files.key())
+	identity := server.NewTLS(server.Files{Certificate: files.certificate(), PrivateKey: files.key()}, nil)
+	take, err := identity.Load(time.Now())
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
+	take()
 	s := &http.Server{
 		Addr:              address,
 		Handler:           floorHandler(secret),
-		TLSConfig:         server.TLS{Pair: &pair}.Config(),
+		TLSConfig:         identity.Config(),
 		ReadHeaderTimeout: floorHeaderTimeout,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })

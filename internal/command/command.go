@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
@@ -30,6 +33,8 @@ type Process struct {
 	Stderr  io.Writer
 	Version string
 	Commit  string
+	// Settle is called when the daemon begins. What it returns asks, with each signal, for a reload.
+	Settle func() (hangups <-chan os.Signal)
 }
 
 // exit ends a command with a code; the error, where there is one, was not yet told.
@@ -46,6 +51,9 @@ func (e *exit) Error() string {
 }
 
 func (e *exit) Unwrap() error { return e.err }
+
+// headline stands above the problems of a configuration.
+const headline = "configuration:"
 
 func failed(err error) error { return &exit{ExitError, err} }
 
@@ -75,9 +83,8 @@ func root(p *Process) *cobra.Command {
 			"it looks the attested device up in an inventory and allows or denies the certificate.\n\n" +
 			"It is configured by environment variables, which may stand in an env file.\n" +
 			"Without a command it runs the daemon.",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	c.SetArgs(p.Args)
 	c.SetOut(p.Stdout)
@@ -85,21 +92,49 @@ func root(p *Process) *cobra.Command {
 	c.PersistentFlags().StringVar(&envFile, "env-file", config.DefaultEnvFile,
 		"file with environment variables; what the environment sets wins")
 
-	load := func() (*daemon.Daemon, error) {
+	c.SetFlagErrorFunc(suggestFlag)
+
+	environ := func() (map[string]string, error) {
 		environ, err := config.Environ(p.Environ, envFile, c.PersistentFlags().Changed("env-file"))
 		if err != nil {
 			return nil, failed(fmt.Errorf("configuration: %w", err))
 		}
+		return environ, nil
+	}
+	load := func() (*daemon.Daemon, error) {
+		environ, err := environ()
+		if err != nil {
+			return nil, err
+		}
 		d, err := daemon.Load(environ)
 		if err != nil {
-			return nil, failed(fmt.Errorf("configuration:\n%w", err))
+			return nil, failed(fmt.Errorf("%s\n%w", headline, err))
 		}
 		return d, nil
 	}
-	serve := serveCommand(load)
+	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(load), versionCommand(p))
+	c.AddCommand(serve, checkCommand(load), lookupCommand(load), healthcheckCommand(environ), versionCommand(p))
 	return c
+}
+
+// suggestFlag adds to the error about a flag that does not exist the one that was probably meant.
+func suggestFlag(c *cobra.Command, err error) error {
+	unknown := (*pflag.NotExistError)(nil)
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	const near = 3 // edits
+	best, distance := "", near
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := levenshtein.ComputeDistance(unknown.GetSpecifiedName(), f.Name); d < distance {
+			best, distance = f.Name, d
+		}
+	})
+	if best == "" {
+		return err
+	}
+	return fmt.Errorf("%w\n\nDid you mean this?\n\t--%s\n", err, best) //nolint:revive,staticcheck // as cobra suggests commands
 }
 
 // loader loads the configuration that the command line names.

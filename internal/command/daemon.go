@@ -1,25 +1,39 @@
 package command
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"step-posture-connector/internal/daemon"
+	"step-posture-connector/internal/metrics"
 )
 
-func serveCommand(load loader) *cobra.Command {
+func serveCommand(p *Process, load loader) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon (what happens without a command)",
 		Long: "serve answers step-ca's webhooks on PORT until SIGTERM or SIGINT. Then it closes the listener,\n" +
 			"finishes the requests under way within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
-			"A second signal ends it at once.",
+			"A second signal ends it at once.\n\n" +
+			"It notices by itself when the files of its certificate, the client CA or the inventory change;\n" +
+			"SIGHUP has it load them now, and open the audit log anew. It answers questions about its health\n" +
+			"on HEALTH_ADDRESS.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			process := daemon.Process{
+				Build:   metrics.Build{Version: p.Version, Commit: p.Commit},
+				Hangups: p.Settle(),
+			}
 			d, err := load()
 			if err != nil {
 				return err
 			}
-			if err := d.Serve(c.Context(), d.Logger(c.ErrOrStderr())); err != nil {
+			if err := d.Serve(c.Context(), d.Logger(c.ErrOrStderr()), process); err != nil {
 				return failed(err)
 			}
 			return nil
@@ -28,29 +42,88 @@ func serveCommand(load loader) *cobra.Command {
 }
 
 func checkCommand(load loader) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check configuration and provider, and print what was found",
 		Long: "check loads and validates the whole configuration, opens the provider and contacts it once.\n" +
-			"It opens no port, so it can run beside the daemon. Exit status: 0 all is well, 1 something is wrong.",
+			"It opens no port, so it can run beside the daemon. Run it before each start with a changed configuration.\n" +
+			"Exit status: 0 all is well, though there may be warnings; 1 something is wrong.",
+		Example: "  step-posture-connector check\n" +
+			"  step-posture-connector check --json | jq .warnings",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := load()
-			if err != nil {
-				return err
+			r, err := check(c, load)
+			write := r.print
+			if asJSON {
+				write = r.encode
 			}
-			found, err := d.Check(c.Context())
-			if err != nil {
-				return failed(err)
+			if errWrite := write(c.OutOrStdout()); errWrite != nil {
+				err = errors.Join(err, failed(errWrite))
 			}
-			for _, warning := range d.Warnings {
-				_, _ = fmt.Fprintln(c.OutOrStdout(), "warning:", warning)
-			}
-			for _, line := range append(d.Describe(), found) {
-				_, _ = fmt.Fprintln(c.OutOrStdout(), line)
-			}
-			_, _ = fmt.Fprintln(c.OutOrStdout(), "ok")
-			return nil
+			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// report is what check prints.
+type report struct {
+	OK       bool     `json:"ok"`
+	Found    []string `json:"found"`
+	Warnings []string `json:"warnings"`
+	Problems []string `json:"problems"`
+}
+
+// check returns an error besides where something is wrong, for standard error.
+func check(c *cobra.Command, load loader) (report, error) {
+	r := report{Found: []string{}, Warnings: []string{}, Problems: []string{}}
+	d, err := load()
+	if err != nil {
+		r.problems(err)
+		return r, err
+	}
+	found, err := d.Check(c.Context())
+	r.Warnings = append(r.Warnings, d.Warnings...)
+	if err != nil {
+		r.problems(err)
+		return r, failed(err)
+	}
+	r.OK, r.Found = true, append(d.Describe(), found)
+	return r, nil
+}
+
+// problems takes the lines of an error apart, of which each is about one thing.
+func (r *report) problems(err error) {
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSpace(line)
+		if warning, is := strings.CutPrefix(line, "warning: "); is {
+			r.Warnings = append(r.Warnings, warning)
+		} else if line != headline {
+			r.Problems = append(r.Problems, line)
+		}
+	}
+}
+
+// encode writes the report as one JSON object.
+func (r report) encode(out io.Writer) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(r) //nolint:wrapcheck // it says what it is about
+}
+
+// print writes the report for people, but what is wrong: that goes to standard error.
+func (r report) print(out io.Writer) error {
+	if !r.OK {
+		return nil
+	}
+	for _, warning := range r.Warnings {
+		_, _ = fmt.Fprintln(out, "warning:", warning)
+	}
+	for _, line := range r.Found {
+		_, _ = fmt.Fprintln(out, line)
+	}
+	_, err := fmt.Fprintln(out, "ok")
+	return err //nolint:wrapcheck // it says what it is about
 }

@@ -4,12 +4,9 @@ package daemon
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/webhook"
 )
@@ -32,86 +30,47 @@ type Daemon struct {
 	Warnings []string
 
 	config  config.Config
-	tls     server.TLS
+	tls     *server.TLS
 	decider posture.Decider
+	now     func() time.Time
+
+	// The files that are taken into force again when they change.
+	identitySet, inventorySet *reload.Set
+	// Whether HEALTH_ADDRESS was set, and is not only the default.
+	healthWanted bool
 }
 
 // Load loads and validates the whole configuration and opens the provider. It opens no port.
 // Its error has one line for each thing that is wrong, not only for the first.
 func Load(environ map[string]string) (*Daemon, error) {
 	c, problems := config.Load(environ)
-	d := &Daemon{config: c}
-	pair, err := server.LoadPair(string(c.TLSCertPath), string(c.TLSKeyPath), time.Now())
-	problems = append(problems, describe(err)...)
-	d.tls.Pair = pair
-	if bool(c.EnableMTLS) && c.TLSCAPath != "" {
-		pool, err := server.LoadClientCAs(string(c.TLSCAPath))
-		problems = append(problems, describe(err)...)
-		d.tls.ClientCAs, d.tls.AllowedNames = pool, c.MTLSAllowedNames
+	d := &Daemon{config: c, now: time.Now, healthWanted: environ["HEALTH_ADDRESS"] != ""}
+	files := server.Files{Certificate: string(c.TLSCertPath), PrivateKey: string(c.TLSKeyPath)}
+	if c.EnableMTLS {
+		files.ClientCA = string(c.TLSCAPath)
 	}
+	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA)
+	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
+	identity, err := d.tls.Load(d.now())
+	problems = append(problems, describe(err)...)
+	d.inventorySet = reload.NewSet(inventoryFiles, provider.Files(c.Provider, environ)...)
 	decider, warnings, err := provider.Open(c.Provider, environ)
 	problems = append(problems, describe(err)...)
+	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
+		problems = append(problems, auditProblem(err))
+	}
 	problems = unique(problems) // a variable that two parts read is wrong for both
 	unknown := config.Unknown(environ, append(config.Names[config.Config](), provider.Variables()...))
 	if len(problems) > 0 {
 		return nil, &broken{problems, unknown}
 	}
+	identity()
 	d.decider = decider
 	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
-	if len(names(d.tls.Pair.Leaf)) == 0 {
+	if len(names(d.tls.Leaf())) == 0 {
 		d.Warnings = append(d.Warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
 	}
 	return d, nil
-}
-
-func unique(problems config.Problems) config.Problems {
-	var kept config.Problems
-	for _, p := range problems {
-		if !slices.Contains(kept, p) {
-			kept = append(kept, p)
-		}
-	}
-	return kept
-}
-
-// broken is a configuration that cannot be used. A variable that is not set may only have been
-// misspelled, so what is unknown is told too.
-type broken struct {
-	problems config.Problems
-	unknown  []string
-}
-
-func (b *broken) Error() string {
-	lines := []string{b.problems.Error()}
-	for _, warning := range b.unknown {
-		lines = append(lines, "warning: "+warning)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// describe names the variable to which an error belongs.
-func describe(err error) config.Problems {
-	var problems config.Problems
-	var inFile *server.FileError
-	var several interface{ Unwrap() []error }
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &problems):
-		return problems
-	case errors.As(err, &several):
-		for _, one := range several.Unwrap() {
-			problems = append(problems, describe(one)...)
-		}
-		return problems
-	case errors.As(err, &inFile):
-		variable := map[server.Role]string{
-			server.Certificate: "TLS_CERT_PATH", server.PrivateKey: "TLS_KEY_PATH", server.ClientCA: "TLS_CA_PATH",
-		}[inFile.Role]
-		return config.Problems{{Variable: variable, Text: err.Error()}}
-	default:
-		return config.Problems{{Variable: "PROVIDER", Text: err.Error()}}
-	}
 }
 
 // Check contacts the inventory once and says what it found.
@@ -132,7 +91,6 @@ func (d *Daemon) Check(ctx context.Context) (found string, err error) {
 
 // Describe says what was loaded, a line for each thing that an operator wants to be sure of.
 func (d *Daemon) Describe() []string {
-	leaf := d.tls.Pair.Leaf
 	clients := "any client may connect; requests are authenticated by their signature"
 	if d.config.EnableMTLS {
 		clients = "clients need a certificate of the CA in " + string(d.config.TLSCAPath)
@@ -141,10 +99,15 @@ func (d *Daemon) Describe() []string {
 		}
 	}
 	return []string{
-		fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339)),
+		d.describeCertificate(),
 		"client certificates: " + clients,
 		fmt.Sprintf("webhooks: %d", len(d.config.WebhookIDs)),
 	}
+}
+
+func (d *Daemon) describeCertificate() string {
+	leaf := d.tls.Leaf()
+	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // names are the names for which step-ca would accept a server certificate.
@@ -156,71 +119,17 @@ func names(leaf *x509.Certificate) []string {
 	return found
 }
 
+// Provider is the name of the provider.
+func (d *Daemon) Provider() string { return d.decider.Name }
+
+// TypeOf is the type of device that q is understood to ask for.
+func (d *Daemon) TypeOf(q posture.Query) posture.DeviceType { return d.decider.TypeOf(q) }
+
 // Decide makes the decision that the webhook would make about a device.
 func (d *Daemon) Decide(ctx context.Context, q posture.Query) (posture.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, webhook.Budget)
 	defer cancel()
 	return d.decider.Decide(ctx, q) //nolint:wrapcheck // the error says what it is about
-}
-
-// Serve answers webhook calls until ctx is done; see server.Server for how it ends.
-func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger) error {
-	found, err := d.Check(ctx)
-	if err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return nil // told to end before it began
-	}
-	address := net.JoinHostPort(string(d.config.BindAddress), strconv.Itoa(int(d.config.Port)))
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("BIND_ADDRESS, PORT: %w", err)
-	}
-	complaints := log.WriterLevel(logrus.DebugLevel)
-	defer complaints.Close() //nolint:errcheck // an in-memory pipe
-	wanted := int(d.config.MaxConnections)
-	limit := server.Affordable(wanted)
-	if limit < wanted {
-		d.Warnings = append(d.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the process may open so few files that only %d are held; raise the limit of open files", wanted, limit))
-	}
-	s := server.New(d.handler(log), d.tls.Config(), limit, complaints)
-	d.announce(log, append(d.Describe(), found), listener.Addr())
-	if err := s.Serve(ctx, listener); err != nil {
-		return err //nolint:wrapcheck // the error says what it is about
-	}
-	log.Info("stopped; every request was answered")
-	return nil
-}
-
-func (d *Daemon) handler(log logrus.FieldLogger) *webhook.Handler {
-	secrets := d.config.WebhookSecrets.List()
-	hooks := make([]webhook.Webhook, len(secrets))
-	for i, id := range d.config.WebhookIDs {
-		hooks[i] = webhook.Webhook{ID: id, Secret: secrets[i].Reveal()}
-	}
-	return &webhook.Handler{
-		Authenticator: webhook.NewAuthenticator(hooks),
-		Decider:       d.decider,
-		Tolerance:     d.config.TimestampTolerance.Seconds(),
-		Log:           log,
-		Now:           time.Now,
-		Trust:         server.Trust,
-	}
-}
-
-// announce says at start what an operator wants to be sure of.
-func (d *Daemon) announce(log logrus.FieldLogger, facts []string, address net.Addr) {
-	for _, warning := range d.Warnings {
-		log.Warn(warning)
-	}
-	for _, fact := range facts {
-		log.Info(fact)
-	}
-	if timeout := d.config.Timeout.Seconds(); timeout >= webhook.Budget {
-		log.Infof("TIMEOUT is %s, but every request is answered within %s, because step-ca waits no longer than 10s", timeout, webhook.Budget)
-	}
-	log.Infof("listening on %s", address)
 }
 
 // Logger makes the daemon's logger as the configuration asks for it.

@@ -153,9 +153,9 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 			[]string{
 				"WEBHOOK_IDS: entry 1 is not a UUID" + acceptedIDs,
 				`PORT: "0" is not accepted; accepted: a whole number from 1 to 65535`,
-				"TLS_CERT_PATH: TLS certificate DIR/none.crt: no such file or directory",
-				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory",
-				"TLS_CA_PATH: client CA bundle DIR/none.crt: no such file or directory",
+				"TLS_CERT_PATH: TLS certificate DIR/none.crt: no such file or directory" + there,
+				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory" + there,
+				"TLS_CA_PATH: client CA bundle DIR/none.crt: no such file or directory" + there,
 				"FILE_PATH: not set; accepted: the path of the inventory file",
 				`FILE_TYPE: "xml" is not accepted; accepted: csv or json`,
 			},
@@ -165,7 +165,7 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 			map[string]string{"TLS_CERT_PATH": "DIR/none.crt", "TLS_KEY_PATH": ""},
 			[]string{
 				"TLS_KEY_PATH: not set" + acceptedKey,
-				"TLS_CERT_PATH: TLS certificate DIR/none.crt: no such file or directory",
+				"TLS_CERT_PATH: TLS certificate DIR/none.crt: no such file or directory" + there,
 			},
 		},
 		{
@@ -173,13 +173,13 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 			map[string]string{"TLS_CERT_PATH": "", "TLS_KEY_PATH": "DIR/none.key"},
 			[]string{
 				"TLS_CERT_PATH: not set" + acceptedCert,
-				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory",
+				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory" + there,
 			},
 		},
 		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
 		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
 		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
-		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory"}},
+		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that is there and that the user may read as whom the program runs"}},
 		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},
 		{
 			"a line for each fault of the inventory",

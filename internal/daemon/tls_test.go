@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+// What is accepted in place of a file.
+const (
+	there        = "; accepted: a file that is there; a relative path begins in the folder in which the program starts"
+	aCertificate = "; accepted: a certificate in PEM that is valid now, leaf first; `step ca renew` renews one"
+	aKey         = "; accepted: the private key in PEM of the certificate in TLS_CERT_PATH, without a password"
+	aBundle      = "; accepted: the certificates in PEM of the CAs that client certificates chain to"
+)
+
 func TestCertificateAndKey(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Truncate(time.Second)
@@ -20,27 +28,27 @@ func TestCertificateAndKey(t *testing.T) {
 		changes map[string]string
 		want    []string
 	}{
-		{"expired", map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/old.key"}, []string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour))}},
-		{"not yet valid", map[string]string{"TLS_CERT_PATH": "DIR/new.crt", "TLS_KEY_PATH": "DIR/new.key"}, []string{certificate + "new.crt: not valid before " + moment(now.Add(time.Hour))}},
-		{"of two pairs", map[string]string{"TLS_KEY_PATH": "DIR/other.key"}, []string{key + "other.key: tls: private key does not match public key (the certificate is the first in DIR/server.crt)"}},
+		{"expired", map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/old.key"}, []string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + aCertificate}},
+		{"not yet valid", map[string]string{"TLS_CERT_PATH": "DIR/new.crt", "TLS_KEY_PATH": "DIR/new.key"}, []string{certificate + "new.crt: not valid before " + moment(now.Add(time.Hour)) + aCertificate}},
+		{"of two pairs", map[string]string{"TLS_KEY_PATH": "DIR/other.key"}, []string{key + "other.key: tls: private key does not match public key (the certificate is the first in DIR/server.crt)" + aKey}},
 		{
 			"swapped",
 			map[string]string{"TLS_CERT_PATH": "DIR/server.key", "TLS_KEY_PATH": "DIR/server.crt"},
-			[]string{certificate + "server.key: there is no PEM certificate in it", key + "server.crt: there is no PEM private key in it"},
+			[]string{certificate + "server.key: there is no PEM certificate in it" + aCertificate, key + "server.crt: there is no PEM private key in it" + aKey},
 		},
-		{"key missing", map[string]string{"TLS_KEY_PATH": "DIR/none.key"}, []string{key + "none.key: no such file or directory"}},
-		{"certificate missing", map[string]string{"TLS_CERT_PATH": "DIR/none.crt"}, []string{certificate + "none.crt: no such file or directory"}},
+		{"key missing", map[string]string{"TLS_KEY_PATH": "DIR/none.key"}, []string{key + "none.key: no such file or directory" + there}},
+		{"certificate missing", map[string]string{"TLS_CERT_PATH": "DIR/none.crt"}, []string{certificate + "none.crt: no such file or directory" + there}},
 		{
 			"expired, and the key missing",
 			map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/none.key"},
-			[]string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)), key + "none.key: no such file or directory"},
+			[]string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + aCertificate, key + "none.key: no such file or directory" + there},
 		},
-		{"a folder", map[string]string{"TLS_KEY_PATH": "DIR"}, []string{strings.TrimSuffix(key, "/") + ": is a directory"}},
-		{"empty files", map[string]string{"TLS_CERT_PATH": "DIR/empty", "TLS_KEY_PATH": "DIR/empty"}, []string{certificate + "empty: there is no PEM certificate in it", key + "empty: there is no PEM private key in it"}},
-		{"CA bundle missing", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/none.crt"}, []string{bundle + "none.crt: no such file or directory"}},
-		{"CA bundle empty", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/empty"}, []string{bundle + "empty: there is no PEM certificate in it"}},
-		{"CA bundle without a certificate", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.key"}, []string{bundle + "server.key: there is no PEM certificate in it"}},
-		{"CA bundle that is DER", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/der"}, []string{bundle + "der: there is no PEM certificate in it"}},
+		{"a folder", map[string]string{"TLS_KEY_PATH": "DIR"}, []string{strings.TrimSuffix(key, "/") + ": is a directory" + aKey}},
+		{"empty files", map[string]string{"TLS_CERT_PATH": "DIR/empty", "TLS_KEY_PATH": "DIR/empty"}, []string{certificate + "empty: there is no PEM certificate in it" + aCertificate, key + "empty: there is no PEM private key in it" + aKey}},
+		{"CA bundle missing", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/none.crt"}, []string{bundle + "none.crt: no such file or directory" + there}},
+		{"CA bundle empty", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/empty"}, []string{bundle + "empty: there is no PEM certificate in it" + aBundle}},
+		{"CA bundle without a certificate", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.key"}, []string{bundle + "server.key: there is no PEM certificate in it" + aBundle}},
+		{"CA bundle that is DER", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/der"}, []string{bundle + "der: there is no PEM certificate in it" + aBundle}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/server"
+)
+
+func unique(problems config.Problems) config.Problems {
+	var kept config.Problems
+	for _, p := range problems {
+		if !slices.Contains(kept, p) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// accepted says what would do in place of a file that did not.
+func accepted(wrong *server.FileError) string {
+	switch {
+	case errors.Is(wrong, fs.ErrNotExist):
+		return "a file that is there; a relative path begins in the folder in which the program starts"
+	case errors.Is(wrong, fs.ErrPermission):
+		return "a file that the user may read as whom the program runs"
+	}
+	return map[server.Role]string{
+		server.Certificate: "a certificate in PEM that is valid now, leaf first; `step ca renew` renews one",
+		server.PrivateKey:  "the private key in PEM of the certificate in TLS_CERT_PATH, without a password",
+		server.ClientCA:    "the certificates in PEM of the CAs that client certificates chain to",
+	}[wrong.Role]
+}
+
+func auditProblem(err error) config.Problem {
+	return config.Problem{Variable: "AUDIT_LOG_PATH", Text: err.Error(), Accepted: "the path of a file that can be appended to"}
+}
+
+// broken is a configuration that cannot be used. A variable that is not set may only have been
+// misspelled, so what is unknown is told too.
+type broken struct {
+	problems config.Problems
+	unknown  []string
+}
+
+func (b *broken) Error() string {
+	lines := []string{b.problems.Error()}
+	for _, warning := range b.unknown {
+		lines = append(lines, "warning: "+warning)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// describe names the variable to which an error belongs.
+func describe(err error) config.Problems {
+	var problems config.Problems
+	var inFile *server.FileError
+	var several interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &problems):
+		return problems
+	case errors.As(err, &several):
+		for _, one := range several.Unwrap() {
+			problems = append(problems, describe(one)...)
+		}
+		return problems
+	case errors.As(err, &inFile):
+		variable := map[server.Role]string{
+			server.Certificate: "TLS_CERT_PATH", server.PrivateKey: "TLS_KEY_PATH", server.ClientCA: "TLS_CA_PATH",
+		}[inFile.Role]
+		return config.Problems{{Variable: variable, Text: err.Error(), Accepted: accepted(inFile)}}
+	default:
+		return config.Problems{{Variable: "PROVIDER", Text: err.Error()}}
+	}
+}

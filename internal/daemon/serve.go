@@ -1,0 +1,215 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/health"
+	"step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/server"
+	"step-posture-connector/internal/systemd"
+	"step-posture-connector/internal/webhook"
+)
+
+// healthConnections is how many connections the health listener holds.
+const healthConnections = 64
+
+// Process is what the daemon needs of the process that it runs in.
+type Process struct {
+	Build metrics.Build
+	// Hangups asks, with each signal, to load all files anew and to open the audit log anew.
+	Hangups <-chan os.Signal
+}
+
+// service is the running daemon.
+type service struct {
+	*Daemon
+	log     *logrus.Logger
+	trail   *audit.Trail // nil without AUDIT_LOG_PATH
+	metrics *metrics.Metrics
+	state   state
+}
+
+// Serve answers webhook calls until ctx is done; see server.Server for how it ends.
+func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process) error {
+	found, err := d.Check(ctx)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return nil // told to end before it began
+	}
+	s := &service{Daemon: d, log: log}
+	if d.config.AuditLogPath != "" {
+		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
+		if err != nil {
+			return fmt.Errorf("configuration:\n%w", auditProblem(err))
+		}
+		defer trail.Close() //nolint:errcheck // each line was written, or its loss was told
+		s.trail = trail
+		s.tellCut(cut)
+	}
+	s.metrics = s.measures(process.Build)
+	listener, healthListener, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	complaints := log.WriterLevel(logrus.DebugLevel)
+	defer complaints.Close() //nolint:errcheck // an in-memory pipe
+	calls := server.New(s.handler(), d.tls, s.affordable(), complaints)
+	s.metrics.Connections(calls.Connections, calls.Evicted)
+	checks := s.checks()
+	for _, c := range checks {
+		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
+	}
+	questions := health.New(checks, s.metrics.Handler())
+
+	// Not the context that ends the daemon: what stands around the requests ends after them.
+	around, endAround := context.WithCancel(context.WithoutCancel(ctx))
+	defer endAround()
+	if healthListener != nil {
+		go s.answerQuestions(around, server.New(questions, nil, healthConnections, complaints), healthListener)
+	}
+	go s.keepUpToDate(around, process.Hangups)
+	go systemd.Watch(around)
+	s.announce(append(d.Describe(), found), listener.Addr(), healthListener)
+	s.tell(systemd.Ready)
+
+	// Readiness fails first, then the listener closes.
+	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer endServing()
+	defer context.AfterFunc(ctx, func() {
+		questions.ShutDown()
+		s.tell(systemd.Stopping)
+		endServing()
+	})()
+	if err := calls.Serve(serving, listener); err != nil {
+		return err //nolint:wrapcheck // the error says what it is about
+	}
+	log.Info("stopped; every request was answered")
+	return nil
+}
+
+// listen opens both ports. The health listener is nil where there is none.
+func (s *service) listen(ctx context.Context) (calls, questions net.Listener, err error) {
+	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))
+	calls, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; set them to an address of this machine and a port that is free", err)
+	}
+	if s.config.HealthAddress.Off() {
+		return calls, nil, nil
+	}
+	questions, err = (&net.ListenConfig{}).Listen(ctx, "tcp", string(s.config.HealthAddress))
+	switch {
+	case err == nil:
+		return calls, questions, nil
+	case !s.healthWanted && errors.Is(err, syscall.EADDRINUSE):
+		// Nobody asked for it: that another program has the port, maybe a second connector, is no
+		// reason to decide nothing.
+		s.Warnings = append(s.Warnings, fmt.Sprintf("HEALTH_ADDRESS: %v; there will be no health checks and no metrics; set it to another address, or to off", err))
+		return calls, nil, nil
+	default:
+		_ = calls.Close()
+		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; set it to another address, or to off", err)
+	}
+}
+
+// affordable is how many connections are held.
+func (s *service) affordable() int {
+	wanted := int(s.config.MaxConnections)
+	limit := server.Affordable(wanted)
+	if limit < wanted {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the process may open so few files that only %d are held; raise the limit of open files", wanted, limit))
+	}
+	return limit
+}
+
+func (s *service) answerQuestions(ctx context.Context, questions *server.Server, listener net.Listener) {
+	if err := questions.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
+		s.log.Errorf("the health listener has ended: %v; webhook calls are answered all the same", err)
+	}
+}
+
+func (s *service) handler() *webhook.Handler {
+	secrets := s.config.WebhookSecrets.List()
+	hooks := make([]webhook.Webhook, len(secrets))
+	for i, id := range s.config.WebhookIDs {
+		hooks[i] = webhook.Webhook{ID: id, Secret: secrets[i].Reveal()}
+	}
+	return &webhook.Handler{
+		Authenticator: webhook.NewAuthenticator(hooks),
+		Decider:       s.decider,
+		Tolerance:     s.config.TimestampTolerance.Seconds(),
+		Now:           s.now,
+		Audit:         s.audit,
+		Record:        s.record,
+		Trust:         server.Trust,
+	}
+}
+
+func (s *service) measures(build metrics.Build) *metrics.Metrics {
+	var codes []string
+	for _, code := range webhook.Codes() {
+		codes = append(codes, string(code))
+	}
+	m := metrics.New(build, s.decider.Name, codes, []string{tlsFiles, inventoryFiles, auditFile})
+	m.Certificate(s.tls.Leaf)
+	if collector, ok := s.decider.Provider.(prometheus.Collector); ok {
+		m.Register(collector)
+	}
+	return m
+}
+
+// audit puts an event on record. What cannot be written is told, and the decision stands: it is in the log.
+func (s *service) audit(e *audit.Event) {
+	if s.trail == nil {
+		return
+	}
+	err := s.trail.Append(e)
+	s.metrics.AuditWritten(err)
+	s.state.set(auditLine, err)
+	if err != nil {
+		s.log.WithField(audit.KeyReference, e.Reference).Errorf("AUDIT_LOG_PATH: this decision is not in the audit log: %v", err)
+	}
+}
+
+func (s *service) record(e *audit.Event) {
+	e.Log(s.log)
+	s.metrics.Observe(e)
+	s.state.observed(e)
+}
+
+// tell tells the service manager how it stands, where there is one that wants to know.
+func (s *service) tell(notify func() error) {
+	if err := notify(); err != nil {
+		s.log.Warnf("systemd could not be told: %v", err)
+	}
+}
+
+// announce says at start what an operator wants to be sure of.
+func (s *service) announce(facts []string, address net.Addr, questions net.Listener) {
+	for _, warning := range s.Warnings {
+		s.log.Warn(warning)
+	}
+	for _, fact := range facts {
+		s.log.Info(fact)
+	}
+	if timeout := s.config.Timeout.Seconds(); timeout >= webhook.Budget {
+		s.log.Infof("TIMEOUT is %s, but every request is answered within %s, because step-ca waits no longer than 10s", timeout, webhook.Budget)
+	}
+	if questions != nil {
+		s.log.Infof("health and metrics on http://%s", questions.Addr())
+	}
+	s.log.Infof("listening on %s", address)
+}

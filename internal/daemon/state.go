@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"cmp"
+	"fmt"
+	"sync"
+	"time"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/health"
+	"step-posture-connector/internal/posture"
+)
+
+// What can be wrong while the daemon decides: the names of its reloads, and two more.
+const (
+	tlsFiles       = "tls"
+	inventoryFiles = "inventory"
+	auditFile      = "audit"      // could not be opened anew
+	auditLine      = "audit line" // the last one could not be written
+	lastLookup     = "lookup"     // the last one that was really made was not answered
+)
+
+// state is what is wrong at present, under these names, without what can be looked at when asked.
+type state struct {
+	mu    sync.Mutex
+	wrong map[string]string
+}
+
+// set notes that something is wrong, or with nil that it is not any more.
+func (s *state) set(name string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.wrong, name)
+		return
+	}
+	if s.wrong == nil {
+		s.wrong = map[string]string{}
+	}
+	s.wrong[name] = audit.Clean(oneLine(err), maxMessage)
+}
+
+// maxMessage is the longest text of an error that is shown, in bytes.
+const maxMessage = 1024
+
+func (s *state) get(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrong[name]
+}
+
+// observed notes whether the provider answers. A caller that left before says nothing about that.
+func (s *state) observed(e *audit.Event) {
+	if e.ProviderErr != nil || e.ProviderAnswered {
+		s.set(lastLookup, e.ProviderErr)
+	}
+}
+
+// checks are what /readyz tells. None of them asks anybody: being checked costs the provider nothing.
+func (s *service) checks() []health.Check {
+	checks := []health.Check{
+		{Name: "certificate", Probe: s.checkCertificate},
+		{Name: "provider", Probe: func() (health.Status, string) {
+			return degraded(s.state.get(lastLookup), "the last lookup was not answered: %s")
+		}},
+	}
+	if _, ok := s.decider.Provider.(posture.Reloader); ok {
+		checks = append(checks, health.Check{Name: "inventory", Probe: func() (health.Status, string) {
+			return degraded(s.state.get(inventoryFiles), "the one loaded before is in force, because the file could not be loaded anew: %s")
+		}})
+	}
+	if s.trail != nil {
+		checks = append(checks, health.Check{Name: "audit", Probe: func() (health.Status, string) {
+			return degraded(cmp.Or(s.state.get(auditLine), s.state.get(auditFile)), "decisions may be missing in the audit log: %s")
+		}})
+	}
+	return checks
+}
+
+func degraded(wrong, format string) (health.Status, string) {
+	if wrong == "" {
+		return health.OK, ""
+	}
+	return health.Degraded, fmt.Sprintf(format, wrong)
+}
+
+func (s *service) checkCertificate() (health.Status, string) {
+	leaf, now := s.tls.Leaf(), s.now()
+	switch {
+	// Fail closed: step-ca accepts neither, so nothing can be served, and that is not "degraded".
+	case now.After(leaf.NotAfter):
+		return health.Unavailable, fmt.Sprintf("the server certificate expired at %s; renew it, the new file is picked up by itself", leaf.NotAfter.UTC().Format(time.RFC3339))
+	case now.Before(leaf.NotBefore):
+		return health.Unavailable, fmt.Sprintf("the server certificate is not valid before %s; check the clock", leaf.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return degraded(s.state.get(tlsFiles), "the files loaded before are in force, because these could not be loaded anew: %s")
+}
