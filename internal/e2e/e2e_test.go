@@ -18,6 +18,8 @@ func TestGate(t *testing.T) {
 		"wrong client name":        testWrongClientName,
 		"client auth disabled":     testClientAuthDisabled,
 		"refused, then added":      testRefusedThenAdded,
+		"broken inventory":         testBrokenInventory,
+		"own certificate renewed":  testOwnCertificateRenewed,
 		"connector down":           testConnectorDown,
 		"another common name":      testAnotherCommonName,
 		"no common name":           testNoCommonName,
@@ -92,24 +94,19 @@ func testClientAuthDisabled(t *testing.T, l *lab) {
 	}
 }
 
-// testRefusedThenAdded: a refusal does not use the order up.
+// testRefusedThenAdded: a refusal does not use the order up, and a device that is
+// added to the file is let in without a restart.
 func testRefusedThenAdded(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{Inventory: `{"devices": []}`, InventoryType: "json"})
 	order := l.order(t, g.DirectoryURL(), knownSerial)
 	cert, err := finalize(t, order)
-	expectProblem(t, cert, err, 401, "urn:ietf:params:acme:error:unauthorized")
+	expectRefused(t, g.Connector(), "deviceNotFound", knownSerial, cert, err)
 	expectReady(t, order)
 
-	if err := g.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.SetInventory(jsonInventory); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	setInventory(t, g, jsonInventory, "loaded anew: 1 devices")
 	cert, err = finalize(t, order)
+	expectEnriched(t, cert, err)
+	cert, err = finalize(t, l.order(t, g.DirectoryURL(), knownSerial))
 	expectEnriched(t, cert, err)
 }
 

@@ -1,8 +1,11 @@
 package e2e_test
 
 import (
+	"context"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +35,7 @@ func TestJamf(t *testing.T) {
 				MutualTLS: api == "pro", AllowedNames: stepca.Name,
 			})
 			t.Run("answers", s.testAnswers)
+			t.Run("followed", s.testFollowed)
 			t.Run("lookup", s.testLookup)
 			t.Run("down, then up", s.testDown)
 			t.Run("refused, then joins", s.testJoins)
@@ -95,6 +99,47 @@ func (s *jamfLab) testAnswers(t *testing.T) {
 			expectReady(t, order)
 		})
 	}
+}
+
+// testFollowed: one order can be followed from step-ca's log to the connector's to
+// the Jamf server, where whatever was asked for its sake bears step-ca's request ID.
+func (s *jamfLab) testFollowed(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
+	defer cancel()
+	seen := len(s.requestIDs(t))
+	for _, test := range []struct {
+		serial   string
+		status   int
+		decision string
+	}{
+		{memberMac, http.StatusOK, "[ALLOW]"},
+		{outsiderMac, http.StatusUnauthorized, "[DENY]"},
+	} {
+		order := s.order(t, "any", test.serial)
+		_, err := finalize(t, order)
+		id, idErr := s.ca.RequestID(ctx, order.FinalizeURL(), test.status)
+		if idErr != nil {
+			t.Fatalf("finalized with %v: %v", err, idErr)
+		}
+		expectLog(t, s.gate.Connector(), test.decision, test.serial, "request-id="+id)
+
+		all := s.requestIDs(t)
+		got := all[seen:]
+		seen = len(all)
+		if len(got) == 0 || slices.ContainsFunc(got, func(received string) bool { return received != id }) {
+			t.Errorf("Jamf has received the request IDs %q, want %q with each", got, id)
+		}
+	}
+}
+
+// requestIDs are those of all requests that Jamf has received.
+func (s *jamfLab) requestIDs(t *testing.T) []string {
+	t.Helper()
+	report, err := s.server.Report(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report.RequestIDs
 }
 
 // testLookup: the administrator learns what the device is not told.

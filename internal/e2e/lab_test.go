@@ -148,7 +148,7 @@ func (l *lab) open(t *testing.T, config gate.Config) *gate.Gate {
 func provisionerName(t *testing.T) string {
 	t.Helper()
 	return strings.ToLower(strings.Map(func(r rune) rune {
-		if strings.ContainsRune("/_, ", r) {
+		if strings.ContainsRune("/_, '", r) {
 			return '-'
 		}
 		return r

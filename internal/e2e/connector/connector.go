@@ -37,11 +37,17 @@ type Config struct {
 	ClientRoots  string
 	AllowedNames string
 	LoggingLevel int
+	// HealthPort is the port of the health listener; 0 switches it off. Several
+	// connectors run side by side.
+	HealthPort int
+	// More are further variables, NAME=value, which win over the others.
+	More []string
 }
 
 // Connector is a running connector.
 type Connector struct {
 	process *process.Process
+	config  Config
 }
 
 // Start runs the connector and returns when it answers. It ends with Stop or
@@ -66,7 +72,7 @@ func Start(ctx context.Context, config Config) (*Connector, error) {
 		}
 		return nil, errors.Join(err, stopErr)
 	}
-	return &Connector{process: p}, nil
+	return &Connector{process: p, config: config}, nil
 }
 
 // Stop asks the connector to end; the error is nil when it exited with 0.
@@ -120,14 +126,17 @@ func (c Config) environment() []string {
 	env := []string{
 		"BIND_ADDRESS=127.0.0.1",
 		"PORT=" + strconv.Itoa(c.Port),
-		// Several connectors run side by side; only the webhook is under test.
-		"HEALTH_ADDRESS=off",
 		"TLS_CERT_PATH=" + c.Certificate,
 		"TLS_KEY_PATH=" + c.Key,
 		"WEBHOOK_IDS=" + strings.Join(ids, ","),
 		"WEBHOOK_SECRETS=" + strings.Join(secrets, ","),
 		"LOGGING_LEVEL=" + strconv.Itoa(c.LoggingLevel),
 	}
+	health := "off"
+	if c.HealthPort != 0 {
+		health = c.health()
+	}
+	env = append(env, "HEALTH_ADDRESS="+health)
 	env = append(env, c.Inventory.environment()...)
 	if c.ClientRoots != "" {
 		env = append(env, "ENABLE_MTLS=1", "TLS_CA_PATH="+c.ClientRoots)
@@ -135,7 +144,7 @@ func (c Config) environment() []string {
 	if c.AllowedNames != "" {
 		env = append(env, "MTLS_ALLOWED_NAMES="+c.AllowedNames)
 	}
-	return env
+	return append(env, c.More...)
 }
 
 // readLeaf returns the DER of the first certificate of a PEM file.

@@ -79,6 +79,10 @@ func (d *Device) authorize(ctx context.Context, ca *acme.Client, uri string) err
 	return errors.New("the CA offers no " + challengeType + " challenge")
 }
 
+// FinalizeURL is where the certificate is asked for. It names the order, also in
+// the CA's log.
+func (o *Order) FinalizeURL() string { return o.final }
+
 // Finalize asks for the certificate. After a refusal it may be called again:
 // step-ca keeps the order ready until it expires.
 func (o *Order) Finalize(ctx context.Context) (*x509.Certificate, error) {

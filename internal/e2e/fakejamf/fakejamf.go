@@ -65,6 +65,8 @@ type Report struct {
 	Violations []string `json:"violations"`
 	// Counts are the requests to each endpoint.
 	Counts map[string]int `json:"counts"`
+	// RequestIDs are the X-Request-Id of each request, in their order; "" for none.
+	RequestIDs []string `json:"request_ids"`
 }
 
 // Config says what to run.

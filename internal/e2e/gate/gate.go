@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"step-posture-connector/internal/e2e/connector"
@@ -81,6 +83,9 @@ type Config struct {
 	MutualTLS    bool
 	AllowedNames string // MTLS_ALLOWED_NAMES
 	LoggingLevel int
+	Health       bool     // whether the connector has a health listener
+	Relayed      bool     // whether CutConnections is wanted
+	More         []string // further variables of the connector, NAME=value
 	// DisableTLSClientAuth is a setting of the webhook in the CA.
 	DisableTLSClientAuth bool
 }
@@ -91,6 +96,9 @@ type Gate struct {
 	entrances     []*entrance
 	inventoryPath string
 	config        connector.Config
+	health        bool
+	relayed       bool
+	relay         *relay // nil unless relayed
 	connector     *connector.Connector
 }
 
@@ -112,7 +120,10 @@ func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 			Dir:          config.Dir,
 			AllowedNames: config.AllowedNames,
 			LoggingLevel: config.LoggingLevel,
+			More:         config.More,
 		},
+		health:  config.Health,
+		relayed: config.Relayed,
 	}
 	if config.MutualTLS {
 		g.config.ClientRoots = ca.RootPath()
@@ -171,6 +182,11 @@ func (g *Gate) Start(ctx context.Context) error {
 	return process.RetryPort(ctx, func(ctx context.Context, port int) error {
 		g.config.Port = port
 		g.config.Webhooks = nil
+		if g.relayed {
+			if err := g.relayTo(ctx, port); err != nil {
+				return err
+			}
+		}
 		for _, e := range g.entrances {
 			if err := g.pointWebhook(ctx, e); err != nil {
 				return err
@@ -178,6 +194,11 @@ func (g *Gate) Start(ctx context.Context) error {
 			g.config.Webhooks = append(g.config.Webhooks, *e.credentials)
 		}
 		var err error
+		if g.health {
+			if g.config.HealthPort, err = process.FreePort(ctx); err != nil {
+				return err
+			}
+		}
 		g.connector, err = connector.Start(ctx, g.config)
 		return err
 	})
@@ -207,15 +228,39 @@ func (g *Gate) Close() error {
 	if g.connector == nil {
 		return errors.New("the gate is not open")
 	}
-	return g.connector.Stop()
+	err := g.connector.Stop()
+	if g.relayed {
+		err = errors.Join(err, g.relay.close())
+	}
+	return err
 }
 
-// SetInventory writes the inventory file, which a connector reads when it starts.
+// SetInventory replaces the inventory file, by rename as the documentation has it.
 func (g *Gate) SetInventory(content string) error {
-	if err := os.WriteFile(g.inventoryPath, []byte(content), 0o600); err != nil {
+	next := g.inventoryPath + ".new"
+	if err := os.WriteFile(next, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
+	if err := os.Rename(next, g.inventoryPath); err != nil {
+		return fmt.Errorf("replace inventory: %w", err)
+	}
 	return nil
+}
+
+// Renew has the CA renew the connector's own certificate, in place, as an
+// operator's timer does; rekey gives it a new key too.
+func (g *Gate) Renew(ctx context.Context, rekey bool) error {
+	return g.ca.RenewServer(ctx, g.config.Certificate, g.config.Key, rekey)
+}
+
+// Certificate is the file of the connector's own certificate.
+func (g *Gate) Certificate() string { return g.config.Certificate }
+
+// Run has the connector's program carry out a command with further variables.
+func (g *Gate) Run(ctx context.Context, more []string, args ...string) (process.Result, error) {
+	config := g.config
+	config.More = append(slices.Clone(config.More), more...)
+	return connector.Run(ctx, config, args...)
 }
 
 // Connector is the running connector.
@@ -223,7 +268,11 @@ func (g *Gate) Connector() *connector.Connector { return g.connector }
 
 // URL is the webhook's address.
 func (g *Gate) URL() string {
-	return "https://127.0.0.1:" + strconv.Itoa(g.config.Port) + "/webhook/device-attest"
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(g.config.Port))
+	if g.relayed {
+		address = g.relay.listener.Addr().String()
+	}
+	return "https://" + address + "/webhook/device-attest"
 }
 
 // DirectoryURL is where a device begins that asks for a certificate.

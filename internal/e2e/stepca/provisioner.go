@@ -126,6 +126,18 @@ func (ca *CA) IssueServer(ctx context.Context, dir string, key KeyType) (certPat
 	return certPath, keyPath, nil
 }
 
+// RenewServer has the running CA renew a certificate that it issued, as the step
+// client does when its time has come, and write it where it is; rekey also
+// replaces the key.
+func (ca *CA) RenewServer(ctx context.Context, certPath, keyPath string, rekey bool) error {
+	command := "renew"
+	if rekey {
+		command = "rekey"
+	}
+	_, err := ca.step(ctx, "ca", command, certPath, keyPath, "--force")
+	return err
+}
+
 // asAdmin adds the administrator's credentials, which only a CA with remote
 // management asks for.
 func (ca *CA) asAdmin(args []string) []string {
