@@ -1,0 +1,26 @@
+#!/bin/sh
+# Has the connector ask a Jamf Pro server: setup.sh has run before.
+set -eu
+umask 077
+connector=/connector
+user=65532
+
+cp /run/secrets/jamf_client_secret "$connector/jamf_client_secret.new"
+[ -s "$connector/jamf_client_secret.new" ] || { echo 'JAMF_CLIENT_SECRET is not set; put it into docker/.env' >&2; exit 1; }
+{
+	cat "$connector/webhook.env"
+	printf 'PROVIDER=jamf\nJAMF_CLIENT_SECRET_FILE=/run/connector/jamf_client_secret\n'
+	for name in JAMF_BASE_URL JAMF_CLIENT_ID JAMF_COMPUTER_GROUP JAMF_DEVICE_GROUP JAMF_COMPUTER_ENRICH JAMF_DEVICE_ENRICH JAMF_API JAMF_ALLOW_UNMANAGED; do
+		eval "value=\$$name"
+		case $value in
+		*\'*) echo "$name has a single quotation mark in it, which cannot be handed on" >&2; exit 1 ;;
+		esac
+		printf "%s='%s'\n" "$name" "$value"
+	done
+} >"$connector/env.new"
+for file in jamf_client_secret env; do
+	chown "$user:$user" "$connector/$file.new"
+	chmod 0400 "$connector/$file.new"
+	mv "$connector/$file.new" "$connector/$file"
+done
+echo 'the connector asks Jamf Pro'

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Runs the tests of the compose files with real containers. It makes what is missing: Compose v2, which
+# Debian does not have, and stand-ins for the images, where no registry can be reached. Run it from the
+# top of the sources. Arguments are handed on to go test.
+set -eu
+docker info >/dev/null 2>&1 || { echo 'There is no docker engine; these tests need one.' >&2; exit 1; }
+build=$PWD/build
+mkdir -p "$build"
+
+if ! docker compose version 2>/dev/null | grep -q 'v[2-9]'; then
+	export DOCKER_CONFIG="$build/docker-config"
+	plugin=$DOCKER_CONFIG/cli-plugins/docker-compose
+	if [ ! -x "$plugin" ]; then
+		echo 'building Docker Compose; the first time takes some minutes'
+		mkdir -p "$(dirname "$plugin")"
+		# The version that its go.mod pins, which it does not know itself when it is built like this.
+		version=$(cd docker/test/compose && go list -m -f '{{.Version}}' github.com/docker/compose/v2)
+		(cd docker/test/compose && go build -ldflags "-s -w -X github.com/docker/compose/v2/internal.Version=$version" \
+			-o "$plugin" github.com/docker/compose/v2/cmd)
+	fi
+fi
+docker compose version
+
+# have NAME: is the image here, or to be had?
+have() { docker image inspect "$1" >/dev/null 2>&1 || timeout 60 docker pull -q "$1" >/dev/null 2>&1; }
+
+: "${GO_IMAGE:=golang:1.26-alpine}" "${STEP_CA_IMAGE:=smallstep/step-ca:0.30.2}"
+if ! have "$GO_IMAGE"; then
+	GO_IMAGE=step-posture-connector-go:test
+	docker/test/go-image.sh "$GO_IMAGE"
+fi
+if ! have "$STEP_CA_IMAGE"; then
+	STEP_CA_IMAGE=step-posture-connector-step:test
+	command -v busybox >/dev/null && command -v setcap >/dev/null || { echo 'Please install busybox-static and libcap2-bin.' >&2; exit 1; }
+	(cd internal/e2e && go run ./toolchain/cmd)
+	docker/test/step-image.sh "$STEP_CA_IMAGE" internal/e2e/.tools
+fi
+# Where a container cannot reach the Go module proxy, the modules come along.
+if ! docker run --rm "$GO_IMAGE" go mod download github.com/joho/godotenv@v1.5.1 >/dev/null 2>&1; then
+	trap 'rm -rf "$build/../vendor"' EXIT
+	go mod vendor
+fi
+CONNECTOR_IMAGE=step-posture-connector:test
+make --no-print-directory docker IMAGE="$CONNECTOR_IMAGE" GO_IMAGE="$GO_IMAGE" >"$build/image.log" 2>&1 || { cat "$build/image.log" >&2; exit 1; }
+# For the test with two replicas: a load balancer, which is nothing but a program.
+BALANCER_IMAGE=step-posture-connector-balancer:test
+(cd internal/e2e && CGO_ENABLED=0 go build -trimpath -o "$build/balancer" ./balancer)
+tar -C "$build" -c balancer | docker import --change 'ENTRYPOINT ["/balancer"]' - "$BALANCER_IMAGE" >/dev/null
+export GO_IMAGE STEP_CA_IMAGE CONNECTOR_IMAGE BALANCER_IMAGE
+cd internal/e2e
+go test -tags compose -count=1 -timeout 20m "$@" ./compose

@@ -1,0 +1,235 @@
+//go:build compose
+
+package compose_test
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/acme"
+)
+
+// problem is what a device is shown of an error.
+func problem(err error) string {
+	var p *acme.Error
+	if !errors.As(err, &p) {
+		return fmt.Sprint(err)
+	}
+	text := fmt.Sprintf("%d %s", p.StatusCode, p.ProblemType)
+	for _, sub := range p.Subproblems {
+		text += " " + sub.Type
+	}
+	return text
+}
+
+// TestCompose is one story, told in order: the stack comes up from nothing, decides, is broken in every
+// way and mended, and leaves nothing behind.
+func TestCompose(t *testing.T) {
+	s := newStack(t)
+	s.up(t)
+	for _, part := range []struct {
+		name string
+		play func(*testing.T)
+	}{
+		{"known and unknown devices", s.decides},
+		{"up a second time", s.upAgain},
+		{"a device is added", s.deviceAdded},
+		{"the connector's certificate is renewed", s.renewed},
+		{"killed and started", s.killed},
+		{"cut off", s.cutOff},
+		{"locked in", s.lockedIn},
+		{"down", s.down},
+	} {
+		if !t.Run(part.name, part.play) {
+			return
+		}
+	}
+}
+
+func (s *stack) decides(t *testing.T) {
+	s.wantCertificate(t, "known", known)
+	s.wantRefused(t, "unknown", unknown, 401, "urn:smallstep:acme:error:deviceNotFound")
+}
+
+// upAgain: nothing is made anew.
+func (s *stack) upAgain(t *testing.T) {
+	state := func() string {
+		var all []string
+		for _, service := range []string{"step-ca", "connector", "renewer"} {
+			all = append(all, s.container(t, service))
+		}
+		all = append(all, s.compose(t, "exec", "-T", "renewer", "sha256sum", "/run/connector/env", "/run/connector/webhook_secret", "/run/connector/server.crt"))
+		return strings.Join(all, "\n")
+	}
+	before := state()
+	s.up(t)
+	if after := state(); after != before {
+		t.Errorf("after the second up there is\n%s\nbefore there was\n%s", after, before)
+	}
+	s.wantCertificate(t, "up again", known)
+}
+
+// deviceAdded: the file is replaced on the host, as an editor does it.
+func (s *stack) deviceAdded(t *testing.T) {
+	path := filepath.Join(s.folder, "devices.csv")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, unknown+",grace@example.com,Research\n"...)
+	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually(t, "two devices are loaded", func() bool { return strings.Contains(s.compose(t, "logs", "connector"), "loaded anew: 2 devices") })
+	s.wantCertificate(t, "added", unknown)
+}
+
+// renewed: as the renewer does it when the time has come.
+func (s *stack) renewed(t *testing.T) {
+	s.compose(t, "exec", "-T", "renewer", "step", "ca", "renew", "--force", "--ca-url", "https://step-ca:9000", "--root", "/run/connector/root_ca.crt",
+		"/run/connector/server.crt", "/run/connector/server.key")
+	block, _ := pem.Decode([]byte(s.compose(t, "exec", "-T", "renewer", "cat", "/run/connector/server.crt")))
+	if block == nil {
+		t.Fatal("there is no certificate")
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.eventually(t, "the renewed certificate is in force", func() bool {
+		metrics := s.compose(t, "exec", "-T", "renewer", "wget", "-q", "-O", "-", "http://connector:9444/metrics")
+		var expiry float64
+		match := regexp.MustCompile(`(?m)^step_posture_certificate_expiry_timestamp_seconds (\S+)$`).FindStringSubmatch(metrics)
+		if match != nil {
+			_, _ = fmt.Sscan(match[1], &expiry)
+		}
+		return int64(expiry) == leaf.NotAfter.Unix()
+	})
+	s.wantCertificate(t, "renewed", known)
+}
+
+// ordering places orders without pause, until it is stopped. Some will fail; none of a stranger may succeed.
+func (s *stack) ordering(t *testing.T) (stop func()) {
+	done := make(chan struct{})
+	var working sync.WaitGroup
+	for _, serial := range []string{known, "C02STRANGER3"} {
+		working.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+				if certificate, err := s.order(ctx, serial); err == nil && serial != known {
+					t.Errorf("a stranger got a certificate for %s", certificate.Subject)
+				}
+				cancel()
+			}
+		})
+	}
+	return func() { close(done); working.Wait() }
+}
+
+// killed: while orders run, and after each kill the next order is right.
+func (s *stack) killed(t *testing.T) {
+	defer s.ordering(t)()
+	for _, services := range [][]string{{"connector"}, {"step-ca"}, {"connector", "step-ca"}, {"step-ca", "connector"}} {
+		what := "after the kill of " + strings.Join(services, " and ")
+		for _, service := range services {
+			s.run(t, "docker", "kill", s.container(t, service))
+		}
+		for _, service := range services {
+			s.run(t, "docker", "start", s.container(t, service))
+		}
+		s.compose(t, "up", "--detach", "--wait")
+		s.wantCertificate(t, what, known)
+		s.wantRefused(t, what, "C02STRANGER2", 401, "deviceNotFound")
+	}
+}
+
+// cutOff: without an answer of the connector nothing is issued.
+func (s *stack) cutOff(t *testing.T) {
+	connector, network := s.container(t, "connector"), s.name+"_default"
+	s.run(t, "docker", "network", "disconnect", network, connector)
+	s.wantRefused(t, "cut off", known, 500, "serverInternal")
+	s.run(t, "docker", "network", "connect", "--alias", "connector", network, connector)
+	s.wantCertificate(t, "healed", known)
+}
+
+// lockedIn looks at the connector's container from outside.
+func (s *stack) lockedIn(t *testing.T) {
+	text := s.run(t, "docker", "inspect", s.container(t, "connector"))
+	var all []struct {
+		Config struct {
+			User string
+			Env  []string
+		}
+		HostConfig struct {
+			ReadonlyRootfs bool
+			CapAdd         []string
+			CapDrop        []string
+			SecurityOpt    []string
+			Memory         int64
+			Privileged     bool
+			PortBindings   map[string]any
+		}
+		Mounts []struct {
+			Destination string
+			RW          bool
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) != 1 {
+		t.Fatalf("docker inspect: %v", err)
+	}
+	c, host := all[0].Config, all[0].HostConfig
+	if c.User != "65532:65532" || !host.ReadonlyRootfs || host.Privileged || len(host.CapAdd) > 0 || strings.Join(host.CapDrop, "") != "ALL" ||
+		strings.Join(host.SecurityOpt, "") != "no-new-privileges:true" || host.Memory == 0 || len(host.PortBindings) > 0 {
+		t.Errorf("the container is not locked in: %+v %+v", c, host)
+	}
+	for _, mount := range all[0].Mounts {
+		if mount.RW {
+			t.Errorf("%s can be written to", mount.Destination)
+		}
+	}
+	secret := strings.TrimSpace(s.compose(t, "exec", "-T", "renewer", "cat", "/run/connector/webhook_secret"))
+	password := strings.TrimSpace(s.compose(t, "exec", "-T", "step-ca", "cat", "/password/password"))
+	everything := text + s.run(t, "docker", "history", "--no-trunc", "--format", "{{.CreatedBy}}", strings.TrimPrefix(image(t, "CONNECTOR_IMAGE"), "CONNECTOR_IMAGE=")) +
+		s.compose(t, "logs", "--no-color") + s.run(t, "docker", "inspect", s.container(t, "setup"), s.container(t, "step-ca"), s.container(t, "renewer"), s.container(t, "password"))
+	for name, hidden := range map[string]string{"the webhook's secret": secret, "the CA's password": password} {
+		if len(hidden) < 20 {
+			t.Errorf("%s is %d bytes long", name, len(hidden))
+		} else if strings.Contains(everything, hidden) {
+			t.Errorf("%s shows in docker inspect, in the layers of the image or in a log", name)
+		}
+	}
+}
+
+// down: nothing is left.
+func (s *stack) down(t *testing.T) {
+	s.compose(t, "down", "--volumes", "--timeout", "20")
+	filter := "label=com.docker.compose.project=" + s.name
+	for _, kind := range []string{"container", "volume", "network"} {
+		args := []string{"docker", kind, "ls", "--quiet", "--filter", filter}
+		if kind == "container" {
+			args = append(args, "--all")
+		}
+		if left := s.run(t, args...); strings.TrimSpace(left) != "" {
+			t.Errorf("of the kind %s there is left: %s", kind, left)
+		}
+	}
+}
