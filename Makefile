@@ -3,6 +3,7 @@
 NAME     := step-posture-connector
 BIN      := build/$(NAME)
 E2E      := internal/e2e
+MONITOR  := internal/monitoring
 DEV      := .dev
 FUZZTIME ?= 1m
 # How many fuzz targets run at once.
@@ -20,7 +21,7 @@ LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .PHONY: demo
 demo: ## Show the connector at work with a real step-ca (the first time takes some minutes)
@@ -37,15 +38,28 @@ test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some
 vet:
 	go vet ./...
 	cd $(E2E) && go vet ./...
+	cd $(MONITOR) && go vet ./...
+	cd $(E2E) && go vet -tags compose ./compose
 
 .PHONY: test-unit
 test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
 	go test -race ./...
+	cd $(MONITOR) && go test ./...
+
+SOAKTIME ?= 10m
+
+.PHONY: soak
+soak: ## Run the daemon under changing files, faults and strangers for SOAKTIME (default 10m; needs Linux)
+	SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v .
 
 # Uncached: the go command does not know that these tests build the connector.
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end tests with a real step-ca
 	cd $(E2E) && go test -count=1 ./...
+
+.PHONY: test-compose
+test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)
+	docker/test/run.sh -v
 
 .PHONY: build
 build: ## Build the static program build/step-posture-connector
@@ -92,15 +106,19 @@ $(DEV)/cert.pem:
 .PHONY: lint
 lint: ## Look for faults in sources, module files and shell scripts
 	$(LINT) run
-	cd $(E2E) && $(LINT) run --config ../../.golangci.yml
+	cd $(E2E) && $(LINT) run --build-tags compose --config ../../.golangci.yml
+	cd $(MONITOR) && $(LINT) run --config ../../.golangci.yml
 	go mod tidy -diff
 	cd $(E2E) && go mod tidy -diff
+	cd $(MONITOR) && go mod tidy -diff
 	bash -n .ci/run
+	for script in docker/test/*.sh docker/setup/*.sh; do sh -n "$$script" || exit 1; done
 
 .PHONY: fmt
 fmt: ## Format the sources
 	$(LINT) fmt
 	cd $(E2E) && $(LINT) fmt --config ../../.golangci.yml
+	cd $(MONITOR) && $(LINT) fmt --config ../../.golangci.yml
 
 # A list without targets is an error: it would pass without having looked at anything.
 .PHONY: fuzz
@@ -122,6 +140,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (defa
 bench: ## Measure CPU per request beside a bare TLS server; BENCHFLAGS are handed on
 	@go run ./internal/bench $(BENCHFLAGS)
 
+# The exposure is what systemd 252 makes of the unit, in tenths.
+.PHONY: systemd-check
+systemd-check: build ## Check the systemd unit, and how far it is locked in (needs systemd-analyze)
+	@sed 's#/usr/local/bin/#$(CURDIR)/build/#' docs/systemd/$(NAME).service > build/$(NAME).service
+	systemd-analyze verify build/$(NAME).service
+	@systemd-analyze security --offline=true --threshold=12 build/$(NAME).service > build/systemd.log || { cat build/systemd.log; exit 1; }
+	@tail -n 1 build/systemd.log
+
 # GO_IMAGE and RUNTIME_IMAGE replace the base images, for registries of one's own.
 .PHONY: docker
 docker: ## Build the container image IMAGE (default step-posture-connector)
@@ -129,6 +155,27 @@ docker: ## Build the container image IMAGE (default step-posture-connector)
 		--build-arg VERSION='$(VERSION)' --build-arg COMMIT='$(COMMIT)' \
 		$(if $(GO_IMAGE),--build-arg GO_IMAGE='$(GO_IMAGE)') \
 		$(if $(RUNTIME_IMAGE),--build-arg RUNTIME_IMAGE='$(RUNTIME_IMAGE)') .
+
+# What the archives are for, and the tool that lists what is in them. Everything in them has the time of
+# the commit, so that the same commit makes the same archives.
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+SBOM      := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+DIST      := build/dist
+
+.PHONY: release
+release: ## Make archives, checksums and SBOM in build/dist (see docs/release.md)
+	@rm -rf $(DIST) && mkdir -p $(DIST)
+	@set -e; for platform in $(PLATFORMS); do \
+		folder=$(NAME)-$(VERSION)-$$(echo $$platform | tr / -); \
+		mkdir -p $(DIST)/$$folder; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+			-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(DIST)/$$folder/$(NAME) .; \
+		cp LICENSE README.md .env.example docs/systemd/$(NAME).service $(DIST)/$$folder/; \
+		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$$(git log -1 --format=%ct)" -C $(DIST) -c $$folder | gzip -n > $(DIST)/$$folder.tar.gz; \
+		rm -rf $(DIST)/$$folder; \
+	done
+	@$(SBOM) app -json -licenses -noserial . | sed '/^ *"timestamp": /d' > $(DIST)/$(NAME)-$(VERSION).cdx.json
+	@cd $(DIST) && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: clean
 clean: ## Remove what was built; .env and .dev stay
