@@ -3,12 +3,8 @@
 package audit
 
 import (
-	"cmp"
 	"crypto/rand"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -35,24 +31,6 @@ const (
 	KeyRemoteAddress = "remote-address"
 	KeyStack         = "stack"
 )
-
-// SortFields puts the keys of a log line into the order in which an administrator asks: what was
-// decided, why, how to find it again, and then the circumstances. Other keys follow by name.
-func SortFields(keys []string) {
-	order := []string{
-		"time", "level", "msg", KeyCode, KeyReason, KeyRemedy, KeyReference, KeyDecision, KeyIdentifier, KeyMode,
-		KeyProvider, KeyProviderTime, KeyDuration, KeyStatus, KeyWebhookID, KeyProvisioner, KeyRequestID,
-	}
-	rank := func(key string) int {
-		if i := slices.Index(order, key); i >= 0 {
-			return i
-		}
-		return len(order)
-	}
-	slices.SortFunc(keys, func(a, b string) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
-	})
-}
 
 // Event is what is known about one request. Empty fields are left out of the log.
 type Event struct {
@@ -98,9 +76,9 @@ func NewReference() string {
 }
 
 // Log writes the event as one log line: information for a decision, a warning for a request that
-// was no valid request, an error when the connector could not do its work.
+// was no valid request, an error when the connector could not do its work. The logger needs a Formatter.
 func (e *Event) Log(log logrus.FieldLogger) {
-	entry := log.WithFields(e.fields())
+	entry := log.WithField(eventKey, e)
 	switch {
 	case e.Status >= http.StatusInternalServerError:
 		entry.Error(e.message())
@@ -129,41 +107,35 @@ func (e *Event) message() string {
 	return verdict + " " + Clean(e.Identifier, maxShown)
 }
 
-func (e *Event) fields() logrus.Fields {
-	const most = 20 // keys
-	fields := make(logrus.Fields, most)
-	fields[KeyReference] = e.Reference
-	fields[KeyDecision] = e.decision()
-	fields[KeyStatus] = e.Status
-	fields[KeyDuration] = milliseconds(e.Duration)
-	set := func(key, value string) {
+// fields hands on what is known in the order in which an administrator asks: what was decided, why, how
+// to find it again, and then the circumstances.
+func (e *Event) fields(to fieldWriter) {
+	text := func(key, value string) {
 		if value != "" {
-			fields[key] = value
+			to.text(key, value)
 		}
 	}
-	set(KeyCode, e.Code)
-	set(KeyReason, Clean(e.Reason, maxReason))
-	set(KeyRemedy, e.Remedy)
-	set(KeyIdentifier, Clean(e.Identifier, maxShown))
-	set(KeyMode, Clean(e.Mode, maxShown))
-	set(KeyProvider, e.Provider)
-	set(KeyWebhookID, Clean(e.WebhookID, maxShown))
-	set(KeyProvisioner, Clean(e.Provisioner, maxShown))
-	set(KeyRequestID, e.RequestID)
-	set(KeyStack, e.Stack)
+	text(KeyCode, e.Code)
+	text(KeyReason, Clean(e.Reason, maxReason))
+	text(KeyRemedy, e.Remedy)
+	to.text(KeyReference, e.Reference)
+	to.text(KeyDecision, e.decision())
+	text(KeyIdentifier, Clean(e.Identifier, maxShown))
+	text(KeyMode, Clean(e.Mode, maxShown))
+	text(KeyProvider, e.Provider)
 	if e.ProviderTime > 0 {
-		fields[KeyProviderTime] = milliseconds(e.ProviderTime)
+		to.duration(KeyProviderTime, e.ProviderTime)
 	}
+	to.duration(KeyDuration, e.Duration)
+	to.number(KeyStatus, e.Status)
+	text(KeyWebhookID, Clean(e.WebhookID, maxShown))
+	text(KeyProvisioner, Clean(e.Provisioner, maxShown))
+	text(KeyRequestID, e.RequestID)
 	// Where step-ca got its answer, these say the same in every line.
 	if e.Status != http.StatusOK {
-		fields[KeyMethod] = Clean(e.Method, maxShown)
-		fields[KeyPath] = Clean(e.Path, maxShown)
-		fields[KeyRemoteAddress] = e.RemoteAddress
+		to.text(KeyMethod, Clean(e.Method, maxShown))
+		to.text(KeyPath, Clean(e.Path, maxShown))
+		to.text(KeyRemoteAddress, e.RemoteAddress)
 	}
-	return fields
-}
-
-// milliseconds shows every duration in the same unit, so that lines can be compared and sorted.
-func milliseconds(d time.Duration) string {
-	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64) + "ms"
+	text(KeyStack, e.Stack)
 }

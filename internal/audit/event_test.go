@@ -16,9 +16,9 @@ func line(e audit.Event) string {
 	var out bytes.Buffer
 	log := logrus.New()
 	log.SetOutput(&out)
-	log.SetFormatter(&logrus.TextFormatter{DisableTimestamp: true, SortingFunc: audit.SortFields})
+	log.SetFormatter(audit.Formatter{})
 	e.Log(log)
-	return out.String()
+	return regexp.MustCompile(`^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ ]+" `).ReplaceAllString(out.String(), "")
 }
 
 func TestEventIsOneLine(t *testing.T) {
@@ -76,6 +76,26 @@ func TestCleanRequestID(t *testing.T) {
 	} {
 		if got := audit.CleanRequestID(text); got != want {
 			t.Errorf("CleanRequestID(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Values are quoted as logrus does it in the lines that are no events, so that one parser reads both.
+func TestQuotedAsByLogrus(t *testing.T) {
+	t.Parallel()
+	values := []string{"é", "\u2028", "\xff", "two words", `"`, `\`}
+	for c := range 128 {
+		values = append(values, string(rune(c)))
+	}
+	for _, value := range values {
+		plain := &logrus.TextFormatter{DisableColors: true, DisableTimestamp: true}
+		theirs, err := plain.Format(&logrus.Entry{Data: logrus.Fields{audit.KeyRequestID: value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, want, _ := strings.Cut(string(theirs), " ")
+		if got := line(audit.Event{Status: 200, RequestID: value}); !strings.HasSuffix(got, " "+want) {
+			t.Errorf("%q is written as %s, want %s", value, got, want)
 		}
 	}
 }

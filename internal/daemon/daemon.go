@@ -136,13 +136,7 @@ func (d *Daemon) Decide(ctx context.Context, q posture.Query) (posture.Decision,
 func (d *Daemon) Logger(out io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(out)
-	if d.config.LogFormat == "json" {
-		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
-	} else {
-		log.SetFormatter(&logrus.TextFormatter{
-			FullTimestamp: true, TimestampFormat: time.RFC3339, SortingFunc: audit.SortFields,
-		})
-	}
+	log.SetFormatter(audit.Formatter{JSON: d.config.LogFormat == "json"})
 	levels := []logrus.Level{logrus.InfoLevel, logrus.DebugLevel, logrus.TraceLevel}
 	log.SetLevel(levels[d.config.LoggingLevel])
 	return log

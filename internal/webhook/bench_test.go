@@ -99,6 +99,7 @@ func (all) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 func BenchmarkHandler(b *testing.B) {
 	c := recordedCall(b)
 	log := logrus.New()
+	log.SetFormatter(audit.Formatter{})
 	log.SetOutput(io.Discard)
 	h := &Handler{
 		Authenticator: NewAuthenticator([]Webhook{c.hook}),

@@ -105,7 +105,7 @@ func start(t *testing.T, provider posture.Provider, configure func(*webhook.Hand
 	logger := logrus.New()
 	logger.SetOutput(log)
 	logger.SetLevel(logrus.TraceLevel)
-	logger.SetFormatter(&logrus.JSONFormatter{})
+	logger.SetFormatter(audit.Formatter{JSON: true})
 	handler := &webhook.Handler{
 		Authenticator: webhook.NewAuthenticator(hooks),
 		Decider:       posture.Decider{Name: "test", Provider: provider},

@@ -1,12 +1,13 @@
 package webhook
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"github.com/sirupsen/logrus/hooks/test"
 
 	"step-posture-connector/internal/audit"
 )
@@ -17,14 +18,19 @@ func TestRemedies(t *testing.T) {
 	for _, code := range Codes() {
 		event := &audit.Event{Reference: "7F3K9Q2M", Time: time.Now()}
 		answer := refuse(event, problem(code, "the reason"))
-		logger, hook := test.NewNullLogger()
-		logger.SetLevel(logrus.InfoLevel)
 		event.Status = answer.status
+		var log bytes.Buffer
+		logger := logrus.New()
+		logger.SetOutput(&log)
+		logger.SetFormatter(audit.Formatter{JSON: true})
 		event.Log(logger)
-		entry := hook.LastEntry()
-		remedy, _ := entry.Data[audit.KeyRemedy].(string)
-		if len(remedy) < 20 || entry.Data[audit.KeyReason] != "the reason" {
-			t.Errorf("%s: the log has reason %q and remedy %q", code, entry.Data[audit.KeyReason], remedy)
+		var shown map[string]any
+		if err := json.Unmarshal(log.Bytes(), &shown); err != nil {
+			t.Fatal(err)
+		}
+		remedy, _ := shown[audit.KeyRemedy].(string)
+		if len(remedy) < 20 || shown[audit.KeyReason] != "the reason" {
+			t.Errorf("%s: the log has reason %q and remedy %q", code, shown[audit.KeyReason], remedy)
 		}
 		if strings.Contains(string(answer.body), remedy) || !strings.Contains(string(answer.body), outcomeOf(code).message) {
 			t.Errorf("%s: the answer is %s", code, answer.body)
