@@ -37,7 +37,8 @@ func conclude(event *audit.Event, decision posture.Decision) answer {
 		data = json.RawMessage("{}")
 	}
 	// Assembled by hand so that the data goes out byte for byte; an encoder would rewrite it.
-	body := append(append([]byte(`{"allow":true,"data":`), data...), '}')
+	const begin = `{"allow":true,"data":`
+	body := append(append(append(make([]byte, 0, len(begin)+len(data)+1), begin...), data...), '}')
 	return answer{status: http.StatusOK, body: body}
 }
 

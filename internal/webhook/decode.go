@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -120,6 +121,10 @@ func (b *requestBody) countObjects() error {
 // tooDeep reports whether JSON is nested deeper than maxDepth. It counts brackets outside strings,
 // which is exact for valid JSON; for anything else the decoder has the last word.
 func tooDeep(raw []byte) bool {
+	// So few brackets cannot be nested so deep, wherever they stand; counting them takes a hundredth of the time.
+	if bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("[")) <= maxDepth {
+		return false
+	}
 	depth, inString := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {

@@ -147,21 +147,21 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 }
 
 // receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long.
+//
+// The deadline is set when that time is over, and not for every request: on HTTP/2 each change of a
+// deadline is a message between goroutines, and the body has nearly always come with the header.
 func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, problem(codeInternal, "set read deadline: %w", err)
-	}
+	control, over := http.NewResponseController(w), make(chan struct{})
+	timer := time.AfterFunc(bodyTimeout, func() {
+		defer close(over)
+		_ = control.SetReadDeadline(time.Now()) // ends the reading below; should it fail, the server's own limit does
+	})
 	body, p := readBody(w, r)
-	if p != nil {
-		return nil, p
+	if !timer.Stop() {
+		<-over // the writer must not be touched after the handler has returned
+		return nil, problem(codeMalformed, "the body did not come within %s", bodyTimeout)
 	}
-	// The server goes on reading to notice a client that leaves; left standing, the deadline
-	// would look like that and cancel a lookup under way.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return nil, problem(codeInternal, "clear read deadline: %w", err)
-	}
-	return body, nil
+	return body, p
 }
 
 // decide asks the provider, within what is left of Budget since start.

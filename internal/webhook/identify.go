@@ -91,8 +91,9 @@ func (c *certificateRequest) names() (claimedNames, error) {
 		return claimedNames{}, fmt.Errorf("parse x509CertificateRequest.raw: %w", err)
 	}
 	names := claimedNames{subjects: [][]string{commonNames(csr.Subject)}}
+	subjectAltName := asn1.ObjectIdentifier{2, 5, 29, 17}
 	for _, ext := range csr.Extensions {
-		if ext.Id.String() == oidSubjectAltName {
+		if ext.Id.Equal(subjectAltName) {
 			if err := names.addSANExtension(ext.Value); err != nil {
 				return claimedNames{}, err
 			}
@@ -132,8 +133,9 @@ func (c *certificate) names() (claimedNames, error) {
 // commonNames returns all common names of a subject; an empty one counts as absent, as for step-ca.
 func commonNames(name pkix.Name) []string {
 	var found []string
+	commonName := asn1.ObjectIdentifier{2, 5, 4, 3}
 	for _, attribute := range name.Names {
-		if attribute.Type.String() != oidCommonName {
+		if !attribute.Type.Equal(commonName) {
 			continue
 		}
 		value, ok := attribute.Value.(string)
@@ -214,7 +216,7 @@ func permanentIdentifier(otherName []byte) (value string, is bool, err error) {
 	if err != nil {
 		return "", false, errors.New("an otherName in the subjectAltName extension has no type")
 	}
-	if oid.String() != oidPermanentIdentifier {
+	if !oid.Equal(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3}) { // id-on-permanentIdentifier
 		return "", false, nil
 	}
 	var content struct {
