@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"time"
-
-	"github.com/sirupsen/logrus"
 )
 
 // The keys of the log event. docs/logging.md describes them; a test compares the two.
@@ -75,17 +73,16 @@ func NewReference() string {
 	return string(characters[:])
 }
 
-// Log writes the event as one log line: information for a decision, a warning for a request that
-// was no valid request, an error when the connector could not do its work. The logger needs a Formatter.
-func (e *Event) Log(log logrus.FieldLogger) {
-	entry := log.WithField(eventKey, e)
+// level is information for a decision, a warning for a request that was no valid request, an error
+// when the connector could not do its work.
+func (e *Event) level() string {
 	switch {
 	case e.Status >= http.StatusInternalServerError:
-		entry.Error(e.message())
+		return "error"
 	case e.Status >= http.StatusBadRequest:
-		entry.Warn(e.message())
+		return "warning"
 	default:
-		entry.Info(e.message())
+		return "info"
 	}
 }
 
@@ -109,7 +106,10 @@ func (e *Event) message() string {
 
 // fields hands on what is known in the order in which an administrator asks: what was decided, why, how
 // to find it again, and then the circumstances.
-func (e *Event) fields(to fieldWriter) {
+func (e *Event) fields(now time.Time, to fieldWriter) {
+	to.time("time", now)
+	to.text("level", e.level())
+	to.text("msg", e.message())
 	text := func(key, value string) {
 		if value != "" {
 			to.text(key, value)

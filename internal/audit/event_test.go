@@ -14,10 +14,7 @@ import (
 
 func line(e audit.Event) string {
 	var out bytes.Buffer
-	log := logrus.New()
-	log.SetOutput(&out)
-	log.SetFormatter(audit.Formatter{})
-	e.Log(log)
+	audit.NewLog(&out, false).Write(&e)
 	return regexp.MustCompile(`^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ ]+" `).ReplaceAllString(out.String(), "")
 }
 

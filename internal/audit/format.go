@@ -2,87 +2,71 @@ package audit
 
 import (
 	"bytes"
+	"io"
 	"strconv"
+	"sync"
 	"time"
 
-	"github.com/sirupsen/logrus"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// eventKey is under what an Event travels through logrus. It never shows.
-const eventKey = "event"
-
-// Formatter writes log entries as text or as JSON. Events it writes itself, field by field: with the maps
-// that logrus copies and sorts for each entry, the log line was the most expensive step of a request.
-type Formatter struct {
-	JSON bool
+// Log is where events are written, one line each in one write. logrus, which writes everything else,
+// copies and sorts the fields of a line in maps; for events that was the most expensive step of a request.
+type Log struct {
+	out     io.Writer
+	begin   func(*bytes.Buffer) fieldWriter
+	buffers sync.Pool
 }
 
-// Format implements logrus.Formatter.
-func (f Formatter) Format(entry *logrus.Entry) ([]byte, error) {
-	e, is := entry.Data[eventKey].(*Event)
-	switch {
-	case f.JSON && is:
-		fields := fieldMap{}
-		e.fields(fields)
-		withFields := *entry
-		withFields.Data = logrus.Fields(fields)
-		return f.others().Format(&withFields) //nolint:wrapcheck // logrus prints it as it is
-	case is:
-		line := textLine{bytes.NewBuffer(nil)}
-		if entry.Buffer != nil {
-			line.Buffer = entry.Buffer
-		}
-		line.begin(entry)
-		e.fields(line)
-		line.WriteByte('\n')
-		return line.Bytes(), nil
-	default:
-		return f.others().Format(entry) //nolint:wrapcheck // logrus prints it as it is
+// NewLog makes a Log of text or JSON lines. What is written to out must not mix when several do it at
+// once, as it is with files.
+func NewLog(out io.Writer, asJSON bool) *Log {
+	l := &Log{out: out, begin: beginText, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	if asJSON {
+		l.begin = beginJSON
 	}
+	return l
 }
 
-// others formats what is no text event. Its lines look the same: there are no colors on a terminal either.
-func (f Formatter) others() logrus.Formatter {
-	if f.JSON {
-		return &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
-	}
-	return &logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: time.RFC3339}
+// Write writes an event. A log that cannot be written to has nobody who could be told.
+func (l *Log) Write(e *Event) {
+	buffer, _ := l.buffers.Get().(*bytes.Buffer)
+	defer l.buffers.Put(buffer)
+	buffer.Reset()
+	line := l.begin(buffer)
+	e.fields(time.Now(), line)
+	line.end()
+	_, _ = l.out.Write(buffer.Bytes())
 }
 
 // fieldWriter takes the fields of an event in their order.
 type fieldWriter interface {
+	time(key string, value time.Time)
 	text(key, value string)
 	number(key string, value int)
 	// duration shows every duration in milliseconds, so that lines can be compared and sorted.
 	duration(key string, value time.Duration)
-}
-
-// fieldMap gathers fields for the JSON formatter.
-type fieldMap logrus.Fields
-
-func (m fieldMap) text(key, value string) { m[key] = value }
-
-func (m fieldMap) number(key string, value int) { m[key] = value }
-
-func (m fieldMap) duration(key string, value time.Duration) {
-	m[key] = string(appendMilliseconds(nil, value))
+	end()
 }
 
 // textLine writes fields as logrus writes them in text.
 type textLine struct{ *bytes.Buffer }
 
-func (l textLine) begin(entry *logrus.Entry) {
-	l.WriteString("time=\"")
-	l.Write(entry.Time.AppendFormat(l.AvailableBuffer(), time.RFC3339))
-	l.WriteString("\" level=")
-	l.WriteString(entry.Level.String())
-	l.text("msg", entry.Message)
-}
+func beginText(b *bytes.Buffer) fieldWriter { return textLine{b} }
 
 func (l textLine) key(key string) {
-	l.WriteByte(' ')
+	if l.Len() > 0 {
+		l.WriteByte(' ')
+	}
 	l.WriteString(key)
 	l.WriteByte('=')
+}
+
+func (l textLine) time(key string, value time.Time) {
+	l.key(key)
+	l.WriteByte('"')
+	l.Write(value.AppendFormat(l.AvailableBuffer(), time.RFC3339))
+	l.WriteByte('"')
 }
 
 func (l textLine) text(key, value string) {
@@ -104,10 +88,7 @@ func (l textLine) duration(key string, value time.Duration) {
 	l.Write(appendMilliseconds(l.AvailableBuffer(), value))
 }
 
-func appendMilliseconds(to []byte, d time.Duration) []byte {
-	const decimals, bits = 3, 64
-	return append(strconv.AppendFloat(to, float64(d)/float64(time.Millisecond), 'f', decimals, bits), "ms"...)
-}
+func (l textLine) end() { l.WriteByte('\n') }
 
 // isWord reports whether logrus would write a value without quotation marks.
 func isWord(value string) bool {
@@ -120,4 +101,48 @@ func isWord(value string) bool {
 		}
 	}
 	return true
+}
+
+// jsonLine writes fields as the members of one JSON object.
+type jsonLine struct{ *bytes.Buffer }
+
+func beginJSON(b *bytes.Buffer) fieldWriter { return jsonLine{b} }
+
+func (l jsonLine) key(key string) {
+	if l.Len() > 0 {
+		l.WriteByte(',')
+	} else {
+		l.WriteByte('{')
+	}
+	l.quote(key)
+	l.WriteByte(':')
+}
+
+// quote writes a JSON string. What is not UTF-8 becomes U+FFFD, which the error would only say.
+func (l jsonLine) quote(text string) {
+	quoted, _ := jsontext.AppendQuote(l.AvailableBuffer(), text)
+	l.Write(quoted)
+}
+
+func (l jsonLine) time(key string, value time.Time) { l.text(key, value.Format(time.RFC3339Nano)) }
+
+func (l jsonLine) text(key, value string) {
+	l.key(key)
+	l.quote(value)
+}
+
+func (l jsonLine) number(key string, value int) {
+	l.key(key)
+	l.Write(strconv.AppendInt(l.AvailableBuffer(), int64(value), 10))
+}
+
+func (l jsonLine) duration(key string, value time.Duration) {
+	l.text(key, string(appendMilliseconds(nil, value)))
+}
+
+func (l jsonLine) end() { l.WriteString("}\n") }
+
+func appendMilliseconds(to []byte, d time.Duration) []byte {
+	const decimals, bits = 3, 64
+	return append(strconv.AppendFloat(to, float64(d)/float64(time.Millisecond), 'f', decimals, bits), "ms"...)
 }

@@ -136,8 +136,16 @@ func (d *Daemon) Decide(ctx context.Context, q posture.Query) (posture.Decision,
 func (d *Daemon) Logger(out io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(out)
-	log.SetFormatter(audit.Formatter{JSON: d.config.LogFormat == "json"})
+	if d.json() {
+		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+	} else {
+		// Without colors on a terminal too, as the events are.
+		log.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: time.RFC3339})
+	}
 	levels := []logrus.Level{logrus.InfoLevel, logrus.DebugLevel, logrus.TraceLevel}
 	log.SetLevel(levels[d.config.LoggingLevel])
 	return log
 }
+
+// json is whether the log is JSON.
+func (d *Daemon) json() bool { return d.config.LogFormat == "json" }

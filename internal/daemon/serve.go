@@ -35,6 +35,7 @@ type Process struct {
 type service struct {
 	*Daemon
 	log     *logrus.Logger
+	events  *audit.Log
 	trail   *audit.Trail // nil without AUDIT_LOG_PATH
 	metrics *metrics.Metrics
 	state   state
@@ -49,7 +50,7 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	if ctx.Err() != nil {
 		return nil // told to end before it began
 	}
-	s := &service{Daemon: d, log: log}
+	s := &service{Daemon: d, log: log, events: audit.NewLog(log.Out, d.json())}
 	if d.config.AuditLogPath != "" {
 		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
 		if err != nil {
@@ -185,7 +186,7 @@ func (s *service) audit(e *audit.Event) {
 }
 
 func (s *service) record(e *audit.Event) {
-	e.Log(s.log)
+	s.events.Write(e)
 	s.metrics.Observe(e)
 	s.state.observed(e)
 }

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
 )
@@ -98,15 +96,12 @@ func (all) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 // BenchmarkHandler is a whole call without network and TLS, its log line included.
 func BenchmarkHandler(b *testing.B) {
 	c := recordedCall(b)
-	log := logrus.New()
-	log.SetFormatter(audit.Formatter{})
-	log.SetOutput(io.Discard)
 	h := &Handler{
 		Authenticator: NewAuthenticator([]Webhook{c.hook}),
 		Decider:       posture.Decider{Name: "all", Provider: all{}},
 		Tolerance:     time.Second,
 		Now:           func() time.Time { return c.now },
-		Record:        func(e *audit.Event) { e.Log(log) },
+		Record:        audit.NewLog(io.Discard, false).Write,
 	}
 	b.ReportAllocs()
 	for b.Loop() {

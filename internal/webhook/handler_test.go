@@ -19,8 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
@@ -102,16 +100,12 @@ type connector struct {
 func start(t *testing.T, provider posture.Provider, configure func(*webhook.Handler), hooks ...webhook.Webhook) *connector {
 	t.Helper()
 	log := &logBuffer{}
-	logger := logrus.New()
-	logger.SetOutput(log)
-	logger.SetLevel(logrus.TraceLevel)
-	logger.SetFormatter(audit.Formatter{JSON: true})
 	handler := &webhook.Handler{
 		Authenticator: webhook.NewAuthenticator(hooks),
 		Decider:       posture.Decider{Name: "test", Provider: provider},
 		Tolerance:     30 * time.Second,
 		Now:           recorded,
-		Record:        func(e *audit.Event) { e.Log(logger) },
+		Record:        audit.NewLog(log, true).Write,
 	}
 	if configure != nil {
 		configure(handler)

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"step-posture-connector/internal/audit"
 )
 
@@ -20,10 +18,7 @@ func TestRemedies(t *testing.T) {
 		answer := refuse(event, problem(code, "the reason"))
 		event.Status = answer.status
 		var log bytes.Buffer
-		logger := logrus.New()
-		logger.SetOutput(&log)
-		logger.SetFormatter(audit.Formatter{JSON: true})
-		event.Log(logger)
+		audit.NewLog(&log, true).Write(event)
 		var shown map[string]any
 		if err := json.Unmarshal(log.Bytes(), &shown); err != nil {
 			t.Fatal(err)
