@@ -2,7 +2,6 @@ package reload
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/fsnotify/fsnotify"
@@ -32,8 +31,8 @@ func same(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
-// watcher reports changes in the folders of files, where the system does. It is a hint to look sooner:
-// without it, files are looked at all the same.
+// watcher reports changes of files, where the system does. It is a hint to look sooner: without it, files
+// are looked at all the same.
 type watcher struct {
 	*fsnotify.Watcher
 	reported chan struct{} // something may have changed since this was last read
@@ -60,29 +59,18 @@ func newWatcher() watcher {
 	return watcher{w, reported}
 }
 
-// follow watches the folders in which the files are now: the one that is named, and the one where a
-// symbolic link leads.
+// follow watches the files as they are now. Not their folders, although those would tell of a new file
+// under an old name: when the log or the audit log is in the same folder, every line would wake us, at
+// the cost of each request. What a watched file does not tell, such as a link that leads elsewhere now,
+// the next look finds.
 func (w watcher) follow(sets []*Set) {
 	if w.Watcher == nil {
 		return
 	}
-	var wanted []string
 	for _, s := range sets {
 		for _, path := range s.paths {
-			wanted = append(wanted, filepath.Dir(path))
-			if target, err := filepath.EvalSymlinks(path); err == nil {
-				wanted = append(wanted, filepath.Dir(target))
-			}
+			_ = w.Add(path) // one that is not there yet is tried again
 		}
-	}
-	watched := w.WatchList()
-	for _, folder := range watched {
-		if !slices.Contains(wanted, folder) {
-			_ = w.Remove(folder) // it may be gone already
-		}
-	}
-	for _, folder := range wanted {
-		_ = w.Add(folder) // one that is not there yet is tried again
 	}
 }
 
