@@ -33,7 +33,8 @@ const (
 	maxHeader    = 16 << 10 // bytes, all header lines together
 )
 
-// Handler answers step-ca's webhook calls.
+// Handler answers step-ca's webhook calls. The server around it has a ReadTimeout, which bounds bodies
+// on HTTP/2.
 type Handler struct {
 	Authenticator *Authenticator
 	Decider       posture.Decider
@@ -148,20 +149,26 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 
 // receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long.
 //
-// The deadline is set when that time is over, and not for every request: on HTTP/2 each change of a
-// deadline is a message between goroutines, and the body has nearly always come with the header.
+// On HTTP/2 the server's ReadTimeout does that: there it is the time for the body alone, and to set
+// another one would be a message between goroutines with every request.
 func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	control, over := http.NewResponseController(w), make(chan struct{})
-	timer := time.AfterFunc(bodyTimeout, func() {
-		defer close(over)
-		_ = control.SetReadDeadline(time.Now()) // ends the reading below; should it fail, the server's own limit does
-	})
-	body, p := readBody(w, r)
-	if !timer.Stop() {
-		<-over // the writer must not be touched after the handler has returned
-		return nil, problem(codeMalformed, "the body did not come within %s", bodyTimeout)
+	if r.ProtoMajor > 1 {
+		return readBody(w, r)
 	}
-	return body, p
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, problem(codeInternal, "set read deadline: %w", err)
+	}
+	body, p := readBody(w, r)
+	if p != nil {
+		return nil, p
+	}
+	// The server goes on reading to notice a client that leaves; left standing, the deadline
+	// would look like that and cancel a lookup under way.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, problem(codeInternal, "clear read deadline: %w", err)
+	}
+	return body, nil
 }
 
 // decide asks the provider, within what is left of Budget since start.
