@@ -86,6 +86,10 @@ func (c *certificateRequest) names() (claimedNames, error) {
 	if len(c.Raw) == 0 {
 		return claimedNames{}, errors.New("x509CertificateRequest.raw is missing")
 	}
+	if commonNames, ok := readPlainCSR(c.Raw); ok {
+		names := claimedNames{subjects: [][]string{commonNames}}
+		return names, names.addSANs(c.SANs, c.Extensions)
+	}
 	csr, err := x509.ParseCertificateRequest(c.Raw)
 	if err != nil {
 		return claimedNames{}, fmt.Errorf("parse x509CertificateRequest.raw: %w", err)
