@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"step-posture-connector/internal/server"
@@ -17,23 +16,31 @@ import (
 // floorDevice is the device about which the floor always answers.
 const floorDevice device = 0
 
+// mutualArgument makes the floor ask for a client certificate.
+const mutualArgument = "mutual"
+
 const (
 	floorHeaderTimeout = 10 * time.Second
 	floorMaxBody       = 64 << 10
 )
 
 // serveFloor is the least that any server of this protocol in Go has to do. It has the daemon's TLS
-// configuration, and nothing else of it. Arguments: the address, and the folder with key and secret.
+// configuration, and nothing else of it. Arguments: the address, the folder with key and secret, and
+// "mutual" where clients need a certificate.
 func serveFloor(ctx context.Context, args []string) error {
-	if len(args) != 2 {
-		return errors.New("floor: want an address and a folder")
+	if len(args) < 2 || len(args) > 3 || len(args) == 3 && args[2] != mutualArgument {
+		return errors.New("floor: want an address, a folder and maybe " + mutualArgument)
 	}
 	address, files := args[0], folder(args[1])
 	secret, err := os.ReadFile(files.secret()) //nolint:gosec // G703: the folder that the benchmark names
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
-	identity := server.NewTLS(server.Files{Certificate: files.certificate(), PrivateKey: files.key()}, nil)
+	paths := server.Files{Certificate: files.certificate(), PrivateKey: files.key()}
+	if len(args) == 3 {
+		paths.ClientCA = files.clientCA()
+	}
+	identity := server.NewTLS(paths, []string{clientName})
 	take, err := identity.Load(time.Now())
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
@@ -66,12 +73,3 @@ func floorHandler(secret []byte) http.Handler {
 		_, _ = w.Write(answer)
 	})
 }
-
-// folder is the temporary folder of a run.
-type folder string
-
-func (f folder) certificate() string { return filepath.Join(string(f), "certificate.pem") }
-
-func (f folder) key() string { return filepath.Join(string(f), "key.pem") }
-
-func (f folder) secret() string { return filepath.Join(string(f), "secret") }

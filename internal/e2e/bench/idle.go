@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// An idle connection is to be closed after 120 s: later than by step-ca, whose own idle time is 90 s,
+// so that none is closed under a request, and before there are thousands.
+const (
+	earliestClose = 110 * time.Second
+	latestClose   = 140 * time.Second
+)
+
+// idleWarmUp is how many requests go before, so that what the daemon takes anyway is not counted.
+const idleWarmUp = 500
+
+// idlers are connections that made one request and are silent since.
+type idlers struct {
+	server *process
+	all    keepAlive
+	since  []time.Time  // the end of the request of each
+	closed chan closing // room for every one
+}
+
+// closing is the end of an idle connection.
+type closing struct {
+	which int
+	at    time.Time
+	err   error
+}
+
+// openIdle opens the idle connections and reports their memory. That they are closed in time is
+// looked at when the rest of the benchmark is done: it takes minutes.
+func (b *bench) openIdle(ctx context.Context) error {
+	t, err := b.daemonOf(ctx, thousandDevices, false)
+	if err != nil {
+		return err
+	}
+	warm, err := b.keepAlive(ctx, t, connections)
+	if err != nil {
+		return err
+	}
+	calls, err := b.calls(ctx, t, idleWarmUp, kind{})
+	if err != nil {
+		return err
+	}
+	if err := warm.drive(ctx, calls); err != nil {
+		return err
+	}
+	warm.close()
+	before, err := t.memory()
+	if err != nil {
+		return err
+	}
+	b.say("opening %d idle connections", b.scale.idle)
+	if calls, err = b.calls(ctx, t, b.scale.idle, kind{}); err != nil {
+		return err
+	}
+	idle := &idlers{server: t.process, closed: make(chan closing, b.scale.idle)}
+	b.idle = idle
+	for i, one := range calls {
+		c, err := connect(ctx, t.address, b.tlsConfig(false))
+		if err != nil {
+			return err
+		}
+		idle.all = append(idle.all, c)
+		if err := c.do(one); err != nil {
+			return err
+		}
+		idle.since = append(idle.since, time.Now())
+		go idle.watch(i, c)
+	}
+	after, err := t.memory()
+	if err != nil {
+		return err
+	}
+	b.idleRows = append(b.idleRows, told(fmt.Sprintf("memory for each of %s idle connections", thousands(b.scale.idle)),
+		wholeBytes((after.now-before.now)/float64(b.scale.idle))))
+	return nil
+}
+
+// watch notes when the server closes a connection.
+func (i *idlers) watch(which int, c *client) {
+	var one [1]byte
+	_, err := c.reader.Read(one[:])
+	if err == nil {
+		err = errors.New("the server sent something that nobody asked for")
+	}
+	i.closed <- closing{which, time.Now(), err}
+}
+
+// closeIdle sees whether the idle connections were closed in time.
+func (b *bench) closeIdle(ctx context.Context) error {
+	b.rows = append(b.rows, b.idleRows...)
+	idle := b.idle
+	defer idle.all.close()
+	goal := row{
+		what: "idle connections closed after 120 s", floor: none, ratio: none, measured: none,
+		goal: fmt.Sprintf("all after %.0f to %.0f s", earliestClose.Seconds(), latestClose.Seconds()), result: notWaited,
+	}
+	if !b.scale.waitIdle {
+		b.rows = append(b.rows, goal)
+		return b.end(idle.server)
+	}
+	b.say("waiting until idle connections are closed")
+	ctx, cancel := context.WithDeadline(ctx, idle.since[len(idle.since)-1].Add(latestClose+settleEvery))
+	defer cancel()
+	var kept []float64
+	for len(kept) < len(idle.all) && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case one := <-idle.closed:
+			if !errors.Is(one.err, io.EOF) {
+				return fmt.Errorf("an idle connection: %w", one.err)
+			}
+			kept = append(kept, one.at.Sub(idle.since[one.which]).Seconds())
+		}
+	}
+	inTime := len(kept) == len(idle.all)
+	if len(kept) > 0 {
+		inTime = inTime && slices.Min(kept) >= earliestClose.Seconds() && slices.Max(kept) <= latestClose.Seconds()
+		goal.measured = fmt.Sprintf("%s of %s, after %.1f to %.1f s", thousands(len(kept)), thousands(len(idle.all)), slices.Min(kept), slices.Max(kept))
+	}
+	goal.result = verdict(inTime)
+	b.rows = append(b.rows, goal)
+	return b.end(idle.server)
+}
