@@ -18,8 +18,8 @@ import (
 
 const (
 	fakeClient        = "bench"
-	fakeSecret        = "bench-secret" //nolint:gosec // G101: it protects nothing
-	fakeTokenLifetime = 599            // seconds
+	fakeSecret        = "bench-secret"
+	fakeTokenLifetime = 599 // seconds
 	fakeEndpoint      = "mobile-devices"
 	fakeTimeout       = 10 * time.Second
 	maxReport         = 1 << 20 // bytes

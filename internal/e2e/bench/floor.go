@@ -32,7 +32,7 @@ func serveFloor(ctx context.Context, args []string) error {
 		return errors.New("floor: want an address, a folder and maybe " + mutualArgument)
 	}
 	address, files := args[0], folder(args[1])
-	secret, err := os.ReadFile(files.secret()) //nolint:gosec // G703: the folder that the benchmark names
+	secret, err := os.ReadFile(files.secret())
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}

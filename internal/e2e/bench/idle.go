@@ -108,18 +108,9 @@ func (b *bench) closeIdle(ctx context.Context) error {
 		return b.end(idle.server)
 	}
 	b.say("waiting until idle connections are closed")
-	ctx, cancel := context.WithDeadline(ctx, idle.since[len(idle.since)-1].Add(latestClose+settleEvery))
-	defer cancel()
-	var kept []float64
-	for len(kept) < len(idle.all) && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case one := <-idle.closed:
-			if !errors.Is(one.err, io.EOF) {
-				return fmt.Errorf("an idle connection: %w", one.err)
-			}
-			kept = append(kept, one.at.Sub(idle.since[one.which]).Seconds())
-		}
+	kept, err := idle.kept(ctx)
+	if err != nil {
+		return err
 	}
 	inTime := len(kept) == len(idle.all)
 	if len(kept) > 0 {
@@ -129,4 +120,30 @@ func (b *bench) closeIdle(ctx context.Context) error {
 	goal.result = verdict(inTime)
 	b.rows = append(b.rows, goal)
 	return b.end(idle.server)
+}
+
+// kept is how many seconds each idle connection was kept that was closed in time, or somewhat later.
+func (i *idlers) kept(ctx context.Context) ([]float64, error) {
+	late := time.NewTimer(time.Until(i.since[len(i.since)-1].Add(latestClose + settleEvery)))
+	defer late.Stop()
+	var kept []float64
+	for len(kept) < len(i.all) {
+		var one closing
+		select {
+		case one = <-i.closed:
+		default:
+			select {
+			case one = <-i.closed:
+			case <-late.C:
+				return kept, nil
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+		}
+		if !errors.Is(one.err, io.EOF) {
+			return nil, fmt.Errorf("an idle connection: %w", one.err)
+		}
+		kept = append(kept, one.at.Sub(i.since[one.which]).Seconds())
+	}
+	return kept, nil
 }

@@ -81,7 +81,11 @@ func (b *bench) slice(ctx context.Context, t *target, k keepAlive, rate float64,
 	if err != nil {
 		return nil, err
 	}
-	all, err := k.openLoop(ctx, calls, schedule(count, rate))
+	var all []sent
+	err = undisturbed(func() error {
+		all, err = k.openLoop(ctx, calls, schedule(count, rate))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s at %s requests a second: %w", t.name, short(rate), err)
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,5 +180,23 @@ func TestChart(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the chart lacks %q", want)
 		}
+	}
+}
+
+func TestIdlersThatWereClosed(t *testing.T) {
+	t.Parallel()
+	// Long ago, so that nothing is waited for.
+	began := time.Now().Add(-time.Hour)
+	i := &idlers{all: make(keepAlive, 3), since: []time.Time{began, began, began}, closed: make(chan closing, 3)}
+	for n, kept := range []time.Duration{115 * time.Second, 120 * time.Second} {
+		i.closed <- closing{n, began.Add(kept), io.EOF}
+	}
+	got, err := i.kept(t.Context())
+	if want := []float64{115, 120}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("kept = %v, %v, want %v without the one that is still open", got, err, want)
+	}
+	i.closed <- closing{2, began, io.ErrUnexpectedEOF}
+	if got, err := i.kept(t.Context()); err == nil {
+		t.Errorf("kept = %v, want an error for a connection that broke", got)
 	}
 }

@@ -51,7 +51,7 @@ func self(ctx context.Context, args ...string) *exec.Cmd {
 	if err != nil {
 		path = os.Args[0]
 	}
-	return exec.CommandContext(ctx, path, args...)
+	return exec.CommandContext(ctx, path, args...) //nolint:gosec // G702: ourselves
 }
 
 // run starts a server, which is ended with the benchmark at the latest.
