@@ -47,10 +47,10 @@ func (b *bench) sections() []section {
 		{"http2", b.withSizes(b.sharedConnection)},
 		{"connections", b.withSizes(b.newConnections)},
 		{"latency", b.withSizes(b.constantLoad)},
-		{"load", b.loading},
-		{"reload", b.reloading},
+		{"load", b.withoutSizes(b.loading)},
+		{"reload", b.withoutSizes(b.reloading)},
 		{"idle", b.closeIdle},
-		{"jamf", b.jamf},
+		{"jamf", b.withoutSizes(b.jamf)},
 	}
 }
 
@@ -65,7 +65,14 @@ func measureAll(ctx context.Context, o options, out, progress io.Writer) (err er
 	}
 	defer os.RemoveAll(temporary) //nolint:errcheck // nothing depends on it any more
 	b := &bench{options: o, folder: folder(temporary), progress: progress}
-	defer func() { err = errors.Join(err, b.stop()) }()
+	defer func() {
+		stopped := b.stop()
+		if ctx.Err() != nil {
+			err = fmt.Errorf("not finished: %w", context.Cause(ctx)) // what broke thereby is no news
+			return
+		}
+		err = errors.Join(err, stopped)
+	}()
 	if b.identity, err = b.folder.prepare(); err != nil {
 		return err
 	}
@@ -88,8 +95,7 @@ func measureAll(ctx context.Context, o options, out, progress io.Writer) (err er
 	return b.publish(out)
 }
 
-// withSizes starts the floor and the daemons of every size before the first part that needs them.
-// They run until the end of the last such part at most: stop ends them.
+// withSizes starts the floor and the daemons of every size, unless they run already.
 func (b *bench) withSizes(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if b.floorServer != nil {
@@ -105,6 +111,23 @@ func (b *bench) withSizes(run func(context.Context) error) func(context.Context)
 				return err
 			}
 			b.sizes = append(b.sizes, t)
+		}
+		return run(ctx)
+	}
+}
+
+// withoutSizes ends them again: what comes then starts its own, and memory may be short.
+func (b *bench) withoutSizes(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if b.floorServer != nil {
+			ended := []*process{b.floorServer.process}
+			for _, t := range b.sizes {
+				ended = append(ended, t.process)
+			}
+			b.floorServer, b.sizes = nil, nil
+			if err := b.end(ended...); err != nil {
+				return err
+			}
 		}
 		return run(ctx)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -31,13 +32,21 @@ func serveFloor(ctx context.Context, args []string) error {
 	if len(args) < 2 || len(args) > 3 || len(args) == 3 && args[2] != mutualArgument {
 		return errors.New("floor: want an address, a folder and maybe " + mutualArgument)
 	}
-	address, files := args[0], folder(args[1])
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", args[0])
+	if err != nil {
+		return fmt.Errorf("floor: %w", err)
+	}
+	return floorOn(ctx, listener, folder(args[1]), len(args) == 3)
+}
+
+// floorOn serves until ctx is done.
+func floorOn(ctx context.Context, listener net.Listener, files folder, mutual bool) error {
 	secret, err := os.ReadFile(files.secret())
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
 	paths := server.Files{Certificate: files.certificate(), PrivateKey: files.key()}
-	if len(args) == 3 {
+	if mutual {
 		paths.ClientCA = files.clientCA()
 	}
 	identity := server.NewTLS(paths, []string{clientName})
@@ -47,14 +56,13 @@ func serveFloor(ctx context.Context, args []string) error {
 	}
 	take()
 	s := &http.Server{
-		Addr:              address,
 		Handler:           floorHandler(secret),
 		TLSConfig:         identity.Config(),
 		ReadHeaderTimeout: floorHeaderTimeout,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	if err := s.ListenAndServeTLS("", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("floor: %w", err)
 	}
 	return nil
