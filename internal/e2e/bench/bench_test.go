@@ -38,7 +38,7 @@ func TestParseOptions(t *testing.T) {
 	if err != nil || got.scale.name != "short" || len(got.only) != 2 || got.scale.sizes[len(got.scale.sizes)-1] != 5000 {
 		t.Errorf("parseOptions = %+v, %v", got, err)
 	}
-	for _, args := range [][]string{{"-large", "1000"}, {"-large", "many"}, {"-large", "99999989"}, {"-only", "speed"}, {"surplus"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-large", "1000"}, {"-large", "many"}, {"-large", "99999989"}, {"-only", "speed"}, {"-only", "jamf", "-docs", "x.md"}, {"surplus"}, {"-unknown"}} {
 		if got, err := parseOptions(args, io.Discard); err == nil {
 			t.Errorf("parseOptions(%q) = %+v, want an error", args, got)
 		}

@@ -58,12 +58,14 @@ func (b *bench) openIdle(ctx context.Context) error {
 		return err
 	}
 	b.say("opening %d idle connections", b.scale.idle)
-	if calls, err = b.calls(ctx, t, b.scale.idle, kind{}); err != nil {
-		return err
-	}
 	idle := &idlers{server: t.process, closed: make(chan closing, b.scale.idle)}
 	b.idle = idle
-	for i, one := range calls {
+	for i := range b.scale.idle {
+		// Made one by one: on a busy machine the last would be too old.
+		one, err := b.caller.call(ctx, t.address, device(i%t.devices), time.Now(), kind{})
+		if err != nil {
+			return err
+		}
 		c, err := connect(ctx, t.address, b.tlsConfig(false))
 		if err != nil {
 			return err

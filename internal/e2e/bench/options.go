@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -96,7 +97,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 func (o options) check(surplus int) error {
 	if surplus > 0 {
-		return fmt.Errorf("want no arguments but flags")
+		return errors.New("want no arguments but flags")
+	}
+	if len(o.only) > 0 && o.docs != "" {
+		return errors.New("-docs: a page wants all of the parts, so it goes without -only")
 	}
 	for _, name := range o.only {
 		if !slices.Contains(sectionNames(), name) {
