@@ -3,6 +3,7 @@
 NAME     := step-posture-connector
 BIN      := build/$(NAME)
 E2E      := internal/e2e
+BENCH    := internal/e2e/bench
 MONITOR  := internal/monitoring
 DEV      := .dev
 FUZZTIME ?= 1m
@@ -38,12 +39,14 @@ test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some
 vet:
 	go vet ./...
 	cd $(E2E) && go vet ./...
+	cd $(BENCH) && go vet ./...
 	cd $(MONITOR) && go vet ./...
 	cd $(E2E) && go vet -tags compose ./compose
 
 .PHONY: test-unit
 test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
 	go test -race ./...
+	cd $(BENCH) && go test -race ./...
 	cd $(MONITOR) && go test ./...
 
 SOAKTIME ?= 10m
@@ -107,9 +110,11 @@ $(DEV)/cert.pem:
 lint: ## Look for faults in sources, module files and shell scripts
 	$(LINT) run
 	cd $(E2E) && $(LINT) run --build-tags compose --config ../../.golangci.yml
+	cd $(BENCH) && $(LINT) run --config ../../../.golangci.yml
 	cd $(MONITOR) && $(LINT) run --config ../../.golangci.yml
 	go mod tidy -diff
 	cd $(E2E) && go mod tidy -diff
+	cd $(BENCH) && go mod tidy -diff
 	cd $(MONITOR) && go mod tidy -diff
 	bash -n .ci/run
 	for script in docker/test/*.sh docker/setup/*.sh; do sh -n "$$script" || exit 1; done
@@ -118,6 +123,7 @@ lint: ## Look for faults in sources, module files and shell scripts
 fmt: ## Format the sources
 	$(LINT) fmt
 	cd $(E2E) && $(LINT) fmt --config ../../.golangci.yml
+	cd $(BENCH) && $(LINT) fmt --config ../../../.golangci.yml
 	cd $(MONITOR) && $(LINT) fmt --config ../../.golangci.yml
 
 # A list without targets is an error: it would pass without having looked at anything.
@@ -137,8 +143,13 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (defa
 		exit 1' < build/fuzz.list
 
 .PHONY: bench
-bench: ## Measure CPU per request beside a bare TLS server; BENCHFLAGS are handed on
-	@go run ./internal/bench $(BENCHFLAGS)
+bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCHFLAGS are handed on
+	@mkdir -p build
+	@cd $(BENCH) && go run . -out '$(CURDIR)/build/bench.md' -svg '$(CURDIR)/build/bench.svg' $(BENCHFLAGS)
+
+.PHONY: bench-docs
+bench-docs: ## The same, and put the result into docs/performance.md
+	@cd $(BENCH) && go run . -docs '$(CURDIR)/docs/performance.md' -svg '$(CURDIR)/docs/cpu-per-request.svg' $(BENCHFLAGS)
 
 # The exposure is what systemd 252 makes of the unit, in tenths.
 .PHONY: systemd-check

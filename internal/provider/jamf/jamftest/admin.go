@@ -16,6 +16,8 @@ type Report struct {
 	Counts       map[string]int `json:"counts"`
 	MostAtOnce   int            `json:"most_at_once"`
 	TokensIssued int            `json:"tokens_issued"`
+	Connections  int            `json:"connections"` // that were accepted
+	Abandoned    int            `json:"abandoned"`   // requests that a fault held until the client left
 	RequestIDs   []string       `json:"request_ids"` // the X-Request-Id of each request, "" for none
 }
 
@@ -60,7 +62,9 @@ func (s *Server) Admin() http.Handler {
 		if violations == nil {
 			violations = []string{}
 		}
-		writeJSON(w, http.StatusOK, Report{violations, s.Counts(), s.MostAtOnce(), s.TokensIssued(), s.RequestIDs()})
+		writeJSON(w, http.StatusOK, Report{
+			violations, s.Counts(), s.MostAtOnce(), s.TokensIssued(), s.Connections(), s.Abandoned(), s.RequestIDs(),
+		})
 	})
 	return mux
 }

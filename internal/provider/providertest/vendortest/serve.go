@@ -53,6 +53,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, fault Fault, lea
 	switch fault.Kind {
 	case Slow, Hold:
 		if s.wait(r.Context(), fault) != nil {
+			s.abandon()
 			return
 		}
 		s.healthy(r).send(w, leave)
@@ -103,6 +104,7 @@ func (s *Server) hang(ctx context.Context) {
 	defer s.changeHanging(-1)
 	select {
 	case <-ctx.Done():
+		s.abandon()
 	case <-s.closing:
 	}
 }

@@ -59,6 +59,8 @@ type Server struct {
 	now, most  int // requests in flight
 	hanging    int // see Hanging; these are not in flight any more
 	violations []string
+	accepted   int // connections
+	abandoned  int // see Abandoned
 }
 
 // New prepares a Server; Start starts it.
@@ -198,6 +200,7 @@ func (l tracked) Accept() (net.Conn, error) {
 			continue
 		}
 		l.server.conns[conn] = struct{}{}
+		l.server.accepted++
 		l.server.mu.Unlock()
 		return &trackedConn{conn, l.server}, nil
 	}

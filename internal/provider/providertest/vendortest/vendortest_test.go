@@ -194,3 +194,34 @@ func TestDownAndUp(t *testing.T) {
 		server.Up()
 	}
 }
+
+// TestConnectionsAndAbandoned: a client that leaves before its answer is counted, one that gets it is not.
+func TestConnectionsAndAbandoned(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	if status, _, err := get(t.Context(), t, server, client, "/"); err != nil || status != 200 || server.Abandoned() != 0 || server.Connections() != 1 {
+		t.Errorf("GET = %d, %v; abandoned %d, connections %d, want 0 and 1", status, err, server.Abandoned(), server.Connections())
+	}
+	for i, fault := range []vendortest.Fault{{Kind: vendortest.Hang}, {Kind: vendortest.Slow, Delay: time.Hour}, {Kind: vendortest.Hold}} {
+		fault.Times = 1
+		server.Fail(fault)
+		before := server.Count()
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error, 1)
+		go func() { _, _, err := get(ctx, t, server, client, "/"); left <- err }()
+		if err := server.Await(t.Context(), func() bool { return server.Count() > before }); err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		if err := <-left; err == nil {
+			t.Errorf("%s: the client got an answer", fault.Kind)
+		}
+		if err := server.Await(t.Context(), func() bool { return server.Abandoned() == i+1 }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client.CloseIdleConnections()
+	if status, _, err := get(t.Context(), t, server, client, "/"); err != nil || status != 200 || server.Abandoned() != 3 || server.Connections() != 2 {
+		t.Errorf("GET = %d, %v; abandoned %d, connections %d, want 3 and 2", status, err, server.Abandoned(), server.Connections())
+	}
+}

@@ -90,6 +90,27 @@ func (s *Server) changeHanging(by int) {
 	s.hanging += by
 }
 
+// Abandoned returns how many requests a Slow, Hold or Hang fault held until their client left.
+func (s *Server) Abandoned() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.abandoned
+}
+
+func (s *Server) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.announce()
+	s.abandoned++
+}
+
+// Connections returns how many connections were accepted, those included that are closed by now.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
+}
+
 // MostAtOnce returns the greatest number of requests that were in flight at once.
 func (s *Server) MostAtOnce() int {
 	s.mu.Lock()

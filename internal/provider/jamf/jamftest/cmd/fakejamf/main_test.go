@@ -74,7 +74,7 @@ func TestRun(t *testing.T) {
 	}
 	_, body := u.send(http.MethodGet, addresses[1]+"/report", "")
 	var report jamftest.Report
-	if err := json.Unmarshal([]byte(body), &report); err != nil || report.TokensIssued != 1 || report.Counts[jamftest.Token] != 1 || len(report.Violations) > 0 || len(report.RequestIDs) != 1 {
+	if err := json.Unmarshal([]byte(body), &report); err != nil || report.TokensIssued != 1 || report.Counts[jamftest.Token] != 1 || len(report.Violations) > 0 || len(report.RequestIDs) != 1 || report.Connections < 1 || report.Abandoned != 0 {
 		t.Errorf("the report is %s, %v", body, err)
 	}
 	cancel()

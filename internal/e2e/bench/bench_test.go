@@ -34,11 +34,11 @@ func TestThousands(t *testing.T) {
 
 func TestParseOptions(t *testing.T) {
 	t.Parallel()
-	got, err := parseOptions([]string{"-short", "-devices", "10, 20", "-requests", "100"}, io.Discard)
-	if err != nil || got.requests != 100 || got.rounds != 3 || len(got.devices) != 2 || got.devices[1] != 20 {
+	got, err := parseOptions([]string{"-short", "-only", "keepalive,jamf", "-large", "5000"}, io.Discard)
+	if err != nil || got.scale.name != "short" || len(got.only) != 2 || got.scale.sizes[len(got.scale.sizes)-1] != 5000 {
 		t.Errorf("parseOptions = %+v, %v", got, err)
 	}
-	for _, args := range [][]string{{"-devices", "0"}, {"-devices", "many"}, {"-requests", "1"}, {"-rounds", "-1"}, {"surplus"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-large", "1000"}, {"-large", "many"}, {"-large", "99999989"}, {"-only", "speed"}, {"-only", "jamf", "-docs", "x.md"}, {"surplus"}, {"-unknown"}} {
 		if got, err := parseOptions(args, io.Discard); err == nil {
 			t.Errorf("parseOptions(%q) = %+v, want an error", args, got)
 		}

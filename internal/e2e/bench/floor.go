@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"step-posture-connector/internal/server"
@@ -17,37 +17,52 @@ import (
 // floorDevice is the device about which the floor always answers.
 const floorDevice device = 0
 
+// mutualArgument makes the floor ask for a client certificate.
+const mutualArgument = "mutual"
+
 const (
 	floorHeaderTimeout = 10 * time.Second
 	floorMaxBody       = 64 << 10
 )
 
 // serveFloor is the least that any server of this protocol in Go has to do. It has the daemon's TLS
-// configuration, and nothing else of it. Arguments: the address, and the folder with key and secret.
+// configuration, and nothing else of it. Arguments: the address, the folder with key and secret, and
+// "mutual" where clients need a certificate.
 func serveFloor(ctx context.Context, args []string) error {
-	if len(args) != 2 {
-		return errors.New("floor: want an address and a folder")
+	if len(args) < 2 || len(args) > 3 || len(args) == 3 && args[2] != mutualArgument {
+		return errors.New("floor: want an address, a folder and maybe " + mutualArgument)
 	}
-	address, files := args[0], folder(args[1])
-	secret, err := os.ReadFile(files.secret()) //nolint:gosec // G703: the folder that the benchmark names
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", args[0])
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
-	identity := server.NewTLS(server.Files{Certificate: files.certificate(), PrivateKey: files.key()}, nil)
+	return floorOn(ctx, listener, folder(args[1]), len(args) == 3)
+}
+
+// floorOn serves until ctx is done.
+func floorOn(ctx context.Context, listener net.Listener, files folder, mutual bool) error {
+	secret, err := os.ReadFile(files.secret())
+	if err != nil {
+		return fmt.Errorf("floor: %w", err)
+	}
+	paths := server.Files{Certificate: files.certificate(), PrivateKey: files.key()}
+	if mutual {
+		paths.ClientCA = files.clientCA()
+	}
+	identity := server.NewTLS(paths, []string{clientName})
 	take, err := identity.Load(time.Now())
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
 	take()
 	s := &http.Server{
-		Addr:              address,
 		Handler:           floorHandler(secret),
 		TLSConfig:         identity.Config(),
 		ReadHeaderTimeout: floorHeaderTimeout,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	if err := s.ListenAndServeTLS("", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("floor: %w", err)
 	}
 	return nil
@@ -66,12 +81,3 @@ func floorHandler(secret []byte) http.Handler {
 		_, _ = w.Write(answer)
 	})
 }
-
-// folder is the temporary folder of a run.
-type folder string
-
-func (f folder) certificate() string { return filepath.Join(string(f), "certificate.pem") }
-
-func (f folder) key() string { return filepath.Join(string(f), "key.pem") }
-
-func (f folder) secret() string { return filepath.Join(string(f), "secret") }

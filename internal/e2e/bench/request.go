@@ -15,12 +15,17 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 )
 
 const attestPath = "/webhook/device-attest"
+
+// maxResponse bounds an answer, in bytes.
+const maxResponse = 64 << 10
 
 // webhookID names the one webhook of the benchmark.
 const webhookID = "9445a147-807d-4547-a404-e80f908d2009"
@@ -74,30 +79,76 @@ func newCaller(secret []byte) (*caller, error) {
 
 // call is one request, ready to be sent, and the answer it must get.
 type call struct {
-	request []byte
+	body    []byte
+	header  http.Header
+	wire    []byte // the whole request as HTTP/1.1 has it
+	closing bool   // the server is to close the connection
 	want    string
 }
 
+// kind says how requests are to be sent.
+type kind struct{ closing bool }
+
 // call makes the request for a device. Its timestamp is that of now.
-func (c *caller) call(ctx context.Context, address string, d device, now time.Time) (call, error) {
+func (c *caller) call(ctx context.Context, address string, d device, now time.Time, k kind) (call, error) {
 	body, err := c.body(d.identifier(), now)
 	if err != nil {
 		return call{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+attestPath, bytes.NewReader(body))
+	made := call{body: body, header: c.header(body), closing: k.closing, want: allowing(d.data())}
+	request, err := made.request(ctx, address)
 	if err != nil {
-		return call{}, fmt.Errorf("make request: %w", err)
+		return call{}, err
 	}
-	request.Header.Set("Accept-Encoding", "gzip")
-	request.Header.Set("User-Agent", "Go-http-client/1.1")
-	request.Header.Set("X-Request-Id", rand.Text())
-	request.Header.Set("X-Smallstep-Webhook-Id", webhookID)
-	request.Header.Set("X-Smallstep-Signature", hex.EncodeToString(sign(c.secret, body)))
 	var wire bytes.Buffer
 	if err := request.Write(&wire); err != nil {
 		return call{}, fmt.Errorf("encode request: %w", err)
 	}
-	return call{wire.Bytes(), allowing(d.data())}, nil
+	made.wire = wire.Bytes()
+	return made, nil
+}
+
+// header is what step-ca sends along.
+func (c *caller) header(body []byte) http.Header {
+	header := http.Header{}
+	header.Set("Accept-Encoding", "gzip")
+	header.Set("User-Agent", "Go-http-client/1.1")
+	header.Set("X-Request-Id", rand.Text())
+	header.Set("X-Smallstep-Webhook-Id", webhookID)
+	header.Set("X-Smallstep-Signature", hex.EncodeToString(sign(c.secret, body)))
+	return header
+}
+
+// request is the call for a http.Transport.
+func (c call) request(ctx context.Context, address string) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+attestPath, bytes.NewReader(c.body))
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	request.Header, request.Close = c.header, c.closing
+	return request, nil
+}
+
+// check holds an answer to what the inventory says.
+func (c call) check(response *http.Response) error {
+	defer response.Body.Close() //nolint:errcheck // it is read to its end
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	switch {
+	case err != nil:
+		return fmt.Errorf("receive: %w", err)
+	case response.StatusCode != http.StatusOK || !same(body, []byte(c.want)):
+		return fmt.Errorf("wrong answer: %d %s, want 200 %s", response.StatusCode, body, c.want)
+	}
+	return nil
+}
+
+// same compares two JSON texts by value.
+func same(got, want []byte) bool {
+	if bytes.Equal(got, want) {
+		return true
+	}
+	var g, w any
+	return json.Unmarshal(got, &g) == nil && json.Unmarshal(want, &w) == nil && reflect.DeepEqual(g, w)
 }
 
 // body is the sample with another identifier, CSR and timestamp.

@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +28,7 @@ const (
 const (
 	startLimit = 60 * time.Second // for an inventory of a million devices on a slow machine
 	stopLimit  = 20 * time.Second // the daemon gives its requests 15 s
-	pollEvery  = 20 * time.Millisecond
+	pollEvery  = 5 * time.Millisecond
 	logTail    = 2000 // bytes of a log that an error shows
 )
 
@@ -36,6 +38,8 @@ type process struct {
 	address string
 	command *exec.Cmd
 	log     string // path
+	began   time.Time
+	toReady time.Duration // from its start until it could be connected to
 	done    chan struct{}
 	err     error // how it ended; read only after done is closed
 }
@@ -99,13 +103,23 @@ func launch(ctx context.Context, r recipe, address string) (*process, error) {
 	p.command.Stdout, p.command.Stderr = log, log
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
 	p.command.WaitDelay = stopLimit
-	if err := p.command.Start(); err != nil {
+	endWithUs(p.command)
+	p.began = time.Now()
+	started := make(chan error)
+	go func() {
+		// The process ends with the thread that started it, so this one has to live as long.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.command.Start()
+		started <- err
+		if err == nil {
+			p.err = p.command.Wait()
+			close(p.done)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", r.name, err)
 	}
-	go func() {
-		defer close(p.done)
-		p.err = p.command.Wait()
-	}()
 	return p, nil
 }
 
@@ -117,7 +131,9 @@ func (p *process) await(ctx context.Context) error {
 	for {
 		connection, err := dialer.DialContext(ctx, "tcp", p.address)
 		if err == nil {
-			return connection.Close() //nolint:wrapcheck // never fails
+			p.toReady = time.Since(p.began)
+			_ = connection.Close()
+			return nil
 		}
 		select {
 		case <-p.done:
@@ -128,6 +144,30 @@ func (p *process) await(ctx context.Context) error {
 		}
 	}
 }
+
+// undisturbed runs do without the garbage collection of this program itself, which would take the
+// machine from the server that is measured.
+func undisturbed(do func() error) error {
+	runtime.GC()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	return do()
+}
+
+// spent is the CPU time that the process uses while do runs.
+func (p *process) spent(do func() error) (time.Duration, error) {
+	before, err := cpuTime(p.command.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	if err := undisturbed(do); err != nil {
+		return 0, err
+	}
+	after, err := cpuTime(p.command.Process.Pid)
+	return after - before, err
+}
+
+// memory is what the process holds in memory.
+func (p *process) memory() (memory, error) { return memoryOf(p.command.Process.Pid) }
 
 // stop asks the process to end and waits until it has. An exit status other than 0 is an error.
 func (p *process) stop() error {
