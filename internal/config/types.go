@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -56,13 +57,19 @@ func (p *Path) UnmarshalText(text []byte) error {
 	if len(text) > longestPath || strings.ContainsAny(string(text), "\n\r\x00") || strings.Contains(string(text), "-----BEGIN") {
 		return errors.New("not a path; it looks like the contents of a file")
 	}
-	// Without a file of that name, the error of opening it would show what may be a secret.
+	// Without a file of that name, the error of opening it would show what may be a secret; but one in a
+	// folder that is there may be a file that is still to be made.
 	secretLike := regexp.MustCompile(`^[A-Za-z0-9+/_-]{32,}={0,2}$`)
-	if _, err := os.Stat(string(text)); err != nil && secretLike.Match(text) {
+	if path := string(text); secretLike.Match(text) && !exists(path) && !(filepath.Dir(filepath.Dir(path)) != filepath.Dir(path) && exists(filepath.Dir(path))) {
 		return errors.New("there is no such file; the value is not shown, because it looks like a secret")
 	}
 	*p = Path(text)
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // Listener is the address of a listener with its port, or off.

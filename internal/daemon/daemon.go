@@ -38,6 +38,8 @@ type Daemon struct {
 	identitySet, inventorySet *reload.Set
 	// Whether HEALTH_ADDRESS was set, and is not only the default.
 	healthWanted bool
+
+	ballast []byte
 }
 
 // Load loads and validates the whole configuration and opens the provider. It opens no port.
@@ -45,6 +47,7 @@ type Daemon struct {
 func Load(environ map[string]string) (*Daemon, error) {
 	c, problems := config.Load(environ)
 	d := &Daemon{config: c, now: time.Now, healthWanted: environ["HEALTH_ADDRESS"] != ""}
+	d.ballast = newBallast() // before the inventory: memory that was used already would have to be cleared
 	files := server.Files{Certificate: string(c.TLSCertPath), PrivateKey: string(c.TLSKeyPath)}
 	if c.EnableMTLS {
 		files.ClientCA = string(c.TLSCAPath)

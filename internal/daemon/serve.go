@@ -39,20 +39,18 @@ type service struct {
 	trail   *audit.Trail // nil without AUDIT_LOG_PATH
 	metrics *metrics.Metrics
 	state   state
-	garbage garbage
 }
 
 // Serve answers webhook calls until ctx is done; see server.Server for how it ends.
 func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process) error {
 	found, err := d.Check(ctx)
-	if err != nil {
-		return err
-	}
 	if ctx.Err() != nil {
 		return nil // told to end before it began
 	}
+	if err != nil {
+		return err
+	}
 	s := &service{Daemon: d, log: log, events: audit.NewLog(log.Out, d.json())}
-	s.garbage.collectLater()
 	if d.config.AuditLogPath != "" {
 		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
 		if err != nil {

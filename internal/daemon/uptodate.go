@@ -52,7 +52,6 @@ func (s *service) loop() *reload.Loop {
 			}
 			return func() {
 				next.Take()
-				s.garbage.collectLater()
 				found := strings.Join(append([]string{"loaded anew: " + next.Found}, next.Warnings...), "; ")
 				if len(next.Warnings) > 0 {
 					s.log.Warn(found)

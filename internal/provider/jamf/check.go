@@ -26,25 +26,30 @@ func (p *Provider) Check(ctx context.Context) (found string, warnings []string, 
 	if _, err := p.client.tokens.get(ctx); err != nil {
 		return "", nil, p.explain(err)
 	}
+	// From here on a fault does not keep the daemon from starting: it may be over when the first device
+	// comes, and concern another kind of device.
 	version := "of unknown version"
-	server, err := p.client.serverVersion(ctx)
+	server, errVersion := p.client.serverVersion(ctx)
 	switch {
-	case err == nil:
+	case errVersion == nil:
 		version = server.String()
-	case !errors.Is(err, errNotJamf):
-		return "", nil, p.explain(err)
+	case ctx.Err() != nil:
+		return "", nil, p.explain(errVersion)
 	}
-	warnings, err = p.missingPrivileges(ctx)
+	warnings, answered, err := p.missingPrivileges(ctx)
 	if err != nil {
 		return "", nil, err
+	}
+	if !answered && errors.Is(errVersion, errNotJamf) {
+		return "", nil, errNotJamf
 	}
 	return fmt.Sprintf("Jamf Pro %s at %s, API %s", version, p.client.base, p.config.API), warnings, nil
 }
 
 // missingPrivileges finds out what may be read. A privilege is missed where the configuration says
 // that it is needed, or where there is no other; else its absence is a warning, because a server
-// may be asked about one kind of device only.
-func (p *Provider) missingPrivileges(ctx context.Context) (warnings []string, err error) {
+// may be asked about one kind of device only. answered says whether any lookup was.
+func (p *Provider) missingPrivileges(ctx context.Context) (warnings []string, answered bool, err error) {
 	kinds := []struct {
 		deviceType posture.DeviceType
 		privilege  string
@@ -62,17 +67,21 @@ func (p *Provider) missingPrivileges(ctx context.Context) (warnings []string, er
 			missing = append(missing, "the privilege "+kind.privilege)
 			fatal = fatal || kind.wanted
 			warnings = append(warnings, fmt.Sprintf("the API client lacks the privilege %s: such lookups will not be answered", kind.privilege))
-		case err != nil:
-			return nil, p.explain(err)
+		case err != nil && ctx.Err() != nil:
+			return nil, false, p.explain(err)
+		case err == nil:
+			answered = true
+		default:
+			warnings = append(warnings, fmt.Sprintf("a lookup of a %s was not answered: %v; such lookups may fail", kind.deviceType, p.explain(err)))
 		}
 	}
 	if fatal || len(missing) == len(kinds) {
-		return nil, fmt.Errorf("the API client lacks %s; add what is missing to its API role in Jamf Pro", strings.Join(missing, " and "))
+		return nil, false, fmt.Errorf("the API client lacks %s; add what is missing to its API role in Jamf Pro", strings.Join(missing, " and "))
 	}
 	if isForbidden(p.api.checkDepartments(ctx)) {
 		warnings = append(warnings, "the API client lacks the privilege "+readDepartments+": the department of computers stays empty")
 	}
-	return warnings, nil
+	return warnings, answered, nil
 }
 
 // mayRead looks up a serial number that no device has: whoever may read is told that there is none.

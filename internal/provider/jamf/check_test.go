@@ -193,6 +193,36 @@ func TestCheckTellsApart(t *testing.T) {
 	}
 }
 
+// TestCheckToleratesFaults: who is authenticated may start, with a warning, whatever else is at fault at
+// that moment, and the version is of no importance.
+func TestCheckToleratesFaults(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		api       string
+		status    int
+		endpoints []string
+		warned    int
+	}{
+		"no version":        {"pro", 404, []string{jamftest.Version}, 0},
+		"version forbidden": {"pro", 403, []string{jamftest.Version}, 0},
+		"version broken":    {"pro", 500, []string{jamftest.Version}, 0},
+		// The Classic API has nothing else by which a 404 can be believed.
+		"version broken, classic": {"classic", 500, []string{jamftest.Version}, 2},
+		"computers broken":        {"pro", 500, []string{jamftest.Computers + "4"}, 1},
+		"no mobile devices":       {"pro", 404, []string{jamftest.MobileDevices}, 1},
+		"both broken":             {"pro", 503, []string{jamftest.Computers + "4", jamftest.MobileDevices}, 2},
+		"both broken, classic":    {"classic", 500, []string{jamftest.ClassicComputers, jamftest.ClassicMobile}, 2},
+		"everything but tokens":   {"pro", 500, []string{jamftest.Version, jamftest.Computers + "4", jamftest.MobileDevices}, 2},
+	} {
+		server := started(t, jamftest.Options{})
+		server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: row.status}, row.endpoints...)
+		found, warnings, err := check(t, configOf(server, row.api))
+		if err != nil || found == "" || len(warnings) != row.warned {
+			t.Errorf("%s: Check = %q, %q, %v, want %d warnings and no error", name, found, warnings, err, row.warned)
+		}
+	}
+}
+
 // TestCheckKeepsItsDeadline: at start an answer is awaited for some time and no longer.
 func TestCheckKeepsItsDeadline(t *testing.T) {
 	t.Parallel()

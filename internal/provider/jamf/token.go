@@ -105,7 +105,11 @@ func (t *tokens) fetch(ctx context.Context) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.old = path == oldTokenPath
-	t.current, t.until = token.AccessToken, asked.Add(usable(time.Duration(token.ExpiresIn)*time.Second))
+	lifetime := time.Duration(0)
+	if !token.Expiry.IsZero() { // the library fills Expiry only
+		lifetime = time.Until(token.Expiry)
+	}
+	t.current, t.until = token.AccessToken, asked.Add(usable(lifetime))
 	return t.current, nil
 }
 
