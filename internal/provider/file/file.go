@@ -106,9 +106,15 @@ func (c *content) describe(path string) string {
 
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
-	found, ok := p.current.Load().devices.find(q.Identifier.Key())
+	devices := p.current.Load().devices
+	var room [256]byte
+	row, ok := devices.find(append(room[:0], q.Identifier.Key()...))
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
+	}
+	found, err := devices.device(row)
+	if err != nil {
+		return posture.Device{}, err
 	}
 	return posture.Device{Identifier: found.identifier, Managed: true, Data: found.data}, nil
 }
@@ -119,7 +125,7 @@ func (p *Provider) Check(context.Context) (found string, warnings []string, err 
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.
-func withoutMark(r io.Reader) io.Reader {
+func withoutMark(r io.Reader) *bufio.Reader {
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	mark := []byte("\xef\xbb\xbf")
 	if start, _ := buffered.Peek(len(mark)); bytes.Equal(start, mark) {

@@ -19,29 +19,38 @@ const maxFaults = 10
 // inventory gathers the devices of one file, and what is wrong with them.
 type inventory struct {
 	devices *store
+	place   string // how a place in the file is called: a format with its number
 	faults  []error
 	more    int // faults beyond maxFaults
 	repeats int
-	repeat  string // where the first exact repeat is
+	repeat  int // where the first exact repeat is
+
+	key []byte // of the device that is being added
 }
 
 func newInventory() *inventory {
 	return &inventory{devices: newStore()}
 }
 
-// add takes one device; place says where in the file it stands.
-func (in *inventory) add(place, identifier string, data json.RawMessage) {
-	identifier = strings.TrimSpace(identifier)
-	id, err := posture.ParseIdentifier(identifier)
+// add takes the row of one device; place says where in the file it stands.
+func (in *inventory) add(place int, row []byte) {
+	identifier, _ := cutBytes(row)
+	key, err := posture.AppendKey(in.key[:0], identifier)
 	if err != nil {
 		in.fault(place, err)
 		return
 	}
-	before, repeated := in.devices.find(id.Key())
+	in.key = key
+	before, repeated := in.devices.find(key)
+	if !repeated {
+		in.devices.add(key, row)
+		return
+	}
+	same, err := in.devices.sameData(before, row)
 	switch {
-	case !repeated:
-		in.devices.add(id.Key(), device{identifier, data})
-	case !sameJSON(before.data, data):
+	case err != nil:
+		in.fault(place, err)
+	case !same:
 		in.fault(place, fmt.Errorf("identifier %q stands here a second time, with other data", identifier))
 	default:
 		in.repeats++
@@ -51,12 +60,12 @@ func (in *inventory) add(place, identifier string, data json.RawMessage) {
 	}
 }
 
-func (in *inventory) fault(place string, err error) {
+func (in *inventory) fault(place int, err error) {
 	if len(in.faults) == maxFaults {
 		in.more++
 		return
 	}
-	in.faults = append(in.faults, fmt.Errorf("%s: %w", place, err))
+	in.faults = append(in.faults, fmt.Errorf(in.place+": %w", place, err))
 }
 
 // err returns the faults that were found, each with the file's name.
@@ -77,7 +86,7 @@ func (in *inventory) warnings(path string) []string {
 		warnings = append(warnings, fmt.Sprintf("inventory %s: it has no devices; every request will be refused", path))
 	}
 	if in.repeats > 0 {
-		warnings = append(warnings, fmt.Sprintf("inventory %s: %s: exact repeat of a device (%d in the file)", path, in.repeat, in.repeats))
+		warnings = append(warnings, fmt.Sprintf("inventory %s: "+in.place+": exact repeat of a device (%d in the file)", path, in.repeat, in.repeats))
 	}
 	return warnings
 }

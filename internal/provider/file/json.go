@@ -1,18 +1,18 @@
 package file
 
 import (
-	"encoding/json"
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // readJSON reads {"devices":[{"identifier":"…","data":{…}}]}, one device at a time, so that the file
 // never stands in memory as a whole. Unknown members are ignored, duplicate ones refused.
-func readJSON(r io.Reader, in *inventory) error {
+func readJSON(r *bufio.Reader, in *inventory) error {
 	decoder := jsontext.NewDecoder(r)
 	if decoder.PeekKind() != '{' {
 		if _, err := decoder.ReadToken(); err != nil {
@@ -67,18 +67,18 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 	if _, err := decoder.ReadToken(); err != nil {
 		return jsonError("", err)
 	}
-	for i := 0; decoder.PeekKind() != ']'; i++ {
-		place := fmt.Sprintf("devices[%d]", i)
-		value, err := decoder.ReadValue()
-		if err != nil {
-			return jsonError(place, err)
-		}
-		identifier, data, err := readDevice(value)
+	in.place = "devices[%d]"
+	var d deviceReader
+	err := in.load(func(out *feed) error { return readValues(decoder, out) }, func(place int, value []byte) {
+		row, err := d.row(value)
 		if err != nil {
 			in.fault(place, err)
-			continue
+			return
 		}
-		in.add(place, identifier, data)
+		in.add(place, row)
+	})
+	if err != nil {
+		return err
 	}
 	if _, err := decoder.ReadToken(); err != nil {
 		return jsonError("", err)
@@ -86,31 +86,86 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 	return nil
 }
 
-// readDevice reads one element of devices. The data is kept as the file has it, but for blanks.
-func readDevice(value jsontext.Value) (identifier string, data json.RawMessage, err error) {
+// readValues reads the list's elements, each as it stands. They are JSON without duplicate members then.
+func readValues(decoder *jsontext.Decoder, out *feed) error {
+	for i := 0; decoder.PeekKind() != ']'; i++ {
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return jsonError(fmt.Sprintf("devices[%d]", i), err)
+		}
+		out.text = append(out.text, value...)
+		out.next(i, nil)
+	}
+	return nil
+}
+
+// deviceReader makes rows of elements of devices, in memory that it uses again and again.
+type deviceReader struct {
+	text       bytes.Buffer
+	decoder    jsontext.Decoder
+	identifier []byte
+	data       jsontext.Value
+	made       []byte
+}
+
+// row makes a row of one element. The data is kept as the file has it, but for blanks.
+func (d *deviceReader) row(value jsontext.Value) ([]byte, error) {
 	if value.Kind() != '{' {
-		return "", nil, errors.New("not an object")
+		return nil, errors.New("not an object")
 	}
-	var entry struct {
-		Identifier *string        `json:"identifier"`
-		Data       jsontext.Value `json:"data"`
+	found, err := d.members(value)
+	if err != nil {
+		return nil, err
 	}
-	if err := jsonv2.Unmarshal(value, &entry); err != nil {
-		return "", nil, memberError(err)
+	if !found {
+		return nil, errors.New(`the member "identifier" is missing`)
 	}
-	if entry.Identifier == nil {
-		return "", nil, errors.New(`the member "identifier" is missing`)
-	}
-	switch kind := entry.Data.Kind(); {
-	case len(entry.Data) == 0 || kind == 'n':
-		return *entry.Identifier, json.RawMessage("{}"), nil
+	switch kind := d.data.Kind(); {
+	case len(d.data) == 0 || kind == 'n':
+		d.data = append(d.data[:0], "{}"...)
 	case kind != '{':
-		return "", nil, errors.New(`the member "data" is neither an object nor null`)
+		return nil, errors.New(`the member "data" is neither an object nor null`)
 	}
-	if err := entry.Data.Compact(); err != nil {
-		return "", nil, fmt.Errorf("data: %w", err)
+	if err := d.data.Compact(); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
 	}
-	return *entry.Identifier, json.RawMessage(entry.Data), nil
+	d.made = appendBytes(d.made[:0], bytes.TrimSpace(d.identifier))
+	d.made = append(d.made, d.data...)
+	return d.made, nil
+}
+
+// members sets identifier and data to the members of value, and reports whether there is an identifier.
+// A member that is null is none.
+func (d *deviceReader) members(value []byte) (found bool, err error) {
+	d.text = *bytes.NewBuffer(value)
+	d.decoder.Reset(&d.text)
+	d.data = d.data[:0]
+	if _, err := d.decoder.ReadToken(); err != nil {
+		return false, fmt.Errorf("decode: %w", err)
+	}
+	for d.decoder.PeekKind() != '}' {
+		name, err := d.decoder.ReadToken()
+		if err != nil {
+			return false, fmt.Errorf("decode: %w", err)
+		}
+		member := name.String()
+		value, err := d.decoder.ReadValue()
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("decode: %w", err)
+		case member == "data":
+			d.data = append(d.data, value...)
+		case member != "identifier" || value.Kind() == 'n':
+		case value.Kind() != '"':
+			return false, errors.New(`the member "identifier" has the wrong type`)
+		default:
+			found = true
+			if d.identifier, err = jsontext.AppendUnquote(d.identifier[:0], value); err != nil {
+				return false, fmt.Errorf("decode: %w", err)
+			}
+		}
+	}
+	return found, nil
 }
 
 // jsonError tells where a file stops being JSON.
@@ -128,12 +183,4 @@ func jsonError(place string, err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", place, err)
-}
-
-// memberError tells which member of a device has the wrong type, without Go's names for types.
-func memberError(err error) error {
-	if wrong := (*jsonv2.SemanticError)(nil); errors.As(err, &wrong) {
-		return fmt.Errorf("the member %q has the wrong type", wrong.JSONPointer.LastToken())
-	}
-	return fmt.Errorf("decode: %w", err)
 }

@@ -1,0 +1,138 @@
+package file
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+)
+
+// rows reads the rows of a CSV file exactly as encoding/csv does (FuzzRows compares them), several
+// times as fast: it splits what is simple itself, and leaves to encoding/csv the rows that have a
+// doubled quotation mark or a line end in a field, or are faulty.
+type rows struct {
+	in     *bufio.Reader
+	line   int    // lines that were read
+	long   []byte // a line that in has no room for
+	fields [][]byte
+
+	rest    csv.Reader // of the rows that are not simple; it reads through Read
+	handed  int        // lines that it was given
+	pending []byte     // what it has not read yet of the line it is given
+	fault   error      // what follows pending
+	text    []byte     // of the fields that it has read
+}
+
+func newRows(in *bufio.Reader) *rows {
+	r := &rows{in: in}
+	r.rest = *csv.NewReader(lines{r})
+	r.rest.FieldsPerRecord = -1 // counted elsewhere, for a better error
+	r.rest.ReuseRecord = true
+	return r
+}
+
+// next returns a row and the line that it begins on. The fields are good until the next call.
+func (r *rows) next() (fields [][]byte, line int, err error) {
+	for {
+		raw, err := r.readLine()
+		if len(raw) == 0 {
+			return nil, 0, err
+		}
+		text := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
+		switch line := r.line; {
+		case err != nil && !errors.Is(err, io.EOF), !r.split(text):
+			fields, err := r.leave(raw, err)
+			return fields, line, err
+		case len(text) > 0:
+			return r.fields, line, nil
+		}
+	}
+}
+
+// readLine returns a line with its end, or what is left before an error.
+func (r *rows) readLine() ([]byte, error) {
+	line, err := r.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		r.long = r.long[:0]
+		for errors.Is(err, bufio.ErrBufferFull) {
+			r.long = append(r.long, line...)
+			line, err = r.in.ReadSlice('\n')
+		}
+		r.long = append(r.long, line...)
+		line = r.long
+	}
+	if len(line) > 0 {
+		r.line++
+	}
+	return line, err
+}
+
+// split reports whether the row is a simple one, and then sets fields.
+func (r *rows) split(text []byte) bool {
+	r.fields = r.fields[:0]
+	quoted := bytes.IndexByte(text, '"') >= 0
+	for more := true; more; {
+		var field []byte
+		if quoted && len(text) > 0 && text[0] == '"' {
+			end := bytes.IndexByte(text[1:], '"')
+			if end < 0 {
+				return false
+			}
+			field, text = text[1:1+end], text[end+2:]
+			if more = len(text) > 0; more && text[0] != ',' {
+				return false
+			}
+			if more {
+				text = text[1:]
+			}
+		} else {
+			field, text, more = bytes.Cut(text, []byte{','})
+			if quoted && bytes.IndexByte(field, '"') >= 0 {
+				return false
+			}
+		}
+		r.fields = append(r.fields, field)
+	}
+	return true
+}
+
+// leave lets encoding/csv read the row that begins with a line, and more lines if they belong to it.
+func (r *rows) leave(raw []byte, fault error) ([][]byte, error) {
+	unseen := r.line - 1 - r.handed
+	r.pending, r.fault = raw, fault
+	r.handed++
+	record, err := r.rest.Read()
+	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
+		syntax.StartLine += unseen
+		syntax.Line += unseen
+	}
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller tells faults of encoding/csv apart
+	}
+	r.fields, r.text = r.fields[:0], r.text[:0]
+	for _, field := range record {
+		begin := len(r.text)
+		r.text = append(r.text, field...)
+		r.fields = append(r.fields, r.text[begin:])
+	}
+	return r.fields, nil
+}
+
+// lines gives encoding/csv one line at a time, so that it never reads beyond a row.
+type lines struct{ *rows }
+
+func (r lines) Read(to []byte) (int, error) {
+	if len(r.pending) == 0 {
+		if r.fault == nil {
+			r.pending, r.fault = r.readLine()
+		}
+		if len(r.pending) == 0 {
+			return 0, r.fault
+		}
+		r.handed++
+	}
+	n := copy(to, r.pending)
+	r.pending = r.pending[n:]
+	return n, nil
+}
