@@ -2,13 +2,11 @@ package file
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // identifierColumn is the name of the first column; case is ignored.
@@ -25,51 +23,51 @@ func readCSV(r *bufio.Reader, in *inventory) error {
 		return err
 	}
 	in.place = "line %d"
-	return in.load(func(out *feed) error { return readRows(rows, len(header), out) }, in.add)
+	return in.load(func(out *feed) error { return readRows(rows, in.devices, out) }, nil)
 }
 
-func readRows(rows *rows, columns int, out *feed) error {
+// readRows hands every row to out, with the hash by which devices will keep it.
+func readRows(rows *rows, devices *store, out *feed) error {
 	for {
-		row, line, err := rows.next()
+		read, line, err := rows.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return csvError(err) // the rest cannot be told apart into rows
-		case isBlank(row):
-			continue
-		case len(row) != columns:
-			out.next(line, fmt.Errorf("%d fields, but the header has %d", len(row), columns))
-			continue
-		case !isUTF8(row):
-			out.next(line, errNotUTF8)
+		case read.isBlank():
 			continue
 		}
-		out.text = appendBytes(out.text, bytes.TrimSpace(row[0]))
-		for _, value := range row[1:] {
-			out.text = appendBytes(out.text, value)
+		e := entry{place: line}
+		switch count := read.count(); {
+		case count != 1+len(devices.columns):
+			e.fault = fmt.Errorf("%d fields, but the header has %d", count, 1+len(devices.columns))
+		case !read.isUTF8():
+			e.fault = errNotUTF8
+		default:
+			begin := len(out.text)
+			out.text = read.appendRow(out.text)
+			identifier, _ := cutField(out.text[begin:])
+			e.hash, e.fault = devices.hash(identifier)
 		}
-		out.next(line, nil)
+		out.next(e)
 	}
 }
 
 var errNotUTF8 = errors.New("not valid UTF-8; save the file as UTF-8")
 
 func readHeader(rows *rows) ([]string, error) {
-	row, line, err := rows.next()
+	read, line, err := rows.next()
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("the file is empty; the first line must be a header whose first column is Identifier")
 	case err != nil:
 		return nil, csvError(err)
 	}
-	if !isUTF8(row) {
+	if !read.isUTF8() {
 		return nil, fmt.Errorf("line %d: %w", line, errNotUTF8)
 	}
-	header := make([]string, len(row))
-	for i, name := range row {
-		header[i] = string(name)
-	}
+	header := read.strings()
 	if !strings.EqualFold(strings.TrimSpace(header[0]), identifierColumn) {
 		return nil, fmt.Errorf("line %d: the first column is %.40q, want Identifier; columns are separated by commas", line, header[0])
 	}
@@ -87,21 +85,6 @@ func readHeader(rows *rows) ([]string, error) {
 		seen[name] = true
 	}
 	return header, nil
-}
-
-// isBlank reports whether a row is a line of blanks. (Lines without any character do not come as rows.)
-// A lone pair of quotation marks is not blank: it is an empty identifier.
-func isBlank(row [][]byte) bool {
-	return len(row) == 1 && len(row[0]) > 0 && len(bytes.TrimSpace(row[0])) == 0
-}
-
-func isUTF8(fields [][]byte) bool {
-	for _, field := range fields {
-		if !utf8.Valid(field) {
-			return false
-		}
-	}
-	return true
 }
 
 func csvError(err error) error {

@@ -1,26 +1,51 @@
 package file
 
+import "iter"
+
 const (
 	// batches are on their way at once, so that neither side waits for the other over one row that
 	// takes longer.
 	batches = 4
-	// A batch is full with as many rows or as many bytes, whichever come first; it fits into a
+	// A batch is full with as many devices or as many bytes, whichever come first; it fits into a
 	// processor's cache.
-	batchRows  = 1 << 10
-	batchBytes = 1 << 16
+	batchDevices = 1 << 10
+	batchBytes   = 1 << 16
 )
 
-// entry is a device that was read: text up to end, or what is wrong with it.
-type entry struct {
-	place int // the line or the number that faults are told of
-	end   int
-	fault error
-}
-
-// batch is devices that follow each other in the file.
+// batch is devices that follow each other in the file: what was read of each, as it stands there or as
+// a row.
 type batch struct {
 	entries []entry
 	text    []byte
+}
+
+type entry struct {
+	place int    // the line or the number that faults are told of
+	fault error  // what is wrong with the device
+	end   int    // of its text; it begins where the last one ends
+	hash  uint64 // of a row's key
+}
+
+// end ends a device: what was appended to text since the last one.
+func (b *batch) end(e entry) {
+	e.end = len(b.text)
+	b.entries = append(b.entries, e)
+}
+
+func (b *batch) empty() { b.entries, b.text = b.entries[:0], b.text[:0] }
+
+// all yields every device with its text.
+func (b *batch) all() iter.Seq2[*entry, []byte] {
+	return func(yield func(*entry, []byte) bool) {
+		begin := 0
+		for i := range b.entries {
+			e := &b.entries[i]
+			if !yield(e, b.text[begin:e.end]) {
+				return
+			}
+			begin = e.end
+		}
+	}
 }
 
 // feed hands devices from the goroutine that reads them to the one that takes them into the inventory.
@@ -31,10 +56,11 @@ type feed struct {
 	cause      any // of the panic that ended the taking, once done is closed
 }
 
-// load runs read, which appends the text of a device and then calls next, and hands every text to take
-// in another goroutine: with two processors, loading takes as long as reading does. Both sides' faults
-// are told in the order of the file. The goroutine has ended when load returns, however it does.
-func (in *inventory) load(read func(*feed) error, take func(place int, text []byte)) error {
+// load runs read, which hands devices to next, and in another goroutine takes them into the inventory:
+// with two processors, loading takes as long as reading does. makeRows makes rows of what was read, if
+// it is none. Both sides' faults are told in the order of the file. The goroutine has ended when load
+// returns, however it does.
+func (in *inventory) load(read func(*feed) error, makeRows func(read, rows *batch)) error {
 	f := &feed{new(batch), make(chan *batch, batches), make(chan *batch, batches), make(chan struct{}), nil}
 	for range batches - 1 {
 		f.free <- new(batch)
@@ -43,8 +69,16 @@ func (in *inventory) load(read func(*feed) error, take func(place int, text []by
 		defer close(f.done)
 		// Whoever loads can survive a panic; in a goroutine it would end the process.
 		defer func() { f.cause = recover() }()
+		var rows batch
 		for b := range f.full {
-			in.take(b, take)
+			if makeRows == nil {
+				in.add(b)
+			} else {
+				rows.empty()
+				makeRows(b, &rows)
+				in.add(&rows)
+			}
+			b.empty()
 			f.free <- b
 		}
 	}()
@@ -53,19 +87,6 @@ func (in *inventory) load(read func(*feed) error, take func(place int, text []by
 		panic(f.cause)
 	}
 	return err
-}
-
-func (in *inventory) take(b *batch, take func(place int, text []byte)) {
-	begin := 0
-	for _, e := range b.entries {
-		if e.fault != nil {
-			in.fault(e.place, e.fault)
-		} else {
-			take(e.place, b.text[begin:e.end])
-		}
-		begin = e.end
-	}
-	b.entries, b.text = b.entries[:0], b.text[:0]
 }
 
 // run also hands over what was read before a fault that ended the reading.
@@ -79,10 +100,10 @@ func (f *feed) run(read func(*feed) error) error {
 	return err
 }
 
-// next ends a device: what was appended to text since the last one, unless there is a fault.
-func (f *feed) next(place int, fault error) {
-	f.entries = append(f.entries, entry{place, len(f.text), fault})
-	if len(f.entries) < batchRows && len(f.text) < batchBytes {
+// next ends a device, and begins a new batch if this one is full.
+func (f *feed) next(e entry) {
+	f.end(e)
+	if len(f.entries) < batchDevices && len(f.text) < batchBytes {
 		return
 	}
 	f.full <- f.batch // there is room for all of them

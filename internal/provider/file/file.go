@@ -85,7 +85,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	if p.config.Type == "csv" {
 		read = readCSV
 	}
-	in := newInventory()
+	in := newInventory(info.Size())
 	if err := read(withoutMark(file), in); err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}
@@ -107,7 +107,7 @@ func (c *content) describe(path string) string {
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 	devices := p.current.Load().devices
-	var room [256]byte
+	var room [maxKey]byte
 	row, ok := devices.find(append(room[:0], q.Identifier.Key()...))
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound

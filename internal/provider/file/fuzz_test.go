@@ -20,7 +20,7 @@ import (
 
 // read does what New does, without a file; faster by far.
 func read(content []byte, reader func(*inventory, []byte) error) (*inventory, error) {
-	in := newInventory()
+	in := newInventory(int64(len(content)))
 	if err := reader(in, content); err != nil {
 		in.faults = append(in.faults, locate(err, bytes.NewReader(content)))
 	}

@@ -9,55 +9,65 @@ import (
 	"math/big"
 	"reflect"
 	"strings"
-
-	"step-posture-connector/internal/posture"
 )
 
 // maxFaults is how many faults of a file are told at once.
 const maxFaults = 10
 
+// shortRow is the length, in bytes, below which no device is expected to be for room to be kept for it.
+const shortRow = 32
+
 // inventory gathers the devices of one file, and what is wrong with them.
 type inventory struct {
 	devices *store
+	size    int64  // of the file, in bytes
 	place   string // how a place in the file is called: a format with its number
 	faults  []error
 	more    int // faults beyond maxFaults
 	repeats int
 	repeat  int // where the first exact repeat is
-
-	key []byte // of the device that is being added
 }
 
-func newInventory() *inventory {
-	return &inventory{devices: newStore()}
+func newInventory(size int64) *inventory {
+	return &inventory{devices: newStore(), size: size}
 }
 
-// add takes the row of one device; place says where in the file it stands.
-func (in *inventory) add(place int, row []byte) {
-	identifier, _ := cutBytes(row)
-	key, err := posture.AppendKey(in.key[:0], identifier)
-	if err != nil {
-		in.fault(place, err)
-		return
+// add takes a batch of rows.
+func (in *inventory) add(rows *batch) {
+	if in.devices.len() == 0 && len(rows.entries) > 0 {
+		// The others may be as long as these; but should these be the shortest, that would be too many.
+		length := max(len(rows.text)/len(rows.entries), shortRow)
+		in.devices.expect(int(in.size / int64(length)))
 	}
-	in.key = key
-	before, repeated := in.devices.find(key)
+	in.devices.fetch(rows.entries)
+	for e, row := range rows.all() {
+		if e.fault == nil {
+			e.fault = in.addRow(e, row)
+		}
+		if e.fault != nil {
+			in.fault(e.place, e.fault)
+		}
+	}
+}
+
+func (in *inventory) addRow(e *entry, row []byte) error {
+	before, repeated := in.devices.add(e.hash, row)
 	if !repeated {
-		in.devices.add(key, row)
-		return
+		return nil
 	}
 	same, err := in.devices.sameData(before, row)
 	switch {
 	case err != nil:
-		in.fault(place, err)
+		return err
 	case !same:
-		in.fault(place, fmt.Errorf("identifier %q stands here a second time, with other data", identifier))
-	default:
-		in.repeats++
-		if in.repeats == 1 {
-			in.repeat = place
-		}
+		identifier, _ := cutField(row)
+		return fmt.Errorf("identifier %q stands here a second time, with other data", identifier)
 	}
+	in.repeats++
+	if in.repeats == 1 {
+		in.repeat = e.place
+	}
+	return nil
 }
 
 func (in *inventory) fault(place int, err error) {

@@ -68,15 +68,7 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 		return jsonError("", err)
 	}
 	in.place = "devices[%d]"
-	var d deviceReader
-	err := in.load(func(out *feed) error { return readValues(decoder, out) }, func(place int, value []byte) {
-		row, err := d.row(value)
-		if err != nil {
-			in.fault(place, err)
-			return
-		}
-		in.add(place, row)
-	})
+	err := in.load(func(out *feed) error { return readValues(decoder, out) }, in.makeRows)
 	if err != nil {
 		return err
 	}
@@ -86,7 +78,8 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 	return nil
 }
 
-// readValues reads the list's elements, each as it stands. They are JSON without duplicate members then.
+// readValues reads the list's elements, each as it stands. They are valid then, and without members
+// of the same name.
 func readValues(decoder *jsontext.Decoder, out *feed) error {
 	for i := 0; decoder.PeekKind() != ']'; i++ {
 		value, err := decoder.ReadValue()
@@ -94,78 +87,75 @@ func readValues(decoder *jsontext.Decoder, out *feed) error {
 			return jsonError(fmt.Sprintf("devices[%d]", i), err)
 		}
 		out.text = append(out.text, value...)
-		out.next(i, nil)
+		out.next(entry{place: i})
 	}
 	return nil
 }
 
-// deviceReader makes rows of elements of devices, in memory that it uses again and again.
-type deviceReader struct {
-	text       bytes.Buffer
-	decoder    jsontext.Decoder
-	identifier []byte
-	data       jsontext.Value
-	made       []byte
-}
-
-// row makes a row of one element. The data is kept as the file has it, but for blanks.
-func (d *deviceReader) row(value jsontext.Value) ([]byte, error) {
-	if value.Kind() != '{' {
-		return nil, errors.New("not an object")
-	}
-	found, err := d.members(value)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, errors.New(`the member "identifier" is missing`)
-	}
-	switch kind := d.data.Kind(); {
-	case len(d.data) == 0 || kind == 'n':
-		d.data = append(d.data[:0], "{}"...)
-	case kind != '{':
-		return nil, errors.New(`the member "data" is neither an object nor null`)
-	}
-	if err := d.data.Compact(); err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	d.made = appendBytes(d.made[:0], bytes.TrimSpace(d.identifier))
-	d.made = append(d.made, d.data...)
-	return d.made, nil
-}
-
-// members sets identifier and data to the members of value, and reports whether there is an identifier.
-// A member that is null is none.
-func (d *deviceReader) members(value []byte) (found bool, err error) {
-	d.text = *bytes.NewBuffer(value)
-	d.decoder.Reset(&d.text)
-	d.data = d.data[:0]
-	if _, err := d.decoder.ReadToken(); err != nil {
-		return false, fmt.Errorf("decode: %w", err)
-	}
-	for d.decoder.PeekKind() != '}' {
-		name, err := d.decoder.ReadToken()
-		if err != nil {
-			return false, fmt.Errorf("decode: %w", err)
+// makeRows makes rows of elements of devices.
+func (in *inventory) makeRows(values, rows *batch) {
+	for e, value := range values.all() {
+		identifier, data, err := readDevice(value)
+		if err == nil {
+			e.hash, err = in.devices.hash(identifier)
 		}
-		member := name.String()
-		value, err := d.decoder.ReadValue()
+		if err == nil {
+			rows.text = appendField(rows.text, identifier)
+			rows.text = append(rows.text, fieldMark)
+			rows.text = appendCompact(rows.text, data)
+		}
+		e.fault = err
+		rows.end(*e)
+	}
+}
+
+// readDevice reads one element of devices. That a value is null is as if it were not there.
+func readDevice(element jsontext.Value) (identifier, data []byte, err error) {
+	if element.Kind() != '{' {
+		return nil, nil, errors.New("not an object")
+	}
+	var bearer, facts jsontext.Value
+	for name, value, rest, found := cutMember(element[1:]); found; name, value, rest, found = cutMember(rest) {
 		switch {
-		case err != nil:
-			return false, fmt.Errorf("decode: %w", err)
-		case member == "data":
-			d.data = append(d.data, value...)
-		case member != "identifier" || value.Kind() == 'n':
-		case value.Kind() != '"':
-			return false, errors.New(`the member "identifier" has the wrong type`)
-		default:
-			found = true
-			if d.identifier, err = jsontext.AppendUnquote(d.identifier[:0], value); err != nil {
-				return false, fmt.Errorf("decode: %w", err)
-			}
+		case isString(name, "identifier"):
+			bearer = value
+		case isString(name, "data"):
+			facts = value
 		}
 	}
-	return found, nil
+	switch bearer.Kind() {
+	case '"':
+	case 'n', jsontext.KindInvalid:
+		return nil, nil, errors.New(`the member "identifier" is missing`)
+	default:
+		return nil, nil, errors.New(`the member "identifier" has the wrong type`)
+	}
+	switch facts.Kind() {
+	case '{':
+	case 'n', jsontext.KindInvalid:
+		facts = jsontext.Value("{}")
+	default:
+		return nil, nil, errors.New(`the member "data" is neither an object nor null`)
+	}
+	identifier, err = unquoted(bearer)
+	return bytes.TrimSpace(identifier), facts, err
+}
+
+func isString(value []byte, text string) bool {
+	unquoted, err := unquoted(value)
+	return err == nil && string(unquoted) == text
+}
+
+// unquoted returns the text of a JSON string, itself where it can.
+func unquoted(value []byte) ([]byte, error) {
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], nil
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	return text, nil
 }
 
 // jsonError tells where a file stops being JSON.

@@ -13,9 +13,9 @@ import (
 // doubled quotation mark or a line end in a field, or are faulty.
 type rows struct {
 	in     *bufio.Reader
-	line   int    // lines that were read
-	long   []byte // a line that in has no room for
-	fields [][]byte
+	line   int      // lines that were read
+	long   []byte   // a line that in has no room for
+	fields [][]byte // of the last row that has quotation marks
 
 	rest    csv.Reader // of the rows that are not simple; it reads through Read
 	handed  int        // lines that it was given
@@ -32,21 +32,26 @@ func newRows(in *bufio.Reader) *rows {
 	return r
 }
 
-// next returns a row and the line that it begins on. The fields are good until the next call.
-func (r *rows) next() (fields [][]byte, line int, err error) {
+// next returns a row and the line that it begins on. It is good until the next call.
+func (r *rows) next() (read csvRow, line int, err error) {
 	for {
 		raw, err := r.readLine()
 		if len(raw) == 0 {
-			return nil, 0, err
+			return csvRow{}, 0, err
 		}
-		text := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
-		switch line := r.line; {
-		case err != nil && !errors.Is(err, io.EOF), !r.split(text):
-			fields, err := r.leave(raw, err)
-			return fields, line, err
-		case len(text) > 0:
-			return r.fields, line, nil
+		line := r.line
+		plain := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
+		switch faulty := err != nil && !errors.Is(err, io.EOF); {
+		case len(plain) == 0 && !faulty:
+			continue
+		case bytes.IndexByte(plain, '"') < 0 && !faulty:
+			return csvRow{plain: plain}, line, nil
+		case faulty, !r.split(plain):
+			if err := r.leave(raw, err); err != nil {
+				return csvRow{}, 0, err
+			}
 		}
+		return csvRow{fields: r.fields}, line, nil
 	}
 }
 
@@ -71,10 +76,9 @@ func (r *rows) readLine() ([]byte, error) {
 // split reports whether the row is a simple one, and then sets fields.
 func (r *rows) split(text []byte) bool {
 	r.fields = r.fields[:0]
-	quoted := bytes.IndexByte(text, '"') >= 0
 	for more := true; more; {
-		var field []byte
-		if quoted && len(text) > 0 && text[0] == '"' {
+		field := text
+		if len(text) > 0 && text[0] == '"' {
 			end := bytes.IndexByte(text[1:], '"')
 			if end < 0 {
 				return false
@@ -83,22 +87,25 @@ func (r *rows) split(text []byte) bool {
 			if more = len(text) > 0; more && text[0] != ',' {
 				return false
 			}
-			if more {
-				text = text[1:]
-			}
 		} else {
-			field, text, more = bytes.Cut(text, []byte{','})
-			if quoted && bytes.IndexByte(field, '"') >= 0 {
+			end := bytes.IndexByte(text, ',')
+			if more = end >= 0; more {
+				field, text = text[:end], text[end:]
+			}
+			if bytes.IndexByte(field, '"') >= 0 {
 				return false
 			}
 		}
 		r.fields = append(r.fields, field)
+		if more {
+			text = text[1:]
+		}
 	}
 	return true
 }
 
 // leave lets encoding/csv read the row that begins with a line, and more lines if they belong to it.
-func (r *rows) leave(raw []byte, fault error) ([][]byte, error) {
+func (r *rows) leave(raw []byte, fault error) error {
 	unseen := r.line - 1 - r.handed
 	r.pending, r.fault = raw, fault
 	r.handed++
@@ -108,7 +115,7 @@ func (r *rows) leave(raw []byte, fault error) ([][]byte, error) {
 		syntax.Line += unseen
 	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller tells faults of encoding/csv apart
+		return err //nolint:wrapcheck // the caller tells faults of encoding/csv apart
 	}
 	r.fields, r.text = r.fields[:0], r.text[:0]
 	for _, field := range record {
@@ -116,7 +123,7 @@ func (r *rows) leave(raw []byte, fault error) ([][]byte, error) {
 		r.text = append(r.text, field...)
 		r.fields = append(r.fields, r.text[begin:])
 	}
-	return r.fields, nil
+	return nil
 }
 
 // lines gives encoding/csv one line at a time, so that it never reads beyond a row.

@@ -18,8 +18,11 @@ import (
 const (
 	// chunkSize is how much of the devices stands in one piece. A single slice would have to be copied
 	// whenever it is full, and two of them would stand in memory meanwhile.
-	chunkSize  = 1 << chunkBits
-	chunkBits  = 20
+	chunkSize = 1 << chunkBits
+	chunkBits = 20
+	// maxKey is room for any key without garbage.
+	maxKey = 256
+
 	firstChunk = 4 << 10 // a small inventory takes no large one
 	// largeRow gets a chunk of its own, so that little of the last one is wasted.
 	largeRow = chunkSize / 4
@@ -73,55 +76,88 @@ func (s *store) setColumns(names []string) error {
 	return nil
 }
 
-// find returns the row of the device with a key.
-func (s *store) find(key []byte) (row []byte, found bool) {
-	hash := maphash.Bytes(s.seed, key)
-	for i := s.home(hash); s.slots[i] != 0; i = s.after(i) {
-		if (s.slots[i]^hash)>>placeBits != 0 {
-			continue
-		}
-		row := s.at(s.slots[i])
-		if rowHasKey(row, key) {
-			return row, true
-		}
+// find returns the row of the device that bears an identifier.
+func (s *store) find(identifier []byte) (row []byte, found bool) {
+	hash, err := s.hash(identifier)
+	if err != nil {
+		return nil, false
 	}
+	slot := s.search(hash, identifier)
+	if s.slots[slot] == 0 {
+		return nil, false
+	}
+	return s.at(s.slots[slot]), true
+}
+
+// hash returns that of an identifier's key, or why it is no identifier. It may be called at any time.
+func (s *store) hash(identifier []byte) (uint64, error) {
+	var room [maxKey]byte
+	key, err := posture.AppendKey(room[:0], identifier)
+	return maphash.Bytes(s.seed, key), err
+}
+
+// search returns the slot of an identifier, a free one if it is not there.
+func (s *store) search(hash uint64, identifier []byte) int {
+	slot := s.home(hash)
+	for s.slots[slot] != 0 && ((s.slots[slot]^hash)>>placeBits != 0 || !sameKey(s.at(s.slots[slot]), identifier)) {
+		slot = s.after(slot)
+	}
+	return slot
+}
+
+// sameKey reports whether a row is that of an identifier.
+func sameKey(row, identifier []byte) bool {
+	var roomA, roomB [maxKey]byte
+	own, _ := cutField(row)
+	a, errA := posture.AppendKey(roomA[:0], own)
+	b, errB := posture.AppendKey(roomB[:0], identifier)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+// add keeps a row, unless there is one with its key: that one is returned then.
+func (s *store) add(hash uint64, row []byte) (before []byte, repeated bool) {
+	s.expect(s.count + 1)
+	identifier, _ := cutField(row)
+	slot := s.search(hash, identifier)
+	if s.slots[slot] != 0 {
+		return s.at(s.slots[slot]), true
+	}
+	s.slots[slot] = hash&^placeMask | (s.keep(row) + 1)
+	s.count++
 	return nil, false
 }
 
-func rowHasKey(row, key []byte) bool {
-	var room [256]byte
-	identifier, _ := cutBytes(row)
-	folded, err := posture.AppendKey(room[:0], identifier)
-	return err == nil && bytes.Equal(folded, key)
-}
-
-// add keeps a row whose key is not there yet.
-func (s *store) add(key, row []byte) {
-	if s.count >= len(s.slots)/4*3 {
-		s.grow()
+// fetch looks at the slots of devices that are about to be added. They lie all over the index: memory
+// brings them together in the time that it takes to bring one, if nothing has to wait for it.
+func (s *store) fetch(devices []entry) (any uint64) {
+	for i := range devices {
+		any |= s.slots[s.home(devices[i].hash)]
 	}
-	s.count++
-	s.put(maphash.Bytes(s.seed, key)&^placeMask | (s.keep(row) + 1))
+	return any
 }
 
-// grow doubles the index. A slot has enough of the hash for that, so that no row is looked at; and as
-// the hash's upper bits say where a slot stands, both indexes are gone through from begin to end.
-func (s *store) grow() {
+// expect makes room for a number of devices, so that the index need not grow.
+func (s *store) expect(count int) {
+	if count > len(s.slots)/4*3 {
+		s.grow(1 << bits.Len(uint(count+count/3))) //nolint:gosec // G115: it is not negative
+	}
+}
+
+// grow makes the index larger. A slot has enough of the hash for that, so that no row is looked at; and
+// as the hash's upper bits say where a slot stands, both indexes are gone through from begin to end.
+func (s *store) grow(size int) {
 	before := s.slots
-	s.slots = make([]uint64, 2*len(before))
+	s.slots = make([]uint64, size)
 	for _, slot := range before {
-		if slot != 0 {
-			s.put(slot)
+		if slot == 0 {
+			continue
 		}
+		i := s.home(slot)
+		for s.slots[i] != 0 {
+			i = s.after(i)
+		}
+		s.slots[i] = slot
 	}
-}
-
-func (s *store) put(slot uint64) {
-	i := s.home(slot)
-	for s.slots[i] != 0 {
-		i = s.after(i)
-	}
-	s.slots[i] = slot
 }
 
 // home is where the search for a hash begins. Only the bits that a slot keeps are used: should there be
@@ -144,7 +180,7 @@ func (s *store) keep(row []byte) uint64 {
 		s.last = in
 	}
 	place := len(s.chunks[in])
-	s.chunks[in] = appendBytes(s.chunks[in], row)
+	s.chunks[in] = append(binary.AppendUvarint(s.chunks[in], uint64(len(row))), row...)
 	return uint64(in<<chunkBits | place) //nolint:gosec // G115: neither is negative
 }
 
@@ -157,8 +193,9 @@ func (s *store) newChunk(size int) int {
 // at returns the row that a slot is of.
 func (s *store) at(slot uint64) []byte {
 	place := slot&placeMask - 1
-	row, _ := cutBytes(s.chunks[place>>chunkBits][place&(chunkSize-1):])
-	return row
+	chunk := s.chunks[place>>chunkBits][place&(chunkSize-1):]
+	length, n := binary.Uvarint(chunk)
+	return chunk[n : n+int(length)] //nolint:gosec // G115: it was the length of a slice
 }
 
 func (s *store) len() int { return s.count }
@@ -177,9 +214,9 @@ func (s *store) all() iter.Seq[[]byte] {
 // device makes a device of a row. That of a CSV file has its values only: with their names a million
 // rows would be half as large again.
 func (s *store) device(row []byte) (device, error) {
-	identifier, rest := cutBytes(row)
+	identifier, rest := cutField(row)
 	if s.columns == nil {
-		return device{string(identifier), rest}, nil
+		return device{string(identifier), rest[:len(rest):len(rest)]}, nil
 	}
 	size := len("{}") + len(rest)
 	for _, column := range s.columns {
@@ -189,7 +226,7 @@ func (s *store) device(row []byte) (device, error) {
 	for _, column := range s.columns {
 		var value []byte
 		var err error
-		value, rest = cutBytes(rest)
+		value, rest = cutNext(row, rest)
 		data = append(data, column...)
 		if data, err = jsontext.AppendQuote(data, value); err != nil {
 			return device{}, fmt.Errorf("encode column %s: %w", column, err)
@@ -209,15 +246,4 @@ func (s *store) sameData(a, b []byte) (bool, error) {
 	x, errX := s.device(a)
 	y, errY := s.device(b)
 	return sameJSON(x.data, y.data), errors.Join(errX, errY)
-}
-
-func appendBytes(to, text []byte) []byte {
-	return append(binary.AppendUvarint(to, uint64(len(text))), text...)
-}
-
-// cutBytes returns a byte string that appendBytes wrote, and what follows it.
-func cutBytes(from []byte) (text, rest []byte) {
-	length, n := binary.Uvarint(from)
-	end := n + int(length) //nolint:gosec // G115: it was the length of a slice
-	return from[n:end:end], from[end:]
 }
