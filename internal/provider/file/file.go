@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -90,14 +91,33 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 		in.faults = append(in.faults, locate(err, file))
 	}
 	if len(in.faults) > 0 {
-		return posture.Loaded{}, in.err(path)
+		err, size := in.err(path), in.devices.size
+		release(size)
+		return posture.Loaded{}, err
 	}
 	next := &content{in.devices, info.ModTime()}
 	return posture.Loaded{
 		Found:    next.describe(path),
 		Warnings: in.warnings(path),
-		Take:     func() { p.current.Store(next) },
+		Take: func() {
+			if before := p.current.Swap(next); before != nil {
+				release(before.devices.size)
+			}
+		},
 	}, nil
+}
+
+// largeInventory is the size in memory, in bytes, from which an inventory is worth release.
+const largeInventory = 16 << 20
+
+// release returns to the system the memory of an inventory that nothing refers to any more. Else it
+// would stay with the program until the garbage collector next has reason to run, which in one that
+// does little may be minutes, and from then on sink slowly: after every reload of a large inventory it
+// would seem to need twice as much. For a small one it would be more work than the reload itself.
+func release(size int) {
+	if size >= largeInventory {
+		debug.FreeOSMemory()
+	}
 }
 
 func (c *content) describe(path string) string {
