@@ -3,9 +3,9 @@ package file
 import "iter"
 
 const (
-	// batches are on their way at once, so that neither side waits for the other over one row that
-	// takes longer.
-	batches = 4
+	// manyBatches are on their way at once, so that neither side waits for the other over one device
+	// that takes longer.
+	manyBatches = 4
 	// A batch is full with as many devices or as many bytes, whichever come first; it fits into a
 	// processor's cache.
 	batchDevices = 1 << 10
@@ -61,8 +61,8 @@ type feed struct {
 // it is none. Both sides' faults are told in the order of the file. The goroutine has ended when load
 // returns, however it does.
 func (in *inventory) load(read func(*feed) error, makeRows func(read, rows *batch)) error {
-	f := &feed{new(batch), make(chan *batch, batches), make(chan *batch, batches), make(chan struct{}), nil}
-	for range batches - 1 {
+	f := &feed{batch: new(batch), free: make(chan *batch, in.batches), full: make(chan *batch, in.batches), done: make(chan struct{})}
+	for range in.batches - 1 {
 		f.free <- new(batch)
 	}
 	go func() {

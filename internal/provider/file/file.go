@@ -87,6 +87,9 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 		read = readCSV
 	}
 	in := newInventory(info.Size())
+	if p.current.Load() != nil {
+		in.batches = 1 // there are requests that can use the other processor
+	}
 	if err := read(withoutMark(file), in); err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}

@@ -21,6 +21,7 @@ const shortRow = 32
 type inventory struct {
 	devices *store
 	size    int64  // of the file, in bytes
+	batches int    // of devices that are on their way at once
 	place   string // how a place in the file is called: a format with its number
 	faults  []error
 	more    int // faults beyond maxFaults
@@ -29,7 +30,7 @@ type inventory struct {
 }
 
 func newInventory(size int64) *inventory {
-	return &inventory{devices: newStore(), size: size}
+	return &inventory{devices: newStore(), size: size, batches: manyBatches}
 }
 
 // add takes a batch of rows.
