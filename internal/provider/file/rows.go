@@ -70,7 +70,7 @@ func (r *rows) readLine() ([]byte, error) {
 	if len(line) > 0 {
 		r.line++
 	}
-	return line, err
+	return line, err //nolint:wrapcheck // csvError says what it is of
 }
 
 // split reports whether the row is a simple one, and then sets fields.

@@ -140,7 +140,7 @@ func (s *store) fetch(devices []entry) {
 // expect makes room for a number of devices, so that the index need not grow.
 func (s *store) expect(count int) {
 	if count > len(s.slots)/4*3 {
-		s.grow(1 << bits.Len(uint(count+count/3))) //nolint:gosec // G115: it is not negative
+		s.grow(1 << bits.Len(uint(count+count/3)))
 	}
 }
 
