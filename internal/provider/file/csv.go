@@ -35,11 +35,11 @@ func readRows(rows *rows, devices *store, out *feed) error {
 			return nil
 		case err != nil:
 			return csvError(err) // the rest cannot be told apart into rows
-		case read.isBlank():
-			continue
 		}
 		e := entry{place: line}
 		switch count := read.count(); {
+		case count == 1 && read.isBlank():
+			continue
 		case count != 1+len(devices.columns):
 			e.fault = fmt.Errorf("%d fields, but the header has %d", count, 1+len(devices.columns))
 		case !read.isUTF8():
