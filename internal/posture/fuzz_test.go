@@ -1,6 +1,7 @@
 package posture_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -47,6 +48,10 @@ func FuzzParseIdentifier(f *testing.F) {
 				t.Fatalf("ParseIdentifier(%q) = %v, want accepted %v", parsed.text, parsed.err, want)
 			}
 			checkIdentifier(t, parsed.text, parsed.id, parsed.err)
+			key, err := posture.AppendKey([]byte("before"), []byte(parsed.text))
+			if fmt.Sprint(err) != fmt.Sprint(parsed.err) || err == nil && string(key) != "before"+parsed.id.Key() {
+				t.Errorf("AppendKey of %q = %q, %v, want the key %q, %v", parsed.text, key, err, parsed.id.Key(), parsed.err)
+			}
 		}
 		if errA != nil || errB != nil {
 			return

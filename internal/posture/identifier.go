@@ -22,20 +22,39 @@ type Identifier struct {
 // ParseIdentifier checks that text can be a permanent identifier: 1 to 256 bytes of printable ASCII
 // without blanks at its ends. Its errors do not repeat text.
 func ParseIdentifier(text string) (Identifier, error) {
+	if err := checkIdentifier(text); err != nil {
+		return Identifier{}, err
+	}
+	return Identifier{text: text, key: upperASCII(text)}, nil
+}
+
+// AppendKey appends to key what Identifier.Key is of text, and refuses text as ParseIdentifier does.
+// It is for whoever has a million identifiers to check: it makes no garbage.
+func AppendKey(key, text []byte) ([]byte, error) {
+	if err := checkIdentifier(text); err != nil {
+		return nil, err
+	}
+	begin := len(key)
+	key = append(key, text...)
+	foldASCII(key[begin:])
+	return key, nil
+}
+
+func checkIdentifier[T string | []byte](text T) error {
 	switch {
-	case text == "":
-		return Identifier{}, errors.New("identifier is empty")
+	case len(text) == 0:
+		return errors.New("identifier is empty")
 	case len(text) > maxIdentifier:
-		return Identifier{}, fmt.Errorf("identifier is longer than %d bytes", maxIdentifier)
+		return fmt.Errorf("identifier is longer than %d bytes", maxIdentifier)
 	case text[0] == ' ' || text[len(text)-1] == ' ':
-		return Identifier{}, errors.New("identifier begins or ends with a blank")
+		return errors.New("identifier begins or ends with a blank")
 	}
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
-			return Identifier{}, fmt.Errorf("identifier has a byte that is not printable ASCII at position %d", i+1)
+			return fmt.Errorf("identifier has a byte that is not printable ASCII at position %d", i+1)
 		}
 	}
-	return Identifier{text: text, key: upperASCII(text)}, nil
+	return nil
 }
 
 // String returns the identifier as it was given.
@@ -57,13 +76,17 @@ func upperASCII(s string) string {
 	for i := range len(s) {
 		if c := s[i]; 'a' <= c && c <= 'z' {
 			folded := []byte(s)
-			for j := i; j < len(folded); j++ {
-				if 'a' <= folded[j] && folded[j] <= 'z' {
-					folded[j] -= 'a' - 'A'
-				}
-			}
+			foldASCII(folded[i:])
 			return string(folded)
 		}
 	}
 	return s
+}
+
+func foldASCII(s []byte) {
+	for i, c := range s {
+		if 'a' <= c && c <= 'z' {
+			s[i] = c - ('a' - 'A')
+		}
+	}
 }

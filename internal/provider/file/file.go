@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -85,19 +86,41 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	if p.config.Type == "csv" {
 		read = readCSV
 	}
-	in := newInventory()
+	in := newInventory(info.Size())
+	if p.current.Load() != nil {
+		in.batches = 1 // there are requests that can use the other processor
+	}
 	if err := read(withoutMark(file), in); err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}
 	if len(in.faults) > 0 {
-		return posture.Loaded{}, in.err(path)
+		err, size := in.err(path), in.devices.size
+		release(size)
+		return posture.Loaded{}, err
 	}
 	next := &content{in.devices, info.ModTime()}
 	return posture.Loaded{
 		Found:    next.describe(path),
 		Warnings: in.warnings(path),
-		Take:     func() { p.current.Store(next) },
+		Take: func() {
+			if before := p.current.Swap(next); before != nil {
+				release(before.devices.size)
+			}
+		},
 	}, nil
+}
+
+// largeInventory is the size in memory, in bytes, from which an inventory is worth release.
+const largeInventory = 16 << 20
+
+// release returns to the system the memory of an inventory that nothing refers to any more. Else it
+// would stay with the program until the garbage collector next has reason to run, which in one that
+// does little may be minutes, and from then on sink slowly: after every reload of a large inventory it
+// would seem to need twice as much. For a small one it would be more work than the reload itself.
+func release(size int) {
+	if size >= largeInventory {
+		debug.FreeOSMemory()
+	}
 }
 
 func (c *content) describe(path string) string {
@@ -106,9 +129,15 @@ func (c *content) describe(path string) string {
 
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
-	found, ok := p.current.Load().devices.find(q.Identifier.Key())
+	devices := p.current.Load().devices
+	var room [maxKey]byte
+	row, ok := devices.find(append(room[:0], q.Identifier.Key()...))
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
+	}
+	found, err := devices.device(row)
+	if err != nil {
+		return posture.Device{}, err
 	}
 	return posture.Device{Identifier: found.identifier, Managed: true, Data: found.data}, nil
 }
@@ -119,7 +148,7 @@ func (p *Provider) Check(context.Context) (found string, warnings []string, err 
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.
-func withoutMark(r io.Reader) io.Reader {
+func withoutMark(r io.Reader) *bufio.Reader {
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	mark := []byte("\xef\xbb\xbf")
 	if start, _ := buffered.Peek(len(mark)); bytes.Equal(start, mark) {

@@ -20,7 +20,7 @@ import (
 
 // read does what New does, without a file; faster by far.
 func read(content []byte, reader func(*inventory, []byte) error) (*inventory, error) {
-	in := newInventory()
+	in := newInventory(int64(len(content)))
 	if err := reader(in, content); err != nil {
 		in.faults = append(in.faults, locate(err, bytes.NewReader(content)))
 	}
@@ -63,7 +63,7 @@ func checkInventory(t *testing.T, in *inventory) {
 	t.Helper()
 	p := &Provider{}
 	p.current.Store(&content{devices: in.devices})
-	for key, entry := range in.devices.all() {
+	for key, entry := range devices(t, in) {
 		id, err := posture.ParseIdentifier(entry.identifier)
 		if err != nil {
 			t.Errorf("device %q can never match: %v", entry.identifier, err)
@@ -88,11 +88,32 @@ func checkInventory(t *testing.T, in *inventory) {
 	}
 }
 
+// devices returns all of an inventory by the key under which each is found.
+func devices(t *testing.T, in *inventory) map[string]device {
+	t.Helper()
+	all := map[string]device{}
+	for row := range in.devices.all() {
+		d, err := in.devices.device(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := strings.ToUpper(d.identifier)
+		if found, ok := in.devices.find([]byte(key)); !ok || !bytes.Equal(found, row) {
+			t.Errorf("device %q is not found under %q", d.identifier, key)
+		}
+		all[key] = d
+	}
+	if len(all) != in.devices.len() {
+		t.Errorf("%d devices, want %d", len(all), in.devices.len())
+	}
+	return all
+}
+
 func checkSame(t *testing.T, from string, got, want *inventory) {
 	t.Helper()
 	equal := func(a, b device) bool { return a.identifier == b.identifier && bytes.Equal(a.data, b.data) }
-	if !maps.EqualFunc(maps.Collect(got.devices.all()), maps.Collect(want.devices.all()), equal) {
-		t.Errorf("loading what was written as %s gives %q, want %q", from, maps.Collect(got.devices.all()), maps.Collect(want.devices.all()))
+	if !maps.EqualFunc(devices(t, got), devices(t, want), equal) {
+		t.Errorf("loading what was written as %s gives %q, want %q", from, devices(t, got), devices(t, want))
 	}
 	if got.repeats != 0 {
 		t.Errorf("loading what was written as %s finds %d repeats, want none", from, got.repeats)
@@ -102,14 +123,14 @@ func checkSame(t *testing.T, from string, got, want *inventory) {
 // asJSON writes an inventory as an operator's script would.
 func asJSON(t *testing.T, in *inventory) []byte {
 	t.Helper()
-	devices := maps.Collect(in.devices.all())
-	list := make([]string, 0, len(devices))
-	for _, key := range slices.Sorted(maps.Keys(devices)) {
-		quoted, err := json.Marshal(devices[key].identifier)
+	all := devices(t, in)
+	list := make([]string, 0, len(all))
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		quoted, err := json.Marshal(all[key].identifier)
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, fmt.Sprintf(`{"identifier":%s,"data":%s}`, quoted, devices[key].data))
+		list = append(list, fmt.Sprintf(`{"identifier":%s,"data":%s}`, quoted, all[key].data))
 	}
 	return []byte(`{"devices":[` + strings.Join(list, ",") + `]}`)
 }
@@ -119,10 +140,10 @@ func asCSV(t *testing.T, in *inventory) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	rows := csv.NewWriter(&out)
-	devices := maps.Collect(in.devices.all())
-	for i, key := range slices.Sorted(maps.Keys(devices)) {
-		header, row := []string{"Identifier"}, []string{devices[key].identifier}
-		decoder := json.NewDecoder(bytes.NewReader(devices[key].data))
+	all := devices(t, in)
+	for i, key := range slices.Sorted(maps.Keys(all)) {
+		header, row := []string{"Identifier"}, []string{all[key].identifier}
+		decoder := json.NewDecoder(bytes.NewReader(all[key].data))
 		if _, err := decoder.Token(); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +152,7 @@ func asCSV(t *testing.T, in *inventory) []byte {
 			value, errValue := decoder.Token()
 			text, isString := value.(string)
 			if errName != nil || errValue != nil || !isString {
-				t.Fatalf("data %s is not an object of strings", devices[key].data)
+				t.Fatalf("data %s is not an object of strings", all[key].data)
 			}
 			header, row = append(header, name.(string)), append(row, text)
 		}
@@ -178,22 +199,23 @@ func FuzzJSON(f *testing.F) {
 func checkAgainstStandardLibrary(t *testing.T, in *inventory, content []byte) {
 	t.Helper()
 	var members map[string]json.RawMessage
-	var devices []map[string]json.RawMessage
+	var list []map[string]json.RawMessage
 	if err := json.Unmarshal(content, &members); err != nil {
 		t.Fatalf("encoding/json refuses the file: %v", err)
 	}
-	if err := json.Unmarshal(members["devices"], &devices); err != nil {
+	if err := json.Unmarshal(members["devices"], &list); err != nil {
 		t.Fatalf("encoding/json refuses the devices: %v", err)
 	}
-	if len(devices) != in.devices.len()+in.repeats {
-		t.Errorf("%d devices and %d repeats, want %d together", in.devices.len(), in.repeats, len(devices))
+	if len(list) != in.devices.len()+in.repeats {
+		t.Errorf("%d devices and %d repeats, want %d together", in.devices.len(), in.repeats, len(list))
 	}
-	for i, members := range devices {
+	loaded := devices(t, in)
+	for i, members := range list {
 		var text string
 		if err := json.Unmarshal(members["identifier"], &text); err != nil {
 			t.Fatalf("encoding/json refuses the identifier of devices[%d]: %v", i, err)
 		}
-		entry, ok := in.devices.find(strings.ToUpper(strings.TrimSpace(text)))
+		entry, ok := loaded[strings.ToUpper(strings.TrimSpace(text))]
 		if !ok {
 			t.Errorf("devices[%d] (%q) was not loaded", i, text)
 			continue

@@ -9,54 +9,74 @@ import (
 	"math/big"
 	"reflect"
 	"strings"
-
-	"step-posture-connector/internal/posture"
 )
 
 // maxFaults is how many faults of a file are told at once.
 const maxFaults = 10
 
+// shortRow is the length, in bytes, below which no device is expected to be for room to be kept for it.
+const shortRow = 32
+
 // inventory gathers the devices of one file, and what is wrong with them.
 type inventory struct {
 	devices *store
+	size    int64  // of the file, in bytes
+	batches int    // of devices that are on their way at once
+	place   string // how a place in the file is called: a format with its number
 	faults  []error
 	more    int // faults beyond maxFaults
 	repeats int
-	repeat  string // where the first exact repeat is
+	repeat  int // where the first exact repeat is
 }
 
-func newInventory() *inventory {
-	return &inventory{devices: newStore()}
+func newInventory(size int64) *inventory {
+	return &inventory{devices: newStore(), size: size, batches: manyBatches}
 }
 
-// add takes one device; place says where in the file it stands.
-func (in *inventory) add(place, identifier string, data json.RawMessage) {
-	identifier = strings.TrimSpace(identifier)
-	id, err := posture.ParseIdentifier(identifier)
-	if err != nil {
-		in.fault(place, err)
-		return
+// add takes a batch of rows.
+func (in *inventory) add(rows *batch) {
+	if in.devices.len() == 0 && len(rows.entries) > 0 {
+		// The others may be as long as these; but should these be the shortest, that would be too many.
+		length := max(len(rows.text)/len(rows.entries), shortRow)
+		in.devices.expect(int(in.size / int64(length)))
 	}
-	before, repeated := in.devices.find(id.Key())
-	switch {
-	case !repeated:
-		in.devices.add(id.Key(), device{identifier, data})
-	case !sameJSON(before.data, data):
-		in.fault(place, fmt.Errorf("identifier %q stands here a second time, with other data", identifier))
-	default:
-		in.repeats++
-		if in.repeats == 1 {
-			in.repeat = place
+	in.devices.fetch(rows.entries)
+	for e, row := range rows.all() {
+		if e.fault == nil {
+			e.fault = in.addRow(e, row)
+		}
+		if e.fault != nil {
+			in.fault(e.place, e.fault)
 		}
 	}
 }
 
-func (in *inventory) fault(place string, err error) {
+func (in *inventory) addRow(e *entry, row []byte) error {
+	before, repeated := in.devices.add(e.hash, row)
+	if !repeated {
+		return nil
+	}
+	same, err := in.devices.sameData(before, row)
+	switch {
+	case err != nil:
+		return err
+	case !same:
+		identifier, _ := cutField(row)
+		return fmt.Errorf("identifier %q stands here a second time, with other data", identifier)
+	}
+	in.repeats++
+	if in.repeats == 1 {
+		in.repeat = e.place
+	}
+	return nil
+}
+
+func (in *inventory) fault(place int, err error) {
 	if len(in.faults) == maxFaults {
 		in.more++
 		return
 	}
-	in.faults = append(in.faults, fmt.Errorf("%s: %w", place, err))
+	in.faults = append(in.faults, fmt.Errorf(in.place+": %w", place, err))
 }
 
 // err returns the faults that were found, each with the file's name.
@@ -77,7 +97,7 @@ func (in *inventory) warnings(path string) []string {
 		warnings = append(warnings, fmt.Sprintf("inventory %s: it has no devices; every request will be refused", path))
 	}
 	if in.repeats > 0 {
-		warnings = append(warnings, fmt.Sprintf("inventory %s: %s: exact repeat of a device (%d in the file)", path, in.repeat, in.repeats))
+		warnings = append(warnings, fmt.Sprintf("inventory %s: "+in.place+": exact repeat of a device (%d in the file)", path, in.repeat, in.repeats))
 	}
 	return warnings
 }

@@ -1,18 +1,18 @@
 package file
 
 import (
-	"encoding/json"
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // readJSON reads {"devices":[{"identifier":"…","data":{…}}]}, one device at a time, so that the file
 // never stands in memory as a whole. Unknown members are ignored, duplicate ones refused.
-func readJSON(r io.Reader, in *inventory) error {
+func readJSON(r *bufio.Reader, in *inventory) error {
 	decoder := jsontext.NewDecoder(r)
 	if decoder.PeekKind() != '{' {
 		if _, err := decoder.ReadToken(); err != nil {
@@ -67,18 +67,10 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 	if _, err := decoder.ReadToken(); err != nil {
 		return jsonError("", err)
 	}
-	for i := 0; decoder.PeekKind() != ']'; i++ {
-		place := fmt.Sprintf("devices[%d]", i)
-		value, err := decoder.ReadValue()
-		if err != nil {
-			return jsonError(place, err)
-		}
-		identifier, data, err := readDevice(value)
-		if err != nil {
-			in.fault(place, err)
-			continue
-		}
-		in.add(place, identifier, data)
+	in.place = "devices[%d]"
+	err := in.load(func(out *feed) error { return readValues(decoder, out) }, in.makeRows)
+	if err != nil {
+		return err
 	}
 	if _, err := decoder.ReadToken(); err != nil {
 		return jsonError("", err)
@@ -86,31 +78,84 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 	return nil
 }
 
-// readDevice reads one element of devices. The data is kept as the file has it, but for blanks.
-func readDevice(value jsontext.Value) (identifier string, data json.RawMessage, err error) {
-	if value.Kind() != '{' {
-		return "", nil, errors.New("not an object")
+// readValues reads the list's elements, each as it stands. They are valid then, and without members
+// of the same name.
+func readValues(decoder *jsontext.Decoder, out *feed) error {
+	for i := 0; decoder.PeekKind() != ']'; i++ {
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return jsonError(fmt.Sprintf("devices[%d]", i), err)
+		}
+		out.text = append(out.text, value...)
+		out.next(entry{place: i})
 	}
-	var entry struct {
-		Identifier *string        `json:"identifier"`
-		Data       jsontext.Value `json:"data"`
+	return nil
+}
+
+// makeRows makes rows of elements of devices.
+func (in *inventory) makeRows(values, rows *batch) {
+	for e, value := range values.all() {
+		identifier, data, err := readDevice(value)
+		if err == nil {
+			e.hash, err = in.devices.hash(identifier)
+		}
+		if err == nil {
+			rows.text = appendField(rows.text, identifier)
+			rows.text = append(rows.text, fieldMark)
+			rows.text = appendCompact(rows.text, data)
+		}
+		e.fault = err
+		rows.end(*e)
 	}
-	if err := jsonv2.Unmarshal(value, &entry); err != nil {
-		return "", nil, memberError(err)
+}
+
+// readDevice reads one element of devices. That a value is null is as if it were not there.
+func readDevice(element jsontext.Value) (identifier, data []byte, err error) {
+	if element.Kind() != '{' {
+		return nil, nil, errors.New("not an object")
 	}
-	if entry.Identifier == nil {
-		return "", nil, errors.New(`the member "identifier" is missing`)
+	var bearer, facts jsontext.Value
+	for name, value, rest, found := cutMember(element[1:]); found; name, value, rest, found = cutMember(rest) {
+		switch {
+		case isString(name, "identifier"):
+			bearer = value
+		case isString(name, "data"):
+			facts = value
+		}
 	}
-	switch kind := entry.Data.Kind(); {
-	case len(entry.Data) == 0 || kind == 'n':
-		return *entry.Identifier, json.RawMessage("{}"), nil
-	case kind != '{':
-		return "", nil, errors.New(`the member "data" is neither an object nor null`)
+	switch bearer.Kind() {
+	case '"':
+	case 'n', jsontext.KindInvalid:
+		return nil, nil, errors.New(`the member "identifier" is missing`)
+	default:
+		return nil, nil, errors.New(`the member "identifier" has the wrong type`)
 	}
-	if err := entry.Data.Compact(); err != nil {
-		return "", nil, fmt.Errorf("data: %w", err)
+	switch facts.Kind() {
+	case '{':
+	case 'n', jsontext.KindInvalid:
+		facts = jsontext.Value("{}")
+	default:
+		return nil, nil, errors.New(`the member "data" is neither an object nor null`)
 	}
-	return *entry.Identifier, json.RawMessage(entry.Data), nil
+	identifier, err = unquoted(bearer)
+	return bytes.TrimSpace(identifier), facts, err
+}
+
+func isString(value []byte, text string) bool {
+	unquoted, err := unquoted(value)
+	return err == nil && string(unquoted) == text
+}
+
+// unquoted returns the text of a JSON string, itself where it can.
+func unquoted(value []byte) ([]byte, error) {
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], nil
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	return text, nil
 }
 
 // jsonError tells where a file stops being JSON.
@@ -128,12 +173,4 @@ func jsonError(place string, err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", place, err)
-}
-
-// memberError tells which member of a device has the wrong type, without Go's names for types.
-func memberError(err error) error {
-	if wrong := (*jsonv2.SemanticError)(nil); errors.As(err, &wrong) {
-		return fmt.Errorf("the member %q has the wrong type", wrong.JSONPointer.LastToken())
-	}
-	return fmt.Errorf("decode: %w", err)
 }

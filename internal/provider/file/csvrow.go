@@ -1,0 +1,63 @@
+package file
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
+
+// csvRow is a row of a CSV file: a line without quotation marks, or fields.
+type csvRow struct {
+	plain  []byte
+	fields [][]byte
+}
+
+func (r csvRow) count() int {
+	if r.plain != nil {
+		return bytes.Count(r.plain, []byte{','}) + 1
+	}
+	return len(r.fields)
+}
+
+// isBlank reports whether a row of one field is a line of blanks. (Lines without any character do not come as rows.)
+// A lone pair of quotation marks is not blank: it is an empty identifier.
+func (r csvRow) isBlank() bool {
+	if r.plain != nil {
+		return len(bytes.TrimSpace(r.plain)) == 0
+	}
+	return len(r.fields[0]) > 0 && len(bytes.TrimSpace(r.fields[0])) == 0
+}
+
+func (r csvRow) isUTF8() bool {
+	for _, field := range r.fields {
+		if !utf8.Valid(field) {
+			return false
+		}
+	}
+	return utf8.Valid(r.plain)
+}
+
+func (r csvRow) strings() []string {
+	if r.plain != nil {
+		return strings.Split(string(r.plain), ",")
+	}
+	all := make([]string, len(r.fields))
+	for i, field := range r.fields {
+		all[i] = string(field)
+	}
+	return all
+}
+
+// appendRow appends what is kept of the row, which is UTF-8.
+func (r csvRow) appendRow(to []byte) []byte {
+	if r.plain != nil {
+		identifier, _ := cutField(r.plain)
+		to = append(to, bytes.TrimSpace(identifier)...)
+		return append(to, r.plain[len(identifier):]...)
+	}
+	to = appendField(to, bytes.TrimSpace(r.fields[0]))
+	for _, value := range r.fields[1:] {
+		to = appendField(to, value)
+	}
+	return to
+}

@@ -1,0 +1,123 @@
+package file
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// kept puts rows into a store and expects every one of them to be found again, and no other.
+func kept(t *testing.T, s *store, identifiers, values []string) {
+	t.Helper()
+	if err := s.setColumns([]string{"v"}); err != nil {
+		t.Fatal(err)
+	}
+	for i, identifier := range identifiers {
+		hash, err := s.hash([]byte(identifier))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, repeated := s.add(hash, []byte(identifier+","+values[i])); repeated {
+			t.Fatalf("%.40s is taken for %.40s", identifier, before)
+		}
+	}
+	for i, identifier := range identifiers {
+		row, found := s.find([]byte(strings.ToLower(identifier)))
+		if !found {
+			t.Fatalf("%s is not found", identifier)
+		}
+		d, err := s.device(row)
+		if want := `{"v":"` + values[i] + `"}`; err != nil || d.identifier != identifier || string(d.data) != want {
+			t.Fatalf("%s is found as %s %.40s (%d bytes), %v, want %.40s (%d bytes)", identifier, d.identifier, d.data, len(d.data), err, want, len(want))
+		}
+	}
+	if row, found := s.find([]byte("other")); found || s.len() != len(identifiers) {
+		t.Errorf("%d devices, and %q that is not there; want %d", s.len(), row, len(identifiers))
+	}
+}
+
+// TestRowsOfEverySize: those that just fit into what is left of a chunk, that just do not, that have one of
+// their own, and that are longer than any.
+func TestRowsOfEverySize(t *testing.T) {
+	t.Parallel()
+	var identifiers, values []string
+	for _, size := range []int{
+		0, 1, firstChunk - 20, firstChunk, firstChunk + 1, 5, largeRow - 20, largeRow - 10, largeRow - 1, largeRow, largeRow + 1, 3,
+		chunkSize - 20, chunkSize - 1, chunkSize, chunkSize + 1, 2, 3 * chunkSize, 4,
+		largeRow - 30, largeRow - 30, largeRow - 30, largeRow - 30, largeRow - 30, 127, 128, 16383, 16384,
+	} {
+		identifiers = append(identifiers, fmt.Sprintf("C%d", len(identifiers)))
+		values = append(values, strings.Repeat("x", size))
+	}
+	s := newStore()
+	kept(t, s, identifiers, values)
+	for i, chunk := range s.chunks {
+		if len(chunk) == 0 || len(chunk) > chunkSize && len(chunk) < cap(chunk)-20 {
+			t.Errorf("chunk %d has %d bytes of %d", i, len(chunk), cap(chunk))
+		}
+	}
+}
+
+// TestManyChunks: a large inventory has many, and none that doubles.
+func TestManyChunks(t *testing.T) {
+	t.Parallel()
+	const count = 100_000
+	identifiers, values := make([]string, count), make([]string, count)
+	for i := range count {
+		identifiers[i], values[i] = fmt.Sprintf("C%d", i), strings.Repeat("x", i%100)
+	}
+	s := newStore()
+	kept(t, s, identifiers, values)
+	if len(s.chunks) < 6 || s.size > 7*chunkSize {
+		t.Errorf("%d chunks of %d bytes together, want several of 1 MiB", len(s.chunks), s.size)
+	}
+}
+
+// TestIndex: room is made beforehand or on the way, and a quarter of it stays free, else a search would
+// not end.
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{0, 1, 5, 6, 7, 8, 11, 12, 13, 95, 96, 97, 1000} {
+		for _, expected := range []int{0, count, 3 * count, count / 2} {
+			s := newStore()
+			s.expect(expected)
+			identifiers := make([]string, count)
+			for i := range identifiers {
+				identifiers[i] = fmt.Sprintf("C%d", i)
+			}
+			kept(t, s, identifiers, make([]string, count))
+			taken := 0
+			for _, slot := range s.slots {
+				if slot != 0 {
+					taken++
+				}
+			}
+			if taken != count || len(s.slots)&(len(s.slots)-1) != 0 || taken > len(s.slots)/4*3 {
+				t.Errorf("%d of %d slots are taken by %d devices, %d expected", taken, len(s.slots), count, expected)
+			}
+		}
+	}
+}
+
+// TestSameHash: devices whose hashes are equal, or equal in the bits that a slot keeps, are not mixed up.
+func TestSameHash(t *testing.T) {
+	t.Parallel()
+	for _, hash := range []uint64{0, 1, 1<<64 - 1, 1 << placeBits, placeMask} {
+		s := newStore()
+		if err := s.setColumns(nil); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 100 {
+			identifier := []byte(fmt.Sprintf("C%d", i))
+			if before, repeated := s.add(hash, identifier); repeated {
+				t.Fatalf("%s is taken for %s", identifier, before)
+			}
+			if before, repeated := s.add(hash, identifier); !repeated || string(before) != string(identifier) {
+				t.Fatalf("%s is not found again, but %q", identifier, before)
+			}
+		}
+		if s.len() != 100 {
+			t.Errorf("%d devices, want 100", s.len())
+		}
+	}
+}
