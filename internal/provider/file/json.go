@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -94,68 +95,57 @@ func readValues(decoder *jsontext.Decoder, out *feed) error {
 
 // makeRows makes rows of elements of devices.
 func (in *inventory) makeRows(values, rows *batch) {
+	var read element // used again, so that a million devices leave no garbage
 	for e, value := range values.all() {
-		identifier, data, err := readDevice(value)
-		if err == nil {
-			e.hash, err = in.devices.hash(identifier)
+		begin := len(rows.text)
+		rows.text, e.fault = read.appendRow(rows.text, value)
+		if e.fault == nil {
+			identifier, _ := cutField(rows.text[begin:])
+			e.hash, e.fault = in.devices.hash(identifier)
 		}
-		if err == nil {
-			rows.text = appendField(rows.text, identifier)
-			rows.text = append(rows.text, fieldMark)
-			rows.text = appendCompact(rows.text, data)
-		}
-		e.fault = err
 		rows.end(*e)
 	}
 }
 
-// readDevice reads one element of devices. That a value is null is as if it were not there.
-func readDevice(element jsontext.Value) (identifier, data []byte, err error) {
-	if element.Kind() != '{' {
-		return nil, nil, errors.New("not an object")
+// element is one of devices.
+type element struct {
+	Identifier jsontext.Value `json:"identifier"`
+	Data       jsontext.Value `json:"data"`
+}
+
+// appendRow reads an element and appends its row. The data is kept as the file has it, but for blanks.
+// That a value is null is as if it were not there.
+func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
+	if value.Kind() != '{' {
+		return row, errors.New("not an object")
 	}
-	var bearer, facts jsontext.Value
-	for name, value, rest, found := cutMember(element[1:]); found; name, value, rest, found = cutMember(rest) {
-		switch {
-		case isString(name, "identifier"):
-			bearer = value
-		case isString(name, "data"):
-			facts = value
-		}
+	e.Identifier, e.Data = e.Identifier[:0], e.Data[:0]
+	if err := json.Unmarshal(value, e); err != nil {
+		return row, fmt.Errorf("decode: %w", err)
 	}
-	switch bearer.Kind() {
+	switch e.Identifier.Kind() {
 	case '"':
 	case 'n', jsontext.KindInvalid:
-		return nil, nil, errors.New(`the member "identifier" is missing`)
+		return row, errors.New(`the member "identifier" is missing`)
 	default:
-		return nil, nil, errors.New(`the member "identifier" has the wrong type`)
+		return row, errors.New(`the member "identifier" has the wrong type`)
 	}
-	switch facts.Kind() {
+	switch e.Data.Kind() {
 	case '{':
 	case 'n', jsontext.KindInvalid:
-		facts = jsontext.Value("{}")
+		e.Data = append(e.Data[:0], "{}"...)
 	default:
-		return nil, nil, errors.New(`the member "data" is neither an object nor null`)
+		return row, errors.New(`the member "data" is neither an object nor null`)
 	}
-	identifier, err = unquoted(bearer)
-	return bytes.TrimSpace(identifier), facts, err
-}
-
-func isString(value []byte, text string) bool {
-	unquoted, err := unquoted(value)
-	return err == nil && string(unquoted) == text
-}
-
-// unquoted returns the text of a JSON string, itself where it can.
-func unquoted(value []byte) ([]byte, error) {
-	if bytes.IndexByte(value, '\\') < 0 {
-		return value[1 : len(value)-1], nil
+	if err := e.Data.Compact(); err != nil {
+		return row, fmt.Errorf("data: %w", err)
 	}
-	text, err := jsontext.AppendUnquote(nil, value)
+	identifier, err := jsontext.AppendUnquote(nil, e.Identifier)
 	if err != nil {
-		return nil, fmt.Errorf("decode: %w", err)
+		return row, fmt.Errorf("identifier: %w", err)
 	}
-	return text, nil
+	row = append(appendField(row, bytes.TrimSpace(identifier)), fieldMark)
+	return append(row, e.Data...), nil
 }
 
 // jsonError tells where a file stops being JSON.
