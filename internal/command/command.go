@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
@@ -115,7 +116,32 @@ func root(p *Process) *cobra.Command {
 	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
 	c.AddCommand(serve, checkCommand(load), lookupCommand(load), healthcheckCommand(environ), versionCommand(p))
+	c.SetHelpCommand(helpCommand())
+	c.InitDefaultCompletionCmd()
+	if completion, _, err := c.Find([]string{"completion"}); err == nil {
+		// Else cobra prints a help text and is content.
+		completion.RunE = func(_ *cobra.Command, args []string) error {
+			return fmt.Errorf("completion: there is no script for %q; accepted: bash, zsh, fish or powershell", strings.Join(args, " "))
+		}
+		completion.Args = cobra.ArbitraryArgs
+	}
 	return c
+}
+
+// helpCommand is cobra's, but for that a command which does not exist is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || about == nil || len(rest) > 0 {
+				return fmt.Errorf("help: there is no command %q", strings.Join(args, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help() //nolint:wrapcheck // it says what it is about
+		},
+	}
 }
 
 // suggestFlag adds to the error about a flag that does not exist the one that was probably meant.

@@ -25,6 +25,19 @@ type Config struct {
 	Type string      `env:"FILE_TYPE,required" choice:"csv,json"`
 }
 
+// Problems tells of a file that cannot be opened even when its type is not known, so that it is not read.
+func (c Config) Problems() config.Problems {
+	if c.Path == "" || c.Type == "csv" || c.Type == "json" {
+		return nil
+	}
+	file, err := os.Open(string(c.Path))
+	if err != nil {
+		return problems(fmt.Errorf("inventory: %w", err))
+	}
+	_ = file.Close()
+	return nil
+}
+
 // Files are the files that the inventory is read from.
 func (c Config) Files() []string { return []string{string(c.Path)} }
 
@@ -44,18 +57,22 @@ type content struct {
 func Open(c Config) (posture.Decider, []string, error) {
 	p, warnings, err := New(c)
 	if err != nil {
-		var problems config.Problems
-		accepted := "" // a line about what is in the file says what is wrong there
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			accepted = "a file that is there and that the user may read as whom the program runs"
-		}
-		for line := range strings.Lines(err.Error()) {
-			problems = append(problems, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})
-		}
-		return posture.Decider{}, nil, problems
+		return posture.Decider{}, nil, problems(err)
 	}
 	// The zero Policy: whoever is in the file is managed, and a file has no groups.
 	return posture.Decider{Provider: p}, warnings, nil
+}
+
+// problems are those of the configuration that keep the inventory from being read.
+func problems(err error) (all config.Problems) {
+	accepted := "" // a line about what is in the file says what is wrong there
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		accepted = "a file that is there and that the user may read as whom the program runs"
+	}
+	for line := range strings.Lines(err.Error()) {
+		all = append(all, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})
+	}
+	return all
 }
 
 // New makes a Provider and reads the inventory, as Reload does. The strings are warnings.
