@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -135,7 +134,7 @@ func parseBaseURL(text string) (*url.URL, error) {
 // Lookup implements posture.Provider. Concurrent lookups of the same device are one.
 func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device, error) {
 	// What cannot be an Apple serial number is not put into a query.
-	if !regexp.MustCompile(`^[0-9A-Z]{8,14}$`).MatchString(q.Identifier.Key()) {
+	if !isSerialNumber(q.Identifier.Key()) {
 		return posture.Device{}, fmt.Errorf("%w: Jamf is asked for serial numbers of 8 to 14 letters and digits", posture.ErrIdentifier)
 	}
 	id, err := posture.ParseIdentifier(q.Identifier.Key())
@@ -154,6 +153,17 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 		}
 		return p.device(found)
 	})
+}
+
+// isSerialNumber reports whether a key can be the serial number of a device of Apple.
+func isSerialNumber(key string) bool {
+	const shortest, longest = 8, 14
+	for i := range len(key) {
+		if c := key[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return shortest <= len(key) && len(key) <= longest
 }
 
 // Describe implements prometheus.Collector.
