@@ -70,6 +70,9 @@ type Provider interface {
 	Lookup(ctx context.Context, q Query) (Device, error)
 }
 
+// Immediate is a Provider that answers from memory: it never waits, and so needs no time limit.
+type Immediate interface{ Immediate() }
+
 // Reloader is a Provider that reads files, which may change under it.
 type Reloader interface {
 	// Reload reads the files anew, and changes nothing yet. Its error has a line for each fault.

@@ -57,6 +57,9 @@ func FuzzParseIdentifier(f *testing.F) {
 			return
 		}
 		same := equalButForASCIICase(one, two)
+		if got := posture.SameKey([]byte(one), []byte(two)); got != same {
+			t.Errorf("SameKey(%q, %q) = %v, want %v", one, two, got, same)
+		}
 		if got := a.Key() == b.Key(); got != same {
 			t.Errorf("%q and %q have the same key: %v, want %v", one, two, got, same)
 		}

@@ -40,6 +40,19 @@ func AppendKey(key, text []byte) ([]byte, error) {
 	return key, nil
 }
 
+// SameKey reports whether two texts that are identifiers have the same key.
+func SameKey(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if upper(a[i]) != upper(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 func checkIdentifier[T string | []byte](text T) error {
 	switch {
 	case len(text) == 0:
@@ -85,8 +98,13 @@ func upperASCII(s string) string {
 
 func foldASCII(s []byte) {
 	for i, c := range s {
-		if 'a' <= c && c <= 'z' {
-			s[i] = c - ('a' - 'A')
-		}
+		s[i] = upper(c)
 	}
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		c -= 'a' - 'A'
+	}
+	return c
 }

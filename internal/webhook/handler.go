@@ -173,8 +173,11 @@ func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 
 // decide asks the provider, within what is left of Budget since start.
 func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, event *audit.Event) (posture.Decision, *Problem) {
-	ctx, cancel := context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(start))
-	defer cancel()
+	if _, immediate := h.Decider.Provider.(posture.Immediate); !immediate {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(start))
+		defer cancel()
+	}
 	asked := h.Now()
 	decision, err := h.Decider.Decide(ctx, q)
 	event.ProviderTime = h.Now().Sub(asked)

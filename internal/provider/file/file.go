@@ -147,8 +147,7 @@ func (c *content) describe(path string) string {
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 	devices := p.current.Load().devices
-	var room [maxKey]byte
-	row, ok := devices.find(append(room[:0], q.Identifier.Key()...))
+	row, ok := devices.find(q.Identifier.Key())
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
 	}
@@ -158,6 +157,9 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 	}
 	return posture.Device{Identifier: found.identifier, Managed: true, Data: found.data}, nil
 }
+
+// Immediate implements posture.Immediate.
+func (p *Provider) Immediate() {}
 
 // Check implements posture.Checker. What could be wrong with the file was found when it was read.
 func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {

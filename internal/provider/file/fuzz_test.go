@@ -98,7 +98,7 @@ func devices(t *testing.T, in *inventory) map[string]device {
 			t.Fatal(err)
 		}
 		key := strings.ToUpper(d.identifier)
-		if found, ok := in.devices.find([]byte(key)); !ok || !bytes.Equal(found, row) {
+		if found, ok := in.devices.find(key); !ok || !bytes.Equal(found, row) {
 			t.Errorf("device %q is not found under %q", d.identifier, key)
 		}
 		all[key] = d

@@ -111,6 +111,8 @@ func (in *inventory) makeRows(values, rows *batch) {
 type element struct {
 	Identifier jsontext.Value `json:"identifier"`
 	Data       jsontext.Value `json:"data"`
+
+	text []byte // of the identifier
 }
 
 // appendRow reads an element and appends its row. The data is kept as the file has it, but for blanks.
@@ -140,11 +142,11 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	if err := e.Data.Compact(); err != nil {
 		return row, fmt.Errorf("data: %w", err)
 	}
-	identifier, err := jsontext.AppendUnquote(nil, e.Identifier)
-	if err != nil {
+	var err error
+	if e.text, err = jsontext.AppendUnquote(e.text[:0], e.Identifier); err != nil {
 		return row, fmt.Errorf("identifier: %w", err)
 	}
-	row = append(appendField(row, bytes.TrimSpace(identifier)), fieldMark)
+	row = append(appendField(row, bytes.TrimSpace(e.text)), fieldMark)
 	return append(row, e.Data...), nil
 }
 

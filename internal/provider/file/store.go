@@ -78,13 +78,9 @@ func (s *store) setColumns(names []string) error {
 	return nil
 }
 
-// find returns the row of the device that bears an identifier.
-func (s *store) find(identifier []byte) (row []byte, found bool) {
-	hash, err := s.hash(identifier)
-	if err != nil {
-		return nil, false
-	}
-	slot := s.search(hash, identifier)
+// find returns the row of the device that has a key.
+func (s *store) find(key string) (row []byte, found bool) {
+	slot := s.search(maphash.String(s.seed, key), []byte(key))
 	if s.slots[slot] == 0 {
 		return nil, false
 	}
@@ -109,11 +105,8 @@ func (s *store) search(hash uint64, identifier []byte) int {
 
 // sameKey reports whether a row is that of an identifier.
 func sameKey(row, identifier []byte) bool {
-	var roomA, roomB [maxKey]byte
 	own, _ := cutField(row)
-	a, errA := posture.AppendKey(roomA[:0], own)
-	b, errB := posture.AppendKey(roomB[:0], identifier)
-	return errA == nil && errB == nil && bytes.Equal(a, b)
+	return posture.SameKey(own, identifier)
 }
 
 // add keeps a row, unless there is one with its key: that one is returned then.

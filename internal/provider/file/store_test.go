@@ -22,7 +22,7 @@ func kept(t *testing.T, s *store, identifiers, values []string) {
 		}
 	}
 	for i, identifier := range identifiers {
-		row, found := s.find([]byte(strings.ToLower(identifier)))
+		row, found := s.find(strings.ToUpper(identifier))
 		if !found {
 			t.Fatalf("%s is not found", identifier)
 		}
@@ -31,7 +31,7 @@ func kept(t *testing.T, s *store, identifiers, values []string) {
 			t.Fatalf("%s is found as %s %.40s (%d bytes), %v, want %.40s (%d bytes)", identifier, d.identifier, d.data, len(d.data), err, want, len(want))
 		}
 	}
-	if row, found := s.find([]byte("other")); found || s.len() != len(identifiers) {
+	if row, found := s.find("OTHER"); found || s.len() != len(identifiers) {
 		t.Errorf("%d devices, and %q that is not there; want %d", s.len(), row, len(identifiers))
 	}
 }
