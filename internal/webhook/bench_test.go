@@ -24,7 +24,7 @@ type call struct {
 	now    time.Time // when it was recorded
 }
 
-func recordedCall(b *testing.B) call {
+func recordedCall(b testing.TB) call {
 	b.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", "samples", "acme-da-x509-enriching.json"))
 	if err != nil {

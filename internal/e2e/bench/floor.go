@@ -36,11 +36,18 @@ func serveFloor(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
-	return floorOn(ctx, listener, folder(args[1]), len(args) == 3)
+	return floorOn(ctx, listener, folder(args[1]), len(args) == 3, constant([]byte(allowing(floorDevice.data()))))
+}
+
+// answerer says what the floor answers to a body.
+type answerer func(ctx context.Context, body []byte) ([]byte, error)
+
+func constant(answer []byte) answerer {
+	return func(context.Context, []byte) ([]byte, error) { return answer, nil }
 }
 
 // floorOn serves until ctx is done.
-func floorOn(ctx context.Context, listener net.Listener, files folder, mutual bool) error {
+func floorOn(ctx context.Context, listener net.Listener, files folder, mutual bool, answer answerer) error {
 	secret, err := os.ReadFile(files.secret())
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
@@ -56,7 +63,7 @@ func floorOn(ctx context.Context, listener net.Listener, files folder, mutual bo
 	}
 	take()
 	s := &http.Server{
-		Handler:           floorHandler(secret),
+		Handler:           floorHandler(secret, answer),
 		TLSConfig:         identity.Config(),
 		ReadHeaderTimeout: floorHeaderTimeout,
 	}
@@ -69,15 +76,19 @@ func floorOn(ctx context.Context, listener net.Listener, files folder, mutual bo
 }
 
 // floorHandler does not refuse a wrong signature, but its answer depends on it, so that the work is done.
-func floorHandler(secret []byte) http.Handler {
-	answer := []byte(allowing(floorDevice.data()))
+func floorHandler(secret []byte, answer answerer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, floorMaxBody))
 		if err != nil || hex.EncodeToString(sign(secret, body)) != r.Header.Get("X-Smallstep-Signature") {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		text, err := answer(r.Context(), body)
+		if err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(answer)
+		_, _ = w.Write(text)
 	})
 }

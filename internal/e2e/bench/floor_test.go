@@ -26,7 +26,9 @@ func startFloor(t *testing.T, mutual bool) (*bench, *target) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- floorOn(ctx, listener, b.folder, mutual) }()
+	go func() {
+		ended <- floorOn(ctx, listener, b.folder, mutual, constant([]byte(allowing(floorDevice.data()))))
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

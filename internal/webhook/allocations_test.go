@@ -1,0 +1,37 @@
+//go:build !race
+
+package webhook
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"step-posture-connector/internal/audit"
+)
+
+// TestAllocations pins what the steps of a request allocate; docs/performance.md tells these numbers. Not
+// with the race detector, under which pools forget things on purpose: make test runs it by itself.
+func TestAllocations(t *testing.T) { //nolint:paralleltest // allocations are counted for the whole program
+	c := recordedCall(t)
+	a := NewAuthenticator([]Webhook{c.hook})
+	body, p := decode(SignedBody{c.body}, c.now, time.Second)
+	if p != nil {
+		t.Fatal(p)
+	}
+	log := audit.NewLog(io.Discard, false)
+	event := audit.Event{Reference: "7F3K9Q2M", Allowed: true, Reason: "in the inventory", Identifier: "C02XK1JKLVCG", Provider: "file", Status: 200}
+	for name, step := range map[string]struct {
+		most float64
+		run  func()
+	}{
+		"authenticate": {1, func() { _, _ = a.Authenticate(c.header, c.body) }},
+		"decode":       {5, func() { _, _ = decode(SignedBody{c.body}, c.now, time.Second) }},
+		"identify":     {8, func() { _, _ = identify(body) }},
+		"log":          {2, func() { log.Write(&event) }},
+	} {
+		if got := testing.AllocsPerRun(200, step.run); got > step.most {
+			t.Errorf("%s allocates %v times, want at most %v", name, got, step.most)
+		}
+	}
+}
