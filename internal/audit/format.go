@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"io"
 	"strconv"
 	"sync"
@@ -13,82 +12,81 @@ import (
 // Log is where events are written, one line each in one write. logrus, which writes everything else,
 // copies and sorts the fields of a line in maps; for events that was the most expensive step of a request.
 type Log struct {
-	out     io.Writer
-	begin   func(*bytes.Buffer) fieldWriter
-	buffers sync.Pool
+	out   io.Writer
+	lines sync.Pool // of fieldWriter
 }
 
 // NewLog makes a Log of text or JSON lines. What is written to out must not mix when several do it at
 // once, as it is with files.
 func NewLog(out io.Writer, asJSON bool) *Log {
-	l := &Log{out: out, begin: beginText, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	l := &Log{out: out, lines: sync.Pool{New: func() any { return new(textLine) }}}
 	if asJSON {
-		l.begin = beginJSON
+		l.lines.New = func() any { return new(jsonLine) }
 	}
 	return l
 }
 
 // Write writes an event. A log that cannot be written to has nobody who could be told.
 func (l *Log) Write(e *Event) {
-	buffer, _ := l.buffers.Get().(*bytes.Buffer)
-	defer l.buffers.Put(buffer)
-	buffer.Reset()
-	line := l.begin(buffer)
+	line, _ := l.lines.Get().(fieldWriter)
+	defer l.lines.Put(line)
+	line.begin()
 	e.fields(time.Now(), line)
-	line.end()
-	_, _ = l.out.Write(buffer.Bytes())
+	_, _ = l.out.Write(line.end())
 }
 
 // fieldWriter takes the fields of an event in their order.
 type fieldWriter interface {
+	begin()
 	time(key string, value time.Time)
 	text(key, value string)
 	number(key string, value int)
 	// duration shows every duration in milliseconds, so that lines can be compared and sorted.
 	duration(key string, value time.Duration)
-	end()
+	// end returns the whole line, which is good until the next one begins.
+	end() []byte
 }
 
 // textLine writes fields as logrus writes them in text.
-type textLine struct{ *bytes.Buffer }
+type textLine []byte
 
-func beginText(b *bytes.Buffer) fieldWriter { return textLine{b} }
+func (l *textLine) begin() { *l = (*l)[:0] }
 
-func (l textLine) key(key string) {
-	if l.Len() > 0 {
-		l.WriteByte(' ')
+func (l *textLine) key(key string) {
+	if len(*l) > 0 {
+		*l = append(*l, ' ')
 	}
-	l.WriteString(key)
-	l.WriteByte('=')
+	*l = append(append(*l, key...), '=')
 }
 
-func (l textLine) time(key string, value time.Time) {
+func (l *textLine) time(key string, value time.Time) {
 	l.key(key)
-	l.WriteByte('"')
-	l.Write(value.AppendFormat(l.AvailableBuffer(), time.RFC3339))
-	l.WriteByte('"')
+	*l = append(value.AppendFormat(append(*l, '"'), time.RFC3339), '"')
 }
 
-func (l textLine) text(key, value string) {
+func (l *textLine) text(key, value string) {
 	l.key(key)
 	if isWord(value) {
-		l.WriteString(value)
-		return
+		*l = append(*l, value...)
+	} else {
+		*l = strconv.AppendQuote(*l, value)
 	}
-	l.Write(strconv.AppendQuote(l.AvailableBuffer(), value))
 }
 
-func (l textLine) number(key string, value int) {
+func (l *textLine) number(key string, value int) {
 	l.key(key)
-	l.Write(strconv.AppendInt(l.AvailableBuffer(), int64(value), 10))
+	*l = strconv.AppendInt(*l, int64(value), 10)
 }
 
-func (l textLine) duration(key string, value time.Duration) {
+func (l *textLine) duration(key string, value time.Duration) {
 	l.key(key)
-	l.Write(appendMilliseconds(l.AvailableBuffer(), value))
+	*l = appendMilliseconds(*l, value)
 }
 
-func (l textLine) end() { l.WriteByte('\n') }
+func (l *textLine) end() []byte {
+	*l = append(*l, '\n')
+	return *l
+}
 
 // isWord reports whether logrus would write a value without quotation marks.
 func isWord(value string) bool {
@@ -104,43 +102,41 @@ func isWord(value string) bool {
 }
 
 // jsonLine writes fields as the members of one JSON object.
-type jsonLine struct{ *bytes.Buffer }
+type jsonLine []byte
 
-func beginJSON(b *bytes.Buffer) fieldWriter { return jsonLine{b} }
+func (l *jsonLine) begin() { *l = append((*l)[:0], '{') }
 
-func (l jsonLine) key(key string) {
-	if l.Len() > 0 {
-		l.WriteByte(',')
-	} else {
-		l.WriteByte('{')
+func (l *jsonLine) key(key string) {
+	if len(*l) > len("{") {
+		*l = append(*l, ',')
 	}
 	l.quote(key)
-	l.WriteByte(':')
+	*l = append(*l, ':')
 }
 
 // quote writes a JSON string. What is not UTF-8 becomes U+FFFD, which the error would only say.
-func (l jsonLine) quote(text string) {
-	quoted, _ := jsontext.AppendQuote(l.AvailableBuffer(), text)
-	l.Write(quoted)
-}
+func (l *jsonLine) quote(text string) { *l, _ = jsontext.AppendQuote(*l, text) }
 
-func (l jsonLine) time(key string, value time.Time) { l.text(key, value.Format(time.RFC3339Nano)) }
+func (l *jsonLine) time(key string, value time.Time) { l.text(key, value.Format(time.RFC3339Nano)) }
 
-func (l jsonLine) text(key, value string) {
+func (l *jsonLine) text(key, value string) {
 	l.key(key)
 	l.quote(value)
 }
 
-func (l jsonLine) number(key string, value int) {
+func (l *jsonLine) number(key string, value int) {
 	l.key(key)
-	l.Write(strconv.AppendInt(l.AvailableBuffer(), int64(value), 10))
+	*l = strconv.AppendInt(*l, int64(value), 10)
 }
 
-func (l jsonLine) duration(key string, value time.Duration) {
+func (l *jsonLine) duration(key string, value time.Duration) {
 	l.text(key, string(appendMilliseconds(nil, value)))
 }
 
-func (l jsonLine) end() { l.WriteString("}\n") }
+func (l *jsonLine) end() []byte {
+	*l = append(*l, "}\n"...)
+	return *l
+}
 
 func appendMilliseconds(to []byte, d time.Duration) []byte {
 	const decimals, bits = 3, 64

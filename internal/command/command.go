@@ -139,7 +139,7 @@ func helpCommand() *cobra.Command {
 				return fmt.Errorf("help: there is no command %q", strings.Join(args, " "))
 			}
 			about.InitDefaultHelpFlag()
-			return about.Help() //nolint:wrapcheck // it says what it is about
+			return about.Help()
 		},
 	}
 }
