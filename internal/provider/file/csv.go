@@ -38,7 +38,7 @@ func readRows(rows *rows, devices *store, out *feed) error {
 		}
 		e := entry{place: line}
 		switch count := read.count(); {
-		case count == 1 && read.isBlank():
+		case read.isBlank():
 			continue
 		case count != 1+len(devices.columns):
 			e.fault = fmt.Errorf("%d fields, but the header has %d", count, 1+len(devices.columns))
@@ -58,6 +58,9 @@ var errNotUTF8 = errors.New("not valid UTF-8; save the file as UTF-8")
 
 func readHeader(rows *rows) ([]string, error) {
 	read, line, err := rows.next()
+	for err == nil && read.isBlank() {
+		read, line, err = rows.next()
+	}
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("the file is empty; the first line must be a header whose first column is Identifier")

@@ -19,14 +19,9 @@ func (r csvRow) count() int {
 	return len(r.fields)
 }
 
-// isBlank reports whether a row of one field is a line of blanks. (Lines without any character do not come as rows.)
-// A lone pair of quotation marks is not blank: it is an empty identifier.
-func (r csvRow) isBlank() bool {
-	if r.plain != nil {
-		return len(bytes.TrimSpace(r.plain)) == 0
-	}
-	return len(r.fields[0]) > 0 && len(bytes.TrimSpace(r.fields[0])) == 0
-}
+// isBlank reports whether the row is a line of blanks. (Lines without any character do not come as rows.) One
+// with quotation marks is not: it has an empty identifier.
+func (r csvRow) isBlank() bool { return r.plain != nil && len(bytes.TrimSpace(r.plain)) == 0 }
 
 func (r csvRow) isUTF8() bool {
 	for _, field := range r.fields {
