@@ -62,6 +62,9 @@ func TestExistingCA(t *testing.T) {
 			}, lines...), "\n"))
 	}
 	printed := at(append(commands[:5:5], "step ca provisioner update devices --attestation-roots docker/simulated.crt")...)
+	if t.Failed() {
+		t.FailNow()
+	}
 	field := func(name string) string {
 		match := regexp.MustCompile(name + `: (\S+)`).FindStringSubmatch(printed)
 		if match == nil {
@@ -75,6 +78,9 @@ func TestExistingCA(t *testing.T) {
 	at(commands[5])
 
 	s.compose(t, "up", "--detach", "--wait")
+	if t.Failed() {
+		t.FailNow()
+	}
 	s.trust(t, s.run(t, "docker", "exec", ca, "cat", "/home/step/certs/root_ca.crt"))
 	s.wantCertificate(t, "with an existing CA", known)
 	s.wantRefused(t, "with an existing CA", unknown, 401, "deviceNotFound")
