@@ -6,18 +6,25 @@ set -u
 umask 077
 trap 'exit 0' TERM INT
 cd "$1" || exit 1
-while :; do
+
+# look renews when it is time.
+look() {
+	step certificate needs-renewal --expires-in "$RENEW_AT" server.crt
+	case $? in
+	0) ;;
+	1) return 0 ;;
+	*) return 1 ;;
+	esac
 	rm -f server.crt.new
-	timeout 30 step ca renew --force --expires-in "$RENEW_BEFORE" --ca-url "$CA_URL" --root root_ca.crt \
-		--out server.crt.new server.crt server.key >/tmp/log 2>&1 &
-	if wait $!; then
-		# Whole or not at all: the connector may read it at any time.
-		[ ! -e server.crt.new ] || { mv server.crt.new server.crt && echo 'renewed the certificate'; }
-		: >/tmp/well
-	else
-		rm -f /tmp/well
-		cat /tmp/log >&2
-	fi
+	# Whole or not at all: the connector may read it at any time.
+	timeout 30 step ca renew --force --ca-url "$CA_URL" --root root_ca.crt --out server.crt.new server.crt server.key &&
+		mv server.crt.new server.crt && echo 'renewed the certificate'
+}
+
+while :; do
+	look >/tmp/log 2>&1 &
+	if wait $!; then : >/tmp/well; else rm -f /tmp/well; fi
+	cat /tmp/log
 	sleep 60 &
 	wait $!
 done

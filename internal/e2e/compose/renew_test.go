@@ -41,7 +41,7 @@ func (s *stack) renewed(t *testing.T) {
 	connector := s.container(t, "connector")
 	started, before := s.inspect(t, connector, "{{.State.StartedAt}}"), s.served(t)
 	env := s.env
-	s.env = append(env[:len(env):len(env)], "RENEW_BEFORE=24h")
+	s.env = append(env[:len(env):len(env)], "RENEW_AT=0%")
 	s.compose(t, "up", "--detach", "--wait", "--no-deps", "renewer")
 	s.eventually(t, "another certificate is served", func() bool { return !s.served(t).Equal(before) })
 	if after := s.served(t); !after.NotBefore.After(before.NotBefore) {

@@ -79,7 +79,7 @@ func newStack(t *testing.T, more ...string) *stack {
 	s.env = append(s.env, more...)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the containers printed:\n%s", s.compose(t, "logs", "--no-color", "connector", "setup", "renewer"))
+			t.Logf("the containers printed:\n%s", s.compose(t, "--profile", "*", "logs", "--no-color", "--tail", "40"))
 		}
 		// What a profile has brought up is left alone without it.
 		s.compose(t, "--profile", "*", "down", "--volumes", "--timeout", "20")
