@@ -79,8 +79,9 @@ cp /home/step/certs/root_ca.crt root_ca.crt.new
 give root_ca.crt.new 0444
 mv root_ca.crt.new root_ca.crt
 
-# Also when it has another name, or is of a CA that is gone.
-if ! step certificate verify server.crt --roots root_ca.crt --host "$CONNECTOR_HOST" >/dev/null 2>&1; then
+# Also when it has another name, is of a CA that is gone, or an interruption has left it with another key.
+if ! step certificate verify server.crt --roots root_ca.crt --host "$CONNECTOR_HOST" >/dev/null 2>&1 ||
+	[ "$(step certificate key server.crt)" != "$(step crypto key public server.key)" ]; then
 	step ca certificate "$CONNECTOR_HOST" server.crt.new server.key.new --force \
 		--provisioner admin --provisioner-password-file /password/password >/dev/null
 	give server.crt.new 0600

@@ -39,6 +39,10 @@ func TestExistingCA(t *testing.T) {
 	s.eventually(t, "the CA is up", func() bool {
 		return strings.Contains(s.run(t, "docker", "logs", ca)+s.run(t, "docker", "exec", ca, "sh", "-c", "step ca health 2>&1 || :"), "ok")
 	})
+	// That is why docker-compose.yml does without this entry point; an image without the line would prove nothing.
+	if !strings.Contains(s.run(t, "docker", "logs", ca), "Your CA administrative password is: "+password) {
+		t.Error("the image's entry point does not print the password, as that of the public image does")
+	}
 
 	text, err := os.ReadFile(filepath.Join(s.folder, s.files[0]))
 	if err != nil {
