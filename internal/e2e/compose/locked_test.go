@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -49,8 +50,10 @@ func (s *stack) wantProcess(t *testing.T, service string, ports, writable []stri
 			"--entrypoint", "sh", strings.TrimPrefix(image(t, "STEP_CA_IMAGE"), "STEP_CA_IMAGE="), "-c", script)
 	}
 	status := beside("cat /proc/1/status")
-	for _, want := range []string{"Uid:\t65532\t65532\t65532\t65532", "Gid:\t65532\t65532\t65532\t65532", "CapPrm:\t0000000000000000",
-		"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"} {
+	for _, want := range []string{
+		"Uid:\t65532\t65532\t65532\t65532", "Gid:\t65532\t65532\t65532\t65532", "CapPrm:\t0000000000000000",
+		"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2",
+	} {
 		if !strings.Contains(status, "\n"+want+"\n") {
 			t.Errorf("the process of %s has no %q in\n%s", service, want, status)
 		}
@@ -108,7 +111,7 @@ func layerFiles(t *testing.T, saved string) []string {
 	var files []string
 	for image := tar.NewReader(strings.NewReader(saved)); ; {
 		entry, err := image.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -124,7 +127,7 @@ func layerFiles(t *testing.T, saved string) []string {
 		}
 		for layer := tar.NewReader(bytes.NewReader(content)); ; {
 			file, err := layer.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
