@@ -22,9 +22,9 @@ look() {
 }
 
 while :; do
-	look >/tmp/log 2>&1 &
-	if wait $!; then : >/tmp/well; else rm -f /tmp/well; fi
-	cat /tmp/log
+	look >"$STEPPATH/log" 2>&1 &
+	if wait $!; then : >"$STEPPATH/well"; else rm -f "$STEPPATH/well"; fi
+	cat "$STEPPATH/log"
 	sleep 60 &
 	wait $!
 done

@@ -156,8 +156,17 @@ func (s *stack) cutOff(t *testing.T) {
 	s.wantCertificate(t, "healed", known)
 }
 
-// down: nothing is left.
+// down: nothing is left, not even volumes without a name.
 func (s *stack) down(t *testing.T) {
+	var mounted []string
+	for _, service := range []string{"password", "step-ca", "setup", "connector", "renewer"} {
+		mounted = append(mounted, strings.Fields(s.inspect(t, s.container(t, service), `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`))...)
+	}
+	for _, name := range mounted {
+		if !strings.HasPrefix(name, s.name+"_") {
+			t.Errorf("there is a volume %s, which another container does not get", name)
+		}
+	}
 	s.compose(t, "down", "--volumes", "--timeout", "20")
 	filter := "label=com.docker.compose.project=" + s.name
 	for _, kind := range []string{"container", "volume", "network"} {

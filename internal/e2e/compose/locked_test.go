@@ -37,7 +37,7 @@ func (s *stack) lockedIn(t *testing.T) {
 		t.Errorf("the container is not locked in: %+v %+v", c, host)
 	}
 	s.wantProcess(t, "connector", []string{"24E3", "24E4"}, nil) // 9443 and 9444
-	s.wantProcess(t, "renewer", nil, []string{"/run/connector", "/tmp"})
+	s.wantProcess(t, "renewer", nil, []string{"/home/step", "/run/connector"})
 }
 
 // wantProcess looks at the first process of a service's container from one beside it: the capabilities, the ports
