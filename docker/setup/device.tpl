@@ -1,8 +1,10 @@
-{{- /* What a device's certificate contains; applied by setup.sh each time. The first line keeps the CA gated
-       also while it has no webhook: there are facts only when the connector was asked, if only {}. */ -}}
+{{- /* What a device's certificate contains; setup.sh applies it each time. The line with "fail" keeps the CA
+       gated also while it has no webhook: there are facts only when the connector was asked, if only {}. */ -}}
 {{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked" }}{{ end -}}
 {{- $facts := .Webhooks.posture -}}
-{{- $user := $facts.user | default dict -}}
+{{- /* Of Jamf Pro; a column of that name in devices.csv is something else. */ -}}
+{{- $user := dict -}}
+{{- if kindIs "map" $facts.user }}{{ $user = $facts.user }}{{ end -}}
 {{- $serial := (index .SANs 0).Value -}}
 {
   "subject": {

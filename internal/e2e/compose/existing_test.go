@@ -78,7 +78,7 @@ func TestExistingCA(t *testing.T) {
 	}
 	s.write(t, "webhook_secrets", field("Secret")+"\n")
 	s.write(t, ".env", "WEBHOOK_IDS="+field("Webhook ID")+"\nCA_URL=https://ca.example.com:9000\nCA_DNS_NAME=ca.example.com\n")
-	s.write(t, "inventory/devices.json", `{"devices":[{"identifier":"`+known+`"}]}`)
+	s.write(t, "inventory/devices.json", `{"devices":[{"identifier":"`+known+`","data":{"user":"ada"}}]}`)
 	at(commands[5])
 
 	s.compose(t, "up", "--detach", "--wait")
