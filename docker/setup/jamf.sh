@@ -2,13 +2,12 @@
 # Has the connector ask a Jamf Pro server: setup.sh has run before.
 set -eu
 umask 077
-connector=/connector
 user=65532
+cd /connector
 
-cp /run/secrets/jamf_client_secret "$connector/jamf_client_secret.new"
-[ -s "$connector/jamf_client_secret.new" ] || { echo 'JAMF_CLIENT_SECRET is not set; put it into docker/.env' >&2; exit 1; }
+cp /run/secrets/jamf_client_secret jamf_client_secret.new
+[ -s jamf_client_secret.new ] || { echo 'JAMF_CLIENT_SECRET is not set; put it into docker/.env' >&2; exit 1; }
 {
-	cat "$connector/webhook.env"
 	printf 'PROVIDER=jamf\nJAMF_CLIENT_SECRET_FILE=/run/connector/jamf_client_secret\n'
 	for name in JAMF_BASE_URL JAMF_CLIENT_ID JAMF_COMPUTER_GROUP JAMF_DEVICE_GROUP JAMF_COMPUTER_ENRICH JAMF_DEVICE_ENRICH JAMF_API JAMF_ALLOW_UNMANAGED; do
 		eval "value=\$$name"
@@ -17,10 +16,12 @@ cp /run/secrets/jamf_client_secret "$connector/jamf_client_secret.new"
 		esac
 		printf "%s='%s'\n" "$name" "$value"
 	done
-} >"$connector/env.new"
+} >provider.env.new
+mv provider.env.new provider.env
+cat webhook.env provider.env >env.new
 for file in jamf_client_secret env; do
-	chown "$user:$user" "$connector/$file.new"
-	chmod 0400 "$connector/$file.new"
-	mv "$connector/$file.new" "$connector/$file"
+	chown "$user:$user" "$file.new"
+	chmod 0400 "$file.new"
+	mv "$file.new" "$file"
 done
 echo 'the connector asks Jamf Pro'

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Has the CA ask the connector before it signs, and writes what the connector needs into /connector. Run
-# again, it makes only what is missing.
+# again, it makes what is missing and mends what is different. The argument "file" leaves Jamf Pro.
 set -eu
 umask 077
-connector=/connector
 user=65532
+wanted=${1-}
 url="https://step-ca:9000"
+cd /connector
 mkdir -p "$STEPPATH"
 step ca bootstrap --ca-url "$url" --fingerprint "$(step certificate fingerprint /home/step/certs/root_ca.crt)" --force >"$STEPPATH/log" 2>&1 ||
 	{ cat "$STEPPATH/log" >&2; exit 1; }
@@ -17,28 +18,41 @@ give() {
 }
 # admin runs a command of the administrator.
 admin() {
-	step ca "$@" --admin-subject step --admin-provisioner admin --admin-password-file /password/password
+	step ca provisioner "$@" --admin-subject step --admin-provisioner admin --admin-password-file /password/password
 }
 
-give "$connector" 0700
+give . 0700
+# All of what follows goes by this list, so a CA that does not answer ends it here.
+step ca provisioner list >"$STEPPATH/provisioners"
 
-if ! step ca provisioner list | grep -q '"name": "devices"'; then
-	set -- --type ACME --challenge device-attest-01 --attestation-format apple
-	[ -z "$ATTESTATION_ROOTS" ] || set -- "$@" --attestation-roots "$ATTESTATION_ROOTS"
-	admin provisioner add devices "$@"
+# Certificates are to be decided anew each week: a renewal would ask nobody. The template issues nothing as
+# long as the webhook below is not there.
+set -- --attestation-format apple --x509-template /setup/device.tpl --disable-renewal --x509-default-dur 168h --x509-max-dur 168h
+[ -z "$ATTESTATION_ROOTS" ] || set -- "$@" --attestation-roots "$ATTESTATION_ROOTS"
+if grep -q '"name": "devices"' "$STEPPATH/provisioners"; then
+	admin update devices "$@"
+else
+	admin add devices --type ACME --challenge device-attest-01 "$@"
 	echo 'added the provisioner devices'
 fi
+# After a long pause the connector's certificate has expired, and is to be renewed all the same. That goes
+# for certificates of this provisioner only, which takes the CA's password.
+grep -q '"allowRenewalAfterExpiry": true' "$STEPPATH/provisioners" || admin update admin --allow-renewal-after-expiry
 
-# The secret is shown once: without it a webhook that is there is of no use.
-if [ ! -s "$connector/webhook.env" ]; then
-	admin provisioner webhook remove devices posture >/dev/null 2>&1 || :
-	admin provisioner webhook add devices posture \
-		--url "https://$CONNECTOR_HOST:9443/webhook/device-attest${WEBHOOK_MODE:+?mode=$WEBHOOK_MODE}" >"$STEPPATH/webhook" 2>&1 ||
+webhook="https://$CONNECTOR_HOST:9443/webhook/device-attest${WEBHOOK_MODE:+?mode=$WEBHOOK_MODE}"
+id=$(sed -n 's/^WEBHOOK_IDS=//p' webhook.env 2>/dev/null || :)
+if [ -n "$id" ] && [ -s webhook_secret ] && grep -q "\"id\": \"$id\"" "$STEPPATH/provisioners"; then
+	admin webhook update devices posture --url "$webhook"
+else
+	# The secret is shown once: a webhook that is there without it is of no use.
+	rm -f webhook.env
+	! grep -q '"name": "posture"' "$STEPPATH/provisioners" || admin webhook remove devices posture
+	admin webhook add devices posture --url "$webhook" >"$STEPPATH/webhook" 2>&1 ||
 		{ sed 's/^Secret: .*/Secret: (not shown)/' "$STEPPATH/webhook" >&2; exit 1; }
-	sed -n 's/^Secret: //p' "$STEPPATH/webhook" | tr -d '\n' >"$connector/webhook_secret"
+	sed -n 's/^Secret: //p' "$STEPPATH/webhook" | tr -d '\n' >webhook_secret
 	id=$(sed -n 's/^Webhook ID: //p' "$STEPPATH/webhook")
-	[ -n "$id" ] && [ -s "$connector/webhook_secret" ] || { echo 'the CA has shown no webhook ID and secret' >&2; exit 1; }
-	cat >"$connector/webhook.env.new" <<EOF
+	[ -n "$id" ] && [ -s webhook_secret ] || { echo 'the CA has shown no webhook ID and secret' >&2; exit 1; }
+	cat >webhook.env.new <<END
 WEBHOOK_IDS=$id
 WEBHOOK_SECRETS_FILE=/run/connector/webhook_secret
 TLS_CERT_PATH=/run/connector/server.crt
@@ -46,32 +60,34 @@ TLS_KEY_PATH=/run/connector/server.key
 ENABLE_MTLS=1
 TLS_CA_PATH=/run/connector/root_ca.crt
 MTLS_ALLOWED_NAMES=step-ca
-EOF
-	give "$connector/webhook_secret" 0400
-	mv "$connector/webhook.env.new" "$connector/webhook.env"
-	echo 'added the webhook posture'
+END
+	give webhook_secret 0400
+	mv webhook.env.new webhook.env
+	echo 'added the webhook posture; a connector that runs already has to be started again to know it'
 fi
 
-# The profile jamf has another inventory, and puts it in after this.
-{
-	cat "$connector/webhook.env"
-	printf 'PROVIDER=file\nFILE_PATH=/inventory/devices.csv\nFILE_TYPE=csv\n'
-} >"$connector/env.new"
-give "$connector/env.new" 0400
-mv "$connector/env.new" "$connector/env"
+# The profile jamf writes this file after this script, and it stays when a later "up" forgets the profile.
+if [ "$wanted" = file ] || [ ! -s provider.env ]; then
+	printf 'PROVIDER=file\nFILE_PATH=/inventory/devices.csv\nFILE_TYPE=csv\n' >provider.env.new
+	mv provider.env.new provider.env
+fi
+cat webhook.env provider.env >env.new
+give env.new 0400
+mv env.new env
 
-cp /home/step/certs/root_ca.crt "$connector/root_ca.crt.new"
-give "$connector/root_ca.crt.new" 0444
-mv "$connector/root_ca.crt.new" "$connector/root_ca.crt"
+cp /home/step/certs/root_ca.crt root_ca.crt.new
+give root_ca.crt.new 0444
+mv root_ca.crt.new root_ca.crt
 
-# One that has expired, after a long pause, cannot be renewed.
-if ! step certificate verify "$connector/server.crt" --roots "$connector/root_ca.crt" >/dev/null 2>&1; then
-	step ca certificate "$CONNECTOR_HOST" "$connector/server.crt.new" "$connector/server.key.new" --force \
+# Also when it has another name, is of a CA that is gone, or an interruption has left it with another key.
+if ! step certificate verify server.crt --roots root_ca.crt --host "$CONNECTOR_HOST" >/dev/null 2>&1 ||
+	[ "$(step certificate key server.crt)" != "$(step crypto key public server.key)" ]; then
+	step ca certificate "$CONNECTOR_HOST" server.crt.new server.key.new --force \
 		--provisioner admin --provisioner-password-file /password/password >/dev/null
-	give "$connector/server.crt.new" 0600
-	give "$connector/server.key.new" 0600
-	mv "$connector/server.key.new" "$connector/server.key"
-	mv "$connector/server.crt.new" "$connector/server.crt"
+	give server.crt.new 0600
+	give server.key.new 0600
+	mv server.key.new server.key
+	mv server.crt.new server.crt
 	echo "got the connector's certificate"
 fi
-echo ready
+echo "ready, with the inventory $(sed -n 's/^PROVIDER=//p' provider.env)"

@@ -42,10 +42,12 @@ if ! docker run --rm "$GO_IMAGE" go mod download github.com/joho/godotenv@v1.5.1
 fi
 CONNECTOR_IMAGE=step-posture-connector:test
 make --no-print-directory docker IMAGE="$CONNECTOR_IMAGE" GO_IMAGE="$GO_IMAGE" >"$build/image.log" 2>&1 || { cat "$build/image.log" >&2; exit 1; }
-# For the test with two replicas: a load balancer, which is nothing but a program.
-BALANCER_IMAGE=step-posture-connector-balancer:test
+# For the tests: a load balancer and a Jamf Pro server that is played, both nothing but a program.
+BALANCER_IMAGE=step-posture-connector-balancer:test FAKEJAMF_IMAGE=step-posture-connector-fakejamf:test
 (cd internal/e2e && CGO_ENABLED=0 go build -trimpath -o "$build/balancer" ./balancer)
+CGO_ENABLED=0 go build -trimpath -o "$build/fakejamf" ./internal/provider/jamf/jamftest/cmd/fakejamf
 tar -C "$build" -c balancer | docker import --change 'ENTRYPOINT ["/balancer"]' - "$BALANCER_IMAGE" >/dev/null
-export GO_IMAGE STEP_CA_IMAGE CONNECTOR_IMAGE BALANCER_IMAGE
+tar -C "$build" -c fakejamf | docker import --change 'ENTRYPOINT ["/fakejamf"]' - "$FAKEJAMF_IMAGE" >/dev/null
+export GO_IMAGE STEP_CA_IMAGE CONNECTOR_IMAGE BALANCER_IMAGE FAKEJAMF_IMAGE
 cd internal/e2e
 go test -tags compose -count=1 -timeout 20m "$@" ./compose

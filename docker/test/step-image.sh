@@ -22,5 +22,8 @@ chown -R 1000:1000 "$root/home/step"
 tar -C "$root" --xattrs --xattrs-include=security.capability -c . | docker import \
 	--change 'ENV PATH=/usr/local/bin:/bin' --change 'ENV STEPPATH=/home/step' --change 'ENV HOME=/home/step' \
 	--change 'USER step' --change 'WORKDIR /home/step' --change 'VOLUME /home/step' \
-	--change 'ENTRYPOINT ["/bin/sh", "/entrypoint.sh"]' - "$image" >/dev/null
+	--change 'ENV CONFIGPATH=/home/step/config/ca.json' --change 'ENV PWDPATH=/home/step/secrets/password' \
+	--change 'ENTRYPOINT ["/bin/sh", "/entrypoint.sh"]' \
+	--change 'CMD ["/usr/local/bin/step-ca", "--password-file", "/home/step/secrets/password", "/home/step/config/ca.json"]' \
+	- "$image" >/dev/null
 echo "made $image"

@@ -3,6 +3,7 @@
 package compose_test
 
 import (
+	"debug/elf"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,13 +35,40 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// TestBuildForArm: the compiler of this machine makes the program for the other platform. A builder for several
+// platforms, which docs/release.md describes, says so by the same argument.
+func TestBuildForArm(t *testing.T) {
+	s := newStack(t, image(t, "GO_IMAGE"))
+	const name = "step-posture-connector:arm64"
+	top := filepath.Join("..", "..", "..")
+	s.run(t, "docker", "build", "--quiet", "--file", filepath.Join(top, "docker", "Dockerfile"), "--tag", name,
+		"--build-arg", image(t, "GO_IMAGE"), "--build-arg", "TARGETOS=linux", "--build-arg", "TARGETARCH=arm64", top)
+	program, err := elf.Open(s.extract(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close() //nolint:errcheck // nothing was written
+	if program.Machine != elf.EM_AARCH64 {
+		t.Errorf("the program is for %s", program.Machine)
+	}
+	if libraries, err := program.ImportedLibraries(); err != nil || len(libraries) > 0 {
+		t.Errorf("it needs the libraries %q (%v), and the image has none", libraries, err)
+	}
+}
+
 // program returns the digest of the program in an image.
 func (s *stack) program(t *testing.T, name string) string {
+	t.Helper()
+	digest, _, _ := strings.Cut(s.run(t, "sha256sum", s.extract(t, name)), " ")
+	return digest
+}
+
+// extract returns the path of the program, taken out of an image.
+func (s *stack) extract(t *testing.T, name string) string {
 	t.Helper()
 	container := strings.TrimSpace(s.run(t, "docker", "create", name))
 	defer s.run(t, "docker", "rm", container)
 	path := filepath.Join(t.TempDir(), "program")
 	s.run(t, "docker", "cp", "--quiet", container+":/step-posture-connector", path)
-	digest, _, _ := strings.Cut(s.run(t, "sha256sum", path), " ")
-	return digest
+	return path
 }

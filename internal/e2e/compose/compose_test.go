@@ -4,14 +4,10 @@ package compose_test
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +33,7 @@ func problem(err error) string {
 // way and mended, and leaves nothing behind.
 func TestCompose(t *testing.T) {
 	s := newStack(t)
+	s.interruptedAtFirst(t)
 	s.up(t)
 	for _, part := range []struct {
 		name string
@@ -44,11 +41,16 @@ func TestCompose(t *testing.T) {
 	}{
 		{"known and unknown devices", s.decides},
 		{"up a second time", s.upAgain},
+		{"the CA is gated without a webhook too", s.gated},
+		{"settings are changed", s.changed},
+		{"a device's renewal", s.renewalRefused},
 		{"a device is added", s.deviceAdded},
 		{"the connector's certificate is renewed", s.renewed},
+		{"the connector's certificate has expired", s.expired},
 		{"killed and started", s.killed},
 		{"cut off", s.cutOff},
 		{"locked in", s.lockedIn},
+		{"secrets", s.hidden},
 		{"down", s.down},
 	} {
 		if !t.Run(part.name, part.play) {
@@ -59,6 +61,13 @@ func TestCompose(t *testing.T) {
 
 func (s *stack) decides(t *testing.T) {
 	s.wantCertificate(t, "known", known)
+	certificate, err := s.order(t.Context(), known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(certificate.Subject, certificate.EmailAddresses, certificate.NotAfter.Sub(certificate.NotBefore).Round(time.Hour)); got != "CN="+known+",OU=Engineering [ada@example.com] 168h0m0s" {
+		t.Errorf("the certificate has %s", got)
+	}
 	s.wantRefused(t, "unknown", unknown, 401, "urn:smallstep:acme:error:deviceNotFound")
 }
 
@@ -96,30 +105,6 @@ func (s *stack) deviceAdded(t *testing.T) {
 	}
 	s.eventually(t, "two devices are loaded", func() bool { return strings.Contains(s.compose(t, "logs", "connector"), "loaded anew: 2 devices") })
 	s.wantCertificate(t, "added", unknown)
-}
-
-// renewed: as the renewer does it when the time has come.
-func (s *stack) renewed(t *testing.T) {
-	s.compose(t, "exec", "-T", "renewer", "step", "ca", "renew", "--force", "--ca-url", "https://step-ca:9000", "--root", "/run/connector/root_ca.crt",
-		"/run/connector/server.crt", "/run/connector/server.key")
-	block, _ := pem.Decode([]byte(s.compose(t, "exec", "-T", "renewer", "cat", "/run/connector/server.crt")))
-	if block == nil {
-		t.Fatal("there is no certificate")
-	}
-	leaf, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.eventually(t, "the renewed certificate is in force", func() bool {
-		metrics := s.compose(t, "exec", "-T", "renewer", "wget", "-q", "-O", "-", "http://connector:9444/metrics")
-		var expiry float64
-		match := regexp.MustCompile(`(?m)^step_posture_certificate_expiry_timestamp_seconds (\S+)$`).FindStringSubmatch(metrics)
-		if match != nil {
-			_, _ = fmt.Sscan(match[1], &expiry)
-		}
-		return int64(expiry) == leaf.NotAfter.Unix()
-	})
-	s.wantCertificate(t, "renewed", known)
 }
 
 // ordering places orders without pause, until it is stopped. Some will fail; none of a stranger may succeed.
@@ -171,56 +156,17 @@ func (s *stack) cutOff(t *testing.T) {
 	s.wantCertificate(t, "healed", known)
 }
 
-// lockedIn looks at the connector's container from outside.
-func (s *stack) lockedIn(t *testing.T) {
-	text := s.run(t, "docker", "inspect", s.container(t, "connector"))
-	var all []struct {
-		Config struct {
-			User string
-			Env  []string
-		}
-		HostConfig struct {
-			ReadonlyRootfs bool
-			CapAdd         []string
-			CapDrop        []string
-			SecurityOpt    []string
-			Memory         int64
-			Privileged     bool
-			PortBindings   map[string]any
-		}
-		Mounts []struct {
-			Destination string
-			RW          bool
-		}
-	}
-	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) != 1 {
-		t.Fatalf("docker inspect: %v", err)
-	}
-	c, host := all[0].Config, all[0].HostConfig
-	if c.User != "65532:65532" || !host.ReadonlyRootfs || host.Privileged || len(host.CapAdd) > 0 || strings.Join(host.CapDrop, "") != "ALL" ||
-		strings.Join(host.SecurityOpt, "") != "no-new-privileges:true" || host.Memory == 0 || len(host.PortBindings) > 0 {
-		t.Errorf("the container is not locked in: %+v %+v", c, host)
-	}
-	for _, mount := range all[0].Mounts {
-		if mount.RW {
-			t.Errorf("%s can be written to", mount.Destination)
-		}
-	}
-	secret := strings.TrimSpace(s.compose(t, "exec", "-T", "renewer", "cat", "/run/connector/webhook_secret"))
-	password := strings.TrimSpace(s.compose(t, "exec", "-T", "step-ca", "cat", "/password/password"))
-	everything := text + s.run(t, "docker", "history", "--no-trunc", "--format", "{{.CreatedBy}}", strings.TrimPrefix(image(t, "CONNECTOR_IMAGE"), "CONNECTOR_IMAGE=")) +
-		s.compose(t, "logs", "--no-color") + s.run(t, "docker", "inspect", s.container(t, "setup"), s.container(t, "step-ca"), s.container(t, "renewer"), s.container(t, "password"))
-	for name, hidden := range map[string]string{"the webhook's secret": secret, "the CA's password": password} {
-		if len(hidden) < 20 {
-			t.Errorf("%s is %d bytes long", name, len(hidden))
-		} else if strings.Contains(everything, hidden) {
-			t.Errorf("%s shows in docker inspect, in the layers of the image or in a log", name)
-		}
-	}
-}
-
-// down: nothing is left.
+// down: nothing is left, not even volumes without a name.
 func (s *stack) down(t *testing.T) {
+	var mounted []string
+	for _, service := range []string{"password", "step-ca", "setup", "connector", "renewer"} {
+		mounted = append(mounted, strings.Fields(s.inspect(t, s.container(t, service), `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`))...)
+	}
+	for _, name := range mounted {
+		if !strings.HasPrefix(name, s.name+"_") {
+			t.Errorf("there is a volume %s, which another container does not get", name)
+		}
+	}
 	s.compose(t, "down", "--volumes", "--timeout", "20")
 	filter := "label=com.docker.compose.project=" + s.name
 	for _, kind := range []string{"container", "volume", "network"} {

@@ -3,6 +3,7 @@
 package compose_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,32 +12,50 @@ import (
 	"testing"
 )
 
-// TestJamfProfile: what docker/.env says of Jamf Pro reaches the connector, the secret as a file that only it
-// can read, and in no container's environment. There is no such server, which check says.
+// TestJamfProfile: with the variables in docker/.env the connector asks a Jamf Pro server, which is played. The
+// secret is a file that only it can read, and in no container's environment. Forgetting the profile changes nothing.
 func TestJamfProfile(t *testing.T) {
 	const secret = "a $ecret # with \" all sorts"
-	s := newStack(t, "JAMF_BASE_URL=https://jamf.invalid", "JAMF_CLIENT_ID=the-client", "JAMF_CLIENT_SECRET="+secret,
-		"JAMF_COMPUTER_GROUP=Disk encrypted, # 1", "WEBHOOK_MODE=any")
-	s.compose(t, "--profile", "jamf", "up", "--no-deps", "--detach", "password")
-	s.compose(t, "--profile", "jamf", "up", "--detach", "--wait", "step-ca")
-	s.compose(t, "--profile", "jamf", "up", "setup")
-	if log := s.compose(t, "--profile", "jamf", "up", "--no-deps", "jamf"); !strings.Contains(log, "the connector asks Jamf Pro") {
-		t.Errorf("the service jamf says %s", log)
-	}
-	result := s.compose(t, "run", "--rm", "--no-deps", "--user", "65532:65532", "--entrypoint", "cat", "renewer", "/run/connector/env", "/run/connector/jamf_client_secret")
-	for _, want := range []string{"PROVIDER=jamf\n", "JAMF_BASE_URL='https://jamf.invalid'\n", "JAMF_COMPUTER_GROUP='Disk encrypted, # 1'\n", secret} {
-		if !strings.Contains(result, want) {
-			t.Errorf("the connector's configuration has no %q", want)
+	const member, other = "C02JAMFMAC01", "C02JAMFMAC02"
+	s := newStack(t, image(t, "FAKEJAMF_IMAGE"))
+	s.files = append(s.files, "test/jamf.yml")
+	s.write(t, "jamf.json", fmt.Sprintf(`{"names": ["jamf.example.com"],
+		"clients": [{"id": "the-client", "secret": %q, "privileges": ["Read Computers", "Read Mobile Devices", "Read Departments"], "expires_in": 600}],
+		"devices": [{"computer": true, "serial": %q, "managed": true, "user": {"email": "ada@example.com", "department": "Design"}, "groups": [{"name": "Disk encrypted, # 1"}]},
+			{"computer": true, "serial": %q, "managed": true}]}`, secret, member, other))
+	dotenv := "JAMF_BASE_URL=https://jamf.example.com:8443\nJAMF_CLIENT_ID=the-client\nJAMF_CLIENT_SECRET='" + secret + "'\n" +
+		"JAMF_COMPUTER_GROUP='Disk encrypted, # 1'\nJAMF_COMPUTER_ENRICH=1\nWEBHOOK_MODE=any\n"
+	s.write(t, ".env", dotenv+"COMPOSE_PROFILES=jamf\n")
+	decides := func(when string) {
+		t.Helper()
+		certificate, err := s.order(t.Context(), member)
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
 		}
+		if got := fmt.Sprint(certificate.Subject, certificate.EmailAddresses); got != "CN="+member+",OU=Design [ada@example.com]" {
+			t.Errorf("%s: the certificate has %s", when, got)
+		}
+		s.wantRefused(t, when, other, 401, "deviceNotInGroup")
+		s.wantRefused(t, when, known, 401, "deviceNotFound") // of devices.csv
 	}
-	if s.fails(t, "run", "--rm", "--no-deps", "connector", "--env-file", "/run/connector/env", "check"); !strings.Contains(s.failed, "provider jamf: ") || strings.Contains(s.failed, secret) {
-		t.Errorf("check says %s", s.failed)
-	}
-	for _, service := range []string{"jamf", "setup"} {
+	s.up(t)
+	decides("with the profile")
+	for _, service := range []string{"jamf", "setup", "connector"} {
 		if strings.Contains(s.run(t, "docker", "inspect", s.container(t, service)), secret) {
 			t.Errorf("docker inspect of %s shows the secret", service)
 		}
 	}
+	if strings.Contains(s.compose(t, "logs", "--no-color"), secret) {
+		t.Error("a log shows the secret")
+	}
+	s.write(t, ".env", strings.ReplaceAll(dotenv, "WEBHOOK_MODE=any\n", "WEBHOOK_MODE=computer\n"))
+	s.up(t, "--force-recreate")
+	decides("without the profile")
+
+	s.compose(t, "run", "--rm", "-T", "setup", "file")
+	s.up(t, "--force-recreate")
+	s.wantRefused(t, "back to the file", member, 401, "deviceNotFound")
+	s.wantCertificate(t, "back to the file", known)
 }
 
 // Every variable of the compose file is in env.example with its default, and the other way round.
@@ -58,27 +77,14 @@ func TestEnvExample(t *testing.T) {
 	}
 	file := read("docker-compose.yml")
 	got := names(read("env.example"), `(?m)^#?([A-Z_]+)=`)
-	want := append(names(file, `\$\{([A-Z_]+)[:}-]`), "JAMF_CLIENT_SECRET")
-	want = slices.DeleteFunc(want, func(name string) bool { return name == "CONNECTOR_HOST" }) // for a load balancer
+	want := append(names(file, `\$\{([A-Z_]+)[:}-]`), "JAMF_CLIENT_SECRET", "COMPOSE_PROFILES") // the last is of Compose itself
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("env.example has %q, the compose file %q", got, want)
 	}
 	for _, match := range regexp.MustCompile(`\$\{([A-Z_]+):-([^}]+)\}`).FindAllStringSubmatch(file, -1) {
-		if line := "\n#" + match[1] + "=" + match[2] + "\n"; match[1] != "CONNECTOR_HOST" && match[1] != "ATTESTATION_ROOTS" && !strings.Contains(read("env.example"), line) {
+		if line := "\n#" + match[1] + "=" + match[2] + "\n"; match[1] != "ATTESTATION_ROOTS" && !strings.Contains(read("env.example"), line) {
 			t.Errorf("env.example has no line %q", strings.TrimSpace(line))
-		}
-	}
-}
-
-// With an existing CA only three variables are needed.
-func TestExistingCA(t *testing.T) {
-	s := newStack(t, "WEBHOOK_IDS=0d0f4a2e-6f8a-4f6c-9a57-0a4f5d3c2b1a", "CA_URL=https://ca.example.com", "CA_DNS_NAME=ca.example.com")
-	s.files = []string{"docker-compose.existing-ca.yml"}
-	all := s.compose(t, "config")
-	for _, want := range []string{"MTLS_ALLOWED_NAMES: ca.example.com\n", "- https://ca.example.com\n", `ENABLE_MTLS: "1"`} {
-		if !strings.Contains(all, want) {
-			t.Errorf("its configuration has no %s", want)
 		}
 	}
 }

@@ -35,6 +35,7 @@ type stack struct {
 	port   int
 	env    []string
 	maker  *device.Manufacturer
+	roots  *x509.CertPool // the CA's
 	client *http.Client
 	failed string // what the last command printed that failed as it should
 }
@@ -69,19 +70,16 @@ func newStack(t *testing.T, more ...string) *stack {
 	if s.maker, err = device.NewManufacturer(); err != nil {
 		t.Fatal(err)
 	}
-	roots := filepath.Join(s.folder, "simulated.crt")
-	if err := os.WriteFile(roots, s.maker.RootPEM(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	s.write(t, "simulated.crt", string(s.maker.RootPEM()))
 	if s.port, err = process.FreePort(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.env = append(os.Environ(), image(t, "STEP_CA_IMAGE"), image(t, "CONNECTOR_IMAGE"), "COMPOSE_PROJECT_NAME="+s.name,
-		fmt.Sprintf("CA_PORT=%d", s.port), "ATTESTATION_ROOTS="+roots)
+		fmt.Sprintf("CA_PORT=%d", s.port), "ATTESTATION_ROOTS="+filepath.Join(s.folder, "simulated.crt"))
 	s.env = append(s.env, more...)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the containers printed:\n%s", s.compose(t, "logs", "--no-color", "connector", "setup", "renewer"))
+			t.Logf("the containers printed:\n%s", s.compose(t, "--profile", "*", "logs", "--no-color", "--tail", "40"))
 		}
 		// What a profile has brought up is left alone without it.
 		s.compose(t, "--profile", "*", "down", "--volumes", "--timeout", "20")
@@ -138,13 +136,40 @@ func (s *stack) up(t *testing.T, more ...string) {
 		t.FailNow()
 	}
 	root := s.compose(t, "exec", "-T", "step-ca", "cat", "/home/step/certs/root_ca.crt")
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(root)) {
+	s.trust(t, root)
+}
+
+// trust has the devices trust a CA.
+func (s *stack) trust(t *testing.T, root string) {
+	t.Helper()
+	s.roots = x509.NewCertPool()
+	if !s.roots.AppendCertsFromPEM([]byte(root)) {
 		t.Fatalf("the CA has no root: %s", root)
 	}
 	s.client = &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true, DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true, DisableKeepAlives: true,
 	}}
+}
+
+// write writes a file of the folder.
+func (s *stack) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.folder, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inside runs a script in a new container of a service, beside what is up.
+func (s *stack) inside(t *testing.T, service, script string) string {
+	t.Helper()
+	return s.compose(t, "run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", service, "-c", script)
+}
+
+// admin runs a command of the CA's administrator.
+func (s *stack) admin(t *testing.T, args ...string) {
+	t.Helper()
+	s.compose(t, append(append([]string{"exec", "-T", "step-ca", "step", "ca", "provisioner"}, args...),
+		"--admin-subject", "step", "--admin-provisioner", "admin", "--admin-password-file", "/password/password")...)
 }
 
 // container returns the ID of the one container of a service.

@@ -62,6 +62,8 @@ type Options struct {
 	Clients []Client `json:"clients,omitempty"`
 	// Devices is the inventory.
 	Devices []Device `json:"devices,omitempty"`
+	// Names are those of the server's certificate; by default it is for this machine.
+	Names []string `json:"names,omitempty"`
 
 	// Address is where to listen; by default a free port of 127.0.0.1.
 	Address string `json:"-"`
@@ -121,7 +123,7 @@ func New(options Options) (*Server, error) {
 	s.Add(devices...)
 	var err error
 	s.Server, err = vendortest.New(vendortest.API{
-		Handler: http.HandlerFunc(s.serve), Endpoint: s.endpoint, AtOnce: atOnce, Address: options.Address,
+		Handler: http.HandlerFunc(s.serve), Endpoint: s.endpoint, AtOnce: atOnce, Address: options.Address, Names: options.Names,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare server: %w", err)

@@ -1,0 +1,24 @@
+{{- /* What a device's certificate contains; setup.sh applies it each time. The line with "fail" keeps the CA
+       gated also while it has no webhook: there are facts only when the connector was asked, if only {}. */ -}}
+{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked" }}{{ end -}}
+{{- $facts := .Webhooks.posture -}}
+{{- /* Of Jamf Pro; a column of that name in devices.csv is something else. */ -}}
+{{- $user := dict -}}
+{{- if kindIs "map" $facts.user }}{{ $user = $facts.user }}{{ end -}}
+{{- $serial := (index .SANs 0).Value -}}
+{
+  "subject": {
+    {{- with or $facts.department $user.department }}
+    "organizationalUnit": {{ toJson . }},
+    {{- end }}
+    "commonName": {{ toJson $serial }}
+  },
+  "sans": [
+    {{- with or $facts.email $user.email_address }}
+    {"type": "email", "value": {{ toJson . }}},
+    {{- end }}
+    {"type": "permanentIdentifier", "value": {{ toJson $serial }}}
+  ],
+  "keyUsage": ["digitalSignature"],
+  "extKeyUsage": ["clientAuth"]
+}
