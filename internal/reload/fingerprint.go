@@ -36,6 +36,7 @@ func same(a, b os.FileInfo) bool {
 type watcher struct {
 	*fsnotify.Watcher
 	reported chan struct{} // something may have changed since this was last read
+	followed map[string]os.FileInfo
 }
 
 func newWatcher() watcher {
@@ -56,7 +57,7 @@ func newWatcher() watcher {
 			}
 		}
 	}()
-	return watcher{w, reported}
+	return watcher{w, reported, map[string]os.FileInfo{}}
 }
 
 // follow watches the files as they are now. Not their folders, although those would tell of a new file
@@ -69,6 +70,11 @@ func (w watcher) follow(sets []*Set) {
 	}
 	for _, s := range sets {
 		for _, path := range s.paths {
+			info, err := os.Stat(path)
+			if before := w.followed[path]; before != nil && (err != nil || !os.SameFile(before, info)) {
+				_ = w.Remove(path) // of what was there before; the system would keep it for as long as we run
+			}
+			w.followed[path] = info
 			_ = w.Add(path) // one that is not there yet is tried again
 		}
 	}

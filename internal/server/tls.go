@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -255,6 +256,10 @@ func parseCertificates(text []byte) ([]*x509.Certificate, error) {
 const maxPEM = 1 << 20
 
 func readPEM(role Role, path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
+		// A pipe would be waited for, and no other file be loaded anew meanwhile.
+		return nil, &FileError{role, path, errors.New("it is a pipe or a device, and not a file")}
+	}
 	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
 	if err != nil {
 		return nil, &FileError{role, path, cause(err)}

@@ -71,6 +71,7 @@ func (in *inventory) load(read func(*feed) error, makeRows func(read, rows *batc
 		defer func() { f.cause = recover() }()
 		var rows batch
 		for b := range f.full {
+			in.expect(b)
 			if makeRows == nil {
 				in.add(b)
 			} else {

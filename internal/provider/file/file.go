@@ -30,7 +30,7 @@ func (c Config) Problems() config.Problems {
 	if c.Path == "" || c.Type == "csv" || c.Type == "json" {
 		return nil
 	}
-	file, err := os.Open(string(c.Path))
+	file, err := open(string(c.Path))
 	if err != nil {
 		return problems(fmt.Errorf("inventory: %w", err))
 	}
@@ -90,7 +90,7 @@ func New(c Config) (*Provider, []string, error) {
 // used in part, because what is missing in it would be refused without anybody knowing why.
 func (p *Provider) Reload() (posture.Loaded, error) {
 	path := string(p.config.Path)
-	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
+	file, err := open(path)
 	if err != nil {
 		return posture.Loaded{}, fmt.Errorf("inventory: %w", err)
 	}
@@ -110,6 +110,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	if err := read(withoutMark(file), in); err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}
+	in.devices.fit()
 	if len(in.faults) > 0 {
 		err, size := in.err(path), in.devices.size
 		release(size)
@@ -125,6 +126,16 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 			}
 		},
 	}, nil
+}
+
+// open opens a file, and refuses what is none: a pipe would be waited for, and no certificate be loaded
+// anew meanwhile; a device may never end.
+func open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
+		return nil, fmt.Errorf("open %s: it is a pipe or a device, and not a file", path)
+	}
+	return os.Open(path) //nolint:gosec,wrapcheck // G304: the operator chooses the file. The caller says what it is.
 }
 
 // largeInventory is the size in memory, in bytes, from which an inventory is worth release.

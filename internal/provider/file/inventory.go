@@ -33,13 +33,17 @@ func newInventory(size int64) *inventory {
 	return &inventory{devices: newStore(), size: size, batches: manyBatches}
 }
 
-// add takes a batch of rows.
-func (in *inventory) add(rows *batch) {
-	if in.devices.len() == 0 && len(rows.entries) > 0 {
+// expect makes room for as many devices as there may be in the file, when the first of them were read.
+func (in *inventory) expect(read *batch) {
+	if in.devices.len() == 0 && len(read.entries) > 0 {
 		// The others may be as long as these; but should these be the shortest, that would be too many.
-		length := max(len(rows.text)/len(rows.entries), shortRow)
+		length := max(len(read.text)/len(read.entries), shortRow)
 		in.devices.expect(int(in.size / int64(length)))
 	}
+}
+
+// add takes a batch of rows.
+func (in *inventory) add(rows *batch) {
 	in.devices.fetch(rows.entries)
 	for e, row := range rows.all() {
 		if e.fault == nil {
@@ -56,6 +60,11 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 	if !repeated {
 		return nil
 	}
+	if len(in.faults) == maxFaults && !bytes.Equal(before, row) {
+		// Most likely one more fault, and the file is refused anyway: to compare a large device again and
+		// again would take minutes.
+		return errNotCompared
+	}
 	same, err := in.devices.sameData(before, row)
 	switch {
 	case err != nil:
@@ -70,6 +79,8 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 	}
 	return nil
 }
+
+var errNotCompared = errors.New("an identifier stands here a second time")
 
 func (in *inventory) fault(place int, err error) {
 	if len(in.faults) == maxFaults {

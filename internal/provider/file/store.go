@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"iter"
 	"math/bits"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,13 +22,14 @@ const (
 	// maxKey is room for any key without garbage.
 	maxKey = 256
 
+	firstSlots = 8
 	firstChunk = 4 << 10 // a small inventory takes no large one
 	// largeRow gets a chunk of its own, so that little of the last one is wasted.
 	largeRow = chunkSize / 4
 
 	// A slot of the index is the upper bits of a key's hash, and below them the place of the row plus
 	// one; 0 is a free slot. The place is the chunk's number and the offset in it: they are enough for
-	// 2^18 chunks, more than memory holds.
+	// 2^18 chunks, at least 64 GiB of devices. Devices beyond would not be found: refused, not confused.
 	placeBits = 38
 	placeMask = 1<<placeBits - 1
 )
@@ -60,7 +60,7 @@ type store struct {
 }
 
 func newStore() *store {
-	return &store{seed: maphash.MakeSeed(), slots: make([]uint64, 8)}
+	return &store{seed: maphash.MakeSeed(), slots: make([]uint64, firstSlots)}
 }
 
 // setColumns makes it a store of rows of CSV: after the identifier they have a value for each name.
@@ -134,13 +134,22 @@ func (s *store) fetch(devices []entry) {
 // expect makes room for a number of devices, so that the index need not grow.
 func (s *store) expect(count int) {
 	if count > len(s.slots)/4*3 {
-		s.grow(1 << bits.Len(uint(count+count/3)))
+		s.resize(slotsFor(count))
 	}
 }
 
-// grow makes the index larger. A slot has enough of the hash for that, so that no row is looked at; and
+// fit gives back room for devices that did not come.
+func (s *store) fit() {
+	if size := slotsFor(s.count); size < len(s.slots) {
+		s.resize(size)
+	}
+}
+
+func slotsFor(count int) int { return max(firstSlots, 1<<bits.Len(uint(count+count/3))) }
+
+// resize makes the index larger or smaller. A slot has enough of the hash for that, so that no row is looked at; and
 // as the hash's upper bits say where a slot stands, both indexes are gone through from begin to end.
-func (s *store) grow(size int) {
+func (s *store) resize(size int) {
 	before := s.slots
 	s.slots = make([]uint64, size)
 	for _, slot := range before {
@@ -194,17 +203,6 @@ func (s *store) at(slot uint64) []byte {
 }
 
 func (s *store) len() int { return s.count }
-
-// all yields the rows of all devices, in no order.
-func (s *store) all() iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for _, slot := range s.slots {
-			if slot != 0 && !yield(s.at(slot)) {
-				return
-			}
-		}
-	}
-}
 
 // device makes a device of a row. That of a CSV file has its values only: with their names a million
 // rows would be half as large again.
