@@ -88,7 +88,11 @@ func check(c *cobra.Command, load loader) (report, error) {
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	if err != nil {
 		r.problems(err)
-		return r, failed(err)
+		told := []error{err}
+		for _, warning := range r.Warnings { // which may say why
+			told = append(told, errors.New("warning: "+warning))
+		}
+		return r, failed(errors.Join(told...))
 	}
 	r.OK, r.Found = true, append(d.Describe(), found)
 	return r, nil

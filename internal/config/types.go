@@ -60,11 +60,18 @@ func (p *Path) UnmarshalText(text []byte) error {
 	// Without a file of that name, the error of opening it would show what may be a secret; but one in a
 	// folder that is there may be a file that is still to be made.
 	secretLike := regexp.MustCompile(`^[A-Za-z0-9+/_-]{32,}={0,2}$`)
-	if path := string(text); secretLike.Match(text) && !exists(path) && !(filepath.Dir(filepath.Dir(path)) != filepath.Dir(path) && exists(filepath.Dir(path))) {
-		return errors.New("there is no such file; the value is not shown, because it looks like a secret")
+	if path := string(text); secretLike.Match(text) && !exists(path) && !inFolder(path) {
+		return errors.New("there is no such file; the value is not shown, because it looks like a secret; if it is the name of one that is to be made, write ./ before it")
 	}
 	*p = Path(text)
 	return nil
+}
+
+// inFolder reports whether a path names a folder that is there, and is not the root: to that, one in 64
+// secrets would belong.
+func inFolder(path string) bool {
+	folder := filepath.Dir(path)
+	return filepath.Dir(folder) != folder && exists(folder)
 }
 
 func exists(path string) bool {

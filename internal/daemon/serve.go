@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/health"
 	"step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/systemd"
 	"step-posture-connector/internal/webhook"
@@ -47,7 +49,7 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	if ctx.Err() != nil {
 		return nil // told to end before it began
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, posture.ErrUnanswered) {
 		return err
 	}
 	s := &service{Daemon: d, log: log, events: audit.NewLog(log.Out, d.json())}
@@ -83,7 +85,7 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	}
 	go s.keepUpToDate(around, process.Hangups)
 	go systemd.Watch(around)
-	s.announce(append(d.Describe(), found), listener.Addr(), healthListener)
+	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": it was not answered yet")), listener.Addr(), healthListener)
 	s.tell(systemd.Ready)
 
 	// Readiness fails first, then the listener closes.

@@ -16,6 +16,10 @@ var (
 	ErrIdentifier = errors.New("the inventory knows no identifiers of this form")
 )
 
+// ErrUnanswered says that a Checker was let in, but that none of its questions was answered. A daemon may
+// start all the same: the fault may be over when the first device comes.
+var ErrUnanswered = errors.New("no lookup was answered")
+
 // DeviceType says which kind of device is asked for. Inventories that keep all kinds together
 // ignore it; the zero value leaves the choice to the provider.
 type DeviceType string

@@ -15,7 +15,7 @@ import (
 // The times a client is given. step-ca's own idle time is 90 s.
 const (
 	headerTimeout = 10 * time.Second // TLS handshake, and header of a request
-	readTimeout   = 10 * time.Second // body, on HTTP/1.1 with its header, also of a body that nobody waits for
+	readTimeout   = 10 * time.Second // body, on HTTP/1.1 with its header; on HTTP/2 the webhook relies on it
 	writeTimeout  = 40 * time.Second // whole request: body 10 s, decision 9 s, the rest for writing
 	stallTimeout  = 10 * time.Second // an HTTP/2 client that takes nothing of what is written
 	idleTimeout   = 120 * time.Second

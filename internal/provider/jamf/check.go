@@ -40,8 +40,12 @@ func (p *Provider) Check(ctx context.Context) (found string, warnings []string, 
 	if err != nil {
 		return "", nil, err
 	}
-	if !answered && errors.Is(errVersion, errNotJamf) {
+	switch {
+	case answered:
+	case errors.Is(errVersion, errNotJamf):
 		return "", nil, errNotJamf
+	default:
+		return "", warnings, posture.ErrUnanswered
 	}
 	return fmt.Sprintf("Jamf Pro %s at %s, API %s", version, p.client.base, p.config.API), warnings, nil
 }
