@@ -34,6 +34,14 @@ func TestWatchesFilesOnly(t *testing.T) {
 	w.follow(sets)
 	write(path)
 	changed("a write")
+	write(path + ".new")
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	changed("a replacement")
+	w.follow(sets)
+	write(path)
+	changed("a write to the replacement")
 	if err := os.Rename(path, path+".old"); err != nil {
 		t.Fatal(err)
 	}

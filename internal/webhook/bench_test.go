@@ -93,6 +93,41 @@ func (all) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 	return posture.Device{Identifier: q.Identifier.String(), Managed: true, Data: []byte(`{"department":"Engineering"}`)}, nil
 }
 
+func BenchmarkAnswer(b *testing.B) {
+	decision, err := posture.Decider{Provider: all{}}.Decide(b.Context(), posture.Query{Identifier: identifierOf(b, "C02HARNESS01")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if a := conclude(&audit.Event{}, decision); a.status != http.StatusOK {
+			b.Fatal(a.status)
+		}
+	}
+}
+
+func identifierOf(b *testing.B, text string) posture.Identifier {
+	b.Helper()
+	id, err := posture.ParseIdentifier(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return id
+}
+
+// BenchmarkLog is the line of an allow, without writing it to a file.
+func BenchmarkLog(b *testing.B) {
+	log := audit.NewLog(io.Discard, false)
+	event := audit.Event{
+		Reference: "7F3K9Q2M", Allowed: true, Reason: "in the inventory", Identifier: "C02HARNESS01", Provider: "file", ProviderTime: time.Microsecond,
+		Status: http.StatusOK, WebhookID: "98a6ad8d-d8e5-4d1d-b465-770fb66a5207", Provisioner: "devices", RequestID: "d3f2a1", Duration: time.Millisecond,
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		log.Write(&event)
+	}
+}
+
 // BenchmarkHandler is a whole call without network and TLS, its log line included.
 func BenchmarkHandler(b *testing.B) {
 	c := recordedCall(b)

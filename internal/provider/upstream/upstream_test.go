@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/provider/upstream"
 )
 
@@ -47,6 +48,27 @@ func TestRequestID(t *testing.T) {
 		}
 		if len(r.Header) != 0 {
 			t.Errorf("ID %q: the caller's request has got headers %v", id, r.Header)
+		}
+	}
+}
+
+// What audit keeps of an ID, which is in our log, is what the vendor's server gets: one order can be followed.
+func TestRequestIDIsThatOfTheLog(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		id := "a" + string([]byte{byte(c)})
+		r, err := http.NewRequestWithContext(upstream.WithRequestID(t.Context(), id), http.MethodGet, "https://example.com", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &server{status: http.StatusOK}
+		response, err := upstream.New().Transport(s).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if sent, logged := s.got.Header.Get("X-Request-Id") == id, audit.CleanRequestID(id) == id; sent != logged {
+			t.Errorf("ID %q: sent is %v, logged as it is %v", id, sent, logged)
 		}
 	}
 }
