@@ -23,7 +23,10 @@ func TestFIPSOnly(t *testing.T) {
 	d := startDaemon(t, workingEnvironment(t, p).with("GODEBUG", "fips140=only", "ENABLE_MTLS", "1", "TLS_CA_PATH", p.caCert, "MTLS_ALLOWED_NAMES", "Step Online CA"))
 	good := newSigner(t, p, d.address, client)
 	good.wantAllow(t, "K3Q7XH2N9P", dataOfK3)
-	for name, body := range map[string][]byte{"EC": enriching(t, ecKey(t)), "RSA": enriching(t, rsaKey(t)), "Ed25519": enriching(t, ed25519Key(t))} {
+	for name, body := range map[string][]byte{
+		"EC": enriching(t, ecKey(t)), "EC, with a DNS name": enriching(t, ecKey(t), "mac.example.com"),
+		"RSA": enriching(t, rsaKey(t)), "Ed25519": enriching(t, ed25519Key(t)),
+	} {
 		if status, text, err := good.send(t, body); err != nil || status != http.StatusOK || !strings.HasPrefix(text, `{"allow":true`) {
 			t.Errorf("a CSR with a key of %s: got %d %s (%v), want an allow", name, status, text, err)
 		}
@@ -51,9 +54,9 @@ func TestFIPSOnly(t *testing.T) {
 }
 
 // enriching is the body of a webhook call with a CSR.
-func enriching(t *testing.T, key crypto.Signer) []byte {
+func enriching(t *testing.T, key crypto.Signer, dnsNames ...string) []byte {
 	t.Helper()
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "K3Q7XH2N9P"}, DNSNames: []string{"mac.example.com"}}, key)
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "K3Q7XH2N9P"}, DNSNames: dnsNames}, key)
 	if err != nil {
 		t.Fatal(err)
 	}
