@@ -9,6 +9,7 @@ tool (
 
 require (
 	github.com/fxamacker/cbor/v2 v2.9.0
+	github.com/smallstep/certificates v0.30.2
 	go.step.sm/crypto v0.77.1
 	golang.org/x/crypto v0.49.0
 )
@@ -142,7 +143,6 @@ require (
 	github.com/shurcooL/sanitized_anchor_name v1.0.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/slackhq/nebula v1.10.3 // indirect
-	github.com/smallstep/certificates v0.30.2 // indirect
 	github.com/smallstep/certinfo v1.15.0 // indirect
 	github.com/smallstep/cli v0.30.2 // indirect
 	github.com/smallstep/cli-utils v0.12.2 // indirect

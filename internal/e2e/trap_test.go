@@ -122,7 +122,7 @@ func testSecretInConfig(t *testing.T, l *lab) {
 	c := own.startByHand(t, config)
 
 	expectServerError(t, own.order(t, own.ca.DirectoryURL(provisioner.Name), knownSerial))
-	expectLog(t, c, "[DENY]", "401", "step ca provisioner webhook add")
+	expectLog(t, c, "[DENY]", "401", "signed with the empty key", "step ca provisioner webhook add")
 }
 
 // startByHand starts the connector, and the CA again with the webhook in ca.json.

@@ -18,6 +18,7 @@ import (
 	"step-posture-connector/internal/e2e/device"
 	"step-posture-connector/internal/e2e/gate"
 	"step-posture-connector/internal/e2e/process"
+	"step-posture-connector/internal/e2e/stepca"
 )
 
 // symptom is what shows where something is wrong, by the words after the three
@@ -39,6 +40,7 @@ func TestTroubleshooting(t *testing.T) {
 		"The CA does not trust the connector's certificate":      playUntrusted,
 		"The connector does not accept the CA's certificate":     playWrongName,
 		"The signature is wrong":                                 playWrongSecret,
+		"The webhook's URL is wrong":                             playWrongURL,
 		"The inventory does not answer":                          playNoAnswer,
 		"The certificate was renewed, and the old one is served": playBrokenPair,
 		"A device was added, and is refused":                     playBrokenInventory,
@@ -152,8 +154,17 @@ func playWrongName(t *testing.T, l *lab) symptom {
 }
 
 func playWrongSecret(t *testing.T, l *lab) symptom {
-	other := strings.Repeat("A", 43) + "="
+	other := strings.Repeat("Q", 43) + "="
 	g := l.open(t, gate.Config{More: []string{"WEBHOOK_SECRETS=" + other}})
+	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
+}
+
+func playWrongURL(t *testing.T, l *lab) symptom {
+	g := l.open(t, gate.Config{})
+	webhook := stepca.Webhook{Name: gate.WebhookName, URL: g.URL() + "/"}
+	if err := l.ca.MoveWebhook(t.Context(), provisionerName(t), webhook); err != nil {
+		t.Fatal(err)
+	}
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 

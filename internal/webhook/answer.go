@@ -46,7 +46,7 @@ func conclude(event *audit.Event, decision posture.Decision) answer {
 func refuse(event *audit.Event, p *Problem) answer {
 	event.Allowed, event.Code, event.Reason = false, string(p.Code), p.Err.Error()
 	out := outcomeOf(p.Code)
-	event.Remedy = out.remedy
+	event.Remedy = remedyFor(p.Code, out, posture.DeviceType(event.Mode))
 	body, err := json.Marshal(struct {
 		Allow bool          `json:"allow"`
 		Error responseError `json:"error"`

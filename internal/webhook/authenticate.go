@@ -31,12 +31,13 @@ type Webhook struct {
 // Authenticator knows the webhooks that may call.
 type Authenticator struct {
 	signers map[string]*signer // by lower-case ID
-	decoy   *signer            // stands in for that of an unknown ID
+	empty   *signer            // signs with the empty key, and stands in for the signer of an unknown ID
 }
 
 // NewAuthenticator makes an Authenticator for hooks. Without hooks it refuses everything.
 func NewAuthenticator(hooks []Webhook) *Authenticator {
-	a := &Authenticator{signers: make(map[string]*signer, len(hooks)), decoy: newSigner(make([]byte, sha256.BlockSize))}
+	// HMAC pads a short key with zeros: a block of them is the empty key, in a length that FIPS 140 allows.
+	a := &Authenticator{signers: make(map[string]*signer, len(hooks)), empty: newSigner(make([]byte, sha256.BlockSize))}
 	for _, hook := range hooks {
 		a.signers[strings.ToLower(hook.ID)] = newSigner(hook.Secret)
 	}
@@ -68,13 +69,18 @@ func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBod
 	s, known := a.signers[strings.ToLower(id)]
 	if !known {
 		// The same work as for a known ID, so that the time tells nobody which IDs exist.
-		s = a.decoy
+		s = a.empty
 	}
 	equal := hmac.Equal(signature[:], s.sign(body))
-	switch {
-	case known && equal:
+	if known && equal && !s.isEmpty {
 		return SignedBody{body}, nil
-	case hmac.Equal(signature[:], newSigner(nil).sign(body)):
+	}
+	byEmptyKey := hmac.Equal(signature[:], a.empty.sign(body))
+	switch {
+	case known && s.isEmpty:
+		// Fail closed: everybody can sign with this secret.
+		return SignedBody{}, problem(codeUnauthenticated, "the webhook's secret in WEBHOOK_SECRETS has only zero bytes, which is as good as none: use the one that step-ca printed when the webhook was added")
+	case byEmptyKey:
 		return SignedBody{}, problem(codeUnauthenticated, "signed with the empty key: step-ca ignores a webhook secret that is "+
 			"written into ca.json; add the webhook with `step ca provisioner webhook add`, which needs remote management")
 	case !known:
@@ -100,11 +106,13 @@ func single(header http.Header, name string) (string, error) {
 
 // signer computes signatures with one secret. It is safe for concurrent use.
 type signer struct {
-	macs sync.Pool // a keyed hash is costly to make, and cheap to use again
+	macs    sync.Pool // a keyed hash is costly to make, and cheap to use again
+	isEmpty bool      // whether it signs as the empty key does
 }
 
 func newSigner(secret []byte) *signer {
-	return &signer{sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
+	isEmpty := len(secret) <= sha256.BlockSize && len(bytes.Trim(secret, "\x00")) == 0
+	return &signer{sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}, isEmpty}
 }
 
 func (s *signer) sign(body []byte) []byte {

@@ -36,14 +36,19 @@ func TestBodies(t *testing.T) {
 		body string
 		want string // code, or "" for an allow
 	}{
-		"least that is allowed": {`{` + stamp + `,` + data + `,` + cert + `}`, ""},
-		"with blanks":           {" {" + stamp + ",\n" + data + ",\t" + cert + "}\r\n", ""},
-		"unknown members":       {`{` + stamp + `,"new":{"a":[1]},` + data + `,` + cert + `}`, ""},
-		"null objects":          {`{` + stamp + `,` + data + `,"x509CertificateRequest":null,"sshCertificate":null,"sshCertificateRequest":null,` + cert + `}`, ""},
-		"other zone":            {`{"timestamp":"2026-11-22T13:02:20.123456789+11:00",` + data + `,` + cert + `}`, ""},
-		"1000 levels":           {`{` + stamp + `,"new":` + deep(999) + `,` + data + `,` + cert + `}`, ""},
-		"brackets in a string":  {`{` + stamp + `,"new":"` + strings.Repeat("[", 2000) + `\"[",` + data + `,` + cert + `}`, ""},
+		"least that is allowed":  {`{` + stamp + `,` + data + `,` + cert + `}`, ""},
+		"with blanks":            {" {" + stamp + ",\n" + data + ",\t" + cert + "}\r\n", ""},
+		"unknown members":        {`{` + stamp + `,"new":{"a":[1]},` + data + `,` + cert + `}`, ""},
+		"null objects":           {`{` + stamp + `,` + data + `,"x509CertificateRequest":null,"sshCertificate":null,"sshCertificateRequest":null,` + cert + `}`, ""},
+		"other zone":             {`{"timestamp":"2026-11-22T13:02:20.123456789+11:00",` + data + `,` + cert + `}`, ""},
+		"1000 levels":            {`{` + stamp + `,"new":` + deep(999) + `,` + data + `,` + cert + `}`, ""},
+		"1000 levels of objects": {`{` + stamp + `,"new":` + strings.Repeat(`{"a":`, 999) + `1` + strings.Repeat("}", 999) + `,` + data + `,` + cert + `}`, ""},
+		"1000 levels in a SAN":   {`{` + stamp + `,` + data + `,"x509Certificate":{"sans":[{"type":"dn","asn1Value":` + deep(996) + `}]}}`, ""},
+		"1000 levels, then more": {`{` + stamp + `,"new":[` + deep(998) + `,` + deep(998) + `],` + data + `,` + cert + `}`, ""},
+		"brackets in a string":   {`{` + stamp + `,"new":"` + strings.Repeat("[", 2000) + `\"[",` + data + `,` + cert + `}`, ""},
 
+		"1001 levels of objects":        {`{` + stamp + `,"new":` + strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat("}", 1000) + `,` + data + `,` + cert + `}`, "malformed"},
+		"1001 levels in a SAN":          {`{` + stamp + `,` + data + `,"x509Certificate":{"sans":[{"type":"dn","asn1Value":` + deep(997) + `}]}}`, "malformed"},
 		"1001 levels":                   {`{` + stamp + `,"new":` + deep(1000) + `,` + data + `,` + cert + `}`, "malformed"},
 		"30000 levels":                  {deep(30000), "malformed"},
 		"empty":                         {"", "malformed"},

@@ -89,9 +89,13 @@ func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*request
 	if err != nil {
 		return nil, problem(codeMalformed, "the timestamp is not of the form of RFC 3339")
 	}
-	if age := now.Sub(timestamp); age > tolerance || age < -tolerance {
-		return &body, problem(codeRequestExpired, "the timestamp is %s off, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
-			age.Round(time.Millisecond), tolerance)
+	if age := now.Sub(timestamp); age.Abs() > tolerance {
+		where := "past"
+		if age < 0 {
+			where = "future"
+		}
+		return &body, problem(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
+			age.Abs().Round(time.Millisecond), where, tolerance)
 	}
 	return &body, nil
 }

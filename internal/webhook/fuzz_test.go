@@ -5,11 +5,14 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -447,13 +450,15 @@ func (c claim) sans() string {
 }
 
 // csr puts the claim into a CSR with the public key of a recorded one. Nobody verifies its signature.
-func (c claim) csr(recorded []byte) string {
+func (c claim) csr(recorded []byte) string { return newCSR(recorded, c.subject(), c.sans()) }
+
+func newCSR(recorded []byte, subject, sans string) string {
 	info := elements(elements(elements(recorded)[0].content)[0].content)
-	extensions := der(tagSequence, der(tagSequence, der(6, derSAN), der(4, c.sans())))
+	extensions := der(tagSequence, der(tagSequence, der(6, derSAN), der(4, sans)))
 	attributes := der(0xa0, der(tagSequence, der(6, derExtensionRequest), der(tagSet, extensions)))
 	algorithm := der(tagSequence, der(6, "\x2a\x86\x48\xce\x3d\x04\x03\x02"))
 	return der(tagSequence,
-		der(tagSequence, der(2, "\x00"), c.subject(), der(info[2].tag, string(info[2].content)), attributes),
+		der(tagSequence, der(2, "\x00"), subject, der(info[2].tag, string(info[2].content)), attributes),
 		algorithm, der(3, "\x00\x00"))
 }
 
@@ -484,6 +489,23 @@ func FuzzIdentifyCSR(f *testing.F) {
 	f.Add(id, []byte{})
 	for _, c := range claims(id) {
 		f.Add(id, []byte(c.csr(recorded)))
+	}
+	otherNames := func(names ...string) string {
+		return newCSR(recorded, der(tagSequence), der(tagSequence, names...))
+	}
+	permanent := func(oid string, content ...string) string {
+		return der(0xa0, der(6, oid), der(0xa0, content...))
+	}
+	uuid := permanent("\x69\x83\xb6\xf1\xc2\xd0\x9a\xbf\xc8\xd7\xe0\xa1\xb2\xc3\xd4\xe5\x0f", der(5))
+	f.Add(id, []byte(otherNames(uuid)))
+	for _, other := range []string{id, "C02OTHER"} {
+		value := der(tagUTF8, other)
+		f.Add(id, []byte(otherNames(uuid, permanent(derPermanentID, der(tagSequence, value)))))
+		f.Add(id, []byte(otherNames(permanent(derPermanentID, der(tagSequence, der(tagUTF8, id), value)))))
+		f.Add(id, []byte(otherNames(permanent(derPermanentID, value))))
+		f.Add(id, []byte(otherNames(permanent(derPermanentID[:7]+"\x80\x03", der(tagSequence, value)))))
+		f.Add(id, []byte(otherNames(permanent(derPermanentID, der(tagSequence, value, der(6, "\x2a\x03"))))))
+		f.Add(id, []byte(otherNames(der(0x80, der(6, derPermanentID), der(0xa0, der(tagSequence, value))))))
 	}
 	// An attested identifier that is the placeholder of a value that is no string.
 	for _, placeholder := range []string{"(not a string)", "not a string", "<nil>"} {
@@ -581,6 +603,106 @@ func FuzzIdentifyNames(f *testing.F) {
 			t.Fatalf("identify of %s = %v, want code %q", content, p, want)
 		}
 	})
+}
+
+// FuzzIdentifyCertificate: whatever names are accepted in the JSON of a certificate, step-ca's way of reading it
+// finds no name but the attested one.
+func FuzzIdentifyCertificate(f *testing.F) {
+	const id = "C02HARNESS01"
+	text, err := os.ReadFile(filepath.Join("testdata", "authorizing.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var table []struct{ Sent json.RawMessage }
+	if err := json.Unmarshal(text, &table); err != nil {
+		f.Fatal(err)
+	}
+	for _, row := range table {
+		f.Add([]byte(row.Sent))
+	}
+	for _, certificate := range []string{
+		`{}`, `{"sans":[null],"extensions":[null],"subject":{"extraNames":[null]}}`,
+		`{"sans":[{"type":"permanentIdentifier"}]}`, `{"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01","asn1Value":{"\u0131dentifier":"X"}}]}`,
+		`{"sans":[{"type":"0001.03.6.1.5.5.7.8.3","value":"raw:oAA="}]}`, `{"extensions":[{"id":"1.-41.85.29.17","value":"MAA="}]}`,
+		`{"subject":{"extraNames":[{"type":"0.-1.85.4.3","value":"X"}]}}`, `{"subject":{"extraNames":[{"type":"2.5.4.3","value":null}]}}`,
+	} {
+		f.Add([]byte(certificate))
+	}
+	f.Fuzz(func(t *testing.T, object []byte) {
+		content := fmt.Appendf(nil, `{"timestamp":"2026-11-22T02:02:21Z","attestationData":{"permanentIdentifier":%q},"x509Certificate":%s}`, id, object)
+		body, p := decode(SignedBody{content}, time.Date(2026, 11, 22, 2, 2, 21, 0, time.UTC), time.Second)
+		if p != nil || body.X509Certificate == nil {
+			return
+		}
+		got, p := identify(body)
+		if p != nil {
+			checkRefused(t, got, p)
+			return
+		}
+		commonNames, permanentIdentifiers := namesThatStepCASigns(body.X509Certificate)
+		checkIdentified(t, id, got, commonNames, permanentIdentifiers)
+	})
+}
+
+// namesThatStepCASigns takes the texts in a certificate for what they are to step-ca, which made them out of a
+// template: asn1Value is read by encoding/json, and OIDs have arcs that strconv reads and encoding/asn1 writes.
+func namesThatStepCASigns(certificate *certificate) (commonNames, permanentIdentifiers []string) {
+	overridden := false
+	for _, extra := range certificate.Subject.ExtraNames {
+		if derOfOID(extra.Type) == derCommonName {
+			overridden = true
+			var value any
+			if json.Unmarshal(extra.Value, &value) != nil || value == nil {
+				value = "\x00no string"
+			}
+			commonNames = append(commonNames, fmt.Sprint(value))
+		}
+	}
+	if certificate.Subject.CommonName != "" && !overridden {
+		commonNames = append(commonNames, certificate.Subject.CommonName)
+	}
+	if len(certificate.RawSubject) > 0 {
+		commonNames = nil
+		for _, sequence := range elements(certificate.RawSubject) {
+			commonNames = append(commonNames, commonNamesIn(sequence.content)...)
+		}
+	}
+	for _, san := range certificate.SANs {
+		var value struct{ Identifier string }
+		switch {
+		case san.Type == "permanentIdentifier" && len(san.ASN1Value) > 0:
+			if json.Unmarshal(san.ASN1Value, &value) == nil {
+				permanentIdentifiers = append(permanentIdentifiers, value.Identifier)
+			}
+		case san.Type == "permanentIdentifier":
+			permanentIdentifiers = append(permanentIdentifiers, san.Value)
+		case derOfOID(san.Type) == derPermanentID:
+			permanentIdentifiers = append(permanentIdentifiers, "\x00DER of the template's own")
+		}
+	}
+	for _, extension := range certificate.Extensions {
+		if derOfOID(extension.ID) == derSAN {
+			permanentIdentifiers = append(permanentIdentifiers, permanentIdentifiersIn(extension.Value)...)
+		}
+	}
+	return commonNames, permanentIdentifiers
+}
+
+// derOfOID is the contents of the DER that step-ca makes of a dotted OID, or "" where it makes none.
+func derOfOID(text string) string {
+	var oid asn1.ObjectIdentifier
+	for arc := range strings.SplitSeq(text, ".") {
+		number, err := strconv.Atoi(arc)
+		if err != nil {
+			return ""
+		}
+		oid = append(oid, number)
+	}
+	der, err := asn1.Marshal(oid)
+	if err != nil {
+		return ""
+	}
+	return string(elements(der)[0].content)
 }
 
 // inJSON writes the claim as the members of step-ca's certificate object.

@@ -8,12 +8,67 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
 const wanted = "C02HARNESS01"
+
+// authorizing is a row of a table that the end-to-end tests check with step-ca's own library: what it sends
+// of a certificate template, and which names the certificate would have.
+type authorizing struct {
+	Name, Code     string
+	Template, Sent map[string]json.RawMessage
+	Signed         struct{ CommonNames, PermanentIdentifiers []string }
+}
+
+func readAuthorizing(tb testing.TB) []authorizing {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "authorizing.json"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var table []authorizing
+	if err := json.Unmarshal(text, &table); err != nil {
+		tb.Fatal(err)
+	}
+	return table
+}
+
+// Whatever step-ca would sign in the name of another device is refused.
+func TestNamesThatStepCASigns(t *testing.T) {
+	t.Parallel()
+	for _, row := range readAuthorizing(t) {
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			send := func() {
+				t.Helper()
+				sent, err := json.Marshal(row.Sent)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantAnswer(t, `"x509Certificate":`+string(sent), row.Code)
+			}
+			send()
+			other := func(name string) bool { return name != wanted }
+			if row.Code == "" && (slices.ContainsFunc(row.Signed.CommonNames, other) || slices.ContainsFunc(row.Signed.PermanentIdentifiers, other)) {
+				t.Errorf("it is allowed, but step-ca signs %+v", row.Signed)
+			}
+			// What the template wrote into sans is read by itself, not only the extension that
+			// step-ca makes out of it.
+			if _, own := row.Template["extensions"]; !own {
+				row.Sent["extensions"] = json.RawMessage("null")
+				send()
+			}
+		})
+	}
+}
 
 // newCSR makes a real CSR with the common names and the extension given.
 func newCSR(t *testing.T, commonNames []any, sanExtension []byte) string {
@@ -54,6 +109,37 @@ func newSANExtension(t *testing.T, identifiers ...string) []byte {
 		names = append(names, otherName(t, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3}, content))
 	}
 	der, err := asn1.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// newUUIDExtension is like newSANExtension, but the first name is an otherName whose type is of the arc of
+// UUIDs: far more than an int holds.
+func newUUIDExtension(t *testing.T, identifier string) []byte {
+	t.Helper()
+	oid, err := x509.ParseOID("2.25.329800735698586629295641978511506172918")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents, err := oid.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagOID, Bytes: contents})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: append(id, "\xa0\x02\x05\x00"...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []asn1.RawValue
+	if _, err := asn1.Unmarshal(newSANExtension(t, identifier), &names); err != nil {
+		t.Fatal(err)
+	}
+	der, err := asn1.Marshal(append([]asn1.RawValue{{FullBytes: name}}, names...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +203,8 @@ func TestNamesInCSR(t *testing.T) {
 		"SAN in low case":           {one(wanted), newSANExtension(t, "c02harness01"), "", "sanMismatch"},
 		"second SAN of another":     {one(wanted), newSANExtension(t, wanted, "C02OTHER0001"), "", "sanMismatch"},
 		"SAN without a value":       {one(wanted), newSANExtension(t, ""), "", "sanMismatch"},
+		"other name of a UUID":      {one(wanted), newUUIDExtension(t, wanted), "", ""},
+		"the same, SAN of another":  {one(wanted), newUUIDExtension(t, "C02OTHER0001"), "", "sanMismatch"},
 		"SAN of another, JSON list": {one(wanted), nil, `,"sans":[{"type":"permanentIdentifier","value":"C02OTHER0001"}]`, "sanMismatch"},
 		"other kinds, JSON list":    {one(wanted), nil, `,"sans":[{"type":"dns","value":"x"},{"type":"email","value":"a@b"}]`, ""},
 		"both wrong":                {one("C02OTHER0001"), newSANExtension(t, "C02OTHER0001"), "", "commonNameMismatch"},
@@ -189,10 +277,18 @@ func TestNamesInCertificate(t *testing.T) {
 		"SAN without a value":         {`"sans":[{"type":"permanentIdentifier"}]`, "sanMismatch"},
 		"same in asn1Value":           {`"sans":[{"type":"permanentIdentifier","value":"","asn1Value":{"identifier":"C02HARNESS01","assigner":"1.2.3"}}]`, ""},
 		"another in asn1Value":        {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01","asn1Value":{"identifier":"X"}}]`, "sanMismatch"},
+		"null in asn1Value":           {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01","asn1Value":null}]`, "sanMismatch"},
+		"another case in asn1Value":   {`"sans":[{"type":"permanentIdentifier","asn1Value":{"identifier":"C02HARNESS01","Identifier":"X"}}]`, "sanMismatch"},
+		"identifier twice":            {`"sans":[{"type":"permanentIdentifier","asn1Value":{"identifier":"C02HARNESS01","identifier":"X"}}]`, "malformed"},
+		"word in another case":        {`"sans":[{"type":"PermanentIdentifier","value":"C02HARNESS01"}]`, "sanMismatch"},
+		"unknown word":                {`"sans":[{"type":"serialNumber","value":"C02HARNESS01"}]`, "sanMismatch"},
 		"asn1Value of the wrong type": {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01","asn1Value":[1]}]`, "malformed"},
 		"extension of another":        {extension("C02OTHER0001"), "sanMismatch"},
 		"extension beside a good SAN": {`"sans":[{"type":"permanentIdentifier","value":"C02HARNESS01"}],` + extension("C02OTHER0001"), "sanMismatch"},
 		"extension not DER":           {`"extensions":[{"id":"2.5.29.17","value":"aGVsbG8="}]`, "malformed"},
+		"extension, negative arc":     {strings.Replace(extension("C02OTHER0001"), "29.17", "29.-1.17", 1), "sanMismatch"},
+		"extension, leading zero":     {strings.Replace(extension("C02OTHER0001"), "29.17", "29.017", 1), "sanMismatch"},
+		"name, negative arc":          {`"subject":{"extraNames":[{"type":"2.5.4.-1.3","value":"C02OTHER0001"}]}`, "commonNameMismatch"},
 		"other extension":             {`"extensions":[{"id":"1.2.3","critical":true,"value":"aGVsbG8="}]`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,12 +85,12 @@ func outcomeOf(code posture.Code) outcome {
 	case codeCommonNameMismatch:
 		return outcome{
 			http.StatusOK, "The common name asked for is not the attested identifier; correct the subject in the certificate profile",
-			"in the certificate profile, make the common name the serial number, or leave it out",
+			"in the certificate profile, make the common name the serial number, or leave it out; in the certificate template, write toJson around every value, which keeps others out",
 		}
 	case codeSANMismatch:
 		return outcome{
 			http.StatusOK, "A permanent identifier asked for is not the attested one; correct the certificate profile",
-			"take the permanent identifier out of the certificate profile; step-ca puts in the attested one",
+			"take permanent identifiers out of the certificate profile; in the certificate template, write one SAN of the type permanentIdentifier with the attested value, and toJson around every value, which keeps others out",
 		}
 	case codeRequestExpired:
 		return outcome{
@@ -102,7 +102,7 @@ func outcomeOf(code posture.Code) outcome {
 	case codeUnauthenticated:
 		return outcome{
 			http.StatusUnauthorized, "The webhook request is not authenticated; check the webhook ID and the signing secret",
-			"compare WEBHOOK_IDS and WEBHOOK_SECRETS with what `step ca provisioner webhook add` printed; if it is not step-ca that calls, keep it out with ENABLE_MTLS",
+			"compare WEBHOOK_IDS and WEBHOOK_SECRETS with the ID and the secret that step-ca printed when the webhook was added; if it is not step-ca that calls, keep it out with ENABLE_MTLS",
 		}
 	case codeMalformed:
 		return outcome{
@@ -129,6 +129,22 @@ func outcomeOf(code posture.Code) outcome {
 			http.StatusInternalServerError, "The connector has a fault; ask your administrator to look into its log",
 			"report this line, with its stack, to the makers of the connector",
 		}
+	}
+}
+
+// remedyFor is the remedy for a refusal, given the kind of device that was asked for: a device of the other
+// kind is not found, although the inventory has it.
+func remedyFor(code posture.Code, out outcome, asked posture.DeviceType) string {
+	if code != posture.DeviceNotFound {
+		return out.remedy
+	}
+	switch asked {
+	case posture.MobileDevice:
+		return out.remedy + "; if it is a computer, put ?mode=computer, or ?mode=any for both kinds, into the webhook's URL"
+	case posture.Computer:
+		return out.remedy + "; if it is a mobile device, put ?mode=mobiledevice, or ?mode=any for both kinds, into the webhook's URL"
+	default:
+		return out.remedy
 	}
 }
 

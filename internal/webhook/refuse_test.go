@@ -22,6 +22,7 @@ func TestNotAuthenticated(t *testing.T) {
 	hook := s.hook(t)
 	other := webhook.Webhook{ID: "00000000-0000-4000-8000-000000000000", Secret: bytes.Repeat([]byte{7}, 64)}
 	unknown := webhook.Webhook{ID: "11111111-1111-4111-8111-111111111111"}
+	zeros := webhook.Webhook{ID: "22222222-2222-4222-8222-222222222222", Secret: make([]byte, 32)}
 	good := signed(hook, s.body)["X-Smallstep-Signature"][0]
 	const id, sig = "X-Smallstep-Webhook-Id", "X-Smallstep-Signature"
 
@@ -29,11 +30,15 @@ func TestNotAuthenticated(t *testing.T) {
 		header http.Header
 		reason string
 	}{
-		"unknown ID, right signature":   {http.Header{id: {unknown.ID}, sig: {good}}, "unknown webhook ID"},
-		"unknown ID, zero key":          {signed(webhook.Webhook{ID: unknown.ID, Secret: make([]byte, 64)}, s.body), "empty key"},
+		"unknown ID, right signature": {http.Header{id: {unknown.ID}, sig: {good}}, "unknown webhook ID"},
+		// To HMAC this is the empty key, too.
+		"unknown ID, zero key":          {signed(webhook.Webhook{ID: unknown.ID, Secret: make([]byte, 64)}, s.body), "signed with the empty key"},
+		"unknown ID, longer zero key":   {signed(webhook.Webhook{ID: unknown.ID, Secret: make([]byte, 65)}, s.body), "unknown webhook ID"},
 		"unknown ID, empty key":         {signed(unknown, s.body), "step ca provisioner webhook add"},
 		"empty ID":                      {http.Header{id: {""}, sig: {good}}, "unknown webhook ID"},
 		"empty key":                     {signed(webhook.Webhook{ID: hook.ID}, s.body), "step ca provisioner webhook add"},
+		"empty key, configured":         {signed(zeros, s.body), "only zero bytes"},
+		"another key than zeros":        {signed(webhook.Webhook{ID: zeros.ID, Secret: hook.Secret}, s.body), "only zero bytes"},
 		"wrong key":                     {signed(webhook.Webhook{ID: hook.ID, Secret: []byte("wrong")}, s.body), "wrong signature"},
 		"key of another webhook":        {signed(webhook.Webhook{ID: hook.ID, Secret: other.Secret}, s.body), "wrong signature"},
 		"ID of another webhook":         {http.Header{id: {other.ID}, sig: {good}}, "wrong signature"},
@@ -53,10 +58,15 @@ func TestNotAuthenticated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := start(t, neverAsked(t), nil, hook, other)
+			c := start(t, neverAsked(t), nil, hook, other, zeros)
 			r := c.post(t, test.header, s.body)
 			wantRefusal(t, r, http.StatusUnauthorized, "unauthenticated")
 			event := c.log.event(t)
+			// What helps against the empty key alone is not said of anything else.
+			empty := strings.Contains(test.reason, "empty key") || strings.Contains(test.reason, "webhook add")
+			if told := fmt.Sprint(event["reason"], event["remedy"]); strings.Contains(told, "webhook add") != empty || strings.Contains(told, "empty key") != empty {
+				t.Errorf("got %q, want it to speak of the empty key: %v", told, empty)
+			}
 			if reason := fmt.Sprint(event["reason"]); !strings.Contains(reason, test.reason) {
 				t.Errorf("got reason %q in the event, want it to say %q", reason, test.reason)
 			}
@@ -271,6 +281,31 @@ func TestMode(t *testing.T) {
 			}
 			if r.text != `{"allow":true,"data":{}}` || string(asked) != want {
 				t.Errorf("got %s and a lookup for %q, want an allow and %q", r.text, asked, want)
+			}
+		})
+	}
+}
+
+// Where the other kind of device was not asked for, the log says how to ask for it.
+func TestRemedyOfTheOtherKind(t *testing.T) {
+	t.Parallel()
+	s := readSample(t, "acme-da-x509-enriching")
+	for mode, want := range map[string]string{
+		"":               "?mode=computer, or ?mode=any",
+		"?mode=computer": "?mode=mobiledevice, or ?mode=any",
+		"?mode=any":      "",
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			c := start(t, answering(posture.Device{}, posture.ErrNotFound), func(h *webhook.Handler) { h.Decider.DefaultType = posture.MobileDevice }, s.hook(t))
+			r := c.send(t, c.request(t, http.MethodPost, "/webhook/device-attest"+mode, s.headers(), s.body))
+			wantRefusal(t, r, http.StatusOK, "deviceNotFound")
+			remedy := fmt.Sprint(c.log.event(t)["remedy"])
+			if strings.Contains(remedy, "?mode=") != (want != "") || !strings.Contains(remedy, want) {
+				t.Errorf("got remedy %q, want %q in it", remedy, want)
+			}
+			if strings.Contains(r.text, "mode") {
+				t.Errorf("the device is told %s", r.text)
 			}
 		})
 	}

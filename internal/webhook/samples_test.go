@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -67,27 +68,34 @@ func TestTimestampTolerance(t *testing.T) {
 	s := readSample(t, "acme-da-x509-enriching")
 	stamp := time.Date(2026, 11, 22, 2, 2, 20, 791936166, time.UTC)
 	for name, test := range map[string]struct {
-		now     time.Time
-		allowed bool
+		now    time.Time
+		reason string // of a refusal
 	}{
-		"now":                  {stamp, true},
-		"30 s old":             {stamp.Add(30 * time.Second), true},
-		"a nanosecond too old": {stamp.Add(30*time.Second + 1), false},
-		"30 s ahead":           {stamp.Add(-30 * time.Second), true},
-		"too far ahead":        {stamp.Add(-30*time.Second - 1), false},
-		"years":                {stamp.AddDate(3, 0, 0), false},
+		"now":                  {stamp, ""},
+		"30 s old":             {stamp.Add(30 * time.Second), ""},
+		"a nanosecond too old": {stamp.Add(30*time.Second + 1), "30s in the past"},
+		"30 s ahead":           {stamp.Add(-30 * time.Second), ""},
+		"too far ahead":        {stamp.Add(-30*time.Second - 1), "30s in the future"},
+		"10 min old":           {stamp.Add(10 * time.Minute), "the timestamp is 10m0s in the past, more than TIMESTAMP_TOLERANCE (30s)"},
+		"10 min ahead":         {stamp.Add(-10 * time.Minute), "the timestamp is 10m0s in the future, more than TIMESTAMP_TOLERANCE (30s)"},
+		"years":                {stamp.AddDate(3, 0, 0), "in the past"},
+		"centuries":            {stamp.AddDate(400, 0, 0), "in the past"},
+		"centuries ahead":      {stamp.AddDate(-400, 0, 0), "in the future"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := start(t, having("C02HARNESS01", ""), func(h *webhook.Handler) { h.Now = func() time.Time { return test.now } }, s.hook(t))
 			r := c.post(t, s.headers(), s.body)
-			if test.allowed {
+			if test.reason == "" {
 				if r.text != `{"allow":true,"data":{}}` {
 					t.Errorf("got %s, want an allow", r.text)
 				}
 				return
 			}
 			wantRefusal(t, r, http.StatusOK, "requestExpired")
+			if reason := fmt.Sprint(c.log.event(t)["reason"]); !strings.Contains(reason, test.reason) || strings.Contains(reason, " -") {
+				t.Errorf("got reason %q, want %q in it, without a sign", reason, test.reason)
+			}
 		})
 	}
 }
