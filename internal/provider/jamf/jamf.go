@@ -95,15 +95,13 @@ func New(c Config) (*Provider, error) {
 		timeout = 10 * time.Second
 	}
 	up := upstream.New()
-	http := newHTTPClient(c.RootCAs, up)
-	cl := &client{base: base, http: http, timeout: timeout, tokens: &tokens{
-		base: base, http: http, id: c.ClientID, secret: c.ClientSecret, timeout: timeout, renewed: up.TokenRenewed,
-	}}
+	way := newConnection(base, timeout, c.RootCAs, up)
+	cl := &client{connection: way, tokens: &tokens{connection: way, id: c.ClientID, secret: c.ClientSecret, renewed: up.TokenRenewed}}
 	p := &Provider{config: c, upstream: up, client: cl}
 	if c.API == "classic" {
 		p.api = &classicAPI{client: cl}
 	} else {
-		p.api = &proAPI{client: cl, departments: newDepartments(cl), resolve: bool(c.ComputerEnrich)}
+		p.api = &proAPI{client: cl, departments: &departments{client: cl}, resolve: bool(c.ComputerEnrich)}
 	}
 	return p, nil
 }

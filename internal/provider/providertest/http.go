@@ -73,6 +73,7 @@ func RunHTTP(t *testing.T, h HTTPHarness) {
 		{"passing", passingFaults},
 		{"tokens", invalidTokens},
 		{"connection", connectionFaults},
+		{"outage", outages},
 		{"one type unknown", oneTypeUnknown},
 		{"waiting", waiting},
 		{"request ID", requestIDs},
