@@ -1,6 +1,11 @@
 package jamf
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"step-posture-connector/internal/posture"
+)
 
 // TokenUntil is until when the token in memory is used.
 func (p *Provider) TokenUntil() time.Time {
@@ -20,4 +25,19 @@ func (p *Provider) AgeToken(by time.Duration) {
 		pro.departments.forbidden = pro.departments.forbidden.Add(-by)
 		pro.departments.mu.Unlock()
 	}
+}
+
+// Break makes lookups of one type of device panic.
+func (p *Provider) Break(t posture.DeviceType) { p.api = &broken{p.api, t} }
+
+type broken struct {
+	api
+	of posture.DeviceType
+}
+
+func (b *broken) lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
+	if t == b.of {
+		panic("a fault of the connector")
+	}
+	return b.api.lookup(ctx, t, id)
 }

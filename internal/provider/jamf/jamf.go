@@ -178,20 +178,22 @@ func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Id
 	type answer struct {
 		found record
 		err   error
+		panic *flight.Panic
 	}
 	computers := make(chan answer, 1)
 	go func() {
 		var a answer
 		defer func() {
-			if recover() != nil {
-				a.err = errors.New("lookup of computers panicked")
-			}
+			a.panic = flight.Recovered(recover())
 			computers <- a
 		}()
 		a.found, a.err = p.api.lookup(ctx, posture.Computer, id)
 	}()
 	mobile, errMobile := p.api.lookup(ctx, posture.MobileDevice, id)
 	computer := <-computers
+	if computer.panic != nil {
+		panic(computer.panic) // a fault of the connector, which must not look like one of Jamf's
+	}
 	return either(mobile, errMobile, computer.found, computer.err)
 }
 

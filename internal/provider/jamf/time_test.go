@@ -3,7 +3,6 @@ package jamf_test
 import (
 	"context"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -100,23 +99,4 @@ func TestDepartmentIsNotRemembered(t *testing.T) {
 	if device := finds(t, provider, numbered(0), posture.Computer); !strings.Contains(string(device.Data), `"department":"Platform"`) {
 		t.Errorf("when the privilege was added, the device has %s, want its department", device.Data)
 	}
-}
-
-// TestTokenPathsAtOnce: which path the token endpoint has is read and written by lookups that come at the
-// same time (for the race detector).
-func TestTokenPathsAtOnce(t *testing.T) {
-	t.Parallel()
-	server := started(t, jamftest.Options{Version: "10.49.0-t1", Devices: computers(1)})
-	provider := opened(t, configOf(server, "pro"))
-	var together sync.WaitGroup
-	for range 20 {
-		together.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-			defer cancel()
-			_, _ = provider.Lookup(ctx, query(t, numbered(0), posture.Computer))
-			server.Revoke()
-		})
-	}
-	together.Wait()
-	finds(t, provider, numbered(0), posture.Computer)
 }

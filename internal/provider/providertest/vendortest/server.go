@@ -104,7 +104,7 @@ func (s *Server) serve(address string, handler http.Handler) (*http.Server, stri
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		// A client that does not trust the CA is no news.
-		ErrorLog:  log.New(io.Discard, "", 0),
+		ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.authority.leaf}, GetConfigForClient: s.protocols,
 		},
