@@ -38,7 +38,7 @@ func (a *classicAPI) lookup(ctx context.Context, t posture.DeviceType, id postur
 		if err := a.prove(ctx); err != nil {
 			return record{}, err
 		}
-		return record{}, fmt.Errorf("%w: Jamf has no record with the serial number", posture.ErrNotFound)
+		return record{}, posture.ErrNotFound
 	}
 	if err != nil {
 		return record{}, err

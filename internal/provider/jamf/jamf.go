@@ -70,7 +70,19 @@ func Open(c Config) (posture.Decider, []string, error) {
 		groups[posture.MobileDevice] = c.DeviceGroup
 	}
 	policy := posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
-	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, nil, nil
+	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, c.warnings(), nil
+}
+
+// warnings are for what is accepted but probably not meant.
+func (c Config) warnings() []string {
+	const text = "%s is set and %s is not: %s pass without a group"
+	switch {
+	case c.ComputerGroup != "" && c.DeviceGroup == "":
+		return []string{fmt.Sprintf(text, "JAMF_COMPUTER_GROUP", "JAMF_DEVICE_GROUP", "mobile devices")}
+	case c.DeviceGroup != "" && c.ComputerGroup == "":
+		return []string{fmt.Sprintf(text, "JAMF_DEVICE_GROUP", "JAMF_COMPUTER_GROUP", "computers")}
+	}
+	return nil
 }
 
 // Problems returns what the tags of Config cannot say.
@@ -146,11 +158,28 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	// Two requests about the same device are one lookup, which bears the ID of the first.
 	return p.flight.Do(ctx, posture.Query{Identifier: id, Type: q.Type}, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.find(ctx, q.Type, id)
+		if errors.Is(err, posture.ErrNotFound) {
+			return posture.Device{}, notFound(q.Type)
+		}
 		if err != nil {
 			return posture.Device{}, err
 		}
 		return p.device(found)
 	})
+}
+
+// notFound says where was searched, and how to search elsewhere: to leave the mode out is a common mistake.
+func notFound(t posture.DeviceType) error {
+	searched, other, mode := "mobile device", "computers", posture.Computer
+	switch t {
+	case posture.AnyDevice:
+		return fmt.Errorf("%w: Jamf has neither a computer nor a mobile device with the serial number", posture.ErrNotFound)
+	case posture.Computer:
+		searched, other, mode = "computer", "mobile devices", posture.MobileDevice
+	case posture.MobileDevice:
+	}
+	return fmt.Errorf("%w: Jamf has no %s with the serial number; %s were not searched: add ?mode=%s or ?mode=%s to the webhook's URL (lookup: --mode)",
+		posture.ErrNotFound, searched, other, mode, posture.AnyDevice)
 }
 
 // isSerialNumber reports whether a key can be the serial number of a device of Apple.
