@@ -18,107 +18,116 @@ const (
 )
 
 // outages: a server that went dumb without closing a connection is asked on new ones. The first lookup after
-// the outage is answered, and in the outage nothing is used up that the next lookups need.
+// the outage is answered, and nothing is used up in the outage that the next lookups need.
+//
+// All rows run at the same time: they do little but wait.
 func outages(t *testing.T, h HTTPHarness) {
-	rows := map[string]func(*testing.T, Service){
-		"accepts and is silent, then recovers":     silentThenRecovers,
-		"recovers while a lookup waits":            recoversWhileWaiting,
-		"goes dumb after the first lookup":         dumbAfterFirst,
-		"goes dumb, and many lookups come at once": dumbForMany,
+	if h.Sibling {
+		return
 	}
+	rows := map[string]func(*outage){
+		"accepts and is silent, then recovers":     (*outage).silentThenRecovers,
+		"recovers while a lookup waits":            (*outage).recoversWhileWaiting,
+		"goes dumb after the first lookup":         (*outage).dumbAfterFirst,
+		"goes dumb, and many lookups come at once": (*outage).dumbForMany,
+	}
+	var devices []Device
+	for i := range crowd {
+		devices = append(devices, mac(numbered(i)))
+	}
+	var together sync.WaitGroup
+	defer together.Wait()
 	for name, test := range rows {
 		for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
-			t.Run(name+", "+protocol, func(t *testing.T) {
-				t.Parallel()
-				var devices []Device
-				for i := range crowd {
-					devices = append(devices, mac(numbered(i)))
-				}
-				service := h.open(t, devices...)
-				if protocol == "HTTP/1.1" {
-					service.Server.OnlyHTTP1()
-				}
-				test(t, service)
-			})
+			o := &outage{h.open(t, devices...), t, name + ", " + protocol}
+			if protocol == "HTTP/1.1" {
+				o.Server.OnlyHTTP1()
+			}
+			together.Go(func() { test(o) })
 		}
 	}
+}
+
+// outage is one row of outages, with a server of its own.
+type outage struct {
+	Service
+	t   *testing.T
+	row string
 }
 
 func numbered(i int) string { return fmt.Sprintf("C02XK1AB%04d", i) }
 
 // many looks up different devices at once and returns their errors.
-func (s Service) many(t *testing.T, timeout time.Duration) []error {
-	t.Helper()
+func (o *outage) many(timeout time.Duration) []error {
 	errs := make([]error, crowd)
 	var together sync.WaitGroup
 	for i := range errs {
-		q := query(t, numbered(i), posture.Computer)
-		together.Go(func() { _, errs[i] = s.lookup(t, q, timeout) })
+		q := query(o.t, numbered(i), posture.Computer)
+		together.Go(func() { _, errs[i] = o.lookup(o.t, q, timeout) })
 	}
 	together.Wait()
 	return errs
 }
 
 // recovered insists on an answer to the first lookup after an outage, and to one that comes next.
-func (s Service) recovered(t *testing.T, since time.Time) {
-	t.Helper()
+func (o *outage) recovered(since time.Time) {
 	for _, which := range []string{"first", "second"} {
-		device, err := s.lookup(t, query(t, numbered(0), posture.Computer), whole)
+		device, err := o.lookup(o.t, query(o.t, numbered(0), posture.Computer), whole)
 		if err != nil || device.Identifier != numbered(0) {
-			t.Errorf("the %s lookup after the outage = the record of %q, %v, want the device", which, device.Identifier, err)
+			o.t.Errorf("%s: the %s lookup after the outage = the record of %q, %v, want the device", o.row, which, device.Identifier, err)
 		}
-		t.Logf("the %s lookup was answered %v after the server could be asked again", which, time.Since(since).Round(time.Millisecond))
+		o.t.Logf("%s: the %s lookup was over %v after the server could be asked again", o.row, which, time.Since(since).Round(time.Millisecond))
 	}
 }
 
-func silentThenRecovers(t *testing.T, s Service) {
-	s.Server.Silence()
-	for _, err := range s.many(t, brief) {
-		checkFault(t, posture.Device{}, err)
+func (o *outage) silentThenRecovers() {
+	o.Server.Silence()
+	for _, err := range o.many(brief) {
+		checkFault(o.t, posture.Device{}, err)
 	}
-	s.Server.Speak()
-	s.recovered(t, time.Now())
+	o.Server.Speak()
+	o.recovered(time.Now())
 }
 
-func recoversWhileWaiting(t *testing.T, s Service) {
-	s.Server.Silence()
+func (o *outage) recoversWhileWaiting() {
+	o.Server.Silence()
 	first := make(chan error, 1)
-	q := query(t, numbered(0), posture.Computer)
+	q := query(o.t, numbered(0), posture.Computer)
 	go func() {
-		_, err := s.lookup(t, q, whole)
+		_, err := o.lookup(o.t, q, whole)
 		first <- err
 	}()
-	arrived, cancel := context.WithTimeout(t.Context(), ample)
+	arrived, cancel := context.WithTimeout(o.t.Context(), ample)
 	defer cancel()
-	if err := s.Server.Await(arrived, func() bool { return s.Server.Connections() > 0 }); err != nil {
-		t.Fatalf("no connection was made: %v", err)
+	if err := o.Server.Await(arrived, func() bool { return o.Server.Connections() > 0 }); err != nil {
+		o.t.Errorf("%s: no connection was made: %v", o.row, err)
 	}
-	s.Server.Speak()
+	o.Server.Speak()
 	begin := time.Now()
 	if err := <-first; err != nil {
-		t.Errorf("the lookup that began in the outage = %v, want the device", err)
+		o.t.Errorf("%s: the lookup that began in the outage = %v, want the device", o.row, err)
 	}
-	s.recovered(t, begin)
+	o.recovered(begin)
 }
 
-func dumbAfterFirst(t *testing.T, s Service) {
-	s.finds(t, numbered(0), posture.Computer)
-	s.Server.Freeze()
-	s.recovered(t, time.Now())
+func (o *outage) dumbAfterFirst() {
+	o.finds(o.t, numbered(0), posture.Computer)
+	o.Server.Freeze()
+	o.recovered(time.Now())
 }
 
-func dumbForMany(t *testing.T, s Service) {
-	for _, err := range s.many(t, ample) { // as many connections as there may be
+func (o *outage) dumbForMany() {
+	for _, err := range o.many(ample) { // as many connections as there may be
 		if err != nil {
-			t.Fatalf("Lookup = %v, want the device", err)
+			o.t.Errorf("%s: Lookup = %v, want the device", o.row, err)
 		}
 	}
-	s.Server.Freeze()
+	o.Server.Freeze()
 	begin := time.Now()
-	for i, err := range s.many(t, whole) {
+	for i, err := range o.many(whole) {
 		if err != nil {
-			t.Errorf("lookup %d on dead connections = %v, want the device", i, err)
+			o.t.Errorf("%s: lookup %d on dead connections = %v, want the device", o.row, i, err)
 		}
 	}
-	s.recovered(t, begin)
+	o.recovered(begin)
 }
