@@ -2,6 +2,8 @@ package jamf
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -40,4 +42,9 @@ func (b *broken) lookup(ctx context.Context, t posture.DeviceType, id posture.Id
 		panic("a fault of the connector")
 	}
 	return b.api.lookup(ctx, t, id)
+}
+
+// UseProxy does what HTTPS_PROXY does.
+func (p *Provider) UseProxy(proxy *url.URL) {
+	p.client.findProxy = func(*http.Request) (*url.URL, error) { return proxy, nil }
 }

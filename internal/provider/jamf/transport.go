@@ -25,19 +25,22 @@ type connection struct {
 	http    *http.Client
 	timeout time.Duration // of one request
 	places  chan struct{} // one for each request that runs
+	// findProxy is http.ProxyFromEnvironment, which reads the environment once for the whole process.
+	findProxy func(*http.Request) (*url.URL, error)
 }
 
 func newConnection(base *url.URL, timeout time.Duration, roots *x509.CertPool, through *upstream.Upstream) *connection {
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: probeAfter, Interval: probeInterval, Count: probeCount,
 	}}
+	c := &connection{base: base, timeout: timeout, places: make(chan struct{}, maxRequests), findProxy: http.ProxyFromEnvironment}
 	// Go goes on with a dial when the request that it was for has given up, so dial and handshake have
 	// limits of their own.
 	transport := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  func(r *http.Request) (*url.URL, error) { return c.findProxy(r) },
 		DialContext:            dialer.DialContext,
 		OnProxyConnectResponse: refusedByProxy,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, GetClientCertificate: noCertificate},
 		TLSHandshakeTimeout:    handshakeTimeout,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -45,15 +48,13 @@ func newConnection(base *url.URL, timeout time.Duration, roots *x509.CertPool, t
 		MaxIdleConnsPerHost:    maxRequests,
 		IdleConnTimeout:        idleTimeout,
 	}
-	return &connection{
-		base: base, timeout: timeout, places: make(chan struct{}, maxRequests),
-		http: &http.Client{
-			Transport: &agent{through.Transport(transport), transport},
-			// A redirect would take the bearer token, or the client secret, to another place.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			// No Jar: Jamf advises against pinning reads to a cluster node.
-		},
+	c.http = &http.Client{
+		Transport: &agent{through.Transport(transport), transport},
+		// A redirect would take the bearer token, or the client secret, to another place.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		// No Jar: Jamf advises against pinning reads to a cluster node.
 	}
+	return c
 }
 
 // agent names the connector to the server.

@@ -31,15 +31,27 @@ func (u *unreachable) Error() string { return u.text }
 func (u *unreachable) Unwrap() error { return u.cause }
 
 // progress is how far a request has come. Some errors of net/http do not say it, io.EOF for one.
-type progress struct{ handshake, connected atomic.Bool }
+type progress struct{ handshake, connected, certificateWanted atomic.Bool }
 
-// follow returns a context with which net/http reports the progress of a request.
+type progressKey struct{}
+
+// follow returns a context with which net/http and crypto/tls report the progress of a request.
 func (p *progress) follow(ctx context.Context) context.Context {
+	ctx = context.WithValue(ctx, progressKey{}, p)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		TLSHandshakeStart: func() { p.handshake.Store(true) },
 		TLSHandshakeDone:  func(_ tls.ConnectionState, err error) { p.handshake.Store(err != nil) },
 		GotConn:           func(httptrace.GotConnInfo) { p.connected.Store(true) },
 	})
+}
+
+// noCertificate is tls.Config.GetClientCertificate: the connector has none. A server that insists on one
+// may say no more than that the handshake has failed.
+func noCertificate(wanted *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if p, ok := wanted.Context().Value(progressKey{}).(*progress); ok {
+		p.certificateWanted.Store(true)
+	}
+	return &tls.Certificate{}, nil
 }
 
 // proxyRefusal is an answer to CONNECT that is not 200. net/http itself would return the proxy's words.
@@ -84,7 +96,7 @@ func (c *connection) explain(err error, at *progress) error {
 
 // proxy is the proxy that is used for the server, or "" where there is none.
 func (c *connection) proxy() string {
-	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: c.base})
+	proxy, err := c.findProxy(&http.Request{URL: c.base})
 	if err != nil || proxy == nil {
 		return ""
 	}
@@ -198,7 +210,7 @@ func obstacle(err error, at *progress) string {
 		return "what it answers is not HTTP as it should be"
 	case has("protocol version not supported"), has("unsupported protocol version"):
 		return "it offers no TLS version that is accepted, which are 1.2 and 1.3"
-	case has("certificate required"), has("bad certificate"), has("unknown certificate"):
+	case errors.As(err, &operation) && operation.Op == "remote error" && at.certificateWanted.Load(), has("certificate required"):
 		return "it demands a client certificate, which the connector does not have"
 	case errors.As(err, &operation) && operation.Op == "remote error", strings.HasPrefix(text, "tls: "), has(": tls: "):
 		return "the TLS handshake failed" + alert(text)
