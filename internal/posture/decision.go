@@ -93,7 +93,7 @@ func (p Policy) judge(d Device) Decision {
 		return Decision{allow: true, reason: "in the inventory"}
 	}
 	if !slices.Contains(d.Groups, group) {
-		return deny(DeviceNotInGroup, fmt.Sprintf("not a member of the required group %q", group))
+		return deny(DeviceNotInGroup, fmt.Sprintf("not a member of the required group %q", group)+nearMiss(group, d.Groups))
 	}
 	return Decision{allow: true, groups: []string{group}, reason: fmt.Sprintf("in the inventory, member of the required group %q", group)}
 }

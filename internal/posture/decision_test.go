@@ -69,6 +69,36 @@ func TestFaultIsNoDecision(t *testing.T) {
 	}
 }
 
+// Names of groups are compared byte for byte. Where that alone keeps a device out, the reason says it, and
+// shows both names so that the difference is seen.
+func TestReasonHintsAtNearMisses(t *testing.T) {
+	t.Parallel()
+	const composed, decomposed = "Caf\u00e9", "Cafe\u0301"
+	for name, row := range map[string]struct {
+		required, group string
+		want            string // in the reason; empty: no hint
+	}{
+		"case":          {"disk encrypted", "Disk encrypted", `the device is in the group "Disk encrypted", which differs from "disk encrypted" only in case`},
+		"blank at end":  {"Disk encrypted", "Disk encrypted ", `"Disk encrypted ", which differs from "Disk encrypted" only in blanks`},
+		"two blanks":    {"Disk encrypted", "Disk  encrypted", `"Disk  encrypted", which differs from "Disk encrypted" only in blanks`},
+		"hard blank":    {"Disk encrypted", "Disk\u00a0encrypted", `"Disk\u00a0encrypted", which differs from "Disk encrypted" only in blanks`},
+		"composed":      {composed, decomposed, `"Cafe\u0301", which differs from "Caf\u00e9" only in how letters are composed`},
+		"several":       {"café macs", "Cafe\u0301  Macs", `"Cafe\u0301  Macs", which differs from "caf\u00e9 macs" only in case, blanks or how letters are composed`},
+		"another group": {"Disk encrypted", "Disk", ""},
+		"no group":      {"Disk encrypted", "", ""},
+		"prefix":        {"Disk encrypted", "Disk encrypted 2", ""},
+	} {
+		policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: row.required}}
+		d := policy.Authorize(posture.Device{Type: posture.Computer, Managed: true, Groups: []string{"Others", row.group}})
+		if d.Allowed() || d.Code() != posture.DeviceNotInGroup {
+			t.Errorf("%s: got %v, %q, want a refusal with deviceNotInGroup", name, d.Allowed(), d.Code())
+		}
+		if hint := strings.Contains(d.Reason(), "byte for byte"); hint != (row.want != "") || !strings.Contains(d.Reason(), row.want) {
+			t.Errorf("%s: the reason is %q, want it to say %q", name, d.Reason(), row.want)
+		}
+	}
+}
+
 func TestReasonNamesTheGroup(t *testing.T) {
 	t.Parallel()
 	policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: "Compliant"}}

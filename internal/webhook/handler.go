@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"step-posture-connector/internal/audit"
@@ -78,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			event.Stack = string(debug.Stack())
+			cause, event.Stack = origin(cause)
 			a = refuse(event, problem(codeInternal, "panic: %s", describePanic(cause)))
 		}
 	}()

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/flight"
 	"step-posture-connector/internal/webhook"
 )
 
@@ -185,6 +186,8 @@ func TestProviderFaults(t *testing.T) {
 		"empty record":   {answering(posture.Device{}, nil), 503, "unavailable", "another identifier"},
 		"not managed":    {answering(posture.Device{Identifier: "C02HARNESS01"}, nil), 200, "deviceNotManaged", "not manage"},
 		"panic":          {func(context.Context, posture.Query) (posture.Device, error) { panic(upstream) }, 500, "internal", "panic"},
+		"joined panic":   {joined(func() { panic(upstream) }), 500, "internal", "panic: value of type string"},
+		"joined runtime": {joined(func() { index(nil) }), 500, "internal", "panic: runtime error: index out of range"},
 		"runtime panic":  {func(context.Context, posture.Query) (posture.Device, error) { panic(index(nil)) }, 500, "internal", "panic"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,6 +201,9 @@ func TestProviderFaults(t *testing.T) {
 			}
 			if strings.Contains(r.text, upstream) {
 				t.Errorf("the answer %s repeats what the provider said", r.text)
+			}
+			if stack := fmt.Sprint(event["stack"]); strings.HasPrefix(name, "joined") && !strings.Contains(stack, "webhook_test.TestProviderFaults.func") {
+				t.Errorf("the stack is not that of the function that panicked:\n%s", stack)
 			}
 			if test.code == "internal" && strings.Contains(fmt.Sprint(event), upstream) {
 				t.Errorf("the event %v shows the value of a panic", event)
@@ -214,6 +220,17 @@ func TestProviderFaults(t *testing.T) {
 
 func answering(d posture.Device, err error) inventory {
 	return func(context.Context, posture.Query) (posture.Device, error) { return d, err }
+}
+
+// joined does its work in another goroutine, as a provider does for lookups that come together.
+func joined(work func()) inventory {
+	var group flight.Group[string, posture.Device]
+	return func(ctx context.Context, q posture.Query) (posture.Device, error) {
+		return group.Do(ctx, q.Identifier.Key(), func(context.Context) (posture.Device, error) {
+			work()
+			return posture.Device{}, nil
+		})
+	}
 }
 
 func index(list []int) int { return list[len(list)] }

@@ -22,13 +22,13 @@ type call[V any] struct {
 
 	value V
 	err   error
-	panic any
+	panic *Panic
 }
 
 // Do returns what work returns, for every caller that comes with the same key while it runs. It
 // returns by ctx's deadline. A caller that leaves does not end the work that others wait for; when
 // the last one has left, the work's context is canceled; Deadline tells when that will be. A panic in
-// work is raised in every caller.
+// work is raised in every caller, as a *Panic.
 func (g *Group[K, V]) Do(ctx context.Context, key K, work func(context.Context) (V, error)) (V, error) {
 	c := g.join(ctx, key, work)
 	select {
@@ -112,7 +112,7 @@ func (d *deadline) get() (latest time.Time, some bool) {
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], work func(context.Context) (V, error)) {
 	defer func() {
 		// Unrecovered, a panic here would end the daemon and not only the request.
-		c.panic = recover()
+		c.panic = Recovered(recover())
 		g.forget(key, c)
 		c.cancel()
 		close(c.done)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,17 +149,26 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// A panic reaches every caller and not the process.
+// A panic reaches every caller and not the process, with the stack of the function that panicked; also
+// through work that waits for other work.
 func TestPanic(t *testing.T) {
 	t.Parallel()
-	var g Group[string, int]
+	var outer, inner Group[string, int]
 	defer func() {
-		if got := recover(); got != "oops" {
-			t.Errorf("recovered %v, want oops", got)
+		p, ok := recover().(*Panic)
+		if !ok {
+			t.Fatal("what was recovered is no *Panic")
+		}
+		value, stack := p.Panicked()
+		if value != "oops" || !strings.Contains(string(stack), "flight.thatPanics(") {
+			t.Errorf("recovered %v with the stack\n%s\nwant oops, and the stack of thatPanics", value, stack)
+		}
+		if strings.Contains(p.Error(), "oops") {
+			t.Errorf("%q shows the value", p.Error())
 		}
 	}()
-	if _, err := g.Do(t.Context(), "key", func(context.Context) (int, error) { panic("oops") }); err != nil {
-		t.Error(err)
-	}
-	t.Error("the panic was swallowed")
+	_, err := outer.Do(t.Context(), "key", func(ctx context.Context) (int, error) { return inner.Do(ctx, "key", thatPanics) })
+	t.Errorf("the panic was swallowed: %v", err)
 }
+
+func thatPanics(context.Context) (int, error) { panic("oops") }

@@ -2,7 +2,6 @@ package jamf
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -105,21 +104,19 @@ func isForbidden(err error) bool {
 	return errors.As(err, &refused) && refused.status == http.StatusForbidden
 }
 
-// explain says what an operator has to mend.
+// explain drops which endpoint was asked where that is of no importance: when there was no answer at all.
 func (p *Provider) explain(err error) error {
-	var untrusted *tls.CertificateVerificationError
 	failed := (*fault)(nil)
+	silent := (*unreachable)(nil)
 	switch {
-	case errors.As(err, &untrusted):
-		return fmt.Errorf("the TLS certificate of %s is not trusted: %w", p.client.base.Host, untrusted.Err)
 	case errors.As(err, &failed) && failed.endpoint == tokenEndpoint && failed.status == http.StatusNotFound:
 		return fmt.Errorf("%w: it has no token endpoint", errNotJamf)
 	case errors.Is(err, errNotJamf):
 		return err
+	case errors.As(err, &silent):
+		return silent
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s did not answer in time", p.client.base.Host)
-	case errors.As(err, &failed) && failed.status == 0:
-		return fmt.Errorf("%s cannot be reached: %w", p.client.base.Host, failed.cause)
 	default:
 		return err
 	}

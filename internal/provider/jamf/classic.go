@@ -38,7 +38,7 @@ func (a *classicAPI) lookup(ctx context.Context, t posture.DeviceType, id postur
 		if err := a.prove(ctx); err != nil {
 			return record{}, err
 		}
-		return record{}, fmt.Errorf("%w: Jamf has no record with the serial number", posture.ErrNotFound)
+		return record{}, posture.ErrNotFound
 	}
 	if err != nil {
 		return record{}, err
@@ -100,14 +100,16 @@ func decodeClassic(body []byte, endpoint string, t posture.DeviceType) (record, 
 		Computer     *classicRecord `json:"computer"`
 		MobileDevice *classicRecord `json:"mobile_device"`
 	}
-	err := json.Unmarshal(body, &answer)
+	const aRecord = "a record"
+	if err := decode(endpoint, aRecord, body, &answer); err != nil {
+		return record{}, err
+	}
 	c := answer.MobileDevice
 	if t == posture.Computer {
 		c = answer.Computer
 	}
-	if err != nil || c == nil {
-		// The library's error could repeat what the server sent.
-		return record{}, errors.New(endpoint + ": the answer is not a record; check that JAMF_BASE_URL is a Jamf Pro server")
+	if c == nil {
+		return record{}, fmt.Errorf("%s: the answer is not %s; check that JAMF_BASE_URL is a Jamf Pro server", endpoint, aRecord)
 	}
 	location := c.Location.value
 	r := record{

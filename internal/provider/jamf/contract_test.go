@@ -64,6 +64,7 @@ func TestContractOfFaults(t *testing.T) {
 				},
 				Shapes:       shapes(t, v.api),
 				MissingIs404: v.api == "classic",
+				Sibling:      name != "pro 11.30",
 			})
 		})
 	}

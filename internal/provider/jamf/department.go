@@ -12,60 +12,47 @@ import (
 	"step-posture-connector/internal/provider/flight"
 )
 
-const (
-	departmentTimeout = 2 * time.Second // a name is not worth a refusal for want of time
-	departmentMemory  = 10 * time.Minute
-	faultMemory       = 10 * time.Second // so that a missing privilege does not double the requests
-	maxDepartments    = 10_000
+const departmentsEndpoint = "departments"
 
-	departmentsEndpoint = "departments"
-)
-
-// departments turns department IDs into names, which the computers endpoint does not have. Names are
-// remembered for some minutes: no decision depends on them.
+// departments turns department IDs into names, which the computers endpoint does not have. No name is
+// remembered: it goes into a certificate, and may have changed.
 type departments struct {
 	client *client
 	flight flight.Group[string, string]
 
-	mu    sync.Mutex
-	known map[string]department
-}
-
-type department struct {
-	name  string
-	until time.Time
-}
-
-func newDepartments(c *client) *departments {
-	return &departments{client: c, known: map[string]department{}}
+	mu        sync.Mutex
+	forbidden time.Time // when the privilege was found to be missing
 }
 
 // name returns the name of a department, or nothing when there is none or it cannot be had: whatever
 // goes wrong here costs only this field.
 func (d *departments) name(ctx context.Context, id string) string {
-	if !regexp.MustCompile(`^[0-9]{1,12}$`).MatchString(id) {
+	if !regexp.MustCompile(`^[0-9]{1,12}$`).MatchString(id) || d.areForbidden() {
 		return ""
 	}
-	d.mu.Lock()
-	known, ok := d.known[id]
-	d.mu.Unlock()
-	if ok && time.Now().Before(known.until) {
-		return known.name
+	// What is left after it is for the answer about the device, which is complete but for this.
+	limit := departmentTimeout
+	if deadline, ok := flight.Deadline(ctx); ok {
+		limit = min(limit, time.Until(deadline)-leastTime)
 	}
-	ctx, cancel := context.WithTimeout(ctx, departmentTimeout)
+	if limit <= 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	name, err := d.flight.Do(ctx, id, func(ctx context.Context) (string, error) { return d.fetch(ctx, id) })
-	memory := departmentMemory
 	if err != nil {
-		memory = faultMemory
+		return ""
 	}
+	return name
+}
+
+// areForbidden reports whether the API client lacked the privilege a moment ago. Asking all the same would
+// double the requests.
+func (d *departments) areForbidden() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.known) >= maxDepartments {
-		clear(d.known)
-	}
-	d.known[id] = department{name, time.Now().Add(memory)}
-	return name
+	return time.Since(d.forbidden) < privilegeMemory
 }
 
 // fetch asks for the name.
@@ -73,6 +60,11 @@ func (d *departments) name(ctx context.Context, id string) string {
 func (d *departments) fetch(ctx context.Context, id string) (string, error) {
 	body, err := d.client.get(ctx, departmentsEndpoint, "/api/v1/departments/"+url.PathEscape(id), nil)
 	if err != nil {
+		if isForbidden(err) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.forbidden = time.Now()
+		}
 		return "", err
 	}
 	var answer struct {

@@ -70,7 +70,19 @@ func Open(c Config) (posture.Decider, []string, error) {
 		groups[posture.MobileDevice] = c.DeviceGroup
 	}
 	policy := posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
-	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, nil, nil
+	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, c.warnings(), nil
+}
+
+// warnings are for what is accepted but probably not meant.
+func (c Config) warnings() []string {
+	const text = "%s is set and %s is not: %s pass without a group"
+	switch {
+	case c.ComputerGroup != "" && c.DeviceGroup == "":
+		return []string{fmt.Sprintf(text, "JAMF_COMPUTER_GROUP", "JAMF_DEVICE_GROUP", "mobile devices")}
+	case c.DeviceGroup != "" && c.ComputerGroup == "":
+		return []string{fmt.Sprintf(text, "JAMF_DEVICE_GROUP", "JAMF_COMPUTER_GROUP", "computers")}
+	}
+	return nil
 }
 
 // Problems returns what the tags of Config cannot say.
@@ -95,15 +107,13 @@ func New(c Config) (*Provider, error) {
 		timeout = 10 * time.Second
 	}
 	up := upstream.New()
-	http := newHTTPClient(c.RootCAs, up)
-	cl := &client{base: base, http: http, timeout: timeout, tokens: &tokens{
-		base: base, http: http, id: c.ClientID, secret: c.ClientSecret, timeout: timeout, renewed: up.TokenRenewed,
-	}}
+	way := newConnection(base, timeout, c.RootCAs, up)
+	cl := &client{connection: way, tokens: &tokens{connection: way, id: c.ClientID, secret: c.ClientSecret, renewed: up.TokenRenewed}}
 	p := &Provider{config: c, upstream: up, client: cl}
 	if c.API == "classic" {
 		p.api = &classicAPI{client: cl}
 	} else {
-		p.api = &proAPI{client: cl, departments: newDepartments(cl), resolve: bool(c.ComputerEnrich)}
+		p.api = &proAPI{client: cl, departments: &departments{client: cl}, resolve: bool(c.ComputerEnrich)}
 	}
 	return p, nil
 }
@@ -148,11 +158,28 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	// Two requests about the same device are one lookup, which bears the ID of the first.
 	return p.flight.Do(ctx, posture.Query{Identifier: id, Type: q.Type}, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.find(ctx, q.Type, id)
+		if errors.Is(err, posture.ErrNotFound) {
+			return posture.Device{}, notFound(q.Type)
+		}
 		if err != nil {
 			return posture.Device{}, err
 		}
 		return p.device(found)
 	})
+}
+
+// notFound says where was searched, and how to search elsewhere: to leave the mode out is a common mistake.
+func notFound(t posture.DeviceType) error {
+	searched, other, mode := "mobile device", "computers", posture.Computer
+	switch t {
+	case posture.AnyDevice:
+		return fmt.Errorf("%w: Jamf has neither a computer nor a mobile device with the serial number", posture.ErrNotFound)
+	case posture.Computer:
+		searched, other, mode = "computer", "mobile devices", posture.MobileDevice
+	case posture.MobileDevice:
+	}
+	return fmt.Errorf("%w: Jamf has no %s with the serial number; %s were not searched: add ?mode=%s or ?mode=%s to the webhook's URL (lookup: --mode)",
+		posture.ErrNotFound, searched, other, mode, posture.AnyDevice)
 }
 
 // isSerialNumber reports whether a key can be the serial number of a device of Apple.
@@ -180,20 +207,22 @@ func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Id
 	type answer struct {
 		found record
 		err   error
+		panic *flight.Panic
 	}
 	computers := make(chan answer, 1)
 	go func() {
 		var a answer
 		defer func() {
-			if recover() != nil {
-				a.err = errors.New("lookup of computers panicked")
-			}
+			a.panic = flight.Recovered(recover())
 			computers <- a
 		}()
 		a.found, a.err = p.api.lookup(ctx, posture.Computer, id)
 	}()
 	mobile, errMobile := p.api.lookup(ctx, posture.MobileDevice, id)
 	computer := <-computers
+	if computer.panic != nil {
+		panic(computer.panic) // a fault of the connector, which must not look like one of Jamf's
+	}
 	return either(mobile, errMobile, computer.found, computer.err)
 }
 

@@ -3,11 +3,13 @@ package jamf_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/flight"
 	"step-posture-connector/internal/provider/jamf"
 	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
@@ -72,6 +74,30 @@ func TestAnyWithOneSideUnknown(t *testing.T) {
 				wantFault(t, provider, row.serial, posture.AnyDevice)
 				server.Heal()
 			}
+		})
+	}
+}
+
+// TestPanicWithAny: a fault of the connector is not passed off as one of Jamf's, on whichever side it is.
+func TestPanicWithAny(t *testing.T) {
+	t.Parallel()
+	for _, of := range []posture.DeviceType{posture.Computer, posture.MobileDevice} {
+		t.Run(string(of), func(t *testing.T) {
+			t.Parallel()
+			server := started(t, jamftest.Options{Devices: []jamftest.Device{mac(macSerial), phone(phoneSerial)}})
+			provider := opened(t, configOf(server, "pro"))
+			provider.Break(of)
+			defer func() {
+				p, ok := recover().(*flight.Panic)
+				if !ok {
+					t.Fatal("what was recovered is no *flight.Panic")
+				}
+				if _, stack := p.Panicked(); !strings.Contains(string(stack), "jamf.(*broken).lookup(") {
+					t.Errorf("the stack is not that of the function that panicked:\n%s", stack)
+				}
+			}()
+			device, err := lookup(t, provider, macSerial, posture.AnyDevice)
+			t.Errorf("Lookup = %+v, %v, want a panic", device, err)
 		})
 	}
 }

@@ -38,6 +38,8 @@ const (
 	computersEndpoint = "computers-inventory"
 	mobileEndpoint    = "mobile-devices/detail"
 	versionEndpoint   = "jamf-pro-version"
+
+	pageOfResults = "a page of results"
 )
 
 func (a *proAPI) lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
@@ -272,9 +274,11 @@ func search[T any](ctx context.Context, c *client, endpoint, path string, query 
 			TotalCount *int `json:"totalCount"`
 			Results    *[]T `json:"results"`
 		}
-		// The library's error could repeat what the server sent.
-		if json.Unmarshal(body, &answer) != nil || answer.TotalCount == nil || answer.Results == nil {
-			return nil, errors.New(endpoint + ": the answer is not a page of results; check that JAMF_BASE_URL is a Jamf Pro server")
+		if err := decode(endpoint, pageOfResults, body, &answer); err != nil {
+			return nil, err
+		}
+		if answer.TotalCount == nil || answer.Results == nil {
+			return nil, fmt.Errorf("%s: the answer is not %s; check that JAMF_BASE_URL is a Jamf Pro server", endpoint, pageOfResults)
 		}
 		all = append(all, *answer.Results...)
 		switch {

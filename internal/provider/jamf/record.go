@@ -68,7 +68,7 @@ func only(id posture.Identifier, found []record) (record, error) {
 	case len(found) > 0:
 		return record{}, fmt.Errorf("the search for the serial number returned %d records, none of which has it", len(found))
 	default:
-		return record{}, fmt.Errorf("%w: Jamf has no record with the serial number", posture.ErrNotFound)
+		return record{}, posture.ErrNotFound // Provider.find says where was searched
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/jamf/jamftest"
@@ -151,22 +152,47 @@ func TestContextPath(t *testing.T) {
 	}
 }
 
-// TestPrivileges: without the privilege for one kind of device the other is still found.
+// TestPrivileges: without the privilege for one kind of device the other is still found. A token keeps the
+// privileges that it was issued with, so after a 403 an older one is replaced: a privilege that was added
+// counts without a restart, and one that is missing for good costs a token a minute and no more.
 func TestPrivileges(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{"pro", "classic"} {
-		server := started(t, jamftest.Options{Devices: []jamftest.Device{mac(macSerial), phone(phoneSerial)}})
-		client := server.Client()
-		client.Privileges = []string{jamftest.ReadMobileDevices}
-		server.SetClients(client)
-		provider := opened(t, configOf(server, api))
-		finds(t, provider, phoneSerial, posture.MobileDevice)
-		wantFault(t, provider, macSerial, posture.Computer)
-		wantFault(t, provider, phoneSerial, posture.AnyDevice)
-		client.Privileges = []string{jamftest.ReadComputers}
-		server.SetClients(client)
-		finds(t, provider, macSerial, posture.Computer)
-		wantFault(t, provider, absentSerial, posture.MobileDevice)
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			server := started(t, jamftest.Options{Devices: []jamftest.Device{mac(macSerial), phone(phoneSerial)}})
+			client := server.Client()
+			client.Privileges = []string{jamftest.ReadMobileDevices}
+			server.SetClients(client)
+			provider := opened(t, configOf(server, api))
+			finds(t, provider, phoneSerial, posture.MobileDevice)
+			for range 5 {
+				wantFault(t, provider, macSerial, posture.Computer)
+				wantFault(t, provider, phoneSerial, posture.AnyDevice)
+			}
+			if got := server.TokensIssued(); got != 1 {
+				t.Errorf("a missing privilege took %d tokens, want 1", got)
+			}
+			provider.AgeToken(time.Minute)
+			asked := server.Count(lookupEndpoints()...)
+			for range 5 {
+				wantFault(t, provider, macSerial, posture.Computer)
+			}
+			if got := server.TokensIssued(); got != 2 {
+				t.Errorf("a minute later %d tokens were issued, want 2", got)
+			}
+			if got := server.Count(lookupEndpoints()...) - asked; got != 6 {
+				t.Errorf("5 lookups made %d requests, want 6: one was repeated with the new token", got)
+			}
+			client.Privileges = []string{jamftest.ReadMobileDevices, jamftest.ReadComputers}
+			server.SetClients(client)
+			provider.AgeToken(time.Minute)
+			finds(t, provider, macSerial, posture.Computer)
+			finds(t, provider, macSerial, posture.AnyDevice)
+			if got := server.TokensIssued(); got != 3 {
+				t.Errorf("when the privilege was added %d tokens were issued, want 3", got)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
 )
 
@@ -23,27 +25,24 @@ const (
 	// https://developer.jamf.com/jamf-pro/docs/client-credentials
 	tokenPath    = "/api/v1/oauth/token" //nolint:gosec // G101: a path, no credential
 	oldTokenPath = "/api/oauth/token"    //nolint:gosec // G101: a path, no credential
-	// unknownLifetime is assumed of a token that does not say how long it lives.
-	unknownLifetime = 60 * time.Second
 )
 
 // errCredentials says that the server does not know the API client, or its secret is wrong.
-var errCredentials = errors.New("wrong credentials: check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled")
+var errCredentials = fmt.Errorf("%w: check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled", posture.ErrCredentials)
 
 // tokens exchanges the API client's credentials for bearer tokens (RFC 6749 section 4.4), and keeps
 // the current one in memory.
 type tokens struct {
-	base    *url.URL
-	http    *http.Client
+	*connection
 	id      string
 	secret  config.Secret
-	timeout time.Duration
-	renewed func(error) // is told of every token that was asked for
+	renewed func(error) // is called for every token that was asked for
 
 	flight flight.Group[struct{}, string]
 
 	mu      sync.Mutex
 	current string
+	issued  time.Time
 	until   time.Time
 	old     bool // the server has only the older path
 }
@@ -82,21 +81,29 @@ func (t *tokens) discard(token string) {
 	}
 }
 
-// fetch asks for a token; a server that does not have the newer path is asked on the older one.
+// age is how long ago a token was issued; of one that was replaced meanwhile it is as long as can be.
+func (t *tokens) age(token string) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current != token {
+		return math.MaxInt64
+	}
+	return time.Since(t.issued)
+}
+
+// fetch asks for a token; a server that does not have the one path is asked on the other one: it may be
+// too old for the newer, or was replaced by a newer server.
 func (t *tokens) fetch(ctx context.Context) (string, error) {
 	t.mu.Lock()
-	path := tokenPath
+	path, other := tokenPath, oldTokenPath
 	if t.old {
-		path = oldTokenPath
+		path, other = other, path
 	}
 	t.mu.Unlock()
 	asked := time.Now()
 	token, err := t.exchange(ctx, path)
 	if missing := (*fault)(nil); errors.As(err, &missing) && missing.status == http.StatusNotFound {
-		path = oldTokenPath
-		if path2 := tokenPath; t.old {
-			path = path2 // the server was replaced by a newer one
-		}
+		path = other
 		token, err = t.exchange(ctx, path)
 	}
 	if err != nil {
@@ -109,7 +116,7 @@ func (t *tokens) fetch(ctx context.Context) (string, error) {
 	if !token.Expiry.IsZero() { // the library fills Expiry only
 		lifetime = time.Until(token.Expiry)
 	}
-	t.current, t.until = token.AccessToken, asked.Add(usable(lifetime))
+	t.current, t.issued, t.until = token.AccessToken, asked, asked.Add(usable(lifetime))
 	return t.current, nil
 }
 
@@ -123,9 +130,7 @@ func usable(lifetime time.Duration) time.Duration {
 	return lifetime - min(lifetime/fifth, most)
 }
 
-func (t *tokens) exchange(ctx context.Context, path string) (*oauth2.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
+func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token, err error) {
 	address := *t.base
 	address.Path += path
 	exchange := clientcredentials.Config{
@@ -134,19 +139,24 @@ func (t *tokens) exchange(ctx context.Context, path string) (*oauth2.Token, erro
 		TokenURL:     address.String(),
 		AuthStyle:    oauth2.AuthStyleInParams, // probing for it would double the requests
 	}
-	token, err := exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, t.http))
-	if err == nil {
-		if token.Type() != "Bearer" {
-			return nil, errors.New(tokenEndpoint + ": the token is not a bearer token")
+	http := *t.http
+	http.Transport = whole{t.http.Transport}
+	err = t.run(ctx, func(ctx context.Context, at *progress) error {
+		token, err = exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, &http))
+		if err != nil {
+			return t.tokenError(err, at)
 		}
-		return token, nil
-	}
-	return nil, tokenError(err)
+		if token.Type() != "Bearer" {
+			return errors.New(tokenEndpoint + ": the token is not a bearer token")
+		}
+		return nil
+	})
+	return token, err
 }
 
 // tokenError keeps of the library's errors what holds nothing that the server sent: their texts
 // repeat whole answers.
-func tokenError(err error) error {
+func (t *tokens) tokenError(err error, at *progress) error {
 	var refused *oauth2.RetrieveError
 	var inURL *url.Error
 	switch {
@@ -164,7 +174,7 @@ func tokenError(err error) error {
 		}
 		return &fault{endpoint: tokenEndpoint, status: status, wait: retryAfter(refused.Response)}
 	case errors.As(err, &inURL):
-		return &fault{endpoint: tokenEndpoint, cause: transportError(err)}
+		return &fault{endpoint: tokenEndpoint, cause: t.failed(err, at)}
 	default:
 		// Also what was cut off; and whoever joins a request that began badly gets a second one.
 		return &fault{endpoint: tokenEndpoint, cause: fmt.Errorf("the answer holds no token: %w", errNotJamf)}

@@ -32,6 +32,9 @@ type HTTPHarness struct {
 	Open func(t *testing.T, limit time.Duration, devices ...Device) Service
 	// Shapes are answers of the lookup endpoints, to a lookup of a computer, that only look right.
 	Shapes map[string]vendortest.Fault
+	// Sibling: another version of the vendor's server, asked by the same code, is held to the rows that take
+	// long and do not depend on the version.
+	Sibling bool
 	// MissingIs404: the vendor answers 404 where there is no such device.
 	MissingIs404 bool
 }
@@ -73,6 +76,7 @@ func RunHTTP(t *testing.T, h HTTPHarness) {
 		{"passing", passingFaults},
 		{"tokens", invalidTokens},
 		{"connection", connectionFaults},
+		{"outage", outages},
 		{"one type unknown", oneTypeUnknown},
 		{"waiting", waiting},
 		{"request ID", requestIDs},

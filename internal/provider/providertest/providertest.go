@@ -151,7 +151,8 @@ func (i Inventory) checkSilence(t *testing.T, err error) {
 			}
 		}
 	}
-	if regexp.MustCompile(`[?&][A-Za-z_.-]+=|[Bb]earer [A-Za-z0-9]`).MatchString(err.Error()) {
+	text := strings.ReplaceAll(err.Error(), "?mode=", "") // of our own URL, to tell how to search elsewhere
+	if regexp.MustCompile(`[?&][A-Za-z_.-]+=|[Bb]earer [A-Za-z0-9]`).MatchString(text) {
 		t.Errorf("the error %q holds a URL's query or an Authorization header", err)
 	}
 }

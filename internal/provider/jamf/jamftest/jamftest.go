@@ -141,7 +141,8 @@ func (s *Server) Client() Client {
 	return s.options.Clients[0]
 }
 
-// SetClients replaces the API clients. Tokens that were issued stay valid, as at Jamf.
+// SetClients replaces the API clients. Tokens that were issued stay valid with the privileges that they
+// had, as at Jamf.
 func (s *Server) SetClients(clients ...Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

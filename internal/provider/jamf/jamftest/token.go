@@ -16,9 +16,9 @@ import (
 
 // token is a bearer token that was issued.
 type token struct {
-	client  string
-	expires time.Time
-	revoked bool
+	privileges []string // that its client had when it was issued
+	expires    time.Time
+	revoked    bool
 }
 
 // Revoke makes every token that was issued until now invalid.
@@ -108,7 +108,7 @@ func (s *Server) issue(w http.ResponseWriter, form url.Values) {
 	client := s.options.Clients[i]
 	text := "eyJhbGciOiJIUzI1NiJ9." + rand.Text() + "." + rand.Text()
 	lifetime := time.Duration(client.ExpiresIn) * time.Second
-	s.tokens[text] = &token{client: client.ID, expires: s.options.Now().Add(s.skew + lifetime)}
+	s.tokens[text] = &token{privileges: slices.Clone(client.Privileges), expires: s.options.Now().Add(s.skew + lifetime)}
 	s.issued++
 	writeJSON(w, http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
@@ -143,14 +143,12 @@ func (s *Server) authenticate(r *http.Request, endpoint string) (bearer string, 
 	return bearer, valid
 }
 
-// privileges returns those of the client that a token was issued to.
+// privileges returns those of a token.
 func (s *Server) privileges(bearer string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.options.Clients {
-		if t := s.tokens[bearer]; t != nil && c.ID == t.client {
-			return slices.Clone(c.Privileges)
-		}
+	if t := s.tokens[bearer]; t != nil {
+		return t.privileges
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -51,7 +50,9 @@ type Server struct {
 	mu         sync.Mutex
 	changed    chan struct{} // closed and made anew whenever something below changes
 	down       bool
-	conns      map[net.Conn]struct{}
+	silent     bool
+	onlyHTTP1  bool
+	conns      map[net.Conn]*trackedConn // nil where nobody serves it
 	faults     []*active
 	counts     map[string]int
 	requestIDs []string
@@ -77,7 +78,7 @@ func New(api API) (*Server, error) {
 		authority: authority,
 		closing:   make(chan struct{}),
 		changed:   make(chan struct{}),
-		conns:     map[net.Conn]struct{}{},
+		conns:     map[net.Conn]*trackedConn{},
 		counts:    map[string]int{},
 		inFlight:  map[string]int{},
 	}, nil
@@ -103,8 +104,10 @@ func (s *Server) serve(address string, handler http.Handler) (*http.Server, stri
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		// A client that does not trust the CA is no news.
-		ErrorLog:  log.New(io.Discard, "", 0),
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.authority.leaf}},
+		ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.authority.leaf}, GetConfigForClient: s.protocols,
+		},
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
 		},
@@ -154,15 +157,6 @@ func (s *Server) Up() {
 	s.down = false
 }
 
-func (s *Server) closeConnections() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for conn := range s.conns {
-		reset(conn)
-	}
-	clear(s.conns)
-}
-
 // connKey is where a request's context has its connection.
 type connKey struct{}
 
@@ -178,43 +172,4 @@ func reset(conn net.Conn) {
 		_ = tcp.SetLinger(0)
 	}
 	_ = conn.Close()
-}
-
-// tracked is a listener that knows its connections.
-type tracked struct {
-	net.Listener
-	server *Server
-}
-
-// Accept implements net.Listener.
-func (l tracked) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, errors.Join(net.ErrClosed, err)
-		}
-		l.server.mu.Lock()
-		if l.server.down {
-			l.server.mu.Unlock()
-			reset(conn)
-			continue
-		}
-		l.server.conns[conn] = struct{}{}
-		l.server.accepted++
-		l.server.mu.Unlock()
-		return &trackedConn{conn, l.server}, nil
-	}
-}
-
-type trackedConn struct {
-	net.Conn
-	server *Server
-}
-
-// Close implements net.Conn.
-func (c *trackedConn) Close() error {
-	c.server.mu.Lock()
-	delete(c.server.conns, c.Conn)
-	c.server.mu.Unlock()
-	return c.Conn.Close() //nolint:wrapcheck // stands in for it
 }

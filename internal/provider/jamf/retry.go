@@ -1,0 +1,77 @@
+package jamf
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"step-posture-connector/internal/provider/flight"
+)
+
+// retry does work, and does it once more when that may help and there is time for it. It backs off
+// from a server that asked for it.
+func (c *client) retry(ctx context.Context, work func() error) error {
+	if err := c.backOff(ctx); err != nil {
+		return err
+	}
+	err := work()
+	failed := (*fault)(nil)
+	if !errors.As(err, &failed) || !failed.retriable() || ctx.Err() != nil {
+		return err
+	}
+	pause := retryPause
+	if failed.wait > 0 {
+		until := time.Now().Add(failed.wait)
+		c.notBefore.Store(&until)
+		pause = failed.wait
+	}
+	if !sleep(ctx, pause) {
+		return err
+	}
+	return work()
+}
+
+// backOff waits until the server wants to be asked again, or fails when that is not in time.
+func (c *client) backOff(ctx context.Context) error {
+	until := c.notBefore.Load()
+	if until == nil {
+		return nil
+	}
+	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
+		return errors.New("the server asked not to be asked for a while (Retry-After)")
+	}
+	return nil
+}
+
+// sleep waits, and reports whether enough time is left to go on. It does not begin to wait when
+// there will not be.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	if deadline, ok := flight.Deadline(ctx); ok && time.Until(deadline) < pause+leastTime {
+		return false
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// retryAfter reads the Retry-After header (RFC 9110 section 10.2.3), in either of its forms.
+func retryAfter(response *http.Response) time.Duration {
+	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	text := response.Header.Get("Retry-After")
+	wait := time.Duration(0)
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(text); err == nil {
+		wait = time.Until(at)
+	}
+	return min(max(wait, 0), longestWait)
+}

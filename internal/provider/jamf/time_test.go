@@ -1,0 +1,102 @@
+package jamf_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/jamf/jamftest"
+	"step-posture-connector/internal/provider/providertest/vendortest"
+)
+
+// TestTimeoutIsOfTheRequest: the wait for one of the five places is not part of TIMEOUT.
+func TestTimeoutIsOfTheRequest(t *testing.T) {
+	t.Parallel()
+	const many, answer = 40, 400 * time.Millisecond
+	server := started(t, jamftest.Options{Devices: computers(many)})
+	c := configOf(server, "pro")
+	c.Timeout = 2
+	provider := opened(t, c)
+	finds(t, provider, numbered(0), posture.Computer)
+	server.Fail(vendortest.Fault{Kind: vendortest.Slow, Delay: answer}, lookupEndpoints()...)
+	before := server.Count(lookupEndpoints()...)
+	lookups(t, provider, many) // 40 lookups, five at once: the last one waits for more than TIMEOUT
+	if got := server.Count(lookupEndpoints()...) - before; got != many {
+		t.Errorf("%d lookups made %d requests, want one for each", many, got)
+	}
+}
+
+// TestDepartmentCostsNoDecision: a device that was found stays found when the name of its department does
+// not come in the time that is left.
+func TestDepartmentCostsNoDecision(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(1)})
+	c := configOf(server, "pro")
+	c.ComputerEnrich = true
+	provider := opened(t, c)
+	finds(t, provider, numbered(0), posture.Computer)
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang}, jamftest.Department)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // less than a department may take
+	defer cancel()
+	device, err := provider.Lookup(ctx, query(t, numbered(0), posture.Computer))
+	if err != nil || !strings.Contains(string(device.Data), `"department":""`) {
+		t.Errorf("Lookup = %s, %v, want the device without its department", device.Data, err)
+	}
+}
+
+// TestDepartmentOfOthers: a caller that leaves takes nothing from the next one.
+func TestDepartmentOfOthers(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(2)})
+	c := configOf(server, "pro")
+	c.ComputerEnrich = true
+	provider := opened(t, c)
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang, Times: 1}, jamftest.Department)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, err := provider.Lookup(ctx, query(t, numbered(0), posture.Computer))
+		left <- err
+	}()
+	await(t, server, func() bool { return server.Hanging() == 1 })
+	leave()
+	<-left
+	await(t, server, func() bool { return server.Hanging() == 0 })
+	if device := finds(t, provider, numbered(1), posture.Computer); !strings.Contains(string(device.Data), `"department":"Platform"`) {
+		t.Errorf("the next device has %s, want its department", device.Data)
+	}
+}
+
+// TestDepartmentIsNotRemembered: the name goes into a certificate, and Jamf may have another one by now.
+func TestDepartmentIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(1)})
+	c := configOf(server, "pro")
+	c.ComputerEnrich = true
+	provider := opened(t, c)
+	for range 2 {
+		finds(t, provider, numbered(0), posture.Computer)
+	}
+	if got := server.Count(jamftest.Department); got != 2 {
+		t.Errorf("two lookups asked %d times for the department, want 2", got)
+	}
+	// Where the privilege is missing, asking each time would be in vain.
+	client := server.Client()
+	client.Privileges = []string{jamftest.ReadComputers}
+	server.SetClients(client)
+	server.Revoke()
+	for range 3 {
+		finds(t, provider, numbered(0), posture.Computer)
+	}
+	if got := server.Count(jamftest.Department); got != 3 {
+		t.Errorf("without the privilege it was asked for %d times, want 1", got-2)
+	}
+	client.Privileges = append(client.Privileges, jamftest.ReadDepartments)
+	server.SetClients(client)
+	provider.AgeToken(time.Minute)
+	if device := finds(t, provider, numbered(0), posture.Computer); !strings.Contains(string(device.Data), `"department":"Platform"`) {
+		t.Errorf("when the privilege was added, the device has %s, want its department", device.Data)
+	}
+}
