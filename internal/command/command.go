@@ -113,9 +113,20 @@ func root(p *Process) *cobra.Command {
 		}
 		return d, nil
 	}
+	loadProvider := func() (*daemon.Inventory, error) {
+		environ, err := environ()
+		if err != nil {
+			return nil, err
+		}
+		inventory, err := daemon.LoadProvider(environ)
+		if err != nil {
+			return nil, failed(fmt.Errorf("%s\n%w", headline, err))
+		}
+		return inventory, nil
+	}
 	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(load), healthcheckCommand(environ), versionCommand(p))
+	c.AddCommand(serve, checkCommand(load), lookupCommand(loadProvider), healthcheckCommand(environ), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {

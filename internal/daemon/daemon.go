@@ -18,7 +18,6 @@ import (
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/server"
-	"step-posture-connector/internal/webhook"
 )
 
 // checkTimeout is how long an answer of the inventory is awaited at start.
@@ -26,13 +25,11 @@ const checkTimeout = 10 * time.Second
 
 // Daemon is the connector with everything that its configuration names loaded and checked.
 type Daemon struct {
-	// Warnings are what is accepted but probably not meant.
-	Warnings []string
+	Inventory
 
-	config  config.Config
-	tls     *server.TLS
-	decider posture.Decider
-	now     func() time.Time
+	config config.Config
+	tls    *server.TLS
+	now    func() time.Time
 
 	// The files that are taken into force again when they change.
 	identitySet, inventorySet *reload.Set
@@ -63,7 +60,7 @@ func Load(environ map[string]string) (*Daemon, error) {
 		problems = append(problems, auditProblem(err))
 	}
 	problems = unique(problems) // a variable that two parts read is wrong for both
-	unknown := config.Unknown(environ, append(config.Names[config.Config](), provider.Variables()...))
+	unknown := config.Unknown(environ, variables())
 	if len(problems) > 0 {
 		return nil, &broken{problems, unknown}
 	}
@@ -120,19 +117,6 @@ func names(leaf *x509.Certificate) []string {
 		found = append(found, ip.String())
 	}
 	return found
-}
-
-// Provider is the name of the provider.
-func (d *Daemon) Provider() string { return d.decider.Name }
-
-// TypeOf is the type of device that q is understood to ask for.
-func (d *Daemon) TypeOf(q posture.Query) posture.DeviceType { return d.decider.TypeOf(q) }
-
-// Decide makes the decision that the webhook would make about a device.
-func (d *Daemon) Decide(ctx context.Context, q posture.Query) (posture.Decision, error) {
-	ctx, cancel := context.WithTimeout(ctx, webhook.Budget)
-	defer cancel()
-	return d.decider.Decide(ctx, q) //nolint:wrapcheck // the error says what it is about
 }
 
 // Logger makes the daemon's logger as the configuration asks for it.
