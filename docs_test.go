@@ -113,7 +113,7 @@ func TestEnvExample(t *testing.T) {
 	if environ, err = config.Environ(nil, path, true); err != nil {
 		t.Fatal(err)
 	}
-	_, problems := config.Load(environ)
+	_, problems := config.Load(environ.Variables)
 	for _, problem := range problems {
 		if !slices.Contains(missing, problem.Variable) {
 			t.Errorf("with every optional line of .env.example: %v", problem)

@@ -33,17 +33,18 @@ type Daemon struct {
 
 	// The files that are taken into force again when they change.
 	identitySet, inventorySet *reload.Set
-	// Whether HEALTH_ADDRESS was set, and is not only the default.
-	healthWanted bool
+	// Whether HEALTH_ADDRESS was set, and is not only the default; and TIMEOUT, for a provider that has use for it.
+	healthWanted, timeoutWanted bool
 
 	ballast []byte
 }
 
 // Load loads and validates the whole configuration and opens the provider. It opens no port.
 // Its error has one line for each thing that is wrong, not only for the first.
-func Load(environ map[string]string) (*Daemon, error) {
-	c, problems := config.Load(environ)
-	d := &Daemon{config: c, now: time.Now, healthWanted: environ["HEALTH_ADDRESS"] != ""}
+func Load(environ config.Environment) (*Daemon, error) {
+	c, problems := config.Load(environ.Variables)
+	d := &Daemon{config: c, now: time.Now, healthWanted: environ.Variables["HEALTH_ADDRESS"] != ""}
+	d.timeoutWanted = environ.Variables["TIMEOUT"] != "" && provider.MakesRequests(c.Provider)
 	d.ballast = newBallast() // before the inventory: memory that was used already would have to be cleared
 	files := server.Files{Certificate: string(c.TLSCertPath), PrivateKey: string(c.TLSKeyPath)}
 	if c.EnableMTLS {
@@ -53,16 +54,16 @@ func Load(environ map[string]string) (*Daemon, error) {
 	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, describe(err)...)
-	d.inventorySet = reload.NewSet(inventoryFiles, provider.Files(c.Provider, environ)...)
-	decider, warnings, err := provider.Open(c.Provider, environ)
-	problems = append(problems, describe(err)...)
+	d.inventorySet = reload.NewSet(inventoryFiles, provider.Files(c.Provider, environ.Variables)...)
+	decider, wrong, warnings := openProvider(environ)
+	problems = append(problems, wrong...)
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
-		problems = append(problems, auditProblem(err))
+		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = unique(problems) // a variable that two parts read is wrong for both
-	unknown := config.Unknown(environ, variables())
+	unknown := environ.Warnings(vocabulary())
 	if len(problems) > 0 {
-		return nil, &broken{problems, unknown}
+		return nil, refuse(problems, unknown, environ)
 	}
 	identity()
 	d.decider = decider

@@ -20,18 +20,30 @@ type Inventory struct {
 // LoadProvider loads and validates PROVIDER and the variables of that provider, and opens it. What only
 // the listener needs is not read: an administrator can ask the inventory on a machine that has neither
 // the certificate nor the secrets of the webhooks. Its error has one line for each thing that is wrong.
-func LoadProvider(environ map[string]string) (*Inventory, error) {
-	name := environ["PROVIDER"]
-	unknown := config.Unknown(environ, variables())
-	decider, warnings, err := provider.Open(name, environ)
-	if err != nil {
-		return nil, &broken{describe(err), unknown}
+func LoadProvider(environ config.Environment) (*Inventory, error) {
+	decider, problems, warnings := openProvider(environ)
+	unknown := environ.Warnings(vocabulary())
+	if len(problems) > 0 {
+		return nil, refuse(problems, unknown, environ)
 	}
 	return &Inventory{Warnings: append(unknown, warnings...), decider: decider}, nil
 }
 
-// variables are all variables of the connector.
-func variables() []string { return append(config.Names[config.Config](), provider.Variables()...) }
+// openProvider opens the provider that PROVIDER names, and judges what it needs of the environment.
+func openProvider(environ config.Environment) (posture.Decider, config.Problems, []string) {
+	var choice struct {
+		Name string `env:"PROVIDER"`
+	}
+	if problems := config.Parse(environ.Variables, &choice); len(problems) > 0 {
+		return posture.Decider{}, problems, nil
+	}
+	decider, warnings, err := provider.Open(choice.Name, environ.Variables)
+	problems := describe(err)
+	if provider.MakesRequests(choice.Name) {
+		problems = append(problems, environ.Network()...)
+	}
+	return decider, problems, append(provider.Unused(choice.Name, environ.Variables), warnings...)
+}
 
 // Provider is the name of the provider.
 func (i *Inventory) Provider() string { return i.decider.Name }

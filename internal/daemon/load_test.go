@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
 )
 
@@ -91,7 +92,7 @@ func (in installation) environ(changes map[string]string) map[string]string {
 // refused loads a configuration that must not start, and returns what an operator reads.
 func (in installation) refused(t *testing.T, changes map[string]string) []string {
 	t.Helper()
-	d, err := daemon.Load(in.environ(changes))
+	d, err := daemon.Load(config.Environment{Variables: in.environ(changes)})
 	if err == nil {
 		t.Fatalf("Load accepted %q (warnings: %q)", changes, d.Warnings)
 	}
@@ -106,7 +107,7 @@ func (in installation) refused(t *testing.T, changes map[string]string) []string
 
 func (in installation) loaded(t *testing.T, changes map[string]string) *daemon.Daemon {
 	t.Helper()
-	d, err := daemon.Load(in.environ(changes))
+	d, err := daemon.Load(config.Environment{Variables: in.environ(changes)})
 	if err != nil {
 		t.Fatalf("Load of %q: %v", changes, err)
 	}
