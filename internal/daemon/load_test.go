@@ -180,10 +180,10 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
 		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
 		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
-		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that is there and that the user may read as whom the program runs"}},
+		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts"}},
 		{"inventory missing, of unknown type", map[string]string{"FILE_PATH": "DIR/none.csv", "FILE_TYPE": "xml"}, []string{
 			`FILE_TYPE: "xml" is not accepted; accepted: csv or json`,
-			"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that is there and that the user may read as whom the program runs",
+			"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts",
 		}},
 		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},
 		{
