@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,10 +67,17 @@ func aName(text string) bool {
 // looks like a comment. A required group would become none, or another one. So the file is scanned first,
 // by rules that have one meaning only, and is refused where the two readings differ.
 func readEnvFile(path string) (*envFile, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // G304: the operator chooses the file.
-	if err != nil {
+	text, err := readSmall(path)
+	switch {
+	case errors.Is(err, errLarge):
+		return nil, fmt.Errorf("env file %s %w", path, err)
+	case err != nil:
 		return nil, fmt.Errorf("env file: %w", err)
 	}
+	return parseEnvFile(path, text)
+}
+
+func parseEnvFile(path string, text []byte) (*envFile, error) {
 	if err := notText(text); err != nil {
 		return nil, fmt.Errorf("env file %s: %w", path, err)
 	}

@@ -21,8 +21,8 @@ const DefaultEnvFile = ".env"
 // fileSuffix makes the name of the variable that holds a secret's path out of the secret's own.
 const fileSuffix = "_FILE"
 
-// maxSecretFile is the largest file that is read for a secret, in bytes.
-const maxSecretFile = 64 << 10
+// maxFile is the largest env file, and the largest file with a secret, that is read, in bytes.
+const maxFile = 64 << 10
 
 // envFileVariable names the env file, as --env-file does.
 const envFileVariable = "ENV_FILE"
@@ -111,17 +111,12 @@ func resolveFile(environ map[string]string, f field) (p Problem, wrong bool) {
 // readSecret reads a secret file, without the byte-order mark that some editors write before a text, and
 // without the line end after it.
 func readSecret(path string) (string, error) {
-	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
-	if err != nil {
-		return "", secretFileError(path, err)
-	}
-	defer file.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	text, err := readSmall(path)
 	switch {
+	case errors.Is(err, errLarge):
+		return "", fmt.Errorf("the file %s %w", path, err)
 	case err != nil:
 		return "", secretFileError(path, err)
-	case len(text) > maxSecretFile:
-		return "", fmt.Errorf("the file %s has more than %d bytes", path, maxSecretFile)
 	}
 	if err := notText(text); err != nil {
 		return "", fmt.Errorf("the file %s: %w", path, err)
@@ -132,6 +127,20 @@ func readSecret(path string) (string, error) {
 		return "", fmt.Errorf("the file %s is empty", path)
 	}
 	return secret, nil
+}
+
+// readSmall reads a file that cannot be large; a device would have no end.
+func readSmall(path string) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the callers say what the file is for
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		return nil, errLarge
+	}
+	return text, err //nolint:wrapcheck // the callers say what the file is for
 }
 
 // secretFileError shows the path only where it is surely one: the secret itself may have been given in
@@ -151,3 +160,5 @@ func secretFileError(path string, err error) error {
 	}
 	return fmt.Errorf("cannot %s %s: %w%s", inPath.Op, shown, inPath.Err, hint)
 }
+
+var errLarge = fmt.Errorf("has more than %d bytes", maxFile) //nolint:gochecknoglobals // a sentinel error

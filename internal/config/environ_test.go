@@ -155,6 +155,10 @@ func TestBrokenEnvFile(t *testing.T) {
 
 func TestEnvFileThatIsNoText(t *testing.T) {
 	t.Parallel()
+	large := written(t, "env", strings.Repeat("# not a configuration\n", 4000))
+	if _, err := config.Environ(nil, large, true); err == nil || err.Error() != "env file "+large+" has more than 65536 bytes" {
+		t.Errorf("of a large file: %v", err)
+	}
 	for name, test := range map[string]struct{ content, want string }{
 		"UTF-16, little-endian": {"\xff\xfeA\x00=\x001\x00", "it is not UTF-8, but probably UTF-16; save it as UTF-8"},
 		"UTF-16, big-endian":    {"\xfe\xff\x00A\x00=\x001", "it is not UTF-8, but probably UTF-16; save it as UTF-8"},
@@ -186,18 +190,18 @@ func FuzzValue(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		text := "A=one\nG=" + value + "\n"
-		got, err := config.Environ(nil, written(t, "env", text), true)
+		got, err := config.ParseEnvFile(text)
 		if err != nil {
 			return
 		}
 		theirs, err := godotenv.Unmarshal(text)
-		if err != nil || !maps.Equal(got.Variables, theirs) {
-			t.Fatalf("%q is read as %q, and as %q, %v by godotenv", text, got.Variables, theirs, err)
+		if err != nil || !maps.Equal(got, theirs) {
+			t.Fatalf("%q is read as %q, and as %q, %v by godotenv", text, got, theirs, err)
 		}
 		if strings.ContainsAny(value, "\r\n") {
 			return // may be other variables
 		}
-		read := got.Variables["G"]
+		read := got["G"]
 		plain := strings.TrimSpace(value)
 		quoted := len(plain) > 1 && (plain[0] == '"' || plain[0] == '\'')
 		before, _, commented := strings.Cut(strings.ReplaceAll(value, "\t", " "), " #")

@@ -144,15 +144,18 @@ func (f field) accepted() string {
 	return f.tag.Get("accepted")
 }
 
-// shape judges a value as it was given. Around free text a blank may be meant, so that is only a warning.
+// shape judges a value as it was given. In free text a blank at an end, or a #, may be
+// meant, so those are only warnings.
 func (f field) shape(value string) string {
-	if text := shape(value, f.typ); text != "" {
+	freeText := f.tag.Get("accepted") != ""
+	switch text := shape(value, f.typ); {
+	case text == "" && !freeText && hasComment(value):
+		return commentBehind
+	case text == "" && !freeText && strings.TrimSpace(value) != value:
+		return blankAtEnd
+	default:
 		return text
 	}
-	if f.tag.Get("accepted") == "" && strings.TrimSpace(value) != value {
-		return blankAtEnd
-	}
-	return ""
 }
 
 // check holds a value to its range or choice; zero values were judged by "required" already.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,6 +23,8 @@ func shape(value string, of reflect.Type) string {
 		return "the value begins with a byte-order mark, which is invisible; remove it"
 	case isQuoted(bare):
 		return "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && hasComment(value):
+		return commentBehind
 	case list:
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
@@ -41,7 +44,12 @@ func shape(value string, of reflect.Type) string {
 	}
 }
 
-const blankAtEnd = "the value begins or ends with a blank"
+const (
+	blankAtEnd    = "the value begins or ends with a blank"
+	commentBehind = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+)
+
+func hasComment(value string) bool { return strings.Contains(value+" ", " # ") }
 
 // isQuoted reports whether quotation marks, also those of word processors, stand at both ends.
 func isQuoted(value string) bool {
@@ -51,21 +59,28 @@ func isQuoted(value string) bool {
 	return len(value) > size && strings.ContainsRune(closing[first], last)
 }
 
-// Doubts warns of values that can be meant, but hardly are: names are compared byte for byte, so one with
-// a blank at its end, or with a character that is not seen, must have it in the inventory too.
+// Doubts warns of values that can be meant, but hardly are: names are compared byte for byte, so that the
+// one in the inventory must have the same.
 func Doubts[T any](environ map[string]string) []string {
+	reference := regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
 	var warnings []string
 	for _, f := range fieldsOf[T]() {
-		if f.typ != reflect.TypeFor[string]() {
-			continue
-		}
-		value := environ[f.variable]
-		switch hidden := strings.IndexFunc(value, isHidden); {
+		value, odd := environ[f.variable], ""
+		hidden := strings.IndexFunc(value, isHidden)
+		switch {
+		case f.typ != reflect.TypeFor[string]():
 		case strings.TrimSpace(value) != value:
-			warnings = append(warnings, f.variable+": "+blankAtEnd+"; the name in the inventory must have it too")
+			odd = "begins or ends with a blank"
 		case hidden >= 0:
 			r, _ := utf8.DecodeRuneInString(value[hidden:])
-			warnings = append(warnings, fmt.Sprintf("%s: the value has a character that is invisible or looks like a blank (%U); the name in the inventory must have it too", f.variable, r))
+			odd = fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r)
+		case hasComment(value):
+			odd = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+		case reference.MatchString(value):
+			odd = "has a reference to another variable, which nothing has replaced"
+		}
+		if odd != "" {
+			warnings = append(warnings, fmt.Sprintf("%s: the value %s; the name in the inventory must have it too", f.variable, odd))
 		}
 	}
 	return warnings

@@ -26,6 +26,7 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		control   = "the value has a line break or another control character in it"
 		mark      = "the value begins with a byte-order mark, which is invisible; remove it"
 		quotes    = "the value" + inQuotes
+		comment   = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
 	)
 	for _, test := range []struct{ variable, value, want string }{
 		{"GROUP", `"Disk encrypted"`, quotes},
@@ -48,6 +49,11 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"WORD", `"a"`, quotes},
 		{"WORD", "a\r", lineBreak},
 		{"WORD", "a ", blank},
+		{"GROUP", "Macs # 1", ""},
+		{"WORD", "a # or b", comment},
+		{"A_PATH", "/etc/x.pem # the key", comment},
+		{"A_PATH", "/etc/x #1.pem", ""},
+		{"A_SECRET", "s3cret # 1", ""},
 		{"A_SECRET", `"s3cret"`, quotes},
 		{"A_SECRET", "s3cret\r", lineBreak},
 		{"A_SECRET", "s3cret\n", lineBreak},
@@ -106,6 +112,11 @@ func TestDoubts(t *testing.T) {
 		"Disk\u00a0encrypted":     strings.ReplaceAll(hidden, "%s", "00A0"),
 		"Disk\u200bencrypted":     strings.ReplaceAll(hidden, "%s", "200B"),
 		"Disk \u202eencrypted":    strings.ReplaceAll(hidden, "%s", "202E"),
+		"Macs # the fast ones":    "GROUP: the value has a # between blanks, which begins no comment for docker run --env-file and systemd; the name in the inventory must have it too",
+		"Lab #2":                  "",
+		"${GROUP}":                "GROUP: the value has a reference to another variable, which nothing has replaced; the name in the inventory must have it too",
+		"Macs of $(TEAM)":         "GROUP: the value has a reference to another variable, which nothing has replaced; the name in the inventory must have it too",
+		"$VIP Macs for 5 $":       "",
 		"Disk encrypted\ufeff":    strings.ReplaceAll(hidden, "%s", "FEFF"),
 		"Disk en\u00adcrypted #1": strings.ReplaceAll(hidden, "%s", "00AD"),
 	} {

@@ -3,6 +3,8 @@ package daemon_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,9 +36,9 @@ func (in installation) warned(t *testing.T, process map[string]string, file stri
 
 const ignored = " is not a variable of the connector and is ignored"
 
-// TestEverythingUnknownInAnEnvFileIsToldOf, with what was meant where that can be guessed, and without a
+// TestEverythingUnknownInAnEnvFileIsReported, with what was meant where that can be guessed, and without a
 // suggestion where it cannot.
-func TestEverythingUnknownInAnEnvFileIsToldOf(t *testing.T) {
+func TestEverythingUnknownInAnEnvFileIsReported(t *testing.T) {
 	t.Parallel()
 	in := install(t)
 	for name, meant := range map[string]string{
@@ -193,5 +195,21 @@ func TestReadableByAll(t *testing.T) {
 			}
 			wantLines(t, "Warnings", d.Warnings, test.want)
 		})
+	}
+}
+
+// TestSuggestionsExist: what is suggested is a variable, and what it is suggested for is none.
+func TestSuggestionsExist(t *testing.T) {
+	t.Parallel()
+	v := daemon.Vocabulary()
+	for name, meant := range v.Meant {
+		if slices.Contains(v.Known, name) {
+			t.Errorf("%s is a variable, but has a suggestion", name)
+		}
+		for _, suggested := range regexp.MustCompile(`[A-Z_]{3,}`).FindAllString(meant, -1) {
+			if suggested != "API" && !slices.Contains(v.Known, suggested) {
+				t.Errorf("for %s is suggested %s, which is no variable", name, suggested)
+			}
+		}
 	}
 }
