@@ -161,4 +161,4 @@ func secretFileError(path string, err error) error {
 	return fmt.Errorf("cannot %s %s: %w%s", inPath.Op, shown, inPath.Err, hint)
 }
 
-var errLarge = fmt.Errorf("has more than %d bytes", maxFile) //nolint:gochecknoglobals // a sentinel error
+var errLarge = fmt.Errorf("has more than %d bytes", maxFile)

@@ -155,10 +155,13 @@ func TestReadableByAll(t *testing.T) {
 			in := install(t)
 			in.write(t, "secret", in.secret)
 			if test.link {
-				if err := os.Mkdir(in.path("..2026_01_01"), 0o755); err != nil {
+				if err := os.Mkdir(in.path("..2026_01_01"), 0o700); err != nil {
 					t.Fatal(err)
 				}
 				in.write(t, "..2026_01_01/mounted", in.secret)
+				if err := os.Chmod(in.path("..2026_01_01"), test.folder); err != nil {
+					t.Fatal(err)
+				}
 				for link, target := range map[string]string{"..data": "..2026_01_01", "mounted": "..data/mounted"} {
 					if err := os.Symlink(target, in.path(link)); err != nil {
 						t.Fatal(err)
@@ -193,7 +196,13 @@ func TestReadableByAll(t *testing.T) {
 			for i, warning := range d.Warnings {
 				d.Warnings[i] = strings.ReplaceAll(strings.ReplaceAll(warning, "env file "+in.path("env"), "FILE"), in.folder, "DIR")
 			}
-			wantLines(t, "Warnings", d.Warnings, test.want)
+			want := test.want
+			for folder := open; folder != "/"; folder = filepath.Dir(folder) {
+				if info, err := os.Stat(folder); err != nil || info.Mode()&1 == 0 {
+					want = nil // all temporary folders of this machine are closed to others
+				}
+			}
+			wantLines(t, "Warnings", d.Warnings, want)
 		})
 	}
 }
