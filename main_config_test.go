@@ -42,7 +42,7 @@ func TestMistakesOfConfiguration(t *testing.T) {
 		"every line at once":         {good, "A=$X\nB=x #y\nC\n", "check", 1, []string{"line 1: A ", "line 2: B ", "line 3 cannot be read"}, ""},
 		"UTF-16":                     {good, "\xff\xfeA\x00", "check", 1, []string{"probably UTF-16; save it as UTF-8"}, ""},
 
-		"misspelled":             {good, "ENABLE_MLTS=1\nlog_level=x\n", "check", 0, []string{"line 1: ENABLE_MLTS is not a variable of the connector and is ignored; did you mean ENABLE_MTLS?", "line 2: the variable is not a variable of the connector and is ignored; did you mean LOGGING_LEVEL?"}, ""},
+		"misspelled":             {good, "ENABLE_MLTS=1\nlog_level=x\n", "check", 0, []string{"line 1: ENABLE_MLTS is not a variable of the connector and is ignored; did you mean ENABLE_MTLS?", "line 2: the name is not a variable of the connector and is ignored; did you mean LOGGING_LEVEL?"}, ""},
 		"misspelled, as JSON":    {good, "BIND_ADRESS=x\n", "check --json", 0, []string{`"warnings":["env file .env: line 1: BIND_ADRESS is not a variable`}, ""},
 		"misspelled, and broken": {missing, "WEBHOOK_SECRET=x\n", "check", 1, []string{"WEBHOOK_SECRETS: not set", "warning: env file .env: line 1: WEBHOOK_SECRET is not a variable of the connector and is ignored; did you mean WEBHOOK_SECRETS?"}, ""},
 		"in the environment":     {good.with("TLS_CERTPATH", "x"), "", "check", 0, []string{"warning: TLS_CERTPATH is not a variable of the connector and is ignored; did you mean TLS_CERT_PATH?"}, ""},

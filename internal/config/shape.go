@@ -59,8 +59,8 @@ func isQuoted(value string) bool {
 	return len(value) > size && strings.ContainsRune(closing[first], last)
 }
 
-// Doubts warns of values that can be meant, but hardly are: names are compared byte for byte, so that the
-// one in the inventory must have the same.
+// Doubts warns of values that can be meant, but hardly are. Names are compared byte for byte, so the group
+// in the inventory would have to have the same.
 func Doubts[T any](environ map[string]string) []string {
 	reference := regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
 	var warnings []string
@@ -80,7 +80,7 @@ func Doubts[T any](environ map[string]string) []string {
 			odd = "has a reference to another variable, which nothing has replaced"
 		}
 		if odd != "" {
-			warnings = append(warnings, fmt.Sprintf("%s: the value %s; the name in the inventory must have it too", f.variable, odd))
+			warnings = append(warnings, fmt.Sprintf("%s: the value %s; remove that, unless it is meant", f.variable, odd))
 		}
 	}
 	return warnings

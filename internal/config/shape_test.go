@@ -95,12 +95,12 @@ func TestListsIgnoreWhatStandsAroundTheirEntries(t *testing.T) {
 	})
 }
 
-// TestDoubts: a name may have these characters, but then it has them in the inventory too.
+// TestDoubts: a name may have these characters, but hardly ever has.
 func TestDoubts(t *testing.T) {
 	t.Parallel()
 	const (
-		blank  = "GROUP: the value begins or ends with a blank; the name in the inventory must have it too"
-		hidden = "GROUP: the value has a character that is invisible or looks like a blank (U+%s); the name in the inventory must have it too"
+		blank  = "GROUP: the value begins or ends with a blank; remove that, unless it is meant"
+		hidden = "GROUP: the value has a character that is invisible or looks like a blank (U+%s); remove that, unless it is meant"
 	)
 	for value, want := range map[string]string{
 		"Macs":                    "",
@@ -112,10 +112,10 @@ func TestDoubts(t *testing.T) {
 		"Disk\u00a0encrypted":     strings.ReplaceAll(hidden, "%s", "00A0"),
 		"Disk\u200bencrypted":     strings.ReplaceAll(hidden, "%s", "200B"),
 		"Disk \u202eencrypted":    strings.ReplaceAll(hidden, "%s", "202E"),
-		"Macs # the fast ones":    "GROUP: the value has a # between blanks, which begins no comment for docker run --env-file and systemd; the name in the inventory must have it too",
+		"Macs # the fast ones":    "GROUP: the value has a # between blanks, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
 		"Lab #2":                  "",
-		"${GROUP}":                "GROUP: the value has a reference to another variable, which nothing has replaced; the name in the inventory must have it too",
-		"Macs of $(TEAM)":         "GROUP: the value has a reference to another variable, which nothing has replaced; the name in the inventory must have it too",
+		"${GROUP}":                "GROUP: the value has a reference to another variable, which nothing has replaced; remove that, unless it is meant",
+		"Macs of $(TEAM)":         "GROUP: the value has a reference to another variable, which nothing has replaced; remove that, unless it is meant",
 		"$VIP Macs for 5 $":       "",
 		"Disk encrypted\ufeff":    strings.ReplaceAll(hidden, "%s", "FEFF"),
 		"Disk en\u00adcrypted #1": strings.ReplaceAll(hidden, "%s", "00AD"),

@@ -121,7 +121,6 @@ type UUIDs []string
 
 // UnmarshalText accepts UUIDs separated by commas, with blanks around them, none twice.
 func (u *UUIDs) UnmarshalText(text []byte) error {
-	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 	first := map[string]int{}
 	var problems []error
 	for i, entry := range splitList(string(text)) {
@@ -131,7 +130,9 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 			problems = append(problems, fmt.Errorf("entry %d is empty; there is a comma too many", i+1))
 		case strings.ContainsAny(entry, "; \t\r\n"):
 			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a blank or a line break in it; IDs are separated by commas", i+1))
-		case !form.MatchString(id):
+		case isSecret(entry):
+			problems = append(problems, fmt.Errorf("entry %d is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS", i+1))
+		case !isUUID(id):
 			// The entry is not quoted: it may be a secret that was put into the wrong variable.
 			problems = append(problems, fmt.Errorf("entry %d is not a UUID", i+1))
 		case repeated:
@@ -142,6 +143,10 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 		*u = append(*u, id)
 	}
 	return errors.Join(problems...)
+}
+
+func isUUID(text string) bool {
+	return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`).MatchString(strings.ToLower(text))
 }
 
 // leastSecret is the length, in bytes, below which a signing secret could be guessed; step-ca makes 64.
@@ -167,6 +172,8 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 			problems = append(problems, fmt.Errorf("entry %d is in quotation marks; remove them", i+1))
 		case unusable && isPath(entry):
 			problems = append(problems, fmt.Errorf("entry %d is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE", i+1))
+		case isUUID(entry):
+			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs into WEBHOOK_IDS", i+1))
 		case err != nil:
 			problems = append(problems, fmt.Errorf("entry %d is not standard base64", i+1))
 		case unusable:
@@ -179,6 +186,12 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 	return errors.Join(problems...)
 }
 
+// isSecret reports whether text is one that could sign.
+func isSecret(text string) bool {
+	secret, err := base64.StdEncoding.Strict().DecodeString(text)
+	return err == nil && len(secret) >= leastSecret
+}
+
 // isPath reports whether what is no secret is the path of a file.
 func isPath(entry string) bool {
 	return regexp.MustCompile(`^(~|\.{0,2})/`).MatchString(entry) || exists(entry)
@@ -188,8 +201,7 @@ func isPath(entry string) bool {
 // word or a hexadecimal number could be read as base64, but has not all kinds of characters in it.
 func isEncoded(secret []byte) bool {
 	text := strings.TrimRight(string(secret), "\r\n")
-	inner, err := base64.StdEncoding.Strict().DecodeString(text)
-	return err == nil && len(inner) >= leastSecret && strings.ContainsFunc(text, unicode.IsUpper) &&
+	return isSecret(text) && strings.ContainsFunc(text, unicode.IsUpper) &&
 		strings.ContainsFunc(text, unicode.IsLower) && strings.ContainsFunc(text, unicode.IsDigit)
 }
 

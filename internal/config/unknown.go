@@ -41,8 +41,11 @@ func (e Environment) fileWarnings(v Vocabulary) []string {
 // unknown warns of every variable of the env file that is not known, and of those in the environment that
 // are nearly one of ours. Only what is surely a name is quoted.
 func (e Environment) unknown(v Vocabulary) []string {
+	names := slices.SortedFunc(maps.Keys(e.Variables), func(a, b string) int {
+		return cmp.Or(cmp.Compare(e.line(a), e.line(b)), cmp.Compare(a, b))
+	})
 	var warnings []string
-	for _, name := range slices.Sorted(maps.Keys(e.Variables)) {
+	for _, name := range names {
 		if slices.Contains(v.Known, name) {
 			continue
 		}
@@ -69,8 +72,10 @@ func (f *envFile) refersTo(name string) bool {
 func (v Vocabulary) judge(name, value string, inFile bool) string {
 	const isNone = " is not a variable of the connector and is ignored"
 	prefix := regexp.MustCompile(`^(WEBHOOK|JAMF|FILE|MTLS|AUDIT)_`).FindString(name)
-	shown := "the variable"
+	shown := "a name in lower case"
 	switch {
+	case inFile && !aName(name):
+		shown = "the name"
 	case aName(name):
 		shown = name
 	case prefix != "":
