@@ -60,7 +60,7 @@ func TestMistakesOfConfiguration(t *testing.T) {
 		"blank at the end of a group": {jamf.with("JAMF_DEVICE_GROUP", "Macs "), "", "check", 1, []string{"warning: JAMF_DEVICE_GROUP: the value begins or ends with a blank"}, ""},
 		"encoded twice":               {good.with("WEBHOOK_SECRETS", base64.StdEncoding.EncodeToString([]byte(printed))), "", "check", 1, []string{"WEBHOOK_SECRETS: entry 1 was encoded as base64 twice"}, printed},
 		"a path in place of a secret": {good.with("WEBHOOK_SECRETS", "/run/secrets/webhook"), "", "check", 1, []string{"entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"}, ""},
-		"a secret in place of a path": {missing.with("WEBHOOK_SECRETS_FILE", printed), "", "check", 1, []string{"no such file or directory (its path is not shown, because it may be the secret itself"}, printed},
+		"a secret in place of a path": {missing.with("WEBHOOK_SECRETS_FILE", printed), "", "check", 1, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs into the variable without _FILE"}, printed},
 		"all of webhook add":          {missing.with("WEBHOOK_SECRETS_FILE", "DIR/.env"), "# Webhook ID: x\n#Secret: y\n", "check --env-file /dev/null", 1, []string{`WEBHOOK_SECRETS_FILE: this is all that step ca printed`}, ""},
 
 		"proxy":                     {jamf.with("HTTPS_PROXY", "http://user:hunter2@proxy:x"), "", "check", 1, []string{"HTTPS_PROXY: not the URL of a proxy"}, "hunter2"},

@@ -155,6 +155,8 @@ func secretFileError(path string, err error) error {
 	switch {
 	case exists(path), plain.MatchString(path), inFolder(path):
 		shown = path
+	case isSecret(splitList(path)[0]):
+		return errors.New("not a path, but looks like the secret itself, which belongs into the variable without " + fileSuffix)
 	case errors.Is(err, fs.ErrNotExist):
 		hint = " (its path is not shown, because it may be the secret itself; that belongs into the variable without " + fileSuffix + ")"
 	}

@@ -336,8 +336,9 @@ func TestSecretFileThatCannotBeUsed(t *testing.T) {
 		{"missing, with its folder", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": "/run/no-such-folder/webhook_secrets"}, []string{"WEBHOOK_SECRETS_FILE: cannot open /run/no-such-folder/webhook_secrets: no such file or directory" + accepted}},
 		{"in quotation marks", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": `"/run/secrets/x"`}, []string{"WEBHOOK_SECRETS_FILE: the value" + inQuotes + accepted}},
 		{"a folder", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": folder}, []string{"WEBHOOK_SECRETS_FILE: cannot read " + folder + ": is a directory" + accepted}},
-		{"the secret in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": secret}, []string{"WEBHOOK_SECRETS_FILE: cannot open the file: no such file or directory" + hiddenPath + accepted}},
-		{"several secrets in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": long}, []string{"WEBHOOK_SECRETS_FILE: cannot open the file: file name too long" + accepted}},
+		{"the secret in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": secret}, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs into the variable without _FILE" + accepted}},
+		{"what may be a secret in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": "A1b2C3d4"}, []string{"WEBHOOK_SECRETS_FILE: cannot open the file: no such file or directory" + hiddenPath + accepted}},
+		{"several secrets in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": long}, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs into the variable without _FILE" + accepted}},
 		{"both", map[string]string{"WEBHOOK_SECRETS_FILE": filepath.Join(folder, "none")}, []string{"WEBHOOK_SECRETS: given together with WEBHOOK_SECRETS_FILE; accepted: one of the two"}},
 		{"both, the variable empty", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": ""}, []string{"WEBHOOK_SECRETS: not set" + acceptedSecrets}},
 		{

@@ -72,7 +72,7 @@ func (f *envFile) refersTo(name string) bool {
 func (v Vocabulary) judge(name, value string, inFile bool) string {
 	const isNone = " is not a variable of the connector and is ignored"
 	prefix := regexp.MustCompile(`^(WEBHOOK|JAMF|FILE|MTLS|AUDIT)_`).FindString(name)
-	shown := "a name in lower case"
+	shown := "the name of a variable"
 	switch {
 	case inFile && !aName(name):
 		shown = "the name"
@@ -86,6 +86,8 @@ func (v Vocabulary) judge(name, value string, inFile bool) string {
 		return strings.ToUpper(name) + " has no effect in an env file, because the program reads it from its environment; set it there"
 	case !inFile && serviceLink(name, value):
 		return ""
+	case suggestion == strings.ToUpper(name):
+		return shown + " is not in capital letters and is ignored; write " + suggestion
 	case suggestion != "":
 		return shown + isNone + "; did you mean " + suggestion + "?"
 	case inFile, prefix != "":
