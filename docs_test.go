@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -113,11 +114,36 @@ func TestEnvExample(t *testing.T) {
 	if environ, err = config.Environ(nil, path, true); err != nil {
 		t.Fatal(err)
 	}
-	_, problems := config.Load(environ)
+	_, problems := config.Load(environ.Variables)
 	for _, problem := range problems {
 		if !slices.Contains(missing, problem.Variable) {
 			t.Errorf("with every optional line of .env.example: %v", problem)
 		}
+	}
+}
+
+// The env file that docs/configuration.md explains is read as it says.
+func TestEnvFileOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	_, text, found := strings.Cut(read(t, "docs/configuration.md"), "\n## The env file\n\n```sh\n")
+	text, _, closed := strings.Cut(text, "```\n")
+	if !found || !closed {
+		t.Fatal("docs/configuration.md has no example of an env file")
+	}
+	path := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environ, err := config.Environ(nil, path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"PORT": "9443", "JAMF_COMPUTER_GROUP": "Lab #2, $VIP",
+		"ETC": "/etc/step-posture-connector", "TLS_CERT_PATH": "/etc/step-posture-connector/server.crt",
+	}
+	if !maps.Equal(environ.Variables, want) {
+		t.Errorf("the example is read as %q, want %q", environ.Variables, want)
 	}
 }
 

@@ -24,6 +24,7 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	good := absolute(t, workingEnvironment(t, newPKI(t)))
 	bad := good.with("PORT", "0", "FILE_TYPE", "xml")
+	provider := environment{"PROVIDER": "file", "FILE_PATH": good["FILE_PATH"], "FILE_TYPE": "json"}
 	for name, test := range map[string]struct {
 		env            environment
 		args           string
@@ -46,7 +47,9 @@ func TestExitCodes(t *testing.T) {
 		"lookup, low case":       {good, "lookup c02xk1jklvcg --mode computer", 0, `^\[ALLOW\] `, `^$`},
 		"lookup, deny":           {good, "lookup C02STRANGER0", 2, `^\[DENY\] C02STRANGER0 \(deviceNotFound\)\nreason: .+\n$`, `^$`},
 		"lookup, no identifier":  {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},
-		"lookup, broken":         {bad, "lookup C02XK1JKLVCG", 1, `^$`, `PORT: `},
+		"lookup, broken":         {bad, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nFILE_TYPE: "xml" is not accepted; accepted: csv or json\n$`},
+		"lookup, provider only":  {provider, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
+		"lookup, no provider":    {environment{}, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nPROVIDER: not set; accepted: file or jamf\n`},
 		"lookup of nothing":      {good, "lookup", 64, `^$`, `arg`},
 		"lookup of two":          {good, "lookup A B", 64, `^$`, `arg`},
 		"lookup, wrong mode":     {good, "lookup A --mode laptop", 64, `^$`, `mobiledevice, computer, any`},

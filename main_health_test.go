@@ -128,7 +128,7 @@ func TestJSON(t *testing.T) {
 		"lookup, allow":       {good, "lookup C02XK1JKLVCG --json", 0, `{"decision":"allow","reason":"in the inventory`, ""},
 		"lookup, deny":        {good, "lookup C02STRANGER1 --json", 2, `{"decision":"deny","code":"deviceNotFound","reason":"`, ""},
 		"lookup, no such":     {good, "lookup \xff --json", 2, `{"decision":"deny","code":"identifierInvalid","reason":"`, ""},
-		"lookup, no config":   {good.with("PORT", "x"), "lookup C02XK1JKLVCG --json", 1, "", "PORT: "},
+		"lookup, no config":   {good.with("FILE_TYPE", "x"), "lookup C02XK1JKLVCG --json", 1, "", "FILE_TYPE: "},
 		"no such flag":        {good, "check --jsn", 64, "", "Did you mean this?\n\t--json\n"},
 		"no such command":     {good, "chek", 64, "", "Did you mean this?\n\tcheck\n"},
 		"completion":          {good, "completion bash", 0, "# bash completion", ""},

@@ -43,7 +43,47 @@ func TestStartWhileLookupsFail(t *testing.T) {
 		t.Errorf("at fault: %d %s, %v, want 503", status, text, err)
 	}
 	server.Heal()
+	if strings.Contains(d.output(), "TIMEOUT") {
+		t.Errorf("TIMEOUT was not set, but the start mentions it:\n%s", d.output())
+	}
 	if status, text, err := by.sendMode(t, "C02XK1JKLVCG", "computer"); err != nil || status != http.StatusOK || !strings.HasPrefix(text, `{"allow":true`) {
 		t.Errorf("healed: %d %s, %v, want an allow", status, text, err)
+	}
+}
+
+// A file of CA certificates that cannot be used would be passed over by Go; it is a configuration error
+// where requests are made. TIMEOUT, where it was set, is put into its limits at start.
+func TestEnvironmentOfRequests(t *testing.T) {
+	t.Parallel()
+	server, err := jamftest.New(jamftest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	roots := filepath.Join(t.TempDir(), "vendor.pem")
+	if err := os.WriteFile(roots, server.CACertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := server.Client()
+	env := workingEnvironment(t, newPKI(t)).with("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "", "SSL_CERT_FILE", roots, "TIMEOUT", "30",
+		"JAMF_BASE_URL", server.BaseURL(), "JAMF_CLIENT_ID", client.ID, "JAMF_CLIENT_SECRET", client.Secret)
+	d := startDaemon(t, env)
+	if _, output := d.stop(t); !strings.Contains(output, "TIMEOUT is 30s, but every request is answered within") {
+		t.Errorf("the start does not mention TIMEOUT:\n%s", output)
+	}
+	for path, want := range map[string]string{
+		"/nowhere/ca.pem":         "SSL_CERT_FILE: /nowhere/ca.pem: no such file or directory",
+		"testdata/devices.csv":    "SSL_CERT_FILE: testdata/devices.csv: there is no PEM certificate in it",
+		`"` + roots + `"`:         "SSL_CERT_FILE: ",
+		filepath.Dir(roots) + "/": "is a directory",
+	} {
+		for _, command := range []string{"check", "serve", "lookup C02XK1JKLVCG"} {
+			if r := runOnce(t, env.with("SSL_CERT_FILE", path), "", strings.Fields(command)...); r.code != 1 || !strings.Contains(r.stderr, want) {
+				t.Errorf("%s with SSL_CERT_FILE=%s: exit code %d\n%s", command, path, r.code, r.stderr)
+			}
+		}
 	}
 }

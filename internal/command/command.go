@@ -91,14 +91,18 @@ func root(p *Process) *cobra.Command {
 	c.SetOut(p.Stdout)
 	c.SetErr(p.Stderr)
 	c.PersistentFlags().StringVar(&envFile, "env-file", config.DefaultEnvFile,
-		"file with environment variables; what the environment sets wins")
+		"file with environment variables; what the environment sets wins; ENV_FILE in the environment names one too")
 
 	c.SetFlagErrorFunc(suggestFlag)
 
-	environ := func() (map[string]string, error) {
-		environ, err := config.Environ(p.Environ, envFile, c.PersistentFlags().Changed("env-file"))
+	environ := func() (config.Environment, error) {
+		named := c.PersistentFlags().Changed("env-file")
+		if named && envFile == "" {
+			return config.Environment{}, errors.New("--env-file: the path is empty; leave the flag out to read " + config.DefaultEnvFile + " of this folder, where there is one")
+		}
+		environ, err := config.Environ(p.Environ, envFile, named)
 		if err != nil {
-			return nil, failed(fmt.Errorf("configuration: %w", err))
+			return config.Environment{}, failed(fmt.Errorf("%s\n%w", headline, err))
 		}
 		return environ, nil
 	}
@@ -113,9 +117,20 @@ func root(p *Process) *cobra.Command {
 		}
 		return d, nil
 	}
+	loadProvider := func() (*daemon.Inventory, error) {
+		environ, err := environ()
+		if err != nil {
+			return nil, err
+		}
+		inventory, err := daemon.LoadProvider(environ)
+		if err != nil {
+			return nil, failed(fmt.Errorf("%s\n%w", headline, err))
+		}
+		return inventory, nil
+	}
 	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(load), healthcheckCommand(environ), versionCommand(p))
+	c.AddCommand(serve, checkCommand(load), lookupCommand(loadProvider), healthcheckCommand(environ), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {

@@ -12,7 +12,7 @@ import (
 	"step-posture-connector/internal/health"
 )
 
-func healthcheckCommand(environ func() (map[string]string, error)) *cobra.Command {
+func healthcheckCommand(environ func() (config.Environment, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the running daemon how it is",
@@ -21,12 +21,12 @@ func healthcheckCommand(environ func() (map[string]string, error)) *cobra.Comman
 			"Exit status: 0 it can, though something may be degraded; 1 it cannot, or does not answer.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			variables, err := environ()
+			environ, err := environ()
 			if err != nil {
 				return err
 			}
 			var listener config.Health
-			if problems := config.Parse(variables, &listener); len(problems) > 0 {
+			if problems := config.Parse(environ.Variables, &listener); len(problems) > 0 {
 				return failed(fmt.Errorf("%s\n%w", headline, problems))
 			}
 			if listener.HealthAddress.Off() {

@@ -11,7 +11,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-func lookupCommand(load loader) *cobra.Command {
+func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 	var mode string
 	var asJSON bool
 	c := &cobra.Command{
@@ -82,7 +82,7 @@ type record struct {
 	Groups     []string           `json:"groups"`
 }
 
-func lookup(c *cobra.Command, d *daemon.Daemon, text string, deviceType posture.DeviceType) (finding, error) {
+func lookup(c *cobra.Command, d *daemon.Inventory, text string, deviceType posture.DeviceType) (finding, error) {
 	f := finding{Decision: deny, Identifier: text, Provider: d.Provider()}
 	id, invalid := posture.ParseIdentifier(text)
 	if invalid != nil {

@@ -41,8 +41,12 @@ func Load(environ map[string]string) (Config, Problems) {
 	problems := Parse(environ, &c)
 	ids, secrets := len(c.WebhookIDs), len(c.WebhookSecrets.List())
 	if ids > 0 && secrets > 0 && ids != secrets {
+		variable := "WEBHOOK_SECRETS"
+		if environ[variable] == "" {
+			variable += fileSuffix
+		}
 		problems = append(problems, Problem{
-			"WEBHOOK_SECRETS", fmt.Sprintf("%d given for %d in WEBHOOK_IDS", secrets, ids),
+			variable, fmt.Sprintf("%d given for %d in WEBHOOK_IDS", secrets, ids),
 			"one secret for each ID, in the same order",
 		})
 	}

@@ -43,6 +43,8 @@ const (
 	acceptedCount   = "; accepted: one secret for each ID, in the same order"
 	acceptedNames   = "; accepted: DNS names, e-mail addresses or common names, separated by commas, no wildcards"
 	acceptedAddress = "; accepted: an IP address or a host name, without a port"
+	inQuotes        = " is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+	aSecret         = " is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS"
 	looksLikeFile   = ": not a path; it looks like the contents of a file"
 )
 
@@ -160,7 +162,7 @@ func TestBrokenEnvironments(t *testing.T) {
 			},
 			[]string{
 				"WEBHOOK_IDS: entry 1 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 2 is not a UUID" + acceptedIDs,
-				"WEBHOOK_IDS: entry 3 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 5 is not a UUID" + acceptedIDs,
+				"WEBHOOK_IDS: entry 3 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 5 is empty; there is a comma too many" + acceptedIDs,
 			},
 		},
 		{"secret of 31 bytes", map[string]string{"WEBHOOK_SECRETS": signing('a', 31)}, []string{"WEBHOOK_SECRETS: entry 1 has 31 bytes when decoded, fewer than 32" + acceptedSecrets}},
@@ -182,8 +184,8 @@ func TestBrokenEnvironments(t *testing.T) {
 			"IDs and secrets swapped",
 			map[string]string{"WEBHOOK_IDS": signing('a', 64) + "," + signing('b', 64), "WEBHOOK_SECRETS": idA + "," + idB},
 			[]string{
-				"WEBHOOK_IDS: entry 1 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 2 is not a UUID" + acceptedIDs,
-				"WEBHOOK_SECRETS: entry 1 is not standard base64" + acceptedSecrets, "WEBHOOK_SECRETS: entry 2 is not standard base64" + acceptedSecrets,
+				"WEBHOOK_IDS: entry 1" + aSecret + acceptedIDs, "WEBHOOK_IDS: entry 2" + aSecret + acceptedIDs,
+				"WEBHOOK_SECRETS: entry 1 is an ID, which belongs into WEBHOOK_IDS" + acceptedSecrets, "WEBHOOK_SECRETS: entry 2 is an ID, which belongs into WEBHOOK_IDS" + acceptedSecrets,
 			},
 		},
 

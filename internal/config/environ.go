@@ -1,20 +1,18 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
+	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/caarlos0/env/v11"
-	"github.com/joho/godotenv"
 )
 
 // DefaultEnvFile is read from the working directory when no other file is named.
@@ -23,59 +21,69 @@ const DefaultEnvFile = ".env"
 // fileSuffix makes the name of the variable that holds a secret's path out of the secret's own.
 const fileSuffix = "_FILE"
 
-// maxSecretFile is the largest file that is read for a secret, in bytes.
-const maxSecretFile = 64 << 10
+// maxFile is the largest env file, and the largest file with a secret, that is read, in bytes.
+const maxFile = 64 << 10
+
+// envFileVariable names the env file, as --env-file does.
+const envFileVariable = "ENV_FILE"
+
+// Environment is what the process environment and an env file set together.
+type Environment struct {
+	// Variables are all of them by their names. An empty one counts as unset.
+	Variables map[string]string
+
+	file     *envFile // nil where none was read
+	process  map[string]string
+	searched string // where no file was found and none was asked for
+}
 
 // Environ merges the process environment (as of os.Environ) with an env file; what the environment
-// sets to something wins. The file named by path must exist when required is set.
-func Environ(process []string, path string, required bool) (map[string]string, error) {
-	environ, err := readEnvFile(path)
-	if err != nil && (required || !errors.Is(err, fs.ErrNotExist)) {
-		return nil, err
+// sets to something wins. The file is the one named by path, or else by ENV_FILE. It must exist when
+// required is set, which says that path was asked for, or when ENV_FILE names it.
+func Environ(process []string, path string, required bool) (Environment, error) {
+	e := Environment{process: env.ToMap(process)}
+	maps.DeleteFunc(e.process, func(_, value string) bool { return value == "" })
+	named := ""
+	if given := e.process[envFileVariable]; given != "" && !required {
+		path, required, named = given, true, envFileVariable+": "
 	}
-	merged := env.ToMap(process)
-	maps.DeleteFunc(merged, func(_, value string) bool { return value == "" })
-	if environ == nil {
-		return merged, nil
+	file, err := readEnvFile(path)
+	switch {
+	case err == nil:
+		e.file = file
+		e.Variables = file.variables()
+		maps.Copy(e.Variables, e.process)
+	case !required && errors.Is(err, fs.ErrNotExist):
+		e.Variables = maps.Clone(e.process)
+		if e.searched, err = filepath.Abs(path); err != nil {
+			e.searched = path
+		}
+	default:
+		return Environment{}, fmt.Errorf("%s%w", named, err)
 	}
-	maps.Copy(environ, merged)
-	return environ, nil
+	return e, nil
 }
 
-func readEnvFile(path string) (map[string]string, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // G304: the operator chooses the file.
-	if err != nil {
-		return nil, fmt.Errorf("env file: %w", err)
+// Hint says where an env file was looked for and not found. It is for an operator who has set too little.
+func (e Environment) Hint() string {
+	if e.searched == "" {
+		return ""
 	}
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	environ, err := parseEnv(text)
-	if err != nil {
-		// The library's error repeats what it could not read, which may be a secret.
-		return nil, fmt.Errorf("env file %s: line %d cannot be read; accepted: NAME=value, one a line, values with # or $ or blanks at their ends in single quotes",
-			path, brokenLine(text))
-	}
-	return environ, nil
+	folder, name := filepath.Split(e.searched)
+	return fmt.Sprintf("there is no %s in %s; copy .env.example to it, or name another file with --env-file or ENV_FILE", name, filepath.Clean(folder))
 }
 
-// parseEnv refuses a value without a name, which the library takes.
-func parseEnv(text []byte) (map[string]string, error) {
-	environ, err := godotenv.UnmarshalBytes(text)
-	if _, nameless := environ[""]; nameless {
-		return nil, errors.New("a value without a name")
-	}
-	return environ, err //nolint:wrapcheck // it is never shown
-}
-
-// brokenLine finds the line at which a statement begins that cannot be parsed: the one after the
-// longest run of whole lines that can.
-func brokenLine(text []byte) int {
-	lines := bytes.SplitAfter(text, []byte("\n"))
-	for n := len(lines) - 1; n > 0; n-- {
-		if _, err := parseEnv(bytes.Join(lines[:n], nil)); err == nil {
-			return n + 1
+// line returns the line of the env file that sets a variable, or 0.
+func (e Environment) line(name string) int {
+	line := 0
+	if e.file != nil {
+		for _, s := range e.file.statements {
+			if s.name == name {
+				line = s.line
+			}
 		}
 	}
-	return 1
+	return line
 }
 
 // resolveFile replaces NAME_FILE by NAME with the file's contents, where f is a secret.
@@ -88,61 +96,71 @@ func resolveFile(environ map[string]string, f field) (p Problem, wrong bool) {
 	if _, both := environ[f.variable]; both {
 		return Problem{f.variable, "given together with " + name, "one of the two"}, true
 	}
+	const accepted = "the path of a file with the secret"
+	if text := shape(path, reflect.TypeFor[Path]()); text != "" {
+		return Problem{name, text, accepted}, true
+	}
 	text, err := readSecret(path)
 	if err != nil {
-		return Problem{name, err.Error(), "the path of a file with the secret"}, true
+		return Problem{name, err.Error(), accepted}, true
 	}
 	environ[f.variable] = text
 	return Problem{}, false
 }
 
-// readSecret reads a secret file; its errors do not show the path, in place of which the secret
-// itself may have been given.
+// readSecret reads a secret file, without the byte-order mark that some editors write before a text, and
+// without the line end after it.
 func readSecret(path string) (string, error) {
-	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
-	if err != nil {
-		return "", withoutPath(err)
-	}
-	defer file.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	text, err := readSmall(path)
 	switch {
+	case errors.Is(err, errLarge):
+		return "", fmt.Errorf("the file %s %w", path, err)
 	case err != nil:
-		return "", withoutPath(err)
-	case len(text) > maxSecretFile:
-		return "", fmt.Errorf("the file has more than %d bytes", maxSecretFile)
+		return "", secretFileError(path, err)
 	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if err := notText(text); err != nil {
+		return "", fmt.Errorf("the file %s: %w", path, err)
+	}
+	secret := strings.TrimPrefix(string(text), byteOrderMark)
+	secret = strings.TrimSuffix(strings.TrimSuffix(secret, "\n"), "\r")
 	if secret == "" {
-		return "", errors.New("the file is empty")
+		return "", fmt.Errorf("the file %s is empty", path)
 	}
 	return secret, nil
 }
 
-func withoutPath(err error) error {
-	if inPath := (*fs.PathError)(nil); errors.As(err, &inPath) {
-		return fmt.Errorf("cannot %s the file: %w", inPath.Op, inPath.Err)
+// readSmall reads a file that cannot be large; a device would have no end.
+func readSmall(path string) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the callers say what the file is for
 	}
-	return errors.New("cannot read the file")
+	defer file.Close() //nolint:errcheck // nothing was written
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		return nil, errLarge
+	}
+	return text, err //nolint:wrapcheck // the callers say what the file is for
 }
 
-// Unknown warns of variables that look like ours but are not among known, and suggests the nearest
-// one. Only what is surely a name is quoted: a broken line of an env file makes a secret look like one.
-func Unknown(environ map[string]string, known []string) []string {
-	ours := regexp.MustCompile(`^(WEBHOOK|JAMF|FILE|MTLS|AUDIT)_`)
-	aName := regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
-	var warnings []string
-	for _, name := range slices.Sorted(maps.Keys(environ)) {
-		if !ours.MatchString(name) || slices.Contains(known, name) {
-			continue
-		}
-		shown := "a variable that begins with " + ours.FindString(name)
-		if aName.MatchString(name) {
-			shown = name
-		}
-		nearest := slices.MinFunc(known, func(a, b string) int {
-			return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
-		})
-		warnings = append(warnings, fmt.Sprintf("%s is not a variable of the connector and is ignored; did you mean %s?", shown, nearest))
+// secretFileError shows the path only where it is surely one: the secret itself may have been given in
+// its place.
+func secretFileError(path string, err error) error {
+	inPath := (*fs.PathError)(nil)
+	if !errors.As(err, &inPath) {
+		return errors.New("cannot read the file")
 	}
-	return warnings
+	shown, hint := "the file", ""
+	plain := regexp.MustCompile(`^\.{0,2}(/[a-z0-9._-]{1,30})+$`) // a secret has capital letters too
+	switch {
+	case exists(path), plain.MatchString(path), inFolder(path):
+		shown = path
+	case isSecret(splitList(path)[0]):
+		return errors.New("not a path, but looks like the secret itself, which belongs into the variable without " + fileSuffix)
+	case errors.Is(err, fs.ErrNotExist):
+		hint = " (its path is not shown, because it may be the secret itself; that belongs into the variable without " + fileSuffix + ")"
+	}
+	return fmt.Errorf("cannot %s %s: %w%s", inPath.Op, shown, inPath.Err, hint)
 }
+
+var errLarge = fmt.Errorf("has more than %d bytes", maxFile)

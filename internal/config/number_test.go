@@ -40,7 +40,13 @@ func TestRangesOfNumbers(t *testing.T) {
 				wantRefused(t, number.variable, bad, strconv.Quote(bad)+" is not accepted"+accepted)
 			}
 			// Not shown: what has blanks or is long could be anything.
-			for _, bad := range []string{" 1", "1 ", "1\n", "1,2", "\uff11", "1\x00", "18446744073709551617", strings.Repeat("0", 17) + "x"} {
+			for bad, why := range map[string]string{
+				" 1": "the value begins or ends with a blank", "1 ": "the value begins or ends with a blank", "1\r\n": "the value ends with a line break, which echo adds; printf does not",
+				"1\x00": "the value has a line break or another control character in it", `"1"`: "the value" + inQuotes, "\ufeff1": "the value begins with a byte-order mark, which is invisible; remove it",
+			} {
+				wantRefused(t, number.variable, bad, why+accepted)
+			}
+			for _, bad := range []string{"1,2", "\uff11", "18446744073709551617", strings.Repeat("0", 17) + "x"} {
 				wantRefused(t, number.variable, bad, "the value is not accepted"+accepted)
 			}
 		})
@@ -64,5 +70,5 @@ func TestSwitch(t *testing.T) {
 	for _, value := range []string{"2", "01", "-1", "true", "on", "TRUE"} {
 		wantRefused(t, "ENABLE_MTLS", value, strconv.Quote(value)+" is not accepted; accepted: 0 or 1")
 	}
-	wantRefused(t, "ENABLE_MTLS", " 1", "the value is not accepted; accepted: 0 or 1")
+	wantRefused(t, "ENABLE_MTLS", " 1", "the value begins or ends with a blank; accepted: 0 or 1")
 }

@@ -6,7 +6,8 @@
 //	envDefault:"10"       what an unset variable means
 //	range:"1-300"         the numbers that are accepted, for a Whole
 //	choice:"csv,json"     the words that are accepted, for a string
-//	accepted:"…"          what is accepted, in words, where neither of the two says it
+//	accepted:"…"          what is accepted, in words, where neither of the two says it; a string that has
+//	                      this is free text, and blanks at its ends may be meant
 package config
 
 import (
@@ -45,6 +46,11 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Missing reports whether a variable that is required is not set.
+func (ps Problems) Missing() bool {
+	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Text == textNotSet })
+}
+
 // about reports whether there is a problem with a variable already.
 func (ps Problems) about(variable string) bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Variable == variable })
@@ -58,9 +64,17 @@ func Parse[T any](environ map[string]string, into *T) Problems {
 	fields := fieldsOf[T]()
 
 	var problems Problems
-	for _, f := range fields {
+	for i, f := range fields {
 		if p, wrong := resolveFile(given, f); wrong {
 			problems = append(problems, p)
+			continue
+		}
+		if _, fromFile := given[f.variable+fileSuffix]; f.secret && fromFile {
+			fields[i].shown += fileSuffix
+		}
+		if text := f.shape(given[f.variable]); text != "" {
+			problems = append(problems, Problem{fields[i].shown, text, f.accepted()})
+			delete(given, f.variable)
 		}
 	}
 	for _, p := range reword(env.ParseWithOptions(into, env.Options{Environment: given}), fields) {
@@ -100,7 +114,9 @@ const textNotSet = "not set"
 // field is what the tags of one struct field say.
 type field struct {
 	name, variable string
+	shown          string // the variable that an operator has set: NAME, or NAME_FILE
 	tag            reflect.StructTag
+	typ            reflect.Type
 	secret         bool
 }
 
@@ -112,7 +128,7 @@ func fieldsOf[T any]() []field {
 			continue
 		}
 		secret := f.Type == reflect.TypeFor[Secret]() || f.Type == reflect.TypeFor[Secrets]()
-		fields = append(fields, field{f.Name, variable, f.Tag, secret})
+		fields = append(fields, field{f.Name, variable, variable, f.Tag, f.Type, secret})
 	}
 	return fields
 }
@@ -126,6 +142,20 @@ func (f field) accepted() string {
 		return strings.ReplaceAll(choice, ",", " or ")
 	}
 	return f.tag.Get("accepted")
+}
+
+// shape judges a value as it was given. In free text a blank at an end, or a #, may be
+// meant, so those are only warnings.
+func (f field) shape(value string) string {
+	freeText := f.tag.Get("accepted") != ""
+	switch text := shape(value, f.typ); {
+	case text == "" && !freeText && hasComment(value):
+		return commentBehind
+	case text == "" && !freeText && strings.TrimSpace(value) != value:
+		return blankAtEnd
+	default:
+		return text
+	}
 }
 
 // check holds a value to its range or choice; zero values were judged by "required" already.
@@ -167,7 +197,7 @@ func reword(err error, fields []field) Problems {
 		case errors.As(err, &parse):
 			i := slices.IndexFunc(fields, func(f field) bool { return f.name == parse.Name })
 			for line := range strings.Lines(parse.Err.Error()) {
-				problems = append(problems, Problem{fields[i].variable, strings.TrimSuffix(line, "\n"), fields[i].accepted()})
+				problems = append(problems, Problem{fields[i].shown, strings.TrimSuffix(line, "\n"), fields[i].accepted()})
 			}
 		default:
 			problems = append(problems, Problem{"configuration", "cannot be read", ""})

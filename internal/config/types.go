@@ -54,7 +54,7 @@ const longestPath = 4096 // bytes, PATH_MAX of Linux
 // UnmarshalText refuses what is no path but the contents of a file: a private key that was pasted
 // in place of its path must not turn up in the error of opening it.
 func (p *Path) UnmarshalText(text []byte) error {
-	if len(text) > longestPath || strings.ContainsAny(string(text), "\n\r\x00") || strings.Contains(string(text), "-----BEGIN") {
+	if isContents(string(text)) {
 		return errors.New("not a path; it looks like the contents of a file")
 	}
 	// Without a file of that name, the error of opening it would show what may be a secret; but one in a
@@ -65,6 +65,11 @@ func (p *Path) UnmarshalText(text []byte) error {
 	}
 	*p = Path(text)
 	return nil
+}
+
+// isContents reports whether a value is no path but what is in a file.
+func isContents(text string) bool {
+	return len(text) > longestPath || strings.ContainsAny(text, "\n\r\x00") || strings.Contains(text, "-----BEGIN")
 }
 
 // inFolder reports whether a path names a folder that is there, and is not the root: to that, one in 64
@@ -116,13 +121,18 @@ type UUIDs []string
 
 // UnmarshalText accepts UUIDs separated by commas, with blanks around them, none twice.
 func (u *UUIDs) UnmarshalText(text []byte) error {
-	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 	first := map[string]int{}
 	var problems []error
 	for i, entry := range splitList(string(text)) {
 		id := strings.ToLower(entry)
 		switch before, repeated := first[id]; {
-		case !form.MatchString(id):
+		case entry == "":
+			problems = append(problems, fmt.Errorf("entry %d is empty; there is a comma too many", i+1))
+		case strings.ContainsAny(entry, "; \t\r\n"):
+			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a blank or a line break in it; IDs are separated by commas", i+1))
+		case isSecret(entry):
+			problems = append(problems, fmt.Errorf("entry %d is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS", i+1))
+		case !isUUID(id):
 			// The entry is not quoted: it may be a secret that was put into the wrong variable.
 			problems = append(problems, fmt.Errorf("entry %d is not a UUID", i+1))
 		case repeated:
@@ -135,6 +145,10 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 	return errors.Join(problems...)
 }
 
+func isUUID(text string) bool {
+	return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`).MatchString(strings.ToLower(text))
+}
+
 // leastSecret is the length, in bytes, below which a signing secret could be guessed; step-ca makes 64.
 const leastSecret = 32
 
@@ -143,21 +157,52 @@ type Secrets struct{ list []Secret }
 
 // UnmarshalText accepts standard base64, separated by commas or line ends, of at least 32 bytes each.
 func (s *Secrets) UnmarshalText(text []byte) error {
+	if regexp.MustCompile(`(?m)^\W*(Webhook ID|Secret): `).Match(text) {
+		return errors.New("this is all that step ca printed; only what is behind \"Secret: \" belongs here")
+	}
 	var problems []error
 	separated := strings.NewReplacer("\r\n", ",", "\n", ",").Replace(strings.TrimRight(string(text), "\r\n"))
 	for i, entry := range splitList(separated) {
 		secret, err := base64.StdEncoding.Strict().DecodeString(entry)
+		unusable := err != nil || len(secret) < leastSecret
 		switch {
 		case entry == "":
 			problems = append(problems, fmt.Errorf("entry %d is empty", i+1))
+		case isQuoted(entry):
+			problems = append(problems, fmt.Errorf("entry %d is in quotation marks; remove them", i+1))
+		case unusable && isPath(entry):
+			problems = append(problems, fmt.Errorf("entry %d is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE", i+1))
+		case isUUID(entry):
+			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs into WEBHOOK_IDS", i+1))
 		case err != nil:
 			problems = append(problems, fmt.Errorf("entry %d is not standard base64", i+1))
-		case len(secret) < leastSecret:
+		case unusable:
 			problems = append(problems, fmt.Errorf("entry %d has %d bytes when decoded, fewer than %d", i+1, len(secret), leastSecret))
+		case isEncoded(secret):
+			problems = append(problems, fmt.Errorf("entry %d was encoded as base64 twice; decode it once, to what step ca printed (a Secret of Kubernetes encodes what is under data, and takes it as it is under stringData)", i+1))
 		}
 		s.list = append(s.list, NewSecret(secret))
 	}
 	return errors.Join(problems...)
+}
+
+// isSecret reports whether text is one that could sign.
+func isSecret(text string) bool {
+	secret, err := base64.StdEncoding.Strict().DecodeString(text)
+	return err == nil && len(secret) >= leastSecret
+}
+
+// isPath reports whether what is no secret is the path of a file.
+func isPath(entry string) bool {
+	return regexp.MustCompile(`^(~|\.{0,2})/`).MatchString(entry) || exists(entry)
+}
+
+// isEncoded reports whether the bytes of a secret are the text of another one. Random bytes never are; a
+// word or a hexadecimal number could be read as base64, but has not all kinds of characters in it.
+func isEncoded(secret []byte) bool {
+	text := strings.TrimRight(string(secret), "\r\n")
+	return isSecret(text) && strings.ContainsFunc(text, unicode.IsUpper) &&
+		strings.ContainsFunc(text, unicode.IsLower) && strings.ContainsFunc(text, unicode.IsDigit)
 }
 
 // List returns the secrets in the order they were given.

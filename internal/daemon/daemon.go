@@ -18,7 +18,6 @@ import (
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/server"
-	"step-posture-connector/internal/webhook"
 )
 
 // checkTimeout is how long an answer of the inventory is awaited at start.
@@ -26,27 +25,26 @@ const checkTimeout = 10 * time.Second
 
 // Daemon is the connector with everything that its configuration names loaded and checked.
 type Daemon struct {
-	// Warnings are what is accepted but probably not meant.
-	Warnings []string
+	Inventory
 
-	config  config.Config
-	tls     *server.TLS
-	decider posture.Decider
-	now     func() time.Time
+	config config.Config
+	tls    *server.TLS
+	now    func() time.Time
 
 	// The files that are taken into force again when they change.
 	identitySet, inventorySet *reload.Set
-	// Whether HEALTH_ADDRESS was set, and is not only the default.
-	healthWanted bool
+	// Whether HEALTH_ADDRESS was set, and is not only the default; and TIMEOUT, for a provider that has use for it.
+	healthWanted, timeoutWanted bool
 
 	ballast []byte
 }
 
 // Load loads and validates the whole configuration and opens the provider. It opens no port.
 // Its error has one line for each thing that is wrong, not only for the first.
-func Load(environ map[string]string) (*Daemon, error) {
-	c, problems := config.Load(environ)
-	d := &Daemon{config: c, now: time.Now, healthWanted: environ["HEALTH_ADDRESS"] != ""}
+func Load(environ config.Environment) (*Daemon, error) {
+	c, problems := config.Load(environ.Variables)
+	d := &Daemon{config: c, now: time.Now, healthWanted: environ.Variables["HEALTH_ADDRESS"] != ""}
+	d.timeoutWanted = environ.Variables["TIMEOUT"] != "" && provider.MakesRequests(c.Provider)
 	d.ballast = newBallast() // before the inventory: memory that was used already would have to be cleared
 	files := server.Files{Certificate: string(c.TLSCertPath), PrivateKey: string(c.TLSKeyPath)}
 	if c.EnableMTLS {
@@ -56,16 +54,16 @@ func Load(environ map[string]string) (*Daemon, error) {
 	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, describe(err)...)
-	d.inventorySet = reload.NewSet(inventoryFiles, provider.Files(c.Provider, environ)...)
-	decider, warnings, err := provider.Open(c.Provider, environ)
-	problems = append(problems, describe(err)...)
+	d.inventorySet = reload.NewSet(inventoryFiles, provider.Files(c.Provider, environ.Variables)...)
+	decider, wrong, warnings := openProvider(environ)
+	problems = append(problems, wrong...)
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
-		problems = append(problems, auditProblem(err))
+		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = unique(problems) // a variable that two parts read is wrong for both
-	unknown := config.Unknown(environ, append(config.Names[config.Config](), provider.Variables()...))
+	unknown := environ.Warnings(vocabulary())
 	if len(problems) > 0 {
-		return nil, &broken{problems, unknown}
+		return nil, refuse(problems, unknown, environ)
 	}
 	identity()
 	d.decider = decider
@@ -120,19 +118,6 @@ func names(leaf *x509.Certificate) []string {
 		found = append(found, ip.String())
 	}
 	return found
-}
-
-// Provider is the name of the provider.
-func (d *Daemon) Provider() string { return d.decider.Name }
-
-// TypeOf is the type of device that q is understood to ask for.
-func (d *Daemon) TypeOf(q posture.Query) posture.DeviceType { return d.decider.TypeOf(q) }
-
-// Decide makes the decision that the webhook would make about a device.
-func (d *Daemon) Decide(ctx context.Context, q posture.Query) (posture.Decision, error) {
-	ctx, cancel := context.WithTimeout(ctx, webhook.Budget)
-	defer cancel()
-	return d.decider.Decide(ctx, q) //nolint:wrapcheck // the error says what it is about
 }
 
 // Logger makes the daemon's logger as the configuration asks for it.

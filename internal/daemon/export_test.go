@@ -1,6 +1,13 @@
 package daemon
 
-import "time"
+import (
+	"time"
+
+	"step-posture-connector/internal/config"
+)
 
 // SetClock replaces the clock.
 func (d *Daemon) SetClock(now func() time.Time) { d.now = now }
+
+// Vocabulary is what the connector knows of names.
+func Vocabulary() config.Vocabulary { return vocabulary() }

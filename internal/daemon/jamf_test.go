@@ -32,7 +32,7 @@ func TestJamfConfiguration(t *testing.T) {
 			"JAMF_CLIENT_SECRET: given together with JAMF_CLIENT_SECRET_FILE; accepted: one of the two",
 		}},
 		"secret's file not there": {map[string]string{"JAMF_CLIENT_SECRET": "", "JAMF_CLIENT_SECRET_FILE": "DIR/none"}, []string{
-			"JAMF_CLIENT_SECRET_FILE: cannot open the file: no such file or directory; accepted: the path of a file with the secret",
+			"JAMF_CLIENT_SECRET_FILE: cannot open DIR/none: no such file or directory; accepted: the path of a file with the secret",
 		}},
 		"one mistake in a shared variable": {map[string]string{"TIMEOUT": "0"}, []string{
 			`TIMEOUT: "0" is not accepted; accepted: a whole number from 1 to 300`,

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
 )
 
@@ -91,7 +92,7 @@ func (in installation) environ(changes map[string]string) map[string]string {
 // refused loads a configuration that must not start, and returns what an operator reads.
 func (in installation) refused(t *testing.T, changes map[string]string) []string {
 	t.Helper()
-	d, err := daemon.Load(in.environ(changes))
+	d, err := daemon.Load(config.Environment{Variables: in.environ(changes)})
 	if err == nil {
 		t.Fatalf("Load accepted %q (warnings: %q)", changes, d.Warnings)
 	}
@@ -106,7 +107,7 @@ func (in installation) refused(t *testing.T, changes map[string]string) []string
 
 func (in installation) loaded(t *testing.T, changes map[string]string) *daemon.Daemon {
 	t.Helper()
-	d, err := daemon.Load(in.environ(changes))
+	d, err := daemon.Load(config.Environment{Variables: in.environ(changes)})
 	if err != nil {
 		t.Fatalf("Load of %q: %v", changes, err)
 	}
@@ -179,10 +180,10 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
 		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
 		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
-		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that is there and that the user may read as whom the program runs"}},
+		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts"}},
 		{"inventory missing, of unknown type", map[string]string{"FILE_PATH": "DIR/none.csv", "FILE_TYPE": "xml"}, []string{
 			`FILE_TYPE: "xml" is not accepted; accepted: csv or json`,
-			"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that is there and that the user may read as whom the program runs",
+			"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts",
 		}},
 		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},
 		{

@@ -56,7 +56,7 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	if d.config.AuditLogPath != "" {
 		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
 		if err != nil {
-			return fmt.Errorf("configuration:\n%w", auditProblem(err))
+			return fmt.Errorf("configuration:\n%w", auditProblem(d.config.AuditLogPath, err))
 		}
 		defer trail.Close() //nolint:errcheck // each line was written, or its loss was told
 		s.trail = trail
@@ -208,7 +208,7 @@ func (s *service) announce(facts []string, address net.Addr, questions net.Liste
 	for _, fact := range facts {
 		s.log.Info(fact)
 	}
-	if timeout := s.config.Timeout.Seconds(); timeout >= webhook.Budget {
+	if timeout := s.config.Timeout.Seconds(); s.timeoutWanted && timeout >= webhook.Budget {
 		s.log.Infof("TIMEOUT is %s, but every request is answered within %s, because step-ca waits no longer than 10s", timeout, webhook.Budget)
 	}
 	if questions != nil {

@@ -2,6 +2,7 @@
 package provider
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -48,7 +49,8 @@ func describe[C any](open func(C) (posture.Decider, []string, error)) entry {
 			if len(problems) > 0 {
 				return posture.Decider{}, nil, problems
 			}
-			return open(c)
+			decider, warnings, err := open(c)
+			return decider, append(config.Doubts[C](environ), warnings...), err
 		},
 	}
 }
@@ -76,6 +78,27 @@ func Files(name string, environ map[string]string) []string {
 		return nil
 	}
 	return entry.files(environ)
+}
+
+// MakesRequests reports whether the named provider asks a server.
+func MakesRequests(name string) bool { return slices.Contains(catalogue()[name].variables, "TIMEOUT") }
+
+// Unused warns of variables that are set, but that only providers other than the named one read.
+func Unused(name string, environ map[string]string) []string {
+	chosen, known := catalogue()[name]
+	if !known {
+		return nil
+	}
+	var warnings []string
+	for _, other := range slices.Sorted(maps.Keys(catalogue())) {
+		unread := slices.DeleteFunc(catalogue()[other].variables, func(variable string) bool {
+			return environ[variable] == "" || variable == "TIMEOUT" || slices.Contains(chosen.variables, variable)
+		})
+		if len(unread) > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s: set, but PROVIDER is %s; only the provider %s reads this", strings.Join(unread, ", "), name, other))
+		}
+	}
+	return warnings
 }
 
 // Variables returns the environment variables of all providers.

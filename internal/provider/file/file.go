@@ -66,8 +66,11 @@ func Open(c Config) (posture.Decider, []string, error) {
 // problems are those of the configuration that keep the inventory from being read.
 func problems(err error) (all config.Problems) {
 	accepted := "" // a line about what is in the file says what is wrong there
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		accepted = "a file that is there and that the user may read as whom the program runs"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		accepted = "a file that exists; a relative path begins in the folder in which the program starts"
+	case errors.Is(err, fs.ErrPermission):
+		accepted = "a file that the user who runs the program may read"
 	}
 	for line := range strings.Lines(err.Error()) {
 		all = append(all, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/joho/godotenv"
+)
+
+// acceptedLine says what a line of an env file may be.
+const acceptedLine = "NAME=value, one a line, values with # or $ or blanks at their ends in single quotes"
+
+// envFile is an env file that was read.
+type envFile struct {
+	path       string
+	statements []statement
+	warnings   []string
+}
+
+// variables are what the file sets; of one that it sets twice, the last value.
+func (f *envFile) variables() map[string]string {
+	all := map[string]string{}
+	for _, s := range f.statements {
+		all[s.name] = s.value
+	}
+	return all
+}
+
+// statement is one assignment.
+type statement struct {
+	name, value string
+	line, end   int      // the lines, from 1, on which it begins and ends
+	uses        []string // the variables of the file that its value refers to
+}
+
+// fault is what is wrong at one line of an env file. It never holds a value, which may be a secret.
+type fault struct {
+	line           int
+	name           string // may be empty
+	text, accepted string
+}
+
+func (f fault) in(path string) error {
+	where := fmt.Sprintf("env file %s: line %d", path, f.line)
+	if aName(f.name) {
+		where += ": " + f.name
+	}
+	return fmt.Errorf("%s %s; accepted: %s", where, f.text, f.accepted)
+}
+
+// aName reports whether text is surely the name of a variable: a broken line makes a secret look like one.
+func aName(text string) bool {
+	return regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,39}$`).MatchString(text)
+}
+
+// readEnvFile reads an env file. Its error has one line for each thing that is wrong.
+//
+// godotenv reads the file, as it and its relatives do everywhere. But it also reads what was probably not
+// meant, without a word: a reference to what is not set becomes nothing, and a value ends before what
+// looks like a comment. A required group would become none, or another one. So the file is scanned first,
+// by rules that have one meaning only, and is refused where the two readings differ.
+func readEnvFile(path string) (*envFile, error) {
+	text, err := readSmall(path)
+	switch {
+	case errors.Is(err, errLarge):
+		return nil, fmt.Errorf("env file %s %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("env file: %w", err)
+	}
+	return parseEnvFile(path, text)
+}
+
+func parseEnvFile(path string, text []byte) (*envFile, error) {
+	if err := notText(text); err != nil {
+		return nil, fmt.Errorf("env file %s: %w", path, err)
+	}
+	lines := splitLines(text)
+	statements, faults := scan(lines)
+	if len(faults) == 0 {
+		faults = differences(lines, statements)
+	}
+	again, warnings := repeated(path, statements)
+	faults = append(faults, again...)
+	slices.SortStableFunc(faults, func(a, b fault) int { return a.line - b.line })
+	var errs []error
+	for _, f := range faults {
+		errs = append(errs, f.in(path))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return &envFile{path, statements, warnings}, nil
+}
+
+// byteOrderMark is what some editors write before a text.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// notText says why a file is no text that can be read.
+func notText(text []byte) error {
+	switch {
+	case bytes.IndexByte(text, 0) >= 0, bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return errors.New("it is not UTF-8, but probably UTF-16; save it as UTF-8")
+	case !utf8.Valid(text):
+		return errors.New("it is not UTF-8; save it as UTF-8")
+	}
+	return nil
+}
+
+// splitLines drops a byte-order mark and the line ends, LF or CRLF.
+func splitLines(text []byte) []string {
+	plain := strings.TrimPrefix(string(text), byteOrderMark)
+	return strings.Split(strings.ReplaceAll(plain, "\r\n", "\n"), "\n")
+}
+
+// differences compares with godotenv, and names the first statement that it reads otherwise.
+func differences(lines []string, statements []statement) []fault {
+	if agrees(lines, statements) {
+		return nil
+	}
+	for n, s := range statements {
+		if !agrees(lines[:s.end], statements[:n+1]) {
+			return []fault{{s.line, s.name, "can be read in two ways", "the value in single quotes, with no single quotation mark in it and no backslash at its end"}}
+		}
+	}
+	return []fault{{1, "", "cannot be read", acceptedLine}}
+}
+
+func agrees(lines []string, statements []statement) bool {
+	theirs, err := godotenv.Unmarshal(strings.Join(lines, "\n"))
+	ours := envFile{statements: statements}
+	return err == nil && maps.Equal(ours.variables(), theirs)
+}
+
+// repeated judges variables that are set twice. Where the first is empty, as in a copied .env.example, or
+// says the same, nothing is lost.
+func repeated(path string, statements []statement) (faults []fault, warnings []string) {
+	first := map[string]statement{}
+	for _, s := range statements {
+		before, again := first[s.name]
+		first[s.name] = s
+		switch {
+		case !again:
+		case before.value != "" && before.value != s.value:
+			faults = append(faults, fault{s.line, s.name, fmt.Sprintf("is set on line %d already, to something else", before.line), "one line for each variable"})
+		case aName(s.name):
+			warnings = append(warnings, fmt.Sprintf("env file %s: %s is set on line %d and on line %d; line %d applies", path, s.name, before.line, s.line, s.line))
+		}
+	}
+	return faults, warnings
+}

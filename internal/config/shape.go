@@ -1,0 +1,94 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// shape says what a value has around it, or in it, that cannot be meant, and which nobody sees: without
+// it the value would be refused for a reason that is not the true one, or match nothing. It is about
+// values that a tool hands over as they stand, with the line end of `echo` or the quotation marks of a file.
+// Lists are judged by their entries, around which blanks and line ends are ignored.
+func shape(value string, of reflect.Type) string {
+	list := of == reflect.TypeFor[UUIDs]() || of == reflect.TypeFor[Secrets]() || of == reflect.TypeFor[Words]()
+	bare := strings.TrimRight(value, "\r\n")
+	switch {
+	case value == "":
+		return ""
+	case strings.HasPrefix(value, byteOrderMark):
+		return "the value begins with a byte-order mark, which is invisible; remove it"
+	case isQuoted(bare):
+		return "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && hasComment(value):
+		return commentBehind
+	case list:
+		return ""
+	case of == reflect.TypeFor[Path]() && isContents(bare):
+		return "" // the type says so
+	case bare != value:
+		return "the value ends with a line break, which echo adds; printf does not"
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return "the value has a line break or another control character in it"
+	case !utf8.ValidString(value):
+		return "the value is not UTF-8"
+	case strings.TrimSpace(value) == "":
+		return "the value has nothing but blanks"
+	case of != reflect.TypeFor[string]() && strings.TrimSpace(value) != value:
+		return blankAtEnd
+	default:
+		return ""
+	}
+}
+
+const (
+	blankAtEnd    = "the value begins or ends with a blank"
+	commentBehind = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+)
+
+func hasComment(value string) bool { return strings.Contains(value+" ", " # ") }
+
+// isQuoted reports whether quotation marks, also those of word processors, stand at both ends.
+func isQuoted(value string) bool {
+	first, size := utf8.DecodeRuneInString(value)
+	last, _ := utf8.DecodeLastRuneInString(value)
+	closing := map[rune]string{'"': `"`, '\'': `'`, '“': "”“", '„': "“”", '‘': "’‘", '‚': "‘’", '«': "»", '»': "«"}
+	return len(value) > size && strings.ContainsRune(closing[first], last)
+}
+
+// Doubts warns of values that can be meant, but hardly are. Names are compared byte for byte, so the group
+// in the inventory would have to have the same.
+func Doubts[T any](environ map[string]string) []string {
+	reference := regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
+	var warnings []string
+	for _, f := range fieldsOf[T]() {
+		value, odd := environ[f.variable], ""
+		hidden := strings.IndexFunc(value, isHidden)
+		switch {
+		case f.typ != reflect.TypeFor[string]():
+		case strings.TrimSpace(value) != value:
+			odd = "begins or ends with a blank"
+		case hidden >= 0:
+			r, _ := utf8.DecodeRuneInString(value[hidden:])
+			odd = fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r)
+		case hasComment(value):
+			odd = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+		case reference.MatchString(value):
+			odd = "has a reference to another variable, which nothing has replaced"
+		}
+		if odd != "" {
+			warnings = append(warnings, fmt.Sprintf("%s: the value %s; remove that, unless it is meant", f.variable, odd))
+		}
+	}
+	return warnings
+}
+
+// isHidden reports whether a rune is not seen, or looks like a blank and is none. What joins the parts of
+// an emoji is well.
+func isHidden(r rune) bool {
+	const zeroWidthJoiner = '\u200d'
+	return unicode.Is(unicode.Cf, r) && r != zeroWidthJoiner || unicode.Is(unicode.Zs, r) && r != ' '
+}

@@ -1,0 +1,180 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Vocabulary is which variables there are, and what is written in their place by mistake.
+type Vocabulary struct {
+	// Known are the variables of the connector.
+	Known []string
+	// Meant has, for names that are none of them, what was probably meant.
+	Meant map[string]string
+}
+
+// Warnings returns what is accepted but probably not meant: about the env file, about variables that are
+// unknown, and about secrets that others can read.
+func (e Environment) Warnings(v Vocabulary) []string {
+	return slices.Concat(e.fileWarnings(v), e.unknown(v), e.readable(v))
+}
+
+func (e Environment) fileWarnings(v Vocabulary) []string {
+	if e.file == nil {
+		return nil
+	}
+	warnings := slices.Clone(e.file.warnings)
+	for _, name := range v.Known {
+		if value := e.file.variables()[name]; value != "" && e.process[name] != "" && e.process[name] != value {
+			warnings = append(warnings, fmt.Sprintf("env file %s: line %d: %s is set in the environment too, to something else; the environment wins", e.file.path, e.line(name), name))
+		}
+	}
+	return warnings
+}
+
+// unknown warns of every variable of the env file that is not known, and of those in the environment that
+// are nearly one of ours. Only what is surely a name is quoted.
+func (e Environment) unknown(v Vocabulary) []string {
+	names := slices.SortedFunc(maps.Keys(e.Variables), func(a, b string) int {
+		return cmp.Or(cmp.Compare(e.line(a), e.line(b)), cmp.Compare(a, b))
+	})
+	var warnings []string
+	for _, name := range names {
+		if slices.Contains(v.Known, name) {
+			continue
+		}
+		line := e.line(name)
+		if line > 0 && e.file.refersTo(name) {
+			continue
+		}
+		if warning := v.judge(name, e.Variables[name], line > 0); warning != "" {
+			if line > 0 {
+				warning = fmt.Sprintf("env file %s: line %d: %s", e.file.path, line, warning)
+			}
+			warnings = append(warnings, warning)
+		}
+	}
+	return warnings
+}
+
+// refersTo reports whether a value of the file refers to a variable.
+func (f *envFile) refersTo(name string) bool {
+	return slices.ContainsFunc(f.statements, func(s statement) bool { return slices.Contains(s.uses, name) })
+}
+
+// judge says what is wrong with a name that is not known; nothing where it is none of our business.
+func (v Vocabulary) judge(name, value string, inFile bool) string {
+	const isNone = " is not a variable of the connector and is ignored"
+	prefix := regexp.MustCompile(`^(WEBHOOK|JAMF|FILE|MTLS|AUDIT)_`).FindString(name)
+	shown := "the name of a variable"
+	switch {
+	case inFile && !aName(name):
+		shown = "the name"
+	case aName(name):
+		shown = name
+	case prefix != "":
+		shown = "a variable that begins with " + prefix
+	}
+	switch suggestion := v.suggest(name, inFile || prefix != ""); {
+	case inFile && readByOthers(name):
+		return strings.ToUpper(name) + " has no effect in an env file, because the program reads it from its environment; set it there"
+	case !inFile && serviceLink(name, value):
+		return ""
+	case suggestion == strings.ToUpper(name):
+		return shown + " is not in capital letters and is ignored; write " + suggestion
+	case suggestion != "":
+		return shown + isNone + "; did you mean " + suggestion + "?"
+	case inFile, prefix != "":
+		return shown + isNone
+	default:
+		return ""
+	}
+}
+
+// readByOthers reports whether Go, a library or the program itself reads a variable, but from the environment only.
+func readByOthers(name string) bool {
+	return slices.Contains([]string{
+		"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GODEBUG", "GOGC", "GOMEMLIMIT",
+		"GOMAXPROCS", "GOTRACEBACK", "TZ", "ZONEINFO", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", envFileVariable,
+	}, strings.ToUpper(name))
+}
+
+// serviceLink reports whether Kubernetes, or Docker with --link, has set a variable, for a service that
+// happens to be called as our variables begin.
+func serviceLink(name, value string) bool {
+	return regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`).MatchString(name) ||
+		strings.HasSuffix(name, "_PORT") && regexp.MustCompile(`^(tcp|udp|sctp)://`).MatchString(value)
+}
+
+// suggest returns what was probably meant. The names in an env file, and those with a prefix of ours, are
+// meant for us. Those of the environment mostly are not, so there a name must be very near.
+func (v Vocabulary) suggest(name string, forUs bool) string {
+	upper := strings.ToUpper(name)
+	switch meant, has := v.Meant[upper]; {
+	case slices.Contains(v.Known, upper) && (forUs || strings.Contains(name, "_")):
+		return upper // in another case
+	case has && (forUs || strings.Contains(name, "_")):
+		return meant
+	case forUs:
+		return cmp.Or(v.nearest(upper, func(string) int { return 1 + len(upper)/5 }), v.part(upper))
+	default:
+		return v.nearest(name, leeway)
+	}
+}
+
+// leeway is by how many edits a name of the environment may differ from one of ours: none for a short
+// one, else PORT would be suggested for SORT.
+func leeway(known string) int {
+	const short, long = 7, 12
+	switch {
+	case len(known) < short:
+		return 0
+	case len(known) < long:
+		return 1
+	default:
+		return 2
+	}
+}
+
+// nearest returns the known name with the fewest edits, where they are not too many.
+func (v Vocabulary) nearest(name string, most func(known string) int) string {
+	best, fewest := "", len(name)
+	for _, known := range v.Known {
+		if edits := distance(name, known); edits <= most(known) && edits < fewest {
+			best, fewest = known, edits
+		}
+	}
+	return best
+}
+
+// distance counts the edits between two names; letters that only changed places are one.
+func distance(a, b string) int {
+	edits := levenshtein.ComputeDistance(a, b)
+	if edits == 2 && slices.Equal(slices.Sorted(slices.Values([]byte(a))), slices.Sorted(slices.Values([]byte(b)))) {
+		return 1
+	}
+	return edits
+}
+
+// part returns the shortest known name that the given one is a part of, or the longest that is a part of it.
+func (v Vocabulary) part(name string) string {
+	const least = 4 // letters; fewer are a part of anything
+	best := ""
+	for _, known := range v.Known {
+		if len(name) >= least && strings.Contains(known, name) && (best == "" || len(known) < len(best)) {
+			best = known
+		}
+	}
+	for _, known := range v.Known {
+		if len(known) > least && strings.Contains(name, known) && (best == "" || len(known) > len(best)) {
+			best = known
+		}
+	}
+	return best
+}

@@ -1,0 +1,59 @@
+package daemon
+
+import (
+	"context"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/webhook"
+)
+
+// Inventory is a provider with the policy that its configuration asks for: all that a decision needs.
+type Inventory struct {
+	// Warnings are what is accepted but probably not meant.
+	Warnings []string
+
+	decider posture.Decider
+}
+
+// LoadProvider loads and validates PROVIDER and the variables of that provider, and opens it. What only
+// the listener needs is not read: an administrator can ask the inventory on a machine that has neither
+// the certificate nor the secrets of the webhooks. Its error has one line for each thing that is wrong.
+func LoadProvider(environ config.Environment) (*Inventory, error) {
+	decider, problems, warnings := openProvider(environ)
+	unknown := environ.Warnings(vocabulary())
+	if len(problems) > 0 {
+		return nil, refuse(problems, unknown, environ)
+	}
+	return &Inventory{Warnings: append(unknown, warnings...), decider: decider}, nil
+}
+
+// openProvider opens the provider that PROVIDER names, and judges what it needs of the environment.
+func openProvider(environ config.Environment) (posture.Decider, config.Problems, []string) {
+	var choice struct {
+		Name string `env:"PROVIDER"`
+	}
+	if problems := config.Parse(environ.Variables, &choice); len(problems) > 0 {
+		return posture.Decider{}, problems, nil
+	}
+	decider, warnings, err := provider.Open(choice.Name, environ.Variables)
+	problems := describe(err)
+	if provider.MakesRequests(choice.Name) {
+		problems = append(problems, environ.Network()...)
+	}
+	return decider, problems, append(provider.Unused(choice.Name, environ.Variables), warnings...)
+}
+
+// Provider is the name of the provider.
+func (i *Inventory) Provider() string { return i.decider.Name }
+
+// TypeOf is the type of device that q is understood to ask for.
+func (i *Inventory) TypeOf(q posture.Query) posture.DeviceType { return i.decider.TypeOf(q) }
+
+// Decide makes the decision that the webhook would make about a device.
+func (i *Inventory) Decide(ctx context.Context, q posture.Query) (posture.Decision, error) {
+	ctx, cancel := context.WithTimeout(ctx, webhook.Budget)
+	defer cancel()
+	return i.decider.Decide(ctx, q) //nolint:wrapcheck // the error says what it is about
+}

@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"strings"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/provider"
+)
+
+// variables are all variables of the connector.
+func variables() []string { return append(config.Names[config.Config](), provider.Variables()...) }
+
+// vocabulary has, besides the variables, the names that other programs have for the same things. No edit
+// distance leads from these to ours.
+func vocabulary() config.Vocabulary {
+	meant := map[string]string{}
+	for _, row := range [][2]string{
+		{"LOGGING_LEVEL", "LOG_LEVEL LOGLEVEL VERBOSE DEBUG"},
+		{"LOG_FORMAT", "LOGGING_FORMAT LOG_TYPE"},
+		{"JAMF_BASE_URL", "JAMF_URL JAMF_PRO_URL JAMF_HOST JAMF_SERVER JAMF_SERVER_URL JAMF_API_URL JAMF_INSTANCE JSS_URL"},
+		{"JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, of an API client", "JAMF_USERNAME JAMF_USER JAMF_PASSWORD JAMF_PASS JAMF_API_USER JAMF_API_PASSWORD JAMF_TOKEN JAMF_API_TOKEN JAMF_API_CLIENT"},
+		{"JAMF_CLIENT_ID", "JAMF_API_CLIENT_ID"},
+		{"JAMF_CLIENT_SECRET", "JAMF_API_CLIENT_SECRET JAMF_SECRET"},
+		{"JAMF_COMPUTER_GROUP or JAMF_DEVICE_GROUP", "JAMF_GROUP JAMF_REQUIRED_GROUP"},
+		{"JAMF_COMPUTER_GROUP", "JAMF_MAC_GROUP"},
+		{"JAMF_DEVICE_GROUP", "JAMF_MOBILE_DEVICE_GROUP JAMF_MOBILE_GROUP"},
+		{"JAMF_COMPUTER_ENRICH or JAMF_DEVICE_ENRICH", "JAMF_ENRICH"},
+		{"TIMEOUT", "JAMF_TIMEOUT REQUEST_TIMEOUT HTTP_TIMEOUT"},
+		{"ENABLE_MTLS", "MTLS_ENABLED MTLS_ENABLE MTLS ENABLE_MUTUAL_TLS"},
+		{"TLS_CA_PATH", "TLS_CA TLS_CA_FILE MTLS_CA MTLS_CA_PATH CLIENT_CA"},
+		{"MTLS_ALLOWED_NAMES", "MTLS_NAMES ALLOWED_NAMES"},
+		{"TLS_CERT_PATH", "TLS_CERT TLS_CRT TLS_CERT_FILE TLS_CERTIFICATE SSL_CERT"},
+		{"TLS_KEY_PATH", "TLS_KEY TLS_KEY_FILE TLS_PRIVATE_KEY SSL_KEY"},
+		{"HEALTH_ADDRESS", "HEALTH_ADDR HEALTH_PORT METRICS_ADDRESS METRICS_ADDR"},
+		{"BIND_ADDRESS", "BIND_ADDR BIND LISTEN_ADDRESS LISTEN_ADDR HOST"},
+		{"PORT", "LISTEN_PORT WEBHOOK_PORT BIND_PORT"},
+		{"AUDIT_LOG_PATH", "AUDIT_LOG AUDIT_LOG_FILE AUDIT_PATH AUDIT_FILE"},
+		{"FILE_PATH", "INVENTORY INVENTORY_PATH INVENTORY_FILE FILE_NAME"},
+		{"FILE_TYPE", "INVENTORY_TYPE INVENTORY_FORMAT FILE_FORMAT"},
+		{"WEBHOOK_IDS", "WEBHOOK_UUID"},
+		{"WEBHOOK_SECRETS", "WEBHOOK_KEY"},
+		{"TIMESTAMP_TOLERANCE", "CLOCK_SKEW"},
+		{"MAX_CONNECTIONS", "MAX_CONNS"},
+	} {
+		for name := range strings.FieldsSeq(row[1]) {
+			meant[name] = row[0]
+		}
+	}
+	return config.Vocabulary{Known: variables(), Meant: meant}
+}
