@@ -18,7 +18,7 @@ const (
 	handshakeTimeout = 3 * time.Second
 	// pingAfter and pingTimeout find a dead HTTP/2 connection: one on which nothing arrived for so long is
 	// sent a PING, and closed when that is not answered. Together they are less than what the first try
-	// of a request has (lookupTime - repetition), so that the second one has a new connection.
+	// of a request has (5.5 s), so that the second one has a new connection.
 	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
 	// probeAfter, probeInterval and probeCount are those of TCP keep-alive, for idle HTTP/1.1 connections.
@@ -28,8 +28,8 @@ const (
 	// idleTimeout is how long an unused connection is kept.
 	idleTimeout = 90 * time.Second
 
-	// repetition is what the first try of a request leaves of the lookup's time, where there is that much
-	// twice: a connection may be dead without a sign of it, and then only a second try on a new one helps.
+	// repetition is what a try of a request leaves of the lookup's time, when it has had as much itself: a
+	// connection may be dead without a sign of it, and then only a second try on a new one helps.
 	repetition = 3 * time.Second
 	// retryPause is left between a request that failed and its repetition.
 	retryPause = 100 * time.Millisecond
