@@ -32,12 +32,12 @@ func TestSilentProxy(t *testing.T) {
 	})
 	provider := opened(t, configOf(server, "pro"))
 	provider.UseProxy(&url.URL{Scheme: "http", Host: address})
-	for range 2 {
+	for range 8 { // each of which asks for a token once
 		var together sync.WaitGroup
 		for i := range crowd {
 			q := query(t, numbered(i), posture.Computer)
 			together.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 				defer cancel()
 				if device, err := provider.Lookup(ctx, q); err == nil {
 					t.Errorf("Lookup = %+v through a proxy that is silent", device)
