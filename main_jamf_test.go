@@ -87,7 +87,8 @@ func TestJamfMistakes(t *testing.T) {
 		"plain HTTP":        {[]string{"JAMF_BASE_URL", "https" + strings.TrimPrefix(plain.URL, "http")}, "check", 1, "it answers in plain HTTP where TLS is expected; check the port"},
 		"private CA":        {[]string{"SSL_CERT_FILE", p.serverCert}, "check", 1, "is not trusted: it is of a CA that is not known here; SSL_CERT_FILE can name the CA of a private server"},
 		"proxy wants a password": {
-			[]string{"JAMF_BASE_URL", "https://jamf.example", "HTTPS_PROXY", "http://user:hidden-secret@" + proxyAddress}, "check", 1,
+			[]string{"JAMF_BASE_URL", "https://jamf.example", "HTTPS_PROXY", "http://user:hidden-secret@" + proxyAddress},
+			"check", 1,
 			"jamf.example cannot be reached: the proxy " + proxyAddress + " answered 407 to CONNECT: it wants a user name and password, which HTTPS_PROXY can hold",
 		},
 	} {

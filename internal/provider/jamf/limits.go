@@ -42,6 +42,8 @@ const (
 	// departmentTimeout bounds the request for the name of a department, the wait for its turn included:
 	// the name is not worth a refusal.
 	departmentTimeout = 2 * time.Second
+	// versionTimeout bounds the request for the server's version: it is a hint only.
+	versionTimeout = 2 * time.Second
 	// privilegeMemory is how long a refusal for want of a privilege (403) is believed: a token has the
 	// privileges that the API client had when it was issued, so one this old is replaced.
 	privilegeMemory = time.Minute
