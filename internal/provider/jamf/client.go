@@ -25,7 +25,7 @@ type client struct {
 // It repeats once what may succeed the second time, and once more what failed for an old token.
 func (c *client) get(ctx context.Context, endpoint, path string, query url.Values) ([]byte, error) {
 	var body []byte
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, func(ctx context.Context) error {
 		var err error
 		body, err = c.getWithToken(ctx, endpoint, path, query)
 		return err

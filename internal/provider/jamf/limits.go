@@ -18,7 +18,7 @@ const (
 	handshakeTimeout = 3 * time.Second
 	// pingAfter and pingTimeout find a dead HTTP/2 connection: one on which nothing arrived for so long is
 	// sent a PING, and closed when that is not answered. Together they are less than what the first try
-	// of a request has (lookupTime - repetition), so that the second one has a new connection.
+	// of a request has (5.5 s), so that the second one has a new connection.
 	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
 	// probeAfter, probeInterval and probeCount are those of TCP keep-alive, for idle HTTP/1.1 connections.
@@ -28,8 +28,8 @@ const (
 	// idleTimeout is how long an unused connection is kept.
 	idleTimeout = 90 * time.Second
 
-	// repetition is what the first try of a request leaves of the lookup's time, where there is that much
-	// twice: a connection may be dead without a sign of it, and then only a second try on a new one helps.
+	// repetition is what a try of a request leaves of the lookup's time, when it has had as much itself: a
+	// connection may be dead without a sign of it, and then only a second try on a new one helps.
 	repetition = 3 * time.Second
 	// retryPause is left between a request that failed and its repetition.
 	retryPause = 100 * time.Millisecond
@@ -42,6 +42,8 @@ const (
 	// departmentTimeout bounds the request for the name of a department, the wait for its turn included:
 	// the name is not worth a refusal.
 	departmentTimeout = 2 * time.Second
+	// versionTimeout bounds the request for the server's version: it is a hint only.
+	versionTimeout = 2 * time.Second
 	// privilegeMemory is how long a refusal for want of a privilege (403) is believed: a token has the
 	// privileges that the API client had when it was issued, so one this old is replaced.
 	privilegeMemory = time.Minute

@@ -12,11 +12,11 @@ import (
 
 // retry does work, and does it once more when that may help and there is time for it. It backs off
 // from a server that asked for it.
-func (c *client) retry(ctx context.Context, work func() error) error {
+func (c *client) retry(ctx context.Context, work func(context.Context) error) error {
 	if err := c.backOff(ctx); err != nil {
 		return err
 	}
-	err := work()
+	err := work(ctx)
 	failed := (*fault)(nil)
 	if !errors.As(err, &failed) || !failed.retriable() || ctx.Err() != nil {
 		return err
@@ -30,7 +30,7 @@ func (c *client) retry(ctx context.Context, work func() error) error {
 	if !sleep(ctx, pause) {
 		return err
 	}
-	return work()
+	return work(context.WithValue(ctx, lastTry{}, true))
 }
 
 // backOff waits until the server wants to be asked again, or fails when that is not in time.

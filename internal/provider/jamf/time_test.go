@@ -62,7 +62,9 @@ func TestDepartmentOfOthers(t *testing.T) {
 	}()
 	await(t, server, func() bool { return server.Hanging() == 1 })
 	leave()
-	<-left
+	if err := <-left; err == nil {
+		t.Error("a lookup whose caller has left was answered")
+	}
 	await(t, server, func() bool { return server.Hanging() == 0 })
 	if device := finds(t, provider, numbered(1), posture.Computer); !strings.Contains(string(device.Data), `"department":"Platform"`) {
 		t.Errorf("the next device has %s, want its department", device.Data)
@@ -98,5 +100,18 @@ func TestDepartmentIsNotRemembered(t *testing.T) {
 	provider.AgeToken(time.Minute)
 	if device := finds(t, provider, numbered(0), posture.Computer); !strings.Contains(string(device.Data), `"department":"Platform"`) {
 		t.Errorf("when the privilege was added, the device has %s, want its department", device.Data)
+	}
+}
+
+// TestVersionCostsNoDecision: the server's version is a hint, without which the newest endpoint is asked.
+func TestVersionCostsNoDecision(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Version: "11.10.0-t1", Devices: computers(1)})
+	provider := opened(t, configOf(server, "pro"))
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang}, jamftest.Version)
+	ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond) // what a lookup for step-ca has
+	defer cancel()
+	if device, err := provider.Lookup(ctx, query(t, numbered(0), posture.Computer)); err != nil || device.Identifier != numbered(0) {
+		t.Errorf("Lookup = %+v, %v, want the device", device, err)
 	}
 }

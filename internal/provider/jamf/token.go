@@ -142,13 +142,14 @@ func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token
 	http := *t.http
 	http.Transport = whole{t.http.Transport}
 	err = t.run(ctx, func(ctx context.Context, at *progress) error {
-		token, err = exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, &http))
+		got, err := exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, &http))
 		if err != nil {
 			return t.tokenError(err, at)
 		}
-		if token.Type() != "Bearer" {
+		if got.Type() != "Bearer" {
 			return errors.New(tokenEndpoint + ": the token is not a bearer token")
 		}
+		token = got
 		return nil
 	})
 	return token, err

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"time"
 
-	"step-posture-connector/internal/provider/flight"
 	"step-posture-connector/internal/provider/upstream"
 )
 
@@ -82,20 +81,14 @@ func (c *connection) run(ctx context.Context, request func(context.Context, *pro
 		return fmt.Errorf("%d requests to %s are under way, and none has ended in time: %w", maxRequests, c.base.Host, context.Cause(ctx))
 	}
 	defer func() { <-c.places }()
-	ctx, cancel := context.WithTimeout(ctx, c.limit(ctx))
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	at := &progress{}
-	return request(at.follow(ctx), at)
-}
-
-// limit is how long a request may take that begins now.
-func (c *connection) limit(ctx context.Context) time.Duration {
-	if deadline, ok := flight.Deadline(ctx); ok {
-		if left := time.Until(deadline); left >= 2*repetition {
-			return min(c.timeout, left-repetition)
-		}
+	if ctx.Value(lastTry{}) == nil {
+		timer := at.giveUpInTime(ctx, limited, cancel)
+		defer timer.Stop()
 	}
-	return c.timeout
+	return request(at.follow(limited), at)
 }
 
 // failed explains why a request got no answer. It also closes what may be dead: connections that nobody

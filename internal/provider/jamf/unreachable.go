@@ -9,12 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -29,21 +27,6 @@ type unreachable struct {
 func (u *unreachable) Error() string { return u.text }
 
 func (u *unreachable) Unwrap() error { return u.cause }
-
-// progress is how far a request has come. Some errors of net/http do not say it, io.EOF for one.
-type progress struct{ handshake, connected, certificateWanted atomic.Bool }
-
-type progressKey struct{}
-
-// follow returns a context with which net/http and crypto/tls report the progress of a request.
-func (p *progress) follow(ctx context.Context) context.Context {
-	ctx = context.WithValue(ctx, progressKey{}, p)
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeStart: func() { p.handshake.Store(true) },
-		TLSHandshakeDone:  func(_ tls.ConnectionState, err error) { p.handshake.Store(err != nil) },
-		GotConn:           func(httptrace.GotConnInfo) { p.connected.Store(true) },
-	})
-}
 
 // noCertificate is tls.Config.GetClientCertificate: the connector has none. A server that insists on one
 // may say no more than that the handshake has failed.
@@ -69,6 +52,9 @@ func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, response *ht
 
 // explain says why a request got no answer, and who is at fault: the server, or the proxy before it.
 func (c *connection) explain(err error, at *progress) error {
+	if at.givenUp.Load() {
+		err = context.DeadlineExceeded // net/http says that the request was canceled
+	}
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}

@@ -211,6 +211,8 @@ func TestAuthentication(t *testing.T) {
 	client := c.server.Client()
 	client.Privileges = []string{jamftest.ReadMobileDevices}
 	c.server.SetClients(client)
+	want("a token from before the privilege was taken away", computers, 200)
+	c.login(t)
 	want("no privilege", computers, 403)
 	want("no privilege", classic, 403)
 	want("privilege", "/api/v2/mobile-devices/detail", 200)
