@@ -32,6 +32,8 @@ type Set struct {
 	since  time.Time   // since when they are as seen
 	forced bool        // load whether they changed or not
 
+	content string // a hash of what was loaded last, when compareContent took one
+
 	refused string    // why the last load failed; empty when it did not
 	tried   time.Time // when that was
 }
@@ -136,6 +138,11 @@ func (l *Loop) look() (inMotion bool) {
 
 // reload loads a set. What was changed while it was read is not taken, but read again.
 func (l *Loop) reload(s *Set) (inMotion bool) {
+	sum, same := s.compareContent()
+	if same && !s.forced {
+		s.loaded = s.seen
+		return false
+	}
 	into, err := s.try()
 	if f := take(s.paths); !f.equal(s.seen) {
 		s.seen, s.since = f, time.Now()
@@ -143,6 +150,9 @@ func (l *Loop) reload(s *Set) (inMotion bool) {
 	}
 	if into != nil {
 		into()
+	}
+	if sum != "" || !s.seen.equal(s.loaded) {
+		s.content = sum
 	}
 	news := err == nil || s.forced || !s.seen.equal(s.loaded) || err.Error() != s.refused
 	s.loaded, s.forced, s.refused = s.seen, false, ""
