@@ -67,7 +67,7 @@ func Open(c Config) (posture.Decider, []string, error) {
 func problems(err error) (all config.Problems) {
 	accepted := "" // a line about what is in the file says what is wrong there
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		accepted = "a file that is there and that the user may read as whom the program runs"
+		accepted = "a file that exists and that the user of the program may read; a relative path begins in the folder in which the program starts"
 	}
 	for line := range strings.Lines(err.Error()) {
 		all = append(all, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})
@@ -107,7 +107,12 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	if p.current.Load() != nil {
 		in.batches = 1 // there are requests that can use the other processor
 	}
-	if err := read(withoutMark(file), in); err != nil {
+	text := withoutMark(file)
+	err = sniff(text, p.config.Type)
+	if err == nil {
+		err = read(text, in)
+	}
+	if err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}
 	in.devices.fit()
@@ -152,7 +157,12 @@ func release(size int) {
 }
 
 func (c *content) describe(path string) string {
-	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
+	found := fmt.Sprintf("%d devices in %s", c.devices.len(), path)
+	if len(c.devices.names) > 0 {
+		// As templates must write them: that department is not Department shows here, or in no certificate.
+		found += ", with the columns " + listed(c.devices.names)
+	}
+	return found
 }
 
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
@@ -185,40 +195,4 @@ func withoutMark(r io.Reader) *bufio.Reader {
 		_, _ = buffered.Discard(len(mark))
 	}
 	return buffered
-}
-
-// syntaxError is a fault at a place of the file that has no name of its own.
-type syntaxError struct {
-	offset int64
-	err    error
-}
-
-func (e *syntaxError) Error() string { return e.err.Error() }
-
-func (e *syntaxError) Unwrap() error { return e.err }
-
-// locate adds the line to a fault that has only an offset, by reading the file up to it once more,
-// and drops the path, which is told anyway.
-func locate(err error, file io.ReadSeeker) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
-	}
-	unplaced := (*syntaxError)(nil)
-	if !errors.As(err, &unplaced) {
-		return err
-	}
-	if _, errSeek := file.Seek(0, io.SeekStart); errSeek != nil {
-		return err
-	}
-	line := 1
-	before := bufio.NewReader(io.LimitReader(withoutMark(file), unplaced.offset))
-	for {
-		b, errRead := before.ReadByte()
-		if errRead != nil {
-			return fmt.Errorf("line %d: %w", line, err)
-		}
-		if b == '\n' {
-			line++
-		}
-	}
 }
