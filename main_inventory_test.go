@@ -29,7 +29,7 @@ func TestInventoryMistakes(t *testing.T) {
 		"Identifier second":         {"csv", "Name,Identifier\nx,C02\n", 1, `line 1: .+; make column 2, "Identifier", the first`},
 		"blanks after commas":       {"csv", "Identifier, email, department\nC02HARNESS01, ada@example.com, Design\n", 0, `warning: .*line 1: blanks around column names are left out: "email", "department"`},
 		"blanks before values":      {"csv", "Identifier, email, department\nC02HARNESS01, ada@example.com, Design\n", 0, `warning: .*line 2: a value begins with a blank`},
-		"another column name":       {"csv", "Identifier,Department,e-mail\nC02,x,y\n", 0, `provider file: 1 devices in \S+, with the columns Department, "e-mail"`},
+		"another column name":       {"csv", "Identifier,Department,e-mail\nC02,x,y\n", 0, `provider file: 1 devices? in \S+, with the columns Department, "e-mail"`},
 		"comma at the end":          {"json", "{\"devices\":[\n  {\"identifier\":\"C02\"},\n]}", 1, `line 2, column 23: not valid JSON: a comma with nothing behind it; remove it`},
 		"numbers of a spreadsheet":  {"csv", "Identifier\n1.23E+11\nC02\n", 0, `warning: .*line 2 \("1\.23E\+11"\): a spreadsheet has changed the identifier`},
 		"formulas of a spreadsheet": {"csv", "Identifier,email\n\"=\"\"C02HARNESS01\"\"\",ada@example.com\n", 0, `warning: .*line 2 \("=\\"C02HARNESS01\\""\): a spreadsheet has changed the identifier`},

@@ -53,7 +53,7 @@ func TestRotation(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*guideTimeout)
 	defer cancel()
-	ports, guide := startGuide(ctx, t, programs, dir)
+	port, guide := startGuide(ctx, t, programs, dir)
 	await := func(text string) {
 		t.Helper()
 		err := guide.Await(ctx, func(context.Context) error {
@@ -74,8 +74,8 @@ func TestRotation(t *testing.T) {
 	t.Cleanup(client.CloseIdleConnections)
 	r := &rotation{
 		lab:       lab{client: client, maker: maker},
-		directory: "https://localhost:" + strconv.Itoa(ports.ca) + "/acme/devices/directory",
-		connector: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.connector)),
+		directory: "https://localhost:" + strconv.Itoa(port) + "/acme/devices/directory",
+		connector: net.JoinHostPort("127.0.0.1", setting(t, dir, "PORT")),
 		done:      make(chan struct{}),
 	}
 	r.start(ctx)
@@ -107,14 +107,23 @@ func checkRotated(t *testing.T, dir string) {
 	if len(called) != 2 {
 		t.Errorf("the connector answered %d webhooks, want 2", len(called))
 	}
+	if ids := setting(t, dir, "WEBHOOK_IDS"); ids != last {
+		t.Errorf("WEBHOOK_IDS is %s in the end, want only %s", ids, last)
+	}
+}
+
+// setting returns a variable of the connector's .env.
+func setting(t *testing.T, dir, name string) string {
+	t.Helper()
 	env, err := os.ReadFile(filepath.Join(dir, ".env"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := regexp.MustCompile(`(?m)^WEBHOOK_IDS=(.*)$`).FindSubmatch(env)
-	if ids == nil || string(ids[1]) != last {
-		t.Errorf("WEBHOOK_IDS is %q in the end, want only %s", ids, last)
+	match := regexp.MustCompile(`(?m)^` + name + `=(.*)$`).FindSubmatch(env)
+	if match == nil {
+		t.Fatalf("the connector's .env has no %s", name)
 	}
+	return string(match[1])
 }
 
 // rotation is the devices that order while a secret is rotated, and what they got.

@@ -53,7 +53,7 @@ func TestSetupGuide(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), guideTimeout)
 	defer cancel()
-	ports, guide := startGuide(ctx, t, programs, dir)
+	port, guide := startGuide(ctx, t, programs, dir)
 	err = guide.Await(ctx, func(context.Context) error {
 		if !strings.Contains(guide.Output(), "READY\n") {
 			return errors.New("the guide has not come to its end")
@@ -63,19 +63,16 @@ func TestSetupGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	playDevices(t, maker, dir, "https://localhost:"+strconv.Itoa(ports.ca))
+	playDevices(t, maker, dir, "https://localhost:"+strconv.Itoa(port))
 	writeFile(t, filepath.Join(dir, "played"), "")
 	if err := guide.Wait(ctx); err != nil {
 		t.Errorf("the guide ended with %v", err)
 	}
 }
 
-// guidePorts are the ports of a run of the guide.
-type guidePorts struct{ ca, connector int }
-
 // startGuide runs setup.sh with the programs on its PATH and ports of its own,
-// which the guide takes from the environment.
-func startGuide(ctx context.Context, t *testing.T, programs toolchain.Toolchain, dir string) (guidePorts, *process.Process) {
+// which the guide takes from the environment. It returns the port of the CA.
+func startGuide(ctx context.Context, t *testing.T, programs toolchain.Toolchain, dir string) (int, *process.Process) {
 	t.Helper()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -112,7 +109,7 @@ func startGuide(ctx context.Context, t *testing.T, programs toolchain.Toolchain,
 			}
 		}
 	})
-	return guidePorts{caPort, connectorPort}, guide
+	return caPort, guide
 }
 
 // playDevices orders as the inventory's device in the guide, and as another.

@@ -67,7 +67,7 @@ func Open(c Config) (posture.Decider, []string, error) {
 func problems(err error) (all config.Problems) {
 	accepted := "" // a line about what is in the file says what is wrong there
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		accepted = "a file that exists and that the user of the program may read; a relative path begins in the folder in which the program starts"
+		accepted = "a file that exists and that the connector's user may read; a relative path begins in the folder in which the program starts"
 	}
 	for line := range strings.Lines(err.Error()) {
 		all = append(all, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})
@@ -123,7 +123,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	}
 	next := &content{in.devices, info.ModTime()}
 	return posture.Loaded{
-		Found:    next.describe(path),
+		Found:    next.describe(path) + next.columns(),
 		Warnings: in.warnings(path),
 		Take: func() {
 			if before := p.current.Swap(next); before != nil {
@@ -157,12 +157,16 @@ func release(size int) {
 }
 
 func (c *content) describe(path string) string {
-	found := fmt.Sprintf("%d devices in %s", c.devices.len(), path)
-	if len(c.devices.names) > 0 {
-		// As templates must write them: that department is not Department shows here, or in no certificate.
-		found += ", with the columns " + listed(c.devices.names)
+	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
+}
+
+// columns says what templates find, as they must write it: that department is not Department shows here, or in no
+// certificate.
+func (c *content) columns() string {
+	if len(c.devices.names) == 0 {
+		return ""
 	}
-	return found
+	return ", with the columns " + listed(c.devices.names)
 }
 
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
@@ -184,7 +188,8 @@ func (p *Provider) Immediate() {}
 
 // Check implements posture.Checker. What could be wrong with the file was found when it was read.
 func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {
-	return p.current.Load().describe(string(p.config.Path)), nil, nil
+	now := p.current.Load()
+	return now.describe(string(p.config.Path)) + now.columns(), nil, nil
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.
