@@ -39,10 +39,14 @@ func sameButInode(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
-// compareContent is for files of which only the inode has changed, as when a backup makes hard links of them each
-// hour: it reads them, and reports whether their content is still that of the last load. For all others, sum is empty.
+// compareContent is for files of which only the inodes have changed, as when a backup makes hard links of them each
+// hour: it hashes them, and reports whether their content is still that of the last load. Where more has changed, the
+// load is not worth a second reading, and there is no sum.
 func (s *Set) compareContent() (sum string, same bool) {
-	if s.seen.equal(s.loaded) || !slices.EqualFunc(s.seen, s.loaded, sameButInode) {
+	switch {
+	case s.seen.equal(s.loaded):
+		return s.content, false
+	case !slices.EqualFunc(s.seen, s.loaded, sameButInode):
 		return "", false
 	}
 	sum = digest(s.paths)

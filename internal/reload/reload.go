@@ -32,10 +32,10 @@ type Set struct {
 	since  time.Time   // since when they are as seen
 	forced bool        // load whether they changed or not
 
-	content string // a hash of what was loaded last, when compareContent took one
-
 	refused string    // why the last load failed; empty when it did not
 	tried   time.Time // when that was
+
+	content string // a hash of what was loaded last, where it was taken
 }
 
 // NewSet makes a set of files and notes how they are now; an empty path is none. Make it before they
@@ -151,11 +151,9 @@ func (l *Loop) reload(s *Set) (inMotion bool) {
 	if into != nil {
 		into()
 	}
-	if sum != "" || !s.seen.equal(s.loaded) {
-		s.content = sum
-	}
 	news := err == nil || s.forced || !s.seen.equal(s.loaded) || err.Error() != s.refused
 	s.loaded, s.forced, s.refused = s.seen, false, ""
+	s.content = sum
 	if err != nil {
 		s.refused, s.tried = err.Error(), time.Now()
 	}
