@@ -67,7 +67,7 @@ func Open(c Config) (posture.Decider, []string, error) {
 func problems(err error) (all config.Problems) {
 	accepted := "" // a line about what is in the file says what is wrong there
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		accepted = "a file that exists and that the connector's user may read; a relative path begins in the folder in which the program starts"
+		accepted = "a file that is there and that the user may read as whom the program runs"
 	}
 	for line := range strings.Lines(err.Error()) {
 		all = append(all, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})
