@@ -40,8 +40,6 @@ func readRows(rows *rows, devices *store, out *feed) error {
 			e.fault = fmt.Errorf("%d fields, but the header has %d", count, 1+len(devices.columns))
 		case !read.isUTF8():
 			e.fault = errNotUTF8
-		case read.hasNUL():
-			e.fault = errNUL
 		default:
 			begin := len(out.text)
 			out.text = read.appendRow(out.text)
@@ -49,9 +47,6 @@ func readRows(rows *rows, devices *store, out *feed) error {
 			e.hash, e.fault = devices.hash(identifier)
 			if e.fault == nil {
 				e.notes = notesOf(identifier)
-			}
-			if read.isIndented() {
-				e.notes |= indented
 			}
 		}
 		if e.fault != nil && read.isEmpty() {
@@ -63,7 +58,7 @@ func readRows(rows *rows, devices *store, out *feed) error {
 
 var (
 	errNotUTF8  = errors.New("not valid UTF-8; save the file as UTF-8")
-	errNUL      = errors.New("a NUL byte; the file is damaged, or is no text")
+	errNUL      = errors.New("a NUL byte in a value; the file is damaged, or is no text")
 	errEmptyRow = errors.New("the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)")
 )
 

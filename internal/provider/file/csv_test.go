@@ -133,7 +133,7 @@ func TestCSVRefused(t *testing.T) {
 		bareQuote = `bare " in non-quoted-field; quotation marks are around a whole field, right after the comma (a formula, ="…", is from a spreadsheet: export the values)`
 	)
 	nul := func(line int) string {
-		return fmt.Sprintf("line %d: a NUL byte; the file is damaged, or is no text", line)
+		return fmt.Sprintf("line %d: a NUL byte in a value; the file is damaged, or is no text", line)
 	}
 	emptyRow := func(line int) string {
 		return fmt.Sprintf("line %d: the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)", line)
@@ -171,7 +171,8 @@ func TestCSVRefused(t *testing.T) {
 		{"a spreadsheet", "PK\x03\x04\x14\x00", []string{"the file is a spreadsheet (.xlsx, .ods) or a ZIP archive; export it as CSV in UTF-8"}},
 		{"an error page", "\n<!DOCTYPE html>", []string{"the file is XML or HTML, maybe an error page that was saved in place of the export; want CSV or JSON"}},
 		{"NUL bytes", strings.Repeat("\x00", 100), []string{"the file begins with NUL bytes: it is damaged, write it again"}},
-		{"NUL bytes at the end", "Identifier,a\nC02,x\n\x00\x00,\x00", []string{nul(3)}},
+		{"NUL bytes at the end", "Identifier,a\nC02,x\n\x00\x00,\x00", []string{"line 3: identifier has U+0000 (NUL) at position 1, want printable ASCII only"}},
+		{"NUL byte in a value", "Identifier,a\nC02,x\nC03,\x00\nC04,y\n", []string{nul(3)}},
 		{"NUL byte in a value in quotation marks", "Identifier,a\nC02,\"x\x00\"\n", []string{nul(2)}},
 		{"NUL byte in a column name", "Identifier,a\x00\n", []string{"line 1: the name of column 2 has a line break or a NUL byte in it; lines end with LF or CRLF"}},
 		{"column name twice, with blanks", "Identifier,a, a\n", []string{`line 1: column 3 repeats the name "a"`}},
@@ -197,7 +198,7 @@ func TestCSVRefused(t *testing.T) {
 		{"blank identifier in quotation marks, alone", "Identifier\n\"  \"\n", []string{"line 2: identifier is empty"}},
 		{"blank identifier", "Identifier,a\n\" \t\",1\n", []string{"line 2: identifier is empty"}},
 		{"empty identifier in quotation marks", "Identifier\n\"\"\n", []string{"line 2: identifier is empty"}},
-		{"identifier with a control character", "Identifier\nC0\x002\n", []string{nul(2)}},
+		{"identifier with a control character", "Identifier\nC0\x002\n", []string{"line 2: identifier has U+0000 (NUL) at position 3, want printable ASCII only"}},
 		{"identifier with an umlaut", "Identifier\nC02Ä\n", []string{"line 2: identifier has U+00C4 (Ä) at position 4, want printable ASCII only"}},
 		{"identifier of 257 bytes", "Identifier\n" + strings.Repeat("x", 257) + "\n", []string{"line 2: identifier is longer than 256 bytes"}},
 		{"same identifier, other data", "Identifier,a\nC02,1\nC03,1\nC02,2\n", []string{`line 4: identifier "C02" stands here a second time, with other data`}},

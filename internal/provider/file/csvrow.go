@@ -45,25 +45,6 @@ func (r csvRow) isEmpty() bool {
 	return len(r.fields) > 1
 }
 
-func (r csvRow) hasNUL() bool {
-	for _, field := range r.fields {
-		if bytes.IndexByte(field, 0) >= 0 {
-			return true
-		}
-	}
-	return bytes.IndexByte(r.plain, 0) >= 0
-}
-
-// isIndented reports whether a value begins with a blank.
-func (r csvRow) isIndented() bool {
-	for i, field := range r.fields {
-		if i > 0 && len(field) > 0 && field[0] == ' ' {
-			return true
-		}
-	}
-	return bytes.Contains(r.plain, []byte(", "))
-}
-
 func (r csvRow) strings() []string {
 	if r.plain != nil {
 		return strings.Split(string(r.plain), ",")

@@ -47,7 +47,12 @@ func (in *inventory) expect(read *batch) {
 // add takes a batch of rows.
 func (in *inventory) add(rows *batch) {
 	in.devices.fetch(rows.entries)
+	// To look at a batch as a whole costs next to nothing; what is looked for is rare.
+	odd := in.devices.columns != nil && isOdd(rows.text)
 	for e, row := range rows.all() {
+		if odd && e.fault == nil {
+			e.examine(row)
+		}
 		if e.fault == nil {
 			e.fault = in.addRow(e, row)
 		}

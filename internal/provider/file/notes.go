@@ -82,6 +82,28 @@ func notesOf(identifier []byte) notes {
 	return 0
 }
 
+// isOdd reports whether there is anything for examine to find in rows of CSV.
+func isOdd(rows []byte) bool { return bytes.IndexByte(rows, 0) >= 0 || isIndented(rows) }
+
+// isIndented reports whether a value begins with a blank. No identifier does.
+func isIndented(rows []byte) bool {
+	return bytes.Contains(rows, []byte(", ")) || bytes.Contains(rows, []byte{fieldMark, ' '})
+}
+
+// examine looks at the values of a row of CSV.
+func (e *entry) examine(row []byte) {
+	if bytes.IndexByte(row, 0) >= 0 {
+		e.fault = errNUL
+	}
+	separator := byte(',')
+	if row[0] == fieldMark {
+		separator = fieldMark // commas are part of values
+	}
+	if bytes.Contains(row, []byte{separator, ' '}) {
+		e.notes |= indented
+	}
+}
+
 // isSheetError is about what follows the sign of a #N/A, #NAME?, or a column that is too narrow (####).
 func isSheetError(text []byte) bool {
 	return len(text) > 0 && (text[0] == '#' || bytes.HasSuffix(text, []byte("!")) || bytes.HasSuffix(text, []byte("?")) || bytes.Equal(text, []byte("N/A")))
