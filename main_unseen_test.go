@@ -3,56 +3,56 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// replaceUnseen gives a file new content of the same size and sets its modification time back, as
+// overwrite replaces a part of a file by text of the same length and sets its modification time back, as
 // rsync --inplace --times and cp -p do.
-func replaceUnseen(t *testing.T, path string, text []byte) {
+func overwrite(t *testing.T, path string, at int, text string) {
 	t.Helper()
-	before, err := os.Stat(path)
+	file, err := os.OpenFile(path, os.O_WRONLY, 0) // #nosec G304 -- made for the test
 	if err != nil {
 		t.Fatal(err)
 	}
-	if before.Size() != int64(len(text)) {
-		t.Fatalf("%s has %d bytes, and its replacement %d", path, before.Size(), len(text))
+	before, errBefore := file.Stat()
+	if errBefore != nil {
+		t.Fatal(errBefore)
 	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	_, err = file.WriteAt([]byte(text), int64(at))
+	if err := errors.Join(err, file.Close(), os.Chtimes(path, before.ModTime(), before.ModTime())); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(path, before.ModTime(), before.ModTime()); err != nil {
-		t.Fatal(err)
+	if after, err := os.Stat(path); err != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+		t.Fatalf("%s differs in more than its content (%v)", path, err)
 	}
 }
 
 // A device is refused after it was removed from the inventory, also when neither the size nor the modification
-// time of the file tells of that; and a certificate is replaced in the same way.
+// time of the file shows it; and a certificate that is replaced in this way is noticed too.
 func TestReplacedByTheSameSizeAndTime(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
 	inventory := filepath.Join(t.TempDir(), "devices.csv")
-	replaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\nC02XK1JKLVCH\n")
+	text := "Identifier\nC02XK1JKLVCG\nC02XK1JKLVCH\n"
+	replaceFile(t, inventory, text)
 	d := startDaemon(t, workingEnvironment(t, p).with("FILE_PATH", inventory, "FILE_TYPE", "csv", "HEALTH_ADDRESS", freeHealth))
 	s := newSigner(t, p, d.address, nil)
 	s.wantDecision(t, "at first", "C02XK1JKLVCH", allowed)
 
-	replaceUnseen(t, inventory, []byte("Identifier\nC02XK1JKLVCG\nC02XK1JKLVCX\n"))
+	overwrite(t, inventory, strings.Index(text, "C02XK1JKLVCH"), "C02XK1JKLVCX")
 	d.eventually(t, "the removed device is refused", func() bool {
-		status, text, err := s.send(t, order("C02XK1JKLVCH"))
-		return err == nil && status == 200 && len(text) > len(notFound) && text[:len(notFound)] == notFound
+		_, text, err := s.send(t, order("C02XK1JKLVCH"))
+		return err == nil && strings.HasPrefix(text, notFound)
 	})
 	s.wantDecision(t, "kept", "C02XK1JKLVCG", allowed)
 	s.wantDecision(t, "added", "C02XK1JKLVCX", allowed)
 
-	certificate, err := os.ReadFile(p.serverCert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	damaged := append([]byte("X"), certificate[1:]...) // of its first line
-	replaceUnseen(t, p.serverCert, damaged)
+	overwrite(t, p.serverCert, 0, "X") // in place of the first hyphen of its first line
 	d.eventually(t, "the damaged certificate is reported", func() bool { _, _, wrong := d.ready(t); return wrong["certificate"] != "" })
-	replaceUnseen(t, p.serverCert, certificate)
+	overwrite(t, p.serverCert, 0, "-")
 	d.eventually(t, "the good certificate is reloaded", func() bool { _, status, _ := d.ready(t); return status == "ok" })
 }

@@ -13,7 +13,7 @@ func describeCharacter[T string | []byte](text T) string {
 	if r == utf8.RuneError && size <= 1 {
 		return fmt.Sprintf("the byte 0x%02X", text[0])
 	}
-	name := characters[r]
+	name := nameOf(r)
 	switch {
 	case name != "":
 	case r < ' ' || r == 0x7F:
@@ -34,31 +34,53 @@ func describeCharacter[T string | []byte](text T) string {
 	return fmt.Sprintf("U+%04X (%s)", r, name)
 }
 
-// characters are those that spreadsheets, web pages and PDF files put in place of others.
-var characters = map[rune]string{
-	0x0000: "NUL",
-	'\t':   "tab",
-	'\n':   "line feed",
-	'\r':   "carriage return",
-	0x00A0: "no-break space",
-	0x00AD: "soft hyphen",
-	0x200B: "zero-width space",
-	0x200C: "zero-width non-joiner",
-	0x200D: "zero-width joiner",
-	0x200E: "left-to-right mark",
-	0x200F: "right-to-left mark",
-	0x2010: "hyphen",
-	0x2011: "non-breaking hyphen",
-	0x2012: "figure dash",
-	0x2013: "en dash",
-	0x2014: "em dash",
-	0x2018: "typographic quotation mark",
-	0x2019: "typographic quotation mark",
-	0x201C: "typographic quotation mark",
-	0x201D: "typographic quotation mark",
-	0x2060: "word joiner",
-	0x212A: "Kelvin sign",
-	0x2212: "minus sign",
-	0xFEFF: "byte-order mark",
-	0xFFFD: "replacement character",
+// nameOf names the characters that spreadsheets, web pages and PDF files put in place of others.
+func nameOf(r rune) string {
+	switch r {
+	case 0x0000:
+		return "NUL"
+	case '\t':
+		return "tab"
+	case '\n':
+		return "line feed"
+	case '\r':
+		return "carriage return"
+	case 0x00A0:
+		return "no-break space"
+	case 0x00AD:
+		return "soft hyphen"
+	case 0x200B:
+		return "zero-width space"
+	case 0x200C:
+		return "zero-width non-joiner"
+	case 0x200D:
+		return "zero-width joiner"
+	case 0x200E:
+		return "left-to-right mark"
+	case 0x200F:
+		return "right-to-left mark"
+	case 0x2010:
+		return "hyphen"
+	case 0x2011:
+		return "non-breaking hyphen"
+	case 0x2012:
+		return "figure dash"
+	case 0x2013:
+		return "en dash"
+	case 0x2014:
+		return "em dash"
+	case 0x2018, 0x2019, 0x201C, 0x201D:
+		return "typographic quotation mark"
+	case 0x2060:
+		return "word joiner"
+	case 0x212A:
+		return "Kelvin sign"
+	case 0x2212:
+		return "minus sign"
+	case 0xFEFF:
+		return "byte-order mark"
+	case utf8.RuneError:
+		return "replacement character"
+	}
+	return ""
 }

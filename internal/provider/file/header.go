@@ -70,7 +70,7 @@ func wrongHeader(header []string) string {
 		return wrong + "; remove the line, which only Excel understands"
 	}
 	if at := strings.IndexAny(first, ";\t|"); at >= 0 && (len(header) == 1 || isIdentifierColumn(first[:at])) {
-		return wrong + "; columns are separated by commas, and not by " + separators[first[at:at+1]]
+		return wrong + "; columns are separated by commas, and not by " + separator(first[at])
 	}
 	for i, name := range header[1:] {
 		if isIdentifierColumn(name) {
@@ -101,14 +101,14 @@ var (
 
 // trim drops blanks and invisible characters from the ends of a name.
 func trim(name string) string {
-	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(invisible, r) })
+	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
 }
 
-// invisible are format characters that editors and web pages leave in a text, and nobody sees.
-var invisible = &unicode.RangeTable{R16: []unicode.Range16{
-	{0x00AD, 0x00AD, 1}, // soft hyphen
-	{0x200B, 0x200F, 1}, // zero-width characters, direction marks
-	{0x202A, 0x202E, 1}, // embeddings
-	{0x2060, 0x2069, 1}, // word joiner, isolates
-	{0xFEFF, 0xFEFF, 1}, // byte-order mark
-}, LatinOffset: 1}
+// isInvisible reports whether a character is one of those that editors and web pages leave in a text unseen.
+func isInvisible(r rune) bool {
+	return r == 0x00AD || // soft hyphen
+		r >= 0x200B && r <= 0x200F || // zero-width characters, direction marks
+		r >= 0x202A && r <= 0x202E || // embeddings
+		r >= 0x2060 && r <= 0x2069 || // word joiner, isolates
+		r == 0xFEFF // byte-order mark
+}

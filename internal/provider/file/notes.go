@@ -18,12 +18,18 @@ const (
 	noteKinds = iota
 )
 
-// noteTexts say what each of them means.
-var noteTexts = [noteKinds]string{
-	"a spreadsheet has changed the identifier, and the device will be refused; format the column as text before it is filled, and export the plain values",
-	"the header a second time, taken for a device; were files joined?",
-	"a value begins with a blank, which is part of it; write commas without a blank behind them",
-	`no member "data", and the other members are ignored; what step-ca is to get belongs into "data"`,
+// text says what it means.
+func (n notes) text() string {
+	switch n {
+	case spoilt:
+		return "a spreadsheet has changed the identifier, and the device will be refused; format the column as text before it is filled, and export the plain values"
+	case header:
+		return "the header a second time, taken for a device; were files joined?"
+	case indented:
+		return "a value begins with a blank, which is part of it; write commas without a blank behind them"
+	default:
+		return `no member "data", and the other members are ignored; what step-ca is to get belongs into "data"`
+	}
 }
 
 // noted is where a note was made.
@@ -47,7 +53,7 @@ func (in *inventory) note(e *entry, row []byte) {
 			continue
 		}
 		place := fmt.Sprintf(in.place, e.place)
-		if e.notes&spoilt != 0 {
+		if 1<<kind == spoilt {
 			identifier, _ := cutField(row)
 			place += fmt.Sprintf(" (%.40q)", identifier)
 		}
@@ -64,7 +70,7 @@ func (in *inventory) notes() (warnings []string) {
 		if more := n.count - len(n.places); more > 0 {
 			places += fmt.Sprintf(" and %d more", more)
 		}
-		warnings = append(warnings, places+": "+noteTexts[kind])
+		warnings = append(warnings, places+": "+notes(1<<kind).text())
 	}
 	return warnings
 }

@@ -20,31 +20,11 @@ var (
 	errXML   = errors.New("the file is XML or HTML, maybe an error page that was saved in place of the export; want CSV or JSON")
 )
 
-// foreign are the beginnings of files that are neither CSV nor JSON.
-var foreign = []struct {
-	start string
-	err   error
-}{
-	{"\xff\xfe", errUTF16},
-	{"\xfe\xff", errUTF16},
-	{"PK\x03\x04", errors.New("the file is a spreadsheet (.xlsx, .ods) or a ZIP archive; export it as CSV in UTF-8")},
-	{"\xd0\xcf\x11\xe0", errors.New("the file is a spreadsheet (.xls); export it as CSV in UTF-8")},
-	{"\x1f\x8b", errors.New("the file is compressed with gzip; decompress it")},
-	{"bplist", errors.New("the file is a property list; want CSV or JSON")},
-	{"\x00\x00\x00\x00", errors.New("the file begins with NUL bytes: it is damaged, write it again")},
-}
-
 // sniff recognizes by its beginning what is no inventory file of the given type.
 func sniff(r *bufio.Reader, kind string) error {
 	start, _ := r.Peek(sniffed) // what keeps it from being read is found by who reads it
-	for _, f := range foreign {
-		if bytes.HasPrefix(start, []byte(f.start)) {
-			return f.err
-		}
-	}
-	// UTF-16 without a byte-order mark has every other byte of a Latin text zero.
-	if len(start) >= 4 && (start[0] == 0 && start[2] == 0 || start[1] == 0 && start[3] == 0) {
-		return errUTF16
+	if err := foreign(start); err != nil {
+		return err
 	}
 	text := bytes.TrimLeft(start, " \t\r\n")
 	if len(text) == 0 {
@@ -59,7 +39,7 @@ func sniff(r *bufio.Reader, kind string) error {
 		return errCR
 	case kind == "csv":
 		if quoted := quotedName.FindSubmatch(text); quoted != nil {
-			return fmt.Errorf("the file has columns that are separated by %s, want commas", separators[string(quoted[1])])
+			return fmt.Errorf("the file has columns that are separated by %s, want commas", separator(quoted[1][0]))
 		}
 	case kind == "json" && !isJSON && isHeader(text):
 		return errCSV
@@ -67,11 +47,42 @@ func sniff(r *bufio.Reader, kind string) error {
 	return nil
 }
 
+// foreign recognizes files that are neither CSV nor JSON.
+func foreign(start []byte) error {
+	starts := func(text string) bool { return bytes.HasPrefix(start, []byte(text)) }
+	switch {
+	case starts("PK\x03\x04"):
+		return errors.New("the file is a spreadsheet (.xlsx, .ods) or a ZIP archive; export it as CSV in UTF-8")
+	case starts("\xd0\xcf\x11\xe0"):
+		return errors.New("the file is a spreadsheet (.xls); export it as CSV in UTF-8")
+	case starts("\x1f\x8b"):
+		return errors.New("the file is compressed with gzip; decompress it")
+	case starts("bplist"):
+		return errors.New("the file is a property list; want CSV or JSON")
+	case starts("\x00\x00\x00\x00"):
+		return errors.New("the file begins with NUL bytes: it is damaged, write it again")
+	case starts("\xff\xfe"), starts("\xfe\xff"),
+		// Without a byte-order mark: every other byte of a Latin text is zero.
+		len(start) >= 4 && (start[0] == 0 && start[2] == 0 || start[1] == 0 && start[3] == 0):
+		return errUTF16
+	}
+	return nil
+}
+
 // quotedName matches a name in quotation marks that another separator than a comma follows: the row could not be read.
 var quotedName = regexp.MustCompile(`^"[^"\r\n]*"([;\t|])`)
 
-// separators are what columns are separated by where commas are part of numbers.
-var separators = map[string]string{";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+// separator names what separates columns where commas are part of numbers.
+func separator(c byte) string {
+	switch c {
+	case ';':
+		return "semicolons"
+	case '\t':
+		return "tabs"
+	default:
+		return "vertical bars"
+	}
+}
 
 // endsWithCR reports whether the first line of a text ends with a carriage return and no line feed.
 func endsWithCR(text []byte) bool {
