@@ -28,6 +28,8 @@ func TestGate(t *testing.T) {
 		"renewal disabled":         testRenewalDisabled,
 		"secret in ca.json":        testSecretInConfig,
 		"template without toJson":  testInjection,
+		"without a webhook":        testWithoutWebhook,
+		"only authorizing":         testAuthorizingAlone,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {
