@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -54,11 +53,16 @@ func checkCommand(load loader) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := check(c, load)
-			write := r.print
+			var errWrite error
 			if asJSON {
-				write = r.encode
+				errWrite = encode(c.OutOrStdout(), r)
+				if err != nil {
+					err = &exit{code: ExitError} // what is wrong is in the JSON
+				}
+			} else {
+				errWrite = r.print(c.OutOrStdout())
 			}
-			if errWrite := write(c.OutOrStdout()); errWrite != nil {
+			if errWrite != nil {
 				err = errors.Join(err, failed(errWrite))
 			}
 			return err
@@ -110,24 +114,24 @@ func (r *report) problems(err error) {
 	}
 }
 
-// encode writes the report as one JSON object.
-func (r report) encode(out io.Writer) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(r) //nolint:wrapcheck // it says what it is about
-}
-
 // print writes the report for people, but what is wrong: that goes to standard error.
 func (r report) print(out io.Writer) error {
 	if !r.OK {
 		return nil
 	}
 	for _, warning := range r.Warnings {
-		_, _ = fmt.Fprintln(out, "warning:", warning)
+		_, _ = fmt.Fprintln(out, "warning:", visible(warning))
 	}
 	for _, line := range r.Found {
-		_, _ = fmt.Fprintln(out, line)
+		_, _ = fmt.Fprintln(out, visible(line))
 	}
-	_, err := fmt.Fprintln(out, "ok")
+	outcome := "ok"
+	switch n := len(r.Warnings); {
+	case n == 1:
+		outcome += ", with 1 warning"
+	case n > 1:
+		outcome += fmt.Sprintf(", with %d warnings", n)
+	}
+	_, err := fmt.Fprintln(out, outcome)
 	return err //nolint:wrapcheck // it says what it is about
 }

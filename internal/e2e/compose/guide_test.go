@@ -28,7 +28,7 @@ func TestGuide(t *testing.T) {
 			printed.WriteString(s.run(t, "sh", "-c", "cd "+filepath.Dir(s.folder)+" && "+line))
 		}
 	}
-	for _, want := range []string{"-----BEGIN CERTIFICATE-----", "1 devices in /inventory/devices.csv", "(healthy)"} {
+	for _, want := range []string{"-----BEGIN CERTIFICATE-----", "1 device in /inventory/devices.csv", "(healthy)"} {
 		if !strings.Contains(printed.String(), want) {
 			t.Errorf("the commands have not printed %q but\n%s", want, printed.String())
 		}
