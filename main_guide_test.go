@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestSystemdGuide runs the commands of docs/systemd.md that check the configuration and ask about a device, with
+// another folder in place of /etc/step-posture-connector. There the secret of the webhook is in a file that the unit
+// hands over, and so in no variable of env.
+func TestSystemdGuide(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	folder, programs := t.TempDir(), t.TempDir()
+	env := absolute(t, workingEnvironment(t, p)).with("WEBHOOK_SECRETS", "", "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"))
+	var text strings.Builder
+	for name, value := range env {
+		_, _ = fmt.Fprintf(&text, "%s=%s\n", name, value)
+	}
+	for name, content := range map[string]string{"env": text.String(), "webhook_secrets": testSecret + "\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapper := "#!/bin/sh\n" + asDaemon + "=1 exec '" + self + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(programs, "step-posture-connector"), []byte(wrapper), 0o700); err != nil { // #nosec G306 -- a program
+		t.Fatal(err)
+	}
+	section := sectionOf(t, "docs/systemd.md", "Check it, and ask about a device")
+	block := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindStringSubmatch(section)
+	if block == nil {
+		t.Fatal("the section has no commands")
+	}
+	script := "set -eu\n" + strings.ReplaceAll(block[1], "/etc/step-posture-connector", folder)
+	c := exec.CommandContext(t.Context(), "sh", "-c", script) // #nosec G204 -- of our own documentation
+	c.Env = []string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}
+	output, err := c.CombinedOutput()
+	if err != nil {
+		t.Errorf("the commands ended with %v", err)
+	}
+	for _, want := range []string{"\nok\n", "[ALLOW] C02XK1JKLVCG\n"} {
+		if !strings.Contains(string(output), want) {
+			t.Errorf("the commands have not printed %q but\n%s", want, output)
+		}
+	}
+}
+
+// sectionOf returns what follows a heading of the second level.
+func sectionOf(t *testing.T, path, heading string) string {
+	t.Helper()
+	text, err := os.ReadFile(path) // #nosec G304 -- of this repository
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no section %q", path, heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	return section
+}
