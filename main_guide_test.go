@@ -54,6 +54,24 @@ func TestSystemdGuide(t *testing.T) {
 	}
 }
 
+// TestDemoSaysWhatItDoes: compiling the demo takes a minute and more the first time, and go run is silent
+// meanwhile. The first line comes before that.
+func TestDemoSaysWhatItDoes(t *testing.T) {
+	t.Parallel()
+	programs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(programs, "go"), []byte("#!/bin/sh\necho compiling\n"), 0o700); err != nil { // #nosec G306 -- a program
+		t.Fatal(err)
+	}
+	for _, target := range []string{"demo", "demo-jamf"} {
+		c := exec.CommandContext(t.Context(), "make", "--no-print-directory", target) // #nosec G204 -- of our own Makefile
+		c.Env = []string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}
+		output, err := c.CombinedOutput()
+		if first, _, _ := strings.Cut(string(output), "\n"); err != nil || !strings.Contains(first, "the first time this takes some minutes") {
+			t.Errorf("make %s began with %q (%v)", target, output, err)
+		}
+	}
+}
+
 // sectionOf returns what follows a heading of the second level.
 func sectionOf(t *testing.T, path, heading string) string {
 	t.Helper()
