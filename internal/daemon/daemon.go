@@ -90,6 +90,21 @@ func (d *Daemon) Check(ctx context.Context) (found string, err error) {
 	return fmt.Sprintf("provider %s: %s", d.decider.Name, found), nil
 }
 
+// Describe says what was loaded, a line for each thing that an operator wants to be sure of.
+func (d *Daemon) Describe() []string {
+	clients := "any client may connect; requests are authenticated by their signature"
+	if d.config.EnableMTLS {
+		clients = "clients need a certificate of the CA in " + string(d.config.TLSCAPath)
+		if len(d.config.MTLSAllowedNames) > 0 {
+			clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
+		}
+	}
+	return append([]string{
+		d.describeCertificate(),
+		"client certificates: " + clients,
+	}, d.describeRest()...)
+}
+
 func (d *Daemon) describeCertificate() string {
 	leaf := d.tls.Leaf()
 	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))

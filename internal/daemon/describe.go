@@ -14,20 +14,9 @@ type returner interface {
 	Returns(t posture.DeviceType) string
 }
 
-// Describe says what was loaded, a line for each thing that an operator wants to be sure of.
-func (d *Daemon) Describe() []string {
-	clients := "any client may connect; requests are authenticated by their signature"
-	if d.config.EnableMTLS {
-		clients = "clients need a certificate of the CA in " + string(d.config.TLSCAPath)
-		if len(d.config.MTLSAllowedNames) > 0 {
-			clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
-		}
-	}
-	lines := []string{
-		d.describeCertificate(),
-		"client certificates: " + clients,
-		"webhooks: " + strings.Join(d.config.WebhookIDs, ", "),
-	}
+// describeRest says what is asked and returned, and where the daemon listens and writes.
+func (d *Daemon) describeRest() []string {
+	lines := []string{"webhooks: " + strings.Join(d.config.WebhookIDs, ", ")}
 	lines = append(lines, d.describePolicy()...)
 	return append(lines, d.describePaths()...)
 }
