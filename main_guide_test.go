@@ -16,7 +16,7 @@ import (
 func TestSystemdGuide(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
-	folder, programs := t.TempDir(), t.TempDir()
+	folder := t.TempDir()
 	env := absolute(t, workingEnvironment(t, p)).with("WEBHOOK_SECRETS", "", "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"))
 	var text strings.Builder
 	for name, value := range env {
@@ -27,6 +27,25 @@ func TestSystemdGuide(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	commands := block(t, "docs/systemd.md", "Check it, and ask about a device", "sh")
+	runCommands(t, folder, nil, strings.ReplaceAll(commands, "/etc/step-posture-connector", folder), "\nok\n", "[ALLOW] C02XK1JKLVCG\n")
+}
+
+// block returns the first block of a kind in a section of a document.
+func block(t *testing.T, path, heading, kind string) string {
+	t.Helper()
+	found := regexp.MustCompile("(?ms)^```" + kind + "\n(.*?)^```$").FindStringSubmatch(sectionOf(t, path, heading))
+	if found == nil {
+		t.Fatalf("%s has no block %q below %q", path, kind, heading)
+	}
+	return found[1]
+}
+
+// runCommands runs commands of the documentation in a folder, with the program on the PATH, and wants texts in
+// what they print.
+func runCommands(t *testing.T, folder string, environ []string, commands string, want ...string) {
+	t.Helper()
+	programs := t.TempDir()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -35,21 +54,16 @@ func TestSystemdGuide(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(programs, "step-posture-connector"), []byte(wrapper), 0o700); err != nil { // #nosec G306 -- a program
 		t.Fatal(err)
 	}
-	section := sectionOf(t, "docs/systemd.md", "Check it, and ask about a device")
-	block := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindStringSubmatch(section)
-	if block == nil {
-		t.Fatal("the section has no commands")
-	}
-	script := "set -eu\n" + strings.ReplaceAll(block[1], "/etc/step-posture-connector", folder)
-	c := exec.CommandContext(t.Context(), "sh", "-c", script) // #nosec G204 -- of our own documentation
-	c.Env = []string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}
+	c := exec.CommandContext(t.Context(), "sh", "-c", "set -eu\n"+commands) // #nosec G204 -- of our own documentation
+	c.Dir = folder
+	c.Env = append([]string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}, environ...)
 	output, err := c.CombinedOutput()
 	if err != nil {
 		t.Errorf("the commands ended with %v", err)
 	}
-	for _, want := range []string{"\nok\n", "[ALLOW] C02XK1JKLVCG\n"} {
-		if !strings.Contains(string(output), want) {
-			t.Errorf("the commands have not printed %q but\n%s", want, output)
+	for _, text := range want {
+		if !strings.Contains(string(output), text) {
+			t.Errorf("the commands have not printed %q but\n%s", text, output)
 		}
 	}
 }
