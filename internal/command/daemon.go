@@ -17,11 +17,10 @@ func serveCommand(p *Process, load loader) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon (what happens without a command)",
 		Long: "serve answers step-ca's webhooks on PORT until SIGTERM or SIGINT. Then it closes the listener,\n" +
-			"finishes the requests under way within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
+			"finishes the requests in flight within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
 			"A second signal ends it at once.\n\n" +
-			"It notices by itself when the files of its certificate, the client CA or the inventory change;\n" +
-			"SIGHUP has it load them now, and open the audit log anew. It answers questions about its health\n" +
-			"on HEALTH_ADDRESS.",
+			"It reloads the files of its certificate, the client CA and the inventory when they change;\n" +
+			"SIGHUP reloads them now, and reopens the audit log. Health checks and metrics are on HEALTH_ADDRESS.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			process := daemon.Process{
@@ -45,8 +44,10 @@ func checkCommand(load loader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check configuration and provider, and print what was found",
-		Long: "check loads and validates the whole configuration, opens the provider and contacts it once.\n" +
-			"It opens no port, so it can run beside the daemon. Run it before each start with a changed configuration.\n" +
+		Long: "check loads and validates the whole configuration, opens the provider and contacts it once. It prints\n" +
+			"which group each kind of device must be a member of, which data is returned, where the daemon listens and\n" +
+			"where the audit log goes. It opens no port, so it can run beside the daemon. Run it before each start with\n" +
+			"a changed configuration.\n" +
 			"Exit status: 0 all is well, though there may be warnings; 1 something is wrong.",
 		Example: "  step-posture-connector check\n" +
 			"  step-posture-connector check --json | jq .warnings",

@@ -20,7 +20,8 @@ func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 		Use:   "lookup IDENTIFIER",
 		Short: "Print the decision about one device, with the reason",
 		Long: "lookup asks the provider about one device and prints the decision that the webhook would make, the\n" +
-			"reason, and what the inventory knows about the device. It opens no port, so it can run beside the daemon.\n\n" +
+			"reason, and what the inventory knows about the device. It needs the variables of the provider only, and opens\n" +
+			"no port, so it can run beside the daemon.\n\n" +
 			"IDENTIFIER is what the device attests: for Apple devices the serial number.\n" +
 			"Exit status: 0 allow, 2 deny, 1 the provider could not answer.",
 		Example: "  step-posture-connector lookup C02XK1JKLVCG --mode computer\n" +

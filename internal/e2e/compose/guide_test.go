@@ -28,8 +28,10 @@ func TestGuide(t *testing.T) {
 			printed.WriteString(s.run(t, "sh", "-c", "cd "+filepath.Dir(s.folder)+" && "+line))
 		}
 	}
-	for _, want := range []string{"-----BEGIN CERTIFICATE-----", "1 device in /inventory/devices.csv", "(healthy)",
-		"[ALLOW] " + known, "\naudit log: /audit/audit.jsonl\n", "\nok\n"} {
+	for _, want := range []string{
+		"-----BEGIN CERTIFICATE-----", "1 device in /inventory/devices.csv", "(healthy)",
+		"[ALLOW] " + known, "\naudit log: /audit/audit.jsonl\n", "\nok\n",
+	} {
 		if !strings.Contains(printed.String(), want) {
 			t.Errorf("the commands have not printed %q but\n%s", want, printed.String())
 		}
