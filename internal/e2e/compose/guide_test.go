@@ -55,7 +55,9 @@ func TestGuide(t *testing.T) {
 		t.Fatal("docs/logging.md does not say how to rotate the audit log of docker compose")
 	}
 	s.run(t, "sh", "-c", "cd "+filepath.Dir(s.folder)+" && set -e\n"+rotate[1])
-	s.eventually(t, "the audit log is a new file", func() bool { return strings.Contains(s.compose(t, "logs", "connector"), "audit log /audit/audit.jsonl") })
+	s.eventually(t, "the audit log is a new file", func() bool {
+		return strings.Contains(s.compose(t, "logs", "connector"), "audit log /audit/audit.jsonl")
+	})
 	s.wantRefused(t, "after the rotation", unknown, 401, "deviceNotFound")
 	if text := audit(); strings.Contains(text, known) || !strings.Contains(text, unknown) {
 		t.Errorf("after the rotation the audit log has\n%s", text)
