@@ -40,7 +40,6 @@ func TestTroubleshooting(t *testing.T) {
 		"The connector does not accept the CA's certificate":     playWrongName,
 		"The signature is wrong":                                 playWrongSecret,
 		"The common name is another one":                         playOtherName,
-		"The webhook's URL is wrong":                             playWrongURL,
 		"The template refuses":                                   playTemplate,
 		"The inventory does not answer":                          playNoAnswer,
 		"The certificate was renewed, and the old one is served": playBrokenPair,
@@ -171,14 +170,6 @@ func playOtherName(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{})
 	_, err := l.order(t, g.DirectoryURL(), knownSerial).FinalizeAs(t.Context(), strings.ToLower(knownSerial))
 	return symptom{"device": told(err)}
-}
-
-func playWrongURL(t *testing.T, l *lab) symptom {
-	g := l.open(t, gate.Config{})
-	if err := g.PointWebhookTo(t.Context(), g.URL()+"/"); err != nil {
-		t.Fatal(err)
-	}
-	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
 func playTemplate(t *testing.T, l *lab) symptom {

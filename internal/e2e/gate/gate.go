@@ -261,13 +261,6 @@ func (g *Gate) SetInventory(content string) error {
 	return nil
 }
 
-// PointWebhookTo has the CA call another URL for the first provisioner.
-func (g *Gate) PointWebhookTo(ctx context.Context, url string) error {
-	webhook := g.entrances[0].webhook
-	webhook.URL = url
-	return g.ca.MoveWebhook(ctx, g.entrances[0].provisioner, webhook)
-}
-
 // RemoveWebhook takes the webhook away from the first provisioner, which is not gated by it any more.
 func (g *Gate) RemoveWebhook(ctx context.Context) error {
 	return g.ca.RemoveWebhook(ctx, g.entrances[0].provisioner, g.entrances[0].webhook.Name)
