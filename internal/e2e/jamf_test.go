@@ -43,6 +43,27 @@ func TestJamf(t *testing.T) {
 		t.Parallel()
 		testNotEnriched(t, l)
 	})
+	t.Run("template of the setup guide", func(t *testing.T) {
+		t.Parallel()
+		testSetupTemplate(t, l)
+	})
+}
+
+// testSetupTemplate: an operator who has followed docs/setup.md with a file switches to
+// Jamf without touching provisioner, template or webhook.
+func testSetupTemplate(t *testing.T, l *lab) {
+	s := l.openJamf(t, connector.Jamf{Enrich: true}, gate.Config{Modes: []string{"any"}, Provisioner: stepca.Provisioner{Template: gate.Template}})
+	for _, serial := range []string{memberMac, memberPhone, nobodysPhone} {
+		cert, err := finalize(t, s.order(t, "any", serial))
+		expectIssuedTo(t, serial, cert, err)
+		user := jamfRecord(t, serial).User
+		if got, want := cert.Subject.OrganizationalUnit, some(user.Department); !slices.Equal(got, want) {
+			t.Errorf("%s: organizational units = %q, want the department %q", serial, got, want)
+		}
+		if got, want := cert.EmailAddresses, some(user.Email); !slices.Equal(got, want) {
+			t.Errorf("%s: e-mail addresses = %q, want %q", serial, got, want)
+		}
+	}
 }
 
 // testAnswers: who gets a certificate by which provisioner, and who is told what.
