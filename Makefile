@@ -24,12 +24,15 @@ LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
+# go run says nothing while it compiles, which takes a minute and more the first time.
 .PHONY: demo
 demo: ## Show the connector at work with a real step-ca (the first time takes some minutes)
+	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
 	@cd $(E2E) && go run ./demo
 
 .PHONY: demo-jamf
-demo-jamf: ## Show it with a real step-ca and a Jamf Pro server that is played (needs Linux)
+demo-jamf: ## Show it with a real step-ca and a simulated Jamf Pro server (Linux only)
+	@echo 'Compiling the demo, then step-ca, step, the connector and a simulated Jamf Pro server: the first time this takes some minutes.'
 	@cd $(E2E) && go run ./demo -provider jamf
 
 .PHONY: test
@@ -53,7 +56,7 @@ test-unit: ## Run the connector's own tests, with the race detector (needs a C c
 SOAKTIME ?= 10m
 
 .PHONY: soak
-soak: ## Run the daemon under changing files, faults and strangers for SOAKTIME (default 10m; needs Linux)
+soak: ## Run the daemon under changing files, faults and unauthenticated clients for SOAKTIME (default 10m; needs Linux)
 	SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v .
 
 # Uncached: the go command does not know that these tests build the connector.

@@ -124,11 +124,11 @@ func TestJSON(t *testing.T) {
 	}{
 		"check":               {good, "check --json", 0, `{"ok":true,"found":["TLS certificate: for [127.0.0.1], expires `, ""},
 		"check, warning":      {good.with("TLS_CA_PATH", "x"), "check --json", 0, `{"ok":true,"found":[`, ""},
-		"check, problems":     {good.with("PORT", "x", "FILE_TYP", "csv"), "check --json", 1, `{"ok":false,"found":[],"warnings":["FILE_TYP is not a variable of the connector and is ignored; did you mean FILE_TYPE?"],"problems":["PORT: \"x\" is not accepted; accepted: a whole number from 1 to 65535"]}` + "\n", "PORT: "},
+		"check, problems":     {good.with("PORT", "x", "FILE_TYP", "csv"), "check --json", 1, `{"ok":false,"found":[],"warnings":["FILE_TYP is not a variable of the connector and is ignored; did you mean FILE_TYPE?"],"problems":["PORT: \"x\" is not accepted; accepted: a whole number from 1 to 65535"]}` + "\n", ""},
 		"lookup, allow":       {good, "lookup C02XK1JKLVCG --json", 0, `{"decision":"allow","reason":"in the inventory`, ""},
 		"lookup, deny":        {good, "lookup C02STRANGER1 --json", 2, `{"decision":"deny","code":"deviceNotFound","reason":"`, ""},
 		"lookup, no such":     {good, "lookup \xff --json", 2, `{"decision":"deny","code":"identifierInvalid","reason":"`, ""},
-		"lookup, no config":   {good.with("FILE_TYPE", "x"), "lookup C02XK1JKLVCG --json", 1, "", "FILE_TYPE: "},
+		"lookup, no config":   {good.with("FILE_TYPE", "x"), "lookup C02XK1JKLVCG --json", 1, `{"decision":"error","error":"configuration: FILE_TYPE: `, ""},
 		"no such flag":        {good, "check --jsn", 64, "", "Did you mean this?\n\t--json\n"},
 		"no such command":     {good, "chek", 64, "", "Did you mean this?\n\tcheck\n"},
 		"completion":          {good, "completion bash", 0, "# bash completion", ""},

@@ -22,6 +22,8 @@ admin() {
 }
 
 give . 0700
+# The connector's audit log, whose volume belongs to root at first.
+give /audit 0700
 # All of what follows goes by this list, so a CA that does not answer ends it here.
 step ca provisioner list >"$STEPPATH/provisioners"
 

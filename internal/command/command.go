@@ -60,17 +60,17 @@ func failed(err error) error { return &exit{ExitError, err} }
 
 // Run carries out the command line and returns the exit code. The daemon runs until ctx is done.
 func Run(ctx context.Context, p Process) int {
-	err := root(&p).ExecuteContext(ctx)
+	c, err := root(&p).ExecuteContextC(ctx)
 	ended := &exit{}
 	switch {
 	case err == nil:
 		return ExitOK
 	case !errors.As(err, &ended):
 		// Whatever did not come from a command's own work came from reading the command line.
-		_, _ = fmt.Fprintf(p.Stderr, "%v\nTry 'step-posture-connector --help'.\n", err)
+		_, _ = fmt.Fprintf(p.Stderr, "%s\nTry '%s --help'.\n", visibleLines(err.Error()), c.CommandPath())
 		return ExitUsage
 	case ended.err != nil:
-		_, _ = fmt.Fprintln(p.Stderr, ended.err)
+		_, _ = fmt.Fprintln(p.Stderr, visibleLines(ended.err.Error()))
 	}
 	return ended.code
 }
@@ -92,6 +92,11 @@ func root(p *Process) *cobra.Command {
 	c.SetErr(p.Stderr)
 	c.PersistentFlags().StringVar(&envFile, "env-file", config.DefaultEnvFile,
 		"file with environment variables; what the environment sets wins; ENV_FILE in the environment names one too")
+
+	// cobra prints the version for this flag; made here, it has no short form.
+	c.Version = p.Version
+	c.Flags().Bool("version", false, "print version, commit and Go version")
+	c.SetVersionTemplate(buildOf(p).String())
 
 	c.SetFlagErrorFunc(suggestFlag)
 
@@ -181,17 +186,37 @@ func suggestFlag(c *cobra.Command, err error) error {
 // loader loads the configuration that the command line names.
 type loader func() (*daemon.Daemon, error)
 
+// build says what the program was made from.
+type build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+}
+
+func buildOf(p *Process) build { return build{p.Version, p.Commit, runtime.Version()} }
+
+func (b build) String() string {
+	return fmt.Sprintf("step-posture-connector %s\ncommit %s\n%s\n", b.Version, b.Commit, b.Go)
+}
+
 func versionCommand(p *Process) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit and Go version",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(c.OutOrStdout(), "step-posture-connector %s\ncommit %s\n%s\n", p.Version, p.Commit, runtime.Version())
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if asJSON {
+				err = encode(c.OutOrStdout(), buildOf(p))
+			} else {
+				_, err = io.WriteString(c.OutOrStdout(), buildOf(p).String())
+			}
 			if err != nil {
 				return failed(err)
 			}
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }

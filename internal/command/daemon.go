@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,11 +17,10 @@ func serveCommand(p *Process, load loader) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon (what happens without a command)",
 		Long: "serve answers step-ca's webhooks on PORT until SIGTERM or SIGINT. Then it closes the listener,\n" +
-			"finishes the requests under way within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
+			"finishes the requests in flight within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
 			"A second signal ends it at once.\n\n" +
-			"It notices by itself when the files of its certificate, the client CA or the inventory change;\n" +
-			"SIGHUP has it load them now, and open the audit log anew. It answers questions about its health\n" +
-			"on HEALTH_ADDRESS.",
+			"It reloads the files of its certificate, the client CA and the inventory when they change;\n" +
+			"SIGHUP reloads them now, and reopens the audit log. Health checks and metrics are on HEALTH_ADDRESS.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			process := daemon.Process{
@@ -46,19 +44,26 @@ func checkCommand(load loader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check configuration and provider, and print what was found",
-		Long: "check loads and validates the whole configuration, opens the provider and contacts it once.\n" +
-			"It opens no port, so it can run beside the daemon. Run it before each start with a changed configuration.\n" +
+		Long: "check loads and validates the whole configuration, opens the provider and contacts it once. It prints\n" +
+			"which group each kind of device must be a member of, which data is returned, where the daemon listens and\n" +
+			"where the audit log goes. It opens no port, so it can run beside the daemon. Run it before each start with\n" +
+			"a changed configuration.\n" +
 			"Exit status: 0 all is well, though there may be warnings; 1 something is wrong.",
 		Example: "  step-posture-connector check\n" +
 			"  step-posture-connector check --json | jq .warnings",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := check(c, load)
-			write := r.print
+			var errWrite error
 			if asJSON {
-				write = r.encode
+				errWrite = encode(c.OutOrStdout(), r)
+				if err != nil {
+					err = &exit{code: ExitError} // what is wrong is in the JSON
+				}
+			} else {
+				errWrite = r.print(c.OutOrStdout())
 			}
-			if errWrite := write(c.OutOrStdout()); errWrite != nil {
+			if errWrite != nil {
 				err = errors.Join(err, failed(errWrite))
 			}
 			return err
@@ -110,24 +115,24 @@ func (r *report) problems(err error) {
 	}
 }
 
-// encode writes the report as one JSON object.
-func (r report) encode(out io.Writer) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(r) //nolint:wrapcheck // it says what it is about
-}
-
 // print writes the report for people, but what is wrong: that goes to standard error.
 func (r report) print(out io.Writer) error {
 	if !r.OK {
 		return nil
 	}
 	for _, warning := range r.Warnings {
-		_, _ = fmt.Fprintln(out, "warning:", warning)
+		_, _ = fmt.Fprintln(out, "warning:", visible(warning))
 	}
 	for _, line := range r.Found {
-		_, _ = fmt.Fprintln(out, line)
+		_, _ = fmt.Fprintln(out, visible(line))
 	}
-	_, err := fmt.Fprintln(out, "ok")
+	outcome := "ok"
+	switch n := len(r.Warnings); {
+	case n == 1:
+		outcome += ", with 1 warning"
+	case n > 1:
+		outcome += fmt.Sprintf(", with %d warnings", n)
+	}
+	_, err := fmt.Fprintln(out, outcome)
 	return err //nolint:wrapcheck // it says what it is about
 }

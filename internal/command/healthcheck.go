@@ -1,8 +1,10 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -13,39 +15,71 @@ import (
 )
 
 func healthcheckCommand(environ func() (config.Environment, error)) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:   "healthcheck",
-		Short: "Ask the running daemon how it is",
+		Short: "Ask the running daemon for its health",
 		Long: "healthcheck asks the daemon that runs on this machine at HEALTH_ADDRESS whether it can answer, and\n" +
-			"prints each check. It is for the health checks of containers, in whose image there is no curl.\n" +
+			"prints each check. It is for the health checks of containers, whose image has no curl.\n" +
 			"Exit status: 0 it can, though something may be degraded; 1 it cannot, or does not answer.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			environ, err := environ()
-			if err != nil {
-				return err
-			}
-			var listener config.Health
-			if problems := config.Parse(environ.Variables, &listener); len(problems) > 0 {
-				return failed(fmt.Errorf("%s\n%w", headline, problems))
-			}
-			if listener.HealthAddress.Off() {
-				return failed(errors.New("HEALTH_ADDRESS is off, so the daemon cannot be asked"))
-			}
-			report, err := health.Ask(c.Context(), string(listener.HealthAddress))
-			if err != nil {
-				return failed(err)
-			}
-			_, _ = fmt.Fprintln(c.OutOrStdout(), report.Status)
-			for _, name := range slices.Sorted(maps.Keys(report.Checks)) {
-				if check := report.Checks[name]; check.Message != "" {
-					_, _ = fmt.Fprintf(c.OutOrStdout(), "%s: %s: %s\n", name, check.Status, check.Message)
+			report, err := askDaemon(c.Context(), environ)
+			if asJSON {
+				answer := struct {
+					health.Report
+					Error string `json:"error,omitempty"`
+				}{Report: report}
+				if err != nil {
+					answer.Report = health.Report{Status: health.Unavailable, Checks: map[string]health.Result{}}
+					answer.Error = oneLine(err)
 				}
+				if err := encode(c.OutOrStdout(), answer); err != nil {
+					return failed(err)
+				}
+				report.Status = answer.Status
+			} else {
+				if err != nil {
+					return err
+				}
+				printHealth(c.OutOrStdout(), report)
 			}
 			if report.Status == health.Unavailable {
 				return &exit{code: ExitError}
 			}
 			return nil
 		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// askDaemon asks the daemon at HEALTH_ADDRESS.
+func askDaemon(ctx context.Context, environ func() (config.Environment, error)) (health.Report, error) {
+	environment, err := environ()
+	if err != nil {
+		return health.Report{}, err
+	}
+	var listener config.Health
+	if problems := config.Parse(environment.Variables, &listener); len(problems) > 0 {
+		return health.Report{}, failed(fmt.Errorf("%s\n%w", headline, problems))
+	}
+	if listener.HealthAddress.Off() {
+		return health.Report{}, failed(errors.New("HEALTH_ADDRESS is off, so the daemon cannot be asked"))
+	}
+	report, err := health.Ask(ctx, string(listener.HealthAddress))
+	if err != nil {
+		return health.Report{}, failed(err)
+	}
+	return report, nil
+}
+
+// printHealth writes the status, and each check that has something to say.
+func printHealth(out io.Writer, report health.Report) {
+	_, _ = fmt.Fprintln(out, visible(string(report.Status)))
+	for _, name := range slices.Sorted(maps.Keys(report.Checks)) {
+		if check := report.Checks[name]; check.Message != "" {
+			_, _ = fmt.Fprintln(out, visible(fmt.Sprintf("%s: %s: %s", name, check.Status, check.Message)))
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,33 +20,38 @@ func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 		Use:   "lookup IDENTIFIER",
 		Short: "Print the decision about one device, with the reason",
 		Long: "lookup asks the provider about one device and prints the decision that the webhook would make, the\n" +
-			"reason, and what the inventory knows about the device. It opens no port, so it can run beside the daemon.\n\n" +
+			"reason, and what the inventory knows about the device. It needs the variables of the provider only, and opens\n" +
+			"no port, so it can run beside the daemon.\n\n" +
 			"IDENTIFIER is what the device attests: for Apple devices the serial number.\n" +
 			"Exit status: 0 allow, 2 deny, 1 the provider could not answer.",
 		Example: "  step-posture-connector lookup C02XK1JKLVCG --mode computer\n" +
 			"  step-posture-connector lookup C02XK1JKLVCG --json",
-		Args: cobra.ExactArgs(1),
+		Args: oneIdentifier,
 		RunE: func(c *cobra.Command, args []string) error {
 			deviceType, err := posture.ParseDeviceType(mode)
 			if err != nil {
 				return fmt.Errorf("--mode: %w", err) // a wrong command line
 			}
-			d, err := load()
-			if err != nil {
+			f, err := lookup(c, load, args[0], deviceType)
+			var errWrite error
+			switch {
+			case asJSON && err != nil:
+				errWrite = encode(c.OutOrStdout(), noDecision{Decision: "error", Error: oneLine(err), Identifier: args[0]})
+				err = &exit{code: ExitError} // what is wrong is in the JSON
+			case asJSON:
+				errWrite = encode(c.OutOrStdout(), f)
+			case err == nil:
+				for _, warning := range f.Warnings {
+					_, _ = fmt.Fprintln(c.ErrOrStderr(), "warning:", visible(warning))
+				}
+				errWrite = f.print(c.OutOrStdout())
+			}
+			switch {
+			case err != nil:
 				return err
-			}
-			f, err := lookup(c, d, args[0], deviceType)
-			if err != nil {
-				return failed(fmt.Errorf("no decision: %w", err))
-			}
-			write := f.print
-			if asJSON {
-				write = f.encode
-			}
-			if err := write(c.OutOrStdout()); err != nil {
-				return failed(err)
-			}
-			if f.Decision != allow {
+			case errWrite != nil:
+				return failed(errWrite)
+			case f.Decision != allow:
 				return &exit{code: ExitDeny}
 			}
 			return nil
@@ -55,6 +62,19 @@ func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 	modes := []string{string(posture.MobileDevice), string(posture.Computer), string(posture.AnyDevice)}
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// oneIdentifier teaches how the command is used where it was given no identifier, or several.
+func oneIdentifier(c *cobra.Command, args []string) error {
+	const usage = "Usage: %s IDENTIFIER [--mode mobiledevice|computer|any] [--json]"
+	switch len(args) {
+	case 1:
+		return nil
+	case 0:
+		return fmt.Errorf("lookup: which device? "+usage, c.CommandPath())
+	default:
+		return fmt.Errorf("lookup: one device at a time, %d were given. "+usage, len(args), c.CommandPath())
+	}
 }
 
 const (
@@ -72,6 +92,16 @@ type finding struct {
 	Mode       string          `json:"mode,omitempty"`
 	Record     *record         `json:"record,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"`
+	Warnings   []string        `json:"warnings,omitempty"`
+
+	modeGiven bool // and not only the provider's choice
+}
+
+// noDecision is what lookup prints as JSON where there is no decision.
+type noDecision struct {
+	Decision   string `json:"decision"`
+	Error      string `json:"error"`
+	Identifier string `json:"identifier"`
 }
 
 // record is what the inventory has of the device.
@@ -82,8 +112,12 @@ type record struct {
 	Groups     []string           `json:"groups"`
 }
 
-func lookup(c *cobra.Command, d *daemon.Inventory, text string, deviceType posture.DeviceType) (finding, error) {
-	f := finding{Decision: deny, Identifier: text, Provider: d.Provider()}
+func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text string, deviceType posture.DeviceType) (finding, error) {
+	d, err := load()
+	if err != nil {
+		return finding{}, err
+	}
+	f := finding{Decision: deny, Identifier: text, Provider: d.Provider(), Warnings: d.Warnings, modeGiven: deviceType != ""}
 	id, invalid := posture.ParseIdentifier(text)
 	if invalid != nil {
 		f.Code, f.Reason = posture.IdentifierInvalid, invalid.Error()
@@ -93,7 +127,7 @@ func lookup(c *cobra.Command, d *daemon.Inventory, text string, deviceType postu
 	f.Mode = string(d.TypeOf(q))
 	decision, err := d.Decide(c.Context(), q)
 	if err != nil {
-		return f, err //nolint:wrapcheck // the caller says what it is about
+		return f, failed(fmt.Errorf("no decision: %w", err))
 	}
 	if decision.Allowed() {
 		f.Decision = allow
@@ -109,28 +143,40 @@ func lookup(c *cobra.Command, d *daemon.Inventory, text string, deviceType postu
 	return f, nil
 }
 
-// encode writes the finding as one JSON object.
-func (f finding) encode(out io.Writer) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(f) //nolint:wrapcheck // it says what it is about
-}
-
 // print writes the finding for people.
 func (f finding) print(out io.Writer) error {
-	verdict := fmt.Sprintf("[ALLOW] %s\nreason: %s\n", f.Identifier, f.Reason)
-	if f.Decision != allow {
-		name := f.Identifier + " "
-		if _, err := posture.ParseIdentifier(f.Identifier); err != nil {
-			name = "" // it may hold what a terminal obeys
+	var text strings.Builder
+	switch _, invalid := posture.ParseIdentifier(f.Identifier); {
+	case f.Decision == allow:
+		_, _ = fmt.Fprintf(&text, "[ALLOW] %s\n", f.Identifier)
+	case invalid != nil: // it may be of any length, and hold what a terminal obeys
+		_, _ = fmt.Fprintf(&text, "[DENY] (%s)\n", f.Code)
+	default:
+		_, _ = fmt.Fprintf(&text, "[DENY] %s (%s)\n", f.Identifier, f.Code)
+	}
+	_, _ = fmt.Fprintf(&text, "reason: %s\n", visible(f.Reason))
+	if f.Mode != "" {
+		_, _ = fmt.Fprintf(&text, "mode: %s", f.Mode)
+		if !f.modeGiven {
+			text.WriteString(" (the default; --mode computer, mobiledevice or any chooses)")
 		}
-		verdict = fmt.Sprintf("[DENY] %s(%s)\nreason: %s\n", name, f.Code, f.Reason)
+		text.WriteByte('\n')
 	}
 	if f.Record != nil {
-		verdict += f.Record.describe() + fmt.Sprintf("data: %s\n", f.Data)
+		text.WriteString(f.Record.describe())
+		_, _ = fmt.Fprintf(&text, "data: %s\n", visible(compact(f.Data)))
 	}
-	_, err := io.WriteString(out, verdict)
+	_, err := io.WriteString(out, text.String())
 	return err //nolint:wrapcheck // it says what it is about
+}
+
+// compact drops the line ends and blanks that an inventory may have between the parts of its data.
+func compact(data json.RawMessage) string {
+	var short bytes.Buffer
+	if err := json.Compact(&short, data); err != nil {
+		return string(data)
+	}
+	return short.String()
 }
 
 func (r record) describe() string {
@@ -141,9 +187,9 @@ func (r record) describe() string {
 	if !r.Managed {
 		managed = "not managed"
 	}
-	text := fmt.Sprintf("record: %q, %s, %s\n", r.Identifier, kind, managed)
+	text := fmt.Sprintf("record: %s, %s, %s\n", visible(r.Identifier), kind, managed)
 	if len(r.Groups) > 0 {
-		text += fmt.Sprintf("groups: %q\n", r.Groups)
+		text += fmt.Sprintf("groups: %s\n", quoted(r.Groups))
 	}
 	return text
 }

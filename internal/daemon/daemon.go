@@ -99,11 +99,10 @@ func (d *Daemon) Describe() []string {
 			clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
 		}
 	}
-	return []string{
+	return append([]string{
 		d.describeCertificate(),
 		"client certificates: " + clients,
-		fmt.Sprintf("webhooks: %d", len(d.config.WebhookIDs)),
-	}
+	}, d.describeRest()...)
 }
 
 func (d *Daemon) describeCertificate() string {

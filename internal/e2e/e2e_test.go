@@ -28,6 +28,8 @@ func TestGate(t *testing.T) {
 		"renewal disabled":         testRenewalDisabled,
 		"secret in ca.json":        testSecretInConfig,
 		"template without toJson":  testInjection,
+		"without a webhook":        testWithoutWebhook,
+		"only authorizing":         testAuthorizingAlone,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +105,7 @@ func testRefusedThenAdded(t *testing.T, l *lab) {
 	expectRefused(t, g.Connector(), "deviceNotFound", knownSerial, cert, err)
 	expectReady(t, order)
 
-	setInventory(t, g, jsonInventory, "loaded anew: 1 devices")
+	setInventory(t, g, jsonInventory, "loaded anew: 1 device in")
 	cert, err = finalize(t, order)
 	expectEnriched(t, cert, err)
 	cert, err = finalize(t, l.order(t, g.DirectoryURL(), knownSerial))

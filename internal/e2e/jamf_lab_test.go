@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"slices"
@@ -105,7 +106,7 @@ func (l *lab) openJamf(t *testing.T, access connector.Jamf, config gate.Config) 
 	asked.API, asked.Enrich = access.API, access.Enrich
 	asked.ComputerGroup, asked.DeviceGroup = macGroup, phoneGroup
 	config.Jamf, config.LoggingLevel = &asked, 2
-	config.Provisioner.Template = gate.JamfTemplate
+	config.Provisioner.Template = cmp.Or(config.Provisioner.Template, gate.JamfTemplate)
 	t.Cleanup(func() {
 		if s.gate != nil {
 			s.expectDecent(t)

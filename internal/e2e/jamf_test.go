@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +43,27 @@ func TestJamf(t *testing.T) {
 		t.Parallel()
 		testNotEnriched(t, l)
 	})
+	t.Run("template of the setup guide", func(t *testing.T) {
+		t.Parallel()
+		testSetupTemplate(t, l)
+	})
+}
+
+// testSetupTemplate: an operator who has followed docs/setup.md with a file switches to
+// Jamf without touching provisioner, template or webhook.
+func testSetupTemplate(t *testing.T, l *lab) {
+	s := l.openJamf(t, connector.Jamf{Enrich: true}, gate.Config{Modes: []string{"any"}, Provisioner: stepca.Provisioner{Template: gate.Template}})
+	for _, serial := range []string{memberMac, memberPhone, nobodysPhone} {
+		cert, err := finalize(t, s.order(t, "any", serial))
+		expectIssuedTo(t, serial, cert, err)
+		user := jamfRecord(t, serial).User
+		if got, want := cert.Subject.OrganizationalUnit, some(user.Department); !slices.Equal(got, want) {
+			t.Errorf("%s: organizational units = %q, want the department %q", serial, got, want)
+		}
+		if got, want := cert.EmailAddresses, some(user.Email); !slices.Equal(got, want) {
+			t.Errorf("%s: e-mail addresses = %q, want %q", serial, got, want)
+		}
+	}
 }
 
 // testAnswers: who gets a certificate by which provisioner, and who is told what.
@@ -215,31 +234,31 @@ func (s *jamfLab) testJoins(t *testing.T) {
 	expectIssuedTo(t, outsiderPhone, cert, err)
 }
 
-// testNotEnriched: with enrichment off the connector decides and says no more, and
-// the template leaves out what it would have.
+// testNotEnriched: with enrichment off the connector decides and says no more. The
+// template refuses and says why; without its second line it leaves out what it
+// would have.
 func testNotEnriched(t *testing.T, l *lab) {
-	s := l.openJamf(t, connector.Jamf{}, gate.Config{})
-	cert, err := finalize(t, s.order(t, "", memberPhone))
-	expectIssuedTo(t, memberPhone, cert, err)
-	if got, want := cert.Subject.String(), "CN="+memberPhone; got != want {
-		t.Errorf("subject = %s, want %s", got, want)
-	}
-	if len(cert.EmailAddresses) > 0 {
-		t.Errorf("e-mail addresses = %q, want none", cert.EmailAddresses)
-	}
-	cert, err = finalize(t, s.order(t, "", outsiderPhone))
-	expectRefused(t, s.gate.Connector(), "deviceNotInGroup", outsiderPhone, cert, err)
-}
-
-// TestJamfGuide: the template that docs/providers/jamf.md shows is the one of the
-// tests.
-func TestJamfGuide(t *testing.T) {
-	path := filepath.Join("..", "..", "docs", "providers", "jamf.md")
-	guide, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(guide), "\n"+gate.JamfTemplate) {
-		t.Errorf("%s lacks the template\n%s", path, gate.JamfTemplate)
-	}
+	t.Run("as shipped", func(t *testing.T) {
+		t.Parallel()
+		s := l.openJamf(t, connector.Jamf{}, gate.Config{})
+		expectServerError(t, s.order(t, "", memberPhone))
+		if want := "set JAMF_COMPUTER_ENRICH=1 for computers, JAMF_DEVICE_ENRICH=1 for mobile devices"; !strings.Contains(l.ca.Log(), want) {
+			t.Errorf("step-ca's log does not say %q", want)
+		}
+	})
+	t.Run("without the second line", func(t *testing.T) {
+		t.Parallel()
+		lines := strings.SplitAfterN(gate.JamfTemplate, "\n", 3)
+		s := l.openJamf(t, connector.Jamf{}, gate.Config{Provisioner: stepca.Provisioner{Template: lines[0] + lines[2]}})
+		cert, err := finalize(t, s.order(t, "", memberPhone))
+		expectIssuedTo(t, memberPhone, cert, err)
+		if got, want := cert.Subject.String(), "CN="+memberPhone; got != want {
+			t.Errorf("subject = %s, want %s", got, want)
+		}
+		if len(cert.EmailAddresses) > 0 {
+			t.Errorf("e-mail addresses = %q, want none", cert.EmailAddresses)
+		}
+		cert, err = finalize(t, s.order(t, "", outsiderPhone))
+		expectRefused(t, s.gate.Connector(), "deviceNotInGroup", outsiderPhone, cert, err)
+	})
 }

@@ -63,6 +63,10 @@ func TestSetupGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	log, err := os.ReadFile(filepath.Join(dir, "connector.log"))
+	if want := "listening on 127.0.0.1:"; err != nil || !strings.Contains(string(log), want) {
+		t.Errorf("the connector's log has no %q, so the guide does not hold that it listens on this machine only (%v):\n%s", want, err, log)
+	}
 	playDevices(t, maker, dir, "https://localhost:"+strconv.Itoa(port))
 	writeFile(t, filepath.Join(dir, "played"), "")
 	if err := guide.Wait(ctx); err != nil {
@@ -94,7 +98,7 @@ func startGuide(ctx context.Context, t *testing.T, programs toolchain.Toolchain,
 			"PATH=" + programs.Dir() + string(os.PathListSeparator) + os.Getenv("PATH"),
 			"PWD=" + dir, "HOME=" + dir,
 			"CA_PORT=" + strconv.Itoa(caPort), "CONNECTOR_PORT=" + strconv.Itoa(connectorPort),
-			"BIND_ADDRESS=127.0.0.1", "HEALTH_ADDRESS=off",
+			"HEALTH_ADDRESS=off",
 		},
 	})
 	if err != nil {

@@ -72,7 +72,7 @@ func (l *lab) issue(t *testing.T, g *gate.Gate) (*device.Device, *x509.Certifica
 // marks, and so whoever may edit the value write more names into the
 // certificate than the template has.
 func testInjection(t *testing.T, l *lab) {
-	const careful, careless = `{{ toJson .Webhooks.posture.email }}`, `"{{ .Webhooks.posture.email }}"`
+	const careful, careless = `{"type": "email", "value": {{ toJson . }}}`, `{"type": "email", "value": "{{ . }}"}`
 	if !strings.Contains(gate.Template, careful) {
 		t.Fatalf("the template has no %s", careful)
 	}

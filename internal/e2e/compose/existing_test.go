@@ -52,7 +52,7 @@ func TestExistingCA(t *testing.T) {
 	for _, match := range regexp.MustCompile(`(?m)^#   (\S.*)$`).FindAllStringSubmatch(string(text), -1) {
 		commands = append(commands, match[1])
 	}
-	if len(commands) != 7 || !strings.HasPrefix(commands[5], "chown ") || !strings.HasPrefix(commands[6], "docker compose ") {
+	if len(commands) != 8 || !strings.HasPrefix(commands[5], "chown ") || !strings.HasSuffix(commands[6], " up --detach --wait") || !strings.HasSuffix(commands[7], " check") {
 		t.Fatalf("the comment has the commands\n%s", strings.Join(commands, "\n"))
 	}
 	// at has commands run at the top of the sources; what step would ask for is in the environment.
@@ -81,11 +81,22 @@ func TestExistingCA(t *testing.T) {
 	s.write(t, "inventory/devices.json", `{"devices":[{"identifier":"`+known+`","data":{"user":"ada"}}]}`)
 	at(commands[5])
 
-	s.compose(t, "up", "--detach", "--wait")
-	if t.Failed() {
-		t.FailNow()
+	for _, command := range commands[6:] {
+		// From the top of the sources, of which the stack has the folder docker; with the file that finds the CA.
+		command = strings.Replace(command, s.files[0], s.files[0]+" --file docker/"+s.files[1], 1)
+		printed = s.run(t, "sh", "-c", "cd "+filepath.Dir(s.folder)+" && "+command)
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	if !strings.Contains(printed, "\naudit log: /audit/audit.jsonl\n") || !strings.HasSuffix(printed, "\nok\n") {
+		t.Errorf("check has printed\n%s", printed)
 	}
 	s.trust(t, s.run(t, "docker", "exec", ca, "cat", "/home/step/certs/root_ca.crt"))
 	s.wantCertificate(t, "with an existing CA", known)
 	s.wantRefused(t, "with an existing CA", unknown, 401, "deviceNotFound")
+	audit, err := os.ReadFile(filepath.Join(s.folder, "audit", "audit.jsonl"))
+	if err != nil || strings.Count(string(audit), "\n") < 2 {
+		t.Errorf("the audit log has %q, %v", audit, err)
+	}
 }

@@ -44,7 +44,7 @@ func (s *stack) gated(t *testing.T) {
 // stays right.
 func (s *stack) changed(t *testing.T) {
 	env := s.env
-	s.env = append(env[:len(env):len(env)], "WEBHOOK_MODE=any")
+	s.env = append(env[:len(env):len(env)], "WEBHOOK_MODE=computer")
 	// The key of another certificate, as an interruption may leave it.
 	before := s.inside(t, "setup", "cd /connector && step crypto keypair /tmp/public server.key --no-password --insecure --force >/dev/null && cat server.crt")
 	s.up(t)
@@ -52,7 +52,7 @@ func (s *stack) changed(t *testing.T) {
 		t.Error("a certificate without its key is left as it is")
 	}
 	list := s.compose(t, "exec", "-T", "step-ca", "step", "ca", "provisioner", "list")
-	if want := `"url": "https://connector:9443/webhook/device-attest?mode=any"`; !strings.Contains(list, want) {
+	if want := `"url": "https://connector:9443/webhook/device-attest?mode=computer"`; !strings.Contains(list, want) {
 		t.Errorf("the CA has no %s in\n%s", want, list)
 	}
 	s.env = env

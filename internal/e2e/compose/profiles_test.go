@@ -24,7 +24,7 @@ func TestJamfProfile(t *testing.T) {
 		"devices": [{"computer": true, "serial": %q, "managed": true, "user": {"email": "ada@example.com", "department": "Design"}, "groups": [{"name": "Disk encrypted, # 1"}]},
 			{"computer": true, "serial": %q, "managed": true}]}`, secret, member, other))
 	dotenv := "JAMF_BASE_URL=https://jamf.example.com:8443\nJAMF_CLIENT_ID=the-client\nJAMF_CLIENT_SECRET='" + secret + "'\n" +
-		"JAMF_COMPUTER_GROUP='Disk encrypted, # 1'\nJAMF_COMPUTER_ENRICH=1\nWEBHOOK_MODE=any\n"
+		"JAMF_COMPUTER_GROUP='Disk encrypted, # 1'\nJAMF_COMPUTER_ENRICH=1\n" // without WEBHOOK_MODE both kinds are asked for
 	s.write(t, ".env", dotenv+"COMPOSE_PROFILES=jamf\n")
 	decides := func(when string) {
 		t.Helper()
@@ -48,7 +48,7 @@ func TestJamfProfile(t *testing.T) {
 	if strings.Contains(s.compose(t, "logs", "--no-color"), secret) {
 		t.Error("a log shows the secret")
 	}
-	s.write(t, ".env", strings.ReplaceAll(dotenv, "WEBHOOK_MODE=any\n", "WEBHOOK_MODE=computer\n"))
+	s.write(t, ".env", dotenv+"WEBHOOK_MODE=computer\n")
 	s.up(t, "--force-recreate")
 	decides("without the profile")
 

@@ -12,7 +12,7 @@ import (
 // TestReplicas: two connectors behind one name are replaced one after the other, while devices order
 // certificates without pause. No order is lost, and none is answered wrongly.
 func TestReplicas(t *testing.T) {
-	s := newStack(t, image(t, "BALANCER_IMAGE"), "CONNECTOR_HOST=balancer")
+	s := newStack(t, image(t, "BALANCER_IMAGE"), "CONNECTOR_HOST=balancer", "AUDIT_LOG_PATH=")
 	s.files = append(s.files, "test/balancer.yml")
 	s.up(t, "--scale", "connector=2")
 	replicas := strings.Fields(s.container(t, "connector"))

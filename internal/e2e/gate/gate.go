@@ -22,18 +22,29 @@ import (
 const WebhookName = "posture"
 
 // Template is a certificate template that puts the department and the e-mail
-// address of the inventory into the certificate. The common name is taken from
-// the attested identifier, because a request need not have one. toJson is what
-// keeps a value with a quotation mark in it a value; without it, whoever may
-// edit the inventory could write certificates.
-const Template = `{
+// address of the inventory into the certificate, the one of docs/setup.md. The
+// first line refuses where the CA has no webhook to ask: without it, every genuine
+// device would get a certificate then. The common name is taken from the attested
+// identifier, because a request need not have one. toJson is what keeps a value
+// with a quotation mark in it a value; without it, whoever may edit the inventory
+// could write certificates.
+const Template = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
+{{- $data := .Webhooks.posture -}}
+{{- if kindIs "map" $data.user }}{{ $data = $data.user }}{{ end -}}
+{{- if not (hasKey $data "department") }}{{ fail "the connector returned no department" }}{{ end -}}
+{{- if not (or (hasKey $data "email") (hasKey $data "email_address")) }}{{ fail "the connector returned no email" }}{{ end -}}
+{
   "subject": {
-    "commonName": {{ toJson (index .SANs 0).Value }},
-    "organizationalUnit": {{ toJson .Webhooks.posture.department }}
+    {{- with $data.department }}
+    "organizationalUnit": {{ toJson . }},
+    {{- end }}
+    "commonName": {{ toJson (index .SANs 0).Value }}
   },
   "sans": [
-    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}},
-    {"type": "email", "value": {{ toJson .Webhooks.posture.email }}}
+    {{- with or $data.email $data.email_address }}
+    {"type": "email", "value": {{ toJson . }}},
+    {{- end }}
+    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
   ],
   "keyUsage": ["digitalSignature"],
   "extKeyUsage": ["clientAuth"]
@@ -41,9 +52,12 @@ const Template = `{
 `
 
 // JamfTemplate is a certificate template for what a Jamf Pro server knows, the one
-// of docs/providers/jamf.md. A device need not be assigned to anybody; "with"
-// leaves out what is empty, which a certificate cannot hold.
-const JamfTemplate = `{
+// of docs/providers/jamf.md. It refuses without a webhook too, and where the kind of
+// device is not enriched. A device need not be assigned to anybody; "with" leaves
+// out what is empty, which a certificate cannot hold.
+const JamfTemplate = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
+{{- if not .Webhooks.posture.user }}{{ fail "the connector returned no data: set JAMF_COMPUTER_ENRICH=1 for computers, JAMF_DEVICE_ENRICH=1 for mobile devices" }}{{ end -}}
+{
   "subject": {
     {{- with .Webhooks.posture.user.department }}
     "organization": {{ toJson . }},
@@ -245,6 +259,11 @@ func (g *Gate) SetInventory(content string) error {
 		return fmt.Errorf("replace inventory: %w", err)
 	}
 	return nil
+}
+
+// RemoveWebhook takes the webhook away from the first provisioner, which is not gated by it any more.
+func (g *Gate) RemoveWebhook(ctx context.Context) error {
+	return g.ca.RemoveWebhook(ctx, g.entrances[0].provisioner, g.entrances[0].webhook.Name)
 }
 
 // Renew has the CA renew the connector's own certificate, in place, as an

@@ -101,6 +101,12 @@ func (ca *CA) MoveWebhook(ctx context.Context, provisioner string, w Webhook) er
 	return err
 }
 
+// RemoveWebhook removes a webhook from a provisioner of the running CA.
+func (ca *CA) RemoveWebhook(ctx context.Context, provisioner, webhook string) error {
+	_, err := ca.step(ctx, ca.asAdmin([]string{"ca", "provisioner", "webhook", "remove", provisioner, webhook})...)
+	return err
+}
+
 // parseCredentials reads what `step ca provisioner webhook add` prints.
 func parseCredentials(out string) (Credentials, error) {
 	match := regexp.MustCompile(`(?m)^Webhook ID: (\S+)\nSecret: (\S+)$`).FindStringSubmatch(out)

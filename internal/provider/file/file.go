@@ -160,6 +160,9 @@ func release(size int) {
 }
 
 func (c *content) describe(path string) string {
+	if c.devices.len() == 1 {
+		return "1 device in " + path
+	}
 	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
 }
 
@@ -184,6 +187,11 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 		return posture.Device{}, err
 	}
 	return posture.Device{Identifier: found.identifier, Managed: true, Data: found.data}, nil
+}
+
+// Returns says which data about a device go to step-ca.
+func (p *Provider) Returns(posture.DeviceType) string {
+	return "the data in the inventory file is returned"
 }
 
 // Immediate implements posture.Immediate.

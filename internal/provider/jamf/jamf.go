@@ -249,11 +249,7 @@ func either(mobile record, errMobile error, computer record, errComputer error) 
 // device turns a record into what the rest of the connector knows of a device.
 func (p *Provider) device(r record) (posture.Device, error) {
 	d := posture.Device{Identifier: r.serial, Type: r.deviceType, Managed: r.managed, Groups: r.groups}
-	enrich := p.config.DeviceEnrich
-	if r.deviceType == posture.Computer {
-		enrich = p.config.ComputerEnrich
-	}
-	if !enrich {
+	if !p.enriches(r.deviceType) {
 		return d, nil
 	}
 	data, err := r.data()
@@ -262,4 +258,20 @@ func (p *Provider) device(r record) (posture.Device, error) {
 	}
 	d.Data = json.RawMessage(data)
 	return d, nil
+}
+
+// enriches reports whether the data about devices of a type go to step-ca.
+func (p *Provider) enriches(t posture.DeviceType) bool {
+	if t == posture.Computer {
+		return bool(p.config.ComputerEnrich)
+	}
+	return bool(p.config.DeviceEnrich)
+}
+
+// Returns says which data about devices of a type go to step-ca.
+func (p *Provider) Returns(t posture.DeviceType) string {
+	if p.enriches(t) {
+		return "device, user and group data is returned"
+	}
+	return "no data is returned"
 }

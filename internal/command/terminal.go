@@ -1,0 +1,60 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+)
+
+// visible makes text that others wrote fit for a terminal. Control characters, which a terminal obeys, and
+// characters that hide text or change its order become \uXXXX, as in JSON, so that JSON stays JSON.
+func visible(text string) string { return escape(text, hidden) }
+
+// visibleLines is visible for a text of several lines, which may be indented.
+func visibleLines(text string) string {
+	return escape(text, func(r rune) bool { return hidden(r) && r != '\n' && r != '\t' })
+}
+
+func hidden(r rune) bool { return !unicode.IsPrint(r) }
+
+func escape(text string, escaped func(rune) bool) string {
+	if strings.IndexFunc(text, escaped) < 0 {
+		return text
+	}
+	var shown strings.Builder
+	for _, r := range strings.ToValidUTF8(text, string(unicode.ReplacementChar)) {
+		if !escaped(r) {
+			shown.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			_, _ = fmt.Fprintf(&shown, `\u%04x`, unit)
+		}
+	}
+	return shown.String()
+}
+
+// quoted lists names in quotation marks, with whatever is not printable in them escaped.
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = strconv.Quote(name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// encode writes a value as one JSON object, for programs.
+func encode(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value) //nolint:wrapcheck // it says what it is about
+}
+
+// oneLine joins the lines of an error: in JSON, and so that the headline is read with what it is about.
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.ReplaceAll(err.Error(), headline+"\n", headline+" "), "\n", "; ")
+}
