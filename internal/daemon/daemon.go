@@ -70,9 +70,7 @@ func Load(environ map[string]string) (*Daemon, error) {
 	identity()
 	d.decider = decider
 	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
-	if len(names(d.tls.Leaf())) == 0 {
-		d.Warnings = append(d.Warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
-	}
+	d.Warnings = append(d.Warnings, d.tls.Warnings(d.now())...)
 	return d, nil
 }
 
@@ -94,18 +92,31 @@ func (d *Daemon) Check(ctx context.Context) (found string, err error) {
 
 // Describe says what was loaded, a line for each thing that an operator wants to be sure of.
 func (d *Daemon) Describe() []string {
-	clients := "any client may connect; requests are authenticated by their signature"
-	if d.config.EnableMTLS {
-		clients = "clients need a certificate of the CA in " + string(d.config.TLSCAPath)
-		if len(d.config.MTLSAllowedNames) > 0 {
-			clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
-		}
-	}
 	return []string{
 		d.describeCertificate(),
-		"client certificates: " + clients,
+		d.describeClients(),
 		fmt.Sprintf("webhooks: %d", len(d.config.WebhookIDs)),
 	}
+}
+
+func (d *Daemon) describeClients() string {
+	const what = "client certificates: "
+	if !d.config.EnableMTLS {
+		return what + "any client may connect; requests are authenticated by their signature"
+	}
+	clients := what + "clients need a certificate of the CA in " + string(d.config.TLSCAPath) + " (" + d.tls.DescribeCAs() + ")"
+	if len(d.config.MTLSAllowedNames) > 0 {
+		clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
+	}
+	return clients
+}
+
+// describeFiles says which TLS files are in effect.
+func (d *Daemon) describeFiles() string {
+	if !d.config.EnableMTLS {
+		return d.describeCertificate()
+	}
+	return d.describeCertificate() + "; client CAs: " + d.tls.DescribeCAs()
 }
 
 func (d *Daemon) describeCertificate() string {

@@ -86,9 +86,9 @@ func startServerWith(t *testing.T, identity *TLS, handler http.Handler, options 
 }
 
 // fixed is a TLS that was not loaded from files.
-func fixed(pair *tls.Certificate) *TLS {
+func fixed(certificate *tls.Certificate) *TLS {
 	t := &TLS{}
-	t.current.Store(newIdentity(pair, nil, nil))
+	t.current.Store(newIdentity(&pair{Certificate: certificate}, nil, nil))
 	return t
 }
 

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"log"
 	"net"
 	"net/http"
@@ -148,7 +147,7 @@ type connection struct {
 	requests atomic.Int32 // requests whose header is read and whose answer is not written
 	trusted  atomic.Bool  // a request on it was authenticated
 
-	admittedBy atomic.Pointer[x509.CertPool] // under which its client certificate was verified
+	admittedBy atomic.Pointer[authorities] // under which its client certificate was verified
 }
 
 // Read notes the time: a client that sends is not silent.

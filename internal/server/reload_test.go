@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -187,6 +188,14 @@ func TestWhatIsInForce(t *testing.T) {
 	want("the bundle is broken, the pair is good", second, other)
 
 	f.trust(t, ca, other)
+	if text, err := os.ReadFile(f.ClientCA); err != nil {
+		t.Fatal(err)
+	} else if err := os.WriteFile(f.ClientCA, bytes.Replace(text, []byte("-----\n-----"), []byte("----------"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load(t, identity, ClientCA)
+	want("the bundle has two lines in one", second, other)
+
 	f.trust(t, ca)
 	third := f.pair(t, ca, time.Time{})
 	load(t, identity)
