@@ -100,8 +100,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	// A fresh context: the old one is done, and would end the requests with it.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	go s.limiter.closeSilent(drain)
-	if err := s.http.Shutdown(drain); err != nil {
+	go func() { _ = s.http.Shutdown(drain) }() // closes the listener, and says GOAWAY
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	if err := s.limiter.drain(drain); err != nil {
 		_ = s.http.Close()
 		return ErrUnfinished
 	}
