@@ -19,6 +19,7 @@ type limiter struct {
 	start   time.Time // anchors the monotonic clock
 	evicted atomic.Uint64
 	refused atomic.Uint64 // because there was nobody to evict
+	bodies  bodies
 
 	mu   sync.Mutex
 	open map[*connection]struct{}
@@ -36,7 +37,7 @@ func Affordable(wanted, reserved int) int {
 }
 
 func newLimiter(limit int) *limiter {
-	return &limiter{limit: limit, start: time.Now(), open: map[*connection]struct{}{}}
+	return &limiter{limit: limit, start: time.Now(), bodies: bodies{most: maxUnfinished}, open: map[*connection]struct{}{}}
 }
 
 // Accept waits for a connection and makes room for it.
@@ -135,12 +136,15 @@ const (
 	// need a round trip for that. step-ca pauses for a second before its only retry, and must find
 	// the next daemon by then.
 	grace = 150 * time.Millisecond
+	// strangersGrace is how long a request is waited for on a connection where nothing was authenticated. Its
+	// body is not complete: it would be authenticated, or refused, at once.
+	strangersGrace = 500 * time.Millisecond
 	// lookEvery is how often connections are looked at while the server ends.
 	lookEvery = 10 * time.Millisecond
 )
 
 // drain closes each connection that has had no request in flight and sent nothing for the time of grace,
-// and returns when none is left, or with the error of ctx when that is done. net/http itself waits for a
+// waits a little longer for strangers, and returns when none is left, or with the error of ctx when that is done. net/http itself waits for a
 // second after GOAWAY, and for some seconds where nothing was sent yet.
 func (l *limiter) drain(ctx context.Context) error {
 	began := l.now()
@@ -160,8 +164,10 @@ func (l *limiter) drain(ctx context.Context) error {
 func (l *limiter) closeIdle(began int64) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := l.now()
 	for c := range l.open {
-		if c.requests.Load() == 0 && l.now()-max(began, c.heard.Load()) >= int64(grace) {
+		idle := c.requests.Load() == 0 && now-max(began, c.heard.Load()) >= int64(grace)
+		if idle || !c.trusted.Load() && now-began >= int64(strangersGrace) {
 			delete(l.open, c)
 			_ = c.Conn.Close()
 		}
@@ -218,6 +224,11 @@ func trackRequests(next http.Handler, identity *TLS, complaints *log.Logger) htt
 				complaints.Printf("%s: the client certificate is no longer valid under TLS_CA_PATH; the connection was closed", r.RemoteAddr)
 				_ = c.Close()
 				panic(http.ErrAbortHandler) // net/http ends the request without a word
+			}
+			if !c.trusted.Load() && r.Body != http.NoBody {
+				var unfinished *body
+				r, unfinished = c.limiter.bodies.begin(r, c)
+				defer unfinished.finish()
 			}
 			c.requests.Add(1)
 			defer func() {

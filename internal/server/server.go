@@ -24,14 +24,15 @@ const (
 
 // The sizes a client is given, in bytes.
 const (
-	maxHeader = 64 << 10 // what is read at all; the handler refuses more than 16 KiB, with an answer and an event
-	maxStream = 64 << 10 // of one HTTP/2 request that was not read yet
-	maxUnread = 1 << 20  // of one HTTP/2 connection
+	maxHeader = 64 << 10  // what is read at all; the handler refuses more than 16 KiB, with an answer and an event
+	maxStream = 64 << 10  // of one HTTP/2 request that was not read yet
+	maxUnread = 256 << 10 // of one HTTP/2 connection
+	maxFrame  = 16 << 10  // of one HTTP/2 frame, for which there is room before it comes; the least that HTTP/2 allows
 )
 
-// maxStreams is how many requests there are at once on one HTTP/2 connection. Each may make the
-// server hold a body of 64 KiB before it is authenticated; Go's client opens another connection for more.
-const maxStreams = 32
+// maxStreams is how many requests there are at once on one HTTP/2 connection. Go's client opens another
+// connection for more. What they hold over all connections is bounded by maxUnfinished.
+const maxStreams = 8
 
 // ErrUnfinished says that requests were still under way when the time to end was over.
 var ErrUnfinished = errors.New("requests were still under way after " + drainTimeout.String() + " and were cut off")
@@ -66,6 +67,7 @@ func New(handler http.Handler, identity *TLS, limit int, complaints io.Writer) *
 				MaxConcurrentStreams:          maxStreams,
 				MaxReceiveBufferPerConnection: maxUnread,
 				MaxReceiveBufferPerStream:     maxStream,
+				MaxReadFrameSize:              maxFrame,
 				WriteByteTimeout:              stallTimeout,
 			},
 			// Else "OPTIONS *" is answered without the handler.

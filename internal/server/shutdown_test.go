@@ -20,6 +20,7 @@ func TestEndAnswersWhatIsUnderWay(t *testing.T) {
 			arrived, release := make(chan struct{}), make(chan struct{})
 			s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/slow" {
+					Trust(r.Context())
 					close(arrived)
 					<-release
 				}
@@ -62,26 +63,26 @@ func TestEndAnswersWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// Nothing under way: the end comes without waiting, whatever is open. A request that is still being
-// sent is not under way.
-func TestEndWithIdleConnections(t *testing.T) {
+// Nothing authenticated is under way: the end comes soon, whatever strangers have begun.
+func TestEndDoesNotWaitForStrangers(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, answering())
-	for name, begin := range unfinished() {
-		switch name {
-		case "body", "HTTP/2 body", "body that is not read", "chunks that are not read", "HTTP/2 body that is not read":
-			continue
-		}
+	s := startServer(t, reading())
+	for _, begin := range unfinished() {
 		begin(t, s)
 	}
+	began := time.Now()
 	s.stop(t)
+	if took := time.Since(began); took > readTimeout/2 {
+		t.Errorf("the end took %s, as long as strangers want", took)
+	}
 }
 
 // What does not end is cut off, and Serve says so.
 func TestEndCutsOff(t *testing.T) {
 	t.Parallel()
 	arrived, release := make(chan struct{}), make(chan struct{})
-	s := startServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	s := startServer(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		Trust(r.Context())
 		close(arrived)
 		<-release
 	}))
@@ -150,6 +151,7 @@ func TestEndWaitsForBodies(t *testing.T) {
 	arrived := make(chan struct{})
 	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/body" {
+			Trust(r.Context())
 			close(arrived)
 			_, _ = io.Copy(io.Discard, r.Body)
 		}
