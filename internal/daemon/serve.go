@@ -75,7 +75,9 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	complaints := log.WriterLevel(logrus.DebugLevel)
 	defer complaints.Close() //nolint:errcheck // an in-memory pipe
 	calls := server.New(s.handler(), d.tls, s.affordable(), complaints)
-	s.metrics.Connections(calls.Connections, calls.Evicted)
+	calls.Notify(func(line string) { s.log.Warn(line) })
+	s.metrics.Connections(calls.Connections, calls.Evicted, calls.Refused)
+	s.metrics.Handshakes(server.HandshakeCauses(), calls.FailedHandshakes)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })

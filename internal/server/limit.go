@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ type limiter struct {
 	evicted atomic.Uint64
 	refused atomic.Uint64 // because there was nobody to evict
 	bodies  bodies
+	notices *notices
 
 	mu   sync.Mutex
 	open map[*connection]struct{}
@@ -54,6 +56,9 @@ func (l *limiter) Accept() (net.Conn, error) {
 		// Every connection has an authenticated request in flight. step-ca tries again after a second.
 		l.refused.Add(1)
 		_ = accepted.Close()
+		l.notices.say("refused", noticeEvery, func() string {
+			return fmt.Sprintf("a connection was refused: each of the %d that are open has an authenticated request in flight; raise MAX_CONNECTIONS, or find out what makes them slow", l.limit)
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -39,23 +38,21 @@ var ErrUnfinished = errors.New("requests were still under way after " + drainTim
 
 // Server is a server for HTTPS, or for plain HTTP.
 type Server struct {
-	http    *http.Server
-	limiter *limiter
+	http       *http.Server
+	limiter    *limiter
+	handshakes *handshakes // nil for plain HTTP
+	notices    *notices
 }
 
 // New makes a Server that holds at most limit connections; without an identity it speaks plain HTTP.
 // What net/http has to say, such as why a handshake failed, goes to complaints, a line at a time.
 func New(handler http.Handler, identity *TLS, limit int, complaints io.Writer) *Server {
 	errorLog := log.New(complaints, "", 0)
-	var config *tls.Config
-	if identity != nil {
-		config = identity.Config()
-	}
-	return &Server{
+	s := &Server{
 		limiter: newLimiter(limit),
+		notices: &notices{},
 		http: &http.Server{
 			Handler:           trackRequests(handler, identity, errorLog),
-			TLSConfig:         config,
 			ConnContext:       withConnection,
 			ReadHeaderTimeout: headerTimeout,
 			ReadTimeout:       readTimeout,
@@ -74,13 +71,33 @@ func New(handler http.Handler, identity *TLS, limit int, complaints io.Writer) *
 			DisableGeneralOptionsHandler: true,
 		},
 	}
+	s.limiter.notices = s.notices
+	if identity != nil {
+		s.handshakes = newHandshakes(identity, s.notices)
+		s.http.TLSConfig, s.http.ConnState = identity.Config(), s.handshakes.connState
+	}
+	return s
 }
+
+// Notify sets who is told, in a line, what an administrator should know although nobody asked, such as which
+// client certificate was refused. Strangers can cause that, so it is told of each kind not too often.
+func (s *Server) Notify(notify func(line string)) {
+	s.notices.mu.Lock()
+	defer s.notices.mu.Unlock()
+	s.notices.notify = notify
+}
+
+// FailedHandshakes returns how many TLS handshakes failed for one of HandshakeCauses.
+func (s *Server) FailedHandshakes(cause string) uint64 { return s.handshakes.failed[cause].Load() }
 
 // Connections returns how many connections are open.
 func (s *Server) Connections() int { return s.limiter.count() }
 
 // Evicted returns how many connections were closed to make room for others.
 func (s *Server) Evicted() uint64 { return s.limiter.evicted.Load() }
+
+// Refused returns how many connections were refused because no other could make room.
+func (s *Server) Refused() uint64 { return s.limiter.refused.Load() }
 
 // Serve answers on listener until ctx is done, then lets the requests under way finish. It returns
 // nil when all of them were answered, and ErrUnfinished when the time for that ran out.
