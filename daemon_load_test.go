@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/tls"
@@ -174,6 +175,44 @@ func TestUnfinishedBodiesDoNotLockOut(t *testing.T) {
 			hold(t, p, d.address, protocol)
 		}
 		newSigner(t, p, d.address, nil).wantAllow(t, bareDevice, "{}")
+	}
+}
+
+// Strangers trickle bodies in every place, and more of them come all the time: each of step-ca's calls, on
+// a connection of its own, is answered, if need be with its retry.
+func TestFloodDoesNotLockOut(t *testing.T) {
+	t.Parallel()
+	const limit, aSecond, calls = 256, 400, 20
+	p := newPKI(t)
+	d := startDaemon(t, workingEnvironment(t, p).with("MAX_CONNECTIONS", strconv.Itoa(limit)))
+	for range limit {
+		hold(t, p, d.address, "http/1.1")
+	}
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	defer func() { end(); <-ended }()
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if c, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.address); err == nil {
+				defer c.Close() //nolint:errcheck,revive // held to the end
+			}
+			pause(ctx, time.Second/aSecond)
+		}
+	}()
+	for i := range calls {
+		var status int
+		var err error
+		for range 2 {
+			s := newSigner(t, p, d.address, nil)
+			if status, _, err = s.send(t, order(bareDevice)); err == nil && status == http.StatusOK {
+				break
+			}
+			pause(t.Context(), time.Second) // as step-ca
+		}
+		if err != nil || status != http.StatusOK {
+			t.Errorf("call %d: %d, %v", i, status, err)
+		}
 	}
 }
 

@@ -143,7 +143,7 @@ const (
 	grace = 150 * time.Millisecond
 	// strangersGrace is how long a request is waited for on a connection where nothing was authenticated. Its
 	// body is not complete: it would be authenticated, or refused, at once.
-	strangersGrace = 500 * time.Millisecond
+	strangersGrace = 2 * time.Second
 	// lookEvery is how often connections are looked at while the server ends.
 	lookEvery = 10 * time.Millisecond
 )
