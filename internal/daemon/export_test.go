@@ -2,5 +2,8 @@ package daemon
 
 import "time"
 
+// BindAdvice says what to do about a port that cannot be opened.
+func BindAdvice(err error) string { return bindAdvice(err, "otherwise") }
+
 // SetClock replaces the clock.
 func (d *Daemon) SetClock(now func() time.Time) { d.now = now }

@@ -188,9 +188,10 @@ func TestWhatIsInForce(t *testing.T) {
 	want("the bundle is broken, the pair is good", second, other)
 
 	f.trust(t, ca, other)
-	if text, err := os.ReadFile(f.ClientCA); err != nil {
-		t.Fatal(err)
-	} else if err := os.WriteFile(f.ClientCA, bytes.Replace(text, []byte("-----\n-----"), []byte("----------"), 1), 0o600); err != nil {
+	encoded := func(a *authority) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+	}
+	if err := os.WriteFile(f.ClientCA, append(bytes.TrimSpace(encoded(ca)), encoded(other)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	load(t, identity, ClientCA)
