@@ -3,10 +3,8 @@ package daemon
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -121,16 +119,7 @@ func (d *Daemon) describeFiles() string {
 
 func (d *Daemon) describeCertificate() string {
 	leaf := d.tls.Leaf()
-	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
-}
-
-// names are the names for which step-ca would accept a server certificate.
-func names(leaf *x509.Certificate) []string {
-	found := slices.Clone(leaf.DNSNames)
-	for _, ip := range leaf.IPAddresses {
-		found = append(found, ip.String())
-	}
-	return found
+	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.ServerNames(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // Provider is the name of the provider.

@@ -125,11 +125,11 @@ func TestDamagedBundle(t *testing.T) {
 		"damaged second":          {one + strings.Replace(two, strings.Split(two, "\n")[1], "*", 1), "line " + line(lines+2) + ": the block that begins at line " + line(lines+1) + " is damaged: this line is not base64"},
 		"OpenSSL's own form":      {strings.ReplaceAll(one, "CERTIFICATE", "TRUSTED CERTIFICATE") + two, "line 1: a certificate in OpenSSL's own form; `openssl x509 -in FILE -out NEW` converts it"},
 		"PKCS #7":                 {strings.ReplaceAll(one, "CERTIFICATE", "PKCS7") + two, "line 1: certificates in PKCS #7; `openssl pkcs7 -print_certs -in FILE -out NEW` converts them"},
-		"certificate request":     {strings.ReplaceAll(one, "CERTIFICATE", "CERTIFICATE REQUEST"), "there is no PEM certificate in it, but a certificate request"},
+		"certificate request":     {strings.ReplaceAll(one, "CERTIFICATE", "CERTIFICATE REQUEST"), "it has no PEM certificate, but a certificate request"},
 		"UTF-16":                  {"\xff\xfe-\x00-\x00", "it is UTF-16; save it as UTF-8"},
 		"certificate in DER":      {string(first.certificate.Raw), "it is a certificate in DER, not in PEM; `openssl x509 -inform DER -in FILE -out NEW` converts it"},
 		"PKCS #12":                {"\x30\x81\x85\x02\x01\x03\x30\x7f" + strings.Repeat("\x00", 127) + "\x00", "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nokeys -out NEW` takes the certificates out"},
-		"something else":          {"what is this?\n", "there is no PEM certificate in it"},
+		"something else":          {"what is this?\n", "it has no PEM certificate"},
 		"a certificate's content": {beginsLine + "AAAA\n" + endsLine, "line 1: the certificate that begins here is damaged: x509: malformed certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,11 +44,11 @@ func TestCertificateAndKey(t *testing.T) {
 			[]string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + aCertificate, key + "none.key: no such file or directory" + there},
 		},
 		{"a folder", map[string]string{"TLS_KEY_PATH": "DIR"}, []string{strings.TrimSuffix(key, "/") + ": is a directory" + aKey}},
-		{"empty files", map[string]string{"TLS_CERT_PATH": "DIR/empty", "TLS_KEY_PATH": "DIR/empty"}, []string{certificate + "empty: there is no PEM certificate in it" + aCertificate, key + "empty: there is no PEM private key in it" + aKey}},
+		{"empty files", map[string]string{"TLS_CERT_PATH": "DIR/empty", "TLS_KEY_PATH": "DIR/empty"}, []string{certificate + "empty: it has no PEM certificate" + aCertificate, key + "empty: it has no PEM private key" + aKey}},
 		{"CA bundle missing", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/none.crt"}, []string{bundle + "none.crt: no such file or directory" + there}},
-		{"CA bundle empty", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/empty"}, []string{bundle + "empty: there is no PEM certificate in it" + aBundle}},
-		{"CA bundle without a certificate", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.key"}, []string{bundle + "server.key: there is no PEM certificate in it, but a private key" + aBundle}},
-		{"CA bundle that is DER", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/der"}, []string{bundle + "der: there is no PEM certificate in it; it is binary, DER perhaps" + aBundle}},
+		{"CA bundle empty", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/empty"}, []string{bundle + "empty: it has no PEM certificate" + aBundle}},
+		{"CA bundle without a certificate", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.key"}, []string{bundle + "server.key: it has no PEM certificate, but a private key" + aBundle}},
+		{"CA bundle that is DER", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/der"}, []string{bundle + "der: it has no PEM certificate; it is binary, DER perhaps" + aBundle}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -22,7 +22,7 @@ type pair struct {
 }
 
 // loadPair reads the server certificate and its key, and checks that they can be used at the time
-// now. Either path may be empty: then the other file is judged alone, and there is no pair. The error
+// now. Either path may be empty: then the other file is judged alone, and the pair is nil. The error
 // joins a *FileError for each file that is wrong.
 func loadPair(certificatePath, keyPath string, now time.Time) (*pair, error) {
 	chain, errCertificate := loadChain(certificatePath, now)
@@ -222,7 +222,7 @@ func readPEM(role Role, path string) (text []byte, blocks []block, err error) {
 
 func readFile(role Role, path string) ([]byte, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
-		// A pipe would be waited for, and no other file be loaded anew meanwhile.
+		// A pipe would be waited for, and no other file be reloaded meanwhile.
 		return nil, &FileError{role, path, errors.New("it is a pipe or a device, and not a file")}
 	}
 	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.

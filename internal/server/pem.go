@@ -199,7 +199,7 @@ func missing(wanted string, text []byte, blocks []block) error {
 type lackingError struct{ wanted, found string }
 
 func (e *lackingError) Error() string {
-	text := "there is no PEM " + strings.TrimPrefix(e.wanted, "a ") + " in it"
+	text := "it has no PEM " + strings.TrimPrefix(e.wanted, "a ")
 	if e.found != "" {
 		text += ", but " + e.found
 	}
@@ -238,5 +238,5 @@ func binary(wanted string, text []byte) string {
 	case errFirst == nil && first.Version == pkcs12Version:
 		return "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nokeys -out NEW` takes the certificates out"
 	}
-	return "there is no PEM " + strings.TrimPrefix(wanted, "a ") + " in it; it is binary, DER perhaps"
+	return "it has no PEM " + strings.TrimPrefix(wanted, "a ") + "; it is binary, DER perhaps"
 }

@@ -26,7 +26,7 @@ const (
 	maxHeader = 64 << 10  // what is read at all; the handler refuses more than 16 KiB, with an answer and an event
 	maxStream = 64 << 10  // of one HTTP/2 request that was not read yet
 	maxUnread = 256 << 10 // of one HTTP/2 connection
-	maxFrame  = 16 << 10  // of one HTTP/2 frame, for which there is room before it comes; the least that HTTP/2 allows
+	maxFrame  = 16 << 10  // of one HTTP/2 frame, allocated before it comes; the least that HTTP/2 allows
 )
 
 // maxStreams is how many requests there are at once on one HTTP/2 connection. Go's client opens another
@@ -79,8 +79,8 @@ func New(handler http.Handler, identity *TLS, limit int, complaints io.Writer) *
 	return s
 }
 
-// Notify sets who is told, in a line, what an administrator should know although nobody asked, such as which
-// client certificate was refused. Strangers can cause that, so it is told of each kind not too often.
+// Notify sets what logs the lines that an administrator should see at every level, such as one about a client
+// certificate that was refused. Unauthenticated clients can cause them, so each kind comes once a minute at most.
 func (s *Server) Notify(notify func(line string)) {
 	s.notices.mu.Lock()
 	defer s.notices.mu.Unlock()

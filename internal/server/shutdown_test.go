@@ -124,7 +124,7 @@ func TestEndIsQuick(t *testing.T) {
 	}
 }
 
-// However long a connection was idle, it is not closed before the client was told to send its next request
+// However long a connection was idle, it is not closed before GOAWAY has sent the next request
 // elsewhere.
 func TestEndSaysGoodbye(t *testing.T) {
 	t.Parallel()
