@@ -119,7 +119,7 @@ func (d *Daemon) describeFiles() string {
 
 func (d *Daemon) describeCertificate() string {
 	leaf := d.tls.Leaf()
-	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.ServerNames(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.Names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // Provider is the name of the provider.
