@@ -149,8 +149,8 @@ const (
 )
 
 // drain closes each connection that has had no request in flight and sent nothing for the time of grace,
-// waits a little longer for strangers, and returns when none is left, or with the error of ctx when that is done. net/http itself waits for a
-// second after GOAWAY, and for some seconds where nothing was sent yet.
+// and waits a little longer for strangers. It returns when none is left, or with the error of ctx when that
+// is done. net/http itself waits for a second after GOAWAY, and for some seconds where nothing was sent yet.
 func (l *limiter) drain(ctx context.Context) error {
 	began := l.now()
 	ticker := time.NewTicker(lookEvery)
