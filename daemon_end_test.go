@@ -79,6 +79,28 @@ func TestEndWithoutRequests(t *testing.T) {
 	d.wantEnd(t, 0)
 }
 
+// step-ca keeps its connection, and pauses for a second before its only retry: by then, the next daemon must
+// answer.
+func TestEndIsQuick(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	best := time.Hour
+	for range 3 {
+		d := startDaemon(t, workingEnvironment(t, p))
+		s := newSigner(t, p, d.address, nil)
+		s.wantAllow(t, bareDevice, "{}")
+		began := time.Now()
+		d.signal(t, syscall.SIGTERM)
+		// Not the end of the process, which the race detector delays by a second.
+		d.eventually(t, "it has stopped", func() bool { return strings.Contains(d.output(), "stopped; every request was answered") })
+		best = min(best, time.Since(began))
+		d.wantEnd(t, 0)
+	}
+	if best > 800*time.Millisecond {
+		t.Errorf("the end took %s at best, want less than step-ca's pause", best)
+	}
+}
+
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/tls"
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -174,6 +176,69 @@ func TestUnfinishedBodiesDoNotLockOut(t *testing.T) {
 			hold(t, p, d.address, protocol)
 		}
 		newSigner(t, p, d.address, nil).wantAllow(t, bareDevice, "{}")
+	}
+}
+
+// Strangers trickle bodies in every place, and more of them come all the time: each of step-ca's calls, on
+// a connection of its own, is answered, if need be with its retry.
+func TestFloodDoesNotLockOut(t *testing.T) {
+	t.Parallel()
+	const limit, aSecond, calls = 256, 400, 20
+	p := newPKI(t)
+	d := startDaemon(t, workingEnvironment(t, p).with("MAX_CONNECTIONS", strconv.Itoa(limit)))
+	for range limit {
+		hold(t, p, d.address, "http/1.1")
+	}
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	defer func() { end(); <-ended }()
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if c, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.address); err == nil {
+				defer c.Close() //nolint:errcheck // held to the end
+			}
+			pause(ctx, time.Second/aSecond)
+		}
+	}()
+	for i := range calls {
+		var status int
+		var err error
+		for range 2 {
+			s := newSigner(t, p, d.address, nil)
+			if status, _, err = s.send(t, order(bareDevice)); err == nil && status == http.StatusOK {
+				break
+			}
+			pause(t.Context(), time.Second) // as step-ca
+		}
+		if err != nil || status != http.StatusOK {
+			t.Errorf("call %d: %d, %v", i, status, err)
+		}
+	}
+}
+
+// Strangers hold every place of both listeners, and the daemon still has files for itself: it loads the
+// inventory.
+func TestFilesAreReserved(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	inventory := filepath.Join(t.TempDir(), "devices.csv")
+	replaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
+	d := startDaemon(t, workingEnvironment(t, p).with("FILE_PATH", inventory, "FILE_TYPE", "csv", "HEALTH_ADDRESS", freeHealth), func(c *exec.Cmd) {
+		c.Args = append([]string{"sh", "-c", `ulimit -n 256; exec "$0" "$@"`, c.Path}, c.Args[1:]...)
+		c.Path = "/bin/sh"
+	})
+	for range 300 {
+		connect(t, p, d.address, "", "")
+	}
+	for range 80 {
+		connect(t, p, d.health, "", "")
+	}
+	replaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\nC02XK1JKLVCH\n")
+	d.eventually(t, "two devices are loaded", func() bool { return strings.Contains(d.output(), "2 devices in "+inventory) })
+	newSigner(t, p, d.address, nil).wantDecision(t, "added", "C02XK1JKLVCH", allowed)
+	if output := d.output(); strings.Contains(output, "too many open files") {
+		t.Errorf("files have run out:\n%s", output)
 	}
 }
 

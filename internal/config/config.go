@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
-	"strings"
 )
 
 // Config is the configuration of the daemon itself; each provider declares its own.
@@ -56,12 +55,7 @@ func Load(environ map[string]string) (Config, Problems) {
 			"the path of a PEM file with the CA certificates that client certificates chain to",
 		})
 	}
-	for i, name := range c.MTLSAllowedNames {
-		if strings.Contains(name, "*") {
-			problems = append(problems, Problem{"MTLS_ALLOWED_NAMES", fmt.Sprintf("entry %d has a wildcard", i+1), "names without wildcards"})
-		}
-	}
-	return c, problems
+	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
 }
 
 // leastTolerance is what step-ca's one retry needs: it comes up to 11 s later with the first timestamp.

@@ -3,10 +3,8 @@ package daemon
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -68,9 +66,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 	identity()
 	d.decider = decider
 	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
-	if len(names(d.tls.Leaf())) == 0 {
-		d.Warnings = append(d.Warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
-	}
+	d.Warnings = append(d.Warnings, d.tls.Warnings(d.now())...)
 	return d, nil
 }
 
@@ -92,31 +88,32 @@ func (d *Daemon) Check(ctx context.Context) (found string, err error) {
 
 // Describe says what was loaded, a line for each thing that an operator wants to be sure of.
 func (d *Daemon) Describe() []string {
-	clients := "any client may connect; requests are authenticated by their signature"
-	if d.config.EnableMTLS {
-		clients = "clients need a certificate of the CA in " + string(d.config.TLSCAPath)
-		if len(d.config.MTLSAllowedNames) > 0 {
-			clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
-		}
+	return append([]string{d.describeCertificate(), d.describeClients()}, d.describeRest()...)
+}
+
+func (d *Daemon) describeClients() string {
+	const what = "client certificates: "
+	if !d.config.EnableMTLS {
+		return what + "any client may connect; requests are authenticated by their signature"
 	}
-	return append([]string{
-		d.describeCertificate(),
-		"client certificates: " + clients,
-	}, d.describeRest()...)
+	clients := what + "clients need a certificate of the CA in " + string(d.config.TLSCAPath) + " (" + d.tls.DescribeCAs() + ")"
+	if len(d.config.MTLSAllowedNames) > 0 {
+		clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
+	}
+	return clients
+}
+
+// describeFiles says which TLS files are in effect.
+func (d *Daemon) describeFiles() string {
+	if !d.config.EnableMTLS {
+		return d.describeCertificate()
+	}
+	return d.describeCertificate() + "; client CAs: " + d.tls.DescribeCAs()
 }
 
 func (d *Daemon) describeCertificate() string {
 	leaf := d.tls.Leaf()
-	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
-}
-
-// names are the names for which step-ca would accept a server certificate.
-func names(leaf *x509.Certificate) []string {
-	found := slices.Clone(leaf.DNSNames)
-	for _, ip := range leaf.IPAddresses {
-		found = append(found, ip.String())
-	}
-	return found
+	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.Names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // Logger makes the daemon's logger as the configuration asks for it.

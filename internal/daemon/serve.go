@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +26,10 @@ import (
 
 // healthConnections is how many connections the health listener holds.
 const healthConnections = 64
+
+// reservedFiles is how many files the daemon needs beside the connections of callers: those of the health
+// listener, and those to the inventory, with logs, certificate and inventory files and what watches them.
+const reservedFiles = healthConnections + 96
 
 // Process is what the daemon needs of the process that it runs in.
 type Process struct {
@@ -70,7 +75,9 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	complaints := log.WriterLevel(logrus.DebugLevel)
 	defer complaints.Close() //nolint:errcheck // an in-memory pipe
 	calls := server.New(s.handler(), d.tls, s.affordable(), complaints)
-	s.metrics.Connections(calls.Connections, calls.Evicted)
+	calls.Notify(func(line string) { s.log.Warn(line) })
+	s.metrics.Connections(calls.Connections, calls.Evicted, calls.Refused)
+	s.metrics.Handshakes(server.HandshakeCauses(), calls.FailedHandshakes)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
@@ -108,7 +115,7 @@ func (s *service) listen(ctx context.Context) (calls, questions net.Listener, er
 	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))
 	calls, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; set them to an address of this machine and a port that is free", err)
+		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; %s", err, bindAdvice(err, "set them to an address of this machine and a port that is free"))
 	}
 	if s.config.HealthAddress.Off() {
 		return calls, nil, nil
@@ -124,14 +131,22 @@ func (s *service) listen(ctx context.Context) (calls, questions net.Listener, er
 		return calls, nil, nil
 	default:
 		_ = calls.Close()
-		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; set it to another address, or to off", err)
+		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; %s", err, bindAdvice(err, "set it to another address, or to off"))
 	}
+}
+
+// bindAdvice says what to do about a port that cannot be opened.
+func bindAdvice(err error, otherwise string) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "ports below 1024 need a privilege: choose one above 1023, or give the program CAP_NET_BIND_SERVICE"
+	}
+	return otherwise
 }
 
 // affordable is how many connections are held.
 func (s *service) affordable() int {
 	wanted := int(s.config.MaxConnections)
-	limit := server.Affordable(wanted)
+	limit := server.Affordable(wanted, reservedFiles)
 	if limit < wanted {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the process may open so few files that only %d are held; raise the limit of open files", wanted, limit))
 	}

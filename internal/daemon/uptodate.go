@@ -40,7 +40,12 @@ func (s *service) loop() *reload.Loop {
 		}
 		return func() {
 			take()
-			s.log.Info(what + s.describeCertificate())
+			found, warnings := what+s.describeFiles(), s.tls.Warnings(s.now())
+			if len(warnings) > 0 {
+				s.log.Warn(strings.Join(append([]string{found}, warnings...), "; "))
+			} else {
+				s.log.Info(found)
+			}
 		}, err
 	})
 	sets := []*reload.Set{s.identitySet}

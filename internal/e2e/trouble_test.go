@@ -153,12 +153,12 @@ func playDown(t *testing.T, l *lab) symptom {
 }
 
 func playUntrusted(t *testing.T, l *lab) symptom {
-	g := l.open(t, gate.Config{DisableTLSClientAuth: true, LoggingLevel: 1})
+	g := l.open(t, gate.Config{DisableTLSClientAuth: true})
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
 func playWrongName(t *testing.T, l *lab) symptom {
-	g := l.open(t, gate.Config{MutualTLS: true, AllowedNames: "ca.example.com", LoggingLevel: 1})
+	g := l.open(t, gate.Config{MutualTLS: true, AllowedNames: "ca.example.com"})
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 

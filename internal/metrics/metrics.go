@@ -166,13 +166,26 @@ func (m *Metrics) Certificate(leaf func() *x509.Certificate) {
 	})
 }
 
-// Connections shows how many connections of webhook callers are open, and how many were closed to
-// make room for others.
-func (m *Metrics) Connections(open func() int, evicted func() uint64) {
+// Connections shows how many connections of webhook callers are open, how many were closed to make room
+// for others, and how many were refused for want of room.
+func (m *Metrics) Connections(open func() int, evicted, refused func() uint64) {
 	m.gauge("connections", "Open connections of the webhook listener.", nil, func() float64 { return float64(open()) })
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: Prefix + "connections_evicted_total", Help: "Connections that were closed to make room for others.",
-	}, func() float64 { return float64(evicted()) }))
+	m.counted("connections_evicted_total", "Connections that were closed to make room for others.", nil, evicted)
+	m.counted("connections_refused_total", "Connections that were refused because none could make room.", nil, refused)
+}
+
+// Handshakes shows how many TLS handshakes failed, by cause.
+func (m *Metrics) Handshakes(causes []string, failed func(cause string) uint64) {
+	for _, cause := range causes {
+		m.counted("tls_handshake_failures_total", "TLS handshakes of the webhook listener that failed.", prometheus.Labels{"cause": cause},
+			func() uint64 { return failed(cause) })
+	}
+}
+
+// counted is a counter that is kept elsewhere.
+func (m *Metrics) counted(name, help string, labels prometheus.Labels, value func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: Prefix + name, Help: help, ConstLabels: labels},
+		func() float64 { return float64(value()) }))
 }
 
 // Check shows a check of /readyz: 1 when it is well.

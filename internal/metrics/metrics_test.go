@@ -23,7 +23,8 @@ import (
 func newMetrics() *metrics.Metrics {
 	m := metrics.New(metrics.Build{Version: "v1", Commit: "abc"}, "file", []string{"deviceNotFound", "unavailable"}, []string{"tls", "audit"})
 	m.Certificate(func() *x509.Certificate { return &x509.Certificate{NotAfter: time.Unix(1_800_000_000, 0)} })
-	m.Connections(func() int { return 7 }, func() uint64 { return 3 })
+	m.Connections(func() int { return 7 }, func() uint64 { return 3 }, func() uint64 { return 4 })
+	m.Handshakes([]string{"a", "b"}, func(cause string) uint64 { return uint64(len(cause)) })
 	m.Check("provider", func() bool { return false })
 	return m
 }
@@ -73,6 +74,8 @@ func TestFromTheBeginning(t *testing.T) {
 		`step_posture_certificate_expiry_timestamp_seconds 1.8e+09`,
 		`step_posture_connections 7`,
 		`step_posture_connections_evicted_total 3`,
+		`step_posture_connections_refused_total 4`,
+		`step_posture_tls_handshake_failures_total{cause="a"} 1`,
 		`step_posture_check_ok{check="provider"} 0`,
 	)
 }

@@ -15,18 +15,19 @@ import (
 
 // A sample a minute. What is here for an hour, or a day, is long enough for every rule.
 const (
-	decisions = `step_posture_decisions_total{outcome="allow",code="none"} `
-	denials   = `step_posture_decisions_total{outcome="deny",code="deviceNotFound"} `
-	failures  = `step_posture_decisions_total{outcome="deny",code="unavailable"} `
-	answered  = `step_posture_provider_duration_seconds_count{result="answered"} `
-	failed    = `step_posture_provider_duration_seconds_count{result="failed"} `
-	requests  = `step_posture_request_duration_seconds_bucket`
-	up        = `up{job="step-posture-connector"} `
-	expiry    = `step_posture_certificate_expiry_timestamp_seconds `
-	provider  = `step_posture_check_ok{check="provider"} `
-	started   = `step_posture_process_start_time_seconds `
-	devices   = `step_posture_inventory_devices `
-	strangers = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
+	decisions  = `step_posture_decisions_total{outcome="allow",code="none"} `
+	denials    = `step_posture_decisions_total{outcome="deny",code="deviceNotFound"} `
+	failures   = `step_posture_decisions_total{outcome="deny",code="unavailable"} `
+	answered   = `step_posture_provider_duration_seconds_count{result="answered"} `
+	failed     = `step_posture_provider_duration_seconds_count{result="failed"} `
+	requests   = `step_posture_request_duration_seconds_bucket`
+	up         = `up{job="step-posture-connector"} `
+	expiry     = `step_posture_certificate_expiry_timestamp_seconds `
+	provider   = `step_posture_check_ok{check="provider"} `
+	started    = `step_posture_process_start_time_seconds `
+	handshakes = `step_posture_tls_handshake_failures_total`
+	devices    = `step_posture_inventory_devices `
+	strangers  = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
 )
 
 // loads are, by alert, series with which it fires at their end, and series with which it does not. Several series
@@ -72,6 +73,11 @@ func loads() map[string]struct{ fires, quiet []string } {
 		"PostureInventoryShrunk":    {[]string{devices + "100+0x30 70+0x29"}, []string{devices + "100+0x30 90+0x29", devices + "100+0x50 70+0x5 100+0x5"}},
 		"PostureAuditLinesLost":     {[]string{`step_posture_audit_failures_total 0+0x58 1 1`}, []string{`step_posture_audit_failures_total 5+0x60`}},
 		"PostureConnectionsEvicted": {[]string{`step_posture_connections_evicted_total 0+0x58 1 1`}, []string{`step_posture_connections_evicted_total 5+0x60`}},
+		"PostureConnectionsRefused": {[]string{`step_posture_connections_refused_total 0+0x58 1 1`}, []string{`step_posture_connections_refused_total 5+0x60`}},
+		"PostureTLSRefused": {
+			[]string{handshakes + `{cause="name_not_allowed"} 0+0x57 1 2 3`, handshakes + `{cause="client_refused_server_certificate"} 0+2x60`},
+			[]string{handshakes + `{cause="no_client_certificate"} 0+9x60`, handshakes + `{cause="timeout_or_closed"} 0+9x60`, handshakes + `{cause="name_not_allowed"} 5+0x60`},
+		},
 		"PostureSlow": {
 			[]string{requests + `{le="5"} 0+0x60` + "\n" + requests + `{le="9"} 0+5x60` + "\n" + requests + `{le="+Inf"} 0+5x60`},
 			[]string{requests + `{le="5"} 0+5x60` + "\n" + requests + `{le="9"} 0+5x60` + "\n" + requests + `{le="+Inf"} 0+5x60`},

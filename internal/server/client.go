@@ -18,13 +18,28 @@ func verifyClient(state tls.ConnectionState, allowedNames []string) error {
 	leaf := state.PeerCertificates[0]
 	// Chain verification lets a certificate without any extended key usage pass for every use.
 	if !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-		return errors.New("the client certificate is not for client authentication")
+		return &clientError{wrongUsage, leaf, "the client certificate is not for client authentication"}
 	}
 	if len(allowedNames) > 0 && !slices.ContainsFunc(allowedNames, func(name string) bool { return bears(leaf, name) }) {
-		return fmt.Errorf("the client certificate bears none of MTLS_ALLOWED_NAMES: common name %.64q, DNS names %.256q, e-mail addresses %.256q",
-			leaf.Subject.CommonName, strings.Join(leaf.DNSNames, " "), strings.Join(leaf.EmailAddresses, " "))
+		return &clientError{nameNotAllowed, leaf, "the client certificate bears none of MTLS_ALLOWED_NAMES: " + namesOf(leaf)}
 	}
 	return nil
+}
+
+// clientError says why a client certificate of a good CA is refused.
+type clientError struct {
+	cause string
+	leaf  *x509.Certificate
+	text  string
+}
+
+func (e *clientError) Error() string { return e.text }
+
+// namesOf shows the names that a certificate bears, not more of them than a line of the log takes. They
+// are quoted, because anybody may present anything.
+func namesOf(leaf *x509.Certificate) string {
+	return fmt.Sprintf("common name %.64q, DNS names %.256q, e-mail addresses %.256q",
+		leaf.Subject.CommonName, strings.Join(leaf.DNSNames, " "), strings.Join(leaf.EmailAddresses, " "))
 }
 
 // bears reports whether a certificate carries a name: as DNS name and e-mail host without regard to

@@ -86,9 +86,9 @@ func startServerWith(t *testing.T, identity *TLS, handler http.Handler, options 
 }
 
 // fixed is a TLS that was not loaded from files.
-func fixed(pair *tls.Certificate) *TLS {
+func fixed(certificate *tls.Certificate) *TLS {
 	t := &TLS{}
-	t.current.Store(newIdentity(pair, nil, nil))
+	t.current.Store(newIdentity(&pair{Certificate: certificate}, nil, nil))
 	return t
 }
 
@@ -159,18 +159,35 @@ func (s *testServer) post(ctx context.Context, protocol, path string, body io.Re
 	return s.do(ctx, protocol, http.MethodPost, path, body)
 }
 
-// do makes one request on a connection of its own.
-func (s *testServer) do(ctx context.Context, protocol, method, path string, body io.Reader) error {
+// keepAlive is a client that keeps its connections, until done.
+func (s *testServer) keepAlive(protocol string) (client *http.Client, done func()) {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(protocol == "http/1.1")
 	protocols.SetHTTP2(protocol == "h2")
 	transport := &http.Transport{TLSClientConfig: s.client.Clone(), Protocols: protocols}
-	defer transport.CloseIdleConnections()
+	return &http.Client{Transport: transport, Timeout: patience}, transport.CloseIdleConnections
+}
+
+// do makes one request on a connection of its own.
+func (s *testServer) do(ctx context.Context, protocol, method, path string, body io.Reader) error {
+	client, done := s.keepAlive(protocol)
+	defer done()
+	return s.doWith(ctx, client, method, path, body)
+}
+
+func (s *testServer) wantAnswer(t *testing.T, client *http.Client) {
+	t.Helper()
+	if err := s.doWith(t.Context(), client, http.MethodGet, "/", http.NoBody); err != nil {
+		t.Error(err)
+	}
+}
+
+func (s *testServer) doWith(ctx context.Context, client *http.Client, method, path string, body io.Reader) error {
 	r, err := http.NewRequestWithContext(ctx, method, "https://"+s.address+path, body)
 	if err != nil {
 		return err
 	}
-	response, err := (&http.Client{Transport: transport, Timeout: patience}).Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		return err
 	}
@@ -252,7 +269,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // countingListener knows how many of its connections are open.
 type countingListener struct {
 	net.Listener
-	open, most atomic.Int32
+	open, most, accepted atomic.Int32
 }
 
 func (l *countingListener) Accept() (net.Conn, error) {
@@ -260,6 +277,7 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.accepted.Add(1)
 	open := l.open.Add(1)
 	for most := l.most.Load(); open > most && !l.most.CompareAndSwap(most, open); most = l.most.Load() {
 		continue

@@ -3,7 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -12,33 +12,34 @@ import (
 	"time"
 )
 
-// limiter is a listener that holds at most limit connections. When it is full, the connection that
-// has been silent the longest makes room for a new one, so that idle strangers cannot lock step-ca out.
+// limiter is a listener that holds at most limit connections. When it is full, one of them makes room for
+// a new one; see victim.
 type limiter struct {
 	net.Listener
 	limit   int
 	start   time.Time // anchors the monotonic clock
 	evicted atomic.Uint64
+	refused atomic.Uint64 // because there was nobody to evict
+	bodies  bodies
+	notices *notices
 
 	mu   sync.Mutex
 	open map[*connection]struct{}
 }
 
-// reservedFiles is what the daemon itself needs: logs, inventory, connections to the inventory.
-const reservedFiles = 64
-
-// Affordable returns how many connections can really be held when wanted are asked for: without
-// a file left for one more, none could be accepted, and strangers would lock step-ca out after all.
-func Affordable(wanted int) int {
+// Affordable returns how many connections can really be held when wanted are asked for and the daemon
+// itself needs reserved files: without a file left for one more, none could be accepted, and strangers
+// would lock step-ca out after all.
+func Affordable(wanted, reserved int) int {
 	files := openFiles()
-	if files == 0 || files >= uint64(wanted)+reservedFiles { //nolint:gosec // G115: wanted is positive
+	if files == 0 || files >= uint64(wanted)+uint64(reserved) { //nolint:gosec // G115: both are positive
 		return wanted
 	}
-	return max(1, int(files)-reservedFiles) //nolint:gosec // G115: less than wanted
+	return max(1, int(files)-reserved) //nolint:gosec // G115: less than their sum
 }
 
 func newLimiter(limit int) *limiter {
-	return &limiter{limit: limit, start: time.Now(), open: map[*connection]struct{}{}}
+	return &limiter{limit: limit, start: time.Now(), bodies: bodies{most: maxUnfinished}, open: map[*connection]struct{}{}}
 }
 
 // Accept waits for a connection and makes room for it.
@@ -48,56 +49,78 @@ func (l *limiter) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err //nolint:wrapcheck // net/http looks at the error as it is
 		}
-		c := &connection{Conn: accepted, limiter: l}
-		c.heard.Store(l.now())
+		c := l.track(accepted)
 		if l.admit(c) {
 			return c, nil
 		}
-		// Every connection has a request under way. step-ca tries again after a second.
+		// Every connection has an authenticated request in flight. step-ca tries again after a second.
+		l.refused.Add(1)
 		_ = accepted.Close()
+		l.notices.say("refused", noticeEvery, func() string {
+			return fmt.Sprintf("a connection was refused: each of the %d that are open has an authenticated request in flight; raise MAX_CONNECTIONS, or find out what makes them slow", l.limit)
+		})
 	}
+}
+
+// track begins the account of a connection.
+func (l *limiter) track(c net.Conn) *connection {
+	tracked := &connection{Conn: c, limiter: l, accepted: l.now()}
+	tracked.heard.Store(tracked.accepted)
+	return tracked
 }
 
 func (l *limiter) admit(c *connection) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.open) >= l.limit {
-		silent := l.longestSilent()
-		if silent == nil {
+		victim := l.victim(c.accepted)
+		if victim == nil {
 			return false
 		}
-		delete(l.open, silent)
-		_ = silent.Conn.Close()
+		delete(l.open, victim)
+		_ = victim.Conn.Close()
 		l.evicted.Add(1)
 	}
 	l.open[c] = struct{}{}
 	return true
 }
 
-// longestSilent chooses among the connections without a request in flight, and where all have one,
-// among those whose request was not authenticated: strangers must not be able to fill every place
-// with bodies that they never finish.
-func (l *limiter) longestSilent() *connection {
-	var idle, stranger *connection
+const (
+	// young is for how long a new connection is spared: time for the handshake and one request.
+	young = time.Second
+	// afterAnswer is for how long one is spared whose request has just ended: its answer is still to be written.
+	afterAnswer = 100 * time.Millisecond
+)
+
+// victim chooses whom to close, at the time now, so that neither idle nor trickling strangers can lock
+// step-ca out. A connection is a stranger's until a request on it was authenticated; that it has a
+// request in flight saves it not, because strangers have requests that never end. The order is:
+//
+//  1. the oldest stranger, but the young are spared: step-ca's own is among them before its first request;
+//  2. the longest idle of the others, but no request of theirs that is in flight is given up;
+//  3. the oldest of the young. They are so many that they come faster than they grow old, and to admit
+//     none of them would lock step-ca out. Admitted, its connection is closed only after as many others
+//     have come as there are places, and a request takes less.
+//
+// It is nil when all have authenticated requests in flight.
+func (l *limiter) victim(now int64) *connection {
+	var stranger, idle *connection
 	for c := range l.open {
 		switch {
-		case c.requests.Load() == 0:
-			idle = quieter(idle, c)
 		case !c.trusted.Load():
-			stranger = quieter(stranger, c)
+			if stranger == nil || c.accepted < stranger.accepted {
+				stranger = c
+			}
+		case c.requests.Load() == 0 && now-c.heard.Load() >= int64(afterAnswer):
+			if idle == nil || c.heard.Load() < idle.heard.Load() {
+				idle = c
+			}
 		}
 	}
-	if idle != nil {
+	if idle != nil && (stranger == nil || now-stranger.accepted < int64(young)) {
 		return idle
 	}
 	return stranger
-}
-
-func quieter(a, b *connection) *connection {
-	if a == nil || b.heard.Load() < a.heard.Load() {
-		return b
-	}
-	return a
 }
 
 func (l *limiter) count() int {
@@ -113,42 +136,60 @@ func (l *limiter) remove(c *connection) {
 }
 
 const (
-	silence     = time.Second            // after which a connection without a request is not waited for when ending
-	lookAtEvery = 100 * time.Millisecond // how often that is checked
+	// grace is how long a connection stays open without a request in flight after the server began to
+	// end. A request may be on its way: clients learn from GOAWAY that they have to send it elsewhere, and
+	// need a round trip for that. step-ca pauses for a second before its only retry, and must find
+	// the next daemon by then.
+	grace = 150 * time.Millisecond
+	// strangersGrace is how long a request is waited for on a connection where nothing was authenticated. Its
+	// body is not complete: it would be authenticated, or refused, at once.
+	strangersGrace = 2 * time.Second
+	// lookEvery is how often connections are looked at while the server ends.
+	lookEvery = 10 * time.Millisecond
 )
 
-// closeSilent closes connections that have no request in flight, until ctx is done. net/http waits
-// some seconds for one that has not sent anything yet; its next request may be on the way only if
-// the handshake has just been made.
-func (l *limiter) closeSilent(ctx context.Context) {
-	ticker := time.NewTicker(lookAtEvery)
+// drain closes each connection that has had no request in flight and sent nothing for the time of grace,
+// and waits a little longer for strangers. It returns when none is left, or with the error of ctx when that
+// is done. net/http itself waits for a second after GOAWAY, and for some seconds where nothing was sent yet.
+func (l *limiter) drain(ctx context.Context) error {
+	began := l.now()
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	for {
-		l.mu.Lock()
-		for c := range l.open {
-			if c.requests.Load() == 0 && l.now()-c.heard.Load() > int64(silence) {
-				delete(l.open, c)
-				_ = c.Conn.Close()
-			}
-		}
-		l.mu.Unlock()
+	for l.closeIdle(began) > 0 {
 		select {
 		case <-ctx.Done():
-			return
+			return ctx.Err() //nolint:wrapcheck // only that there is one matters
 		case <-ticker.C:
 		}
 	}
+	return nil
+}
+
+// closeIdle returns how many connections are still open.
+func (l *limiter) closeIdle(began int64) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for c := range l.open {
+		idle := c.requests.Load() == 0 && now-max(began, c.heard.Load()) >= int64(grace)
+		if idle || !c.trusted.Load() && now-began >= int64(strangersGrace) {
+			delete(l.open, c)
+			_ = c.Conn.Close()
+		}
+	}
+	return len(l.open)
 }
 
 // connection knows when it was last heard of and what is under way on it.
 type connection struct {
 	net.Conn
 	limiter  *limiter
-	heard    atomic.Int64 // when bytes last came in, by the limiter's clock
+	accepted int64        // when, by the limiter's clock
+	heard    atomic.Int64 // when bytes last came in, or a request ended
 	requests atomic.Int32 // requests whose header is read and whose answer is not written
 	trusted  atomic.Bool  // a request on it was authenticated
 
-	admittedBy atomic.Pointer[x509.CertPool] // under which its client certificate was verified
+	admittedBy atomic.Pointer[authorities] // under which its client certificate was verified
 }
 
 // Read notes the time: a client that sends is not silent.
@@ -188,6 +229,11 @@ func trackRequests(next http.Handler, identity *TLS, complaints *log.Logger) htt
 				complaints.Printf("%s: the client certificate is no longer valid under TLS_CA_PATH; the connection was closed", r.RemoteAddr)
 				_ = c.Close()
 				panic(http.ErrAbortHandler) // net/http ends the request without a word
+			}
+			if !c.trusted.Load() && r.Body != http.NoBody {
+				var unfinished *body
+				r, unfinished = c.limiter.bodies.begin(r, c)
+				defer unfinished.finish()
 			}
 			c.requests.Add(1)
 			defer func() {

@@ -6,21 +6,24 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
 
 // place is a connection as the limiter sees it.
 type place struct {
-	heard    int64 // the smaller, the longer silent
-	requests int32 // in flight
+	age      time.Duration
+	silent   time.Duration // since bytes came in or a request ended
+	requests int32         // in flight
 	trusted  bool
 }
 
 func (p place) in(l *limiter) *connection {
 	near, _ := net.Pipe()
-	c := &connection{Conn: near, limiter: l}
-	c.heard.Store(p.heard)
+	c := l.track(near)
+	c.accepted -= int64(p.age)
+	c.heard.Store(c.heard.Load() - int64(p.silent))
 	c.requests.Store(p.requests)
 	c.trusted.Store(p.trusted)
 	return c
@@ -31,19 +34,25 @@ func isOpen(c *connection) bool { return c.SetDeadline(time.Time{}) == nil }
 
 func TestWhoMakesRoom(t *testing.T) {
 	t.Parallel()
-	const nobody = -1
+	const (
+		nobody = -1
+		s      = time.Second
+		ms     = time.Millisecond
+	)
 	for name, test := range map[string]struct {
 		open []place
 		want int // which of open is closed
 	}{
-		"there is room":                        {[]place{{heard: 1}, {heard: 2}}, nobody},
-		"the longest silent":                   {[]place{{heard: 3}, {heard: 1}, {heard: 2}}, 1},
-		"not one with a request":               {[]place{{heard: 1, requests: 1}, {heard: 3}, {heard: 2}}, 2},
-		"not one with a stranger's":            {[]place{{heard: 2, requests: 9}, {heard: 1, requests: 1}, {heard: 3}}, 2},
-		"idle, though authenticated":           {[]place{{heard: 1, requests: 1}, {heard: 3, trusted: true}, {heard: 2, requests: 1}}, 1},
-		"a stranger where all have requests":   {[]place{{heard: 1, requests: 1, trusted: true}, {heard: 3, requests: 1}, {heard: 2, requests: 1}}, 2},
-		"no one where all are authenticated":   {[]place{{requests: 1, trusted: true}, {requests: 2, trusted: true}, {requests: 3, trusted: true}}, nobody},
-		"never the only authenticated request": {[]place{{heard: 1, requests: 1, trusted: true}, {heard: 9}, {heard: 9, requests: 1}}, 1},
+		"there is room":                          {[]place{{age: 9 * s}, {age: 8 * s}}, nobody},
+		"the oldest stranger":                    {[]place{{age: 7 * s, silent: 7 * s}, {age: 9 * s}, {age: 8 * s, silent: 8 * s}}, 1},
+		"a stranger with a request in flight":    {[]place{{age: 2 * s, silent: 2 * s}, {age: 9 * s, requests: 32}, {age: 3 * s}}, 1},
+		"not one in its handshake":               {[]place{{age: 9 * s, requests: 1}, {age: 10 * ms, silent: 10 * ms}, {age: 8 * s, requests: 1}}, 0},
+		"not an authenticated one":               {[]place{{age: 9 * s, silent: 9 * s, trusted: true}, {age: 2 * s}, {age: 9 * s, requests: 1, trusted: true}}, 1},
+		"an idle one, where strangers are young": {[]place{{age: 900 * ms}, {age: 9 * s, silent: 3 * s, trusted: true}, {age: 9 * s, silent: 4 * s, trusted: true}}, 2},
+		"not one that was just answered":         {[]place{{age: 9 * s, silent: 50 * ms, trusted: true}, {age: 5 * ms}, {age: 9 * ms}}, 2},
+		"the oldest, where all are young":        {[]place{{age: 3 * ms}, {age: 9 * ms, requests: 1}, {age: 5 * ms}}, 1},
+		"no one where all are authenticated":     {[]place{{age: 9 * s, requests: 1, trusted: true}, {age: 8 * s, requests: 2, trusted: true}, {age: 9 * s, silent: 50 * ms, trusted: true}}, nobody},
+		"never an authenticated request":         {[]place{{age: 9 * s, silent: 9 * s, requests: 1, trusted: true}, {age: 9 * ms}, {age: 5 * ms, requests: 1}}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,7 +66,7 @@ func TestWhoMakesRoom(t *testing.T) {
 				}
 				open = append(open, c)
 			}
-			admitted := l.admit(place{heard: 10}.in(l))
+			admitted := l.admit(place{}.in(l))
 			if want := len(open) < limit || test.want != nobody; admitted != want {
 				t.Errorf("the new connection was admitted: %v, want %v", admitted, want)
 			}
@@ -142,7 +151,7 @@ func TestIdleStrangersAreBounded(t *testing.T) {
 	eventually(t, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// A request in flight is not given up, however long it takes and however many want its place.
+// An authenticated request in flight is not given up, however long it takes and however many want its place.
 func TestRequestInFlightKeepsItsPlace(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"http/1.1", "h2"} {
@@ -151,6 +160,7 @@ func TestRequestInFlightKeepsItsPlace(t *testing.T) {
 			arrived, release := make(chan struct{}), make(chan struct{})
 			s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/slow" {
+					Trust(r.Context())
 					close(arrived)
 					<-release
 				}
@@ -205,6 +215,56 @@ func TestUnfinishedBodiesMakeRoom(t *testing.T) {
 			close(release)
 			if err := wait(t, "the answer", answered); err != nil {
 				t.Errorf("the authenticated request was not answered: %v", err)
+			}
+		})
+	}
+}
+
+// Strangers hold every place with bodies that never end, and more of them come while step-ca makes its
+// handshake and sends its request: it is not step-ca that makes room.
+func TestTricklingStrangersDoNotLockOut(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			const limit = 16
+			arrived := make(chan struct{}, 2*limit)
+			s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/stranger" {
+					arrived <- struct{}{}
+					_, _ = io.Copy(io.Discard, r.Body)
+					return
+				}
+				Trust(r.Context())
+				_, _ = io.WriteString(w, "answer")
+			}), withLimit(limit))
+			trickle := "POST /stranger HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf"
+			call := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+			if protocol == "h2" {
+				trickle = settings + frame(frameHeaders, endHeaders, 1, request("POST", "/stranger"))
+				call = frame(frameHeaders, endHeaders|endStream, 1, request("GET", "/"))
+			}
+			for range limit {
+				send(t, s.dial(t, protocol), trickle)
+				wait(t, "a stranger's request arrives", arrived)
+			}
+			time.Sleep(young)
+			// No more of them than places, so that none has to be closed while it is young.
+			const more = limit / 4
+			for came := int32(limit); came < 2*limit-more; {
+				honest := s.dial(t, protocol)
+				for range more {
+					s.dialRaw(t)
+				}
+				came += 1 + more
+				eventually(t, "the new ones come", func() bool { return s.listener.accepted.Load() == came })
+				if protocol == "h2" {
+					send(t, honest, settings)
+				}
+				send(t, honest, call)
+				for got := ""; !strings.Contains(got, "answer"); {
+					got += receive(t, honest)
+				}
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -187,6 +188,15 @@ func TestWhatIsInForce(t *testing.T) {
 	want("the bundle is broken, the pair is good", second, other)
 
 	f.trust(t, ca, other)
+	encoded := func(a *authority) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+	}
+	if err := os.WriteFile(f.ClientCA, append(bytes.TrimSpace(encoded(ca)), encoded(other)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load(t, identity, ClientCA)
+	want("the bundle has two lines in one", second, other)
+
 	f.trust(t, ca)
 	third := f.pair(t, ca, time.Time{})
 	load(t, identity)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,6 +20,7 @@ func TestEndAnswersWhatIsUnderWay(t *testing.T) {
 			arrived, release := make(chan struct{}), make(chan struct{})
 			s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/slow" {
+					Trust(r.Context())
 					close(arrived)
 					<-release
 				}
@@ -61,26 +63,26 @@ func TestEndAnswersWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// Nothing under way: the end comes without waiting, whatever is open. A request that is still being
-// sent is not under way.
-func TestEndWithIdleConnections(t *testing.T) {
+// Nothing authenticated is under way: the end comes soon, whatever strangers have begun.
+func TestEndDoesNotWaitForStrangers(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, answering())
-	for name, begin := range unfinished() {
-		switch name {
-		case "body", "HTTP/2 body", "body that is not read", "chunks that are not read", "HTTP/2 body that is not read":
-			continue
-		}
+	s := startServer(t, reading())
+	for _, begin := range unfinished() {
 		begin(t, s)
 	}
+	began := time.Now()
 	s.stop(t)
+	if took := time.Since(began); took > readTimeout/2 {
+		t.Errorf("the end took %s, as long as strangers want", took)
+	}
 }
 
 // What does not end is cut off, and Serve says so.
 func TestEndCutsOff(t *testing.T) {
 	t.Parallel()
 	arrived, release := make(chan struct{}), make(chan struct{})
-	s := startServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	s := startServer(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		Trust(r.Context())
 		close(arrived)
 		<-release
 	}))
@@ -94,5 +96,81 @@ func TestEndCutsOff(t *testing.T) {
 	}
 	if err := wait(t, "the connection is closed", answered); err == nil {
 		t.Error("the request was answered, want it cut off")
+	}
+}
+
+// step-ca keeps its connection, and repeats a request that failed after one second: the next daemon must
+// have been started by then.
+func TestEndIsQuick(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			const tries, want = 5, 700 * time.Millisecond
+			best := time.Hour
+			for range tries {
+				s := startServer(t, answering())
+				client, done := s.keepAlive(protocol)
+				defer done()
+				s.wantAnswer(t, client)
+				began := time.Now()
+				s.stop(t)
+				best = min(best, time.Since(began))
+			}
+			if best > want {
+				t.Errorf("the end took %s at best with an idle connection, want less than %s", best, want)
+			}
+		})
+	}
+}
+
+// However long a connection was idle, it is not closed before GOAWAY has sent the next request
+// elsewhere.
+func TestEndSaysGoodbye(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, answering())
+	c := encrypted("h2", settings+frame(frameHeaders, endHeaders|endStream, 1, request("GET", "/")))(t, s)
+	for got := ""; !strings.Contains(got, "answer"); {
+		got += receive(t, c)
+	}
+	time.Sleep(1100 * time.Millisecond) // so long that its silence alone would be reason to close it
+	s.end()
+	rest, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	goAway := string([]byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0})
+	if !strings.Contains(string(rest), goAway) {
+		t.Errorf("the connection ends with %q, want GOAWAY", rest)
+	}
+}
+
+// A request whose body is still to come is not cut off for its silence.
+func TestEndWaitsForBodies(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{})
+	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/body" {
+			Trust(r.Context())
+			close(arrived)
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+		_, _ = io.WriteString(w, "answer")
+	}))
+	body, feed := io.Pipe()
+	answered := make(chan error, 1)
+	go func() { answered <- s.post(t.Context(), "h2", "/body", body) }()
+	wait(t, "the request arrives", arrived)
+	s.end()
+	time.Sleep(2 * grace)
+	if _, err := feed.Write([]byte("late")); err != nil {
+		t.Fatal(err)
+	}
+	_ = feed.Close()
+	if err := wait(t, "the answer", answered); err != nil {
+		t.Errorf("the request was not answered: %v", err)
+	}
+	if err := wait(t, "the end of the server", s.ended); err != nil {
+		t.Errorf("Serve() = %v, want nil", err)
 	}
 }

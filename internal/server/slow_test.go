@@ -22,6 +22,7 @@ const (
 	settings      = preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // an empty SETTINGS frame
 	frameHeaders  = 1
 	frameSettings = 4
+	frameGoAway   = 7
 	frameWindow   = 8
 	endStream     = 1
 	endHeaders    = 4

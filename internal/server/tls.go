@@ -2,15 +2,13 @@
 package server
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -53,8 +51,8 @@ type TLS struct {
 
 // identity is what was loaded together.
 type identity struct {
-	pair      *tls.Certificate
-	clientCAs *x509.CertPool // nil: no client certificate is asked for
+	pair      *pair
+	clientCAs *authorities // nil: no client certificate is asked for
 	config    *tls.Config
 }
 
@@ -71,11 +69,11 @@ func NewTLS(files Files, allowedNames []string) *TLS {
 // A broken CA bundle does not keep a renewed certificate out: that would end in an expired one. And a
 // broken certificate does not keep the removal of a CA from taking effect.
 func (t *TLS) Load(now time.Time) (take func(), err error) {
-	pair, errPair := LoadPair(t.files.Certificate, t.files.PrivateKey, now)
-	var clientCAs *x509.CertPool
+	pair, errPair := loadPair(t.files.Certificate, t.files.PrivateKey, now)
+	var clientCAs *authorities
 	var errCAs error
 	if t.files.ClientCA != "" {
-		clientCAs, errCAs = LoadClientCAs(t.files.ClientCA)
+		clientCAs, errCAs = loadClientCAs(t.files.ClientCA, now)
 	}
 	err = errors.Join(errPair, errCAs)
 	old := t.current.Load()
@@ -87,7 +85,7 @@ func (t *TLS) Load(now time.Time) (take func(), err error) {
 	case errCAs != nil:
 		clientCAs = old.clientCAs
 	}
-	if old != nil && clientCAs.Equal(old.clientCAs) {
+	if old != nil && clientCAs.equal(old.clientCAs) {
 		clientCAs = old.clientCAs // so that nobody is verified again
 	}
 	next := newIdentity(pair, clientCAs, t.allowedNames)
@@ -96,6 +94,61 @@ func (t *TLS) Load(now time.Time) (take func(), err error) {
 
 // Leaf is the server certificate in force.
 func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().pair.Leaf }
+
+// DescribeCAs names the CAs in effect that client certificates must chain to.
+func (t *TLS) DescribeCAs() string { return t.current.Load().clientCAs.String() }
+
+// Warnings says what is probably not meant with the files in effect.
+func (t *TLS) Warnings(now time.Time) []string {
+	current := t.current.Load()
+	var warnings []string
+	leaf := current.pair.Leaf
+	if len(Names(leaf)) == 0 {
+		warnings = append(warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
+	}
+	if issuer := current.missingIssuer(); issuer != "" {
+		warnings = append(warnings, fmt.Sprintf("TLS_CERT_PATH: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", issuer))
+	}
+	if current.pair.readableByAll {
+		warnings = append(warnings, "TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600")
+	}
+	for _, ca := range current.clientCAs.all() {
+		if wrong := wrongWith(ca, now); wrong != "" {
+			warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: %s %s", nameOf(ca), wrong))
+		}
+	}
+	return warnings
+}
+
+// missingIssuer names the issuer of the server certificate when its certificate is not sent along, and is
+// not known to be the root.
+func (i *identity) missingIssuer() string {
+	leaf := i.pair.Leaf
+	known := i.pair.chain // with the leaf, which may have signed itself
+	for _, ca := range i.clientCAs.all() {
+		if bytes.Equal(ca.RawIssuer, ca.RawSubject) {
+			known = append(slices.Clip(known), ca)
+		}
+	}
+	if slices.ContainsFunc(known, func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, leaf.RawIssuer) }) {
+		return ""
+	}
+	return cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String(), "?")
+}
+
+// Names are the names for which step-ca would accept a server certificate.
+func Names(leaf *x509.Certificate) []string {
+	found := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		found = append(found, ip.String())
+	}
+	return found
+}
+
+// nameOf names a certificate in messages.
+func nameOf(c *x509.Certificate) string {
+	return fmt.Sprintf("%.64q", cmp.Or(c.Subject.CommonName, c.Subject.String(), "?"))
+}
 
 // Config returns the TLS configuration of the listener. It follows what is loaded later.
 func (t *TLS) Config() *tls.Config {
@@ -126,7 +179,7 @@ func (t *TLS) admits(c *connection, state *tls.ConnectionState) bool {
 		intermediates.AddCert(certificate)
 	}
 	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
-		Roots: now.clientCAs, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Roots: now.clientCAs.pool, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
 		return false
@@ -135,9 +188,9 @@ func (t *TLS) admits(c *connection, state *tls.ConnectionState) bool {
 	return true
 }
 
-func newIdentity(pair *tls.Certificate, clientCAs *x509.CertPool, allowedNames []string) *identity {
+func newIdentity(pair *pair, clientCAs *authorities, allowedNames []string) *identity {
 	config := &tls.Config{
-		Certificates: []tls.Certificate{*pair},
+		Certificates: []tls.Certificate{*pair.Certificate},
 		MinVersion:   tls.VersionTLS12,
 		// For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else.
 		CipherSuites: []uint16{
@@ -152,7 +205,7 @@ func newIdentity(pair *tls.Certificate, clientCAs *x509.CertPool, allowedNames [
 	}
 	if clientCAs != nil {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
-		config.ClientCAs = clientCAs
+		config.ClientCAs = clientCAs.pool
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			return verifyClient(state, allowedNames)
 		}
@@ -160,125 +213,4 @@ func newIdentity(pair *tls.Certificate, clientCAs *x509.CertPool, allowedNames [
 		config.SessionTicketsDisabled = true
 	}
 	return &identity{pair: pair, clientCAs: clientCAs, config: config}
-}
-
-// LoadPair reads the server certificate and its key, and checks that they can be used at the time
-// now. Either path may be empty: then the other file is judged alone, and there is no pair. The error
-// joins a *FileError for each file that is wrong.
-func LoadPair(certificatePath, keyPath string, now time.Time) (*tls.Certificate, error) {
-	certificate, errCertificate := loadCertificate(certificatePath, now)
-	key, errKey := loadKey(keyPath)
-	if err := errors.Join(errCertificate, errKey); err != nil || certificate == nil || key == nil {
-		return nil, err
-	}
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		return nil, &FileError{PrivateKey, keyPath, fmt.Errorf("%w (the certificate is the first in %s)", err, certificatePath)}
-	}
-	return &pair, nil
-}
-
-func loadCertificate(path string, now time.Time) ([]byte, error) {
-	if path == "" {
-		return nil, nil
-	}
-	text, err := readPEM(Certificate, path)
-	if err != nil {
-		return nil, err
-	}
-	certificates, err := parseCertificates(text)
-	if err != nil {
-		return nil, &FileError{Certificate, path, err}
-	}
-	switch leaf := certificates[0]; {
-	case now.Before(leaf.NotBefore):
-		return nil, &FileError{Certificate, path, fmt.Errorf("not valid before %s", leaf.NotBefore.Format(time.RFC3339))}
-	case now.After(leaf.NotAfter):
-		return nil, &FileError{Certificate, path, fmt.Errorf("expired at %s", leaf.NotAfter.Format(time.RFC3339))}
-	}
-	return text, nil
-}
-
-func loadKey(path string) ([]byte, error) {
-	if path == "" {
-		return nil, nil
-	}
-	text, err := readPEM(PrivateKey, path)
-	if err != nil {
-		return nil, err
-	}
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			return text, nil
-		}
-	}
-	return nil, &FileError{PrivateKey, path, errors.New("there is no PEM private key in it")}
-}
-
-// LoadClientCAs reads the CA certificates that client certificates must chain to.
-func LoadClientCAs(path string) (*x509.CertPool, error) {
-	text, err := readPEM(ClientCA, path)
-	if err != nil {
-		return nil, err
-	}
-	certificates, err := parseCertificates(text)
-	if err != nil {
-		return nil, &FileError{ClientCA, path, err}
-	}
-	pool := x509.NewCertPool()
-	for _, certificate := range certificates {
-		pool.AddCert(certificate)
-	}
-	return pool, nil
-}
-
-// parseCertificates reads the certificates of a PEM file, which may hold other blocks too. A
-// certificate that cannot be read is an error: passed over, it would be missed only when step-ca is refused.
-func parseCertificates(text []byte) ([]*x509.Certificate, error) {
-	var certificates []*x509.Certificate
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("parse certificate %d: %w", len(certificates)+1, err)
-		}
-		certificates = append(certificates, certificate)
-	}
-	if len(certificates) == 0 {
-		return nil, errors.New("there is no PEM certificate in it")
-	}
-	return certificates, nil
-}
-
-// maxPEM is the largest file that is read, in bytes.
-const maxPEM = 1 << 20
-
-func readPEM(role Role, path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
-		// A pipe would be waited for, and no other file be loaded anew meanwhile.
-		return nil, &FileError{role, path, errors.New("it is a pipe or a device, and not a file")}
-	}
-	file, err := os.Open(path) //nolint:gosec // G304: the operator chooses the file.
-	if err != nil {
-		return nil, &FileError{role, path, cause(err)}
-	}
-	defer file.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
-	switch {
-	case err != nil:
-		return nil, &FileError{role, path, cause(err)}
-	case len(text) > maxPEM:
-		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", maxPEM)}
-	}
-	return text, nil
-}
-
-// cause drops the path from an error of the file system, because FileError names it.
-func cause(err error) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return inPath.Err
-	}
-	return err
 }

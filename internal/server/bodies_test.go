@@ -1,0 +1,104 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// keeping answers when it has read the whole body into memory.
+func keeping(arrived *sync.WaitGroup) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stranger" {
+			arrived.Done()
+		}
+		var all bytes.Buffer
+		if _, err := all.ReadFrom(r.Body); err != nil {
+			return
+		}
+		Trust(r.Context())
+		_, _ = io.WriteString(w, "answer")
+	})
+}
+
+// heap is how much memory is in use, in bytes.
+func heap() uint64 {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return memory.HeapAlloc + memory.StackInuse
+}
+
+// Strangers on many connections with many bodies each that never end: what is held of all of them is
+// bounded, and step-ca is answered. (Not parallel: it measures memory.)
+func TestUnfinishedBodiesAreBounded(t *testing.T) {
+	const (
+		connections, most = 64, 1 << 20
+		sent              = 3 * maxFrame // of each body
+	)
+	var arrived sync.WaitGroup
+	s := startServer(t, keeping(&arrived), func(s *Server) { s.limiter.bodies.most = most })
+	before := heap()
+	part := frame(0, 0, 1, string(make([]byte, maxFrame)))
+	for range connections {
+		c := s.dial(t, "h2")
+		text := settings
+		arrived.Add(maxStreams)
+		for i := range byte(maxStreams) {
+			stream := 2*i + 1
+			text += frame(frameHeaders, endHeaders, stream, request("POST", "/stranger"))
+			for range sent / maxFrame {
+				text += part[:8] + string([]byte{stream}) + part[9:]
+			}
+		}
+		_, _ = io.WriteString(c, text) // it may be closed by now
+	}
+	arrived.Wait()
+	for range 4 {
+		if err := s.post(t.Context(), "h2", "/", bytes.NewReader(make([]byte, 3<<10))); err != nil {
+			t.Errorf("an honest request: %v", err)
+		}
+	}
+	// What a connection itself costs on both of its sides, and the bodies counted twice.
+	const want = 2*most + connections*(128<<10)
+	if got := heap() - min(before, heap()); got > want {
+		t.Errorf("%d MiB are held of %d MiB that were sent, want at most %d MiB", got>>20, connections*maxStreams*sent>>20, want>>20)
+	}
+	s.stop(t)
+}
+
+// The announcement of a large frame makes no room for it. (Not parallel: it measures memory.)
+func TestAnnouncedFramesHoldNothing(t *testing.T) {
+	const connections = 64
+	s := startServer(t, answering())
+	before := heap()
+	for range connections {
+		send(t, s.dial(t, "h2"), settings+string([]byte{0x0f, 0xff, 0xff, 0, 0, 0, 0, 0, 1}))
+	}
+	s.wantAnswered(t, "h2")
+	const want = connections * (256 << 10)
+	if got := heap() - before; got > want {
+		t.Errorf("%d MiB are held, want at most %d MiB", got>>20, want>>20)
+	}
+}
+
+// More requests at once than one connection takes: a client of Go's opens others, and all are answered.
+func TestManyRequestsOfOneClient(t *testing.T) {
+	t.Parallel()
+	var arrived sync.WaitGroup
+	s := startServer(t, keeping(&arrived), withLimit(1000))
+	client, done := s.keepAlive("h2")
+	defer done()
+	var all sync.WaitGroup
+	for range 25 * maxStreams {
+		all.Go(func() {
+			if err := s.doWith(t.Context(), client, http.MethodPost, "/", bytes.NewReader(make([]byte, 3<<10))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}

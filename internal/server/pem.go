@@ -1,0 +1,242 @@
+package server
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// block is one block of a PEM file.
+type block struct {
+	kind      string
+	bytes     []byte
+	line      int // on which it begins
+	encrypted bool
+}
+
+// The kinds of blocks that are read, and how messages name them.
+const (
+	certificateKind = "CERTIFICATE"
+	keyKind         = "PRIVATE KEY" // or what ends in it
+
+	aCertificate = "a certificate"
+	aKey         = "a private key"
+)
+
+// encoded is the block in PEM, without what stood around it.
+func (b block) encoded() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: b.kind, Bytes: b.bytes})
+}
+
+// named says what a block is; "" is a kind that is not known.
+func (b block) named() string {
+	switch {
+	case b.kind == certificateKind:
+		return aCertificate
+	case strings.HasSuffix(b.kind, keyKind):
+		return aKey
+	}
+	return map[string]string{
+		"PUBLIC KEY": "a public key", "RSA PUBLIC KEY": "a public key",
+		"EC PARAMETERS": "parameters of a key", "DH PARAMETERS": "parameters of a key",
+		"X509 CRL":            "a revocation list",
+		"CERTIFICATE REQUEST": "a certificate request", "NEW CERTIFICATE REQUEST": "a certificate request",
+	}[b.kind]
+}
+
+const dashes = `[-\x{2010}-\x{2015}\x{2212}]`
+
+var (
+	// armour is a line that begins or ends a block.
+	armour = regexp.MustCompile(`^-----(BEGIN|END) ([A-Z0-9]+(?: [A-Z0-9]+)*)-----$`)
+	// mangled is a line that was meant to be one, maybe.
+	mangled = regexp.MustCompile(`(?i)^\s*` + dashes + `{4,}.*[a-z].*` + dashes + `{4,}$` +
+		`|` + dashes + `\s*(BEGIN|END)\s*[A-Z0-9 ]*(CERT|KEY|CRL|PKCS|CMS|PARAM|REQUEST)` +
+		`|(BEGIN|END)\s*[A-Z0-9 ]*(CERTIFICATE|KEY|CRL|PKCS7|CMS|PARAMETERS|REQUEST)\s*` + dashes)
+	// glued is what remains where files were joined without a line end between them.
+	glued = regexp.MustCompile(`-----END [A-Z0-9 ]+-----\s*` + byteOrderMark + `?-----BEGIN `)
+	// stray is the first line of almost any certificate or key, without the line before it.
+	stray     = regexp.MustCompile(`^MI[A-Za-z0-9+/]{40,}={0,2}$`)
+	inBase64  = regexp.MustCompile(`^[A-Za-z0-9+/]*={0,2}$`)
+	pemHeader = regexp.MustCompile(`^[A-Za-z0-9-]+: `)
+)
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+// parsePEM reads the blocks of a PEM file. encoding/pem passes over what it cannot read, so that a
+// certificate that was damaged would be missed only when step-ca is refused; here it is an error, with its
+// line and without its content. A byte-order mark is dropped wherever a line begins with it: it stays in
+// the middle where files were joined. Text around the blocks is allowed.
+func parsePEM(text []byte) ([]block, error) {
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return nil, errors.New("it is UTF-16; save it as UTF-8")
+	case isBinary(text):
+		return nil, nil // see binary
+	}
+	p := parser{}
+	number := 0
+	for raw := range bytes.Lines(text) {
+		number++
+		line := strings.TrimRight(strings.TrimPrefix(string(raw), byteOrderMark), " \t\r\n")
+		if err := p.line(line, number); err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+	}
+	if p.open != nil {
+		return nil, fmt.Errorf("line %d: the block that begins here has no end", p.open.line)
+	}
+	return p.blocks, nil
+}
+
+// parser reads a PEM file line by line.
+type parser struct {
+	blocks []block
+	open   *block          // nil between blocks
+	text   strings.Builder // of the open block
+	body   bool            // the headers of the open block are over
+}
+
+func (p *parser) line(line string, number int) error {
+	match := armour.FindStringSubmatch(line)
+	switch {
+	case match == nil && mangled.MatchString(line):
+		if glued.MatchString(line) {
+			return errors.New("the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own")
+		}
+		return errors.New("almost, but not exactly, a line such as -----BEGIN CERTIFICATE-----")
+	case p.open == nil && match == nil && stray.MatchString(line):
+		return errors.New("a block without the line -----BEGIN …----- before it")
+	case p.open == nil && match == nil:
+		return nil // text around the blocks
+	case p.open == nil && match[1] == "END":
+		return errors.New("a block ends here, but the line where it begins is missing")
+	case p.open == nil:
+		return p.begin(line, match[2], number)
+	case match == nil:
+		return p.inside(line)
+	case match[1] == "BEGIN":
+		return fmt.Errorf("a block begins here, but the one that begins at line %d has no end", p.open.line)
+	case match[2] != p.open.kind:
+		return fmt.Errorf("the block that begins at line %d ends here as another kind", p.open.line)
+	}
+	return p.end(line)
+}
+
+func (p *parser) begin(line, kind string, number int) error {
+	p.open, p.body = &block{kind: kind, line: number}, false
+	p.text.Reset()
+	p.text.WriteString(line + "\n")
+	return p.open.acceptable()
+}
+
+func (p *parser) inside(line string) error {
+	line = strings.TrimLeft(line, " \t")
+	switch {
+	case !p.body && pemHeader.MatchString(line):
+		if strings.HasPrefix(line, "Proc-Type:") && strings.HasSuffix(line, "ENCRYPTED") {
+			p.open.encrypted = true
+		}
+	case !inBase64.MatchString(line):
+		return fmt.Errorf("the block that begins at line %d is damaged: this line is not base64", p.open.line)
+	default:
+		p.body = true
+	}
+	p.text.WriteString(line + "\n")
+	return nil
+}
+
+func (p *parser) end(line string) error {
+	p.text.WriteString(line + "\n")
+	decoded, _ := pem.Decode([]byte(p.text.String()))
+	if decoded == nil || len(decoded.Bytes) == 0 {
+		return fmt.Errorf("the block that begins at line %d is damaged: a part of it is missing", p.open.line)
+	}
+	p.open.bytes = decoded.Bytes
+	p.open.encrypted = p.open.encrypted || p.open.kind == "ENCRYPTED "+keyKind
+	p.blocks = append(p.blocks, *p.open)
+	p.open = nil
+	return nil
+}
+
+// acceptable refuses the kinds that hold certificates in a form that is not read, and those that are not
+// known: passed over, they would be missed later.
+func (b block) acceptable() error {
+	switch b.kind {
+	case "TRUSTED CERTIFICATE", "X509 CERTIFICATE":
+		return errors.New("a certificate in OpenSSL's own form; `openssl x509 -in FILE -out NEW` converts it")
+	case "PKCS7", "CMS":
+		return errors.New("certificates in PKCS #7; `openssl pkcs7 -print_certs -in FILE -out NEW` converts them")
+	}
+	if b.named() == "" {
+		return errors.New("a block of a kind that is not known begins here")
+	}
+	return nil
+}
+
+// isBinary reports whether a file is ASN.1 as it is: a sequence of more than 127 bytes.
+func isBinary(text []byte) bool {
+	return len(text) > 1 && text[0] == 0x30 && text[1]&0x80 != 0
+}
+
+// missing says why a file has no block of the kind that is wanted, and what it has in its place.
+func missing(wanted string, text []byte, blocks []block) error {
+	if len(blocks) > 0 {
+		return &lackingError{wanted, blocks[0].named()}
+	}
+	if advice := binary(wanted, text); advice != "" {
+		return errors.New(advice)
+	}
+	return &lackingError{wanted, ""}
+}
+
+// lackingError says that a file does not have what it should, but something else.
+type lackingError struct{ wanted, found string }
+
+func (e *lackingError) Error() string {
+	text := "it has no PEM " + strings.TrimPrefix(e.wanted, "a ")
+	if e.found != "" {
+		text += ", but " + e.found
+	}
+	return text
+}
+
+// binary recognizes the forms without PEM in which certificates and keys are handed on.
+func binary(wanted string, text []byte) string {
+	if !isBinary(text) {
+		return ""
+	}
+	var first struct {
+		Version int
+		Rest    asn1.RawValue
+	}
+	var signed struct {
+		Type asn1.ObjectIdentifier
+		Rest asn1.RawValue `asn1:"optional"`
+	}
+	const pkcs12Version = 3
+	_, errCertificate := x509.ParseCertificate(text)
+	_, errPKCS8 := x509.ParsePKCS8PrivateKey(text)
+	_, errPKCS1 := x509.ParsePKCS1PrivateKey(text)
+	_, errEC := x509.ParseECPrivateKey(text)
+	_, errFirst := asn1.Unmarshal(text, &first)
+	_, errSigned := asn1.Unmarshal(text, &signed)
+	switch {
+	case errCertificate == nil:
+		return "it is a certificate in DER, not in PEM; `openssl x509 -inform DER -in FILE -out NEW` converts it"
+	case errPKCS8 == nil || errPKCS1 == nil || errEC == nil:
+		return "it is a private key in DER, not in PEM; `openssl pkey -inform DER -in FILE -out NEW` converts it"
+	case errSigned == nil && signed.Type.Equal(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}):
+		return "it is PKCS #7, not PEM; `openssl pkcs7 -inform DER -print_certs -in FILE -out NEW` converts it"
+	case errFirst == nil && first.Version == pkcs12Version && wanted == aKey:
+		return "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nocerts -nodes -out NEW` takes the key out"
+	case errFirst == nil && first.Version == pkcs12Version:
+		return "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nokeys -out NEW` takes the certificates out"
+	}
+	return "it has no PEM " + strings.TrimPrefix(wanted, "a ") + "; it is binary, DER perhaps"
+}
