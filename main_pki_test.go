@@ -55,7 +55,8 @@ func newPKIWith(t *testing.T, serverKey crypto.Signer) *pki {
 	server := leaf("connector")
 	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	p.serverCert = p.write(t, "server.pem", "CERTIFICATE", p.sign(t, server, serverKey))
+	// With the issuer behind it: a leaf alone is warned of.
+	p.serverCert = p.write(t, "server.pem", "CERTIFICATE", p.sign(t, server, serverKey), der)
 	key, err := x509.MarshalPKCS8PrivateKey(serverKey)
 	if err != nil {
 		t.Fatal(err)
@@ -90,10 +91,14 @@ func (p *pki) client(t *testing.T, template *x509.Certificate) *tls.Certificate 
 	return &tls.Certificate{Certificate: [][]byte{p.sign(t, template, key)}, PrivateKey: key}
 }
 
-func (p *pki) write(t *testing.T, name, kind string, der []byte) string {
+func (p *pki) write(t *testing.T, name, kind string, blocks ...[]byte) string {
 	t.Helper()
 	path := filepath.Join(p.directory, name)
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+	var text []byte
+	for _, der := range blocks {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})...)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
