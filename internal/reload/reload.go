@@ -34,6 +34,8 @@ type Set struct {
 
 	refused string    // why the last load failed; empty when it did not
 	tried   time.Time // when that was
+
+	content string // a hash of what was loaded last, where it was taken
 }
 
 // NewSet makes a set of files and notes how they are now; an empty path is none. Make it before they
@@ -136,6 +138,11 @@ func (l *Loop) look() (inMotion bool) {
 
 // reload loads a set. What was changed while it was read is not taken, but read again.
 func (l *Loop) reload(s *Set) (inMotion bool) {
+	sum, same := s.compareContent()
+	if same && !s.forced {
+		s.loaded = s.seen
+		return false
+	}
 	into, err := s.try()
 	if f := take(s.paths); !f.equal(s.seen) {
 		s.seen, s.since = f, time.Now()
@@ -146,6 +153,7 @@ func (l *Loop) reload(s *Set) (inMotion bool) {
 	}
 	news := err == nil || s.forced || !s.seen.equal(s.loaded) || err.Error() != s.refused
 	s.loaded, s.forced, s.refused = s.seen, false, ""
+	s.content = sum
 	if err != nil {
 		s.refused, s.tried = err.Error(), time.Now()
 	}
