@@ -64,7 +64,7 @@ func checkIdentifier[T string | []byte](text T) error {
 	}
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
-			return fmt.Errorf("identifier has a byte that is not printable ASCII at position %d", i+1)
+			return fmt.Errorf("identifier has %s at position %d, want printable ASCII only", describeCharacter(text[i:]), i+1)
 		}
 	}
 	return nil

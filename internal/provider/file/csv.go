@@ -6,20 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 )
-
-// identifierColumn is the name of the first column; case is ignored.
-const identifierColumn = "Identifier"
 
 // readCSV reads a header row and then one device a row (RFC 4180).
 func readCSV(r *bufio.Reader, in *inventory) error {
 	rows := newRows(r)
-	header, err := readHeader(rows)
+	names, err := readHeader(rows, in)
 	if err != nil {
 		return err
 	}
-	if err := in.devices.setColumns(header[1:]); err != nil {
+	if err := in.devices.setColumns(names); err != nil {
 		return err
 	}
 	in.place = "line %d"
@@ -49,54 +45,36 @@ func readRows(rows *rows, devices *store, out *feed) error {
 			out.text = read.appendRow(out.text)
 			identifier, _ := cutField(out.text[begin:])
 			e.hash, e.fault = devices.hash(identifier)
+			if e.fault == nil {
+				e.notes = notesOf(identifier)
+			}
+		}
+		if e.fault != nil && read.isEmpty() {
+			e.fault = errEmptyRow
 		}
 		out.next(e)
 	}
 }
 
-var errNotUTF8 = errors.New("not valid UTF-8; save the file as UTF-8")
+var (
+	errNotUTF8  = errors.New("not valid UTF-8; save the file as UTF-8")
+	errNUL      = errors.New("a NUL byte in a value; the file is damaged, or is no text")
+	errEmptyRow = errors.New("the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)")
+)
 
-func readHeader(rows *rows) ([]string, error) {
-	read, line, err := rows.next()
-	for err == nil && read.isBlank() {
-		read, line, err = rows.next()
-	}
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil, errors.New("the file is empty; the first line must be a header whose first column is Identifier")
-	case err != nil:
-		return nil, csvError(err)
-	}
-	if !read.isUTF8() {
-		return nil, fmt.Errorf("line %d: %w", line, errNotUTF8)
-	}
-	header := read.strings()
-	if !strings.EqualFold(strings.TrimSpace(header[0]), identifierColumn) {
-		return nil, fmt.Errorf("line %d: the first column is %.40q, want Identifier; columns are separated by commas", line, header[0])
-	}
-	seen := map[string]bool{}
-	for i, name := range header[1:] {
-		switch {
-		case strings.TrimSpace(name) == "":
-			return nil, fmt.Errorf("line %d: column %d has no name", line, i+2)
-		case strings.ContainsAny(name, "\r\n"):
-			// Else a file whose line ends are all carriage returns would be one long header.
-			return nil, fmt.Errorf("line %d: the name of column %d has a line break in it; lines end with LF or CRLF", line, i+2)
-		case seen[name], strings.EqualFold(strings.TrimSpace(name), identifierColumn):
-			return nil, fmt.Errorf("line %d: column %d repeats the name %.40q", line, i+2, name)
-		}
-		seen[name] = true
-	}
-	return header, nil
-}
+const hintBareQuote = `; quotation marks are around a whole field, right after the comma (a formula, ="…", is from a spreadsheet: export the values)`
 
 func csvError(err error) error {
 	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
 		if syntax.StartLine != syntax.Line {
-			// A quotation mark that is never closed runs on; it is the line where it opens that must be mended.
+			// A quotation mark that is never closed runs on; the line where it opens is the one to fix.
 			return fmt.Errorf("line %d: %w (seen at line %d, column %d)", syntax.StartLine, syntax.Err, syntax.Line, syntax.Column)
 		}
-		return fmt.Errorf("line %d: column %d: %w", syntax.Line, syntax.Column, syntax.Err)
+		hint := ""
+		if errors.Is(syntax.Err, csv.ErrBareQuote) {
+			hint = hintBareQuote
+		}
+		return fmt.Errorf("line %d: column %d: %w%s", syntax.Line, syntax.Column, syntax.Err, hint)
 	}
 	return fmt.Errorf("read: %w", err)
 }

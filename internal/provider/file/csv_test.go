@@ -1,6 +1,7 @@
 package file_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -81,9 +82,10 @@ func TestCSVAccepted(t *testing.T) {
 			devices: map[string]string{"C02": "{\"Prénom\":\"Zoë \u2028 日本\",\"<&>\":\"<b>&'</b>\",\"😀\":\"👩‍💻\"}"},
 		},
 		{
-			name:    "blanks in values are kept",
-			content: "Identifier,n\nC02,  ada \n",
-			devices: map[string]string{"C02": `{"n":"  ada "}`},
+			name:     "blanks in values are kept",
+			content:  "Identifier,n\nC02,  ada \n",
+			devices:  map[string]string{"C02": `{"n":"  ada "}`},
+			warnings: []string{"inventory PATH: line 2: a value begins with a blank, which is part of it; write commas without a blank behind them"},
 		},
 		{
 			name:    "columns keep their order",
@@ -125,7 +127,17 @@ func TestCSVAccepted(t *testing.T) {
 
 func TestCSVRefused(t *testing.T) {
 	t.Parallel()
-	const empty = "the file is empty; the first line must be a header whose first column is Identifier"
+	const (
+		empty     = "the file is empty; the first line must be a header whose first column is Identifier"
+		utf16     = "the file is UTF-16; save it as UTF-8"
+		bareQuote = `bare " in non-quoted-field; quotation marks are around a whole field, right after the comma (a formula, ="…", is from a spreadsheet: export the values)`
+	)
+	nul := func(line int) string {
+		return fmt.Sprintf("line %d: a NUL byte in a value; the file is damaged, or is no text", line)
+	}
+	emptyRow := func(line int) string {
+		return fmt.Sprintf("line %d: the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)", line)
+	}
 	tests := []struct {
 		name    string
 		content string
@@ -136,13 +148,45 @@ func TestCSVRefused(t *testing.T) {
 		{"blank lines only", "\n\r\n", []string{empty}},
 		{"blank lines with blanks only", " \n\t\r\n", []string{empty}},
 		{"no header", "C02,ada\nC03,bob\n", []string{`line 1: the first column is "C02", want Identifier; columns are separated by commas`}},
-		{"identifier in the second column", "name,Identifier\n", []string{`line 1: the first column is "name", want Identifier; columns are separated by commas`}},
-		{"semicolons", "Identifier;name\nC02;ada\n", []string{`line 1: the first column is "Identifier;name", want Identifier; columns are separated by commas`}},
-		{"header after a line of blanks", "  \nserial\n", []string{`line 2: the first column is "serial", want Identifier; columns are separated by commas`}},
-		{"header after a blank line", "\n\nserial\n", []string{`line 3: the first column is "serial", want Identifier; columns are separated by commas`}},
-		{"UTF-16", "\xff\xfeI\x00d\x00", []string{"line 1: not valid UTF-8; save the file as UTF-8"}},
-		{"empty column name", "Identifier,a,\nC02,1,2\n", []string{"line 1: column 3 has no name"}},
-		{"blank column name", "Identifier, ,b\n", []string{"line 1: column 2 has no name"}},
+		{"no header, a serial number", "C02XK1JKLVCG,ada\n", []string{`line 1: the first column is "C02XK1JKLVCG", want Identifier; the header is missing: write a line with the names of the columns above, the first of them Identifier`}},
+		{"no header, a UDID", "00008030-001C2D8E0F90802E\n", []string{`line 1: the first column is "00008030-001C2D8E0F90802E", want Identifier; the header is missing: write a line with the names of the columns above, the first of them Identifier`}},
+		{"identifier in the second column", "name,Identifier\n", []string{`line 1: the first column is "name", want Identifier; make column 2, "Identifier", the first`}},
+		{"semicolons", "Identifier;name\nC02;ada\n", []string{`line 1: the first column is "Identifier;name", want Identifier; columns are separated by commas, and not by semicolons`}},
+		{"semicolons, and a comma in a name", "Identifier;name, first\n", []string{`line 1: the first column is "Identifier;name", want Identifier; columns are separated by commas, and not by semicolons`}},
+		{"semicolons, quoted", "\"Identifier\";\"name\"\n", []string{"the file has columns that are separated by semicolons, want commas"}},
+		{"tabs", "Identifier\tname\nC02\tada\n", []string{`line 1: the first column is "Identifier\tname", want Identifier; columns are separated by commas, and not by tabs`}},
+		{"semicolons, other names", "Serial Number;name\n", []string{`line 1: the first column is "Serial Number;name", want Identifier; columns are separated by commas, and not by semicolons`}},
+		{"a line for Excel", "sep=,\nIdentifier,name\n", []string{`line 1: the first column is "sep=", want Identifier; remove the line, which only Excel understands`}},
+		{"an export of serial numbers", "Serial Number,Name\n", []string{`line 1: the first column is "Serial Number", want Identifier; rename it`}},
+		{"an export with serial numbers", "Computer Name,Jamf Pro ID,Serial Number\n", []string{`line 1: the first column is "Computer Name", want Identifier; rename column 3, "Serial Number", to Identifier and make it the first`}},
+		{"identifier in the third column", "Name,Serial Number,identifier \n", []string{`line 1: the first column is "Name", want Identifier; make column 3, "identifier", the first`}},
+		{"header after a line of blanks", "  \nserial\n", []string{`line 2: the first column is "serial", want Identifier; rename it`}},
+		{"header after a blank line", "\n\nserial\n", []string{`line 3: the first column is "serial", want Identifier; rename it`}},
+		{"UTF-16", "\xff\xfeI\x00d\x00", []string{utf16}},
+		{"UTF-16, big-endian", "\xfe\xff\x00I\x00d", []string{utf16}},
+		{"UTF-16 without a byte-order mark", "I\x00d\x00e\x00n\x00", []string{utf16}},
+		{"UTF-16 without a byte-order mark, big-endian", "\x00I\x00d\x00e\x00n", []string{utf16}},
+		{"a carriage return at each line's end", "Identifier,a\rC02,1\r", []string{"the file has lines that end with a carriage return alone; save it with line ends of LF or CRLF"}},
+		{"JSON", " {\"devices\":[]}", []string{"the file is JSON; set FILE_TYPE to json"}},
+		{"a spreadsheet", "PK\x03\x04\x14\x00", []string{"the file is a spreadsheet (.xlsx, .ods) or a ZIP archive; export it as CSV in UTF-8"}},
+		{"an error page", "\n<!DOCTYPE html>", []string{"the file is XML or HTML, maybe an error page that was saved in place of the export; want CSV or JSON"}},
+		{"NUL bytes", strings.Repeat("\x00", 100), []string{"the file begins with NUL bytes: it is damaged, write it again"}},
+		{"NUL bytes at the end", "Identifier,a\nC02,x\n\x00\x00,\x00", []string{"line 3: identifier has U+0000 (NUL) at position 1, want printable ASCII only"}},
+		{"NUL byte in a value", "Identifier,a\nC02,x\nC03,\x00\nC04,y\n", []string{nul(3)}},
+		{"NUL byte in a value in quotation marks", "Identifier,a\nC02,\"x\x00\"\n", []string{nul(2)}},
+		{"NUL byte in a column name", "Identifier,a\x00\n", []string{"line 1: the name of column 2 has a line break or a NUL byte in it; lines end with LF or CRLF"}},
+		{"column name twice, with blanks", "Identifier,a, a\n", []string{`line 1: column 3 repeats the name "a"`}},
+		{"rows of commas", "Identifier,a,b\nC02,1,2\n,,\n , ,\n\"\",,\n", []string{emptyRow(3), emptyRow(4), emptyRow(5)}},
+		{"files joined, with their byte-order marks", "\xef\xbb\xbfIdentifier\nC02\n\xef\xbb\xbfIdentifier\nC03\n", []string{"line 3: identifier has U+FEFF (byte-order mark) at position 1, want printable ASCII only"}},
+		{"identifier with a no-break space", "Identifier\nC02\u00a03\n", []string{"line 2: identifier has U+00A0 (no-break space) at position 4, want printable ASCII only"}},
+		{"identifier with a zero-width space", "Identifier\n\u200bC023\n", []string{"line 2: identifier has U+200B (zero-width space) at position 1, want printable ASCII only"}},
+		{"identifier in full width", "Identifier\nC\uff10\uff12\n", []string{"line 2: identifier has U+FF10 (full-width 0) at position 2, want printable ASCII only"}},
+		{"identifier with a Cyrillic letter", "Identifier\n\u042102\n", []string{"line 2: identifier has U+0421 (a Cyrillic letter) at position 1, want printable ASCII only"}},
+		{"identifier with a carriage return", "Identifier\nC02\rC03\n", []string{"line 2: identifier has U+000D (carriage return) at position 4, want printable ASCII only"}},
+		{"a formula that is not quoted", "Identifier,a\n=\"C02\",1\n", []string{`line 2: column 2: ` + bareQuote}},
+		{"a blank before a quoted field", "Identifier,a\nC02, \"x\"\n", []string{`line 2: column 6: ` + bareQuote}},
+		{"empty column name", "Identifier,a,\nC02,1,2\n", []string{"line 1: column 3 has no name; name it, or delete the column"}},
+		{"blank column name", "Identifier, ,b\n", []string{"line 1: column 2 has no name; name it, or delete the column"}},
 		{"column name twice", "Identifier,a,b,a\n", []string{`line 1: column 4 repeats the name "a"`}},
 		{"identifier column twice", "Identifier,a,IDENTIFIER\n", []string{`line 1: column 3 repeats the name "IDENTIFIER"`}},
 		{"column name that is not UTF-8", "Identifier,caf\xe9\n", []string{"line 1: not valid UTF-8; save the file as UTF-8"}},
@@ -154,8 +198,8 @@ func TestCSVRefused(t *testing.T) {
 		{"blank identifier in quotation marks, alone", "Identifier\n\"  \"\n", []string{"line 2: identifier is empty"}},
 		{"blank identifier", "Identifier,a\n\" \t\",1\n", []string{"line 2: identifier is empty"}},
 		{"empty identifier in quotation marks", "Identifier\n\"\"\n", []string{"line 2: identifier is empty"}},
-		{"identifier with a control character", "Identifier\nC0\x002\n", []string{"line 2: identifier has a byte that is not printable ASCII at position 3"}},
-		{"identifier with an umlaut", "Identifier\nC02Ä\n", []string{"line 2: identifier has a byte that is not printable ASCII at position 4"}},
+		{"identifier with a control character", "Identifier\nC0\x002\n", []string{"line 2: identifier has U+0000 (NUL) at position 3, want printable ASCII only"}},
+		{"identifier with an umlaut", "Identifier\nC02Ä\n", []string{"line 2: identifier has U+00C4 (Ä) at position 4, want printable ASCII only"}},
 		{"identifier of 257 bytes", "Identifier\n" + strings.Repeat("x", 257) + "\n", []string{"line 2: identifier is longer than 256 bytes"}},
 		{"same identifier, other data", "Identifier,a\nC02,1\nC03,1\nC02,2\n", []string{`line 4: identifier "C02" stands here a second time, with other data`}},
 		{"same identifier in another case, other data", "Identifier,a\nC02,1\nc02,2\n", []string{`line 3: identifier "c02" stands here a second time, with other data`}},
@@ -168,7 +212,7 @@ func TestCSVRefused(t *testing.T) {
 				`line 7: identifier "C02" stands here a second time, with other data`,
 			},
 		},
-		{"quotation mark in a plain field", "Identifier,a\nC02,x\nC03,5\" disk\n", []string{`line 3: column 6: bare " in non-quoted-field`}},
+		{"quotation mark in a plain field", "Identifier,a\nC02,x\nC03,5\" disk\n", []string{`line 3: column 6: ` + bareQuote}},
 		{"text after a quoted field", "Identifier,a\nC02,\"x\"y\n", []string{`line 2: column 7: extraneous or missing " in quoted-field`}},
 		{
 			// The line on which the row begins: the file ends far from the fault.

@@ -32,6 +32,19 @@ func (r csvRow) isUTF8() bool {
 	return utf8.Valid(r.plain)
 }
 
+// isEmpty reports whether the row has several fields, and nothing in them.
+func (r csvRow) isEmpty() bool {
+	if r.plain != nil {
+		return len(bytes.Trim(r.plain, ", \t")) == 0 && r.count() > 1
+	}
+	for _, field := range r.fields {
+		if len(bytes.TrimSpace(field)) > 0 {
+			return false
+		}
+	}
+	return len(r.fields) > 1
+}
+
 func (r csvRow) strings() []string {
 	if r.plain != nil {
 		return strings.Split(string(r.plain), ",")

@@ -24,6 +24,7 @@ type entry struct {
 	fault error  // what is wrong with the device
 	end   int    // of its text; it begins where the last one ends
 	hash  uint64 // of a row's key
+	notes notes  // what to warn about
 }
 
 // end ends a device: what was appended to text since the last one.

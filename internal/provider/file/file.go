@@ -107,7 +107,12 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	if p.current.Load() != nil {
 		in.batches = 1 // there are requests that can use the other processor
 	}
-	if err := read(withoutMark(file), in); err != nil {
+	text := withoutMark(file)
+	err = sniff(text, p.config.Type)
+	if err == nil {
+		err = read(text, in)
+	}
+	if err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}
 	in.devices.fit()
@@ -118,7 +123,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	}
 	next := &content{in.devices, info.ModTime()}
 	return posture.Loaded{
-		Found:    next.describe(path),
+		Found:    next.describe(path) + next.columns(),
 		Warnings: in.warnings(path),
 		Take: func() {
 			if before := p.current.Swap(next); before != nil {
@@ -155,6 +160,15 @@ func (c *content) describe(path string) string {
 	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
 }
 
+// columns says what templates find, as they must write it: that department is not Department shows here, or in no
+// certificate.
+func (c *content) columns() string {
+	if len(c.devices.names) == 0 {
+		return ""
+	}
+	return ", with the columns " + listed(c.devices.names)
+}
+
 // Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 	devices := p.current.Load().devices
@@ -174,7 +188,8 @@ func (p *Provider) Immediate() {}
 
 // Check implements posture.Checker. What could be wrong with the file was found when it was read.
 func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {
-	return p.current.Load().describe(string(p.config.Path)), nil, nil
+	now := p.current.Load()
+	return now.describe(string(p.config.Path)) + now.columns(), nil, nil
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.
@@ -185,40 +200,4 @@ func withoutMark(r io.Reader) *bufio.Reader {
 		_, _ = buffered.Discard(len(mark))
 	}
 	return buffered
-}
-
-// syntaxError is a fault at a place of the file that has no name of its own.
-type syntaxError struct {
-	offset int64
-	err    error
-}
-
-func (e *syntaxError) Error() string { return e.err.Error() }
-
-func (e *syntaxError) Unwrap() error { return e.err }
-
-// locate adds the line to a fault that has only an offset, by reading the file up to it once more,
-// and drops the path, which is told anyway.
-func locate(err error, file io.ReadSeeker) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
-	}
-	unplaced := (*syntaxError)(nil)
-	if !errors.As(err, &unplaced) {
-		return err
-	}
-	if _, errSeek := file.Seek(0, io.SeekStart); errSeek != nil {
-		return err
-	}
-	line := 1
-	before := bufio.NewReader(io.LimitReader(withoutMark(file), unplaced.offset))
-	for {
-		b, errRead := before.ReadByte()
-		if errRead != nil {
-			return fmt.Errorf("line %d: %w", line, err)
-		}
-		if b == '\n' {
-			line++
-		}
-	}
 }

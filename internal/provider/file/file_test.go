@@ -134,7 +134,7 @@ func TestOnlyASCIICaseIsFolded(t *testing.T) {
 				"json": {`{"devices":[{"identifier":"C02` + kelvin + `"}]}`, "devices[0]"},
 			}[kind]
 			wantLines(t, "error", refused(t, kind, contents[0]), []string{
-				"inventory PATH: " + contents[1] + ": identifier has a byte that is not printable ASCII at position 4",
+				"inventory PATH: " + contents[1] + ": identifier has U+212A (Kelvin sign) at position 4, want printable ASCII only",
 			})
 		})
 	}

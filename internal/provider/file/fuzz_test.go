@@ -49,7 +49,7 @@ func checkFault(t *testing.T, path, kind string, content []byte, place string) {
 	if err == nil || p != nil || warnings != nil {
 		t.Fatalf("New = %v, %q, %v, want an error alone", p, warnings, err)
 	}
-	whole := `the file is empty; .+|want a JSON object with a member "devices"|the member "devices" is (missing|not a list)|and \d+ more`
+	whole := `the file (is|has|begins) .+|want a JSON object with a member "devices": .+|the member "devices" is (missing|not a list)|and \d+ more`
 	form := regexp.MustCompile(`^inventory PATH: (` + place + `: .+|` + whole + `)$`)
 	for line := range strings.SplitSeq(strings.ReplaceAll(err.Error(), path, "PATH"), "\n") {
 		if !form.MatchString(line) || !utf8.ValidString(line) {
@@ -185,7 +185,7 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		in, err := read(content, fromJSON)
 		if err != nil {
-			checkFault(t, path, "json", content, `(line \d+|devices\[\d+\])`)
+			checkFault(t, path, "json", content, `(line \d+, column \d+|devices\[\d+\])`)
 			return
 		}
 		checkInventory(t, in)

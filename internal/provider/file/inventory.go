@@ -27,6 +27,8 @@ type inventory struct {
 	more    int // faults beyond maxFaults
 	repeats int
 	repeat  int // where the first exact repeat is
+	remarks []string
+	noted   [noteKinds]noted
 }
 
 func newInventory(size int64) *inventory {
@@ -45,12 +47,20 @@ func (in *inventory) expect(read *batch) {
 // add takes a batch of rows.
 func (in *inventory) add(rows *batch) {
 	in.devices.fetch(rows.entries)
+	// To look at a batch as a whole costs next to nothing; what is looked for is rare.
+	odd := in.devices.columns != nil && isOdd(rows.text)
 	for e, row := range rows.all() {
+		if odd && e.fault == nil {
+			e.examine(row)
+		}
 		if e.fault == nil {
 			e.fault = in.addRow(e, row)
 		}
-		if e.fault != nil {
+		switch {
+		case e.fault != nil:
 			in.fault(e.place, e.fault)
+		case e.notes != 0:
+			in.note(e, row)
 		}
 	}
 }
@@ -106,6 +116,9 @@ func (in *inventory) warnings(path string) []string {
 	var warnings []string
 	if in.devices.len() == 0 {
 		warnings = append(warnings, fmt.Sprintf("inventory %s: it has no devices; every request will be refused", path))
+	}
+	for _, text := range append(in.remarks, in.notes()...) {
+		warnings = append(warnings, fmt.Sprintf("inventory %s: %s", path, text))
 	}
 	if in.repeats > 0 {
 		warnings = append(warnings, fmt.Sprintf("inventory %s: "+in.place+": exact repeat of a device (%d in the file)", path, in.repeat, in.repeats))

@@ -19,7 +19,7 @@ func readJSON(r *bufio.Reader, in *inventory) error {
 		if _, err := decoder.ReadToken(); err != nil {
 			return jsonError("", err)
 		}
-		return errors.New(`want a JSON object with a member "devices"`)
+		return errors.New(`want a JSON object with a member "devices": {"devices":[…]}`)
 	}
 	if _, err := decoder.ReadToken(); err != nil {
 		return jsonError("", err)
@@ -47,15 +47,15 @@ func readJSON(r *bufio.Reader, in *inventory) error {
 	if !found {
 		return errors.New(`the member "devices" is missing`)
 	}
+	end := decoder.InputOffset()
 	_, err := decoder.ReadToken()
-	if errors.Is(err, io.EOF) {
+	switch syntax := (*jsontext.SyntacticError)(nil); {
+	case errors.Is(err, io.EOF):
 		return nil
+	case err != nil && !errors.As(err, &syntax):
+		return jsonError("", err)
 	}
-	after := &syntaxError{decoder.InputOffset(), errors.New("data after the JSON object")}
-	if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) {
-		after.offset = syntax.ByteOffset
-	}
-	return after
+	return &syntaxError{offset: end, behind: true, err: errors.New("data after the JSON object")}
 }
 
 func readDevices(decoder *jsontext.Decoder, in *inventory) error {
@@ -101,7 +101,12 @@ func (in *inventory) makeRows(values, rows *batch) {
 		rows.text, e.fault = read.appendRow(rows.text, value)
 		if e.fault == nil {
 			identifier, _ := cutField(rows.text[begin:])
-			e.hash, e.fault = in.devices.hash(identifier)
+			if e.hash, e.fault = in.devices.hash(identifier); e.fault == nil {
+				e.notes = notesOf(identifier)
+			}
+			if read.isStray() {
+				e.notes |= stray
+			}
 		}
 		rows.end(*e)
 	}
@@ -111,8 +116,10 @@ func (in *inventory) makeRows(values, rows *batch) {
 type element struct {
 	Identifier jsontext.Value `json:"identifier"`
 	Data       jsontext.Value `json:"data"`
+	Others     jsontext.Value `json:",embed"`
 
-	text []byte // of the identifier
+	noData bool   // there is no member data, not even null
+	text   []byte // of the identifier
 }
 
 // appendRow reads an element and appends its row. The data is kept as the file has it, but for blanks.
@@ -121,17 +128,21 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	if value.Kind() != '{' {
 		return row, errors.New("not an object")
 	}
-	e.Identifier, e.Data = e.Identifier[:0], e.Data[:0]
+	e.Identifier, e.Data, e.Others = e.Identifier[:0], e.Data[:0], e.Others[:0]
 	if err := json.Unmarshal(value, e); err != nil {
 		return row, fmt.Errorf("decode: %w", err)
 	}
 	switch e.Identifier.Kind() {
 	case '"':
 	case 'n', jsontext.KindInvalid:
+		if bytes.Contains(bytes.ToLower(e.Others), []byte(`"identifier"`)) {
+			return row, errors.New(`the member "identifier" is missing; write its name in lower case`)
+		}
 		return row, errors.New(`the member "identifier" is missing`)
 	default:
 		return row, errors.New(`the member "identifier" has the wrong type`)
 	}
+	e.noData = e.Data.Kind() == jsontext.KindInvalid
 	switch e.Data.Kind() {
 	case '{':
 	case 'n', jsontext.KindInvalid:
@@ -150,19 +161,19 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	return append(row, e.Data...), nil
 }
 
-// jsonError tells where a file stops being JSON.
-func jsonError(place string, err error) error {
+// isStray reports whether the element has members that look like data, but none of that name.
+func (e *element) isStray() bool { return e.noData && len(e.Others) > len("{}") }
+
+// jsonError says where a file stops being JSON.
+func jsonError(device string, err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New(`the file is empty; want {"devices":[…]}`)
 	}
 	if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) {
-		err = fmt.Errorf("not valid JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
-		if place == "" {
-			return &syntaxError{syntax.ByteOffset, err}
-		}
+		return &syntaxError{device: device, offset: syntax.ByteOffset, err: fmt.Errorf("not valid JSON: %w", syntax.Err)}
 	}
-	if place == "" {
+	if device == "" {
 		return err
 	}
-	return fmt.Errorf("%s: %w", place, err)
+	return fmt.Errorf("%s: %w", device, err)
 }

@@ -95,9 +95,10 @@ func TestJSONRefused(t *testing.T) {
 	t.Parallel()
 	const (
 		empty     = `the file is empty; want {"devices":[…]}`
-		notObject = `want a JSON object with a member "devices"`
+		notObject = `want a JSON object with a member "devices": {"devices":[…]}`
 		missing   = `the member "devices" is missing`
 		notList   = `the member "devices" is not a list`
+		comma     = "not valid JSON: a comma with nothing behind it; remove it"
 		badData   = `the member "data" is neither an object nor null`
 	)
 	tests := []struct {
@@ -111,42 +112,57 @@ func TestJSONRefused(t *testing.T) {
 		{"empty object", "{}", []string{missing}},
 		{"a list", `[{"identifier":"C02"}]`, []string{notObject}},
 		{"null", "null", []string{notObject}},
-		{"a CSV file", "Identifier,name\n", []string{"line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},
+		{"a CSV file", "Identifier,name\n", []string{"the file is CSV; set FILE_TYPE to csv"}},
+		{"a CSV file with semicolons", "\"identifier\";\"name\"\n", []string{"the file is CSV; set FILE_TYPE to csv"}},
+		{"no JSON", "devices\n", []string{"line 1, column 1: not valid JSON: invalid character 'd' at start of value"}},
+		{"UTF-16", "\xff\xfe{\x00}\x00", []string{"the file is UTF-16; save it as UTF-8"}},
+		{"UTF-16 without a byte-order mark", "{\x00}\x00", []string{"the file is UTF-16; save it as UTF-8"}},
+		{"UTF-16 without a byte-order mark, big-endian", "\x00{\x00}", []string{"the file is UTF-16; save it as UTF-8"}},
+		{"compressed", "\x1f\x8b\x08\x00", []string{"the file is compressed with gzip; decompress it"}},
 		{"devices in another case", `{"Devices":[]}`, []string{missing}},
 		{"devices deeper down", `{"x":{"devices":[]}}`, []string{missing}},
 		{"devices null", `{"devices":null}`, []string{notList}},
 		{"devices an object", `{"devices":{"identifier":"C02"}}`, []string{notList}},
 		{"devices a string", `{"devices":"[]"}`, []string{notList}},
-		{"devices twice", "{\"devices\":[],\n\"devices\":[]}", []string{"line 2: not valid JSON at byte 15: duplicate object member name"}},
+		{"devices twice", "{\"devices\":[],\n\"devices\":[]}", []string{"line 2, column 1: not valid JSON: duplicate object member name"}},
 		{"no object", `{"devices":["C02",null]}`, []string{"devices[0]: not an object", "devices[1]: not an object"}},
 		{"no identifier", `{"devices":[{"data":{}}]}`, []string{`devices[0]: the member "identifier" is missing`}},
-		{"identifier in another case", `{"devices":[{"Identifier":"C02"}]}`, []string{`devices[0]: the member "identifier" is missing`}},
+		{"identifier in another case", `{"devices":[{"Identifier":"C02"}]}`, []string{`devices[0]: the member "identifier" is missing; write its name in lower case`}},
 		{"identifier null", `{"devices":[{"identifier":null}]}`, []string{`devices[0]: the member "identifier" is missing`}},
 		{"identifier a number", `{"devices":[{"identifier":5}]}`, []string{`devices[0]: the member "identifier" has the wrong type`}},
 		{"identifier empty", `{"devices":[{"identifier":"C02"},{"identifier":""}]}`, []string{"devices[1]: identifier is empty"}},
 		{"identifier blank", `{"devices":[{"identifier":" \t\n "}]}`, []string{"devices[0]: identifier is empty"}},
-		{"identifier with a control character", `{"devices":[{"identifier":"C0\u00002"}]}`, []string{"devices[0]: identifier has a byte that is not printable ASCII at position 3"}},
+		{"identifier with a control character", `{"devices":[{"identifier":"C0\u00002"}]}`, []string{"devices[0]: identifier has U+0000 (NUL) at position 3, want printable ASCII only"}},
 		{"identifier of 257 bytes", `{"devices":[{"identifier":"` + strings.Repeat("x", 257) + `"}]}`, []string{"devices[0]: identifier is longer than 256 bytes"}},
-		{"identifier twice in a device", `{"devices":[{"identifier":"C02","identifier":"C03"}]}`, []string{"devices[0]: not valid JSON at byte 32: duplicate object member name"}},
+		{"identifier twice in a device", `{"devices":[{"identifier":"C02","identifier":"C03"}]}`, []string{"devices[0]: line 1, column 33: not valid JSON: duplicate object member name"}},
 		{
 			"data neither object nor null", `{"devices":[{"identifier":"A"},{"identifier":"B","data":[]},{"identifier":"C","data":"x"},{"identifier":"D","data":5},{"identifier":"E","data":false}]}`,
 			[]string{"devices[1]: " + badData, "devices[2]: " + badData, "devices[3]: " + badData, "devices[4]: " + badData},
 		},
 		{"same identifier, other data", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"c02","data":{"a":2}}]}`, []string{`devices[1]: identifier "c02" stands here a second time, with other data`}},
 		{"same identifier, data once", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"C02"}]}`, []string{`devices[1]: identifier "C02" stands here a second time, with other data`}},
-		{"invalid UTF-8 in data", "{\"devices\":[{\"identifier\":\"A\"},\n{\"identifier\":\"B\",\"data\":{\"x\":\"caf\xe9\"}}]}", []string{"devices[1]: not valid JSON at byte 66: invalid UTF-8"}},
-		{"data after the JSON", "{\"devices\":[]}\n\n{}", []string{"line 3: data after the JSON object"}},
-		{"a bracket too many", "{\n\"devices\":[]}\n}\n", []string{"line 3: data after the JSON object"}},
-		{"zero bytes after the JSON", "{\"devices\":[]}\n\x00", []string{"line 2: data after the JSON object"}},
-		{"cut off in a device", "{\"devices\":[\n{\"identifier\":\"A\"},\n{\"identifier\":", []string{"devices[1]: not valid JSON at byte 47: unexpected EOF"}},
-		{"cut off at the end", `{"devices":[{"identifier":"A"}]`, []string{"line 1: not valid JSON at byte 31: unexpected EOF"}},
-		{"cut off before the list", "{\n\"devices\"", []string{"line 2: not valid JSON at byte 11: unexpected EOF"}},
-		{"cut off after a device", "{\"devices\":[\n{\"identifier\":\"A\"} x]}", []string{"devices[1]: not valid JSON at byte 32: invalid character 'x' after array element (expecting ',' or ']')"}},
-		{"comma at the end of the list", "{\"devices\":[\n{\"identifier\":\"A\"},\n]}", []string{"devices[1]: not valid JSON at byte 31: invalid character ',' at start of value"}},
-		{"invalid UTF-8 before the devices", "{\n\"made by\": \"caf\xe9\",\n\"devices\":[]}", []string{"line 2: not valid JSON at byte 17: invalid UTF-8"}},
+		{"invalid UTF-8 in data", "{\"devices\":[{\"identifier\":\"A\"},\n{\"identifier\":\"B\",\"data\":{\"x\":\"caf\xe9\"}}]}", []string{"devices[1]: line 2, column 35: not valid JSON: invalid UTF-8; save the file as UTF-8"}},
+		{"data after the JSON", "{\"devices\":[]}\n\n{}", []string{"line 3, column 1: data after the JSON object"}},
+		{"a bracket too many", "{\n\"devices\":[]}\n}\n", []string{"line 3, column 1: data after the JSON object"}},
+		{"zero bytes after the JSON", "{\"devices\":[]}\n\x00", []string{"line 2, column 1: data after the JSON object; a NUL byte: the file is damaged, or is no text"}},
+		{"cut off in a device", "{\"devices\":[\n{\"identifier\":\"A\"},\n{\"identifier\":", []string{"devices[1]: line 3, column 15: not valid JSON: unexpected EOF; the file ends too early: was it written completely?"}},
+		{"cut off at the end", `{"devices":[{"identifier":"A"}]`, []string{"line 1, column 32: not valid JSON: unexpected EOF; the file ends too early: was it written completely?"}},
+		{"cut off before the list", "{\n\"devices\"", []string{"line 2, column 10: not valid JSON: unexpected EOF; the file ends too early: was it written completely?"}},
+		{"cut off after a device", "{\"devices\":[\n{\"identifier\":\"A\"} x]}", []string{"devices[1]: line 2, column 20: not valid JSON: invalid character 'x' after array element (expecting ',' or ']')"}},
+		{"comma at the end of the list", "{\"devices\":[\n{\"identifier\":\"A\"},\n]}", []string{"devices[1]: line 2, column 19: " + comma}},
+		{"comma at the end of a device", "{\"devices\":[\n{\"identifier\":\"A\" ,\r\n} ]}", []string{"devices[0]: line 2, column 19: " + comma}},
+		{"comma at the end of the data", "{\"devices\":[{\"identifier\":\"é\",\"data\":{\"a\":[1,]}}]}", []string{"devices[0]: line 1, column 45: " + comma}},
+		{"comma at the end of the object", "{\"devices\":[],\n}", []string{"line 1, column 14: " + comma}},
+		{"comma before the first device", "{\"devices\":[,{}]}", []string{"devices[0]: line 1, column 13: not valid JSON: invalid character ',' at start of value"}},
+		{"comma in a string before the end", "{\"devices\":[\",\"}", []string{"devices[0]: not an object", "devices[1]: line 1, column 16: not valid JSON: invalid character '}' after array element (expecting ',' or ']')"}},
+		{"no comma between devices", "{\"devices\":[\n{\"identifier\":\"A\"}\n{}]}", []string{"devices[1]: line 3, column 1: not valid JSON: invalid character '{' after array element (expecting ',' or ']')"}},
+		{"comments", "{\"devices\":[\n# ours\n]}", []string{"devices[0]: line 2, column 1: not valid JSON: invalid character '#' at start of value; JSON has no comments"}},
+		{"single quotation marks", "{'devices':[]}", []string{`line 1, column 2: not valid JSON: invalid character '\'' at start of value; strings are in straight double quotation marks: "…"`}},
+		{"typographic quotation marks", "{“devices”:[]}", []string{`line 1, column 2: not valid JSON: invalid character '“' at start of value; strings are in straight double quotation marks: "…"`}},
+		{"invalid UTF-8 before the devices", "{\n\"made by\": \"caf\xe9\",\n\"devices\":[]}", []string{"line 2, column 16: not valid JSON: invalid UTF-8; save the file as UTF-8"}},
 		{
 			"fault far into a long file", "{\"devices\":[" + strings.Repeat("\n"+strings.Repeat(" ", 99), 2000) + "],\n\"x\":nope}",
-			[]string{"line 2002: not valid JSON at byte 200020: invalid character 'o' in literal null (expecting 'u')"},
+			[]string{"line 2002, column 6: not valid JSON: invalid character 'o' in literal null (expecting 'u')"},
 		},
 		{
 			"more faults than an operator reads", `{"devices":[` + strings.Repeat("1,", 12) + "1]}",
@@ -154,7 +170,7 @@ func TestJSONRefused(t *testing.T) {
 		},
 		{
 			"faults in devices and after them", `{"devices":[{"identifier":"A"},{"identifier":""},5]} x`,
-			[]string{"devices[1]: identifier is empty", "devices[2]: not an object", "line 1: data after the JSON object"},
+			[]string{"devices[1]: identifier is empty", "devices[2]: not an object", "line 1, column 54: data after the JSON object"},
 		},
 	}
 	for _, test := range tests {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"regexp"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -45,6 +46,7 @@ type device struct {
 type store struct {
 	// columns are the beginnings of the members that the columns of a CSV file become, nil for JSON.
 	columns [][]byte
+	names   []string // of the columns, as an operator is shown them
 
 	chunks [][]byte // the rows, each with its length before it
 	last   int      // the chunk that is being filled
@@ -63,6 +65,9 @@ func newStore() *store {
 	return &store{seed: maphash.MakeSeed(), slots: make([]uint64, firstSlots)}
 }
 
+// field matches the names that templates reach with a dot. Others are quoted, as index wants them.
+var field = regexp.MustCompile(`^[\pL_][\pL_\p{Nd}]{0,63}$`)
+
 // setColumns makes it a store of rows of CSV: after the identifier they have a value for each name.
 func (s *store) setColumns(names []string) error {
 	s.columns = make([][]byte, len(names))
@@ -74,6 +79,10 @@ func (s *store) setColumns(names []string) error {
 		}
 		s.columns[i] = append(member, ':')
 		sign = ','
+		if !field.MatchString(name) {
+			name = fmt.Sprintf("%.40q", name)
+		}
+		s.names = append(s.names, name)
 	}
 	return nil
 }

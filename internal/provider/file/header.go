@@ -1,0 +1,114 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// identifierColumn is the name of the first column; case is ignored.
+const identifierColumn = "Identifier"
+
+// shortSerial is the length from which a text may be a serial number, in bytes.
+const shortSerial = 8
+
+func isIdentifierColumn(name string) bool { return strings.EqualFold(trim(name), identifierColumn) }
+
+// readHeader reads the first row and returns the names of the columns behind the identifier. Blanks around a name are
+// left out, which is a warning: nobody writes them on purpose, and in a template nobody sees that they are missing.
+func readHeader(rows *rows, in *inventory) ([]string, error) {
+	read, line, err := rows.next()
+	for err == nil && read.isBlank() {
+		read, line, err = rows.next()
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the file is empty; the first line must be a header whose first column is Identifier")
+	case err != nil:
+		return nil, csvError(err)
+	}
+	if !read.isUTF8() {
+		return nil, fmt.Errorf("line %d: %w", line, errNotUTF8)
+	}
+	header := read.strings()
+	if !isIdentifierColumn(header[0]) {
+		return nil, fmt.Errorf("line %d: %s", line, wrongHeader(header))
+	}
+	names := make([]string, 0, len(header)-1)
+	seen := map[string]bool{}
+	var trimmed []string
+	for i, name := range header[1:] {
+		switch shown := trim(name); {
+		case shown == "":
+			return nil, fmt.Errorf("line %d: column %d has no name; name it, or delete the column", line, i+2)
+		case strings.ContainsAny(shown, "\r\n\x00"):
+			return nil, fmt.Errorf("line %d: the name of column %d has a line break or a NUL byte in it; lines end with LF or CRLF", line, i+2)
+		case seen[shown], isIdentifierColumn(shown):
+			return nil, fmt.Errorf("line %d: column %d repeats the name %.40q", line, i+2, shown)
+		default:
+			if shown != name {
+				trimmed = append(trimmed, fmt.Sprintf("%.40q", shown))
+			}
+			seen[shown] = true
+			names = append(names, shown)
+		}
+	}
+	if len(trimmed) > 0 {
+		in.remarks = append(in.remarks, fmt.Sprintf("line %d: blanks around column names are left out: %s", line, listed(trimmed)))
+	}
+	return names, nil
+}
+
+// wrongHeader says what the first line is when its first column is not Identifier.
+func wrongHeader(header []string) string {
+	first := header[0]
+	wrong := fmt.Sprintf("the first column is %.40q, want Identifier", trim(first))
+	if strings.HasPrefix(strings.ToLower(trim(first)), "sep=") {
+		return wrong + "; remove the line, which only Excel understands"
+	}
+	if at := strings.IndexAny(first, ";\t|"); at >= 0 && (len(header) == 1 || isIdentifierColumn(first[:at])) {
+		return wrong + "; columns are separated by commas, and not by " + separator(first[at])
+	}
+	for i, name := range header[1:] {
+		if isIdentifierColumn(name) {
+			return fmt.Sprintf("%s; make column %d, %.40q, the first", wrong, i+2, trim(name))
+		}
+	}
+	for i, name := range header {
+		switch {
+		case !serialColumn.MatchString(trim(name)):
+		case i == 0:
+			return wrong + "; rename it"
+		default:
+			return fmt.Sprintf("%s; rename column %d, %.40q, to Identifier and make it the first", wrong, i+1, trim(name))
+		}
+	}
+	if len(first) >= shortSerial && serialNumber.MatchString(trim(first)) {
+		return wrong + "; the header is missing: write a line with the names of the columns above, the first of them Identifier"
+	}
+	return wrong + "; columns are separated by commas"
+}
+
+var (
+	// serialColumn matches what exports call the column of the serial numbers.
+	serialColumn = regexp.MustCompile(`(?i)^(.*\bserial([ _-]?(number|no|num|#)\.?)?\b.*|serialnumber|device_?serial_?number|sn|s/n|seriennummer|n[uú]mero de s[eé]rie)$`)
+	// serialNumber matches serial numbers and UDIDs. Unlike the names of columns they have digits.
+	serialNumber = regexp.MustCompile(`(?i)^[0-9a-z-]*[0-9][0-9a-z-]*$`)
+)
+
+// trim drops blanks and invisible characters from the ends of a name.
+func trim(name string) string {
+	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
+}
+
+// isInvisible reports whether a character is one of those that editors and web pages leave in a text unseen.
+func isInvisible(r rune) bool {
+	return r == 0x00AD || // soft hyphen
+		r >= 0x200B && r <= 0x200F || // zero-width characters, direction marks
+		r >= 0x202A && r <= 0x202E || // embeddings
+		r >= 0x2060 && r <= 0x2069 || // word joiner, isolates
+		r == 0xFEFF // byte-order mark
+}
