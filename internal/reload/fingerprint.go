@@ -41,7 +41,7 @@ func sameButInode(a, b os.FileInfo) bool {
 
 // compareContent is for files of which only the inodes have changed, as when a backup makes hard links of them each
 // hour: it hashes them, and reports whether their content is still that of the last load. Where more has changed, the
-// load is not worth a second reading, and there is no sum.
+// load is not worth a second reading, and sum is empty.
 func (s *Set) compareContent() (sum string, same bool) {
 	switch {
 	case s.seen.equal(s.loaded):

@@ -43,7 +43,7 @@ func readHeader(rows *rows, in *inventory) ([]string, error) {
 	for i, name := range header[1:] {
 		switch shown := trim(name); {
 		case shown == "":
-			return nil, fmt.Errorf("line %d: column %d has no name", line, i+2)
+			return nil, fmt.Errorf("line %d: column %d has no name; name it, or delete the column", line, i+2)
 		case strings.ContainsAny(shown, "\r\n\x00"):
 			return nil, fmt.Errorf("line %d: the name of column %d has a line break or a NUL byte in it; lines end with LF or CRLF", line, i+2)
 		case seen[shown], isIdentifierColumn(shown):

@@ -135,6 +135,9 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	switch e.Identifier.Kind() {
 	case '"':
 	case 'n', jsontext.KindInvalid:
+		if bytes.Contains(bytes.ToLower(e.Others), []byte(`"identifier"`)) {
+			return row, errors.New(`the member "identifier" is missing; write its name in lower case`)
+		}
 		return row, errors.New(`the member "identifier" is missing`)
 	default:
 		return row, errors.New(`the member "identifier" has the wrong type`)

@@ -127,7 +127,7 @@ func TestJSONRefused(t *testing.T) {
 		{"devices twice", "{\"devices\":[],\n\"devices\":[]}", []string{"line 2, column 1: not valid JSON: duplicate object member name"}},
 		{"no object", `{"devices":["C02",null]}`, []string{"devices[0]: not an object", "devices[1]: not an object"}},
 		{"no identifier", `{"devices":[{"data":{}}]}`, []string{`devices[0]: the member "identifier" is missing`}},
-		{"identifier in another case", `{"devices":[{"Identifier":"C02"}]}`, []string{`devices[0]: the member "identifier" is missing`}},
+		{"identifier in another case", `{"devices":[{"Identifier":"C02"}]}`, []string{`devices[0]: the member "identifier" is missing; write its name in lower case`}},
 		{"identifier null", `{"devices":[{"identifier":null}]}`, []string{`devices[0]: the member "identifier" is missing`}},
 		{"identifier a number", `{"devices":[{"identifier":5}]}`, []string{`devices[0]: the member "identifier" has the wrong type`}},
 		{"identifier empty", `{"devices":[{"identifier":"C02"},{"identifier":""}]}`, []string{"devices[1]: identifier is empty"}},

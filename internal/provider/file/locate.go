@@ -69,7 +69,7 @@ type place struct{ line, column int }
 // passage is the text before a fault.
 type passage struct {
 	place        // the fault's
-	comma *place // where the passage ends, but for blanks, if that is a comma
+	comma *place // the last character that is no blank, if it is a comma
 }
 
 func (p *passage) add(c byte) {

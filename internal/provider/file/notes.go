@@ -75,7 +75,7 @@ func (in *inventory) notes() (warnings []string) {
 	return warnings
 }
 
-// notesOf looks at an identifier, which is not empty. It costs no more than some bytes' look for those of devices.
+// notesOf looks at an identifier, which is not empty. For a serial number it reads the first byte.
 func notesOf(identifier []byte) notes {
 	switch first := identifier[0]; {
 	case first == '=', first == '\'', // a formula that makes a text of it, or the mark of a text
