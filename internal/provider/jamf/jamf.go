@@ -73,7 +73,7 @@ func Open(c Config) (posture.Decider, []string, error) {
 	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, c.warnings(), nil
 }
 
-// warnings are for what is accepted but probably not meant.
+// warnings name settings that are accepted and probably not meant.
 func (c Config) warnings() []string {
 	const text = "%s is set and %s is not: %s pass without a group"
 	switch {

@@ -111,7 +111,7 @@ func resetConnection(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 }
 
-// proxying answers every CONNECT as it is told.
+// proxying answers every CONNECT with the same text.
 func proxying(answer string) func(net.Conn) {
 	return func(conn net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {

@@ -3,6 +3,7 @@ package vendortest_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -223,5 +224,40 @@ func TestConnectionsAndAbandoned(t *testing.T) {
 	client.CloseIdleConnections()
 	if status, _, err := get(t.Context(), t, server, client, "/"); err != nil || status != 200 || server.Abandoned() != 3 || server.Connections() != 2 {
 		t.Errorf("GET = %d, %v; abandoned %d, connections %d, want 3 and 2", status, err, server.Abandoned(), server.Connections())
+	}
+}
+
+// TestFreezeAndSilence: a frozen connection answers no more and is not closed, a silent server accepts and does
+// nothing; new connections work afterwards.
+func TestFreezeAndSilence(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	const brief, ample = 300 * time.Millisecond, time.Minute
+	asked := func(limit time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		_, _, err := get(ctx, t, server, client, "/x")
+		client.CloseIdleConnections()
+		return err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
+	defer cancel()
+	if _, _, err := get(ctx, t, server, client, "/x"); err != nil {
+		t.Fatal(err)
+	}
+	server.Freeze()
+	if err := asked(brief); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("on a frozen connection: %v, want no answer", err)
+	}
+	if err := asked(ample); err != nil {
+		t.Errorf("on a new connection: %v", err)
+	}
+	server.Silence()
+	if err := asked(brief); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("of a silent server: %v, want no answer", err)
+	}
+	server.Speak()
+	if err := asked(ample); err != nil {
+		t.Errorf("after the silence: %v", err)
 	}
 }
