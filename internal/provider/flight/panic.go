@@ -27,7 +27,7 @@ func Recovered(value any) *Panic {
 // Panicked returns what the other goroutine panicked with, and its stack.
 func (p *Panic) Panicked() (value any, stack []byte) { return p.value, p.stack }
 
-// Error is for whoever prints it after all. It does not show the value, which could hold a secret.
+// Error implements error. It does not show the value, which could hold a secret.
 func (p *Panic) Error() string {
 	return fmt.Sprintf("panic with a value of type %T\n\n%s", p.value, p.stack)
 }

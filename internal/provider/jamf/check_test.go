@@ -137,8 +137,6 @@ func stranger(t *testing.T, status int, kind, body string, names ...string) *ven
 func TestCheckTellsApart(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{})
-	gone := started(t, jamftest.Options{})
-	gone.Close()
 	other := started(t, jamftest.Options{})
 	at := func(url string, roots *x509.CertPool) jamf.Config {
 		return jamf.Config{BaseURL: url, ClientID: "x", ClientSecret: config.NewSecret([]byte("hidden-secret")), API: "pro", Timeout: 10, RootCAs: roots}
@@ -158,7 +156,7 @@ func TestCheckTellsApart(t *testing.T) {
 		c    jamf.Config
 		want string
 	}{
-		"unreachable":               {at(gone.URL(), gone.CertPool()), "cannot be reached"},
+		"unreachable":               {at("https://127.0.0.1:1", nil), "cannot be reached"},
 		"name not resolved":         {at("https://jamf.invalid", nil), "cannot be reached"},
 		"not trusted":               {at(server.URL(), other.CertPool()), "not trusted"},
 		"wrong name":                {at(misnamed.URL(), misnamed.CertPool()), "not trusted"},

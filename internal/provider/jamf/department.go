@@ -30,7 +30,7 @@ func (d *departments) name(ctx context.Context, id string) string {
 	if !regexp.MustCompile(`^[0-9]{1,12}$`).MatchString(id) || d.areForbidden() {
 		return ""
 	}
-	// What is left after it is for the answer about the device, which is complete but for this.
+	// What is left after it is for the answer about the device, which lacks only this.
 	limit := departmentTimeout
 	if deadline, ok := flight.Deadline(ctx); ok {
 		limit = min(limit, time.Until(deadline)-leastTime)

@@ -73,7 +73,7 @@ func Open(c Config) (posture.Decider, []string, error) {
 	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, c.warnings(), nil
 }
 
-// warnings are for what is accepted but probably not meant.
+// warnings name settings that are accepted and probably not meant.
 func (c Config) warnings() []string {
 	const text = "%s is set and %s is not: %s pass without a group"
 	switch {
@@ -156,7 +156,7 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	}
 	ctx = upstream.WithRequestID(ctx, q.RequestID)
 	// Two requests about the same device are one lookup, which bears the ID of the first.
-	return p.flight.Do(ctx, posture.Query{Identifier: id, Type: q.Type}, func(ctx context.Context) (posture.Device, error) {
+	device, err := p.flight.Do(ctx, posture.Query{Identifier: id, Type: q.Type}, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.find(ctx, q.Type, id)
 		if errors.Is(err, posture.ErrNotFound) {
 			return posture.Device{}, notFound(q.Type)
@@ -166,6 +166,10 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 		}
 		return p.device(found)
 	})
+	if said := (*unreachable)(nil); errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &said) {
+		err = &unreachable{text: p.client.base.Host + " did not answer in time", cause: context.DeadlineExceeded}
+	}
+	return device, err
 }
 
 // notFound says where was searched, and how to search elsewhere: to leave the mode out is a common mistake.

@@ -111,7 +111,7 @@ func resetConnection(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 }
 
-// proxying answers every CONNECT as it is told.
+// proxying answers every CONNECT with the same text.
 func proxying(answer string) func(net.Conn) {
 	return func(conn net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
@@ -168,9 +168,7 @@ func TestObstacles(t *testing.T) {
 	closed := accepting(t, readAndHangUp)
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
-	gone := tolerant(t, jamftest.Options{})
-	gone.Close()
-	goneAddress := strings.TrimPrefix(gone.URL(), "https://")
+	const nobody = "127.0.0.1:1" // a port that was free a moment ago may be given to another test
 	status := func(line string) func(net.Conn) {
 		return proxying("HTTP/1.1 " + line + "\r\nContent-Length: 0\r\n\r\n")
 	}
@@ -185,7 +183,7 @@ func TestObstacles(t *testing.T) {
 		"not TLS":            {accepting(t, says("SSH-2.0-"+vendortest.Marker+"\r\n")), nil, "", "S: cannot be reached: it does not speak TLS; check the port"},
 		"closed":             {accepting(t, readAndHangUp), nil, "", "S: cannot be reached: it closed the connection in the TLS handshake"},
 		"reset":              {accepting(t, resetConnection), nil, "", "S: cannot be reached: it reset the connection in the TLS handshake"},
-		"refused":            {goneAddress, nil, "", "S: cannot be reached: dial tcp S:: connect: connection refused"},
+		"refused":            {nobody, nil, "", "S: cannot be reached: dial tcp S:: connect: connection refused"},
 		"no such name":       {"jamf.invalid:443", nil, "", "S: cannot be reached: DNS "},
 		"silent":             {accepting(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), nil, "", "S: cannot be reached: it accepts connections, but does not answer in the TLS handshake (3s)"},
 		"unknown CA":         {encrypted(t, with(good), nil), misnamedPool, "", "the TLS certificate of S: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE"},
@@ -209,7 +207,7 @@ func TestObstacles(t *testing.T) {
 		"proxy: 407":         {"jamf.example:443", nil, "http://" + accepting(t, status("407 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 407 to CONNECT: it wants a user name and password, which HTTPS_PROXY can hold"},
 		"proxy: 403":         {"jamf.example:443", nil, "http://" + accepting(t, status("403 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 403 to CONNECT: it does not allow that server"},
 		"proxy: 502":         {"jamf.example:443", nil, "http://" + accepting(t, status("502 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 502 to CONNECT: it does not reach that server"},
-		"proxy: gone":        {"jamf.example:443", nil, "http://user:hidden-secret@" + goneAddress, "the proxy P: cannot be reached: dial tcp P:: connect: connection refused; check HTTPS_PROXY"},
+		"proxy: gone":        {"jamf.example:443", nil, "http://user:hidden-secret@" + nobody, "the proxy P: cannot be reached: dial tcp P:: connect: connection refused; check HTTPS_PROXY"},
 		"proxy: closes":      {"jamf.example:443", nil, "http://" + closed, "S: cannot be reached: it closed the connection; the proxy P: did not open the way to it"},
 		"proxy: no proxy":    {"jamf.example:443", nil, "http://" + accepting(t, says("SSH-2.0-"+vendortest.Marker+"\r\n")), "S: cannot be reached: what it answers is not HTTP as it should be; the proxy P: did not open the way to it"},
 		"proxy: not trusted": {"jamf.example:443", misnamedPool, "https://" + encrypted(t, with(good), nil), "the TLS certificate of the proxy P: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE"},

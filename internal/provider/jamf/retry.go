@@ -30,6 +30,10 @@ func (c *client) retry(ctx context.Context, work func(context.Context) error) er
 	if !sleep(ctx, pause) {
 		return err
 	}
+	if failed.status == 0 {
+		// Once more, for by now HTTP/2 has noticed that its connection is unused.
+		c.http.CloseIdleConnections()
+	}
 	return work(context.WithValue(ctx, lastTry{}, true))
 }
 

@@ -2,6 +2,7 @@ package jamf_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -113,5 +114,19 @@ func TestVersionCostsNoDecision(t *testing.T) {
 	defer cancel()
 	if device, err := provider.Lookup(ctx, query(t, numbered(0), posture.Computer)); err != nil || device.Identifier != numbered(0) {
 		t.Errorf("Lookup = %+v, %v, want the device", device, err)
+	}
+}
+
+// TestDeadlineHasWords: an error at the end of a lookup's time says who did not answer.
+func TestDeadlineHasWords(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(1)})
+	provider := opened(t, configOf(server, "pro"))
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := provider.Lookup(ctx, query(t, numbered(0), posture.Computer))
+	if want := strings.TrimPrefix(server.URL(), "https://") + " did not answer in time"; !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), want) {
+		t.Errorf("Lookup = %v, want it to say %q", err, want)
 	}
 }

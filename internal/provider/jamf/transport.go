@@ -92,7 +92,7 @@ func (c *connection) run(ctx context.Context, request func(context.Context, *pro
 }
 
 // failed explains why a request got no answer. It also closes what may be dead: connections that nobody
-// uses, and dials that nobody waits for. Whoever asks next has a new connection.
+// uses, and dials that nobody waits for. The next request gets a new connection.
 func (c *connection) failed(err error, at *progress) error {
 	c.http.CloseIdleConnections()
 	return c.explain(err, at)

@@ -18,7 +18,7 @@ import (
 )
 
 // unreachable says why there was no answer, in words of ours. Errors of net/http repeat the address, whose
-// query names the device, and what a server or proxy wrote; of those words nothing gets here.
+// query names the device, and what a server or proxy wrote; none of that is kept.
 type unreachable struct {
 	text  string
 	cause error // context.DeadlineExceeded, or nil

@@ -25,11 +25,15 @@ func outages(t *testing.T, h HTTPHarness) {
 	if h.Sibling {
 		return
 	}
-	rows := map[string]func(*outage){
-		"accepts and is silent, then recovers":     (*outage).silentThenRecovers,
-		"recovers while a lookup waits":            (*outage).recoversWhileWaiting,
-		"goes dumb after the first lookup":         (*outage).dumbAfterFirst,
-		"goes dumb, and many lookups come at once": (*outage).dumbForMany,
+	rows := map[string]struct {
+		test  func(*outage)
+		limit time.Duration
+	}{
+		"accepts and is silent, then recovers":     {(*outage).silentThenRecovers, longLimit},
+		"recovers while a lookup waits":            {(*outage).recoversWhileWaiting, longLimit},
+		"goes dumb after the first lookup":         {(*outage).dumbAfterFirst, longLimit},
+		"goes dumb, with a short limit":            {(*outage).dumbAfterFirst, 2 * time.Second},
+		"goes dumb, and many lookups come at once": {(*outage).dumbForMany, longLimit},
 	}
 	var devices []Device
 	for i := range crowd {
@@ -37,13 +41,13 @@ func outages(t *testing.T, h HTTPHarness) {
 	}
 	var together sync.WaitGroup
 	defer together.Wait()
-	for name, test := range rows {
+	for name, row := range rows {
 		for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
-			o := &outage{h.open(t, devices...), t, name + ", " + protocol}
+			o := &outage{h.openWithLimit(t, row.limit, devices...), t, name + ", " + protocol}
 			if protocol == "HTTP/1.1" {
 				o.Server.OnlyHTTP1()
 			}
-			together.Go(func() { test(o) })
+			together.Go(func() { row.test(o) })
 		}
 	}
 }

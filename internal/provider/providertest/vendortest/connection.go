@@ -123,7 +123,7 @@ func (c *trackedConn) Read(p []byte) (int, error) {
 			if err == nil {
 				continue
 			}
-			<-c.closed // who has left is noticed as little
+			<-c.closed // that the client has closed it is not noticed either
 		default:
 		}
 		return n, err //nolint:wrapcheck // stands in for it

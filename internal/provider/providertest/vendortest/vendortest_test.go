@@ -3,6 +3,7 @@ package vendortest_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -220,8 +221,51 @@ func TestConnectionsAndAbandoned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	client.CloseIdleConnections()
-	if status, _, err := get(t.Context(), t, server, client, "/"); err != nil || status != 200 || server.Abandoned() != 3 || server.Connections() != 2 {
-		t.Errorf("GET = %d, %v; abandoned %d, connections %d, want 3 and 2", status, err, server.Abandoned(), server.Connections())
+	for end := time.Now().Add(time.Minute); server.Connections() < 2 && time.Now().Before(end); {
+		client.CloseIdleConnections() // does nothing until the client is done with the requests that were canceled
+		if status, _, err := get(t.Context(), t, server, client, "/"); err != nil || status != 200 {
+			t.Errorf("GET = %d, %v, want 200", status, err)
+		}
+	}
+	if server.Abandoned() != 3 || server.Connections() != 2 {
+		t.Errorf("abandoned %d, connections %d, want 3 and 2", server.Abandoned(), server.Connections())
+	}
+}
+
+// TestFreezeAndSilence: a frozen connection answers no more and is not closed, a silent server accepts and does
+// nothing; new connections work afterwards.
+func TestFreezeAndSilence(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	const brief, ample = 300 * time.Millisecond, time.Minute
+	asked := func(limit time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		_, _, err := get(ctx, t, server, client, "/x")
+		// What net/http does with a dead connection is its own affair here.
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: server.CertPool()}, ForceAttemptHTTP2: true}
+		t.Cleanup(transport.CloseIdleConnections)
+		client = &http.Client{Transport: transport}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
+	defer cancel()
+	if _, _, err := get(ctx, t, server, client, "/x"); err != nil {
+		t.Fatal(err)
+	}
+	server.Freeze()
+	if err := asked(brief); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("on a frozen connection: %v, want no answer", err)
+	}
+	if err := asked(ample); err != nil {
+		t.Errorf("on a new connection: %v", err)
+	}
+	server.Silence()
+	if err := asked(brief); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("of a silent server: %v, want no answer", err)
+	}
+	server.Speak()
+	if err := asked(ample); err != nil {
+		t.Errorf("after the silence: %v", err)
 	}
 }
