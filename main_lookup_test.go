@@ -63,6 +63,21 @@ func TestLookupJamf(t *testing.T) {
 	}
 }
 
+// Where the inventory does not answer, check says what was configured all the same.
+func TestCheckDescribesUnanswered(t *testing.T) {
+	t.Parallel()
+	env := workingEnvironment(t, newPKI(t)).with("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "",
+		"JAMF_BASE_URL", "https://127.0.0.1:1", "JAMF_CLIENT_ID", "id", "JAMF_CLIENT_SECRET", "hidden", "JAMF_COMPUTER_GROUP", "disk Encrypted")
+	r := runOnce(t, env, "", "check")
+	if want := "\ncomputers: must be in the group \"disk Encrypted\"; no data is returned\n"; r.code != 1 || !strings.Contains(r.stdout, want) || r.stderr == "" {
+		t.Errorf("exit code %d, printed\n%s%s\nwant 1 and %q", r.code, r.stdout, r.stderr, want)
+	}
+	r = runOnce(t, env, "", "check", "--json")
+	if r.code != 1 || !strings.Contains(r.stdout, `"computers: must be in the group \"disk Encrypted\"; no data is returned"`) || r.stderr != "" {
+		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 // TestJamfGuide runs the commands of docs/providers/jamf.md with the configuration that the page shows, and those of
 // docs/operation.md that try another required group. (Linux, where SSL_CERT_FILE is heeded.)
 func TestJamfGuide(t *testing.T) {

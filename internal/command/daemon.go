@@ -90,6 +90,7 @@ func check(c *cobra.Command, load loader) (report, error) {
 		return r, err
 	}
 	found, err := d.Check(c.Context())
+	r.Found = d.Describe() // also where the inventory does not answer: the configuration is known
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	if err != nil {
 		r.problems(err)
@@ -99,7 +100,7 @@ func check(c *cobra.Command, load loader) (report, error) {
 		}
 		return r, failed(errors.Join(told...))
 	}
-	r.OK, r.Found = true, append(d.Describe(), found)
+	r.OK, r.Found = true, append(r.Found, found)
 	return r, nil
 }
 
@@ -115,16 +116,18 @@ func (r *report) problems(err error) {
 	}
 }
 
-// print writes the report for people, but what is wrong: that goes to standard error.
+// print writes the report for people. Where something is wrong, that and the warnings go to standard error.
 func (r report) print(out io.Writer) error {
-	if !r.OK {
-		return nil
-	}
-	for _, warning := range r.Warnings {
-		_, _ = fmt.Fprintln(out, "warning:", visible(warning))
+	if r.OK {
+		for _, warning := range r.Warnings {
+			_, _ = fmt.Fprintln(out, "warning:", visible(warning))
+		}
 	}
 	for _, line := range r.Found {
 		_, _ = fmt.Fprintln(out, visible(line))
+	}
+	if !r.OK {
+		return nil
 	}
 	outcome := "ok"
 	switch n := len(r.Warnings); {
