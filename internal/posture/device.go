@@ -16,9 +16,14 @@ var (
 	ErrIdentifier = errors.New("the inventory knows no identifiers of this form")
 )
 
-// ErrUnanswered says that a Checker was let in, but that none of its questions was answered. A daemon may
-// start all the same: the fault may be over when the first device comes.
-var ErrUnanswered = errors.New("no lookup was answered")
+// What a Checker reports besides. A daemon ends its start for ErrCredentials only, because nothing but a
+// changed configuration helps; every other error of Check may be over later.
+var (
+	// ErrCredentials says that the inventory answered, and refused the credentials.
+	ErrCredentials = errors.New("the inventory refused the credentials")
+	// ErrUnanswered says that the credentials were accepted, but that no test lookup was answered.
+	ErrUnanswered = errors.New("no lookup was answered")
+)
 
 // DeviceType says which kind of device is asked for. Inventories that keep all kinds together
 // ignore it; the zero value leaves the choice to the provider.
@@ -92,7 +97,9 @@ type Loaded struct {
 
 // Checker is a Provider that can tell, at start, whether it will be able to answer.
 type Checker interface {
-	// Check contacts the inventory once and says what it found there. Warnings are what an operator
-	// should mend, the error is what has to be mended before any lookup can succeed.
+	// Check contacts the inventory once and says what it found there. Warnings are what an operator should
+	// fix. An error says why lookups will fail as things are: it wraps ErrCredentials where the credentials
+	// are wrong; any other error (not reachable, not trusted, no answer as this inventory gives, a missing
+	// privilege, ErrUnanswered) may be over later without a restart.
 	Check(ctx context.Context) (found string, warnings []string, err error)
 }

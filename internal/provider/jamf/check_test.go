@@ -93,6 +93,9 @@ func TestCheckPrivileges(t *testing.T) {
 				if (err != nil) != (row.err != nil) || err == nil && len(warnings) != len(wantWarnings) {
 					t.Fatalf("Check = %q, %q, %v, want error %q, warnings %q", found, warnings, err, row.err, wantWarnings)
 				}
+				if errors.Is(err, posture.ErrCredentials) {
+					t.Errorf("Check = %v, which ends the start; a privilege can be added while the daemon runs", err)
+				}
 				for _, privilege := range row.err {
 					if !strings.Contains(err.Error(), privilege) {
 						t.Errorf("Check = %v, want it to name %q", err, privilege)
@@ -174,6 +177,9 @@ func TestCheckTellsApart(t *testing.T) {
 			found, _, err := check(t, row.c)
 			if err == nil || found != "" || !strings.Contains(err.Error(), row.want) {
 				t.Fatalf("Check = %q, %v, want an error that says %q", found, err, row.want)
+			}
+			if credentials := name == "wrong secret" || name == "wrong ID"; errors.Is(err, posture.ErrCredentials) != credentials {
+				t.Errorf("Check = %v: a daemon would end its start: %v, want that for refused credentials only", err, !credentials)
 			}
 			text := err.Error()
 			if strings.Contains(text, "\n") || len(text) > 300 || strings.ContainsAny(text, "{}<>?&") {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
 )
 
@@ -28,7 +29,7 @@ const (
 )
 
 // errCredentials says that the server does not know the API client, or its secret is wrong.
-var errCredentials = errors.New("wrong credentials: check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled")
+var errCredentials = fmt.Errorf("%w: check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled", posture.ErrCredentials)
 
 // tokens exchanges the API client's credentials for bearer tokens (RFC 6749 section 4.4), and keeps
 // the current one in memory.
