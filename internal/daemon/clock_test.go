@@ -61,7 +61,7 @@ func run(t *testing.T) *running {
 	d.SetClock(func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) })
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.end = end
-	go func() { r.ended <- d.Serve(ctx, d.Logger(r), daemon.Process{Hangups: r.hangups}) }()
+	go func() { r.ended <- d.Serve(ctx, r, daemon.Process{Hangups: r.hangups}) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-r.ended; err != nil {

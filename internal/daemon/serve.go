@@ -5,17 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/health"
+	"step-posture-connector/internal/logqueue"
 	"step-posture-connector/internal/metrics"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
@@ -26,10 +29,13 @@ import (
 // healthConnections is how many connections the health listener holds.
 const healthConnections = 64
 
+// lastLines is how long the last lines of the log may take to be written.
+const lastLines = time.Second
+
 // Process is what the daemon needs of the process that it runs in.
 type Process struct {
 	Build metrics.Build
-	// Hangups asks, with each signal, to load all files anew and to open the audit log anew.
+	// Hangups asks, with each signal, to reload all files and to reopen the audit log.
 	Hangups <-chan os.Signal
 }
 
@@ -37,22 +43,40 @@ type Process struct {
 type service struct {
 	*Daemon
 	log     *logrus.Logger
+	queue   *logqueue.Queue // where log and events write to
 	events  *audit.Log
 	trail   *audit.Trail // nil without AUDIT_LOG_PATH
 	metrics *metrics.Metrics
 	state   state
 }
 
-// Serve answers webhook calls until ctx is done; see server.Server for how it ends.
-func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process) error {
+// Serve answers webhook calls until ctx is done; see server.Server for how it ends. It logs to out, and
+// never waits for whoever reads that. The error that it returns was logged.
+func (d *Daemon) Serve(ctx context.Context, out io.Writer, process Process) error {
+	queue := logqueue.New(out)
+	defer queue.Close(lastLines) //nolint:errcheck // nothing is left to report it to
+	err := d.serve(ctx, queue, process)
+	if err != nil {
+		_, _ = fmt.Fprintln(queue, err)
+	}
+	return err
+}
+
+func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Process) error {
+	log := d.Logger(queue)
+	queue.Notice(func(lost uint64) []byte { return lostLines(log, lost) })
+	s := &service{Daemon: d, log: log, queue: queue, events: audit.NewLog(queue, d.json())}
 	found, err := d.Check(ctx)
 	if ctx.Err() != nil {
 		return nil // told to end before it began
 	}
-	if err != nil && !errors.Is(err, posture.ErrUnanswered) {
+	if errors.Is(err, posture.ErrCredentials) {
 		return err
 	}
-	s := &service{Daemon: d, log: log, events: audit.NewLog(log.Out, d.json())}
+	if err != nil {
+		// Whatever else is wrong may be over when the first device comes.
+		s.unanswered(err)
+	}
 	if d.config.AuditLogPath != "" {
 		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
 		if err != nil {
@@ -71,6 +95,7 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	defer complaints.Close() //nolint:errcheck // an in-memory pipe
 	calls := server.New(s.handler(), d.tls, s.affordable(), complaints)
 	s.metrics.Connections(calls.Connections, calls.Evicted)
+	s.metrics.LogDropped(queue.Dropped)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
@@ -85,7 +110,7 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	}
 	go s.keepUpToDate(around, process.Hangups)
 	go systemd.Watch(around)
-	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": it was not answered yet")), listener.Addr(), healthListener)
+	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": no answer yet")), listener.Addr(), healthListener)
 	s.tell(systemd.Ready)
 
 	// Readiness fails first, then the listener closes.
@@ -103,12 +128,30 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	return nil
 }
 
+// unanswered notes that the inventory did not answer as it should when it was contacted at start.
+func (s *service) unanswered(err error) {
+	s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
+	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; until the inventory answers, every request is answered with 503, and no restart is needed then", oneLine(err)))
+}
+
+// lostLines is the line that reports how many lines of the log were lost.
+func lostLines(log *logrus.Logger, lost uint64) []byte {
+	entry := logrus.NewEntry(log)
+	entry.Time, entry.Level = time.Now(), logrus.WarnLevel
+	entry.Message = fmt.Sprintf("%d lines of the log were lost here, because they could not be written", lost)
+	line, err := log.Formatter.Format(entry)
+	if err != nil {
+		return []byte(entry.Message + "\n")
+	}
+	return line
+}
+
 // listen opens both ports. The health listener is nil where there is none.
 func (s *service) listen(ctx context.Context) (calls, questions net.Listener, err error) {
 	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))
 	calls, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; set them to an address of this machine and a port that is free", err)
+		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; %s", err, adviceOn(err))
 	}
 	if s.config.HealthAddress.Off() {
 		return calls, nil, nil
@@ -124,7 +167,21 @@ func (s *service) listen(ctx context.Context) (calls, questions net.Listener, er
 		return calls, nil, nil
 	default:
 		_ = calls.Close()
-		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; set it to another address, or to off", err)
+		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; %s, or set HEALTH_ADDRESS to off", err, adviceOn(err))
+	}
+}
+
+// adviceOn says what to do about an address that cannot be listened on.
+func adviceOn(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program has the port; end it, or set another port"
+	case errors.Is(err, syscall.EACCES):
+		return "ports below 1024 need the capability CAP_NET_BIND_SERVICE; set a port above 1023, or grant it"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "set an address that an interface of this machine has"
+	default:
+		return "set an address of this machine and a port that is free"
 	}
 }
 
@@ -196,7 +253,7 @@ func (s *service) record(e *audit.Event) {
 // tell tells the service manager how it stands, where there is one that wants to know.
 func (s *service) tell(notify func() error) {
 	if err := notify(); err != nil {
-		s.log.Warnf("systemd could not be told: %v", err)
+		s.log.Warnf("notifying systemd failed: %v", err)
 	}
 }
 

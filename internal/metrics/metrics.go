@@ -175,6 +175,13 @@ func (m *Metrics) Connections(open func() int, evicted func() uint64) {
 	}, func() float64 { return float64(evicted()) }))
 }
 
+// LogDropped shows how many lines of the log were dropped.
+func (m *Metrics) LogDropped(dropped func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: Prefix + "log_lines_dropped_total", Help: "Lines of the log that were dropped because they could not be written.",
+	}, func() float64 { return float64(dropped()) }))
+}
+
 // Check shows a check of /readyz: 1 when it is well.
 func (m *Metrics) Check(name string, ok func() bool) {
 	m.gauge("check_ok", "1 when the check of /readyz is well, 0 when it is degraded or unavailable.", prometheus.Labels{"check": name}, func() float64 {
