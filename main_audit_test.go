@@ -100,8 +100,8 @@ func TestAuditLog(t *testing.T) {
 	}
 	s.wantDecision(t, "moved away", "C02XK1JKLVCG", allowed)
 	d.hangup(t)
-	d.eventually(t, "the audit log is opened anew", func() bool { return strings.Contains(d.output(), "opened anew: audit log") })
-	s.wantDecision(t, "opened anew", "C02XK1JKLVCG", allowed)
+	d.eventually(t, "the audit log is reopened", func() bool { return strings.Contains(d.output(), "reopened: audit log") })
+	s.wantDecision(t, "reopened", "C02XK1JKLVCG", allowed)
 	_, output := d.stop(t)
 
 	first, second := auditLines(t, path+".1"), auditLines(t, path)
@@ -238,7 +238,7 @@ func TestDiskBecomesFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.hangup(t)
-	d.eventually(t, "the audit log is opened anew", func() bool { return strings.Contains(d.output(), "opened anew: audit log") })
+	d.eventually(t, "the audit log is reopened", func() bool { return strings.Contains(d.output(), "reopened: audit log") })
 	s.wantDecision(t, "with room", "C02XK1JKLVCG", allowed)
 	d.eventually(t, "all is well again", func() bool { _, status, _ := d.ready(t); return status == "ok" })
 	if code, output := d.stop(t); code != 0 {
