@@ -131,7 +131,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 // unanswered notes that the inventory did not answer as it should when it was contacted at start.
 func (s *service) unanswered(err error) {
 	s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
-	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; until the inventory answers, every request is answered with 503, and no restart is needed then", oneLine(err)))
+	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon runs all the same: lookups that fail are answered with 503, and no restart is needed when this is fixed", oneLine(err)))
 }
 
 // lostLines is the line that reports how many lines of the log were lost.
