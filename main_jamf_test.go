@@ -139,6 +139,29 @@ func TestStartWhileJamfDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// LOGGING_LEVEL=2 shows the requests to the MDM, without what is secret.
+func TestDebugLevelShowsRequestsToJamf(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	server, env := fakeJamf(t, p)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d := startDaemon(t, env.with("LOGGING_LEVEL", "2"))
+	wantRecovery(t, d, newSigner(t, p, d.address, nil))
+	_, output := d.stop(t)
+	for _, want := range []string{"upstream: POST https://127.0.0.1:", "/api/v1/oauth/token: status 200 in ", "upstream: GET https://127.0.0.1:", "computers-inventory: status 200 in "} {
+		if !strings.Contains(output, want) {
+			t.Errorf("the log has no %q:\n%s", want, output)
+		}
+	}
+	for _, secret := range []string{env["JAMF_CLIENT_SECRET"], "Bearer", "access_token", "filter="} {
+		if strings.Contains(output, secret) {
+			t.Errorf("the log has %q:\n%s", secret, output)
+		}
+	}
+}
+
 // Refused credentials end the start: only another configuration helps.
 func TestRefusedCredentialsEndTheStart(t *testing.T) {
 	t.Parallel()

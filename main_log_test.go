@@ -200,3 +200,30 @@ func TestLastLine(t *testing.T) {
 		t.Errorf("a second one = %d %s, want 1 and the reason", got.code, got.stderr)
 	}
 }
+
+// LOGGING_LEVEL=2 shows connections and files that are read; 1 shows neither.
+func TestDebugLevel(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	for level, want := range map[string]bool{"1": false, "2": true} {
+		d := startDaemon(t, workingEnvironment(t, p).with("LOGGING_LEVEL", level))
+		s := newSigner(t, p, d.address, nil)
+		s.wantDecision(t, "level "+level, "C02XK1JKLVCG", allowed)
+		s.client.CloseIdleConnections()
+		d.hangup(t)
+		d.eventually(t, "all is reloaded", func() bool {
+			return strings.Contains(d.output(), "reloaded: TLS") && strings.Contains(d.output(), "reloaded: 3 devices")
+		})
+		if want {
+			d.eventually(t, "the connection is closed", func() bool {
+				return regexp.MustCompile(`level=trace msg="connection from 127\.0\.0\.1:\d+: closed after [^"]+"`).MatchString(d.output())
+			})
+		}
+		_, output := d.stop(t)
+		for _, line := range []string{`level=trace msg="connection from 127.0.0.1:`, `level=trace msg="reading the inventory"`, `level=trace msg="reading the certificate`} {
+			if got := strings.Contains(output, line); got != want {
+				t.Errorf("level %s: the log has %s: %v, want %v", level, line, got, want)
+			}
+		}
+	}
+}

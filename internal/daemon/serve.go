@@ -66,6 +66,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	log := d.Logger(queue)
 	queue.Notice(func(lost uint64) []byte { return lostLines(log, lost) })
 	s := &service{Daemon: d, log: log, queue: queue, events: audit.NewLog(queue, d.json())}
+	s.traceProvider()
 	found, err := d.Check(ctx)
 	if ctx.Err() != nil {
 		return nil // told to end before it began
@@ -121,7 +122,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		s.tell(systemd.Stopping)
 		endServing()
 	})()
-	if err := calls.Serve(serving, listener); err != nil {
+	if err := calls.Serve(serving, s.traceConnections(listener)); err != nil {
 		return err //nolint:wrapcheck // the error says what it is about
 	}
 	log.Info("stopped; every request was answered")

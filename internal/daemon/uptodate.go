@@ -62,6 +62,7 @@ func (s *service) reloadAll(ctx context.Context, loop *reload.Loop) {
 
 func (s *service) loop() *reload.Loop {
 	s.identitySet.Loader(func() (func(), error) {
+		s.log.Trace("reading the certificate, its key and the client CA bundle")
 		take, err := s.tls.Load(s.now())
 		if take == nil {
 			return nil, err
@@ -78,6 +79,7 @@ func (s *service) loop() *reload.Loop {
 	sets := []*reload.Set{s.identitySet}
 	if reloader, ok := s.decider.Provider.(posture.Reloader); ok {
 		s.inventorySet.Loader(func() (func(), error) {
+			s.log.Trace("reading the inventory")
 			next, err := reloader.Reload()
 			if err != nil {
 				return nil, err

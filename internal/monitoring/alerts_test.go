@@ -71,6 +71,10 @@ func loads() map[string]struct{ fires, quiet []string } {
 		"PostureInventoryStale":     {[]string{`step_posture_inventory_age_seconds 700000+60x120`}, []string{`step_posture_inventory_age_seconds 500000+60x120`, `step_posture_inventory_age_seconds 603000+60x60`}},
 		"PostureInventoryShrunk":    {[]string{devices + "100+0x30 70+0x29"}, []string{devices + "100+0x30 90+0x29", devices + "100+0x50 70+0x5 100+0x5"}},
 		"PostureAuditLinesLost":     {[]string{`step_posture_audit_failures_total 0+0x58 1 1`}, []string{`step_posture_audit_failures_total 5+0x60`}},
+		"PostureLogLinesLost": {
+			[]string{`step_posture_log_lines_dropped_total 0+0x55 1 1 1 1 1`, `step_posture_check_ok{check="log"} 1+0x55 0+0x5`},
+			[]string{`step_posture_log_lines_dropped_total 5+0x60`, `step_posture_check_ok{check="log"} 1+0x60`},
+		},
 		"PostureConnectionsEvicted": {[]string{`step_posture_connections_evicted_total 0+0x58 1 1`}, []string{`step_posture_connections_evicted_total 5+0x60`}},
 		"PostureSlow": {
 			[]string{requests + `{le="5"} 0+0x60` + "\n" + requests + `{le="9"} 0+5x60` + "\n" + requests + `{le="+Inf"} 0+5x60`},
