@@ -48,8 +48,7 @@ func TestHangupsWhileAFileIsRestless(t *testing.T) {
 	p := newPKI(t)
 	folder := t.TempDir()
 	inventory, audit := filepath.Join(folder, "devices.csv"), filepath.Join(folder, "audit.jsonl")
-	const text = "Identifier\nC02XK1JKLVCG\n"
-	replaceFile(t, inventory, text)
+	replaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
 	socket, reported := serviceManager(t)
 	d := startDaemon(t, workingEnvironment(t, p).with("FILE_PATH", inventory, "FILE_TYPE", "csv", "AUDIT_LOG_PATH", audit, "NOTIFY_SOCKET", socket))
 	s := newSigner(t, p, d.address, nil)
@@ -57,9 +56,10 @@ func TestHangupsWhileAFileIsRestless(t *testing.T) {
 	writing, stop := context.WithCancel(t.Context())
 	defer stop()
 	go func() {
-		for i := 0; writing.Err() == nil; i++ {
-			_ = os.WriteFile(inventory, []byte(text+strings.Repeat("\n", i%7)), 0o600)
-			time.Sleep(30 * time.Millisecond)
+		for writing.Err() == nil {
+			now := time.Now()
+			_ = os.Chtimes(inventory, now, now)
+			time.Sleep(10 * time.Millisecond)
 		}
 	}()
 	for _, moved := range []string{".1", ".2", ".3"} {
@@ -73,12 +73,16 @@ func TestHangupsWhileAFileIsRestless(t *testing.T) {
 			t.Errorf("the new audit log has %d lines, want the decision after it was opened", n)
 		}
 	}
-	d.eventually(t, "the daemon gives up waiting", func() bool {
+	d.eventually(t, "it is ready although the file is still restless", func() bool {
 		states := reported()
-		return slices.Contains(states, "RELOADING=1") && strings.Contains(d.output(), "reload not finished after 10s, keeping the previous version until then: still being written to: inventory")
+		reloading := slices.Index(states, "RELOADING=1")
+		return reloading >= 0 && slices.Contains(states[reloading:], "READY=1")
 	})
+	// Where the machine is so slow that the file was quiet for a moment, there was nothing to give up.
+	if output := d.output(); !strings.Contains(output, "reload not finished after 10s, keeping the previous version until then: still being written to: inventory") {
+		d.eventually(t, "the inventory was reloaded instead", func() bool { return strings.Contains(d.output(), "reloaded: 1 devices") })
+	}
 	stop()
-	d.eventually(t, "it is ready again", func() bool { states := reported(); return states[len(states)-1] == "READY=1" })
 	d.eventually(t, "the inventory is reloaded", func() bool { return strings.Contains(d.output(), "reloaded: 1 devices") })
 	if code, output := d.stop(t); code != 0 {
 		t.Errorf("exit status %d, want 0:\n%s", code, output)

@@ -109,10 +109,10 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	if healthListener != nil {
 		go s.answerQuestions(around, server.New(questions, nil, healthConnections, complaints), healthListener)
 	}
-	go s.keepUpToDate(around, process.Hangups)
 	go systemd.Watch(around)
 	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": no answer yet")), listener.Addr(), healthListener)
 	s.tell(systemd.Ready)
+	go s.keepUpToDate(around, process.Hangups) // not before: a reload reports that it is ready again
 
 	// Readiness fails first, then the listener closes.
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))

@@ -81,8 +81,10 @@ func (l *Loop) Reload(ctx context.Context) error {
 	case <-finished:
 		return nil
 	case <-ctx.Done():
-		moving, _ := l.moving.Load().(string)
-		return fmt.Errorf("still being written to: %s: %w", moving, ctx.Err())
+		if moving, _ := l.moving.Load().(string); moving != "" {
+			return fmt.Errorf("still being written to: %s: %w", moving, ctx.Err())
+		}
+		return fmt.Errorf("still loading: %w", ctx.Err())
 	}
 }
 
