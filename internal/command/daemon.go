@@ -21,8 +21,7 @@ func serveCommand(p *Process, load loader) *cobra.Command {
 			"finishes the requests under way within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
 			"A second signal ends it at once.\n\n" +
 			"It notices by itself when the files of its certificate, the client CA or the inventory change;\n" +
-			"SIGHUP has it load them now, and open the audit log anew. It answers questions about its health\n" +
-			"on HEALTH_ADDRESS.",
+			"SIGHUP reloads them now, and reopens the audit log. Health checks are answered on HEALTH_ADDRESS.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			process := daemon.Process{
