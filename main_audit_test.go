@@ -256,7 +256,7 @@ func TestAuditLogThatCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
 	for _, command := range []string{"serve", "check"} {
 		got := runOnce(t, workingEnvironment(t, p).with("AUDIT_LOG_PATH", folder+"/none/audit.jsonl"), "", command)
-		want := "AUDIT_LOG_PATH: " + folder + "/none/audit.jsonl: no such file or directory: the folder " + folder + "/none does not exist; accepted: the path of a file that can be appended to"
+		want := "AUDIT_LOG_PATH: " + folder + "/none/audit.jsonl: no such file or directory: the folder " + folder + "/none does not exist; accepted: the path of a file that can be appended to, in a folder that exists"
 		if got.code != 1 || !strings.Contains(got.stderr, want) {
 			t.Errorf("%s = %d %s, want 1 %s", command, got.code, got.stderr, want)
 		}

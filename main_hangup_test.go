@@ -80,10 +80,10 @@ func TestHangupsWhileAFileIsRestless(t *testing.T) {
 	})
 	// Where the machine is so slow that the file was quiet for a moment, there was nothing to give up.
 	if output := d.output(); !strings.Contains(output, "reload not finished after 10s, keeping the previous version until then: still being written to: inventory") {
-		d.eventually(t, "the inventory was reloaded instead", func() bool { return strings.Contains(d.output(), "reloaded: 1 devices") })
+		d.eventually(t, "the inventory was reloaded instead", func() bool { return strings.Contains(d.output(), "reloaded: 1 device") })
 	}
 	stop()
-	d.eventually(t, "the inventory is reloaded", func() bool { return strings.Contains(d.output(), "reloaded: 1 devices") })
+	d.eventually(t, "the inventory is reloaded", func() bool { return strings.Contains(d.output(), "reloaded: 1 device") })
 	if code, output := d.stop(t); code != 0 {
 		t.Errorf("exit status %d, want 0:\n%s", code, output)
 	}

@@ -143,7 +143,7 @@ func TestInventoryIsPickedUpAgain(t *testing.T) {
 		d.eventually(t, what+", mended: /readyz is ok", func() bool { code, status, _ := d.ready(t); return code == http.StatusOK && status == "ok" })
 	}
 	replaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
-	d.eventually(t, "one device is loaded", func() bool { return strings.Contains(d.output(), "reloaded: 1 devices") })
+	d.eventually(t, "one device is loaded", func() bool { return strings.Contains(d.output(), "reloaded: 1 device") })
 	s.wantDecision(t, "removed", "C02XK1JKLVCH", notFound)
 	if code, output := d.stop(t); code != 0 {
 		t.Errorf("exit status %d, want 0:\n%s", code, output)

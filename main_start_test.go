@@ -39,31 +39,3 @@ func TestStartAfterRenewal(t *testing.T) {
 	d := startDaemon(t, env)
 	newSigner(t, p, d.address, nil).wantDecision(t, "after the renewal", "C02XK1JKLVCG", allowed)
 }
-
-// An address that cannot be listened on is named, with what to do about it.
-func TestAddressThatCannotBeListenedOn(t *testing.T) {
-	t.Parallel()
-	p := newPKI(t)
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close() //nolint:errcheck // the test is over
-	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	for want, env := range map[string]environment{
-		"BIND_ADDRESS, PORT: listen tcp 127.0.0.1:" + port + ": bind: address already in use; another program has the port; end it, or set another port": {"PORT": port},
-		"bind: cannot assign requested address; set an address that an interface of this machine has":                                                    {"BIND_ADDRESS": "192.0.2.1"},
-		"HEALTH_ADDRESS: listen tcp 127.0.0.1:" + port + ": bind: address already in use; another program has the port; end it, or set another port, or set HEALTH_ADDRESS to off": {
-			"HEALTH_ADDRESS": taken.Addr().String(),
-		},
-	} {
-		_, free, _ := net.SplitHostPort(freeAddress(t))
-		all := workingEnvironment(t, p).with("PORT", free)
-		for name, value := range env {
-			all[name] = value
-		}
-		if got := runOnce(t, all, ""); got.code != 1 || !strings.Contains(got.stderr, want) {
-			t.Errorf("%v = %d %s, want 1 and %q", env, got.code, got.stderr, want)
-		}
-	}
-}

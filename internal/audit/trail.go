@@ -105,11 +105,12 @@ func (t *Trail) open() (cut int64, err error) {
 	return int64(len(fragment)), nil
 }
 
-// cannotOpen says why the audit log cannot be opened, with the path and, where it is at fault, the folder.
+// cannotOpen says why the audit log cannot be opened, with the folder where that is at fault. The path itself is
+// shown with the error.
 func cannotOpen(path string, err error) error {
 	inPath := (*os.PathError)(nil)
 	if !errors.As(err, &inPath) {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	folder := filepath.Dir(path)
 	if absolute, err := filepath.Abs(folder); err == nil {
@@ -132,9 +133,9 @@ func cannotOpen(path string, err error) error {
 		why = "it is a pipe that nobody reads, or a socket"
 	}
 	if why == "" {
-		return fmt.Errorf("%s: %w", path, inPath.Err)
+		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
 	}
-	return fmt.Errorf("%s: %w: %s", path, inPath.Err, why)
+	return fmt.Errorf("%w: %s", inPath.Err, why)
 }
 
 // withoutPath drops the path of a file that is open: the error is shown with the variable that names it.

@@ -244,15 +244,15 @@ func TestCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "file"), "")
 	for path, want := range map[string]string{
-		folder:                         folder + ": is a directory: it is a folder",
-		folder + "/none/audit.jsonl":   folder + "/none/audit.jsonl: no such file or directory: the folder " + folder + "/none does not exist",
-		folder + "/file/audit.jsonl":   folder + "/file/audit.jsonl: not a directory: " + folder + "/file is not a folder",
-		"/proc/self/nothing-goes-here": "/proc/self/nothing-goes-here: no such file or directory",
+		folder:                         "is a directory: it is a folder",
+		folder + "/none/audit.jsonl":   "no such file or directory: the folder " + folder + "/none does not exist",
+		folder + "/file/audit.jsonl":   "not a directory: " + folder + "/file is not a folder",
+		"/proc/self/nothing-goes-here": "open: no such file or directory",
 	} {
 		if _, _, err := audit.OpenTrail(path); err == nil || err.Error() != want {
 			t.Errorf("OpenTrail(%s) = %v, want %s", path, err, want)
 		}
-		if err := audit.Probe(path); err == nil || !strings.HasPrefix(err.Error(), path+": ") {
+		if err := audit.Probe(path); err == nil {
 			t.Errorf("Probe(%s) = %v, want an error", path, err)
 		}
 	}

@@ -18,10 +18,10 @@ func serveCommand(p *Process, load loader) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon (what happens without a command)",
 		Long: "serve answers step-ca's webhooks on PORT until SIGTERM or SIGINT. Then it closes the listener,\n" +
-			"finishes the requests under way within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
+			"finishes the requests in flight within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
 			"A second signal ends it at once.\n\n" +
-			"It notices by itself when the files of its certificate, the client CA or the inventory change;\n" +
-			"SIGHUP reloads them now, and reopens the audit log. Health checks are answered on HEALTH_ADDRESS.",
+			"It reloads the files of its certificate, the client CA and the inventory when they change;\n" +
+			"SIGHUP reloads them now, and reopens the audit log. Health checks and metrics are on HEALTH_ADDRESS.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			process := daemon.Process{

@@ -60,7 +60,7 @@ func Load(environ map[string]string) (*Daemon, error) {
 	decider, warnings, err := provider.Open(c.Provider, environ)
 	problems = append(problems, describe(err)...)
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
-		problems = append(problems, auditProblem(err))
+		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = unique(problems) // a variable that two parts read is wrong for both
 	unknown := config.Unknown(environ, append(config.Names[config.Config](), provider.Variables()...))

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -35,8 +36,11 @@ func accepted(wrong *server.FileError) string {
 	}[wrong.Role]
 }
 
-func auditProblem(err error) config.Problem {
-	return config.Problem{Variable: "AUDIT_LOG_PATH", Text: err.Error(), Accepted: "the path of a file that can be appended to"}
+func auditProblem(path config.Path, err error) config.Problem {
+	return config.Problem{
+		Variable: "AUDIT_LOG_PATH", Text: fmt.Sprintf("%s: %v", path, err),
+		Accepted: "the path of a file that can be appended to, in a folder that exists",
+	}
 }
 
 // broken is a configuration that cannot be used. A variable that is not set may only have been

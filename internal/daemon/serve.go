@@ -81,7 +81,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	if d.config.AuditLogPath != "" {
 		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
 		if err != nil {
-			return fmt.Errorf("configuration:\n%w", auditProblem(err))
+			return fmt.Errorf("configuration:\n%w", auditProblem(d.config.AuditLogPath, err))
 		}
 		defer trail.Close() //nolint:errcheck // each line was written, or its loss was told
 		s.trail = trail
@@ -152,7 +152,7 @@ func (s *service) listen(ctx context.Context) (calls, questions net.Listener, er
 	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))
 	calls, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; %s", err, adviceOn(err))
+		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; set them to an address of this machine and a port that is free", err)
 	}
 	if s.config.HealthAddress.Off() {
 		return calls, nil, nil
@@ -168,21 +168,7 @@ func (s *service) listen(ctx context.Context) (calls, questions net.Listener, er
 		return calls, nil, nil
 	default:
 		_ = calls.Close()
-		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; %s, or set HEALTH_ADDRESS to off", err, adviceOn(err))
-	}
-}
-
-// adviceOn says what to do about an address that cannot be listened on.
-func adviceOn(err error) string {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return "another program has the port; end it, or set another port"
-	case errors.Is(err, syscall.EACCES):
-		return "ports below 1024 need the capability CAP_NET_BIND_SERVICE; set a port above 1023, or grant it"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "set an address that an interface of this machine has"
-	default:
-		return "set an address of this machine and a port that is free"
+		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; set it to another address, or to off", err)
 	}
 }
 

@@ -117,7 +117,7 @@ func (s *service) reopen() {
 	s.metrics.Reloaded(auditFile, err)
 	s.state.set(auditFile, err)
 	if err != nil {
-		s.log.Errorf("AUDIT_LOG_PATH: reopening failed, keeping the file that was open: %v", err)
+		s.log.Errorf("AUDIT_LOG_PATH: reopening %s failed, keeping the file that was open: %v", s.config.AuditLogPath, err)
 		return
 	}
 	s.tellCut(cut)
