@@ -100,8 +100,8 @@ func TestAuditLog(t *testing.T) {
 	}
 	s.wantDecision(t, "moved away", "C02XK1JKLVCG", allowed)
 	d.hangup(t)
-	d.eventually(t, "the audit log is opened anew", func() bool { return strings.Contains(d.output(), "opened anew: audit log") })
-	s.wantDecision(t, "opened anew", "C02XK1JKLVCG", allowed)
+	d.eventually(t, "the audit log is reopened", func() bool { return strings.Contains(d.output(), "reopened: audit log") })
+	s.wantDecision(t, "reopened", "C02XK1JKLVCG", allowed)
 	_, output := d.stop(t)
 
 	first, second := auditLines(t, path+".1"), auditLines(t, path)
@@ -238,7 +238,7 @@ func TestDiskBecomesFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.hangup(t)
-	d.eventually(t, "the audit log is opened anew", func() bool { return strings.Contains(d.output(), "opened anew: audit log") })
+	d.eventually(t, "the audit log is reopened", func() bool { return strings.Contains(d.output(), "reopened: audit log") })
 	s.wantDecision(t, "with room", "C02XK1JKLVCG", allowed)
 	d.eventually(t, "all is well again", func() bool { _, status, _ := d.ready(t); return status == "ok" })
 	if code, output := d.stop(t); code != 0 {
@@ -256,7 +256,7 @@ func TestAuditLogThatCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
 	for _, command := range []string{"serve", "check"} {
 		got := runOnce(t, workingEnvironment(t, p).with("AUDIT_LOG_PATH", folder+"/none/audit.jsonl"), "", command)
-		want := "AUDIT_LOG_PATH: " + folder + "/none/audit.jsonl: open: no such file or directory; accepted: the path of a file that can be appended to, in a folder that exists"
+		want := "AUDIT_LOG_PATH: " + folder + "/none/audit.jsonl: no such file or directory: the folder " + folder + "/none does not exist; accepted: the path of a file that can be appended to, in a folder that exists"
 		if got.code != 1 || !strings.Contains(got.stderr, want) {
 			t.Errorf("%s = %d %s, want 1 %s", command, got.code, got.stderr, want)
 		}

@@ -95,8 +95,8 @@ func TestHangups(t *testing.T) {
 		d.hangup(t)
 		s.wantDecision(t, "after SIGHUP", "C02XK1JKLVCG", allowed)
 	}
-	d.eventually(t, "certificate and inventory are loaded anew", func() bool {
-		return strings.Contains(d.output(), "loaded anew: TLS certificate") && strings.Contains(d.output(), "loaded anew: 3 devices")
+	d.eventually(t, "certificate and inventory are reloaded", func() bool {
+		return strings.Contains(d.output(), "reloaded: TLS certificate") && strings.Contains(d.output(), "reloaded: 3 devices")
 	})
 	if err := os.Remove(p.serverCert); err != nil {
 		t.Fatal(err)

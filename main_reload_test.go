@@ -135,7 +135,7 @@ func TestInventoryIsPickedUpAgain(t *testing.T) {
 		}
 		s.wantDecision(t, what, "C02XK1JKLVCH", allowed)
 		s.wantDecision(t, what, "C02STRANGER1", notFound)
-		if !strings.Contains(d.output(), "not loaded anew") {
+		if !strings.Contains(d.output(), "reload failed") {
 			t.Errorf("%s: the log does not say so:\n%s", what, d.output())
 		}
 		_ = os.Remove(inventory)
@@ -143,7 +143,7 @@ func TestInventoryIsPickedUpAgain(t *testing.T) {
 		d.eventually(t, what+", mended: /readyz is ok", func() bool { code, status, _ := d.ready(t); return code == http.StatusOK && status == "ok" })
 	}
 	replaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
-	d.eventually(t, "one device is loaded", func() bool { return strings.Contains(d.output(), "anew: 1 device in") })
+	d.eventually(t, "one device is loaded", func() bool { return strings.Contains(d.output(), "reloaded: 1 device in") })
 	s.wantDecision(t, "removed", "C02XK1JKLVCH", notFound)
 	if code, output := d.stop(t); code != 0 {
 		t.Errorf("exit status %d, want 0:\n%s", code, output)

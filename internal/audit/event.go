@@ -131,11 +131,9 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	text(KeyWebhookID, Clean(e.WebhookID, maxShown))
 	text(KeyProvisioner, Clean(e.Provisioner, maxShown))
 	text(KeyRequestID, e.RequestID)
-	// Where step-ca got its answer, these say the same in every line.
-	if e.Status != http.StatusOK {
-		to.text(KeyMethod, Clean(e.Method, maxShown))
-		to.text(KeyPath, Clean(e.Path, maxShown))
-		to.text(KeyRemoteAddress, e.RemoteAddress)
-	}
+	text(KeyMethod, Clean(e.Method, maxShown))
+	text(KeyPath, Clean(e.Path, maxShown))
+	// Of an answered request too: where a secret has leaked, it says who was allowed.
+	text(KeyRemoteAddress, e.RemoteAddress)
 	text(KeyStack, e.Stack)
 }

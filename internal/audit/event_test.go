@@ -38,7 +38,7 @@ func TestEventIsOneLine(t *testing.T) {
 		},
 		"fault": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "unavailable", Reason: "line one\nline two", Status: 503, Identifier: strings.Repeat("A", 300)},
-			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny permanent-identifier=` + strings.Repeat("A", 256) + `... duration=0.000ms status=503 method= path= remote-address=` + "\n",
+			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny permanent-identifier=` + strings.Repeat("A", 256) + `... duration=0.000ms status=503` + "\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 )
 
 // Probe finds out whether OpenTrail could open path, and leaves nothing behind: a file that the
-// commands of one user had made could not be written to by the daemon of another. The empty path is well.
+// commands of one user had made could not be written to by the daemon of another. An empty path means that there is no audit log.
 func Probe(path string) error {
 	if path == "" {
 		return nil
@@ -27,7 +27,7 @@ func Probe(path string) error {
 		}
 	}
 	if err != nil {
-		return withoutPath(err)
+		return cannotOpen(path, err)
 	}
 	_ = file.Close()
 	return nil

@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"sync"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -15,7 +16,7 @@ const (
 	// appending never waits for a reader: opening a pipe that nobody reads is an error, not a pause.
 	appending = os.O_WRONLY | os.O_APPEND | nonblocking
 	onlyOwner = 0o600
-	// stall is how long a write may wait, where the file is a pipe that its reader does not empty.
+	// stall is how long a write may wait: for the reader of a pipe, or a file system that hangs.
 	stall = time.Second
 	// longestLine bounds what is looked through for the beginning of a last line, in bytes. A line of
 	// ours is far shorter.
@@ -27,7 +28,7 @@ const (
 type Trail struct {
 	path string
 
-	mu     sync.Mutex
+	lock   chan struct{} // holds an element while somebody uses what follows; unlike a mutex, it can be waited for in vain
 	file   *os.File
 	buffer bytes.Buffer
 	torn   bool // the file ends in part of a line, which could not be taken back
@@ -74,7 +75,7 @@ func (e *Event) line() line {
 // which a daemon that was killed may have left, is cut off; cut says how many bytes that were. Its
 // request was not answered: the line is written before the answer.
 func OpenTrail(path string) (t *Trail, cut int64, err error) {
-	t = &Trail{path: path}
+	t = &Trail{path: path, lock: make(chan struct{}, 1)}
 	if cut, err = t.open(); err != nil {
 		return nil, 0, err
 	}
@@ -84,7 +85,7 @@ func OpenTrail(path string) (t *Trail, cut int64, err error) {
 func (t *Trail) open() (cut int64, err error) {
 	file, err := os.OpenFile(t.path, appending|os.O_CREATE, onlyOwner)
 	if err != nil {
-		return 0, withoutPath(err)
+		return 0, cannotOpen(t.path, err)
 	}
 	t.file = file
 	info, err := file.Stat()
@@ -104,17 +105,45 @@ func (t *Trail) open() (cut int64, err error) {
 	return int64(len(fragment)), nil
 }
 
-// withoutPath drops the path, which whoever shows the error names by its variable.
-func withoutPath(err error) error {
+// cannotOpen says why the audit log cannot be opened, with the folder where that is at fault. The path itself is
+// shown with the error.
+func cannotOpen(path string, err error) error {
 	inPath := (*os.PathError)(nil)
-	switch {
-	case !errors.As(err, &inPath):
+	if !errors.As(err, &inPath) {
 		return err
+	}
+	folder := filepath.Dir(path)
+	if absolute, err := filepath.Abs(folder); err == nil {
+		folder = absolute // a relative path begins where the program was started, which is easily mistaken
+	}
+	_, errFolder := os.Stat(folder)
+	why := ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && errors.Is(errFolder, fs.ErrNotExist):
+		why = "the folder " + folder + " does not exist"
+	case errors.Is(err, syscall.ENOTDIR):
+		why = folder + " is not a folder"
+	case errors.Is(err, syscall.EISDIR):
+		why = "it is a folder"
+	case errors.Is(err, syscall.EROFS):
+		why = "the file system is read-only; under systemd and in a container only the folders that were set up for it can be written to"
+	case errors.Is(err, fs.ErrPermission):
+		why = "the user that the connector runs as may not write there"
 	case errors.Is(err, syscall.ENXIO):
-		return fmt.Errorf("%s: %w: it is a pipe that nobody reads, or a socket", inPath.Op, inPath.Err)
-	default:
+		why = "it is a pipe that nobody reads, or a socket"
+	}
+	if why == "" {
 		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
 	}
+	return fmt.Errorf("%w: %s", inPath.Err, why)
+}
+
+// withoutPath drops the path of a file that is open: the error is shown with the variable that names it.
+func withoutPath(err error) error {
+	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
+		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
+	}
+	return err
 }
 
 // unfinished returns what follows the last line end of a regular file.
@@ -161,13 +190,41 @@ func shorten(file *os.File, n int) error {
 	return withoutPath(file.Truncate(info.Size() - int64(n)))
 }
 
+// errStall says that a file took more time than there is.
+var errStall = fmt.Errorf("not written within %s: its reader, or the file system, hangs: %w", stall, os.ErrDeadlineExceeded)
+
+// acquire takes the lock, or gives up after stall.
+func (t *Trail) acquire() error {
+	select {
+	case t.lock <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(stall)
+	defer timer.Stop()
+	select {
+	case t.lock <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return errStall
+	}
+}
+
+func (t *Trail) release() { <-t.lock }
+
 // Append writes an event. An error says that it is not in the log; the next one is tried all the same.
+//
+// Nothing can interrupt a write to a file system that hangs, such as NFS without its server: the request that
+// made it hangs too. All others wait for stall and go on. (A goroutine for each write would free that one
+// request, and cost every other five times what the write costs.)
 func (t *Trail) Append(e *Event) error {
-	// Who had to wait for others has no more time than they had: a reader that is stuck holds all
-	// requests for that long together, and not one after the other.
+	// The time begins before the lock is taken: a reader that is stuck delays all requests by that long
+	// together, not one after the other.
 	deadline := time.Now().Add(stall)
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.acquire(); err != nil {
+		return err
+	}
+	defer t.release()
 	t.buffer.Reset()
 	if t.torn {
 		t.buffer.WriteByte('\n') // so that at least this line is whole
@@ -177,7 +234,7 @@ func (t *Trail) Append(e *Event) error {
 	if err := encoder.Encode(e.line()); err != nil {
 		return fmt.Errorf("encode the line: %w", err)
 	}
-	_ = t.file.SetWriteDeadline(deadline) // a regular file takes none, and needs none
+	_ = t.file.SetWriteDeadline(deadline) // a regular file takes none
 	n, err := t.file.Write(t.buffer.Bytes())
 	if err != nil && n > 0 {
 		// Only a part of the line had room.
@@ -190,11 +247,13 @@ func (t *Trail) Append(e *Event) error {
 	return nil
 }
 
-// Reopen opens the path anew, after a program such as logrotate has moved the file away. With an error
+// Reopen opens the path again, after a program such as logrotate has moved the file away. With an error
 // the file that was open stays in use.
 func (t *Trail) Reopen() (cut int64, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.acquire(); err != nil {
+		return 0, err
+	}
+	defer t.release()
 	old := t.file
 	if cut, err = t.open(); err != nil {
 		return 0, err
@@ -203,10 +262,12 @@ func (t *Trail) Reopen() (cut int64, err error) {
 	return cut, nil
 }
 
-// Close closes the file.
+// Close closes the file, unless it is still being written to.
 func (t *Trail) Close() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.acquire(); err != nil {
+		return err
+	}
+	defer t.release()
 	if err := t.file.Close(); err != nil {
 		return withoutPath(err)
 	}

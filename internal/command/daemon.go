@@ -31,8 +31,8 @@ func serveCommand(p *Process, load loader) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := d.Serve(c.Context(), d.Logger(c.ErrOrStderr()), process); err != nil {
-				return failed(err)
+			if err := d.Serve(c.Context(), c.ErrOrStderr(), process); err != nil {
+				return &exit{code: ExitError} // Serve has logged why
 			}
 			return nil
 		},

@@ -61,7 +61,7 @@ func run(t *testing.T) *running {
 	d.SetClock(func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) })
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.end = end
-	go func() { r.ended <- d.Serve(ctx, d.Logger(r), daemon.Process{Hangups: r.hangups}) }()
+	go func() { r.ended <- d.Serve(ctx, r, daemon.Process{Hangups: r.hangups}) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-r.ended; err != nil {
@@ -145,7 +145,7 @@ func (r *running) ready(t *testing.T) string {
 }
 
 // The clock is put forward or back by hours: requests are refused as too old or from the future, the
-// certificate counts as expired or not yet valid and is not loaded anew, and nothing else happens. When
+// certificate counts as expired or not yet valid and is not reloaded, and nothing else happens. When
 // the clock is right again, so is everything.
 func TestClockJump(t *testing.T) {
 	t.Parallel()
@@ -165,7 +165,7 @@ func TestClockJump(t *testing.T) {
 		t.Helper()
 		before := r.lines()
 		r.hangups <- syscall.SIGHUP
-		r.eventually(t, "certificate and inventory are loaded anew, or refused", func() bool { return r.lines() >= before+2 })
+		r.eventually(t, "certificate and inventory are reloaded, or refused", func() bool { return r.lines() >= before+2 })
 	}
 	for name, jump := range map[string]struct {
 		by      time.Duration
@@ -180,8 +180,8 @@ func TestClockJump(t *testing.T) {
 		want(name, r.ask(t), `200 {"allow":false,"error":{"code":"requestExpired"`)
 		want(name, r.ready(t), `503 {"status":"unavailable"`, jump.message)
 		reload()
-		if !r.said("stays in force: TLS certificate") {
-			t.Errorf("%s: the certificate was loaded anew", name)
+		if !r.said("keeping the previous version: TLS certificate") {
+			t.Errorf("%s: the certificate was reloaded", name)
 		}
 		r.ahead.Store(0)
 		want(name+", right again", r.ask(t), `200 {"allow":true`)
@@ -198,5 +198,5 @@ func TestClockJump(t *testing.T) {
 func (r *running) lines() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return strings.Count(r.log.String(), "loaded anew")
+	return strings.Count(r.log.String(), "reloaded: ") + strings.Count(r.log.String(), "reload failed")
 }

@@ -5,18 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/health"
+	"step-posture-connector/internal/logqueue"
 	"step-posture-connector/internal/metrics"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
@@ -31,10 +34,13 @@ const healthConnections = 64
 // listener, and those to the inventory, with logs, certificate and inventory files and what watches them.
 const reservedFiles = healthConnections + 96
 
+// lastLines is how long the last lines of the log may take to be written.
+const lastLines = time.Second
+
 // Process is what the daemon needs of the process that it runs in.
 type Process struct {
 	Build metrics.Build
-	// Hangups asks, with each signal, to load all files anew and to open the audit log anew.
+	// Hangups asks, with each signal, to reload all files and to reopen the audit log.
 	Hangups <-chan os.Signal
 }
 
@@ -42,22 +48,41 @@ type Process struct {
 type service struct {
 	*Daemon
 	log     *logrus.Logger
+	queue   *logqueue.Queue // where log and events write to
 	events  *audit.Log
 	trail   *audit.Trail // nil without AUDIT_LOG_PATH
 	metrics *metrics.Metrics
 	state   state
 }
 
-// Serve answers webhook calls until ctx is done; see server.Server for how it ends.
-func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process) error {
+// Serve answers webhook calls until ctx is done; see server.Server for how it ends. It logs to out, and
+// never waits for whoever reads that. The error that it returns was logged.
+func (d *Daemon) Serve(ctx context.Context, out io.Writer, process Process) error {
+	queue := logqueue.New(out)
+	defer queue.Close(lastLines) //nolint:errcheck // nothing is left to report it to
+	err := d.serve(ctx, queue, process)
+	if err != nil {
+		_, _ = fmt.Fprintln(queue, err)
+	}
+	return err
+}
+
+func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Process) error {
+	log := d.Logger(queue)
+	queue.Notice(func(lost uint64) []byte { return lostLines(log, lost) })
+	s := &service{Daemon: d, log: log, queue: queue, events: audit.NewLog(queue, d.json())}
+	s.traceProvider()
 	found, err := d.Check(ctx)
 	if ctx.Err() != nil {
 		return nil // told to end before it began
 	}
-	if err != nil && !errors.Is(err, posture.ErrUnanswered) {
+	if errors.Is(err, posture.ErrCredentials) {
 		return err
 	}
-	s := &service{Daemon: d, log: log, events: audit.NewLog(log.Out, d.json())}
+	if err != nil {
+		// Whatever else is wrong may be over when the first device comes.
+		s.unanswered(err)
+	}
 	if d.config.AuditLogPath != "" {
 		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
 		if err != nil {
@@ -78,6 +103,7 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	calls.Notify(func(line string) { s.log.Warn(line) })
 	s.metrics.Connections(calls.Connections, calls.Evicted, calls.Refused)
 	s.metrics.Handshakes(server.HandshakeCauses(), calls.FailedHandshakes)
+	s.metrics.LogDropped(queue.Dropped)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
@@ -90,10 +116,10 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 	if healthListener != nil {
 		go s.answerQuestions(around, server.New(questions, nil, healthConnections, complaints), healthListener)
 	}
-	go s.keepUpToDate(around, process.Hangups)
 	go systemd.Watch(around)
-	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": it was not answered yet")), listener.Addr(), healthListener)
+	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": no answer yet")), listener.Addr(), healthListener)
 	s.tell(systemd.Ready)
+	go s.keepUpToDate(around, process.Hangups) // not before: a reload reports that it is ready again
 
 	// Readiness fails first, then the listener closes.
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
@@ -103,11 +129,29 @@ func (d *Daemon) Serve(ctx context.Context, log *logrus.Logger, process Process)
 		s.tell(systemd.Stopping)
 		endServing()
 	})()
-	if err := calls.Serve(serving, listener); err != nil {
+	if err := calls.Serve(serving, s.traceConnections(listener)); err != nil {
 		return err //nolint:wrapcheck // the error says what it is about
 	}
 	log.Info("stopped; every request was answered")
 	return nil
+}
+
+// unanswered notes that the inventory did not answer as it should when it was contacted at start.
+func (s *service) unanswered(err error) {
+	s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
+	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon runs all the same: lookups that fail are answered with 503, and no restart is needed when this is fixed", oneLine(err)))
+}
+
+// lostLines is the line that reports how many lines of the log were lost.
+func lostLines(log *logrus.Logger, lost uint64) []byte {
+	entry := logrus.NewEntry(log)
+	entry.Time, entry.Level = time.Now(), logrus.WarnLevel
+	entry.Message = fmt.Sprintf("%d lines of the log were lost here, because they could not be written", lost)
+	line, err := log.Formatter.Format(entry)
+	if err != nil {
+		return []byte(entry.Message + "\n")
+	}
+	return line
 }
 
 // listen opens both ports. The health listener is nil where there is none.
@@ -211,7 +255,7 @@ func (s *service) record(e *audit.Event) {
 // tell tells the service manager how it stands, where there is one that wants to know.
 func (s *service) tell(notify func() error) {
 	if err := notify(); err != nil {
-		s.log.Warnf("systemd could not be told: %v", err)
+		s.log.Warnf("notifying systemd failed: %v", err)
 	}
 }
 

@@ -15,9 +15,9 @@ import (
 const (
 	tlsFiles       = "tls"
 	inventoryFiles = "inventory"
-	auditFile      = "audit"      // could not be opened anew
+	auditFile      = "audit"      // could not be reopened
 	auditLine      = "audit line" // the last one could not be written
-	lastLookup     = "lookup"     // the last one that was really made was not answered
+	lastLookup     = "lookup"     // the last one was not answered, or none was made since the inventory did not answer at start
 )
 
 // state is what is wrong at present, under these names, without what can be looked at when asked.
@@ -56,7 +56,7 @@ func (s *state) observed(e *audit.Event) {
 	}
 }
 
-// checks are what /readyz tells. None of them asks anybody: being checked costs the provider nothing.
+// checks are what /readyz reports. None of them contacts the inventory: being checked costs it nothing.
 func (s *service) checks() []health.Check {
 	checks := []health.Check{
 		{Name: "certificate", Probe: s.checkCertificate},
@@ -66,7 +66,7 @@ func (s *service) checks() []health.Check {
 	}
 	if _, ok := s.decider.Provider.(posture.Reloader); ok {
 		checks = append(checks, health.Check{Name: "inventory", Probe: func() (health.Status, string) {
-			return degraded(s.state.get(inventoryFiles), "the one loaded before is in force, because the file could not be loaded anew: %s")
+			return degraded(s.state.get(inventoryFiles), "reload failed, keeping the previous version: %s")
 		}})
 	}
 	if s.trail != nil {
@@ -74,7 +74,14 @@ func (s *service) checks() []health.Check {
 			return degraded(cmp.Or(s.state.get(auditLine), s.state.get(auditFile)), "decisions may be missing in the audit log: %s")
 		}})
 	}
-	return checks
+	return append(checks, health.Check{Name: "log", Probe: s.checkLog})
+}
+
+func (s *service) checkLog() (health.Status, string) {
+	if err := s.queue.Err(); err != nil {
+		return health.Degraded, err.Error()
+	}
+	return health.OK, ""
 }
 
 func degraded(wrong, format string) (health.Status, string) {
@@ -89,9 +96,9 @@ func (s *service) checkCertificate() (health.Status, string) {
 	switch {
 	// Fail closed: step-ca accepts neither, so nothing can be served, and that is not "degraded".
 	case now.After(leaf.NotAfter):
-		return health.Unavailable, fmt.Sprintf("the server certificate expired at %s; renew it, the new file is picked up by itself", leaf.NotAfter.UTC().Format(time.RFC3339))
+		return health.Unavailable, fmt.Sprintf("the server certificate expired at %s; renew it, the new file is loaded without a restart", leaf.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(leaf.NotBefore):
 		return health.Unavailable, fmt.Sprintf("the server certificate is not valid before %s; check the clock", leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
-	return degraded(s.state.get(tlsFiles), "the files loaded before are in force, because these could not be loaded anew: %s")
+	return degraded(s.state.get(tlsFiles), "reload failed, keeping the previous version: %s")
 }

@@ -4,39 +4,72 @@ import (
 	"context"
 	"os"
 	"strings"
+	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/systemd"
 )
 
-// keepUpToDate takes files into force again when they have changed, or when a signal asks for it,
-// until ctx is done.
+// reloadTimeout is how long a reload that a signal asked for waits for files that are being written to. The
+// service manager counts the daemon as reloading for as long.
+const reloadTimeout = 10 * time.Second
+
+// keepUpToDate reloads files when they have changed, and everything when a signal asks for it, until ctx
+// is done.
 func (s *service) keepUpToDate(ctx context.Context, hangups <-chan os.Signal) {
 	loop := s.loop()
 	go loop.Run(ctx)
+	requests := make(chan struct{}, 1)
+	go s.reloadOnRequest(ctx, loop, requests)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			s.tell(systemd.Reloading)
+			// At once, whatever the other files are doing: the audit log was moved away, and may be compressed
+			// and removed next.
 			s.reopen()
-			loop.Reload(ctx)
+			select {
+			case requests <- struct{}{}:
+			default: // one that has not begun serves this signal too
+			}
+		}
+	}
+}
+
+// reloadOnRequest reloads all files with each request, and keeps the service manager informed.
+func (s *service) reloadOnRequest(ctx context.Context, loop *reload.Loop, requests <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-requests:
+			s.tell(systemd.Reloading)
+			s.reloadAll(ctx, loop)
 			s.tell(systemd.Ready)
 		}
 	}
 }
 
+func (s *service) reloadAll(ctx context.Context, loop *reload.Loop) {
+	limited, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	if err := loop.Reload(limited); err != nil && ctx.Err() == nil {
+		s.log.Warnf("reload not finished after %s, keeping the previous version until then: %v", reloadTimeout, err)
+	}
+}
+
 func (s *service) loop() *reload.Loop {
 	s.identitySet.Loader(func() (func(), error) {
+		s.log.Trace("reading the certificate, its key and the client CA bundle")
 		take, err := s.tls.Load(s.now())
 		if take == nil {
 			return nil, err
 		}
-		what := "loaded anew: "
+		what := "reloaded: "
 		if err != nil {
-			what = "loaded anew, as far as it is good: "
+			what = "reloaded in part: "
 		}
 		return func() {
 			take()
@@ -51,13 +84,14 @@ func (s *service) loop() *reload.Loop {
 	sets := []*reload.Set{s.identitySet}
 	if reloader, ok := s.decider.Provider.(posture.Reloader); ok {
 		s.inventorySet.Loader(func() (func(), error) {
+			s.log.Trace("reading the inventory")
 			next, err := reloader.Reload()
 			if err != nil {
 				return nil, err
 			}
 			return func() {
 				next.Take()
-				found := strings.Join(append([]string{"loaded anew: " + next.Found}, next.Warnings...), "; ")
+				found := strings.Join(append([]string{"reloaded: " + next.Found}, next.Warnings...), "; ")
 				if len(next.Warnings) > 0 {
 					s.log.Warn(found)
 				} else {
@@ -70,16 +104,16 @@ func (s *service) loop() *reload.Loop {
 	return reload.NewLoop(s.reloaded, sets...)
 }
 
-// reloaded is told how a reload went. What was taken has been logged; what was refused is logged here.
+// reloaded notes how a reload went. What was taken has been logged; what was refused is logged here.
 func (s *service) reloaded(name string, err error) {
 	s.metrics.Reloaded(name, err)
 	s.state.set(name, err)
 	if err != nil {
-		s.log.Errorf("not loaded anew, so what was loaded before stays in force: %s", oneLine(err))
+		s.log.Errorf("reload failed, keeping the previous version: %s", oneLine(err))
 	}
 }
 
-// reopen opens the audit log anew, as logrotate wants it after it has moved the file.
+// reopen reopens the audit log, as logrotate wants it after it has moved the file.
 func (s *service) reopen() {
 	if s.trail == nil {
 		return
@@ -88,11 +122,11 @@ func (s *service) reopen() {
 	s.metrics.Reloaded(auditFile, err)
 	s.state.set(auditFile, err)
 	if err != nil {
-		s.log.Errorf("AUDIT_LOG_PATH: not opened anew, so the file that was open stays in use: %v", err)
+		s.log.Errorf("AUDIT_LOG_PATH: reopening %s failed, keeping the file that was open: %v", s.config.AuditLogPath, err)
 		return
 	}
 	s.tellCut(cut)
-	s.log.Infof("opened anew: audit log %s", s.config.AuditLogPath)
+	s.log.Infof("reopened: audit log %s", s.config.AuditLogPath)
 }
 
 // tellCut says that the audit log ended in part of a line.

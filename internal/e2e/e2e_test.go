@@ -105,7 +105,7 @@ func testRefusedThenAdded(t *testing.T, l *lab) {
 	expectRefused(t, g.Connector(), "deviceNotFound", knownSerial, cert, err)
 	expectReady(t, order)
 
-	setInventory(t, g, jsonInventory, "loaded anew: 1 device in")
+	setInventory(t, g, jsonInventory, "reloaded: 1 device in")
 	cert, err = finalize(t, order)
 	expectEnriched(t, cert, err)
 	cert, err = finalize(t, l.order(t, g.DirectoryURL(), knownSerial))

@@ -36,7 +36,7 @@ func testBrokenInventory(t *testing.T, l *lab) {
 	grown := strings.Replace(jsonInventory, "[", `[{
 		"identifier": "C02E2ENOBODY", "data": {"department": "Sales", "email": "bob@example.com"}
 	}, `, 1)
-	setInventory(t, g, grown[:len(grown)-1], "not loaded anew")
+	setInventory(t, g, grown[:len(grown)-1], "reload failed")
 	expectHealth(t, g, `"status":"degraded"`, `"inventory":{"status":"degraded"`)
 	cert, err := finalize(t, l.order(t, g.DirectoryURL(), knownSerial))
 	expectEnriched(t, cert, err)
@@ -44,7 +44,7 @@ func testBrokenInventory(t *testing.T, l *lab) {
 	expectNotFound(t, g.Connector(), cert, err)
 	expectReady(t, order)
 
-	setInventory(t, g, grown, "loaded anew: 2 devices")
+	setInventory(t, g, grown, "reloaded: 2 devices")
 	expectHealth(t, g, `"status":"ok"`, `"inventory":{"status":"ok"}`)
 	cert, err = finalize(t, order)
 	expectIssuedTo(t, unknownSerial, cert, err)

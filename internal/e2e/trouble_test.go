@@ -205,13 +205,13 @@ func playNoAnswer(t *testing.T, l *lab) symptom {
 func playBrokenPair(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Health: true})
 	writeFile(t, g.Certificate(), "-----BEGIN CERTIFICATE-----\n")
-	expectLog(t, g.Connector(), "not loaded anew")
+	expectLog(t, g.Connector(), "reload failed")
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
 func playBrokenInventory(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Health: true, Inventory: csvInventory, InventoryType: "csv"})
-	setInventory(t, g, csvInventory+"C02E2ENOBODY,Design\n", "not loaded anew")
+	setInventory(t, g, csvInventory+"C02E2ENOBODY,Design\n", "reload failed")
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), unknownSerial))
 }
 

@@ -50,7 +50,7 @@ type Metrics struct {
 }
 
 // New makes the metrics of a daemon that asks the named provider. Codes are those that an answer can
-// have, and reloads the names of what can be loaded anew. Everything that can be counted is there from
+// have, and reloads the names of what can be reloaded. Everything that can be counted is there from
 // the beginning, so that the first time is seen as an increase.
 func New(build Build, provider string, codes, reloads []string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), denied: map[string]prometheus.Counter{}}
@@ -79,9 +79,9 @@ func (m *Metrics) requests(provider string, codes []string) {
 }
 
 func (m *Metrics) loads(names []string) {
-	m.reloads = m.counters("reloads_total", "Times that files were loaded anew while the daemon ran, or were refused.", "source", "result")
+	m.reloads = m.counters("reloads_total", "Times that files were reloaded while the daemon ran, or were refused.", "source", "result")
 	m.reloaded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: Prefix + "last_reload_success_timestamp_seconds", Help: "When what is in force was loaded.",
+		Name: Prefix + "last_reload_success_timestamp_seconds", Help: "When what is in effect was loaded.",
 	}, []string{"source"})
 	m.registry.MustRegister(m.reloaded)
 	for _, name := range names {
@@ -137,7 +137,7 @@ func (m *Metrics) Observe(e *audit.Event) {
 	}
 }
 
-// Reloaded counts that files were loaded anew, or with an error that they were refused.
+// Reloaded counts that files were reloaded, or with an error that they were refused.
 func (m *Metrics) Reloaded(name string, err error) {
 	if err != nil {
 		m.reloads.WithLabelValues(name, failure).Inc()
@@ -159,7 +159,7 @@ func (m *Metrics) AuditWritten(err error) {
 // Register adds the metrics of a provider.
 func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
 
-// Certificate shows when the server certificate in force expires.
+// Certificate shows when the server certificate in effect expires.
 func (m *Metrics) Certificate(leaf func() *x509.Certificate) {
 	m.gauge("certificate_expiry_timestamp_seconds", "When the server certificate expires.", nil, func() float64 {
 		return float64(leaf().NotAfter.Unix())
@@ -186,6 +186,13 @@ func (m *Metrics) Handshakes(causes []string, failed func(cause string) uint64) 
 func (m *Metrics) counted(name, help string, labels prometheus.Labels, value func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: Prefix + name, Help: help, ConstLabels: labels},
 		func() float64 { return float64(value()) }))
+}
+
+// LogDropped shows how many lines of the log were dropped.
+func (m *Metrics) LogDropped(dropped func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: Prefix + "log_lines_dropped_total", Help: "Lines of the log that were dropped because they could not be written.",
+	}, func() float64 { return float64(dropped()) }))
 }
 
 // Check shows a check of /readyz: 1 when it is well.

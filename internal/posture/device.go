@@ -95,6 +95,12 @@ type Loaded struct {
 	Take     func()   // replaces the inventory in force, between two lookups
 }
 
+// Tracer is a Provider that can report each request to its server, for debugging.
+type Tracer interface {
+	// Trace is called before the first lookup. What it hands to log holds no secret.
+	Trace(log func(format string, arguments ...any))
+}
+
 // Checker is a Provider that can tell, at start, whether it will be able to answer.
 type Checker interface {
 	// Check contacts the inventory once and says what it found there. Warnings are what an operator should

@@ -1,10 +1,12 @@
-// Package reload takes files into force again when they have changed.
+// Package reload reloads files when they have changed.
 package reload
 
 import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,8 +16,10 @@ const (
 	// recheck is how often the files are looked at even when nothing was reported: not every file
 	// system reports changes, and a watch can be lost.
 	recheck = time.Second
-	// soon is how long a report of a change is sat on, because they come in swarms.
+	// soon is how long reports of changes are collected, because they come in batches.
 	soon = 50 * time.Millisecond
+	// restless is how long files may change without being quiet before that is reported as a failure.
+	restless = time.Minute
 	// retry is how often a load that failed is tried again with the files as they are: what was wrong
 	// may have been the system, or the clock.
 	retry = time.Minute
@@ -27,9 +31,10 @@ type Set struct {
 	paths []string
 	load  func() (take func(), err error)
 
-	loaded fingerprint // of what was loaded last, in force or refused
+	loaded fingerprint // of what was loaded last, taken or refused
 	seen   fingerprint // at the last look
 	since  time.Time   // since when they are as seen
+	moving time.Time   // since when they have not been quiet
 	forced bool        // load whether they changed or not
 
 	refused string    // why the last load failed; empty when it did not
@@ -46,8 +51,8 @@ func NewSet(name string, paths ...string) *Set {
 	return &Set{name: name, paths: paths, loaded: now, seen: now}
 }
 
-// Loader sets what loads the files and checks them. It changes nothing; take puts what was loaded
-// into force. With an error, take may still be there, for what is good nevertheless.
+// Loader sets what loads the files and checks them. It changes nothing; take applies what was loaded.
+// With an error, take may still be set: it applies what is good nevertheless.
 func (s *Set) Loader(load func() (take func(), err error)) { s.load = load }
 
 // Loop keeps sets of files up to date.
@@ -55,30 +60,37 @@ type Loop struct {
 	sets   []*Set
 	done   func(name string, err error)
 	forced chan chan<- struct{}
+	moving atomic.Value // string: the sets that were not quiet at the last look
 }
 
-// NewLoop makes a Loop. done is told of every load that was taken, and with an error of every one that
-// was refused, but of a repeated failure only when it fails in another way.
+// NewLoop makes a Loop. done is called for every load that was taken, and with an error for every one that
+// was refused. A failure that repeats in the same way is not reported again, and nothing of it is taken again.
 func NewLoop(done func(name string, err error), sets ...*Set) *Loop {
 	return &Loop{sets: sets, done: done, forced: make(chan chan<- struct{})}
 }
 
 // Reload loads every set, whether its files have changed or not, as soon as they are quiet. It returns
-// when that is done or ctx is.
-func (l *Loop) Reload(ctx context.Context) {
+// when that is done. When ctx is done first, its error names what is not quiet yet; the loop goes on
+// waiting for it.
+func (l *Loop) Reload(ctx context.Context) error {
 	finished := make(chan struct{})
 	select {
 	case l.forced <- finished:
 	case <-ctx.Done():
-		return
+		return fmt.Errorf("still loading: %w", ctx.Err())
 	}
 	select {
 	case <-finished:
+		return nil
 	case <-ctx.Done():
+		if moving, _ := l.moving.Load().(string); moving != "" {
+			return fmt.Errorf("still being written to: %s: %w", moving, ctx.Err())
+		}
+		return fmt.Errorf("still loading: %w", ctx.Err())
 	}
 }
 
-// Run looks after the files until ctx is done.
+// Run reloads the files when they have changed, until ctx is done.
 func (l *Loop) Run(ctx context.Context) {
 	w := newWatcher()
 	defer w.close()
@@ -119,21 +131,44 @@ func (l *Loop) Run(ctx context.Context) {
 
 // look looks at every set, and loads those that are due. It reports whether one is still in motion.
 func (l *Loop) look() (inMotion bool) {
+	var moving []string
 	for _, s := range l.sets {
+		s.changed()
 		now := time.Now()
-		if f := take(s.paths); !f.equal(s.seen) {
-			s.seen, s.since = f, now
-		}
 		due := s.forced || !s.seen.equal(s.loaded) || s.refused != "" && now.Sub(s.tried) >= retry
-		switch {
-		case !due:
-		case now.Sub(s.since) < quiet:
-			inMotion = true
-		default:
-			inMotion = l.reload(s) || inMotion
+		if !due {
+			continue
+		}
+		if now.Sub(s.since) >= quiet && !l.reload(s) {
+			continue
+		}
+		moving = append(moving, s.name)
+		if err := s.restless(); now.Sub(s.moving) >= restless && s.refused != err.Error() {
+			s.refused, s.tried = err.Error(), now
+			l.done(s.name, err)
 		}
 	}
-	return inMotion
+	l.moving.Store(strings.Join(moving, ", "))
+	return len(moving) > 0
+}
+
+// restless is why files that change all the time are not loaded.
+func (s *Set) restless() error {
+	return fmt.Errorf("%s: changing for %s without staying the same for %s; loaded as soon as that is so", strings.Join(s.paths, ", "), restless, quiet)
+}
+
+// changed looks at the files, and reports whether they are not as they were at the last look.
+func (s *Set) changed() bool {
+	f := take(s.paths)
+	if f.equal(s.seen) {
+		return false
+	}
+	now := time.Now()
+	if now.Sub(s.since) >= quiet {
+		s.moving = now
+	}
+	s.seen, s.since = f, now
+	return true
 }
 
 // reload loads a set. What was changed while it was read is not taken, but read again.
@@ -144,14 +179,13 @@ func (l *Loop) reload(s *Set) (inMotion bool) {
 		return false
 	}
 	into, err := s.try()
-	if f := take(s.paths); !f.equal(s.seen) {
-		s.seen, s.since = f, time.Now()
+	if s.changed() {
 		return true
 	}
-	if into != nil {
+	news := err == nil || s.forced || !s.seen.equal(s.loaded) || err.Error() != s.refused
+	if into != nil && news {
 		into()
 	}
-	news := err == nil || s.forced || !s.seen.equal(s.loaded) || err.Error() != s.refused
 	s.loaded, s.forced, s.refused = s.seen, false, ""
 	s.content = sum
 	if err != nil {
@@ -163,7 +197,7 @@ func (l *Loop) reload(s *Set) (inMotion bool) {
 	return false
 }
 
-// try loads the files. A fault in what reads them must not end the daemon: what is in force stays so.
+// try loads the files. A fault in what reads them must not end the daemon: the previous version is kept.
 func (s *Set) try() (into func(), err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

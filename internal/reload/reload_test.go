@@ -212,7 +212,7 @@ func TestRefused(t *testing.T) {
 	f.mu.Lock()
 	f.panic = true
 	f.mu.Unlock()
-	loop.Reload(t.Context())
+	must(t, loop.Reload(t.Context()))
 	f.await(t, "two", "bad|cannot be read||panic: value of type string")
 	f.mu.Lock()
 	f.panic = false
@@ -228,19 +228,21 @@ func TestReload(t *testing.T) {
 	write(t, path, "one")
 	f, loop := follow(t, path)
 	for range 3 {
-		loop.Reload(t.Context())
+		must(t, loop.Reload(t.Context()))
 	}
 	if held, news := f.has(); held != "one" || news != "||" {
 		t.Errorf("%q is held after the news %q, want three loads", held, news)
 	}
 	write(t, path, "two")
-	loop.Reload(t.Context())
+	must(t, loop.Reload(t.Context()))
 	if held, _ := f.has(); held != "two" {
 		t.Errorf("%q is held after Reload, want the new content", held)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	loop.Reload(ended) // returns
+	if err := loop.Reload(ended); err == nil {
+		t.Error("Reload() = nil although its context was done")
+	}
 }
 
 // What changed between the making of the set and the start of the loop is not missed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
@@ -72,7 +73,11 @@ func status(r *http.Request, event *audit.Event) answer {
 }
 
 // respond writes the answer. A client that is gone does not get it, and nobody can be told so.
-func respond(w http.ResponseWriter, a answer) {
+//
+// On HTTP/1.1 the answer is sent at once: net/http would keep a short one until the handler returns, which is
+// after the event was logged. On HTTP/2 only the return of the handler ends the answer, and to send what there
+// is before costs a twentieth of the whole request.
+func respond(w http.ResponseWriter, r *http.Request, a answer) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
@@ -82,6 +87,10 @@ func respond(w http.ResponseWriter, a answer) {
 	if a.hangUp {
 		header.Set("Connection", "close")
 	}
+	header.Set("Content-Length", strconv.Itoa(len(a.body))) // else it would be sent in chunks
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
+	if flusher, ok := w.(http.Flusher); ok && r.ProtoMajor == 1 {
+		flusher.Flush()
+	}
 }

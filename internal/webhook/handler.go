@@ -42,7 +42,8 @@ type Handler struct {
 	// Audit is handed every authenticated request before it is answered: what was answered is surely
 	// on record. It may be nil.
 	Audit func(*audit.Event)
-	// Record is handed every request after it was answered, but not one for the status that was well.
+	// Record is handed every request after it was answered, but not a good one for the status. It must not
+	// wait for anything: on HTTP/2 the end of the answer is sent when it returns.
 	Record func(*audit.Event)
 	// Trust is told the context of every request that was authenticated. It may be nil.
 	Trust func(context.Context)
@@ -65,7 +66,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if event.Authenticated && h.Audit != nil {
 		h.Audit(event)
 	}
-	respond(w, a)
+	respond(w, r, a)
 	if event.Path == StatusPath && a.status == http.StatusOK {
 		return
 	}

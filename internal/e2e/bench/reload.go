@@ -138,9 +138,9 @@ func (r *replacing) once(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
-		case bytes.Contains(seen, []byte("not loaded anew")):
+		case bytes.Contains(seen, []byte("reload failed")):
 			return errors.New("the daemon refuses the inventory")
-		case bytes.Contains(seen, []byte("loaded anew: ")):
+		case bytes.Contains(seen, []byte("reloaded: ")):
 			return nil
 		}
 		if err := pause(ctx, pollEvery); err != nil {

@@ -103,7 +103,7 @@ func (s *stack) deviceAdded(t *testing.T) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-	s.eventually(t, "two devices are loaded", func() bool { return strings.Contains(s.compose(t, "logs", "connector"), "loaded anew: 2 devices") })
+	s.eventually(t, "two devices are loaded", func() bool { return strings.Contains(s.compose(t, "logs", "connector"), "reloaded: 2 devices") })
 	s.wantCertificate(t, "added", unknown)
 }
 

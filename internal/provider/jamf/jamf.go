@@ -203,6 +203,9 @@ func (p *Provider) Describe(out chan<- *prometheus.Desc) { p.upstream.Describe(o
 // Collect implements prometheus.Collector.
 func (p *Provider) Collect(out chan<- prometheus.Metric) { p.upstream.Collect(out) }
 
+// Trace implements posture.Tracer.
+func (p *Provider) Trace(log func(format string, arguments ...any)) { p.upstream.Trace(log) }
+
 // find asks for the device types that q may be.
 func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
 	if t != posture.AnyDevice {

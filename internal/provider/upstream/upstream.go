@@ -47,6 +47,7 @@ type Upstream struct {
 	requests *prometheus.CounterVec
 	duration prometheus.Histogram
 	renewals *prometheus.CounterVec
+	trace    func(format string, arguments ...any) // may be nil
 }
 
 // New makes an Upstream.
@@ -95,6 +96,11 @@ func (u *Upstream) TokenRenewed(err error) {
 	u.renewals.WithLabelValues(result).Inc()
 }
 
+// Trace has every request reported to log when it was answered or given up: method, host and path, status and
+// time. Not the query, headers and body, which hold what is secret, nor an error, which may quote them. Call it
+// before the first request.
+func (u *Upstream) Trace(log func(format string, arguments ...any)) { u.trace = log }
+
 // Transport marks and counts the requests that next carries out.
 func (u *Upstream) Transport(next http.RoundTripper) http.RoundTripper { return &transport{u, next} }
 
@@ -111,8 +117,12 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	begin := time.Now()
 	response, err := t.next.RoundTrip(request)
-	t.duration.Observe(time.Since(begin).Seconds())
+	took := time.Since(begin)
+	t.duration.Observe(took.Seconds())
 	t.requests.WithLabelValues(status(response)).Inc()
+	if t.trace != nil {
+		t.trace("upstream: %s https://%s%s: status %s in %s", request.Method, request.URL.Host, request.URL.EscapedPath(), status(response), took.Round(time.Microsecond))
+	}
 	return response, err //nolint:wrapcheck // http.Client wraps it
 }
 

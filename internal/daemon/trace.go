@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"step-posture-connector/internal/posture"
+)
+
+// traceProvider has the provider report its requests, at LOGGING_LEVEL=2.
+func (s *service) traceProvider() {
+	tracer, can := s.decider.Provider.(posture.Tracer)
+	if can && s.log.IsLevelEnabled(logrus.TraceLevel) {
+		tracer.Trace(s.log.Tracef)
+	}
+}
+
+// traceConnections reports connections as they come and go, at LOGGING_LEVEL=2.
+func (s *service) traceConnections(listener net.Listener) net.Listener {
+	if !s.log.IsLevelEnabled(logrus.TraceLevel) {
+		return listener
+	}
+	return tracedListener{listener, s.log}
+}
+
+type tracedListener struct {
+	net.Listener
+	log *logrus.Logger
+}
+
+// Accept implements net.Listener.
+func (l tracedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // net/http looks at the error as it is
+	}
+	l.log.Tracef("connection from %s: opened", c.RemoteAddr())
+	opened := time.Now()
+	return &tracedConnection{Conn: c, closed: sync.OnceFunc(func() {
+		l.log.Tracef("connection from %s: closed after %s", c.RemoteAddr(), time.Since(opened).Round(time.Millisecond))
+	})}, nil
+}
+
+type tracedConnection struct {
+	net.Conn
+	closed func()
+}
+
+// Close implements net.Conn.
+func (c *tracedConnection) Close() error {
+	c.closed()
+	return c.Conn.Close() //nolint:wrapcheck // net/http looks at the error as it is
+}

@@ -1,0 +1,106 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Files that are never quiet cannot be loaded. That is reported once, and is over when they were loaded.
+func TestRestless(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/f"
+	s := NewSet("it", path)
+	loads := 0
+	s.Loader(func() (func(), error) { loads++; return func() {}, nil })
+	var news []string
+	l := NewLoop(func(_ string, err error) { news = append(news, fmt.Sprint(err)) }, s)
+	for text := "x"; len(text) < 10; text += "x" {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.look()
+		if want := len(text) / 6; len(news) != want {
+			t.Fatalf("after %d changes %q was reported, want %d failures", len(text), news, want)
+		}
+		s.since = time.Now().Add(time.Hour) // a slow machine must not make it quiet
+		s.moving = s.moving.Add(-restless / 5)
+	}
+	s.since = time.Now().Add(-quiet)
+	l.look()
+	if loads != 1 || len(news) != 2 || !strings.Contains(news[0], path+": changing for 1m0s") || news[1] != "<nil>" {
+		t.Errorf("it was loaded %d times, reported was %q, want a failure and a success", loads, news)
+	}
+}
+
+// What is not good, and was taken as far as it is, is not taken again with each retry: nothing has changed.
+func TestPartIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	s := NewSet("it", t.TempDir())
+	taken, reported := 0, 0
+	s.Loader(func() (func(), error) { return func() { taken++ }, errors.New("half of it is bad") })
+	l := NewLoop(func(string, error) { reported++ }, s)
+	s.forced = true
+	for range 3 {
+		l.look()
+		s.tried = s.tried.Add(-retry)
+	}
+	if taken != 1 || reported != 1 {
+		t.Errorf("it was taken %d times and reported %d times, want once", taken, reported)
+	}
+	s.forced = true // by an operator
+	l.look()
+	if taken != 2 || reported != 2 {
+		t.Errorf("after it was asked for, it was taken %d times and reported %d times, want twice", taken, reported)
+	}
+}
+
+// Reload gives up on files that are not quiet by the end of its context, and says which.
+func TestReloadGivesUp(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := folder + "/f"
+	restlessFile, other := NewSet("restless", path), NewSet("other", folder+"/g")
+	loads := make(chan string, 100)
+	for _, s := range []*Set{restlessFile, other} {
+		s.Loader(func() (func(), error) { loads <- s.name; return func() {}, nil })
+	}
+	l := NewLoop(func(string, error) {}, restlessFile, other)
+	ctx, end := context.WithCancel(t.Context())
+	writing, stop := context.WithCancel(ctx)
+	defer end()
+	go func() {
+		for text := "x"; writing.Err() == nil; text += "x" {
+			_ = os.WriteFile(path, []byte(text), 0o600)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	time.Sleep(20 * time.Millisecond)
+	go l.Run(ctx)
+	for deadline := time.Now().Add(time.Minute); ; {
+		short, cancel := context.WithTimeout(ctx, quiet/2)
+		err := l.Reload(short)
+		cancel()
+		if err != nil && strings.HasPrefix(err.Error(), "still being written to: restless: ") {
+			break
+		}
+		if time.Now().After(deadline) { // not the first time on a slow machine
+			t.Fatalf("Reload() = %v, want it to name the restless file", err)
+		}
+	}
+	stop()
+	for {
+		select {
+		case name := <-loads:
+			if name == "restless" {
+				return
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("it was not loaded when it became quiet")
+		}
+	}
+}
