@@ -145,6 +145,7 @@ func TestSecretsThatAreNone(t *testing.T) {
 		"encoded twice, with a line end": {base64.StdEncoding.EncodeToString([]byte(printed + "\n")), twice},
 		"a hexadecimal key":              {base64.StdEncoding.EncodeToString([]byte(strings.Repeat("0123456789abcdef", 4))), ""},
 		"as printed":                     {printed, ""},
+		"zeros":                          {base64.StdEncoding.EncodeToString(make([]byte, 64)), "entry 1 has only zero bytes"},
 		"a path":                         {"/run/secrets/webhook", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
 		"a relative path":                {"./secrets/webhook", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
 		"a file beside the program":      {"shape_test.go", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -178,6 +179,9 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 			problems = append(problems, fmt.Errorf("entry %d is not standard base64", i+1))
 		case unusable:
 			problems = append(problems, fmt.Errorf("entry %d has %d bytes when decoded, fewer than %d", i+1, len(secret), leastSecret))
+		case len(bytes.Trim(secret, "\x00")) == 0:
+			// HMAC fills a short key up with zeros (RFC 2104), so such a secret signs as the empty key does.
+			problems = append(problems, fmt.Errorf("entry %d has only zero bytes", i+1))
 		case isEncoded(secret):
 			problems = append(problems, fmt.Errorf("entry %d was encoded as base64 twice; decode it once, to what step ca printed (a Secret of Kubernetes encodes what is under data, and takes it as it is under stringData)", i+1))
 		}

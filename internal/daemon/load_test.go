@@ -185,7 +185,7 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 			`FILE_TYPE: "xml" is not accepted; accepted: csv or json`,
 			"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts",
 		}},
-		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: line 1: not valid JSON at byte 0: invalid character 'I' at start of value"}},
+		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: the file is CSV; set FILE_TYPE to csv"}},
 		{
 			"a line for each fault of the inventory",
 			map[string]string{"FILE_PATH": "DIR/broken.csv"},
