@@ -88,3 +88,33 @@ func TestHangupsWhileAFileIsRestless(t *testing.T) {
 		t.Errorf("exit status %d, want 0:\n%s", code, output)
 	}
 }
+
+// A service manager that does not read what it is sent, so that its socket is full, holds neither reloads nor
+// the end.
+func TestServiceManagerHangs(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	path := filepath.Join(t.TempDir(), "n")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close() //nolint:errcheck // nothing was read
+	fill, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fill.Close() //nolint:errcheck // it is full
+	d := startDaemon(t, workingEnvironment(t, p).with("NOTIFY_SOCKET", path))
+	if err := fill.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = fill.Write([]byte("X=1"))
+	}
+	d.hangup(t)
+	d.eventually(t, "it reloads", func() bool { return strings.Contains(d.output(), "reloaded: 3 devices") })
+	if code, output := d.stop(t); code != 0 || !strings.Contains(output, "notifying systemd failed: ") {
+		t.Errorf("exit status %d, want 0 and a warning:\n%s", code, output)
+	}
+}

@@ -1,10 +1,11 @@
-// Package systemd tells the service manager how the daemon fares, in the way of sd_notify(3). Where
-// nobody wants to know, nothing happens.
+// Package systemd reports the daemon's state to the service manager, in the way of sd_notify(3). Where there is
+// none, nothing happens.
 package systemd
 
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -16,7 +17,7 @@ func Ready() error { return notify(daemon.SdNotifyReady) }
 // Stopping says that the daemon is ending.
 func Stopping() error { return notify(daemon.SdNotifyStopping) }
 
-// Reloading says that the daemon loads its files anew; Ready says when that is done.
+// Reloading says that the daemon reloads its files; Ready says when that is done.
 func Reloading() error {
 	now, err := monotonic()
 	if err != nil {
@@ -34,7 +35,7 @@ func Watch(ctx context.Context) {
 	ticker := time.NewTicker(interval / 2) //nolint:mnd // as sd_watchdog_enabled(3) recommends
 	defer ticker.Stop()
 	for {
-		_ = notify(daemon.SdNotifyWatchdog) // it will be missed
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // may wait: nothing else does for it
 		select {
 		case <-ctx.Done():
 			return
@@ -43,9 +44,23 @@ func Watch(ctx context.Context) {
 	}
 }
 
+// patience is how long a notification may take. A service manager that does not read its socket must not keep
+// the daemon from reloading and ending.
+const patience = time.Second
+
 func notify(state string) error {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		return fmt.Errorf("notify the service manager: %w", err)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := daemon.SdNotify(false, state)
+		sent <- err
+	}()
+	select {
+	case err := <-sent:
+		if err != nil {
+			return fmt.Errorf("notify the service manager: %w", err)
+		}
+		return nil
+	case <-time.After(patience):
+		return fmt.Errorf("notify the service manager: %w: it does not read its socket", os.ErrDeadlineExceeded)
 	}
-	return nil
 }
