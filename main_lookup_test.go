@@ -11,7 +11,7 @@ import (
 	"step-posture-connector/internal/provider/jamf/jamftest"
 )
 
-// lookup says which kind of device was asked for, lists groups so that each can be told from the next, and
+// lookup says which kind of device was asked for, separates groups by commas, and
 // with --json says in JSON that there is no decision. (Linux, where SSL_CERT_FILE is heeded.)
 func TestLookupJamf(t *testing.T) {
 	t.Parallel()

@@ -82,7 +82,7 @@ func TestExistingCA(t *testing.T) {
 	at(commands[5])
 
 	for _, command := range commands[6:] {
-		// From the top of the sources, of which the stack has the folder docker; with the file that finds the CA.
+		// From the top of the sources: the stack has their folder docker. The second file connects it to the CA.
 		command = strings.Replace(command, s.files[0], s.files[0]+" --file docker/"+s.files[1], 1)
 		printed = s.run(t, "sh", "-c", "cd "+filepath.Dir(s.folder)+" && "+command)
 		if t.Failed() {

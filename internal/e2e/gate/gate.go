@@ -26,8 +26,8 @@ const WebhookName = "posture"
 // first line refuses where the CA has no webhook to ask: without it, every genuine
 // device would get a certificate then. The common name is taken from the attested
 // identifier, because a request need not have one. toJson is what keeps a value
-// with a quotation mark in it a value; without it, whoever may edit the inventory
-// could write certificates.
+// with a quotation mark in it a value; without it, everyone who may edit the
+// inventory could write certificates.
 const Template = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
 {{- $data := .Webhooks.posture -}}
 {{- if kindIs "map" $data.user }}{{ $data = $data.user }}{{ end -}}

@@ -22,13 +22,14 @@ var errNotJamf = errors.New("JAMF_BASE_URL does not answer as a Jamf Pro server 
 // Check implements posture.Checker: it authenticates, asks for the server's version, and finds out
 // what the API client may read.
 func (p *Provider) Check(ctx context.Context) (found string, warnings []string, err error) {
-	if _, err := p.client.tokens.get(ctx); err != nil {
+	if err := p.client.authenticate(ctx); err != nil {
 		return "", nil, p.explain(err)
 	}
-	// From here on a fault does not keep the daemon from starting: it may be over when the first device
-	// comes, and concern another kind of device.
+	// A fault from here on may concern the one kind of device that nobody has; it is a warning where it can be.
 	version := "of unknown version"
-	server, errVersion := p.client.serverVersion(ctx)
+	limited, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	server, errVersion := p.client.serverVersion(limited)
 	switch {
 	case errVersion == nil:
 		version = server.String()

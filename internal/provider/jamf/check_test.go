@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
@@ -210,6 +211,7 @@ func TestCheckToleratesFaults(t *testing.T) {
 		"no version":        {"pro", 404, []string{jamftest.Version}, 0},
 		"version forbidden": {"pro", 403, []string{jamftest.Version}, 0},
 		"version broken":    {"pro", 500, []string{jamftest.Version}, 0},
+		"version hangs":     {"pro", 0, []string{jamftest.Version}, 0},
 		// The Classic API has nothing else by which a 404 can be believed.
 		"version broken, classic": {"classic", 500, []string{jamftest.Version}, 2},
 		"computers broken":        {"pro", 500, []string{jamftest.Computers + "4"}, 1},
@@ -219,8 +221,17 @@ func TestCheckToleratesFaults(t *testing.T) {
 		"everything but tokens":   {"pro", 500, []string{jamftest.Version, jamftest.Computers + "4", jamftest.MobileDevices}, 2},
 	} {
 		server := started(t, jamftest.Options{})
-		server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: row.status}, row.endpoints...)
-		found, warnings, err := check(t, configOf(server, row.api))
+		fault := vendortest.Fault{Kind: vendortest.Answer, Status: row.status}
+		if row.status == 0 {
+			fault.Kind = vendortest.Hang
+		}
+		server.Fail(fault, row.endpoints...)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // what the daemon gives it
+		defer cancel()
+		found, warnings, err := opened(t, configOf(server, row.api)).Check(ctx)
+		if row.status == 0 && err == nil && !strings.Contains(found, "of unknown version") {
+			t.Errorf("%s: Check = %q, want it to say that the version is not known", name, found)
+		}
 		unanswered := errors.Is(err, posture.ErrUnanswered)
 		if err != nil && !unanswered || len(warnings) != row.warned || unanswered != (row.warned == 2) || unanswered != (found == "") {
 			t.Errorf("%s: Check = %q, %q, %v, want %d warnings, and an error only when nothing was answered", name, found, warnings, err, row.warned)

@@ -33,6 +33,14 @@ func (c *client) get(ctx context.Context, endpoint, path string, query url.Value
 	return body, err
 }
 
+// authenticate makes sure that there is a token, which the next request takes.
+func (c *client) authenticate(ctx context.Context) error {
+	return c.retry(ctx, func(ctx context.Context) error {
+		_, err := c.tokens.get(ctx)
+		return err
+	})
+}
+
 // getWithToken discards a token that the server refuses, fetches one new one and repeats the request
 // once. A second refusal is final.
 func (c *client) getWithToken(ctx context.Context, endpoint, path string, query url.Values) ([]byte, error) {

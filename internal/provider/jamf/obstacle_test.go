@@ -189,7 +189,7 @@ func TestObstacles(t *testing.T) {
 		"unknown CA":         {encrypted(t, with(good), nil), misnamedPool, "", "the TLS certificate of S: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE"},
 		"wrong name":         {encrypted(t, with(misnamed), nil), misnamedPool, "", "the TLS certificate of S: is not trusted: it is for jamf.example, b.example, c.example and 1 others and not for 127.0.0.1"},
 		"expired":            {encrypted(t, with(expired), nil), expiredPool, "", "the TLS certificate of S: is not trusted: it is valid from "},
-		"not for servers":    {encrypted(t, with(unusable), nil), unusablePool, "", "the TLS certificate of S: is not trusted: a certificate of its chain is not valid for that"},
+		"not for servers":    {encrypted(t, with(unusable), nil), unusablePool, "", "the TLS certificate of S: is not trusted: it is not for TLS servers"},
 		"negative serial":    {encrypted(t, with(negative), nil), pool, "", "the TLS certificate of S: cannot be read: it is malformed (negative serial number)"},
 		"malformed":          {encrypted(t, with(broken), nil), pool, "", "the TLS certificate of S: cannot be read: it is malformed"},
 		"client cert, 1.2":   {encrypted(t, demanding(tls.VersionTLS12), nil), pool, "", "S: cannot be reached: it demands a client certificate, which the connector does not have"},

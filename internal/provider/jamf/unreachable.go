@@ -111,7 +111,7 @@ func reason(host string, err error, at *progress) string {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &untrusted):
-		return fmt.Sprintf("the TLS certificate of %s is not trusted: %s", host, distrust(untrusted.Err))
+		return fmt.Sprintf("the TLS certificate of %s is not trusted: %s", host, distrust(untrusted))
 	case strings.Contains(err.Error(), "tls: failed to parse certificate from server"):
 		return "the TLS certificate of " + host + " cannot be read: it is malformed" + malformed(err)
 	case errors.Is(err, context.DeadlineExceeded) && at.connected.Load():
@@ -122,7 +122,8 @@ func reason(host string, err error, at *progress) string {
 
 // distrust is x509's verdict. Names in a certificate are the server's words: only what can be a host name
 // is repeated.
-func distrust(err error) string {
+func distrust(untrusted *tls.CertificateVerificationError) string {
+	err := untrusted.Err
 	var name x509.HostnameError
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
@@ -131,12 +132,29 @@ func distrust(err error) string {
 		return fmt.Sprintf("it is for %s and not for %s", namesOf(name.Certificate), name.Host)
 	case errors.As(err, &unknown):
 		return "it is of a CA that is not known here; SSL_CERT_FILE can name the CA of a private server or of a proxy that opens TLS"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
-		return fmt.Sprintf("it is valid from %s to %s; compare the clock", invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
 	case errors.As(err, &invalid):
-		return fmt.Sprintf("a certificate of its chain is not valid for that (reason %d of Go's x509.InvalidReason)", invalid.Reason)
+		return invalidity(invalid, untrusted.UnverifiedCertificates)
 	}
 	return "it cannot be verified"
+}
+
+func invalidity(invalid x509.CertificateInvalidError, chain []*x509.Certificate) string {
+	subject := "a CA above it"
+	if len(chain) > 0 && chain[0].Equal(invalid.Cert) {
+		subject = "it"
+	}
+	switch invalid.Reason {
+	case x509.Expired:
+		return fmt.Sprintf("%s is valid from %s to %s; compare the clock", subject, invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
+	case x509.IncompatibleUsage:
+		return subject + " is not for TLS servers"
+	case x509.NotAuthorizedToSign:
+		return "the certificate that signed it is not of a CA"
+	case x509.CANotAuthorizedForThisName, x509.NameConstraintsWithoutSANs, x509.CANotAuthorizedForExtKeyUsage:
+		return "the CA above it may not issue such certificates"
+	default:
+		return subject + " is not valid"
+	}
 }
 
 func namesOf(certificate *x509.Certificate) string {

@@ -34,10 +34,7 @@ func (a *proAPI) startVersion(ctx context.Context) (int, error) {
 		if version != 0 {
 			return version, nil
 		}
-		if err := a.client.retry(ctx, func(ctx context.Context) error {
-			_, err := a.client.tokens.get(ctx)
-			return err
-		}); err != nil {
+		if err := a.client.authenticate(ctx); err != nil {
 			return 0, err // nothing else would get a token either
 		}
 		limited, cancel := context.WithTimeout(ctx, versionTimeout)
