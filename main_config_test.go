@@ -75,7 +75,7 @@ func TestMistakesOfConfiguration(t *testing.T) {
 		"no .env":                   {missing, "", "check", 1, []string{"WEBHOOK_SECRETS: not set", "warning: there is no .env in DIR; copy .env.example to it, or name another file with --env-file or ENV_FILE"}, ""},
 		"no .env, but nothing open": {good.with("PORT", "0"), "", "check", 1, []string{"PORT: "}, ".env"},
 		"relative path":             {good.with("FILE_PATH", "nowhere.json"), "", "check", 1, []string{"FILE_PATH: inventory: open nowhere.json: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts"}, ""},
-		"audit log nowhere":         {good.with("AUDIT_LOG_PATH", "/nowhere/audit.jsonl"), "", "check", 1, []string{"AUDIT_LOG_PATH: /nowhere/audit.jsonl: open: no such file or directory"}, ""},
+		"audit log nowhere":         {good.with("AUDIT_LOG_PATH", "/nowhere/audit.jsonl"), "", "check", 1, []string{"AUDIT_LOG_PATH: /nowhere/audit.jsonl: no such file or directory"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
