@@ -29,9 +29,9 @@ const (
 	maxFrame  = 16 << 10  // of one HTTP/2 frame, allocated before it comes; the least that HTTP/2 allows
 )
 
-// maxStreams is how many requests there are at once on one HTTP/2 connection. Go's client opens another
-// connection for more. What they hold over all connections is bounded by maxUnfinished.
-const maxStreams = 8
+// maxStreams is how many requests there are at once on one HTTP/2 connection. For each one more, Go's client
+// opens another connection, with a handshake. What they hold over all connections is bounded by maxUnfinished.
+const maxStreams = 32
 
 // ErrUnfinished says that requests were still under way when the time to end was over.
 var ErrUnfinished = errors.New("requests were still under way after " + drainTimeout.String() + " and were cut off")
