@@ -55,8 +55,13 @@ func Load(environ map[string]string) (Config, Problems) {
 			"the path of a PEM file with the CA certificates that client certificates chain to",
 		})
 	}
+	if environ[healthVariable] != "" && c.HealthAddress.clashes(c.BindAddress, c.Port) {
+		problems = append(problems, Problem{healthVariable, "the same port as PORT, on the same address", "host:port with another port, or off"})
+	}
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
 }
+
+const healthVariable = "HEALTH_ADDRESS"
 
 // leastTolerance is what step-ca's one retry needs: it comes up to 11 s later with the first timestamp.
 const leastTolerance = 11

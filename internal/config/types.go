@@ -96,6 +96,20 @@ const (
 // Off reports whether there is to be no listener.
 func (l Listener) Off() bool { return l == listenerOff }
 
+// clashes reports whether the listener would take a port of an address. An empty or unspecified host is
+// every address of the machine.
+func (l Listener) clashes(address Address, port Whole) bool {
+	host, own, err := net.SplitHostPort(string(l))
+	if err != nil || own != strconv.Itoa(int(port)) {
+		return false
+	}
+	every := func(host string) bool {
+		ip := net.ParseIP(host)
+		return host == "" || ip != nil && ip.IsUnspecified()
+	}
+	return every(host) || every(string(address)) || strings.EqualFold(host, string(address))
+}
+
 // UnmarshalText accepts "off", and a host with a port from 1 to 65535. Without a host it stands for
 // all addresses.
 func (l *Listener) UnmarshalText(text []byte) error {

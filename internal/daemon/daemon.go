@@ -58,6 +58,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
+	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
 	problems = unique(problems) // a variable that two parts read is wrong for both
 	unknown := environ.Warnings(vocabulary())
 	if len(problems) > 0 {

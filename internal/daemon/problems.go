@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -41,6 +42,31 @@ func auditProblem(path config.Path, err error) config.Problem {
 		Variable: "AUDIT_LOG_PATH", Text: fmt.Sprintf("%s: %v", path, err),
 		Accepted: "the path of a file that can be appended to, in a folder that exists",
 	}
+}
+
+// auditElsewhere refuses an audit log in a file that another variable names, or in the env file: the first
+// decision would spoil an inventory or a key.
+func auditElsewhere(path string, environ config.Environment) config.Problems {
+	audit, err := os.Stat(path)
+	if path == "" || err != nil || !audit.Mode().IsRegular() {
+		return nil
+	}
+	is := func(other string) bool {
+		info, err := os.Stat(other)
+		return err == nil && os.SameFile(info, audit)
+	}
+	problem := func(of string) config.Problems {
+		return config.Problems{{Variable: "AUDIT_LOG_PATH", Text: "it is the file of " + of + ", to which decisions would be appended", Accepted: "a file of its own"}}
+	}
+	for _, name := range variables() {
+		if name != "AUDIT_LOG_PATH" && is(environ.Variables[name]) {
+			return problem(name)
+		}
+	}
+	if is(environ.File()) {
+		return problem("the configuration")
+	}
+	return nil
 }
 
 // broken is a configuration that cannot be used. A variable that is not set may only have been
