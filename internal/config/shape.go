@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -15,6 +16,7 @@ import (
 // Lists are judged by their entries, around which blanks and line ends are ignored.
 func shape(value string, of reflect.Type) string {
 	list := of == reflect.TypeFor[UUIDs]() || of == reflect.TypeFor[Secrets]() || of == reflect.TypeFor[Words]()
+	secret := of == reflect.TypeFor[Secret]() || of == reflect.TypeFor[Secrets]()
 	bare := strings.TrimRight(value, "\r\n")
 	switch {
 	case value == "":
@@ -25,6 +27,10 @@ func shape(value string, of reflect.Type) string {
 		return "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
 	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && hasComment(value):
 		return commentBehind
+	case secret && regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+=.`).MatchString(value):
+		return "the value begins with the name of a variable and =; only what is behind that belongs here"
+	case secret && !list && filepath.IsAbs(bare) && exists(bare):
+		return "the value is the path of a file, which belongs into the variable with " + fileSuffix
 	case list:
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
