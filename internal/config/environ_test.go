@@ -294,7 +294,7 @@ func TestSecretFile(t *testing.T) {
 		{"byte-order mark", "\xef\xbb\xbf" + a + "," + b + "\r\n", nil},
 		{"blanks and line ends", " " + a + " \n" + b + "\t\n\n", nil},
 		{"UTF-16", "a\x00b\x00", []string{"WEBHOOK_SECRETS_FILE: the file PATH: it is not UTF-8, but probably UTF-16; save it as UTF-8; accepted: the path of a file with the secret"}},
-		{"quotation marks", `"` + a + "," + b + `"` + "\n", []string{"WEBHOOK_SECRETS_FILE: the value" + inQuotes + acceptedSecrets}},
+		{"quotation marks", `"` + a + "," + b + `"` + "\n", []string{"WEBHOOK_SECRETS_FILE: the secret in the file is in quotation marks, and they are part of it: remove them" + acceptedSecrets}},
 		{"quotation marks around each", `"` + a + `"` + "\n" + b + "\n", []string{"WEBHOOK_SECRETS_FILE: entry 1 is in quotation marks; remove them" + acceptedSecrets}},
 		{"all that step ca printed", "\u2714 Webhook ID: " + idA + "\nSecret: " + a + "\n", []string{"WEBHOOK_SECRETS_FILE: this is all that step ca printed; only what is behind \"Secret: \" belongs here" + acceptedSecrets}},
 		{"one too few", a + "\n", []string{"WEBHOOK_SECRETS_FILE: 1 given for 2 in WEBHOOK_IDS" + acceptedCount}},
@@ -393,7 +393,7 @@ func TestOneLineEndIsStripped(t *testing.T) {
 	type single struct {
 		Secret config.Secret `env:"SOME_SECRET,required" accepted:"a secret"`
 	}
-	const lineEnd, blank, control = "the value ends with a line break, which echo adds; printf does not", "the value begins or ends with a blank", "the value has a line break or another control character in it"
+	const lineEnd, blank, control = "the file ends with more than one line break; leave one at most", "the value begins or ends with a blank", "the value has a line break or another control character in it"
 	for content, test := range map[string]struct{ secret, wrong string }{
 		"x": {"x", ""}, "x\n": {"x", ""}, "x\r\n": {"x", ""}, "\xef\xbb\xbfx\n": {"x", ""}, "x,y\n": {"x,y", ""}, "x y\n": {"x y", ""},
 		"x\n\n": {"", lineEnd}, "x \n": {"", blank}, " x\n": {"", blank}, "\tx\n": {"", control}, "two\nlines\n": {"", control}, "x\x00y": {"", "UTF-16"}, "'x'\n": {"", "in quotation marks"},

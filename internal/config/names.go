@@ -43,7 +43,7 @@ func nameFault(name string) (wrong, accepted string) {
 		return "has a port", "the host name alone"
 	case withLabel.MatchString(name):
 		return "begins with the kind of the name", "the name alone, without CN= or DNS: before it"
-	case severalNames(name):
+	case severalNames(name), strings.Contains(name, ";") && hostName.MatchString(strings.TrimSpace(name[:strings.Index(name, ";")])):
 		return "has several names", "names separated by commas"
 	case strings.HasSuffix(name, ".") && hostName.MatchString(strings.TrimSuffix(name, ".")):
 		return "ends in a dot, which names in certificates do not", "the name without the dot"

@@ -24,7 +24,7 @@ func shape(value string, of reflect.Type) string {
 	case strings.HasPrefix(value, byteOrderMark):
 		return "the value begins with a byte-order mark, which is invisible; remove it"
 	case isQuoted(bare):
-		return "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+		return inQuotationMarks
 	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && hasComment(value):
 		return commentBehind
 	case secret && regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+=.`).MatchString(value):
@@ -35,8 +35,10 @@ func shape(value string, of reflect.Type) string {
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
 		return "" // the type says so
+	case strings.HasSuffix(value, "\r"):
+		return "the value ends with a carriage return: the file it comes from has the line ends of Windows; save it with those of Unix (LF)"
 	case bare != value:
-		return "the value ends with a line break, which echo adds; printf does not"
+		return endsInLineBreak
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return "the value has a line break or another control character in it"
 	case !utf8.ValidString(value):
@@ -51,9 +53,23 @@ func shape(value string, of reflect.Type) string {
 }
 
 const (
-	blankAtEnd    = "the value begins or ends with a blank"
-	commentBehind = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+	inQuotationMarks = "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+	endsInLineBreak  = "the value ends with a line break, which echo adds; printf does not"
+	blankAtEnd       = "the value begins or ends with a blank"
+	commentBehind    = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
 )
+
+// inFile says of the content of a file what others say of a value in the environment.
+func inFile(text string) string {
+	switch text {
+	case inQuotationMarks:
+		return "the secret in the file is in quotation marks, and they are part of it: remove them"
+	case endsInLineBreak:
+		return "the file ends with more than one line break; leave one at most"
+	default:
+		return text
+	}
+}
 
 func hasComment(value string) bool { return strings.Contains(value+" ", " # ") }
 

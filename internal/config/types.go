@@ -143,6 +143,8 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 		switch before, repeated := first[id]; {
 		case entry == "":
 			problems = append(problems, fmt.Errorf("entry %d is empty; there is a comma too many", i+1))
+		case !isUUID(id) && anID.MatchString(id) && !strings.ContainsAny(entry, ";\r\n") && len(anID.FindAllString(id, 2)) == 1:
+			problems = append(problems, fmt.Errorf("entry %d has something beside the UUID; the UUID alone belongs here", i+1))
 		case strings.ContainsAny(entry, "; \t\r\n"):
 			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a blank or a line break in it; IDs are separated by commas", i+1))
 		case isSecret(entry):
@@ -160,8 +162,12 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 	return errors.Join(problems...)
 }
 
+// anID finds a UUID, in lower case.
+var anID = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
 func isUUID(text string) bool {
-	return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`).MatchString(strings.ToLower(text))
+	lower := strings.ToLower(text)
+	return anID.FindString(lower) == lower && text != ""
 }
 
 // leastSecret is the length, in bytes, below which a signing secret could be guessed; step-ca makes 64.
@@ -190,7 +196,7 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 		case isUUID(entry):
 			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs into WEBHOOK_IDS", i+1))
 		case err != nil:
-			problems = append(problems, fmt.Errorf("entry %d is not standard base64", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is not standard base64%s", i+1, whyNotBase64(entry)))
 		case unusable:
 			problems = append(problems, fmt.Errorf("entry %d has %d bytes when decoded, fewer than %d", i+1, len(secret), leastSecret))
 		case len(bytes.Trim(secret, "\x00")) == 0:
@@ -202,6 +208,22 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 		s.list = append(s.list, NewSecret(secret))
 	}
 	return errors.Join(problems...)
+}
+
+// whyNotBase64 says, of what is not standard base64, how it came to be that.
+func whyNotBase64(entry string) string {
+	switch {
+	case strings.HasPrefix(entry, "#"):
+		return ": it begins with #, and there are no comments here"
+	case strings.ContainsAny(entry, " \t;"):
+		return ": it has a blank or a semicolon in it; secrets are separated by commas"
+	case strings.ContainsAny(entry, "-_"):
+		return ": it has - or _, which step-ca's secrets have not"
+	}
+	if secret, err := base64.RawStdEncoding.Strict().DecodeString(entry); err == nil && len(secret) >= leastSecret {
+		return ": the = at its end is missing; it was not copied as a whole"
+	}
+	return ""
 }
 
 // isSecret reports whether text is one that could sign.
