@@ -182,6 +182,7 @@ func TestBrokenEnvironments(t *testing.T) {
 		{"a line of an env file as secret", map[string]string{"WEBHOOK_SECRETS": "WEBHOOK_SECRETS=" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: the value begins with the name of a variable and =; only what is behind that belongs here" + acceptedSecrets}},
 		{"an ID with its label", map[string]string{"WEBHOOK_IDS": "Webhook ID: " + idA}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs}},
 		{"an ID in a list of JSON", map[string]string{"WEBHOOK_IDS": `["` + idA + `"]`}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs}},
+		{"a number with what is not seen", map[string]string{"PORT": "9443\u200b"}, []string{"PORT: the value has a character that is invisible or looks like a blank (U+200B); remove it; accepted: a whole number from 1 to 65535"}},
 		{"hexadecimal", map[string]string{"WEBHOOK_SECRETS": strings.Repeat("0f", 20) + "0"}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64" + acceptedSecrets}},
 		{"fewer secrets than IDs", map[string]string{"WEBHOOK_IDS": idA + "," + idB}, []string{"WEBHOOK_SECRETS: 1 given for 2 in WEBHOOK_IDS" + acceptedCount}},
 		{"more secrets than IDs", map[string]string{"WEBHOOK_SECRETS": signing('a', 32) + "," + signing('b', 32)}, []string{"WEBHOOK_SECRETS: 2 given for 1 in WEBHOOK_IDS" + acceptedCount}},

@@ -93,7 +93,7 @@ func TestBrokenEnvFile(t *testing.T) {
 		{"no name", "A=1\n=" + hidden + "\nB=2\n", []string{"line 2 cannot be read" + acceptedLine}},
 		{"a name that is none", "A=1\nWEBHOOK-SECRETS=" + hidden + "\n", []string{"line 2 cannot be read" + acceptedLine}},
 		{"a blank in the name", "A=1\nWEBHOOK SECRETS=" + hidden + "\n", []string{"line 2 cannot be read" + acceptedLine}},
-		{"a control character", "A=1\nB=x\x07y\nC=x\ry\n", []string{"line 2 cannot be read" + acceptedLine, "line 3 cannot be read" + acceptedLine}},
+		{"a control character", "A=1\nB=x\x07y\nC=x\ry\n", []string{"line 2 cannot be read" + acceptedLine, "line 3 has a carriage return in it; accepted: line ends of LF or CRLF"}},
 		{"several faults", "1=x\nA=$X\nB=x #y\n", []string{"line 1 cannot be read" + acceptedLine, "line 2: A" + undefined, "line 3: B" + cut}},
 
 		{"quotation mark never closed", "A=1\nB=\"x\nWEBHOOK_SECRETS=" + hidden + "\nC=2\n", []string{"line 2: B" + notClosed}},
@@ -130,7 +130,12 @@ func TestBrokenEnvFile(t *testing.T) {
 			"line 1: G has a value that begins with #" + acceptedSingle + ", or nothing after the equals sign",
 			"line 2: H has a value that begins with #" + acceptedSingle + ", or nothing after the equals sign",
 		}},
-		{"a blank that is none", "A=1\nG=\u00a0Macs\n", []string{"line 2: G can be read in two ways" + acceptedOneWay}},
+		{"a blank that is none", "A=1\nG=\u00a0Macs\n", []string{"line 2: G begins or ends with a character that looks like a blank and is none (U+00A0); accepted: the value without it, or in single quotes where it is meant"}},
+		{"a name with what is not seen", "A=1\nPORT\u200b=2\nMAX\u00a0X=1\n", []string{
+			"line 2 has a character that is invisible or looks like a blank (U+200B); accepted: the line without it",
+			"line 3 has a character that is invisible or looks like a blank (U+00A0); accepted: the line without it",
+		}},
+		{"carriage returns alone", "A=1\rB=2\r", []string{"line 1 has a carriage return in it; accepted: line ends of LF or CRLF"}},
 
 		{"set twice", "PORT=1\n# x\nPORT=2\n", []string{"line 3: PORT is set on line 1 already, to something else; accepted: one line for each variable"}},
 		{"set and emptied", "G=1\nG=\n", []string{"line 2: G is set on line 1 already, to something else; accepted: one line for each variable"}},

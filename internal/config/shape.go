@@ -47,6 +47,11 @@ func shape(value string, of reflect.Type) string {
 		return "the value has nothing but blanks"
 	case of != reflect.TypeFor[string]() && strings.TrimSpace(value) != value:
 		return blankAtEnd
+	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && of != reflect.TypeFor[Path]():
+		if r, is := hidden(value); is {
+			return fmt.Sprintf("the value has a character that is invisible or looks like a blank (%U); remove it", r)
+		}
+		return ""
 	default:
 		return ""
 	}
@@ -88,13 +93,12 @@ func Doubts[T any](environ map[string]string) []string {
 	var warnings []string
 	for _, f := range fieldsOf[T]() {
 		value, odd := environ[f.variable], ""
-		hidden := strings.IndexFunc(value, isHidden)
+		r, isHidden := hidden(value)
 		switch {
 		case f.typ != reflect.TypeFor[string]():
 		case strings.TrimSpace(value) != value:
 			odd = "begins or ends with a blank"
-		case hidden >= 0:
-			r, _ := utf8.DecodeRuneInString(value[hidden:])
+		case isHidden:
 			odd = fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r)
 		case hasComment(value):
 			odd = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
@@ -106,6 +110,16 @@ func Doubts[T any](environ map[string]string) []string {
 		}
 	}
 	return warnings
+}
+
+// hidden finds the first rune of a text that isHidden.
+func hidden(text string) (r rune, is bool) {
+	at := strings.IndexFunc(text, isHidden)
+	if at < 0 {
+		return 0, false
+	}
+	r, _ = utf8.DecodeRuneInString(text[at:])
+	return r, true
 }
 
 // isHidden reports whether a rune is not seen, or looks like a blank and is none. What joins the parts of
