@@ -194,7 +194,11 @@ func loadCertificates(role Role, path string) ([]read, error) {
 		}
 		certificate, err := x509.ParseCertificate(b.bytes)
 		if err != nil {
-			return nil, &FileError{role, path, fmt.Errorf("line %d: the certificate that begins here is damaged: %w", b.line, err)}
+			what := "is damaged"
+			if strings.Contains(err.Error(), "unsupported") {
+				what = "cannot be used"
+			}
+			return nil, &FileError{role, path, fmt.Errorf("line %d: the certificate that begins here %s: %w", b.line, what, err)}
 		}
 		certificates = append(certificates, read{certificate, b})
 	}
