@@ -20,7 +20,7 @@ type Config struct {
 	LoggingLevel   Whole   `env:"LOGGING_LEVEL" envDefault:"0" range:"0-2"`
 	Timeout        Whole   `env:"TIMEOUT" envDefault:"10" range:"1-300"`
 
-	BindAddress        Address `env:"BIND_ADDRESS" accepted:"an IP address or a host name, without a port"`
+	BindAddress        Address `env:"BIND_ADDRESS" accepted:"an IP address or a host name, without a port or brackets"`
 	MTLSAllowedNames   Words   `env:"MTLS_ALLOWED_NAMES" accepted:"DNS names, e-mail addresses or common names, separated by commas, no wildcards"`
 	TimestampTolerance Whole   `env:"TIMESTAMP_TOLERANCE" envDefault:"30" range:"1-3600"`
 	MaxConnections     Whole   `env:"MAX_CONNECTIONS" envDefault:"4096" range:"1-100000"`

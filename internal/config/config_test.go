@@ -42,7 +42,7 @@ const (
 	acceptedSecrets = "; accepted: signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS"
 	acceptedCount   = "; accepted: one secret for each ID, in the same order"
 	acceptedNames   = "; accepted: DNS names, e-mail addresses or common names, separated by commas, no wildcards"
-	acceptedAddress = "; accepted: an IP address or a host name, without a port"
+	acceptedAddress = "; accepted: an IP address or a host name, without a port or brackets"
 	inQuotes        = " is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
 	aSecret         = " is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS"
 	looksLikeFile   = ": not a path; it looks like the contents of a file"

@@ -35,6 +35,10 @@ func shape(value string, of reflect.Type) string {
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
 		return "" // the type says so
+	case of == reflect.TypeFor[Path]() && strings.HasPrefix(value, "~") && !exists(value) && !inFolder(value):
+		return "the path begins with ~, which only a shell replaces; write the whole path"
+	case of == reflect.TypeFor[Path]() && strings.HasPrefix(value, "file:"):
+		return "the value is a URL; write the path alone"
 	case strings.HasSuffix(value, "\r"):
 		return "the value ends with a carriage return: the file it comes from has the line ends of Windows; save it with those of Unix (LF)"
 	case bare != value:
