@@ -105,7 +105,7 @@ func Doubts[T any](environ map[string]string) []string {
 		case isHidden:
 			odd = fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r)
 		case hasComment(value):
-			odd = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+			odd = hashBetweenBlanks
 		case reference.MatchString(value):
 			odd = "has a reference to another variable, which nothing has replaced"
 		}
@@ -114,6 +114,15 @@ func Doubts[T any](environ map[string]string) []string {
 		}
 	}
 	return warnings
+}
+
+const hashBetweenBlanks = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+
+// Meant reports whether a warning of Doubts is about what the env file says on purpose: a # between blanks
+// is part of a value there only where quotation marks make it so.
+func (e Environment) Meant(doubt string) bool {
+	name, about, _ := strings.Cut(doubt, ": ")
+	return strings.Contains(about, hashBetweenBlanks) && e.process[name] == "" && e.line(name) > 0
 }
 
 // hidden finds the first rune of a text that isHidden.

@@ -2,6 +2,9 @@ package daemon_test
 
 import (
 	"testing"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/daemon"
 )
 
 // What is wrong with a configuration for Jamf Pro is told without asking the server, and never with
@@ -69,5 +72,28 @@ func TestJamfConfiguration(t *testing.T) {
 			}
 			wantLines(t, "Load", install(t).refused(t, changes), test.want)
 		})
+	}
+}
+
+// In single quotes a # is meant. Where docker run --env-file has handed the value over, it may be a comment.
+func TestHashInTheNameOfAGroup(t *testing.T) {
+	t.Parallel()
+	in := install(t)
+	in.write(t, "my.env", "JAMF_COMPUTER_GROUP='Lab # 2'\nJAMF_DEVICE_GROUP='Lab # 2'\nPROVIDER=jamf\nJAMF_BASE_URL=https://x\nJAMF_CLIENT_ID=x\nJAMF_CLIENT_SECRET=x\n")
+	for process, want := range map[string][]string{
+		"A=b": nil,
+		"JAMF_DEVICE_GROUP=Lab # 2": {
+			"JAMF_DEVICE_GROUP: the value has a # between blanks, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
+		},
+	} {
+		environ, err := config.Environ([]string{process}, in.path("my.env"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inventory, err := daemon.LoadProvider(environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantLines(t, process, inventory.Warnings, want)
 	}
 }
