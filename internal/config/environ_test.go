@@ -423,6 +423,8 @@ func TestUnknownVariables(t *testing.T) {
 		"FILE_PAHT":                      "FILE_PAHT" + ignored + "; did you mean FILE_PATH?",
 		"WEBHOOK_":                       "WEBHOOK_" + ignored + "; did you mean WEBHOOK_IDS?",
 		"WEBHOOK_XYZZY":                  "WEBHOOK_XYZZY" + ignored,
+		"WEBHOOK_URL":                    "WEBHOOK_URL" + ignored,
+		"FILE_PTAH":                      "FILE_PTAH" + ignored + "; did you mean FILE_PATH?",
 		"WEBHOOK_SECRETS c2VjcmV0c2Vj":   "a variable that begins with WEBHOOK_" + ignored + "; did you mean WEBHOOK_SECRETS?",
 		"WEBHOOK_SECRETS\nc2VjcmV0c2Vj":  "a variable that begins with WEBHOOK_" + ignored + "; did you mean WEBHOOK_SECRETS?",
 		"FILE_c2VjcmV0c2VjcmV0c2VjcmV0c": "a variable that begins with FILE_" + ignored,
