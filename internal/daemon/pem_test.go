@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -298,18 +299,42 @@ func TestServerCertificate(t *testing.T) {
 	}
 }
 
-// A key that every user of the machine may read is warned about.
+// A key that every user of the machine may read is warned about; not one in a folder that is closed to them,
+// nor one that Kubernetes has mounted, with the mode 0644 that it gives secrets.
 func TestKeyThatAllMayRead(t *testing.T) {
 	t.Parallel()
 	in := install(t)
-	for mode, want := range map[os.FileMode][]string{
-		0o644: {"TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600"},
-		0o640: nil,
-		0o600: nil,
+	mounted := filepath.Join(in.folder, "..2026_11_26")
+	for _, err := range []error{
+		os.Chmod(filepath.Dir(in.folder), 0o755), //nolint:gosec // G302: as the folders of a machine are
+		os.Chmod(in.folder, 0o755),               //nolint:gosec // G302: as the folders of a machine are
+		os.Mkdir(mounted, 0o755),                 //nolint:gosec // G301: as the folders of a machine are
+		os.Link(in.path("server.key"), filepath.Join(mounted, "tls.key")),
+		os.Symlink(filepath.Join("..2026_11_26", "tls.key"), in.path("tls.key")),
 	} {
-		if err := os.Chmod(in.path("server.key"), mode); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
-		wantLines(t, "Warnings", in.loaded(t, nil).Warnings, want)
+	}
+	warned := []string{"TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600"}
+	for _, test := range []struct {
+		key, closed string
+		mode        os.FileMode
+		want        []string
+	}{
+		{"server.key", "", 0o644, warned},
+		{"server.key", "", 0o640, nil},
+		{"tls.key", "", 0o644, nil},
+		{"server.key", in.folder, 0o644, nil},
+	} {
+		if err := os.Chmod(in.path("server.key"), test.mode); err != nil {
+			t.Fatal(err)
+		}
+		if test.closed != "" {
+			if err := os.Chmod(test.closed, 0o700); err != nil { //nolint:gosec // G302: a folder
+				t.Fatal(err)
+			}
+		}
+		wantLines(t, "Warnings", in.loaded(t, map[string]string{"TLS_KEY_PATH": "DIR/" + test.key}).Warnings, test.want)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +16,7 @@ import (
 // pair is the server certificate with what was read beside it.
 type pair struct {
 	*tls.Certificate
-	chain         []*x509.Certificate // all of the file, leaf first
-	readableByAll bool                // the key, by every user of the machine
+	chain []*x509.Certificate // all of the file, leaf first
 }
 
 // loadPair reads the server certificate and its key, and checks that they can be used at the time
@@ -34,7 +32,7 @@ func loadPair(certificatePath, keyPath string, now time.Time) (*pair, error) {
 	if err := errors.Join(errCertificate, errKey); err != nil || chain == nil || key == nil {
 		return nil, err
 	}
-	made := &pair{readableByAll: readableByAll(keyPath)}
+	made := &pair{}
 	var encoded []byte
 	for _, c := range chain {
 		encoded = append(encoded, c.block.encoded()...)
@@ -242,13 +240,6 @@ func readFile(role Role, path string) ([]byte, error) {
 		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", maxPEM)}
 	}
 	return text, nil
-}
-
-// readableByAll reports whether every user of the machine may read a file.
-func readableByAll(path string) bool {
-	info, err := os.Stat(path)
-	const others = 0o004
-	return err == nil && runtime.GOOS != "windows" && info.Mode()&others != 0
 }
 
 // cause drops the path from an error of the file system, because FileError names it.

@@ -109,9 +109,6 @@ func (t *TLS) Warnings(now time.Time) []string {
 	if issuer := current.missingIssuer(); issuer != "" {
 		warnings = append(warnings, fmt.Sprintf("TLS_CERT_PATH: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", issuer))
 	}
-	if current.pair.readableByAll {
-		warnings = append(warnings, "TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600")
-	}
 	for _, ca := range current.clientCAs.all() {
 		if wrong := wrongWith(ca, now); wrong != "" {
 			warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: %s %s", nameOf(ca), wrong))
