@@ -78,6 +78,9 @@ func (c Config) Warnings() []string {
 	if !c.EnableMTLS && len(c.MTLSAllowedNames) > 0 {
 		warnings = append(warnings, "MTLS_ALLOWED_NAMES is set but ENABLE_MTLS is not 1: no client certificate is asked for")
 	}
+	if a, b := c.WebhookSecrets.repeated(); b > 0 {
+		warnings = append(warnings, fmt.Sprintf("WEBHOOK_SECRETS: entry %d is the same as entry %d; step-ca makes each webhook a secret of its own, so the calls of one of them will be refused", b, a))
+	}
 	if c.TimestampTolerance < leastTolerance {
 		warnings = append(warnings, fmt.Sprintf("TIMESTAMP_TOLERANCE is below %d: step-ca's retry carries the timestamp of its first try and may be refused as expired", leastTolerance))
 	}

@@ -272,6 +272,9 @@ func TestWarnings(t *testing.T) {
 		{"CA with mTLS off", map[string]string{"TLS_CA_PATH": "/ca.crt", "ENABLE_MTLS": "0"}, []string{caUnits}},
 		{"mTLS without names", map[string]string{"TLS_CA_PATH": "/ca.crt", "ENABLE_MTLS": "1"}, []string{anyOfCA}},
 		{"mTLS with names", map[string]string{"TLS_CA_PATH": "/ca.crt", "ENABLE_MTLS": "1", "MTLS_ALLOWED_NAMES": "ca"}, nil},
+		{"a secret twice", map[string]string{"WEBHOOK_IDS": idA + "," + idB, "WEBHOOK_SECRETS": signing('a', 64) + "," + signing('a', 64)}, []string{
+			"WEBHOOK_SECRETS: entry 2 is the same as entry 1; step-ca makes each webhook a secret of its own, so the calls of one of them will be refused",
+		}},
 		{"tolerance 10", map[string]string{"TIMESTAMP_TOLERANCE": "10"}, []string{short}},
 		{"tolerance 11", map[string]string{"TIMESTAMP_TOLERANCE": "11"}, nil},
 		{"two at once", map[string]string{"TLS_CA_PATH": "/ca.crt", "TIMESTAMP_TOLERANCE": "1"}, []string{caUnits, short}},

@@ -245,6 +245,18 @@ func isEncoded(secret []byte) bool {
 		strings.ContainsFunc(text, unicode.IsLower) && strings.ContainsFunc(text, unicode.IsDigit)
 }
 
+// repeated returns the places, from 1, of the first two secrets that are the same, or zeros.
+func (s Secrets) repeated() (first, again int) {
+	for b := range s.list {
+		for a := range b {
+			if bytes.Equal(s.list[a].Reveal(), s.list[b].Reveal()) {
+				return a + 1, b + 1
+			}
+		}
+	}
+	return 0, 0
+}
+
 // List returns the secrets in the order they were given.
 func (s Secrets) List() []Secret { return s.list }
 

@@ -200,6 +200,10 @@ func TestWhatABundleHolds(t *testing.T) {
 		none  = "it has no CA certificate that can be used: "
 		names = "client CA bundle DIR/ca.crt: "
 	)
+	var bundle strings.Builder
+	for i := range 21 {
+		bundle.WriteString(newCA(t, fmt.Sprintf("Public Root %d", i)).pem())
+	}
 	expired := " expired at " + expiry.UTC().Format(time.RFC3339) + ", so the client certificates that it issued are refused"
 	for name, test := range map[string]struct {
 		bundle   string
@@ -212,7 +216,10 @@ func TestWhatABundleHolds(t *testing.T) {
 		"expired":           {old.pem(), none + `"Old Root"` + expired, nil},
 		"expired, and a CA": {old.pem() + root.pem(), "", []string{`TLS_CA_PATH: "Old Root"` + expired}},
 		"own, and a CA":     {root.pem() + leaf.pem(), "", []string{`TLS_CA_PATH: "Step Online CA"` + noCA}},
-		"may not sign":      {signsNothing.pem(), none + `"Signs Nothing"` + noCA, nil},
+		"a bundle of public CAs": {bundle.String(), "", []string{
+			"TLS_CA_PATH: the file has 21 CAs, as the bundle of the system has; client certificates of each of them are accepted; put the root of your own CA alone into a file",
+		}},
+		"may not sign": {signsNothing.pem(), none + `"Signs Nothing"` + noCA, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

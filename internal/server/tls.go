@@ -109,6 +109,10 @@ func (t *TLS) Warnings(now time.Time) []string {
 	if issuer := current.missingIssuer(); issuer != "" {
 		warnings = append(warnings, fmt.Sprintf("TLS_CERT_PATH: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", issuer))
 	}
+	const manyCAs = 20 // more than anybody has of their own
+	if many := len(current.clientCAs.all()); many > manyCAs {
+		warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: the file has %d CAs, as the bundle of the system has; client certificates of each of them are accepted; put the root of your own CA alone into a file", many))
+	}
 	for _, ca := range current.clientCAs.all() {
 		if wrong := wrongWith(ca, now); wrong != "" {
 			warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: %s %s", nameOf(ca), wrong))
