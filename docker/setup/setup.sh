@@ -27,7 +27,7 @@ give /audit 0700
 # All of what follows goes by this list, so a CA that does not answer ends it here.
 step ca provisioner list >"$STEPPATH/provisioners"
 
-# Certificates are to be decided anew each week: a renewal would ask nobody. The template issues nothing as
+# Certificates are to be decided again each week: a renewal would ask nobody. The template issues nothing as
 # long as the webhook below is not there.
 set -- --attestation-format apple --x509-template /setup/device.tpl --disable-renewal --x509-default-dur 168h --x509-max-dur 168h
 [ -z "$ATTESTATION_ROOTS" ] || set -- "$@" --attestation-roots "$ATTESTATION_ROOTS"

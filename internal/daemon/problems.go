@@ -47,13 +47,10 @@ func auditProblem(path config.Path, err error) config.Problem {
 // auditElsewhere refuses an audit log in a file that another variable names, or in the env file: the first
 // decision would spoil an inventory or a key.
 func auditElsewhere(path string, environ config.Environment) config.Problems {
-	audit, err := os.Stat(path)
-	if path == "" || err != nil || !audit.Mode().IsRegular() {
-		return nil
-	}
 	is := func(other string) bool {
-		info, err := os.Stat(other)
-		return err == nil && os.SameFile(info, audit)
+		a, errA := os.Stat(path)
+		b, errB := os.Stat(other)
+		return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
 	}
 	problem := func(of string) config.Problems {
 		return config.Problems{{Variable: "AUDIT_LOG_PATH", Text: "it is the file of " + of + ", to which decisions would be appended", Accepted: "a file of its own"}}

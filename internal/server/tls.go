@@ -92,7 +92,7 @@ func (t *TLS) Load(now time.Time) (take func(), err error) {
 	return func() { t.current.Store(next) }, err
 }
 
-// Leaf is the server certificate in force.
+// Leaf is the server certificate in effect.
 func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().pair.Leaf }
 
 // DescribeCAs names the CAs in effect that client certificates must chain to.
