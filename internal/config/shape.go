@@ -37,6 +37,8 @@ func shape(value string, of reflect.Type) string {
 		return "" // the type says so
 	case of == reflect.TypeFor[Path]() && strings.HasPrefix(value, "~") && !exists(value) && !inFolder(value):
 		return "the path begins with ~, which only a shell replaces; write the whole path"
+	case of == reflect.TypeFor[Path]() && reference.MatchString(value) && !exists(value):
+		return "the path has a reference to another variable, which nothing has replaced; write the whole path"
 	case of == reflect.TypeFor[Path]() && strings.HasPrefix(value, "file:"):
 		return "the value is a URL; write the path alone"
 	case strings.HasSuffix(value, "\r"):
@@ -90,10 +92,12 @@ func isQuoted(value string) bool {
 	return len(value) > size && strings.ContainsRune(closing[first], last)
 }
 
+// reference finds ${NAME} and $(NAME).
+var reference = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
+
 // Doubts warns of values that can be meant, but hardly are. Names are compared byte for byte, so the group
 // in the inventory would have to have the same.
 func Doubts[T any](environ map[string]string) []string {
-	reference := regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
 	var warnings []string
 	for _, f := range fieldsOf[T]() {
 		value, odd := environ[f.variable], ""

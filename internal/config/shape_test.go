@@ -65,6 +65,7 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"A_PATH", "/etc/x.pem ", blank},
 		{"A_PATH", "/etc/x.pem\r", windows},
 		{"A_PATH", "/etc/my files/x.pem", ""},
+		{"A_PATH", "${ETC}/x.pem", "the path has a reference to another variable, which nothing has replaced; write the whole path"},
 		{"A_PATH", "~/x.pem", "the path begins with ~, which only a shell replaces; write the whole path"},
 		{"A_PATH", "~ada/x.pem", "the path begins with ~, which only a shell replaces; write the whole path"},
 		{"A_PATH", "file:///etc/x.pem", "the value is a URL; write the path alone"},
