@@ -1,6 +1,6 @@
 #!/bin/sh
 # Has the CA ask the connector before it signs, and writes what the connector needs into /connector. Run
-# again, it makes what is missing and mends what is different. The argument "file" leaves Jamf Pro.
+# again, it makes what is missing and corrects what is different. The argument "file" leaves Jamf Pro.
 set -eu
 umask 077
 user=65532
