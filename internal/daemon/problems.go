@@ -31,7 +31,7 @@ func accepted(wrong *server.FileError) string {
 		return "a file that the user may read as whom the program runs"
 	}
 	return map[server.Role]string{
-		server.Certificate: "a certificate in PEM that is valid now, leaf first; `step ca renew` renews one",
+		server.Certificate: "a certificate in PEM that is valid now, leaf first",
 		server.PrivateKey:  "the private key in PEM of the certificate in TLS_CERT_PATH, without a password",
 		server.ClientCA:    "the certificates in PEM of the CAs that client certificates chain to",
 	}[wrong.Role]

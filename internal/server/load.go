@@ -70,9 +70,9 @@ func loadChain(path string, now time.Time) ([]read, error) {
 	}
 	switch leaf := chain[0]; {
 	case now.Before(leaf.NotBefore):
-		return nil, &FileError{Certificate, path, fmt.Errorf("not valid before %s", leaf.NotBefore.Format(time.RFC3339))}
+		return nil, &FileError{Certificate, path, fmt.Errorf("not valid before %s; is the clock right?", leaf.NotBefore.Format(time.RFC3339))}
 	case now.After(leaf.NotAfter):
-		return nil, &FileError{Certificate, path, fmt.Errorf("expired at %s", leaf.NotAfter.Format(time.RFC3339))}
+		return nil, &FileError{Certificate, path, fmt.Errorf("expired at %s; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner", leaf.NotAfter.Format(time.RFC3339))}
 	case !servesAs(leaf.Certificate):
 		return nil, &FileError{Certificate, path, errors.New("its extended key usage lacks serverAuth: step-ca, as every client, refuses it")}
 	}
