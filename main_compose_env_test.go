@@ -23,7 +23,7 @@ func TestComposeEnvFile(t *testing.T) {
 		t.Fatal("docker/setup/jamf.sh has no loop")
 	}
 	for _, value := range []string{"Disk encrypted", "Lab # 2, $VIP", "Ada's Macs", `Ada's $VIP "Macs" \ more`, `"Macs"`, ""} {
-		script := exec.CommandContext(t.Context(), "sh", "-c", "set -eu\nfor name in "+loop+"\ndone")
+		script := exec.CommandContext(t.Context(), "sh", "-c", "set -eu\nfor name in "+loop+"\ndone") //nolint:gosec // G204: it is our script
 		names, _, _ := strings.Cut(loop, ";")
 		for name := range strings.FieldsSeq(names) {
 			script.Env = append(script.Env, name+"="+value)
@@ -33,7 +33,7 @@ func TestComposeEnvFile(t *testing.T) {
 			t.Fatalf("%q: %v", value, err)
 		}
 		path := filepath.Join(t.TempDir(), "env")
-		if err := os.WriteFile(path, written, 0o600); err != nil {
+		if err := os.WriteFile(path, written, 0o600); err != nil { //nolint:gosec // G703: a folder of the test
 			t.Fatal(err)
 		}
 		environ, err := config.Environ(nil, path, true)

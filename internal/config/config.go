@@ -39,7 +39,7 @@ func Load(environ map[string]string) (Config, Problems) {
 	var c Config
 	problems := Parse(environ, &c)
 	ids, secrets := len(c.WebhookIDs), len(c.WebhookSecrets.List())
-	if ids > 0 && secrets > 0 && ids != secrets {
+	if ids > 0 && secrets > 0 && ids != secrets && !problems.surplus() {
 		variable := "WEBHOOK_SECRETS"
 		if environ[variable] == "" {
 			variable += fileSuffix

@@ -51,6 +51,13 @@ func (ps Problems) Missing() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Text == textNotSet })
 }
 
+// surplus reports whether a list has an entry that is none, so that the number of its entries says nothing.
+func (ps Problems) surplus() bool {
+	return slices.ContainsFunc(ps, func(p Problem) bool {
+		return strings.HasPrefix(p.Text, "entry ") && (strings.Contains(p.Text, " is empty") || strings.Contains(p.Text, "begins with #"))
+	})
+}
+
 // about reports whether there is a problem with a variable already.
 func (ps Problems) about(variable string) bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Variable == variable })
