@@ -26,9 +26,9 @@ func unique(problems config.Problems) config.Problems {
 func accepted(wrong *server.FileError) string {
 	switch {
 	case errors.Is(wrong, fs.ErrNotExist):
-		return "a file that is there; a relative path begins in the folder in which the program starts"
+		return "a file that exists; a relative path begins in the folder in which the program starts"
 	case errors.Is(wrong, fs.ErrPermission):
-		return "a file that the user may read as whom the program runs"
+		return "a file that the user who runs the program may read"
 	}
 	return map[server.Role]string{
 		server.Certificate: "a certificate in PEM that is valid now, leaf first",

@@ -8,7 +8,7 @@ import (
 
 // What is accepted in place of a file.
 const (
-	there        = "; accepted: a file that is there; a relative path begins in the folder in which the program starts"
+	there        = "; accepted: a file that exists; a relative path begins in the folder in which the program starts"
 	renewed      = "; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner"
 	aCertificate = "; accepted: a certificate in PEM that is valid now, leaf first"
 	aKey         = "; accepted: the private key in PEM of the certificate in TLS_CERT_PATH, without a password"
