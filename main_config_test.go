@@ -55,7 +55,7 @@ func TestMistakesOfConfiguration(t *testing.T) {
 		"port in quotation marks":     {good.with("PORT", `"9443"`), "", "check", 1, []string{"PORT: " + quotes}, ""},
 		"secret in quotation marks":   {jamf.with("JAMF_CLIENT_SECRET", `"s3cret"`), "", "check", 1, []string{"JAMF_CLIENT_SECRET: " + quotes}, "s3cret"},
 		"secret with a line break":    {jamf.with("JAMF_CLIENT_SECRET", "s3cret\n"), "", "check", 1, []string{"JAMF_CLIENT_SECRET: the value ends with a line break, which echo adds"}, "s3cret"},
-		"carriage return":             {good.with("FILE_TYPE", "json\r"), "", "check", 1, []string{"FILE_TYPE: the value ends with a line break"}, ""},
+		"carriage return":             {good.with("FILE_TYPE", "json\r"), "", "check", 1, []string{"FILE_TYPE: the value ends with a carriage return"}, ""},
 		"control character":           {jamf.with("JAMF_DEVICE_GROUP", "Disk\tencrypted"), "", "check", 1, []string{"JAMF_DEVICE_GROUP: the value has a line break or another control character in it"}, "encrypted"},
 		"blank at the end of a group": {jamf.with("JAMF_DEVICE_GROUP", "Macs "), "", "check", 1, []string{"warning: JAMF_DEVICE_GROUP: the value begins or ends with a blank"}, ""},
 		"encoded twice":               {good.with("WEBHOOK_SECRETS", base64.StdEncoding.EncodeToString([]byte(printed))), "", "check", 1, []string{"WEBHOOK_SECRETS: entry 1 was encoded as base64 twice"}, printed},

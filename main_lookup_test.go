@@ -49,7 +49,7 @@ func TestLookupJamf(t *testing.T) {
 		}},
 		// As docs/operation.md has it: what would another required group do?
 		"another group": {env.with("JAMF_COMPUTER_GROUP", "New"), "lookup C02XK1JKLVCG --mode computer", 2, []string{"(deviceNotInGroup)\n"}},
-		"no answer":     {env.with("JAMF_BASE_URL", "https://127.0.0.1:1"), "lookup C02XK1JKLVCG --json", 1, []string{`{"decision":"error","error":"no decision: look up device: `, `"identifier":"C02XK1JKLVCG"}`}},
+		"no answer":     {env.with("JAMF_BASE_URL", "https://127.0.0.1:1"), "lookup C02XK1JKLVCG --json", 1, []string{`{"decision":"error","error":"no decision: look up device: `, `"identifier":"C02XK1JKLVCG","warnings":["JAMF_COMPUTER_GROUP is set `}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +60,25 @@ func TestLookupJamf(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where there is no decision, a warning may name the cause.
+func TestLookupWarnsWithoutDecision(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	content := "PROVIDER=jamf\nJAMF_BASE_URL=https://127.0.0.1:1\nJAMF_CLIENT_ID=x\nJAMF_CLIENT_SECRET=hidden\nHTTPS_PROXY=http://proxy.example.com:3128\n"
+	if err := os.WriteFile(filepath.Join(folder, ".env"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = "env file .env: line 5: HTTPS_PROXY has no effect in an env file"
+	r := runOnce(t, nil, folder, "lookup", "C02XK1JKLVCG")
+	if r.code != 1 || !strings.HasPrefix(r.stderr, "warning: "+want) || !strings.Contains(r.stderr, "\nno decision: ") {
+		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	r = runOnce(t, nil, folder, "lookup", "C02XK1JKLVCG", "--json")
+	if r.code != 1 || !strings.Contains(r.stdout, `"warnings":["`+want) {
+		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }
 

@@ -5,7 +5,7 @@ set -eu
 umask 077
 cd "$STEPPATH"
 if [ ! -e config/ca.json ] && [ ! -e unfinished ] && [ -e secrets ]; then
-	echo 'there are keys of a CA, but no config/ca.json: put it back, or remove the volume "ca" to begin anew' >&2
+	echo 'there are keys of a CA, but no config/ca.json: put it back, or remove the volume "ca" to start over' >&2
 	exit 1
 fi
 if [ ! -e config/ca.json ] || [ -e unfinished ]; then

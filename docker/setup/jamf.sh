@@ -11,10 +11,11 @@ cp /run/secrets/jamf_client_secret jamf_client_secret.new
 	printf 'PROVIDER=jamf\nJAMF_CLIENT_SECRET_FILE=/run/connector/jamf_client_secret\n'
 	for name in JAMF_BASE_URL JAMF_CLIENT_ID JAMF_COMPUTER_GROUP JAMF_DEVICE_GROUP JAMF_COMPUTER_ENRICH JAMF_DEVICE_ENRICH JAMF_API JAMF_ALLOW_UNMANAGED; do
 		eval "value=\$$name"
+		# As docs/configuration.md has it: single quotes take everything but themselves.
 		case $value in
-		*\'*) echo "$name has a single quotation mark in it, which cannot be handed on" >&2; exit 1 ;;
+		*\'*) printf '%s="%s"\n' "$name" "$(printf %s "$value" | sed 's/[\\"$]/\\&/g')" ;;
+		*) printf "%s='%s'\n" "$name" "$value" ;;
 		esac
-		printf "%s='%s'\n" "$name" "$value"
 	done
 } >provider.env.new
 mv provider.env.new provider.env

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Keeps server.crt of a folder fresh, whose server.key and root_ca.crt it uses. It looks every minute, and
-# reads everything anew: files that were replaced, and a CA that was away for long, need nobody's help.
+# reads everything again: files that were replaced, and a CA that was away for long, need nobody's help.
 # `step ca renew --daemon` reads the pair once, and gives up for good when it has expired.
 set -u
 umask 077

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Has the CA ask the connector before it signs, and writes what the connector needs into /connector. Run
-# again, it makes what is missing and mends what is different. The argument "file" leaves Jamf Pro.
+# again, it makes what is missing and corrects what is different. The argument "file" leaves Jamf Pro.
 set -eu
 umask 077
 user=65532
@@ -27,7 +27,7 @@ give /audit 0700
 # All of what follows goes by this list, so a CA that does not answer ends it here.
 step ca provisioner list >"$STEPPATH/provisioners"
 
-# Certificates are to be decided anew each week: a renewal would ask nobody. The template issues nothing as
+# Certificates are to be decided again each week: a renewal would ask nobody. The template issues nothing as
 # long as the webhook below is not there.
 set -- --attestation-format apple --x509-template /setup/device.tpl --disable-renewal --x509-default-dur 168h --x509-max-dur 168h
 [ -z "$ATTESTATION_ROOTS" ] || set -- "$@" --attestation-roots "$ATTESTATION_ROOTS"

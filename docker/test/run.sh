@@ -42,7 +42,7 @@ if ! docker run --rm "$GO_IMAGE" go mod download github.com/joho/godotenv@v1.5.1
 fi
 CONNECTOR_IMAGE=step-posture-connector:test
 make --no-print-directory docker IMAGE="$CONNECTOR_IMAGE" GO_IMAGE="$GO_IMAGE" >"$build/image.log" 2>&1 || { cat "$build/image.log" >&2; exit 1; }
-# For the tests: a load balancer and a Jamf Pro server that is played, both nothing but a program.
+# For the tests: a load balancer and a simulated Jamf Pro server, both nothing but a program.
 BALANCER_IMAGE=step-posture-connector-balancer:test FAKEJAMF_IMAGE=step-posture-connector-fakejamf:test
 (cd internal/e2e && CGO_ENABLED=0 go build -trimpath -o "$build/balancer" ./balancer)
 CGO_ENABLED=0 go build -trimpath -o "$build/fakejamf" ./internal/provider/jamf/jamftest/cmd/fakejamf

@@ -36,15 +36,18 @@ func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 			var errWrite error
 			switch {
 			case asJSON && err != nil:
-				errWrite = encode(c.OutOrStdout(), noDecision{Decision: "error", Error: oneLine(err), Identifier: args[0]})
+				errWrite = encode(c.OutOrStdout(), noDecision{Decision: "error", Error: oneLine(err), Identifier: args[0], Warnings: f.Warnings})
 				err = &exit{code: ExitError} // what is wrong is in the JSON
 			case asJSON:
 				errWrite = encode(c.OutOrStdout(), f)
-			case err == nil:
+			default:
+				// Without a decision too: one of them may be the cause.
 				for _, warning := range f.Warnings {
 					_, _ = fmt.Fprintln(c.ErrOrStderr(), "warning:", visible(warning))
 				}
-				errWrite = f.print(c.OutOrStdout())
+				if err == nil {
+					errWrite = f.print(c.OutOrStdout())
+				}
 			}
 			switch {
 			case err != nil:
@@ -99,9 +102,10 @@ type finding struct {
 
 // noDecision is what lookup prints as JSON where there is no decision.
 type noDecision struct {
-	Decision   string `json:"decision"`
-	Error      string `json:"error"`
-	Identifier string `json:"identifier"`
+	Decision   string   `json:"decision"`
+	Error      string   `json:"error"`
+	Identifier string   `json:"identifier"`
+	Warnings   []string `json:"warnings,omitempty"`
 }
 
 // record is what the inventory has of the device.

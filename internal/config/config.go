@@ -20,7 +20,7 @@ type Config struct {
 	LoggingLevel   Whole   `env:"LOGGING_LEVEL" envDefault:"0" range:"0-2"`
 	Timeout        Whole   `env:"TIMEOUT" envDefault:"10" range:"1-300"`
 
-	BindAddress        Address `env:"BIND_ADDRESS" accepted:"an IP address or a host name, without a port"`
+	BindAddress        Address `env:"BIND_ADDRESS" accepted:"an IP address or a host name, without a port or brackets"`
 	MTLSAllowedNames   Words   `env:"MTLS_ALLOWED_NAMES" accepted:"DNS names, e-mail addresses or common names, separated by commas, no wildcards"`
 	TimestampTolerance Whole   `env:"TIMESTAMP_TOLERANCE" envDefault:"30" range:"1-3600"`
 	MaxConnections     Whole   `env:"MAX_CONNECTIONS" envDefault:"4096" range:"1-100000"`
@@ -39,7 +39,7 @@ func Load(environ map[string]string) (Config, Problems) {
 	var c Config
 	problems := Parse(environ, &c)
 	ids, secrets := len(c.WebhookIDs), len(c.WebhookSecrets.List())
-	if ids > 0 && secrets > 0 && ids != secrets {
+	if ids > 0 && secrets > 0 && ids != secrets && !problems.surplus() {
 		variable := "WEBHOOK_SECRETS"
 		if environ[variable] == "" {
 			variable += fileSuffix
@@ -55,8 +55,13 @@ func Load(environ map[string]string) (Config, Problems) {
 			"the path of a PEM file with the CA certificates that client certificates chain to",
 		})
 	}
+	if environ[healthVariable] != "" && c.HealthAddress.clashes(c.BindAddress, c.Port) {
+		problems = append(problems, Problem{healthVariable, "the same port as PORT, on the same address", "host:port with another port, or off"})
+	}
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
 }
+
+const healthVariable = "HEALTH_ADDRESS"
 
 // leastTolerance is what step-ca's one retry needs: it comes up to 11 s later with the first timestamp.
 const leastTolerance = 11
@@ -72,6 +77,9 @@ func (c Config) Warnings() []string {
 	}
 	if !c.EnableMTLS && len(c.MTLSAllowedNames) > 0 {
 		warnings = append(warnings, "MTLS_ALLOWED_NAMES is set but ENABLE_MTLS is not 1: no client certificate is asked for")
+	}
+	if a, b := c.WebhookSecrets.repeated(); b > 0 {
+		warnings = append(warnings, fmt.Sprintf("WEBHOOK_SECRETS: entry %d is the same as entry %d; step-ca makes each webhook a secret of its own, so the calls of one of them will be refused", b, a))
 	}
 	if c.TimestampTolerance < leastTolerance {
 		warnings = append(warnings, fmt.Sprintf("TIMESTAMP_TOLERANCE is below %d: step-ca's retry carries the timestamp of its first try and may be refused as expired", leastTolerance))

@@ -64,6 +64,14 @@ func Environ(process []string, path string, required bool) (Environment, error) 
 	return e, nil
 }
 
+// File is the path of the env file, or empty where none was read.
+func (e Environment) File() string {
+	if e.file == nil {
+		return ""
+	}
+	return e.file.path
+}
+
 // Hint says where an env file was looked for and not found. It is for an operator who has set too little.
 func (e Environment) Hint() string {
 	if e.searched == "" {

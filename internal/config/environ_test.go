@@ -93,7 +93,7 @@ func TestBrokenEnvFile(t *testing.T) {
 		{"no name", "A=1\n=" + hidden + "\nB=2\n", []string{"line 2 cannot be read" + acceptedLine}},
 		{"a name that is none", "A=1\nWEBHOOK-SECRETS=" + hidden + "\n", []string{"line 2 cannot be read" + acceptedLine}},
 		{"a blank in the name", "A=1\nWEBHOOK SECRETS=" + hidden + "\n", []string{"line 2 cannot be read" + acceptedLine}},
-		{"a control character", "A=1\nB=x\x07y\nC=x\ry\n", []string{"line 2 cannot be read" + acceptedLine, "line 3 cannot be read" + acceptedLine}},
+		{"a control character", "A=1\nB=x\x07y\nC=x\ry\n", []string{"line 2 cannot be read" + acceptedLine, "line 3 has a carriage return in it; accepted: line ends of LF or CRLF"}},
 		{"several faults", "1=x\nA=$X\nB=x #y\n", []string{"line 1 cannot be read" + acceptedLine, "line 2: A" + undefined, "line 3: B" + cut}},
 
 		{"quotation mark never closed", "A=1\nB=\"x\nWEBHOOK_SECRETS=" + hidden + "\nC=2\n", []string{"line 2: B" + notClosed}},
@@ -130,7 +130,12 @@ func TestBrokenEnvFile(t *testing.T) {
 			"line 1: G has a value that begins with #" + acceptedSingle + ", or nothing after the equals sign",
 			"line 2: H has a value that begins with #" + acceptedSingle + ", or nothing after the equals sign",
 		}},
-		{"a blank that is none", "A=1\nG=\u00a0Macs\n", []string{"line 2: G can be read in two ways" + acceptedOneWay}},
+		{"a blank that is none", "A=1\nG=\u00a0Macs\n", []string{"line 2: G begins or ends with a character that looks like a blank and is none (U+00A0); accepted: the value without it, or in single quotes where it is meant"}},
+		{"a name with what is not seen", "A=1\nPORT\u200b=2\nMAX\u00a0X=1\n", []string{
+			"line 2 has a character that is invisible or looks like a blank (U+200B); accepted: the line without it",
+			"line 3 has a character that is invisible or looks like a blank (U+00A0); accepted: the line without it",
+		}},
+		{"carriage returns alone", "A=1\rB=2\r", []string{"line 1 has a carriage return in it; accepted: line ends of LF or CRLF"}},
 
 		{"set twice", "PORT=1\n# x\nPORT=2\n", []string{"line 3: PORT is set on line 1 already, to something else; accepted: one line for each variable"}},
 		{"set and emptied", "G=1\nG=\n", []string{"line 2: G is set on line 1 already, to something else; accepted: one line for each variable"}},
@@ -289,12 +294,11 @@ func TestSecretFile(t *testing.T) {
 		{"CRLF only", "\r\n", []string{"WEBHOOK_SECRETS_FILE: the file PATH is empty; accepted: the path of a file with the secret"}},
 		{"empty line between", a + "\n\n" + b + "\n", []string{
 			"WEBHOOK_SECRETS_FILE: entry 2 is empty" + acceptedSecrets,
-			"WEBHOOK_SECRETS_FILE: 3 given for 2 in WEBHOOK_IDS" + acceptedCount,
 		}},
 		{"byte-order mark", "\xef\xbb\xbf" + a + "," + b + "\r\n", nil},
 		{"blanks and line ends", " " + a + " \n" + b + "\t\n\n", nil},
 		{"UTF-16", "a\x00b\x00", []string{"WEBHOOK_SECRETS_FILE: the file PATH: it is not UTF-8, but probably UTF-16; save it as UTF-8; accepted: the path of a file with the secret"}},
-		{"quotation marks", `"` + a + "," + b + `"` + "\n", []string{"WEBHOOK_SECRETS_FILE: the value" + inQuotes + acceptedSecrets}},
+		{"quotation marks", `"` + a + "," + b + `"` + "\n", []string{"WEBHOOK_SECRETS_FILE: the secret in the file is in quotation marks, and they are part of it: remove them" + acceptedSecrets}},
 		{"quotation marks around each", `"` + a + `"` + "\n" + b + "\n", []string{"WEBHOOK_SECRETS_FILE: entry 1 is in quotation marks; remove them" + acceptedSecrets}},
 		{"all that step ca printed", "\u2714 Webhook ID: " + idA + "\nSecret: " + a + "\n", []string{"WEBHOOK_SECRETS_FILE: this is all that step ca printed; only what is behind \"Secret: \" belongs here" + acceptedSecrets}},
 		{"one too few", a + "\n", []string{"WEBHOOK_SECRETS_FILE: 1 given for 2 in WEBHOOK_IDS" + acceptedCount}},
@@ -393,7 +397,7 @@ func TestOneLineEndIsStripped(t *testing.T) {
 	type single struct {
 		Secret config.Secret `env:"SOME_SECRET,required" accepted:"a secret"`
 	}
-	const lineEnd, blank, control = "the value ends with a line break, which echo adds; printf does not", "the value begins or ends with a blank", "the value has a line break or another control character in it"
+	const lineEnd, blank, control = "the file ends with more than one line break; leave one at most", "the value begins or ends with a blank", "the value has a line break or another control character in it"
 	for content, test := range map[string]struct{ secret, wrong string }{
 		"x": {"x", ""}, "x\n": {"x", ""}, "x\r\n": {"x", ""}, "\xef\xbb\xbfx\n": {"x", ""}, "x,y\n": {"x,y", ""}, "x y\n": {"x y", ""},
 		"x\n\n": {"", lineEnd}, "x \n": {"", blank}, " x\n": {"", blank}, "\tx\n": {"", control}, "two\nlines\n": {"", control}, "x\x00y": {"", "UTF-16"}, "'x'\n": {"", "in quotation marks"},
@@ -418,6 +422,8 @@ func TestUnknownVariables(t *testing.T) {
 		"FILE_PAHT":                      "FILE_PAHT" + ignored + "; did you mean FILE_PATH?",
 		"WEBHOOK_":                       "WEBHOOK_" + ignored + "; did you mean WEBHOOK_IDS?",
 		"WEBHOOK_XYZZY":                  "WEBHOOK_XYZZY" + ignored,
+		"WEBHOOK_URL":                    "WEBHOOK_URL" + ignored,
+		"FILE_PTAH":                      "FILE_PTAH" + ignored + "; did you mean FILE_PATH?",
 		"WEBHOOK_SECRETS c2VjcmV0c2Vj":   "a variable that begins with WEBHOOK_" + ignored + "; did you mean WEBHOOK_SECRETS?",
 		"WEBHOOK_SECRETS\nc2VjcmV0c2Vj":  "a variable that begins with WEBHOOK_" + ignored + "; did you mean WEBHOOK_SECRETS?",
 		"FILE_c2VjcmV0c2VjcmV0c2VjcmV0c": "a variable that begins with FILE_" + ignored,

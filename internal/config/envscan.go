@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -19,7 +20,7 @@ func scan(lines []string) (statements []statement, faults []fault) {
 		}
 		found := begin.FindStringSubmatch(lines[i])
 		if found == nil || hasControl(lines[i]) {
-			faults = append(faults, fault{i + 1, "", "cannot be read", acceptedLine})
+			faults = append(faults, unreadable(i+1, lines[i]))
 			continue
 		}
 		s := statement{name: found[1], line: i + 1, end: i + 1}
@@ -44,6 +45,17 @@ func scan(lines []string) (statements []statement, faults []fault) {
 		i = s.end - 1
 	}
 	return statements, faults
+}
+
+// unreadable says why a line is none that can be read, where nobody would see it.
+func unreadable(number int, line string) fault {
+	if r, is := hidden(line); is {
+		return fault{number, "", fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r), "the line without it"}
+	}
+	if strings.Contains(line, "\r") {
+		return fault{number, "", "has a carriage return in it", "line ends of LF or CRLF"}
+	}
+	return fault{number, "", "cannot be read", acceptedLine}
 }
 
 func hasControl(line string) bool {
@@ -103,7 +115,10 @@ func (s *statement) unquoted(rest string, known map[string]string) *fault {
 		value, comment, commented = rest[:at[0]], strings.TrimLeft(rest[at[1]:], "#"), true
 	}
 	value = strings.Trim(value, " \t")
-	switch {
+	switch r, is := hidden(value); {
+	case is && strings.TrimSpace(value) != value:
+		// It would be cut off or not, depending on who reads it.
+		return &fault{text: fmt.Sprintf("begins or ends with a character that looks like a blank and is none (%U)", r), accepted: "the value without it, or in single quotes where it is meant"}
 	case strings.HasPrefix(rest, "#"):
 		return &fault{text: "has a value that begins with #", accepted: quoteIt + ", or nothing after the equals sign"}
 	case commented && comment != "" && comment[0] != ' ' && comment[0] != '\t':

@@ -30,7 +30,10 @@ var (
 
 // nameFault says what is wrong with a name, and what is accepted in its place.
 func nameFault(name string) (wrong, accepted string) {
+	r, isHidden := hidden(name)
 	switch {
+	case isHidden:
+		return fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r), "the name without it"
 	case strings.Contains(name, "*"):
 		return "has a wildcard", "names without wildcards"
 	case strings.ContainsAny(name[:1]+name[len(name)-1:], `"'`):
@@ -43,7 +46,7 @@ func nameFault(name string) (wrong, accepted string) {
 		return "has a port", "the host name alone"
 	case withLabel.MatchString(name):
 		return "begins with the kind of the name", "the name alone, without CN= or DNS: before it"
-	case severalNames(name):
+	case severalNames(name), strings.Contains(name, ";") && hostName.MatchString(strings.TrimSpace(name[:strings.Index(name, ";")])):
 		return "has several names", "names separated by commas"
 	case strings.HasSuffix(name, ".") && hostName.MatchString(strings.TrimSuffix(name, ".")):
 		return "ends in a dot, which names in certificates do not", "the name without the dot"

@@ -21,16 +21,17 @@ func TestAllowedNames(t *testing.T) {
 	)
 	for name, want := range map[string]string{
 		"ca.example.com": "", "localhost": "", "ca": "", "Step Online CA": "", "ca@example.com": "", "CA No. 2": "", "Müller & Söhne": "",
-		"AC/DC": "", "O'Brien": "", "10 Downing Street": "", "Example Inc.": "", "a.b c": "", "C02XK1JKLVCG": "", "Online CA: 2": "", "ou": "",
+		"AC/DC": "", "O'Brien": "", "10 Downing Street": "", "Example Inc.": "", "a.b c": "", "C02XK1JKLVCG": "", "Online CA: 2": "", "ou": "", "Step; Online CA": "",
 
 		"https://ca.example.com": url, "ca.example.com/": url, "ca.example.com/webhook": url, "ca.example.com:443/": url, "spiffe://x/ca": url,
 		"10.0.0.1": address, "::1": address, "[::1]": address, "10.0.0.1:443": address, "[fe80::1]:443": address, "10.0.0.0/8": address,
 		"ca.example.com:443": port, "localhost:9000": port,
 		`"ca.example.com"`: quoted, `'Step Online CA'`: quoted, `"ca`: quoted, `ca'`: quoted,
 		"CN=Step Online CA": kind, "CN = ca": kind, "DNS:ca.example.com": kind, "email:ca@example.com": kind, "dns=ca": kind,
-		"ca.example.com b.example.com": several, "ca.example.com;ca2.example.com": several, "ca@example.com; ca.example.com": several,
-		"ca.example.com.": dot,
-		"*.example.com":   "has a wildcard; accepted: names without wildcards",
+		"ca.example.com b.example.com": several, "ca.example.com;ca2.example.com": several, "ca@example.com; ca.example.com": several, "ca.example.com; Step Online CA": several,
+		"ca.example.com\u200b": "has a character that is invisible or looks like a blank (U+200B); accepted: the name without it",
+		"ca.example.com.":      dot,
+		"*.example.com":        "has a wildcard; accepted: names without wildcards",
 	} {
 		// The first entry is good, and the second is named where it is not.
 		_, problems := config.Load(environ(map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "/ca.crt", "MTLS_ALLOWED_NAMES": "good.example.com, " + name}))

@@ -51,6 +51,13 @@ func (ps Problems) Missing() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Text == textNotSet })
 }
 
+// surplus reports whether a list has an entry that is none, so that the number of its entries says nothing.
+func (ps Problems) surplus() bool {
+	return slices.ContainsFunc(ps, func(p Problem) bool {
+		return strings.HasPrefix(p.Text, "entry ") && (strings.Contains(p.Text, " is empty") || strings.Contains(p.Text, "begins with #"))
+	})
+}
+
 // about reports whether there is a problem with a variable already.
 func (ps Problems) about(variable string) bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Variable == variable })
@@ -72,7 +79,7 @@ func Parse[T any](environ map[string]string, into *T) Problems {
 		if _, fromFile := given[f.variable+fileSuffix]; f.secret && fromFile {
 			fields[i].shown += fileSuffix
 		}
-		if text := f.shape(given[f.variable]); text != "" {
+		if text := fields[i].shape(given[f.variable]); text != "" {
 			problems = append(problems, Problem{fields[i].shown, text, f.accepted()})
 			delete(given, f.variable)
 		}
@@ -148,7 +155,11 @@ func (f field) accepted() string {
 // meant, so those are only warnings.
 func (f field) shape(value string) string {
 	freeText := f.tag.Get("accepted") != ""
-	switch text := shape(value, f.typ); {
+	text := shape(value, f.typ)
+	if f.shown != f.variable {
+		text = inFile(text)
+	}
+	switch {
 	case text == "" && !freeText && hasComment(value):
 		return commentBehind
 	case text == "" && !freeText && strings.TrimSpace(value) != value:

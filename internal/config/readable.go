@@ -15,13 +15,13 @@ func (e Environment) readable(v Vocabulary) []string {
 	const remedy = "every user of this machine can read it, and there are secrets in it; chmod 600, or 640 with a group of its own"
 	var warnings []string
 	for _, name := range v.secrets() {
-		if e.file != nil && e.file.variables()[name] != "" && readableByAll(e.file.path) {
+		if e.file != nil && e.file.variables()[name] != "" && ReadableByAll(e.file.path) {
 			warnings = append(warnings, fmt.Sprintf("env file %s: %s", e.file.path, remedy))
 			break
 		}
 	}
 	for _, name := range v.secrets() {
-		if path := e.Variables[name+fileSuffix]; path != "" && readableByAll(path) {
+		if path := e.Variables[name+fileSuffix]; path != "" && ReadableByAll(path) {
 			warnings = append(warnings, fmt.Sprintf("%s: %s: %s", name+fileSuffix, path, remedy))
 		}
 	}
@@ -39,10 +39,10 @@ func (v Vocabulary) secrets() []string {
 	return names
 }
 
-// readableByAll reports whether the mode of a file, and those of the folders that lead to it, let every
+// ReadableByAll reports whether the mode of a file, and those of the folders that lead to it, let every
 // user read it. Those that Docker and Kubernetes mount into a container are left out: they are often
 // 0444, and nobody else is in there.
-func readableByAll(path string) bool {
+func ReadableByAll(path string) bool {
 	const readByOthers, passedByOthers fs.FileMode = 0o004, 0o001
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil || runtime.GOOS == "windows" || mounted(path, resolved) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -15,6 +16,7 @@ import (
 // Lists are judged by their entries, around which blanks and line ends are ignored.
 func shape(value string, of reflect.Type) string {
 	list := of == reflect.TypeFor[UUIDs]() || of == reflect.TypeFor[Secrets]() || of == reflect.TypeFor[Words]()
+	secret := of == reflect.TypeFor[Secret]() || of == reflect.TypeFor[Secrets]()
 	bare := strings.TrimRight(value, "\r\n")
 	switch {
 	case value == "":
@@ -22,15 +24,27 @@ func shape(value string, of reflect.Type) string {
 	case strings.HasPrefix(value, byteOrderMark):
 		return "the value begins with a byte-order mark, which is invisible; remove it"
 	case isQuoted(bare):
-		return "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+		return inQuotationMarks
 	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && hasComment(value):
 		return commentBehind
+	case secret && regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+=.`).MatchString(value):
+		return "the value begins with the name of a variable and =; only what is behind that belongs here"
+	case secret && !list && filepath.IsAbs(bare) && exists(bare):
+		return "the value is the path of a file, which belongs into the variable with " + fileSuffix
 	case list:
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
 		return "" // the type says so
+	case of == reflect.TypeFor[Path]() && strings.HasPrefix(value, "~") && !exists(value) && !inFolder(value):
+		return "the path begins with ~, which only a shell replaces; write the whole path"
+	case of == reflect.TypeFor[Path]() && reference.MatchString(value) && !exists(value):
+		return "the path has a reference to another variable, which nothing has replaced; write the whole path"
+	case of == reflect.TypeFor[Path]() && strings.HasPrefix(value, "file:"):
+		return "the value is a URL; write the path alone"
+	case strings.HasSuffix(value, "\r"):
+		return "the value ends with a carriage return: the file it comes from has the line ends of Windows; save it with those of Unix (LF)"
 	case bare != value:
-		return "the value ends with a line break, which echo adds; printf does not"
+		return endsInLineBreak
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return "the value has a line break or another control character in it"
 	case !utf8.ValidString(value):
@@ -39,15 +53,34 @@ func shape(value string, of reflect.Type) string {
 		return "the value has nothing but blanks"
 	case of != reflect.TypeFor[string]() && strings.TrimSpace(value) != value:
 		return blankAtEnd
+	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && of != reflect.TypeFor[Path]():
+		if r, is := hidden(value); is {
+			return fmt.Sprintf("the value has a character that is invisible or looks like a blank (%U); remove it", r)
+		}
+		return ""
 	default:
 		return ""
 	}
 }
 
 const (
-	blankAtEnd    = "the value begins or ends with a blank"
-	commentBehind = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+	inQuotationMarks = "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+	endsInLineBreak  = "the value ends with a line break, which echo adds; printf does not"
+	blankAtEnd       = "the value begins or ends with a blank"
+	commentBehind    = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
 )
+
+// inFile says of the content of a file what others say of a value in the environment.
+func inFile(text string) string {
+	switch text {
+	case inQuotationMarks:
+		return "the secret in the file is in quotation marks, and they are part of it: remove them"
+	case endsInLineBreak:
+		return "the file ends with more than one line break; leave one at most"
+	default:
+		return text
+	}
+}
 
 func hasComment(value string) bool { return strings.Contains(value+" ", " # ") }
 
@@ -59,23 +92,24 @@ func isQuoted(value string) bool {
 	return len(value) > size && strings.ContainsRune(closing[first], last)
 }
 
+// reference finds ${NAME} and $(NAME).
+var reference = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
+
 // Doubts warns of values that can be meant, but hardly are. Names are compared byte for byte, so the group
 // in the inventory would have to have the same.
 func Doubts[T any](environ map[string]string) []string {
-	reference := regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
 	var warnings []string
 	for _, f := range fieldsOf[T]() {
 		value, odd := environ[f.variable], ""
-		hidden := strings.IndexFunc(value, isHidden)
+		r, isHidden := hidden(value)
 		switch {
 		case f.typ != reflect.TypeFor[string]():
 		case strings.TrimSpace(value) != value:
 			odd = "begins or ends with a blank"
-		case hidden >= 0:
-			r, _ := utf8.DecodeRuneInString(value[hidden:])
+		case isHidden:
 			odd = fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r)
 		case hasComment(value):
-			odd = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+			odd = hashBetweenBlanks
 		case reference.MatchString(value):
 			odd = "has a reference to another variable, which nothing has replaced"
 		}
@@ -84,6 +118,25 @@ func Doubts[T any](environ map[string]string) []string {
 		}
 	}
 	return warnings
+}
+
+const hashBetweenBlanks = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+
+// Meant reports whether a warning of Doubts is about what the env file says on purpose: a # between blanks
+// is part of a value there only where quotation marks make it so.
+func (e Environment) Meant(doubt string) bool {
+	name, about, _ := strings.Cut(doubt, ": ")
+	return strings.Contains(about, hashBetweenBlanks) && e.process[name] == "" && e.line(name) > 0
+}
+
+// hidden finds the first rune of a text that isHidden.
+func hidden(text string) (r rune, is bool) {
+	at := strings.IndexFunc(text, isHidden)
+	if at < 0 {
+		return 0, false
+	}
+	r, _ = utf8.DecodeRuneInString(text[at:])
+	return r, true
 }
 
 // isHidden reports whether a rune is not seen, or looks like a blank and is none. What joins the parts of

@@ -21,6 +21,7 @@ type free struct {
 func TestWhatStandsAroundAValue(t *testing.T) {
 	t.Parallel()
 	const (
+		windows   = "the value ends with a carriage return: the file it comes from has the line ends of Windows; save it with those of Unix (LF)"
 		lineBreak = "the value ends with a line break, which echo adds; printf does not"
 		blank     = "the value begins or ends with a blank"
 		control   = "the value has a line break or another control character in it"
@@ -37,7 +38,7 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"GROUP", `13" Macs`, ""},
 		{"GROUP", `"Old" and "new" Macs of Bob`, ""},
 		{"GROUP", `"`, ""},
-		{"GROUP", "Macs\r", lineBreak},
+		{"GROUP", "Macs\r", windows},
 		{"GROUP", "Macs\n", lineBreak},
 		{"GROUP", "Ma\tcs", control},
 		{"GROUP", "Ma\u0085cs", control},
@@ -47,7 +48,7 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"GROUP", "  ", "the value has nothing but blanks"},
 		{"GROUP", "München 👩‍💻 #1 $x", ""},
 		{"WORD", `"a"`, quotes},
-		{"WORD", "a\r", lineBreak},
+		{"WORD", "a\r", windows},
 		{"WORD", "a ", blank},
 		{"GROUP", "Macs # 1", ""},
 		{"WORD", "a # or b", comment},
@@ -55,15 +56,19 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"A_PATH", "/etc/x #1.pem", ""},
 		{"A_SECRET", "s3cret # 1", ""},
 		{"A_SECRET", `"s3cret"`, quotes},
-		{"A_SECRET", "s3cret\r", lineBreak},
+		{"A_SECRET", "s3cret\r", windows},
 		{"A_SECRET", "s3cret\n", lineBreak},
 		{"A_SECRET", " s3cret", blank},
 		{"A_SECRET", "s3\ncret", control},
 		{"A_SECRET", "\ufeffs3cret", mark},
 		{"A_PATH", `"/etc/x.pem"`, quotes},
 		{"A_PATH", "/etc/x.pem ", blank},
-		{"A_PATH", "/etc/x.pem\r", lineBreak},
+		{"A_PATH", "/etc/x.pem\r", windows},
 		{"A_PATH", "/etc/my files/x.pem", ""},
+		{"A_PATH", "${ETC}/x.pem", "the path has a reference to another variable, which nothing has replaced; write the whole path"},
+		{"A_PATH", "~/x.pem", "the path begins with ~, which only a shell replaces; write the whole path"},
+		{"A_PATH", "~ada/x.pem", "the path begins with ~, which only a shell replaces; write the whole path"},
+		{"A_PATH", "file:///etc/x.pem", "the value is a URL; write the path alone"},
 	} {
 		var c free
 		problems := config.Parse(map[string]string{test.variable: test.value}, &c)

@@ -96,6 +96,20 @@ const (
 // Off reports whether there is to be no listener.
 func (l Listener) Off() bool { return l == listenerOff }
 
+// clashes reports whether the listener would take a port of an address. An empty or unspecified host is
+// every address of the machine.
+func (l Listener) clashes(address Address, port Whole) bool {
+	host, own, err := net.SplitHostPort(string(l))
+	if err != nil || own != strconv.Itoa(int(port)) {
+		return false
+	}
+	every := func(host string) bool {
+		ip := net.ParseIP(host)
+		return host == "" || ip != nil && ip.IsUnspecified()
+	}
+	return every(host) || every(string(address)) || strings.EqualFold(host, string(address))
+}
+
 // UnmarshalText accepts "off", and a host with a port from 1 to 65535. Without a host it stands for
 // all addresses.
 func (l *Listener) UnmarshalText(text []byte) error {
@@ -129,6 +143,8 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 		switch before, repeated := first[id]; {
 		case entry == "":
 			problems = append(problems, fmt.Errorf("entry %d is empty; there is a comma too many", i+1))
+		case !isUUID(id) && anID.MatchString(id) && !strings.ContainsAny(entry, ";\r\n") && len(anID.FindAllString(id, 2)) == 1:
+			problems = append(problems, fmt.Errorf("entry %d has something beside the UUID; the UUID alone belongs here", i+1))
 		case strings.ContainsAny(entry, "; \t\r\n"):
 			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a blank or a line break in it; IDs are separated by commas", i+1))
 		case isSecret(entry):
@@ -146,8 +162,12 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 	return errors.Join(problems...)
 }
 
+// anID finds a UUID, in lower case.
+var anID = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
 func isUUID(text string) bool {
-	return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`).MatchString(strings.ToLower(text))
+	lower := strings.ToLower(text)
+	return anID.FindString(lower) == lower && text != ""
 }
 
 // leastSecret is the length, in bytes, below which a signing secret could be guessed; step-ca makes 64.
@@ -176,7 +196,7 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 		case isUUID(entry):
 			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs into WEBHOOK_IDS", i+1))
 		case err != nil:
-			problems = append(problems, fmt.Errorf("entry %d is not standard base64", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is not standard base64%s", i+1, whyNotBase64(entry)))
 		case unusable:
 			problems = append(problems, fmt.Errorf("entry %d has %d bytes when decoded, fewer than %d", i+1, len(secret), leastSecret))
 		case len(bytes.Trim(secret, "\x00")) == 0:
@@ -188,6 +208,22 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 		s.list = append(s.list, NewSecret(secret))
 	}
 	return errors.Join(problems...)
+}
+
+// whyNotBase64 says, of what is not standard base64, how it came to be that.
+func whyNotBase64(entry string) string {
+	switch {
+	case strings.HasPrefix(entry, "#"):
+		return ": it begins with #, and there are no comments here"
+	case strings.ContainsAny(entry, " \t;"):
+		return ": it has a blank or a semicolon in it; secrets are separated by commas"
+	case strings.ContainsAny(entry, "-_"):
+		return ": it has - or _, which step-ca's secrets have not"
+	}
+	if secret, err := base64.RawStdEncoding.Strict().DecodeString(entry); err == nil && len(secret) >= leastSecret {
+		return ": the = at its end is missing; it was not copied as a whole"
+	}
+	return ""
 }
 
 // isSecret reports whether text is one that could sign.
@@ -207,6 +243,18 @@ func isEncoded(secret []byte) bool {
 	text := strings.TrimRight(string(secret), "\r\n")
 	return isSecret(text) && strings.ContainsFunc(text, unicode.IsUpper) &&
 		strings.ContainsFunc(text, unicode.IsLower) && strings.ContainsFunc(text, unicode.IsDigit)
+}
+
+// repeated returns the places, from 1, of the first two secrets that are the same, or zeros.
+func (s Secrets) repeated() (first, again int) {
+	for b := range s.list {
+		for a := range b {
+			if bytes.Equal(s.list[a].Reveal(), s.list[b].Reveal()) {
+				return a + 1, b + 1
+			}
+		}
+	}
+	return 0, 0
 }
 
 // List returns the secrets in the order they were given.

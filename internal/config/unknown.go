@@ -146,11 +146,23 @@ func leeway(known string) int {
 func (v Vocabulary) nearest(name string, most func(known string) int) string {
 	best, fewest := "", len(name)
 	for _, known := range v.Known {
-		if edits := distance(name, known); edits <= most(known) && edits < fewest {
+		if edits := distance(name, known); edits <= most(known) && edits < fewest && !otherWord(name, known) {
 			best, fewest = known, edits
 		}
 	}
 	return best
+}
+
+// otherWord reports whether two names that begin alike go on with words that have nothing in common, as
+// WEBHOOK_URL and WEBHOOK_IDS.
+func otherWord(a, b string) bool {
+	const least = 3 // letters; fewer are a slip
+	begin := 0
+	for begin < min(len(a), len(b)) && a[begin] == b[begin] {
+		begin++
+	}
+	a, b = a[begin:], b[begin:]
+	return begin > 0 && min(len(a), len(b)) >= least && levenshtein.ComputeDistance(a, b) == max(len(a), len(b))
 }
 
 // distance counts the edits between two names; letters that only changed places are one.

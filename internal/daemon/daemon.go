@@ -58,6 +58,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
+	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
 	problems = unique(problems) // a variable that two parts read is wrong for both
 	unknown := environ.Warnings(vocabulary())
 	if len(problems) > 0 {
@@ -66,6 +67,9 @@ func Load(environ config.Environment) (*Daemon, error) {
 	identity()
 	d.decider = decider
 	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
+	if config.ReadableByAll(files.PrivateKey) {
+		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600")
+	}
 	d.Warnings = append(d.Warnings, d.tls.Warnings(d.now())...)
 	return d, nil
 }

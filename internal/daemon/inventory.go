@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
@@ -42,6 +43,7 @@ func openProvider(environ config.Environment) (posture.Decider, config.Problems,
 	if provider.MakesRequests(choice.Name) {
 		problems = append(problems, environ.Network()...)
 	}
+	warnings = slices.DeleteFunc(warnings, environ.Meant)
 	return decider, problems, append(provider.Unused(choice.Name, environ.Variables), warnings...)
 }
 

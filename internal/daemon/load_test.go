@@ -126,6 +126,7 @@ const (
 	acceptedKey     = "; accepted: the path of a PEM file with the private key of the server certificate"
 	acceptedCA      = "; accepted: the path of a PEM file with the CA certificates that client certificates chain to"
 	acceptedIDs     = "; accepted: UUIDs of step-ca webhooks, separated by commas, none twice"
+	otherPort       = "; accepted: host:port with another port, or off"
 	acceptedSecrets = "; accepted: signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS"
 )
 
@@ -186,6 +187,18 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 			"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts",
 		}},
 		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: the file is CSV; set FILE_TYPE to csv"}},
+		{"one port for both listeners", map[string]string{"PORT": "9500", "HEALTH_ADDRESS": "127.0.0.1:9500"}, []string{"HEALTH_ADDRESS: the same port as PORT, on the same address" + otherPort}},
+		{"one port for both listeners, on one address", map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": "9500", "HEALTH_ADDRESS": "127.0.0.1:9500"}, []string{"HEALTH_ADDRESS: the same port as PORT, on the same address" + otherPort}},
+		{"one port for both listeners, on all addresses", map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": "9500", "HEALTH_ADDRESS": ":9500"}, []string{"HEALTH_ADDRESS: the same port as PORT, on the same address" + otherPort}},
+		{"audit log in the inventory", map[string]string{"AUDIT_LOG_PATH": "DIR/./devices.csv"}, []string{
+			"AUDIT_LOG_PATH: it is the file of FILE_PATH, to which decisions would be appended; accepted: a file of its own",
+		}},
+		{"audit log in the key", map[string]string{"AUDIT_LOG_PATH": "DIR/server.key"}, []string{
+			"AUDIT_LOG_PATH: it is the file of TLS_KEY_PATH, to which decisions would be appended; accepted: a file of its own",
+		}},
+		{"audit log in the CA bundle, without mTLS", map[string]string{"AUDIT_LOG_PATH": "DIR/broken.csv", "TLS_CA_PATH": "DIR/broken.csv"}, []string{
+			"AUDIT_LOG_PATH: it is the file of TLS_CA_PATH, to which decisions would be appended; accepted: a file of its own",
+		}},
 		{
 			"a line for each fault of the inventory",
 			map[string]string{"FILE_PATH": "DIR/broken.csv"},
@@ -216,6 +229,7 @@ func TestWarningsAtStart(t *testing.T) {
 		{"none", nil, nil},
 		{"mTLS without names", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.crt"}, []string{anyOfCA}},
 		{"mTLS with names", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.crt", "MTLS_ALLOWED_NAMES": "ca"}, nil},
+		{"one port on two addresses", map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": "9500", "HEALTH_ADDRESS": "127.0.0.2:9500"}, nil},
 		{"CA without mTLS, even one that is not there", map[string]string{"TLS_CA_PATH": "DIR/none.crt"}, []string{"TLS_CA_PATH is set but ENABLE_MTLS is not 1: no client certificate is asked for"}},
 		{"header only", map[string]string{"FILE_PATH": "DIR/empty.csv"}, []string{"inventory DIR/empty.csv: it has no devices; every request will be refused"}},
 		{"no devices", map[string]string{"FILE_PATH": "DIR/empty.json", "FILE_TYPE": "json"}, []string{"inventory DIR/empty.json: it has no devices; every request will be refused"}},
@@ -249,4 +263,23 @@ func TestAMisspelledNameIsToldWhenTheRightOneIsMissing(t *testing.T) {
 		"WEBHOOK_SECRETS: not set" + acceptedSecrets,
 		"warning: WEBHOOK_SECRET is not a variable of the connector and is ignored; did you mean WEBHOOK_SECRETS?",
 	})
+}
+
+// The first decision would make the env file one that cannot be read.
+func TestAuditLogInTheEnvFile(t *testing.T) {
+	t.Parallel()
+	in := install(t)
+	var content strings.Builder
+	for name, value := range in.environ(map[string]string{"AUDIT_LOG_PATH": "DIR/my.env"}) {
+		content.WriteString(name + "='" + value + "'\n")
+	}
+	in.write(t, "my.env", content.String())
+	environ, err := config.Environ(nil, in.path("my.env"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "AUDIT_LOG_PATH: it is the file of the configuration, to which decisions would be appended; accepted: a file of its own"
+	if _, err := daemon.Load(environ); err == nil || err.Error() != want {
+		t.Errorf("Load = %v, want %s", err, want)
+	}
 }

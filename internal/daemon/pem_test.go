@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -101,36 +103,40 @@ func TestDamagedBundle(t *testing.T) {
 	lines := strings.Count(one, "\n")
 	body := strings.Split(one, "\n")[1]
 	line := strconv.Itoa
+	p256 := []byte{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07} // its OID
 	for name, test := range map[string]struct{ bundle, want string }{
-		"damaged":                 {strings.Replace(one, body, "*"+body[1:], 1) + two, "line 2: the block that begins at line 1 is damaged: this line is not base64"},
-		"a part is missing":       {strings.Replace(one, body, body[:61], 1) + two, "line " + line(lines) + ": the block that begins at line 1 is damaged: a part of it is missing"},
-		"a line is missing":       {strings.Replace(one, body+"\n", "", 1) + two, "line 1: the certificate that begins here is damaged: "},
-		"empty block":             {beginsLine + endsLine + two, "line 2: the block that begins at line 1 is damaged: a part of it is missing"},
-		"glued":                   {strings.TrimSuffix(one, "\n") + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
-		"glued with a mark":       {strings.TrimSuffix(one, "\n") + mark + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
-		"no END":                  {strings.Replace(one, endsLine, "", 1) + two, "line " + line(lines) + ": a block begins here, but the one that begins at line 1 has no end"},
-		"no END at the end":       {one + strings.Replace(two, endsLine, "", 1), "line " + line(lines+1) + ": the block that begins here has no end"},
-		"no BEGIN":                {strings.Replace(one, beginsLine, "", 1) + two, "line 1: a block without the line -----BEGIN …----- before it"},
-		"four dashes":             {strings.Replace(one, "-----BEGIN", "----BEGIN", 1) + two, "line 1: " + almostBegin},
-		"four dashes at the end":  {strings.Replace(one, "CERTIFICATE-----\n", "CERTIFICATE----\n", 1) + two, "line 1: " + almostBegin},
-		"long dashes":             {strings.Replace(one, "-----BEGIN CERTIFICATE-----", "–––BEGIN CERTIFICATE–––", 1) + two, "line 1: " + almostBegin},
-		"lower case":              {strings.Replace(one, "BEGIN CERTIFICATE", "begin certificate", 1) + two, "line 1: " + almostBegin},
-		"no blank":                {strings.Replace(one, "BEGIN CERTIFICATE", "BEGINCERTIFICATE", 1) + two, "line 1: " + almostBegin},
-		"misspelled BEGIN":        {strings.Replace(one, "BEGIN", "BEGN", 1) + two, "line 1: " + almostBegin},
-		"misspelled kind":         {strings.Replace(one, "BEGIN CERTIFICATE", "BEGIN CERTIFICTE", 1) + two, "line 1: a block of a kind that is not known begins here"},
-		"misspelled END":          {strings.Replace(one, "END CERTIFICATE", "END CERTIFICTE", 1) + two, "line " + line(lines) + ": the block that begins at line 1 ends here as another kind"},
-		"indented":                {"  " + one + two, "line 1: " + almostBegin},
-		"quoted":                  {`"` + strings.TrimSuffix(one, "\n") + "\"\n" + two, "line 1: " + almostBegin},
-		"on one line":             {strings.ReplaceAll(strings.TrimSuffix(one, "\n"), "\n", `\n`) + "\n" + two, "line 1: " + almostBegin},
-		"damaged second":          {one + strings.Replace(two, strings.Split(two, "\n")[1], "*", 1), "line " + line(lines+2) + ": the block that begins at line " + line(lines+1) + " is damaged: this line is not base64"},
-		"OpenSSL's own form":      {strings.ReplaceAll(one, "CERTIFICATE", "TRUSTED CERTIFICATE") + two, "line 1: a certificate in OpenSSL's own form; `openssl x509 -in FILE -out NEW` converts it"},
-		"PKCS #7":                 {strings.ReplaceAll(one, "CERTIFICATE", "PKCS7") + two, "line 1: certificates in PKCS #7; `openssl pkcs7 -print_certs -in FILE -out NEW` converts them"},
-		"certificate request":     {strings.ReplaceAll(one, "CERTIFICATE", "CERTIFICATE REQUEST"), "it has no PEM certificate, but a certificate request"},
-		"UTF-16":                  {"\xff\xfe-\x00-\x00", "it is UTF-16; save it as UTF-8"},
-		"certificate in DER":      {string(first.certificate.Raw), "it is a certificate in DER, not in PEM; `openssl x509 -inform DER -in FILE -out NEW` converts it"},
-		"PKCS #12":                {"\x30\x81\x85\x02\x01\x03\x30\x7f" + strings.Repeat("\x00", 127) + "\x00", "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nokeys -out NEW` takes the certificates out"},
-		"something else":          {"what is this?\n", "it has no PEM certificate"},
-		"a certificate's content": {beginsLine + "AAAA\n" + endsLine, "line 1: the certificate that begins here is damaged: x509: malformed certificate"},
+		"damaged":                   {strings.Replace(one, body, "*"+body[1:], 1) + two, "line 2: the block that begins at line 1 is damaged: this line is not base64"},
+		"a part is missing":         {strings.Replace(one, body, body[:61], 1) + two, "line " + line(lines) + ": the block that begins at line 1 is damaged: a part of it is missing"},
+		"a line is missing":         {strings.Replace(one, body+"\n", "", 1) + two, "line 1: the certificate that begins here is damaged: "},
+		"empty block":               {beginsLine + endsLine + two, "line 2: the block that begins at line 1 is damaged: a part of it is missing"},
+		"glued":                     {strings.TrimSuffix(one, "\n") + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
+		"glued with a mark":         {strings.TrimSuffix(one, "\n") + mark + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
+		"no END":                    {strings.Replace(one, endsLine, "", 1) + two, "line " + line(lines) + ": a block begins here, but the one that begins at line 1 has no end"},
+		"no END at the end":         {one + strings.Replace(two, endsLine, "", 1), "line " + line(lines+1) + ": the block that begins here has no end"},
+		"no BEGIN":                  {strings.Replace(one, beginsLine, "", 1) + two, "line 1: a block without the line -----BEGIN …----- before it"},
+		"four dashes":               {strings.Replace(one, "-----BEGIN", "----BEGIN", 1) + two, "line 1: " + almostBegin},
+		"four dashes at the end":    {strings.Replace(one, "CERTIFICATE-----\n", "CERTIFICATE----\n", 1) + two, "line 1: " + almostBegin},
+		"long dashes":               {strings.Replace(one, "-----BEGIN CERTIFICATE-----", "–––BEGIN CERTIFICATE–––", 1) + two, "line 1: " + almostBegin},
+		"lower case":                {strings.Replace(one, "BEGIN CERTIFICATE", "begin certificate", 1) + two, "line 1: " + almostBegin},
+		"no blank":                  {strings.Replace(one, "BEGIN CERTIFICATE", "BEGINCERTIFICATE", 1) + two, "line 1: " + almostBegin},
+		"misspelled BEGIN":          {strings.Replace(one, "BEGIN", "BEGN", 1) + two, "line 1: " + almostBegin},
+		"misspelled kind":           {strings.Replace(one, "BEGIN CERTIFICATE", "BEGIN CERTIFICTE", 1) + two, "line 1: a block of a kind that is not known begins here"},
+		"misspelled END":            {strings.Replace(one, "END CERTIFICATE", "END CERTIFICTE", 1) + two, "line " + line(lines) + ": the block that begins at line 1 ends here as another kind"},
+		"indented":                  {"  " + one + two, "line 1: there are blanks before -----BEGIN …-----; it must begin its line"},
+		"line breaks are lost":      {strings.ReplaceAll(one, "\n", "") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
+		"line breaks are blanks":    {strings.ReplaceAll(one, "\n", " ") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
+		"quoted":                    {`"` + strings.TrimSuffix(one, "\n") + "\"\n" + two, "line 1: " + almostBegin},
+		"on one line":               {strings.ReplaceAll(strings.TrimSuffix(one, "\n"), "\n", `\n`) + "\n" + two, "line 1: the line breaks are written as \\n; each must be a line break"},
+		"damaged second":            {one + strings.Replace(two, strings.Split(two, "\n")[1], "*", 1), "line " + line(lines+2) + ": the block that begins at line " + line(lines+1) + " is damaged: this line is not base64"},
+		"OpenSSL's own form":        {strings.ReplaceAll(one, "CERTIFICATE", "TRUSTED CERTIFICATE") + two, "line 1: a certificate in OpenSSL's own form; `openssl x509 -in FILE -out NEW` converts it"},
+		"PKCS #7":                   {strings.ReplaceAll(one, "CERTIFICATE", "PKCS7") + two, "line 1: certificates in PKCS #7; `openssl pkcs7 -print_certs -in FILE -out NEW` converts them"},
+		"certificate request":       {strings.ReplaceAll(one, "CERTIFICATE", "CERTIFICATE REQUEST"), "it has no PEM certificate, but a certificate request"},
+		"UTF-16":                    {"\xff\xfe-\x00-\x00", "it is UTF-16; save it as UTF-8"},
+		"certificate in DER":        {string(first.certificate.Raw), "it is a certificate in DER, not in PEM; `openssl x509 -inform DER -in FILE -out NEW` converts it"},
+		"PKCS #12":                  {"\x30\x81\x85\x02\x01\x03\x30\x7f" + strings.Repeat("\x00", 127) + "\x00", "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nokeys -out NEW` takes the certificates out"},
+		"something else":            {"what is this?\n", "it has no PEM certificate"},
+		"a curve that is not known": {string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: bytes.ReplaceAll(first.certificate.Raw, p256, append(p256[:7:7], 0x77))})), "line 1: the certificate that begins here cannot be used: x509: unsupported elliptic curve"},
+		"a certificate's content":   {beginsLine + "AAAA\n" + endsLine, "line 1: the certificate that begins here is damaged: x509: malformed certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,6 +168,7 @@ func TestWholeBundle(t *testing.T) {
 		"no line end":          one + strings.TrimSuffix(two, "\n"),
 		"blanks at line ends":  strings.ReplaceAll(one+two, "\n", " \t\n"),
 		"text around":          "Certificate:\n    Data:\n        Signature Algorithm: ecdsa-with-SHA256\n# ------------------\n# --- ours ---\n" + one + "\n\nsubject=CN = Second Root\n===\n" + two + "the end\n",
+		"headings":             "----- Baltimore Root CA -----\n" + one + "\n------ CA certificate ------\n# --- end of the root certificate ---\n-----  Müller & Söhne  -----\n" + two + "----- End of file -----\n",
 		"other blocks":         one + second.keyPEM(t) + two,
 		"twice":                one + two + one,
 	} {
@@ -193,6 +200,10 @@ func TestWhatABundleHolds(t *testing.T) {
 		none  = "it has no CA certificate that can be used: "
 		names = "client CA bundle DIR/ca.crt: "
 	)
+	var bundle strings.Builder
+	for i := range 21 {
+		bundle.WriteString(newCA(t, fmt.Sprintf("Public Root %d", i)).pem())
+	}
 	expired := " expired at " + expiry.UTC().Format(time.RFC3339) + ", so the client certificates that it issued are refused"
 	for name, test := range map[string]struct {
 		bundle   string
@@ -205,7 +216,10 @@ func TestWhatABundleHolds(t *testing.T) {
 		"expired":           {old.pem(), none + `"Old Root"` + expired, nil},
 		"expired, and a CA": {old.pem() + root.pem(), "", []string{`TLS_CA_PATH: "Old Root"` + expired}},
 		"own, and a CA":     {root.pem() + leaf.pem(), "", []string{`TLS_CA_PATH: "Step Online CA"` + noCA}},
-		"may not sign":      {signsNothing.pem(), none + `"Signs Nothing"` + noCA, nil},
+		"a bundle of public CAs": {bundle.String(), "", []string{
+			"TLS_CA_PATH: the file has 21 CAs, as the bundle of the system has; client certificates of each of them are accepted; put the root of your own CA alone into a file",
+		}},
+		"may not sign": {signsNothing.pem(), none + `"Signs Nothing"` + noCA, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -292,18 +306,42 @@ func TestServerCertificate(t *testing.T) {
 	}
 }
 
-// A key that every user of the machine may read is warned about.
+// A key that every user of the machine may read is warned about; not one in a folder that is closed to them,
+// nor one that Kubernetes has mounted, with the mode 0644 that it gives secrets.
 func TestKeyThatAllMayRead(t *testing.T) {
 	t.Parallel()
 	in := install(t)
-	for mode, want := range map[os.FileMode][]string{
-		0o644: {"TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600"},
-		0o640: nil,
-		0o600: nil,
+	mounted := filepath.Join(in.folder, "..2026_11_26")
+	for _, err := range []error{
+		os.Chmod(filepath.Dir(in.folder), 0o755), //nolint:gosec // G302: as the folders of a machine are
+		os.Chmod(in.folder, 0o755),               //nolint:gosec // G302: as the folders of a machine are
+		os.Mkdir(mounted, 0o755),                 //nolint:gosec // G301: as the folders of a machine are
+		os.Link(in.path("server.key"), filepath.Join(mounted, "tls.key")),
+		os.Symlink(filepath.Join("..2026_11_26", "tls.key"), in.path("tls.key")),
 	} {
-		if err := os.Chmod(in.path("server.key"), mode); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
-		wantLines(t, "Warnings", in.loaded(t, nil).Warnings, want)
+	}
+	warned := []string{"TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600"}
+	for _, test := range []struct {
+		key, closed string
+		mode        os.FileMode
+		want        []string
+	}{
+		{"server.key", "", 0o644, warned},
+		{"server.key", "", 0o640, nil},
+		{"tls.key", "", 0o644, nil},
+		{"server.key", in.folder, 0o644, nil},
+	} {
+		if err := os.Chmod(in.path("server.key"), test.mode); err != nil {
+			t.Fatal(err)
+		}
+		if test.closed != "" {
+			if err := os.Chmod(test.closed, 0o700); err != nil { //nolint:gosec // G302: a folder
+				t.Fatal(err)
+			}
+		}
+		wantLines(t, "Warnings", in.loaded(t, map[string]string{"TLS_KEY_PATH": "DIR/" + test.key}).Warnings, test.want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,12 +26,12 @@ func unique(problems config.Problems) config.Problems {
 func accepted(wrong *server.FileError) string {
 	switch {
 	case errors.Is(wrong, fs.ErrNotExist):
-		return "a file that is there; a relative path begins in the folder in which the program starts"
+		return "a file that exists; a relative path begins in the folder in which the program starts"
 	case errors.Is(wrong, fs.ErrPermission):
-		return "a file that the user may read as whom the program runs"
+		return "a file that the user who runs the program may read"
 	}
 	return map[server.Role]string{
-		server.Certificate: "a certificate in PEM that is valid now, leaf first; `step ca renew` renews one",
+		server.Certificate: "a certificate in PEM that is valid now, leaf first",
 		server.PrivateKey:  "the private key in PEM of the certificate in TLS_CERT_PATH, without a password",
 		server.ClientCA:    "the certificates in PEM of the CAs that client certificates chain to",
 	}[wrong.Role]
@@ -41,6 +42,28 @@ func auditProblem(path config.Path, err error) config.Problem {
 		Variable: "AUDIT_LOG_PATH", Text: fmt.Sprintf("%s: %v", path, err),
 		Accepted: "the path of a file that can be appended to, in a folder that exists",
 	}
+}
+
+// auditElsewhere refuses an audit log in a file that another variable names, or in the env file: the first
+// decision would spoil an inventory or a key.
+func auditElsewhere(path string, environ config.Environment) config.Problems {
+	is := func(other string) bool {
+		a, errA := os.Stat(path)
+		b, errB := os.Stat(other)
+		return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
+	}
+	problem := func(of string) config.Problems {
+		return config.Problems{{Variable: "AUDIT_LOG_PATH", Text: "it is the file of " + of + ", to which decisions would be appended", Accepted: "a file of its own"}}
+	}
+	for _, name := range variables() {
+		if name != "AUDIT_LOG_PATH" && is(environ.Variables[name]) {
+			return problem(name)
+		}
+	}
+	if is(environ.File()) {
+		return problem("the configuration")
+	}
+	return nil
 }
 
 // broken is a configuration that cannot be used. A variable that is not set may only have been

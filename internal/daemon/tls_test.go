@@ -8,8 +8,9 @@ import (
 
 // What is accepted in place of a file.
 const (
-	there        = "; accepted: a file that is there; a relative path begins in the folder in which the program starts"
-	aCertificate = "; accepted: a certificate in PEM that is valid now, leaf first; `step ca renew` renews one"
+	there        = "; accepted: a file that exists; a relative path begins in the folder in which the program starts"
+	renewed      = "; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner"
+	aCertificate = "; accepted: a certificate in PEM that is valid now, leaf first"
 	aKey         = "; accepted: the private key in PEM of the certificate in TLS_CERT_PATH, without a password"
 	aBundle      = "; accepted: the certificates in PEM of the CAs that client certificates chain to"
 )
@@ -28,8 +29,8 @@ func TestCertificateAndKey(t *testing.T) {
 		changes map[string]string
 		want    []string
 	}{
-		{"expired", map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/old.key"}, []string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + aCertificate}},
-		{"not yet valid", map[string]string{"TLS_CERT_PATH": "DIR/new.crt", "TLS_KEY_PATH": "DIR/new.key"}, []string{certificate + "new.crt: not valid before " + moment(now.Add(time.Hour)) + aCertificate}},
+		{"expired", map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/old.key"}, []string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + renewed + aCertificate}},
+		{"not yet valid", map[string]string{"TLS_CERT_PATH": "DIR/new.crt", "TLS_KEY_PATH": "DIR/new.key"}, []string{certificate + "new.crt: not valid before " + moment(now.Add(time.Hour)) + "; is the clock right?" + aCertificate}},
 		{"of two pairs", map[string]string{"TLS_KEY_PATH": "DIR/other.key"}, []string{key + "other.key: it is the key of another certificate than the first in DIR/server.crt, which is \"connector\"" + aKey}},
 		{
 			"swapped",
@@ -41,7 +42,7 @@ func TestCertificateAndKey(t *testing.T) {
 		{
 			"expired, and the key missing",
 			map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/none.key"},
-			[]string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + aCertificate, key + "none.key: no such file or directory" + there},
+			[]string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + renewed + aCertificate, key + "none.key: no such file or directory" + there},
 		},
 		{"a folder", map[string]string{"TLS_KEY_PATH": "DIR"}, []string{strings.TrimSuffix(key, "/") + ": is a directory" + aKey}},
 		{"empty files", map[string]string{"TLS_CERT_PATH": "DIR/empty", "TLS_KEY_PATH": "DIR/empty"}, []string{certificate + "empty: it has no PEM certificate" + aCertificate, key + "empty: it has no PEM private key" + aKey}},

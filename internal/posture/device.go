@@ -88,11 +88,11 @@ type Reloader interface {
 	Reload() (Loaded, error)
 }
 
-// Loaded is an inventory that was read and is not in force.
+// Loaded is an inventory that was read and is not in effect.
 type Loaded struct {
 	Found    string   // what was found, for the operator
 	Warnings []string // what is accepted but probably not meant
-	Take     func()   // replaces the inventory in force, between two lookups
+	Take     func()   // replaces the inventory in effect, between two lookups
 }
 
 // Tracer is a Provider that can report each request to its server, for debugging.

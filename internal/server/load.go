@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +16,7 @@ import (
 // pair is the server certificate with what was read beside it.
 type pair struct {
 	*tls.Certificate
-	chain         []*x509.Certificate // all of the file, leaf first
-	readableByAll bool                // the key, by every user of the machine
+	chain []*x509.Certificate // all of the file, leaf first
 }
 
 // loadPair reads the server certificate and its key, and checks that they can be used at the time
@@ -34,7 +32,7 @@ func loadPair(certificatePath, keyPath string, now time.Time) (*pair, error) {
 	if err := errors.Join(errCertificate, errKey); err != nil || chain == nil || key == nil {
 		return nil, err
 	}
-	made := &pair{readableByAll: readableByAll(keyPath)}
+	made := &pair{}
 	var encoded []byte
 	for _, c := range chain {
 		encoded = append(encoded, c.block.encoded()...)
@@ -72,9 +70,9 @@ func loadChain(path string, now time.Time) ([]read, error) {
 	}
 	switch leaf := chain[0]; {
 	case now.Before(leaf.NotBefore):
-		return nil, &FileError{Certificate, path, fmt.Errorf("not valid before %s", leaf.NotBefore.Format(time.RFC3339))}
+		return nil, &FileError{Certificate, path, fmt.Errorf("not valid before %s; is the clock right?", leaf.NotBefore.Format(time.RFC3339))}
 	case now.After(leaf.NotAfter):
-		return nil, &FileError{Certificate, path, fmt.Errorf("expired at %s", leaf.NotAfter.Format(time.RFC3339))}
+		return nil, &FileError{Certificate, path, fmt.Errorf("expired at %s; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner", leaf.NotAfter.Format(time.RFC3339))}
 	case !servesAs(leaf.Certificate):
 		return nil, &FileError{Certificate, path, errors.New("its extended key usage lacks serverAuth: step-ca, as every client, refuses it")}
 	}
@@ -194,7 +192,11 @@ func loadCertificates(role Role, path string) ([]read, error) {
 		}
 		certificate, err := x509.ParseCertificate(b.bytes)
 		if err != nil {
-			return nil, &FileError{role, path, fmt.Errorf("line %d: the certificate that begins here is damaged: %w", b.line, err)}
+			what := "is damaged"
+			if strings.Contains(err.Error(), "unsupported") {
+				what = "cannot be used"
+			}
+			return nil, &FileError{role, path, fmt.Errorf("line %d: the certificate that begins here %s: %w", b.line, what, err)}
 		}
 		certificates = append(certificates, read{certificate, b})
 	}
@@ -238,13 +240,6 @@ func readFile(role Role, path string) ([]byte, error) {
 		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", maxPEM)}
 	}
 	return text, nil
-}
-
-// readableByAll reports whether every user of the machine may read a file.
-func readableByAll(path string) bool {
-	info, err := os.Stat(path)
-	const others = 0o004
-	return err == nil && runtime.GOOS != "windows" && info.Mode()&others != 0
 }
 
 // cause drops the path from an error of the file system, because FileError names it.

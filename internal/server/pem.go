@@ -49,15 +49,19 @@ func (b block) named() string {
 	}[b.kind]
 }
 
-const dashes = `[-\x{2010}-\x{2015}\x{2212}]`
+const (
+	dashes = `[-\x{2010}-\x{2015}\x{2212}]`
+	// kinds begins the words between BEGIN or END and the dashes.
+	kinds = `((ENCRYPTED|PRIVATE|PUBLIC|OPENSSH|TRUSTED|X509|RSA|DSA|EC|DH|NEW)\s*)*(CERT|KEY|CRL|PKCS|CMS|PARAM|REQUEST)`
+)
 
 var (
 	// armour is a line that begins or ends a block.
 	armour = regexp.MustCompile(`^-----(BEGIN|END) ([A-Z0-9]+(?: [A-Z0-9]+)*)-----$`)
-	// mangled is a line that was meant to be one, maybe.
-	mangled = regexp.MustCompile(`(?i)^\s*` + dashes + `{4,}.*[a-z].*` + dashes + `{4,}$` +
-		`|` + dashes + `\s*(BEGIN|END)\s*[A-Z0-9 ]*(CERT|KEY|CRL|PKCS|CMS|PARAM|REQUEST)` +
-		`|(BEGIN|END)\s*[A-Z0-9 ]*(CERTIFICATE|KEY|CRL|PKCS7|CMS|PARAMETERS|REQUEST)\s*` + dashes)
+	// mangled is a line that was meant to be one, maybe; a heading such as "---- Root CA ----" was not.
+	mangled = regexp.MustCompile(`(?i)^\s*` + dashes + `{4,}\s*(B[A-Z]{2,4}|EGIN|E[A-Z]{1,2}|ND)\s*` + kinds + `[A-Z0-9 ]*` + dashes + `{4,}$` +
+		`|` + dashes + `\s*(BEGIN|END)\s*` + kinds +
+		`|(BEGIN|END)\s*` + kinds + `[A-Z0-9 ]*\s*` + dashes)
 	// glued is what remains where files were joined without a line end between them.
 	glued = regexp.MustCompile(`-----END [A-Z0-9 ]+-----\s*` + byteOrderMark + `?-----BEGIN `)
 	// stray is the first line of almost any certificate or key, without the line before it.
@@ -109,7 +113,7 @@ func (p *parser) line(line string, number int) error {
 		if glued.MatchString(line) {
 			return errors.New("the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own")
 		}
-		return errors.New("almost, but not exactly, a line such as -----BEGIN CERTIFICATE-----")
+		return errors.New(almost(line))
 	case p.open == nil && match == nil && stray.MatchString(line):
 		return errors.New("a block without the line -----BEGIN …----- before it")
 	case p.open == nil && match == nil:
@@ -126,6 +130,19 @@ func (p *parser) line(line string, number int) error {
 		return fmt.Errorf("the block that begins at line %d ends here as another kind", p.open.line)
 	}
 	return p.end(line)
+}
+
+// almost says what is wrong with a mangled line.
+func almost(line string) string {
+	switch {
+	case strings.Contains(line, `-----\n`):
+		return `the line breaks are written as \n; each must be a line break`
+	case regexp.MustCompile(`^-----BEGIN [A-Z0-9 ]+-----\s*[A-Za-z0-9+/]`).MatchString(line):
+		return "the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"
+	case armour.MatchString(strings.TrimSpace(line)):
+		return "there are blanks before -----BEGIN …-----; it must begin its line"
+	}
+	return "almost, but not exactly, a line such as -----BEGIN CERTIFICATE-----"
 }
 
 func (p *parser) begin(line, kind string, number int) error {

@@ -92,7 +92,7 @@ func (t *TLS) Load(now time.Time) (take func(), err error) {
 	return func() { t.current.Store(next) }, err
 }
 
-// Leaf is the server certificate in force.
+// Leaf is the server certificate in effect.
 func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().pair.Leaf }
 
 // DescribeCAs names the CAs in effect that client certificates must chain to.
@@ -109,8 +109,9 @@ func (t *TLS) Warnings(now time.Time) []string {
 	if issuer := current.missingIssuer(); issuer != "" {
 		warnings = append(warnings, fmt.Sprintf("TLS_CERT_PATH: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", issuer))
 	}
-	if current.pair.readableByAll {
-		warnings = append(warnings, "TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600")
+	const manyCAs = 20 // more than anybody has of their own
+	if many := len(current.clientCAs.all()); many > manyCAs {
+		warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: the file has %d CAs, as the bundle of the system has; client certificates of each of them are accepted; put the root of your own CA alone into a file", many))
 	}
 	for _, ca := range current.clientCAs.all() {
 		if wrong := wrongWith(ca, now); wrong != "" {

@@ -68,11 +68,14 @@ func csvError(err error) error {
 	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
 		if syntax.StartLine != syntax.Line {
 			// A quotation mark that is never closed runs on; the line where it opens is the one to fix.
-			return fmt.Errorf("line %d: %w (seen at line %d, column %d)", syntax.StartLine, syntax.Err, syntax.Line, syntax.Column)
+			return fmt.Errorf("line %d: a quotation mark that begins a field has none that ends it (seen at line %d, column %d)", syntax.StartLine, syntax.Line, syntax.Column)
 		}
 		hint := ""
 		if errors.Is(syntax.Err, csv.ErrBareQuote) {
 			hint = hintBareQuote
+		}
+		if errors.Is(syntax.Err, csv.ErrQuote) {
+			return fmt.Errorf(`line %d: column %d: a field that begins with a quotation mark ends with one, right before the comma; one that belongs to the value is written twice, ""`, syntax.Line, syntax.Column)
 		}
 		return fmt.Errorf("line %d: column %d: %w%s", syntax.Line, syntax.Column, syntax.Err, hint)
 	}

@@ -156,6 +156,7 @@ func TestCSVRefused(t *testing.T) {
 		{"semicolons, quoted", "\"Identifier\";\"name\"\n", []string{"the file has columns that are separated by semicolons, want commas"}},
 		{"tabs", "Identifier\tname\nC02\tada\n", []string{`line 1: the first column is "Identifier\tname", want Identifier; columns are separated by commas, and not by tabs`}},
 		{"semicolons, other names", "Serial Number;name\n", []string{`line 1: the first column is "Serial Number;name", want Identifier; columns are separated by commas, and not by semicolons`}},
+		{"a comment", "# our devices\nIdentifier,name\n", []string{`line 1: the first column is "# our devices", want Identifier; if the line is a comment, remove it: a CSV file has none`}},
 		{"a line for Excel", "sep=,\nIdentifier,name\n", []string{`line 1: the first column is "sep=", want Identifier; remove the line, which only Excel understands`}},
 		{"an export of serial numbers", "Serial Number,Name\n", []string{`line 1: the first column is "Serial Number", want Identifier; rename it`}},
 		{"an export with serial numbers", "Computer Name,Jamf Pro ID,Serial Number\n", []string{`line 1: the first column is "Computer Name", want Identifier; rename column 3, "Serial Number", to Identifier and make it the first`}},
@@ -213,12 +214,12 @@ func TestCSVRefused(t *testing.T) {
 			},
 		},
 		{"quotation mark in a plain field", "Identifier,a\nC02,x\nC03,5\" disk\n", []string{`line 3: column 6: ` + bareQuote}},
-		{"text after a quoted field", "Identifier,a\nC02,\"x\"y\n", []string{`line 2: column 7: extraneous or missing " in quoted-field`}},
+		{"text after a quoted field", "Identifier,a\nC02,\"x\"y\n", []string{`line 2: column 7: a field that begins with a quotation mark ends with one, right before the comma; one that belongs to the value is written twice, ""`}},
 		{
 			// The line on which the row begins: the file ends far from the fault.
 			"quotation mark that is never closed",
 			"Identifier,a\nC02,x\nC03,\"y\n" + strings.Repeat("C04,z\n", 100),
-			[]string{`line 3: extraneous or missing " in quoted-field (seen at line 103, column 7)`},
+			[]string{`line 3: a quotation mark that begins a field has none that ends it (seen at line 103, column 7)`},
 		},
 		{
 			"more faults than an operator reads",

@@ -172,6 +172,9 @@ func (c *content) columns() string {
 	if len(c.devices.names) == 0 {
 		return ""
 	}
+	if len(c.devices.names) == 1 {
+		return ", with the column " + listed(c.devices.names)
+	}
 	return ", with the columns " + listed(c.devices.names)
 }
 

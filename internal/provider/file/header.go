@@ -69,6 +69,9 @@ func wrongHeader(header []string) string {
 	if strings.HasPrefix(strings.ToLower(trim(first)), "sep=") {
 		return wrong + "; remove the line, which only Excel understands"
 	}
+	if strings.HasPrefix(trim(first), "#") {
+		return wrong + "; if the line is a comment, remove it: a CSV file has none"
+	}
 	if at := strings.IndexAny(first, ";\t|"); at >= 0 && (len(header) == 1 || isIdentifierColumn(first[:at])) {
 		return wrong + "; columns are separated by commas, and not by " + separator(first[at])
 	}

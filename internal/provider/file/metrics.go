@@ -12,8 +12,8 @@ func (p *Provider) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeBy
 // Collect implements prometheus.Collector.
 func (p *Provider) Collect(out chan<- prometheus.Metric) {
 	now := p.current.Load()
-	devices := prometheus.NewDesc("step_posture_inventory_devices", "Devices in the inventory in force.", nil, nil)
-	age := prometheus.NewDesc("step_posture_inventory_age_seconds", "Time since the inventory file in force was last modified.", nil, nil)
+	devices := prometheus.NewDesc("step_posture_inventory_devices", "Devices in the inventory in effect.", nil, nil)
+	age := prometheus.NewDesc("step_posture_inventory_age_seconds", "Time since the inventory file in effect was last modified.", nil, nil)
 	out <- prometheus.MustNewConstMetric(devices, prometheus.GaugeValue, float64(now.devices.len()))
 	// A file from the future is not younger than new.
 	out <- prometheus.MustNewConstMetric(age, prometheus.GaugeValue, max(0, time.Since(now.modified).Seconds()))

@@ -77,8 +77,9 @@ func TestFoundNamesTheColumns(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{
 		"Identifier": "",
-		"Identifier,e-mail,job title,department,Büro,_x1,1st": `, with the columns "e-mail", "job title", department, Büro, _x1, "1st"`,
-		"Identifier,a\u202eb": `, with the columns "a\u202eb"`,
+		"Identifier,e-mail,job title,department,Büro,_x1,1st":     `, with the columns "e-mail", "job title", department, Büro, _x1, "1st"`,
+		"Identifier,department":                                   ", with the column department",
+		"Identifier,a\u202eb":                                     `, with the column "a\u202eb"`,
 		"Identifier," + strings.Join(numbered("c%d", 1, 14), ","): ", with the columns c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, and 4 more",
 	} {
 		c := written(t, "csv", header+"\n")

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 type Config struct {
 	BaseURL        string        `env:"JAMF_BASE_URL,required" accepted:"https://… of the Jamf Pro server"`
 	ClientID       string        `env:"JAMF_CLIENT_ID,required" accepted:"the client ID of a Jamf API client"`
-	ClientSecret   config.Secret `env:"JAMF_CLIENT_SECRET,required" accepted:"the client secret of that API client"`
+	ClientSecret   config.Secret `env:"JAMF_CLIENT_SECRET,required" accepted:"the client secret of the API client"`
 	DeviceGroup    string        `env:"JAMF_DEVICE_GROUP" accepted:"the name of a mobile device group"`
 	ComputerGroup  string        `env:"JAMF_COMPUTER_GROUP" accepted:"the name of a computer group"`
 	DeviceEnrich   config.Switch `env:"JAMF_DEVICE_ENRICH" envDefault:"0" accepted:"0 or 1"`
@@ -129,6 +130,10 @@ func parseBaseURL(text string) (*url.URL, error) {
 		return nil, errors.New("does not begin with https://")
 	case base.Hostname() == "" || base.Opaque != "":
 		return nil, errors.New("has no host")
+	case base.Port() == "" && strings.HasSuffix(base.Host, ":"), strings.HasPrefix(base.Path, "//"):
+		return nil, errors.New("has https:// twice, or a colon without a port")
+	case base.Port() != "" && !isPort(base.Port()):
+		return nil, errors.New("has a port that is none")
 	case base.User != nil:
 		return nil, errors.New("holds a user name or password")
 	case base.RawQuery != "" || base.Fragment != "":
@@ -139,6 +144,11 @@ func parseBaseURL(text string) (*url.URL, error) {
 		path = strings.TrimSuffix(path, suffix)
 	}
 	return &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(path, "/")}, nil
+}
+
+func isPort(text string) bool {
+	number, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && number > 0
 }
 
 // Lookup implements posture.Provider. Concurrent lookups of the same device are one.

@@ -44,7 +44,7 @@ type Fault struct {
 	Change func([]byte) []byte `json:"-"`
 }
 
-// active is a Fault that is in force.
+// active is a Fault that is in effect.
 type active struct {
 	Fault
 	endpoints []string // none: every one
