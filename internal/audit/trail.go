@@ -123,8 +123,6 @@ func cannotOpen(path string, err error) error {
 		why = "the folder " + folder + " does not exist"
 	case errors.Is(err, syscall.ENOTDIR):
 		why = folder + " is not a folder"
-	case errors.Is(err, syscall.EISDIR):
-		why = "it is a folder"
 	case errors.Is(err, syscall.EROFS):
 		why = "the file system is read-only; under systemd and in a container only the folders that were set up for it can be written to"
 	case errors.Is(err, fs.ErrPermission):

@@ -244,7 +244,7 @@ func TestCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "file"), "")
 	for path, want := range map[string]string{
-		folder:                         "is a directory: it is a folder",
+		folder:                         "open: is a directory",
 		folder + "/none/audit.jsonl":   "no such file or directory: the folder " + folder + "/none does not exist",
 		folder + "/file/audit.jsonl":   "not a directory: " + folder + "/file is not a folder",
 		"/proc/self/nothing-goes-here": "open: no such file or directory",

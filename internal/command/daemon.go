@@ -10,6 +10,7 @@ import (
 
 	"step-posture-connector/internal/daemon"
 	"step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/posture"
 )
 
 func serveCommand(p *Process, load loader) *cobra.Command {
@@ -93,6 +94,9 @@ func check(c *cobra.Command, load loader) (report, error) {
 	r.Found = d.Describe() // also where the inventory does not answer: the configuration is known
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	if err != nil {
+		if !errors.Is(err, posture.ErrCredentials) {
+			r.Warnings = append(r.Warnings, "the daemon starts all the same, and recovers by itself; until this is fixed, lookups that fail are answered with 503, and no certificate is issued")
+		}
 		r.problems(err)
 		told := []error{err}
 		for _, warning := range r.Warnings { // which may say why

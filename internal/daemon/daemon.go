@@ -68,7 +68,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 	d.decider = decider
 	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
 	if config.ReadableByAll(files.PrivateKey) {
-		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600")
+		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine may read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}
 	d.Warnings = append(d.Warnings, d.tls.Warnings(d.now())...)
 	return d, nil

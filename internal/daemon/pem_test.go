@@ -323,7 +323,7 @@ func TestKeyThatAllMayRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	warned := []string{"TLS_KEY_PATH: every user of this machine may read the private key; chmod 640 or 600"}
+	warned := []string{"TLS_KEY_PATH: every user of this machine may read the private key " + in.path("server.key") + "; chmod 640 or 600"}
 	for _, test := range []struct {
 		key, closed string
 		mode        os.FileMode

@@ -38,7 +38,7 @@ func TestUnfinishedBodiesAreBounded(t *testing.T) {
 	const (
 		// So few streams that one connection alone stays below the bound: all its requests arrive.
 		connections, streams, most = 64, 8, 1 << 20
-		sent              = 3 * maxFrame // of each body
+		sent                       = 3 * maxFrame // of each body
 	)
 	var arrived sync.WaitGroup
 	s := startServer(t, keeping(&arrived), func(s *Server) { s.limiter.bodies.most = most })
