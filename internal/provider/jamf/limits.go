@@ -11,6 +11,10 @@ const (
 	// maxAnswer bounds an answer, in bytes. A full record of the Classic API can reach some MiB.
 	maxAnswer = 16 << 20
 
+	// longestRequest bounds a request where TIMEOUT is larger. No lookup waits longer; but lookups that come one after
+	// the other may join the same request, as for a token, and one that hangs would be joined for as long as it lasts.
+	longestRequest = 9 * time.Second
+
 	// connectTimeout bounds name resolution and TCP connect together. A resolver whose first server is
 	// dead takes 5 s, and each of several addresses gets 2 s at least.
 	connectTimeout = 6 * time.Second

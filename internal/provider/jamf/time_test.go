@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,4 +131,34 @@ func TestDeadlineHasWords(t *testing.T) {
 	if want := strings.TrimPrefix(server.URL(), "https://") + " did not answer in time"; !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), want) {
 		t.Errorf("Lookup = %v, want it to say %q", err, want)
 	}
+}
+
+// TestJoinedRequestEnds: a request for a token that hangs is not kept alive by lookups that join it, one after the
+// other: no lookup waits for it as long as a large TIMEOUT allows.
+func TestJoinedRequestEnds(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(40)})
+	c := configOf(server, "pro")
+	c.Timeout = 300
+	provider := opened(t, c)
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang, Times: 1}, jamftest.Token)
+	begin := time.Now()
+	var answered atomic.Bool
+	var all sync.WaitGroup
+	defer all.Wait()
+	for i := 0; !answered.Load(); i++ {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatal("no lookup was answered within 20s, although the server hung only once")
+		}
+		q := query(t, numbered(i), posture.Computer)
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond) // what a lookup for step-ca has
+			defer cancel()
+			if _, err := provider.Lookup(ctx, q); err == nil {
+				answered.Store(true)
+			}
+		})
+		time.Sleep(time.Second)
+	}
+	t.Logf("a lookup was answered %s after the server hung once", time.Since(begin).Round(time.Second))
 }
