@@ -17,9 +17,9 @@ const (
 	fieldCost = 128
 	// bodyCost is how often a byte of a body, or of the text of a header, is counted: a buffer that grows is copied.
 	bodyCost = 2
-	// receivedFree and receivedCost are for what net/http has received of a header, or crypto/tls of a handshake:
-	// so many bytes are not counted, which is about what step-ca needs, and the others so often, because a
-	// header of many short fields holds that much more than was sent.
+	// receivedFree and receivedCost are for what a connection has received: so many bytes are not counted, which is
+	// about what step-ca needs, and the others so often, because a header of many short fields holds that much
+	// more than was sent.
 	receivedFree = 4 << 10
 	receivedCost = 16
 )

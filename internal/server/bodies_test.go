@@ -69,7 +69,7 @@ func TestUnfinishedBodiesAreBounded(t *testing.T) {
 }
 
 // A header of many fields without a text holds many times of what was sent, whether it is complete, as that of a
-// request whose body never comes, or not. (Not parallel: it measures memory.)
+// request whose body never comes, or not; so do frames whose answers are not read. (Not parallel: it measures memory.)
 func TestHeadersAreBounded(t *testing.T) {
 	const connections, most, fields = 64, 1 << 20, 1800
 	var plain, packed, long strings.Builder
@@ -85,6 +85,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	for name, text := range map[string]string{
 		"http/1.1, header": line + long.String(),
 		"http/1.1, body":   line + plain.String() + "\r\n",
+		"h2, pings":        settings + frame(frameHeaders, endHeaders, 1, request("POST", "/")) + strings.Repeat(frame(6, 0, 0, "12345678"), 9_000),
 		"h2, body":         settings + frame(frameHeaders, endHeaders, 1, request("POST", "/")+packed.String()),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -192,8 +192,8 @@ type connection struct {
 
 	admittedBy atomic.Pointer[authorities] // under which its client certificate was verified
 
-	received   atomic.Int64 // bytes since the last request began; of a stranger, while none is in flight
-	incomplete account      // of the handshake or the header that they belong to
+	received   atomic.Int64 // bytes of a stranger since its last request began
+	incomplete account      // of the handshake, the header or the frames that they belong to
 }
 
 // Read notes the time: a client that sends is not silent.
@@ -206,10 +206,11 @@ func (c *connection) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // io.EOF must stay itself
 }
 
-// count accounts for what a stranger sends before it has completed the header of a request. What comes after that is
-// its body, which has an account of its own.
+// count accounts for what a stranger sends: before it has completed the header of a request, and frames of HTTP/2
+// that have to be answered (a PING), by one who does not read the answers. Of a body it counts what is more than
+// step-ca sends.
 func (c *connection) count(n int) {
-	if c.trusted.Load() || c.requests.Load() > 0 {
+	if c.trusted.Load() {
 		return
 	}
 	before := max(c.received.Load(), receivedFree)
@@ -218,7 +219,7 @@ func (c *connection) count(n int) {
 	}
 }
 
-// complete ends the account of a header.
+// complete ends the account of a header, and begins a new one.
 func (c *connection) complete() {
 	if c.received.Swap(0) > receivedFree {
 		c.incomplete.finish()
@@ -255,8 +256,8 @@ func trackRequests(next http.Handler, identity *TLS, complaints *log.Logger) htt
 				_ = c.Close()
 				panic(http.ErrAbortHandler) // net/http ends the request without a word
 			}
-			c.requests.Add(1)
 			c.complete()
+			c.requests.Add(1)
 			defer func() {
 				c.heard.Store(c.limiter.now()) // the answer is still to be written
 				c.requests.Add(-1)
