@@ -35,6 +35,8 @@ const (
 	// repetition is what a try of a request leaves of the lookup's time, when it has had as much itself: a
 	// connection may be dead without a sign of it, and then only a second try on a new one helps.
 	repetition = 3 * time.Second
+	// firstTry is how long a try has that lookups join one after the other: as long as when there is one of them.
+	firstTry = 5500 * time.Millisecond
 	// retryPause is left between a request that failed and its repetition.
 	retryPause = 100 * time.Millisecond
 	// leastTime is what a repeated request needs; with less than this left it is not begun.
