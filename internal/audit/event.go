@@ -57,6 +57,10 @@ type Event struct {
 	Path          string
 	RemoteAddress string
 	Stack         string // of a panic
+
+	// Left is how much of the time for the answer is left, which the audit log must not use up; zero where there
+	// is no such time.
+	Left time.Duration
 }
 
 // reference characters: digits and upper-case letters without I, L, O and U, which people misread.

@@ -68,6 +68,11 @@ func TestFileSystemHangs(t *testing.T) {
 			t.Fatal("somebody waits for the file system")
 		}
 	}
+	late := &Event{Reference: "7F3K9Q2N", Time: time.Now(), Left: time.Millisecond}
+	begin := time.Now()
+	if err := trail.Append(late); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) >= stall {
+		t.Errorf("Append with a millisecond left = %v after %s, want a timeout at once", err, time.Since(begin))
+	}
 	_ = end.Close() // ends the write
 	if err := <-held; !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("the write that hung = %v, want %v", err, syscall.EPIPE)

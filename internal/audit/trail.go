@@ -189,16 +189,16 @@ func shorten(file *os.File, n int) error {
 }
 
 // errStall says that a file took more time than there is.
-var errStall = fmt.Errorf("not written within %s: its reader, or the file system, hangs: %w", stall, os.ErrDeadlineExceeded)
+var errStall = fmt.Errorf("not written in time: its reader, or the file system, hangs: %w", os.ErrDeadlineExceeded)
 
-// acquire takes the lock, or gives up after stall.
-func (t *Trail) acquire() error {
+// acquire takes the lock, or gives up after the time of patience.
+func (t *Trail) acquire(patience time.Duration) error {
 	select {
 	case t.lock <- struct{}{}:
 		return nil
 	default:
 	}
-	timer := time.NewTimer(stall)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case t.lock <- struct{}{}:
@@ -218,8 +218,12 @@ func (t *Trail) release() { <-t.lock }
 func (t *Trail) Append(e *Event) error {
 	// The time begins before the lock is taken: a reader that is stuck delays all requests by that long
 	// together, not one after the other.
-	deadline := time.Now().Add(stall)
-	if err := t.acquire(); err != nil {
+	patience := stall
+	if e.Left > 0 {
+		patience = min(patience, e.Left)
+	}
+	deadline := time.Now().Add(patience)
+	if err := t.acquire(patience); err != nil {
 		return err
 	}
 	defer t.release()
@@ -248,7 +252,7 @@ func (t *Trail) Append(e *Event) error {
 // Reopen opens the path again, after a program such as logrotate has moved the file away. With an error
 // the file that was open stays in use.
 func (t *Trail) Reopen() (cut int64, err error) {
-	if err := t.acquire(); err != nil {
+	if err := t.acquire(stall); err != nil {
 		return 0, err
 	}
 	defer t.release()
@@ -262,7 +266,7 @@ func (t *Trail) Reopen() (cut int64, err error) {
 
 // Close closes the file, unless it is still being written to.
 func (t *Trail) Close() error {
-	if err := t.acquire(); err != nil {
+	if err := t.acquire(stall); err != nil {
 		return err
 	}
 	defer t.release()

@@ -18,7 +18,8 @@ const (
 	recheck = time.Second
 	// soon is how long reports of changes are collected, because they come in batches.
 	soon = 50 * time.Millisecond
-	// restless is how long files may change without being quiet before that is reported as a failure.
+	// restless is how long files may change without being quiet until they are loaded before that is reported as a
+	// failure.
 	restless = time.Minute
 	// retry is how often a load that failed is tried again with the files as they are: what was wrong
 	// may have been the system, or the clock.
@@ -34,7 +35,7 @@ type Set struct {
 	loaded fingerprint // of what was loaded last, taken or refused
 	seen   fingerprint // at the last look
 	since  time.Time   // since when they are as seen
-	moving time.Time   // since when they have not been quiet
+	moving time.Time   // since when they have changed without being loaded
 	forced bool        // load whether they changed or not
 
 	refused string    // why the last load failed; empty when it did not
@@ -154,7 +155,7 @@ func (l *Loop) look() (inMotion bool) {
 
 // restless is why files that change all the time are not loaded.
 func (s *Set) restless() error {
-	return fmt.Errorf("%s: changing for %s without staying the same for %s; loaded as soon as that is so", strings.Join(s.paths, ", "), restless, quiet)
+	return fmt.Errorf("%s: changing for %s without staying the same for %s and until it is read; loaded as soon as that is so", strings.Join(s.paths, ", "), restless, quiet)
 }
 
 // changed looks at the files, and reports whether they are not as they were at the last look.
@@ -164,7 +165,8 @@ func (s *Set) changed() bool {
 		return false
 	}
 	now := time.Now()
-	if now.Sub(s.since) >= quiet {
+	// Not since they were last quiet: a load takes its time, and they may change during each.
+	if s.seen.equal(s.loaded) {
 		s.moving = now
 	}
 	s.seen, s.since = f, now

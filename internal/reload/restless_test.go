@@ -37,6 +37,30 @@ func TestRestless(t *testing.T) {
 	}
 }
 
+// Files that are quiet for long enough to be read, and change each time before they are read, are restless too:
+// what is in force may be old by hours, and somebody must be told.
+func TestRestlessWhileRead(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/f"
+	s := NewSet("it", path)
+	text := ""
+	s.Loader(func() (func(), error) {
+		text += "x"
+		return func() { t.Error("it was taken") }, os.WriteFile(path, []byte(text), 0o600)
+	})
+	var told []string
+	l := NewLoop(func(_ string, err error) { told = append(told, err.Error()) }, s)
+	s.forced = true
+	for range 10 {
+		l.look()
+		s.since = time.Now().Add(-quiet) // and nothing happens until it is read
+		s.moving = s.moving.Add(-restless / 5)
+	}
+	if len(text) != 10 || len(told) != 1 || !strings.Contains(told[0], "changing for 1m0s") {
+		t.Errorf("it was read %d times, reported was %q, want a failure", len(text), told)
+	}
+}
+
 // What is not good, and was taken as far as it is, is not taken again with each retry: nothing has changed.
 func TestPartIsTakenOnce(t *testing.T) {
 	t.Parallel()

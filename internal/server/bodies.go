@@ -8,49 +8,70 @@ import (
 )
 
 const (
-	// maxUnfinished is what all requests together may hold whose bodies are not read to their end, on
-	// connections where nothing was authenticated yet, in bytes.
+	// maxUnfinished is what all that strangers have begun and not finished may hold together, in bytes: requests
+	// whose bodies are not read to their end, and headers and handshakes that are not complete.
 	maxUnfinished = 32 << 20
-	// unfinishedCost is what such a request holds without its body: stack, stream, header.
+	// unfinishedCost is what a request holds without its header and its body: stack, stream.
 	unfinishedCost = 8 << 10
-	// bodyCost is how often a byte of a body is counted: a buffer that grows is copied.
+	// fieldCost is what a field of a header holds beside its text, which may be as short as a single byte.
+	fieldCost = 128
+	// bodyCost is how often a byte of a body, or of the text of a header, is counted: a buffer that grows is copied.
 	bodyCost = 2
+	// receivedFree and receivedCost are for what a connection has received: so many bytes are not counted, which is
+	// about what step-ca needs, and the others so often, because a header of many short fields holds that much
+	// more than was sent.
+	receivedFree = 4 << 10
+	receivedCost = 16
 )
 
-// bodies bounds the memory that strangers can hold by sending bodies that never end. Limits for each
+// bodies bounds the memory that strangers can hold by sending headers and bodies that never end. Limits for each
 // connection are not enough for that: there may be thousands of them. When all together hold too much,
-// the connection with the oldest unfinished body is closed. Bodies of step-ca are small and come at once, so
-// they are never the oldest.
+// the connection with what is unfinished for the longest time is closed. Requests of step-ca are small and come at
+// once, so they are never the oldest.
 type bodies struct {
 	most int
 
 	mu         sync.Mutex
 	held       int
-	unfinished list.List // of *body, the oldest first
+	unfinished list.List // of *account, the oldest first
+}
+
+// account is what one unfinished thing of a connection holds.
+type account struct {
+	bodies     *bodies
+	connection *connection
+
+	// Guarded by bodies.mu.
+	held  int
+	self  *list.Element // nil when it is finished, was given up, or holds nothing yet
+	ended bool          // its connection was closed, so it begins no more
 }
 
 // body is a request body that accounts for what was read of it.
 type body struct {
 	io.ReadCloser
-	bodies     *bodies
-	connection *connection
-
-	// Guarded by bodies.mu.
-	held int
-	self *list.Element // nil when the body is finished, or was given up
+	account account
 }
 
 // begin begins the account of a request's body. The returned request has the body that keeps it.
 func (b *bodies) begin(r *http.Request, c *connection) (*http.Request, *body) {
-	counted := &body{ReadCloser: r.Body, bodies: b, connection: c}
-	b.mu.Lock()
-	counted.self = b.unfinished.PushBack(counted)
-	b.mu.Unlock()
-	counted.hold(unfinishedCost)
+	counted := &body{ReadCloser: r.Body, account: account{bodies: b, connection: c}}
+	counted.account.begin(unfinishedCost + headerCost(r.Header))
 	// A copy, because net/http looks at the original to see how much of its body was read.
 	copied := *r
 	copied.Body = counted
 	return &copied, counted
+}
+
+// headerCost is what a header holds, in bytes.
+func headerCost(header http.Header) int {
+	cost := 0
+	for name, values := range header {
+		for _, value := range values {
+			cost += fieldCost + bodyCost*(len(name)+len(value))
+		}
+	}
+	return cost
 }
 
 // Read counts, and ends the account with the body.
@@ -59,39 +80,68 @@ func (b *body) Read(p []byte) (int, error) {
 	if err != nil {
 		b.finish()
 	} else {
-		b.hold(n * bodyCost)
+		b.account.hold(n * bodyCost)
 	}
 	return n, err //nolint:wrapcheck // io.EOF must stay itself
 }
 
-func (b *body) finish() {
-	b.bodies.mu.Lock()
-	defer b.bodies.mu.Unlock()
-	b.bodies.drop(b)
+func (b *body) finish() { b.account.finish() }
+
+// begin begins the account where it has not begun yet, and counts bytes.
+func (a *account) begin(bytes int) {
+	a.bodies.mu.Lock()
+	if a.self == nil && !a.ended {
+		a.self = a.bodies.unfinished.PushBack(a)
+	}
+	a.bodies.mu.Unlock()
+	a.hold(bytes)
+}
+
+func (a *account) finish() {
+	a.bodies.mu.Lock()
+	defer a.bodies.mu.Unlock()
+	a.bodies.drop(a)
+}
+
+// end ends the account for good.
+func (a *account) end() {
+	a.bodies.mu.Lock()
+	defer a.bodies.mu.Unlock()
+	a.bodies.drop(a)
+	a.ended = true
 }
 
 // hold counts bytes, and closes connections while there are too many.
-func (b *body) hold(bytes int) {
-	all := b.bodies
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	if b.self == nil {
-		return
-	}
-	b.held += bytes
-	all.held += bytes
-	for all.held > all.most {
-		oldest, _ := all.unfinished.Front().Value.(*body)
-		all.drop(oldest)
-		if c := oldest.connection; !c.trusted.Load() {
-			c.limiter.evicted.Add(1)
-			_ = c.Close()
-		}
+func (a *account) hold(bytes int) {
+	// Not under the lock: a connection that is closed ends its own account.
+	for _, c := range a.add(bytes) {
+		c.limiter.evicted.Add(1)
+		_ = c.Close()
 	}
 }
 
-// drop ends the account of a body; b.mu must be held.
-func (b *bodies) drop(one *body) {
+// add counts bytes, and returns the connections that have to be closed.
+func (a *account) add(bytes int) (victims []*connection) {
+	all := a.bodies
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if a.self == nil {
+		return nil
+	}
+	a.held += bytes
+	all.held += bytes
+	for all.held > all.most {
+		oldest, _ := all.unfinished.Front().Value.(*account)
+		all.drop(oldest)
+		if c := oldest.connection; !c.trusted.Load() {
+			victims = append(victims, c)
+		}
+	}
+	return victims
+}
+
+// drop ends an account; b.mu must be held.
+func (b *bodies) drop(one *account) {
 	if one.self == nil {
 		return
 	}

@@ -66,6 +66,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 func (l *limiter) track(c net.Conn) *connection {
 	tracked := &connection{Conn: c, limiter: l, accepted: l.now()}
 	tracked.heard.Store(tracked.accepted)
+	tracked.incomplete = account{bodies: &l.bodies, connection: tracked}
 	return tracked
 }
 
@@ -190,6 +191,9 @@ type connection struct {
 	trusted  atomic.Bool  // a request on it was authenticated
 
 	admittedBy atomic.Pointer[authorities] // under which its client certificate was verified
+
+	received   atomic.Int64 // bytes of a stranger since its last request began
+	incomplete account      // of the handshake, the header or the frames that they belong to
 }
 
 // Read notes the time: a client that sends is not silent.
@@ -197,13 +201,35 @@ func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.heard.Store(c.limiter.now())
+		c.count(n)
 	}
 	return n, err //nolint:wrapcheck // io.EOF must stay itself
+}
+
+// count accounts for what a stranger sends: before it has completed the header of a request, and frames of HTTP/2
+// that have to be answered (a PING), by one who does not read the answers. Of a body it counts what is more than
+// step-ca sends.
+func (c *connection) count(n int) {
+	if c.trusted.Load() {
+		return
+	}
+	before := max(c.received.Load(), receivedFree)
+	if after := c.received.Add(int64(n)); after > before {
+		c.incomplete.begin(int(after-before) * receivedCost)
+	}
+}
+
+// complete ends the account of a header, and begins a new one.
+func (c *connection) complete() {
+	if c.received.Swap(0) > receivedFree {
+		c.incomplete.finish()
+	}
 }
 
 // Close gives the place back.
 func (c *connection) Close() error {
 	c.limiter.remove(c)
+	c.incomplete.end()
 	return c.Conn.Close() //nolint:wrapcheck // net/http looks at the error as it is
 }
 
@@ -230,16 +256,17 @@ func trackRequests(next http.Handler, identity *TLS, complaints *log.Logger) htt
 				_ = c.Close()
 				panic(http.ErrAbortHandler) // net/http ends the request without a word
 			}
-			if !c.trusted.Load() && r.Body != http.NoBody {
-				var unfinished *body
-				r, unfinished = c.limiter.bodies.begin(r, c)
-				defer unfinished.finish()
-			}
+			c.complete()
 			c.requests.Add(1)
 			defer func() {
 				c.heard.Store(c.limiter.now()) // the answer is still to be written
 				c.requests.Add(-1)
 			}()
+			if !c.trusted.Load() && r.Body != http.NoBody {
+				var unfinished *body
+				r, unfinished = c.limiter.bodies.begin(r, c)
+				defer unfinished.finish()
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

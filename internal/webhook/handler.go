@@ -28,6 +28,7 @@ const Budget = 9 * time.Second
 
 const (
 	writeReserve = 500 * time.Millisecond // of Budget, kept for answering after the provider gave up
+	writing      = 100 * time.Millisecond // of writeReserve, kept for the answer after the audit log has given up
 	bodyTimeout  = 10 * time.Second
 	maxHeader    = 16 << 10 // bytes, all header lines together
 )
@@ -64,6 +65,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event.Status = a.status
 	event.Duration = h.Now().Sub(start)
 	if event.Authenticated && h.Audit != nil {
+		event.Left = max(Budget-writing-event.Duration, time.Nanosecond) // zero would be all the time there is
 		h.Audit(event)
 	}
 	respond(w, r, a)

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
 )
 
@@ -56,5 +58,26 @@ func TestEventOfAnAllowSaysWhoAsked(t *testing.T) {
 	address, _ := event[audit.KeyRemoteAddress].(string)
 	if event[audit.KeyMethod] != "POST" || event[audit.KeyPath] != webhook.AttestPath || !strings.HasPrefix(address, "127.0.0.1:") {
 		t.Errorf("got the event %v, want it with method, path and remote address", event)
+	}
+}
+
+// The audit log may wait for what is left of the time for the answer, and no longer.
+func TestAuditKeepsTheBudget(t *testing.T) {
+	t.Parallel()
+	s := readSample(t, "acme-da-x509-enriching")
+	for asked, want := range map[time.Duration]time.Duration{0: 8900 * time.Millisecond, 8500 * time.Millisecond: 400 * time.Millisecond, time.Minute: time.Nanosecond} {
+		now := recorded()
+		var left time.Duration
+		slow := inventory(func(ctx context.Context, q posture.Query) (posture.Device, error) {
+			now = now.Add(asked)
+			return having("C02HARNESS01", "")(ctx, q)
+		})
+		c := start(t, slow, func(h *webhook.Handler) {
+			h.Now = func() time.Time { return now }
+			h.Audit = func(e *audit.Event) { left = e.Left }
+		}, s.hook(t))
+		if c.post(t, s.headers(), s.body); left != want {
+			t.Errorf("when the inventory took %s, %s are left, want %s", asked, left, want)
+		}
 	}
 }

@@ -11,6 +11,10 @@ const (
 	// maxAnswer bounds an answer, in bytes. A full record of the Classic API can reach some MiB.
 	maxAnswer = 16 << 20
 
+	// longestRequest bounds a request where TIMEOUT is larger. No lookup waits longer; but lookups that come one after
+	// the other may join the same request, as for a token, and one that hangs would be joined for as long as it lasts.
+	longestRequest = 9 * time.Second
+
 	// connectTimeout bounds name resolution and TCP connect together. A resolver whose first server is
 	// dead takes 5 s, and each of several addresses gets 2 s at least.
 	connectTimeout = 6 * time.Second
@@ -31,6 +35,8 @@ const (
 	// repetition is what a try of a request leaves of the lookup's time, when it has had as much itself: a
 	// connection may be dead without a sign of it, and then only a second try on a new one helps.
 	repetition = 3 * time.Second
+	// firstTry is how long a try has that lookups join one after the other: as long as when there is one of them.
+	firstTry = 5500 * time.Millisecond
 	// retryPause is left between a request that failed and its repetition.
 	retryPause = 100 * time.Millisecond
 	// leastTime is what a repeated request needs; with less than this left it is not begun.

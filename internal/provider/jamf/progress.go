@@ -30,17 +30,19 @@ type lastTry struct{}
 
 // giveUpInTime cancels a request while there is time for a repetition: its connection may be dead without a
 // sign of it. The request has at least as much time as it leaves. How long somebody waits for the work of
-// ctx is asked again each time: a more patient caller may have joined it.
+// ctx is asked again each time: a more patient caller may have joined it. But one that joins late must not take
+// the repetition from those who came first.
 func (p *progress) giveUpInTime(ctx, request context.Context, cancel func()) *time.Timer {
+	begin := time.Now()
 	armed := make(chan *time.Timer, 1)
 	timer := time.AfterFunc(repetition, func() {
 		timer := <-armed
 		defer func() { armed <- timer }()
 		deadline, ok := flight.Deadline(ctx)
-		switch left := time.Until(deadline); {
+		switch left, more := time.Until(deadline), firstTry-time.Since(begin); {
 		case !ok || request.Err() != nil:
-		case left > repetition:
-			timer.Reset(left - repetition)
+		case left > repetition && more > 0:
+			timer.Reset(min(left-repetition, more))
 		case left > retryPause+leastTime:
 			p.givenUp.Store(true)
 			cancel()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,4 +131,56 @@ func TestDeadlineHasWords(t *testing.T) {
 	if want := strings.TrimPrefix(server.URL(), "https://") + " did not answer in time"; !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), want) {
 		t.Errorf("Lookup = %v, want it to say %q", err, want)
 	}
+}
+
+// TestJoiningTakesNothing: a lookup that would be answered at the second try of a request is so, too, when others
+// join it.
+func TestJoiningTakesNothing(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(2)})
+	provider := opened(t, configOf(server, "pro"))
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang, Times: 1}, jamftest.Token)
+	var both sync.WaitGroup
+	defer both.Wait()
+	for i := range 2 {
+		q := query(t, numbered(i), posture.Computer)
+		both.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond) // what a lookup for step-ca has
+			defer cancel()
+			if _, err := provider.Lookup(ctx, q); err != nil {
+				t.Errorf("lookup %d = %v, want the device", i, err)
+			}
+		})
+		time.Sleep(3 * time.Second)
+	}
+}
+
+// TestJoinedRequestEnds: a request for a token that hangs is not kept alive by lookups that join it, one after the
+// other: no lookup waits for it as long as a large TIMEOUT allows.
+func TestJoinedRequestEnds(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(40)})
+	c := configOf(server, "pro")
+	c.Timeout = 300
+	provider := opened(t, c)
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang, Times: 2}, jamftest.Token) // both tries
+	begin := time.Now()
+	var answered atomic.Bool
+	var all sync.WaitGroup
+	defer all.Wait()
+	for i := 0; !answered.Load(); i++ {
+		if time.Since(begin) > 40*time.Second {
+			t.Fatal("no lookup was answered within 40s, although the server hung only twice")
+		}
+		q := query(t, numbered(i), posture.Computer)
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond) // what a lookup for step-ca has
+			defer cancel()
+			if _, err := provider.Lookup(ctx, q); err == nil {
+				answered.Store(true)
+			}
+		})
+		time.Sleep(time.Second)
+	}
+	t.Logf("a lookup was answered %s after the server began to hang", time.Since(begin).Round(time.Second))
 }

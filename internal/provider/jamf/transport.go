@@ -32,7 +32,7 @@ func newConnection(base *url.URL, timeout time.Duration, roots *x509.CertPool, t
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: probeAfter, Interval: probeInterval, Count: probeCount,
 	}}
-	c := &connection{base: base, timeout: timeout, places: make(chan struct{}, maxRequests), findProxy: http.ProxyFromEnvironment}
+	c := &connection{base: base, timeout: min(timeout, longestRequest), places: make(chan struct{}, maxRequests), findProxy: http.ProxyFromEnvironment}
 	// Go goes on with a dial when the request that it was for has given up, so dial and handshake have
 	// limits of their own.
 	transport := &http.Transport{
