@@ -27,6 +27,7 @@ func keeping() http.Handler {
 // heap is how much memory is in use, in bytes.
 func heap() uint64 {
 	runtime.GC()
+	runtime.GC() // what is in a sync.Pool survives the first
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return memory.HeapAlloc + memory.StackInuse
@@ -90,7 +91,13 @@ func TestHeadersAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			protocol, _, _ := strings.Cut(name, ",")
-			s := startServer(t, keeping(), func(s *Server) { s.limiter.bodies.most = most })
+			s := startServer(t, keeping(), func(s *Server) {
+				s.limiter.bodies.most = most
+				if strings.HasSuffix(name, "pings") {
+					// Go keeps a connection in memory for that long after it was closed with a request in flight.
+					s.http.ReadTimeout = brief / 16
+				}
+			})
 			before := heap()
 			for range connections {
 				_, _ = io.WriteString(s.dial(t, protocol), text) // it may be closed by now

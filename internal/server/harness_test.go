@@ -42,7 +42,7 @@ func withLimit(limit int) option { return func(s *Server) { s.limiter.limit = li
 // withBriefLimits shortens the time limits that the Server has. One that it lacks stays lacking.
 func withBriefLimits(s *Server) {
 	for _, limit := range []*time.Duration{
-		&s.http.ReadHeaderTimeout, &s.http.ReadTimeout, &s.http.WriteTimeout, &s.http.IdleTimeout, &s.http.HTTP2.WriteByteTimeout,
+		&s.http.ReadHeaderTimeout, &s.http.ReadTimeout, &s.http.WriteTimeout, &s.limiter.idle, &s.http.HTTP2.WriteByteTimeout,
 	} {
 		*limit = min(*limit, brief)
 	}

@@ -17,7 +17,8 @@ import (
 type limiter struct {
 	net.Listener
 	limit   int
-	start   time.Time // anchors the monotonic clock
+	idle    time.Duration // how long a connection stays open without a request
+	start   time.Time     // anchors the monotonic clock
 	evicted atomic.Uint64
 	refused atomic.Uint64 // because there was nobody to evict
 	bodies  bodies
@@ -39,7 +40,7 @@ func Affordable(wanted, reserved int) int {
 }
 
 func newLimiter(limit int) *limiter {
-	return &limiter{limit: limit, start: time.Now(), bodies: bodies{most: maxUnfinished}, open: map[*connection]struct{}{}}
+	return &limiter{limit: limit, idle: idleTimeout, start: time.Now(), bodies: bodies{most: maxUnfinished}, open: map[*connection]struct{}{}}
 }
 
 // Accept waits for a connection and makes room for it.
@@ -66,6 +67,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 func (l *limiter) track(c net.Conn) *connection {
 	tracked := &connection{Conn: c, limiter: l, accepted: l.now()}
 	tracked.heard.Store(tracked.accepted)
+	tracked.answered.Store(tracked.accepted)
 	tracked.incomplete = account{bodies: &l.bodies, connection: tracked}
 	return tracked
 }
@@ -181,12 +183,39 @@ func (l *limiter) closeIdle(began int64) int {
 	return len(l.open)
 }
 
+// expireEvery is how often idle connections are looked for.
+const expireEvery = time.Second
+
+// expire closes connections that are idle for too long, until ctx is done. Frames that are no requests, such as
+// PING, keep none open.
+func (l *limiter) expire(ctx context.Context) {
+	ticker := time.NewTicker(min(expireEvery, l.idle))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		l.mu.Lock()
+		now := l.now()
+		for c := range l.open {
+			if c.requests.Load() == 0 && now-c.answered.Load() >= int64(l.idle) {
+				delete(l.open, c)
+				_ = c.Conn.Close()
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
 // connection knows when it was last heard of and what is under way on it.
 type connection struct {
 	net.Conn
 	limiter  *limiter
 	accepted int64        // when, by the limiter's clock
 	heard    atomic.Int64 // when bytes last came in, or a request ended
+	answered atomic.Int64 // when a request last ended; at first, when it was accepted
 	requests atomic.Int32 // requests whose header is read and whose answer is not written
 	trusted  atomic.Bool  // a request on it was authenticated
 
@@ -259,7 +288,9 @@ func trackRequests(next http.Handler, identity *TLS, complaints *log.Logger) htt
 			c.complete()
 			c.requests.Add(1)
 			defer func() {
-				c.heard.Store(c.limiter.now()) // the answer is still to be written
+				now := c.limiter.now()
+				c.heard.Store(now) // the answer is still to be written
+				c.answered.Store(now)
 				c.requests.Add(-1)
 			}()
 			if !c.trusted.Load() && r.Body != http.NoBody {

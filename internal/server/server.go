@@ -57,7 +57,7 @@ func New(handler http.Handler, identity *TLS, limit int, complaints io.Writer) *
 			ReadHeaderTimeout: headerTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,
-			IdleTimeout:       idleTimeout,
+			IdleTimeout:       -1, // the limiter has it: Go keeps an HTTP/2 connection in memory for that long after it was closed
 			MaxHeaderBytes:    maxHeader,
 			ErrorLog:          errorLog,
 			HTTP2: &http.HTTP2Config{
@@ -111,6 +111,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		}
 		ended <- s.http.ServeTLS(s.limiter, "", "")
 	}()
+	go s.limiter.expire(ctx)
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)

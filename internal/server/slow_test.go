@@ -65,6 +65,7 @@ func unfinished() map[string]func(*testing.T, *testServer) net.Conn {
 		"HTTP/2 body that is not read":  encrypted("h2", settings+frame(frameHeaders, endHeaders, 1, request("POST", "/"))),
 		"HTTP/2 body":                   encrypted("h2", settings+frame(frameHeaders, endHeaders, 1, request("POST", "/read"))),
 		"HTTP/2 idle":                   encrypted("h2", settings+frame(frameHeaders, endHeaders|endStream, 1, request("GET", "/"))),
+		"HTTP/2 PINGs":                  pinging,
 		"HTTP/2 header after a request": encrypted("h2", settings+frame(frameHeaders, endHeaders|endStream, 1, request("GET", "/"))+frame(frameHeaders, endStream, 3, request("GET", "/"))),
 	}
 }
@@ -85,6 +86,23 @@ func encrypted(protocol, text string) func(*testing.T, *testServer) net.Conn {
 		send(t, c, text)
 		return c
 	}
+}
+
+// pinging sends frames that are no requests until it is hung up on.
+func pinging(t *testing.T, s *testServer) net.Conn {
+	t.Helper()
+	const framePing = 6
+	c := s.dial(t, "h2")
+	send(t, c, settings)
+	go func() {
+		for {
+			if _, err := io.WriteString(c, frame(framePing, 0, 0, "12345678")); err != nil {
+				return
+			}
+			time.Sleep(brief / 20)
+		}
+	}()
+	return c
 }
 
 // halfClosed says after text that no more will come.
