@@ -38,7 +38,7 @@ func TestMistakesOfConfiguration(t *testing.T) {
 		"group with a dollar, start": {jamf, "JAMF_COMPUTER_GROUP=$VIP Macs only\n", "serve", 1, []string{"line 1: JAMF_COMPUTER_GROUP has a $"}, "VIP"},
 		"group with a hash":          {jamf, "JAMF_DEVICE_GROUP=Lab #2\n", "check", 1, []string{"line 1: JAMF_DEVICE_GROUP has a # after a blank"}, "Lab"},
 		"audit log of nothing":       {good, "AUDIT_LOG_PATH=$X\n", "check", 1, []string{"line 1: AUDIT_LOG_PATH has a $"}, ""},
-		"variable twice":             {good, "AUDIT_LOG_PATH=a\nAUDIT_LOG_PATH=b\n", "check", 1, []string{"line 2: AUDIT_LOG_PATH is set on line 1 already, to something else"}, ""},
+		"variable twice":             {good, "TIMEOUT=5\nTIMEOUT=6\n", "check", 0, []string{"TIMEOUT is set on line 1 and, to something else, on line 2; line 2 applies"}, ""},
 		"every line at once":         {good, "A=$X\nB=x #y\nC\n", "check", 1, []string{"line 1: A ", "line 2: B ", "line 3 cannot be read"}, ""},
 		"UTF-16":                     {good, "\xff\xfeA\x00", "check", 1, []string{"probably UTF-16; save it as UTF-8"}, ""},
 

@@ -137,8 +137,9 @@ func agrees(lines []string, statements []statement) bool {
 	return err == nil && maps.Equal(ours.variables(), theirs)
 }
 
-// repeated judges variables that are set twice. Where the first is empty, as in a copied .env.example, or
-// says the same, nothing is lost.
+// repeated judges variables that are set twice. As for every reader of such files, the last line applies: people
+// append to a file what is to replace a line of it. But one that empties what was set is refused: a group that
+// devices must be in would vanish.
 func repeated(path string, statements []statement) (faults []fault, warnings []string) {
 	first := map[string]statement{}
 	for _, s := range statements {
@@ -146,10 +147,14 @@ func repeated(path string, statements []statement) (faults []fault, warnings []s
 		first[s.name] = s
 		switch {
 		case !again:
-		case before.value != "" && before.value != s.value:
-			faults = append(faults, fault{s.line, s.name, fmt.Sprintf("is set on line %d already, to something else", before.line), "one line for each variable"})
+		case before.value != "" && s.value == "":
+			faults = append(faults, fault{s.line, s.name, fmt.Sprintf("is emptied, but line %d sets it", before.line), "one line for each variable"})
 		case aName(s.name):
-			warnings = append(warnings, fmt.Sprintf("env file %s: %s is set on line %d and on line %d; line %d applies", path, s.name, before.line, s.line, s.line))
+			other := ""
+			if before.value != "" && before.value != s.value {
+				other = ", to something else,"
+			}
+			warnings = append(warnings, fmt.Sprintf("env file %s: %s is set on line %d and%s on line %d; line %d applies", path, s.name, before.line, other, s.line, s.line))
 		}
 	}
 	return faults, warnings
