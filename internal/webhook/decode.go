@@ -10,8 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth is how deep JSON may be nested, counted in objects and arrays.
-const maxDepth = 1000
+// maxDepth is how deep JSON may be nested, counted in objects and arrays: a thousand levels below the
+// object that the body is.
+const maxDepth = 1 + 1000
 
 // requestBody is the part of step-ca's RequestBody that the decision depends on; further members
 // are ignored, because new versions of the CA add some. Member names are exact, and duplicate
@@ -72,7 +73,7 @@ type extension struct {
 // timestamp by tolerance, in both directions.
 func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
 	if tooDeep(signed.raw) {
-		return nil, problem(codeMalformed, "JSON is nested deeper than %d levels", maxDepth)
+		return nil, problem(codeMalformed, "JSON is nested deeper than %d levels", maxDepth-1)
 	}
 	var body requestBody
 	// Unmarshal also refuses data after the value.
