@@ -91,13 +91,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			protocol, _, _ := strings.Cut(name, ",")
-			s := startServer(t, keeping(), func(s *Server) {
-				s.limiter.bodies.most = most
-				if strings.HasSuffix(name, "pings") {
-					// Go keeps a connection in memory for that long after it was closed with a request in flight.
-					s.http.ReadTimeout = brief / 16
-				}
-			})
+			s := startServer(t, keeping(), func(s *Server) { s.limiter.bodies.most = most })
 			before := heap()
 			for range connections {
 				_, _ = io.WriteString(s.dial(t, protocol), text) // it may be closed by now
@@ -109,8 +103,15 @@ func TestHeadersAreBounded(t *testing.T) {
 				}
 			}
 			const want = 2*most + connections*(64<<10)
-			if got := heap() - min(before, heap()); got > want {
-				t.Errorf("%d KiB are held of %d connections, want at most %d KiB", got>>10, connections, want>>10)
+			got := heap()
+			// Go keeps a closed HTTP/2 connection in memory until the read timeout of its last request. The others are
+			// not waited for: their own time limits would end them.
+			for deadline := time.Now().Add(patience); name == "h2, pings" && got > before+want && time.Now().Before(deadline); {
+				time.Sleep(brief / 4)
+				got = heap()
+			}
+			if got > before+want {
+				t.Errorf("%d KiB are held of %d connections, want at most %d KiB", (got-before)>>10, connections, want>>10)
 			}
 			s.stop(t)
 		})
