@@ -2,9 +2,9 @@
 
 NAME     := step-posture-connector
 BIN      := build/$(NAME)
-E2E      := internal/e2e
-BENCH    := internal/e2e/bench
-MONITOR  := internal/monitoring
+E2E      := internal/test/e2e
+BENCH    := internal/test/bench
+MONITOR  := internal/test/monitoring
 DEV      := .dev
 FUZZTIME ?= 1m
 # How many fuzz targets run at once.
@@ -113,9 +113,9 @@ $(DEV)/cert.pem:
 .PHONY: lint
 lint: ## Look for faults in sources, module files and shell scripts
 	$(LINT) run
-	cd $(E2E) && $(LINT) run --build-tags compose --config ../../.golangci.yml
+	cd $(E2E) && $(LINT) run --build-tags compose --config ../../../.golangci.yml
 	cd $(BENCH) && $(LINT) run --config ../../../.golangci.yml
-	cd $(MONITOR) && $(LINT) run --config ../../.golangci.yml
+	cd $(MONITOR) && $(LINT) run --config ../../../.golangci.yml
 	go mod tidy -diff
 	cd $(E2E) && go mod tidy -diff
 	cd $(BENCH) && go mod tidy -diff
@@ -126,9 +126,9 @@ lint: ## Look for faults in sources, module files and shell scripts
 .PHONY: fmt
 fmt: ## Format the sources
 	$(LINT) fmt
-	cd $(E2E) && $(LINT) fmt --config ../../.golangci.yml
+	cd $(E2E) && $(LINT) fmt --config ../../../.golangci.yml
 	cd $(BENCH) && $(LINT) fmt --config ../../../.golangci.yml
-	cd $(MONITOR) && $(LINT) fmt --config ../../.golangci.yml
+	cd $(MONITOR) && $(LINT) fmt --config ../../../.golangci.yml
 
 # A list without targets is an error: it would pass without having looked at anything.
 .PHONY: fuzz
