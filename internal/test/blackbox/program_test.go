@@ -215,3 +215,13 @@ func (p *process) stop(t *testing.T) (code int, output string) {
 	}
 	return p.cmd.ProcessState.ExitCode(), p.output()
 }
+
+// pause waits for some time, or until the end.
+func pause(ctx context.Context, howLong time.Duration) {
+	timer := time.NewTimer(howLong)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

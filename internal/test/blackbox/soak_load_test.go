@@ -17,16 +17,6 @@ import (
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
-// pause waits for some time, or until the end.
-func pause(ctx context.Context, howLong time.Duration) {
-	timer := time.NewTimer(howLong)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // callFile makes honest calls of the daemon with the file, on a connection that stays or always on a new one.
 func (s *soak) callFile(anew bool) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
