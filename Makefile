@@ -112,10 +112,10 @@ $(DEV)/cert.pem:
 
 .PHONY: lint
 lint: ## Look for faults in sources, module files and shell scripts
-	$(LINT) run
-	cd $(E2E) && $(LINT) run --build-tags compose --config ../../../.golangci.yml
-	cd $(BENCH) && $(LINT) run --config ../../../.golangci.yml
-	cd $(MONITOR) && $(LINT) run --config ../../../.golangci.yml
+	$(LINT) run --allow-parallel-runners
+	cd $(E2E) && $(LINT) run --allow-parallel-runners --build-tags compose --config ../../../.golangci.yml
+	cd $(BENCH) && $(LINT) run --allow-parallel-runners --config ../../../.golangci.yml
+	cd $(MONITOR) && $(LINT) run --allow-parallel-runners --config ../../../.golangci.yml
 	go mod tidy -diff
 	cd $(E2E) && go mod tidy -diff
 	cd $(BENCH) && go mod tidy -diff

@@ -18,12 +18,12 @@ func Probe(path string) error {
 		// when the daemon wants to write.
 		return nil
 	}
-	file, err := os.OpenFile(path, appending, 0) //nolint:gosec // G304: the operator chooses the file.
+	file, err := os.OpenFile(path, appending, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		// It would be made; only its folder must be there, and open to us.
 		file, err = os.CreateTemp(filepath.Dir(path), ".probe-*")
 		if err == nil {
-			defer os.Remove(file.Name()) //nolint:errcheck // an empty file
+			defer os.Remove(file.Name())
 		}
 	}
 	if err != nil {

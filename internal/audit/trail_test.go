@@ -225,7 +225,7 @@ func TestUnfinishedLine(t *testing.T) {
 			if err != nil || cut != test.cut {
 				t.Fatalf("OpenTrail cut %d bytes (%v), want %d", cut, err, test.cut)
 			}
-			defer trail.Close() //nolint:errcheck // the test has failed or not
+			defer trail.Close()
 			for range 2 {
 				if err := trail.Append(event()); err != nil {
 					t.Fatal(err)
@@ -281,7 +281,7 @@ func BenchmarkAppend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer trail.Close() //nolint:errcheck // it measures
+	defer trail.Close()
 	e := event()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -141,5 +141,5 @@ func (r report) print(out io.Writer) error {
 		outcome += fmt.Sprintf(", with %d warnings", n)
 	}
 	_, err := fmt.Fprintln(out, outcome)
-	return err //nolint:wrapcheck // it says what it is about
+	return err
 }

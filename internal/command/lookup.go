@@ -171,7 +171,7 @@ func (f finding) print(out io.Writer) error {
 		_, _ = fmt.Fprintf(&text, "data: %s\n", visible(compact(f.Data)))
 	}
 	_, err := io.WriteString(out, text.String())
-	return err //nolint:wrapcheck // it says what it is about
+	return err
 }
 
 // compact drops the line ends and blanks that an inventory may have between the parts of its data.

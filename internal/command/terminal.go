@@ -51,7 +51,7 @@ func quoted(names []string) string {
 func encode(out io.Writer, value any) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value) //nolint:wrapcheck // it says what it is about
+	return encoder.Encode(value)
 }
 
 // oneLine joins the lines of an error: in JSON, and so that the headline is read with what it is about.

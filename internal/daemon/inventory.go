@@ -57,5 +57,5 @@ func (i *Inventory) TypeOf(q posture.Query) posture.DeviceType { return i.decide
 func (i *Inventory) Decide(ctx context.Context, q posture.Query) (posture.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, webhook.Budget)
 	defer cancel()
-	return i.decider.Decide(ctx, q) //nolint:wrapcheck // the error says what it is about
+	return i.decider.Decide(ctx, q)
 }

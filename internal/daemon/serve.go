@@ -59,7 +59,7 @@ type service struct {
 // never waits for whoever reads that. The error that it returns was logged.
 func (d *Daemon) Serve(ctx context.Context, out io.Writer, process Process) error {
 	queue := logqueue.New(out)
-	defer queue.Close(lastLines) //nolint:errcheck // nothing is left to report it to
+	defer queue.Close(lastLines)
 	err := d.serve(ctx, queue, process)
 	if err != nil {
 		_, _ = fmt.Fprintln(queue, err)
@@ -88,7 +88,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		if err != nil {
 			return fmt.Errorf("configuration:\n%w", auditProblem(d.config.AuditLogPath, err))
 		}
-		defer trail.Close() //nolint:errcheck // each line was written, or its loss was told
+		defer trail.Close()
 		s.trail = trail
 		s.tellCut(cut)
 	}
@@ -98,7 +98,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		return err
 	}
 	complaints := log.WriterLevel(logrus.DebugLevel)
-	defer complaints.Close() //nolint:errcheck // an in-memory pipe
+	defer complaints.Close()
 	calls := server.New(s.handler(), d.tls, s.affordable(), complaints)
 	calls.Notify(func(line string) { s.log.Warn(line) })
 	s.metrics.Connections(calls.Connections, calls.Evicted, calls.Refused)
@@ -130,7 +130,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		endServing()
 	})()
 	if err := calls.Serve(serving, s.traceConnections(listener)); err != nil {
-		return err //nolint:wrapcheck // the error says what it is about
+		return err
 	}
 	log.Info("stopped; every request was answered")
 	return nil

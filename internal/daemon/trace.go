@@ -35,7 +35,7 @@ type tracedListener struct {
 func (l tracedListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // net/http looks at the error as it is
+		return nil, err
 	}
 	l.log.Tracef("connection from %s: opened", c.RemoteAddr())
 	opened := time.Now()
@@ -52,5 +52,5 @@ type tracedConnection struct {
 // Close implements net.Conn.
 func (c *tracedConnection) Close() error {
 	c.closed()
-	return c.Conn.Close() //nolint:wrapcheck // net/http looks at the error as it is
+	return c.Conn.Close()
 }

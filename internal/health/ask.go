@@ -46,7 +46,7 @@ func Ask(ctx context.Context, address string) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("%w; does the daemon run, with the same HEALTH_ADDRESS?", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing was written
+	defer response.Body.Close()
 	var report Report
 	err = json.NewDecoder(io.LimitReader(response.Body, maxReport)).Decode(&report)
 	switch {

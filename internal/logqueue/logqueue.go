@@ -219,7 +219,7 @@ func (q *Queue) put(lines []byte) (n int, err error) {
 	q.mu.Lock()
 	q.since, q.failed = time.Time{}, err
 	q.mu.Unlock()
-	return n, err //nolint:wrapcheck // it says what failed
+	return n, err
 }
 
 // pieceOf returns how many bytes are written at once: as many whole lines as maxWrite has room for, or

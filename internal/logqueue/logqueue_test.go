@@ -52,7 +52,7 @@ func TestNothingIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // every write was checked
+	defer file.Close()
 	q := logqueue.New(file)
 	filler := strings.Repeat("x", 600)
 	var working sync.WaitGroup

@@ -82,7 +82,7 @@ func (b *body) Read(p []byte) (int, error) {
 	} else {
 		b.account.hold(n * bodyCost)
 	}
-	return n, err //nolint:wrapcheck // io.EOF must stay itself
+	return n, err
 }
 
 func (b *body) finish() { b.account.finish() }

@@ -191,7 +191,7 @@ func (s *testServer) doWith(ctx context.Context, client *http.Client, method, pa
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read
+	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err == nil && (response.StatusCode != http.StatusOK || string(text) != "answer") {
 		err = fmt.Errorf("got %s %s, want 200 answer", response.Status, text)

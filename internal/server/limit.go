@@ -48,7 +48,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
 		if err != nil {
-			return nil, err //nolint:wrapcheck // net/http looks at the error as it is
+			return nil, err
 		}
 		c := l.track(accepted)
 		if l.admit(c) {
@@ -161,7 +161,7 @@ func (l *limiter) drain(ctx context.Context) error {
 	for l.closeIdle(began) > 0 {
 		select {
 		case <-ctx.Done():
-			return ctx.Err() //nolint:wrapcheck // only that there is one matters
+			return ctx.Err()
 		case <-ticker.C:
 		}
 	}
@@ -232,7 +232,7 @@ func (c *connection) Read(p []byte) (int, error) {
 		c.heard.Store(c.limiter.now())
 		c.count(n)
 	}
-	return n, err //nolint:wrapcheck // io.EOF must stay itself
+	return n, err
 }
 
 // count accounts for what a stranger sends: before it has completed the header of a request, and frames of HTTP/2
@@ -259,7 +259,7 @@ func (c *connection) complete() {
 func (c *connection) Close() error {
 	c.limiter.remove(c)
 	c.incomplete.end()
-	return c.Conn.Close() //nolint:wrapcheck // net/http looks at the error as it is
+	return c.Conn.Close()
 }
 
 // now is a monotonic time in nanoseconds.

@@ -32,7 +32,7 @@ func Watch(ctx context.Context) {
 	if err != nil || interval == 0 {
 		return
 	}
-	ticker := time.NewTicker(interval / 2) //nolint:mnd // as sd_watchdog_enabled(3) recommends
+	ticker := time.NewTicker(interval / 2)
 	defer ticker.Stop()
 	for {
 		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // may wait: nothing else does for it

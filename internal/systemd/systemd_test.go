@@ -40,7 +40,7 @@ func next(t *testing.T, socket *net.UnixConn) string {
 	return string(message[:n])
 }
 
-func TestNotify(t *testing.T) { //nolint:paralleltest // it sets an environment variable
+func TestNotify(t *testing.T) {
 	socket := manager(t)
 	for want, notify := range map[string]func() error{
 		`^READY=1$`: systemd.Ready, `^STOPPING=1$`: systemd.Stopping, `^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$`: systemd.Reloading,
@@ -58,7 +58,7 @@ func TestNotify(t *testing.T) { //nolint:paralleltest // it sets an environment 
 	}
 }
 
-func TestWatch(t *testing.T) { //nolint:paralleltest // it sets an environment variable
+func TestWatch(t *testing.T) {
 	socket := manager(t)
 	t.Setenv("WATCHDOG_USEC", "20000")
 	ctx, end := context.WithCancel(t.Context())
@@ -74,7 +74,7 @@ func TestWatch(t *testing.T) { //nolint:paralleltest // it sets an environment v
 }
 
 // Without a service manager nothing happens.
-func TestNobody(t *testing.T) { //nolint:paralleltest // it sets environment variables
+func TestNobody(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	t.Setenv("WATCHDOG_USEC", "")
 	for _, notify := range []func() error{systemd.Ready, systemd.Reloading, systemd.Stopping} {

@@ -12,7 +12,7 @@ import (
 
 // TestAllocations pins what the steps of a request allocate; docs/performance.md tells these numbers. Not
 // with the race detector, under which pools forget things on purpose: make test runs it by itself.
-func TestAllocations(t *testing.T) { //nolint:paralleltest // allocations are counted for the whole program
+func TestAllocations(t *testing.T) {
 	c := recordedCall(t)
 	a := NewAuthenticator([]Webhook{c.hook})
 	body, p := decode(SignedBody{c.body}, c.now, time.Second)

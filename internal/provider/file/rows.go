@@ -70,7 +70,7 @@ func (r *rows) readLine() ([]byte, error) {
 	if len(line) > 0 {
 		r.line++
 	}
-	return line, err //nolint:wrapcheck // csvError says what it is of
+	return line, err
 }
 
 // split reports whether the row is a simple one, and then sets fields.
@@ -115,7 +115,7 @@ func (r *rows) leave(raw []byte, fault error) error {
 		syntax.Line += unseen
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // the caller tells faults of encoding/csv apart
+		return err
 	}
 	r.fields, r.text = r.fields[:0], r.text[:0]
 	for _, field := range record {

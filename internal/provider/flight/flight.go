@@ -40,7 +40,7 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, work func(context.Context) 
 	case <-ctx.Done():
 		g.leave(key, c)
 		var none V
-		return none, context.Cause(ctx) //nolint:wrapcheck // the caller knows its own context
+		return none, context.Cause(ctx)
 	}
 }
 

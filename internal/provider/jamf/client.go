@@ -87,7 +87,7 @@ func (c *client) getOnce(ctx context.Context, token, endpoint, path string, quer
 		if err != nil {
 			return &fault{endpoint: endpoint, cause: c.failed(err, at)}
 		}
-		defer response.Body.Close() //nolint:errcheck // nothing was written
+		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
 			// What is left of a short answer is read, so that the connection can be used again.
 			_, _ = io.CopyN(io.Discard, response.Body, 64<<10)

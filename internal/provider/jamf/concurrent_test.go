@@ -71,7 +71,7 @@ func TestOneTokenForAll(t *testing.T) {
 
 // TestOneRequestForOneDevice is not parallel: it tells from all goroutines that there are whether
 // every lookup has begun to wait.
-func TestOneRequestForOneDevice(t *testing.T) { //nolint:paralleltest // see above
+func TestOneRequestForOneDevice(t *testing.T) {
 	const many = 1000
 	server := started(t, jamftest.Options{Devices: computers(1)})
 	provider := opened(t, configOf(server, "pro"))

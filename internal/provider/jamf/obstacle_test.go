@@ -43,7 +43,7 @@ func accepting(t *testing.T, serve func(net.Conn)) string {
 				return
 			}
 			go func() {
-				defer conn.Close() //nolint:errcheck // it may be closed already
+				defer conn.Close()
 				serve(conn)
 			}()
 		}
@@ -131,7 +131,7 @@ func tunnel(to string) func(net.Conn) {
 		if err != nil {
 			return
 		}
-		defer server.Close() //nolint:errcheck // nobody looks at it
+		defer server.Close()
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
 		go func() { _, _ = io.Copy(server, conn) }()
 		_, _ = io.Copy(conn, server)

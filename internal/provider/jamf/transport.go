@@ -66,7 +66,7 @@ type agent struct {
 func (a *agent) RoundTrip(request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context()) // the caller's must stay as it is
 	request.Header.Set("User-Agent", userAgent)
-	return a.next.RoundTrip(request) //nolint:wrapcheck // http.Client wraps it
+	return a.next.RoundTrip(request)
 }
 
 // CloseIdleConnections is what http.Client.CloseIdleConnections calls.
@@ -109,12 +109,12 @@ const maxToken = 1 << 20
 func (w whole) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := w.next.RoundTrip(request)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // http.Client wraps it
+		return nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing was written
+	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxToken))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // http.Client wraps it
+		return nil, err
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil

@@ -123,7 +123,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if t.trace != nil {
 		t.trace("upstream: %s https://%s%s: status %s in %s", request.Method, request.URL.Host, request.URL.EscapedPath(), status(response), took.Round(time.Microsecond))
 	}
-	return response, err //nolint:wrapcheck // http.Client wraps it
+	return response, err
 }
 
 // status is bounded: a server must not be able to create series.

@@ -63,7 +63,7 @@ func measureAll(ctx context.Context, o options, out, progress io.Writer) (err er
 	if err != nil {
 		return fmt.Errorf("make a temporary folder: %w", err)
 	}
-	defer os.RemoveAll(temporary) //nolint:errcheck // nothing depends on it any more
+	defer os.RemoveAll(temporary)
 	b := &bench{options: o, folder: folder(temporary), progress: progress}
 	defer func() {
 		stopped := b.stop()

@@ -155,7 +155,7 @@ func (f *fake) tell(ctx context.Context, method, path, body string) ([]byte, err
 	if err != nil {
 		return nil, fmt.Errorf("fakejamf: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it is read to its end
+	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxReport))
 	if err != nil || response.StatusCode/100 != 2 {
 		return nil, fmt.Errorf("fakejamf: %s %s: %s, %w", method, path, response.Status, err)

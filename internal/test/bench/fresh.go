@@ -59,7 +59,7 @@ func (f *fresh) do(ctx context.Context, config *tls.Config, one call, deadline t
 	if err != nil {
 		return err
 	}
-	defer c.connection.Close() //nolint:errcheck // the answer is there, or an error is told
+	defer c.connection.Close()
 	state := c.connection.ConnectionState()
 	if state.DidResume != f.resumed || state.CurveID != tls.X25519 {
 		return fmt.Errorf("the session was resumed: %v, want %v; the key exchange is %s", state.DidResume, f.resumed, state.CurveID)

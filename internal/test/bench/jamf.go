@@ -169,7 +169,7 @@ func (b *bench) jamfLeave(ctx context.Context, t *target, f *fake, d device) err
 	if err != nil {
 		return err
 	}
-	defer c.connection.Close() //nolint:errcheck // it is closed in time below, or an error is told
+	defer c.connection.Close()
 	if _, err := c.connection.Write(one.wire); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}

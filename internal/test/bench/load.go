@@ -27,7 +27,7 @@ func readOnce(args []string) error {
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close()
 	count := 0
 	if args[0] == formatJSON {
 		count, err = countJSON(file)

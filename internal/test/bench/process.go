@@ -98,7 +98,7 @@ func launch(ctx context.Context, r recipe, address string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", r.name, err)
 	}
-	defer log.Close() //nolint:errcheck // the process has its own handle
+	defer log.Close()
 	p := &process{name: r.name, address: address, log: r.log, done: make(chan struct{}), command: r.command(ctx, address)}
 	p.command.Stdout, p.command.Stderr = log, log
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
@@ -203,7 +203,7 @@ func (p *process) tail() string {
 	if err != nil {
 		return ""
 	}
-	defer log.Close() //nolint:errcheck // nothing was written
+	defer log.Close()
 	if size, err := log.Seek(0, io.SeekEnd); err == nil {
 		_, _ = log.Seek(max(0, size-logTail), io.SeekStart)
 	}

@@ -118,7 +118,7 @@ func (r *relay) get(request *http.Request, answer any) error {
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read
+	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxReport))
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)

@@ -161,7 +161,7 @@ func (l *logWatch) read() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read log: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close()
 	if _, err := file.Seek(l.offset, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read log: %w", err)
 	}

@@ -124,7 +124,7 @@ func TestInventoriesAreRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close() //nolint:errcheck // nothing was written
+		defer file.Close()
 		count := countCSV
 		if format == formatJSON {
 			count = countJSON

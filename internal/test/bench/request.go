@@ -131,7 +131,7 @@ func (c call) request(ctx context.Context, address string) (*http.Request, error
 
 // check holds an answer to what the inventory says.
 func (c call) check(response *http.Response) error {
-	defer response.Body.Close() //nolint:errcheck // it is read to its end
+	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	switch {
 	case err != nil:

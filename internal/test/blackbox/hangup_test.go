@@ -99,12 +99,12 @@ func TestServiceManagerHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close() //nolint:errcheck // nothing was read
+	defer socket.Close()
 	fill, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fill.Close() //nolint:errcheck // it is full
+	defer fill.Close()
 	d := startDaemon(t, workingEnvironment(t, p).with("NOTIFY_SOCKET", path))
 	if err := fill.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func TestHealthAddressInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // the test is over
+	defer taken.Close()
 	_, port, _ := net.SplitHostPort(freeAddress(t))
 	got := runOnce(t, workingEnvironment(t, p).with("PORT", port, "HEALTH_ADDRESS", taken.Addr().String()), "")
 	if got.code != 1 || !strings.Contains(got.stderr, "HEALTH_ADDRESS: listen tcp "+taken.Addr().String()) {
@@ -76,7 +76,7 @@ func TestHealthAddressInUse(t *testing.T) {
 
 	// If this fails, another program has the port, which is as good.
 	if other, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:9444"); err == nil {
-		defer other.Close() //nolint:errcheck // the test is over
+		defer other.Close()
 	}
 	d := startDaemon(t, workingEnvironment(t, p).with("HEALTH_ADDRESS", ""))
 	newSigner(t, p, d.address, nil).wantDecision(t, "without a health listener", "C02XK1JKLVCG", allowed)

@@ -160,7 +160,7 @@ func TestLogCannotBeWritten(t *testing.T) {
 		t.Logf("this system has no /dev/full: %v", err)
 		return
 	}
-	defer full.Close() //nolint:errcheck // nothing can be written to it
+	defer full.Close()
 	p := newPKI(t)
 	d := &process{address: freeAddress(t), health: freeAddress(t), ended: make(chan struct{})}
 	_, port, _ := net.SplitHostPort(d.address)

@@ -196,7 +196,7 @@ func TestFloodDoesNotLockOut(t *testing.T) {
 		defer close(ended)
 		for ctx.Err() == nil {
 			if c, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.address); err == nil {
-				defer c.Close() //nolint:errcheck // held to the end
+				defer c.Close()
 			}
 			pause(ctx, time.Second/aSecond)
 		}

@@ -57,7 +57,7 @@ func (c *caller) do(t *testing.T, method, target, body string, header ...string)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, target, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing was written
+	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, target, err)

@@ -126,7 +126,7 @@ func (c *trackedConn) Read(p []byte) (int, error) {
 			<-c.closed // that the client has closed it is not noticed either
 		default:
 		}
-		return n, err //nolint:wrapcheck // stands in for it
+		return n, err
 	}
 }
 
@@ -136,7 +136,7 @@ func (c *trackedConn) Write(p []byte) (int, error) {
 	case <-c.frozen:
 		return len(p), nil
 	default:
-		return c.Conn.Write(p) //nolint:wrapcheck // stands in for it
+		return c.Conn.Write(p)
 	}
 }
 
@@ -152,5 +152,5 @@ func (c *trackedConn) Close() error {
 	delete(c.server.conns, c.Conn)
 	c.server.mu.Unlock()
 	c.end()
-	return c.Conn.Close() //nolint:wrapcheck // stands in for it
+	return c.Conn.Close()
 }

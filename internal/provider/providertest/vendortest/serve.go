@@ -122,7 +122,7 @@ func (s *Server) wait(ctx context.Context, fault Fault) error {
 	case <-fault.Until:
 	case <-s.closing:
 	case <-ctx.Done():
-		return context.Cause(ctx) //nolint:wrapcheck // only whether it is nil matters
+		return context.Cause(ctx)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func TestBuildForArm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer program.Close() //nolint:errcheck // nothing was written
+	defer program.Close()
 	if program.Machine != elf.EM_AARCH64 {
 		t.Errorf("the program is for %s", program.Machine)
 	}

@@ -100,7 +100,7 @@ func (u user) send(method, address, body string) (status int, answer string) {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing was written
+	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		u.t.Fatal(err)
