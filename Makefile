@@ -2,9 +2,9 @@
 
 NAME     := step-posture-connector
 BIN      := build/$(NAME)
-E2E      := internal/e2e
-BENCH    := internal/e2e/bench
-MONITOR  := internal/monitoring
+E2E      := internal/test/e2e
+BENCH    := internal/test/bench
+MONITOR  := internal/test/monitoring
 DEV      := .dev
 FUZZTIME ?= 1m
 # How many fuzz targets run at once.
@@ -57,7 +57,7 @@ SOAKTIME ?= 10m
 
 .PHONY: soak
 soak: ## Run the daemon under changing files, faults and unauthenticated clients for SOAKTIME (default 10m; needs Linux)
-	SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v .
+	SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./internal/test/blackbox
 
 # Uncached: the go command does not know that these tests build the connector.
 .PHONY: test-e2e
@@ -113,9 +113,9 @@ $(DEV)/cert.pem:
 .PHONY: lint
 lint: ## Look for faults in sources, module files and shell scripts
 	$(LINT) run --allow-parallel-runners
-	cd $(E2E) && $(LINT) run --allow-parallel-runners --build-tags compose --config ../../.golangci.yml
+	cd $(E2E) && $(LINT) run --allow-parallel-runners --build-tags compose --config ../../../.golangci.yml
 	cd $(BENCH) && $(LINT) run --allow-parallel-runners --config ../../../.golangci.yml
-	cd $(MONITOR) && $(LINT) run --allow-parallel-runners --config ../../.golangci.yml
+	cd $(MONITOR) && $(LINT) run --allow-parallel-runners --config ../../../.golangci.yml
 	go mod tidy -diff
 	cd $(E2E) && go mod tidy -diff
 	cd $(BENCH) && go mod tidy -diff
@@ -126,9 +126,9 @@ lint: ## Look for faults in sources, module files and shell scripts
 .PHONY: fmt
 fmt: ## Format the sources
 	$(LINT) fmt
-	cd $(E2E) && $(LINT) fmt --config ../../.golangci.yml
+	cd $(E2E) && $(LINT) fmt --config ../../../.golangci.yml
 	cd $(BENCH) && $(LINT) fmt --config ../../../.golangci.yml
-	cd $(MONITOR) && $(LINT) fmt --config ../../.golangci.yml
+	cd $(MONITOR) && $(LINT) fmt --config ../../../.golangci.yml
 
 # A list without targets is an error: it would pass without having looked at anything.
 .PHONY: fuzz

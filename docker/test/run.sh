@@ -32,8 +32,8 @@ fi
 if ! have "$STEP_CA_IMAGE"; then
 	STEP_CA_IMAGE=step-posture-connector-step:test
 	command -v busybox >/dev/null && command -v setcap >/dev/null || { echo 'Please install busybox-static and libcap2-bin.' >&2; exit 1; }
-	(cd internal/e2e && go run ./toolchain/cmd)
-	docker/test/step-image.sh "$STEP_CA_IMAGE" internal/e2e/.tools
+	(cd internal/test/e2e && go run ./toolchain/cmd)
+	docker/test/step-image.sh "$STEP_CA_IMAGE" internal/test/e2e/.tools
 fi
 # Where a container cannot reach the Go module proxy, the modules come along.
 if ! docker run --rm "$GO_IMAGE" go mod download github.com/joho/godotenv@v1.5.1 >/dev/null 2>&1; then
@@ -44,10 +44,10 @@ CONNECTOR_IMAGE=step-posture-connector:test
 make --no-print-directory docker IMAGE="$CONNECTOR_IMAGE" GO_IMAGE="$GO_IMAGE" >"$build/image.log" 2>&1 || { cat "$build/image.log" >&2; exit 1; }
 # For the tests: a load balancer and a simulated Jamf Pro server, both nothing but a program.
 BALANCER_IMAGE=step-posture-connector-balancer:test FAKEJAMF_IMAGE=step-posture-connector-fakejamf:test
-(cd internal/e2e && CGO_ENABLED=0 go build -trimpath -o "$build/balancer" ./balancer)
+(cd internal/test/e2e && CGO_ENABLED=0 go build -trimpath -o "$build/balancer" ./balancer)
 CGO_ENABLED=0 go build -trimpath -o "$build/fakejamf" ./internal/provider/jamf/jamftest/cmd/fakejamf
 tar -C "$build" -c balancer | docker import --change 'ENTRYPOINT ["/balancer"]' - "$BALANCER_IMAGE" >/dev/null
 tar -C "$build" -c fakejamf | docker import --change 'ENTRYPOINT ["/fakejamf"]' - "$FAKEJAMF_IMAGE" >/dev/null
 export GO_IMAGE STEP_CA_IMAGE CONNECTOR_IMAGE BALANCER_IMAGE FAKEJAMF_IMAGE
-cd internal/e2e
+cd internal/test/e2e
 go test -tags compose -count=1 -timeout 20m "$@" ./compose

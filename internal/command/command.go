@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 
@@ -34,8 +33,6 @@ type Process struct {
 	Stderr  io.Writer
 	Version string
 	Commit  string
-	// Settle is called when the daemon begins. What it returns asks, with each signal, for a reload.
-	Settle func() (hangups <-chan os.Signal)
 }
 
 // exit ends a command with a code; the error, where there is one, was not yet told.

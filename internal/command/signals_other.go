@@ -1,0 +1,8 @@
+//go:build !unix
+
+package command
+
+import "os"
+
+// ignoreFatalSignals does nothing: these signals exist on Unix only.
+func ignoreFatalSignals() (hangups <-chan os.Signal) { return nil }

@@ -1,0 +1,102 @@
+package blackbox_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestSystemdGuide runs the commands of docs/systemd.md that check the configuration and ask about a device, with
+// another folder in place of /etc/step-posture-connector. There the secret of the webhook is in a file that the unit
+// hands over, and so in no variable of env.
+func TestSystemdGuide(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	folder := t.TempDir()
+	env := absolute(t, workingEnvironment(t, p)).with("WEBHOOK_SECRETS", "", "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"))
+	var text strings.Builder
+	for name, value := range env {
+		_, _ = fmt.Fprintf(&text, "%s=%s\n", name, value)
+	}
+	for name, content := range map[string]string{"env": text.String(), "webhook_secrets": testSecret + "\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commands := block(t, "docs/systemd.md", "Check it, and ask about a device", "sh")
+	runCommands(t, folder, nil, strings.ReplaceAll(commands, "/etc/step-posture-connector", folder), "\nok\n", "[ALLOW] C02XK1JKLVCG\n")
+}
+
+// block returns the first block of a kind in a section of a document.
+func block(t *testing.T, path, heading, kind string) string {
+	t.Helper()
+	found := regexp.MustCompile("(?ms)^```" + kind + "\n(.*?)^```$").FindStringSubmatch(sectionOf(t, path, heading))
+	if found == nil {
+		t.Fatalf("%s has no block %q below %q", path, kind, heading)
+	}
+	return found[1]
+}
+
+// runCommands runs commands of the documentation in a folder, with the program on the PATH, and wants texts in
+// what they print.
+func runCommands(t *testing.T, folder string, environ []string, commands string, want ...string) {
+	t.Helper()
+	programs := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapper := "#!/bin/sh\n" + asDaemon + "=1 exec '" + self + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(programs, "step-posture-connector"), []byte(wrapper), 0o700); err != nil { // #nosec G306 -- a program
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), "sh", "-c", "set -eu\n"+commands) // #nosec G204 -- of our own documentation
+	c.Dir = folder
+	c.Env = append([]string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}, environ...)
+	output, err := c.CombinedOutput()
+	if err != nil {
+		t.Errorf("the commands ended with %v", err)
+	}
+	for _, text := range want {
+		if !strings.Contains(string(output), text) {
+			t.Errorf("the commands have not printed %q but\n%s", text, output)
+		}
+	}
+}
+
+// TestDemoSaysWhatItDoes: compiling the demo takes a minute and more the first time, and go run is silent
+// meanwhile. The first line comes before that.
+func TestDemoSaysWhatItDoes(t *testing.T) {
+	t.Parallel()
+	programs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(programs, "go"), []byte("#!/bin/sh\necho compiling\n"), 0o700); err != nil { // #nosec G306 -- a program
+		t.Fatal(err)
+	}
+	for _, target := range []string{"demo", "demo-jamf"} {
+		c := exec.CommandContext(t.Context(), "make", "--no-print-directory", target) // #nosec G204 -- of our own Makefile
+		c.Env = []string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}
+		output, err := c.CombinedOutput()
+		if first, _, _ := strings.Cut(string(output), "\n"); err != nil || !strings.Contains(first, "the first time this takes some minutes") {
+			t.Errorf("make %s began with %q (%v)", target, output, err)
+		}
+	}
+}
+
+// sectionOf returns what follows a heading of the second level.
+func sectionOf(t *testing.T, path, heading string) string {
+	t.Helper()
+	text, err := os.ReadFile(path) // #nosec G304 -- of this repository
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no section %q", path, heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	return section
+}

@@ -1,0 +1,154 @@
+//go:build linux
+
+package blackbox_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/provider/jamf/jamftest"
+)
+
+// lookup says which kind of device was asked for, separates groups by commas, and
+// with --json says in JSON that there is no decision. (Linux, where SSL_CERT_FILE is heeded.)
+func TestLookupJamf(t *testing.T) {
+	t.Parallel()
+	managed := true
+	server, err := jamftest.New(jamftest.Options{Devices: []jamftest.Device{{
+		Computer: true, Serial: "C02XK1JKLVCG", Managed: &managed, Groups: []jamftest.Group{{Name: "Disk encrypted"}, {Name: "VIP\u009b\u202e", Smart: true}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	roots := filepath.Join(t.TempDir(), "vendor.pem")
+	if err := os.WriteFile(roots, server.CACertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := server.Client()
+	env := environment{
+		"PROVIDER": "jamf", "SSL_CERT_FILE": roots, "JAMF_BASE_URL": server.BaseURL(), "JAMF_CLIENT_ID": client.ID, "JAMF_CLIENT_SECRET": client.Secret,
+		"JAMF_COMPUTER_GROUP": "Disk encrypted", "JAMF_COMPUTER_ENRICH": "1",
+	}
+	for name, test := range map[string]struct {
+		env    environment
+		args   string
+		code   int
+		stdout []string
+	}{
+		"of the other kind": {env, "lookup C02XK1JKLVCG", 2, []string{
+			"[DENY] C02XK1JKLVCG (deviceNotFound)\n", "\nmode: mobiledevice (the default; --mode computer, mobiledevice or any chooses)\n",
+		}},
+		"of the kind": {env, "lookup C02XK1JKLVCG --mode computer", 0, []string{
+			"[ALLOW] C02XK1JKLVCG\n", "\nmode: computer\n", "\nrecord: C02XK1JKLVCG, computer, managed\n", "\ngroups: \"Disk encrypted\", \"VIP\\u009b\\u202e\"\n", `"groups":["Disk encrypted","VIP\u009b\u202e"]`,
+		}},
+		// As docs/operation.md has it: what would another required group do?
+		"another group": {env.with("JAMF_COMPUTER_GROUP", "New"), "lookup C02XK1JKLVCG --mode computer", 2, []string{"(deviceNotInGroup)\n"}},
+		"no answer":     {env.with("JAMF_BASE_URL", "https://127.0.0.1:1"), "lookup C02XK1JKLVCG --json", 1, []string{`{"decision":"error","error":"no decision: look up device: `, `"identifier":"C02XK1JKLVCG","warnings":["JAMF_COMPUTER_GROUP is set `}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runOnce(t, test.env, t.TempDir(), strings.Fields(test.args)...)
+			for _, want := range test.stdout {
+				if r.code != test.code || !strings.Contains(r.stdout, want) {
+					t.Errorf("got exit code %d, printed\n%s%s\nwant %d and %q", r.code, r.stdout, r.stderr, test.code, want)
+				}
+			}
+		})
+	}
+}
+
+// Where there is no decision, a warning may name the cause.
+func TestLookupWarnsWithoutDecision(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	content := "PROVIDER=jamf\nJAMF_BASE_URL=https://127.0.0.1:1\nJAMF_CLIENT_ID=x\nJAMF_CLIENT_SECRET=hidden\nHTTPS_PROXY=http://proxy.example.com:3128\n"
+	if err := os.WriteFile(filepath.Join(folder, ".env"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = "env file .env: line 5: HTTPS_PROXY has no effect in an env file"
+	r := runOnce(t, nil, folder, "lookup", "C02XK1JKLVCG")
+	if r.code != 1 || !strings.HasPrefix(r.stderr, "warning: "+want) || !strings.Contains(r.stderr, "\nno decision: ") {
+		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	r = runOnce(t, nil, folder, "lookup", "C02XK1JKLVCG", "--json")
+	if r.code != 1 || !strings.Contains(r.stdout, `"warnings":["`+want) {
+		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// Where the inventory does not answer, check says what was configured all the same.
+func TestCheckDescribesUnanswered(t *testing.T) {
+	t.Parallel()
+	env := workingEnvironment(t, newPKI(t)).with("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "",
+		"JAMF_BASE_URL", "https://127.0.0.1:1", "JAMF_CLIENT_ID", "id", "JAMF_CLIENT_SECRET", "hidden", "JAMF_COMPUTER_GROUP", "disk Encrypted")
+	r := runOnce(t, env, "", "check")
+	if want := "\ncomputers: must be in the group \"disk Encrypted\"; no data is returned\n"; r.code != 1 || !strings.Contains(r.stdout, want) || r.stderr == "" {
+		t.Errorf("exit code %d, printed\n%s%s\nwant 1 and %q", r.code, r.stdout, r.stderr, want)
+	}
+	if want := "warning: the daemon starts all the same, and recovers by itself"; !strings.Contains(r.stderr, want) {
+		t.Errorf("printed %s, want %q", r.stderr, want)
+	}
+	r = runOnce(t, env, "", "check", "--json")
+	if r.code != 1 || !strings.Contains(r.stdout, `"computers: must be in the group \"disk Encrypted\"; no data is returned"`) || r.stderr != "" {
+		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// TestJamfGuide runs the commands of docs/providers/jamf.md with the configuration that the page shows, and those of
+// docs/operation.md that try another required group. (Linux, where SSL_CERT_FILE is heeded.)
+func TestJamfGuide(t *testing.T) {
+	t.Parallel()
+	managed := true
+	server, err := jamftest.New(jamftest.Options{Devices: []jamftest.Device{
+		{Computer: true, Serial: "C02XK1JKLVCG", Managed: &managed, Groups: []jamftest.Group{{Name: "Disk encrypted"}}},
+		{Computer: true, Serial: "C02XK1JKLVCH", Managed: &managed},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	p, client, folder := newPKI(t), server.Client(), t.TempDir()
+	text, err := os.ReadFile("docs/providers/jamf.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	_, config, _ := strings.Cut(page, "\n```\nPROVIDER=jamf\n")
+	config, _, found := strings.Cut(config, "```\n")
+	if !found {
+		t.Fatal("the page has no configuration")
+	}
+	config = "PROVIDER=jamf\n" + strings.NewReplacer(
+		"https://example.jamfcloud.com", server.BaseURL(), "4e9c2a51-6d0b-4b7a-9a7e-2f6a5f0c1d34", client.ID, "/etc/step-posture-connector", folder,
+	).Replace(config) + "TLS_CERT_PATH=" + p.serverCert + "\nTLS_KEY_PATH=" + p.serverKey + "\nWEBHOOK_IDS=" + testID + "\nWEBHOOK_SECRETS=" + testSecret + "\n"
+	for name, content := range map[string]string{
+		".env": config, "jamf_client_secret": client.Secret + "\n", "vendor.pem": string(server.CACertPEM()), "serials.txt": "C02XK1JKLVCG\nC02XK1JKLVCH\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environ := []string{"SSL_CERT_FILE=" + filepath.Join(folder, "vendor.pem")}
+	shown := block(t, "docs/providers/jamf.md", "2. The connector", "sh")
+	for line := range strings.Lines(`computers: must be in the group "Disk encrypted"; device, user and group data is returned
+mobile devices: must be in the group "Up to date"; device, user and group data is returned
+`) {
+		if !strings.Contains(page, "\n"+line) {
+			t.Errorf("the page has no line %q", line)
+		}
+		runCommands(t, folder, environ, shown, line, "\nok\n", "[ALLOW] C02XK1JKLVCG\n")
+	}
+
+	// What jq makes of it does not matter here.
+	trying := "jq() { cat; }\n" + block(t, "docs/operation.md", "Try a required group", "sh")
+	runCommands(t, folder, environ, trying, `{"decision":"allow",`, `{"decision":"deny","code":"deviceNotInGroup",`)
+}

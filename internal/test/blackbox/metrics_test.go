@@ -1,0 +1,109 @@
+package blackbox_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+
+	"step-posture-connector/internal/provider"
+)
+
+// exported is everything that the daemon exports, one series a line and without its value: by a daemon
+// with the provider file, and by the providers that would ask a server first.
+func exported(t *testing.T) string {
+	t.Helper()
+	p := newPKI(t)
+	d := startDaemon(t, workingEnvironment(t, p).with("HEALTH_ADDRESS", freeHealth, "AUDIT_LOG_PATH", filepath.Join(t.TempDir(), "audit.jsonl")))
+	_, text := d.get(t, "/metrics")
+	decider, _, err := provider.Open("jamf", map[string]string{"JAMF_BASE_URL": "https://127.0.0.1", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(decider.Provider.(prometheus.Collector))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var more bytes.Buffer
+	for _, family := range families {
+		if _, err := expfmt.MetricFamilyToText(&more, family); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var lines []string
+	for line := range strings.Lines(text + more.String()) {
+		line = strings.TrimSpace(line)
+		line = regexp.MustCompile(`(version|commit|goversion)="[^"]*"`).ReplaceAllString(line, `$1=""`)
+		kind, isType := strings.CutPrefix(line, "# TYPE ")
+		switch {
+		// What the library tells of the process differs from system to system; these are used.
+		case strings.Contains(line, "step_posture_go_") && !strings.Contains(line, "step_posture_go_goroutines"),
+			strings.Contains(line, "step_posture_process_") && !regexp.MustCompile(`process_(start_time_seconds|open_fds|max_fds|resident_memory_bytes|cpu_seconds_total)`).MatchString(line),
+			strings.Contains(line, `le="`) && !strings.Contains(line, `le="+Inf"`):
+		case isType:
+			lines = append(lines, "# "+kind)
+		case !strings.HasPrefix(line, "#"):
+			lines = append(lines, line[:strings.LastIndexByte(line, ' ')])
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// testdata/metrics.txt is what dashboard and alert rules are checked against. It is what the daemon exports.
+func TestMetricsFile(t *testing.T) {
+	t.Parallel()
+	want, err := os.ReadFile(filepath.Join("testdata", "metrics.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := exported(t); got != string(want) {
+		t.Errorf("the daemon exports other metrics than testdata/metrics.txt has; it should be\n%s", got)
+	}
+}
+
+// The table of docs/operation.md has every metric that the daemon exports, with type and labels, and no other.
+func TestMetricsOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	all := exported(t)
+	var want []string
+	for _, match := range regexp.MustCompile(`(?m)^# (step_posture_\w+) (\w+)$`).FindAllStringSubmatch(all, -1) {
+		name := match[1]
+		if strings.HasPrefix(name, "step_posture_go_") || strings.HasPrefix(name, "step_posture_process_") {
+			continue
+		}
+		series := regexp.MustCompile(`(?m)^` + name + `(?:_count)?(\{.*\})?$`).FindStringSubmatch(all)
+		if series == nil {
+			t.Fatalf("%s has no series", name)
+		}
+		labels := []string{}
+		for _, label := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(series[1], -1) {
+			labels = append(labels, label[1])
+		}
+		slices.Sort(labels)
+		want = append(want, strings.Join(append([]string{name, match[2]}, labels...), " "))
+	}
+	page, err := os.ReadFile(filepath.Join("docs", "operation.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(step_posture_\\w+)` \\| (\\w+) \\|([^|]*)\\|").FindAllStringSubmatch(string(page), -1) {
+		labels := regexp.MustCompile(`\w+`).FindAllString(row[3], -1)
+		slices.Sort(labels)
+		got = append(got, strings.Join(append([]string{row[1], row[2]}, labels...), " "))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("documented are\n%s\nexported are\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,217 @@
+//go:build linux
+
+package blackbox_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"step-posture-connector/internal/provider/providertest/vendortest"
+)
+
+// callFile makes honest calls of the daemon with the file, on a connection that stays or always on a new one.
+func (s *soak) callFile(anew bool) func(context.Context, *testing.T) {
+	return func(ctx context.Context, t *testing.T) {
+		t.Helper()
+		certificate := s.pki.client(t, leaf("ca"))
+		by := newSigner(t, s.pki, s.file.address, certificate)
+		defer func() { by.client.CloseIdleConnections() }()
+		for ctx.Err() == nil {
+			if anew {
+				by.client.CloseIdleConnections()
+			}
+			id := fmt.Sprintf("soak-%d", s.requests.Add(1))
+			known := s.requests.Load()%3 != 0
+			serial := "C02STRANGER1"
+			if known {
+				serial = "C02XK1JKLVCG"
+			}
+			status, text, err := by.sendAs(t, order(serial), id)
+			switch {
+			case err != nil:
+				t.Errorf("an honest request was lost: %v", err)
+			case known && status == http.StatusOK && s.files.whole(text):
+				s.note(s.file, "allow", id)
+			case !known && status == http.StatusOK && strings.HasPrefix(text, notFound):
+				s.note(s.file, "notFound", id)
+			default:
+				t.Errorf("about %s the daemon with the file answered %d %.300s", serial, status, text)
+			}
+			pause(ctx, 4*time.Millisecond)
+		}
+	}
+}
+
+// callJamf is callFile for the daemon with the MDM, which may have no answer while the MDM has none.
+func (s *soak) callJamf(anew bool) func(context.Context, *testing.T) {
+	return func(ctx context.Context, t *testing.T) {
+		t.Helper()
+		by := newSigner(t, s.jamf.roots, s.jamf.address, nil)
+		defer func() { by.client.CloseIdleConnections() }()
+		for ctx.Err() == nil {
+			if anew {
+				by.client.CloseIdleConnections()
+			}
+			known := s.requests.Add(1)%3 != 0
+			serial := "C02STRANGER1"
+			if known {
+				serial = "C02XK1JKLVCG"
+			}
+			mayFail := s.faulty.Load()
+			status, text, err := by.sendMode(t, serial, "computer")
+			mayFail = mayFail || s.faulty.Load()
+			switch {
+			case err != nil:
+				t.Errorf("an honest request was lost: %v", err)
+			case known && status == http.StatusOK && strings.HasPrefix(text, allowed):
+				s.note(s.jamf, "allow", "")
+			case !known && status == http.StatusOK && strings.HasPrefix(text, notFound):
+				s.note(s.jamf, "notFound", "")
+			case mayFail && status == http.StatusServiceUnavailable && strings.Contains(text, `"code":"unavailable"`):
+				s.note(s.jamf, "unavailable", "")
+			default:
+				t.Errorf("about %s the daemon with the MDM answered %d %.300s", serial, status, text)
+			}
+			pause(ctx, 10*time.Millisecond)
+		}
+	}
+}
+
+func (s *soak) note(d *process, outcome, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered[d][outcome]++
+	if id != "" {
+		s.ids = append(s.ids, id)
+	}
+}
+
+// changeFiles replaces certificate, bundle and inventory, every other time by broken ones, and leaves
+// good ones behind.
+func (s *soak) changeFiles(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for i := 0; ctx.Err() == nil; i++ {
+		s.files.swap(t, []string{"", "pair", "", "bundle", "", "inventory"}[i%6])
+		pause(ctx, 400*time.Millisecond)
+	}
+	s.files.swap(t, "")
+}
+
+// failJamf has the MDM fail in every way, and after each round be well.
+func (s *soak) failJamf(ctx context.Context, t *testing.T) {
+	t.Helper()
+	faults := []vendortest.Fault{
+		{Kind: vendortest.Answer, Status: http.StatusServiceUnavailable},
+		{Kind: vendortest.Answer, Status: http.StatusTooManyRequests, Headers: map[string]string{"Retry-After": "1"}},
+		{Kind: vendortest.Hang},
+		{Kind: vendortest.Truncate},
+		{Kind: vendortest.Reset},
+		{Kind: vendortest.Answer, Body: "<html>"},
+		{Kind: vendortest.Slow, Delay: 200 * time.Millisecond},
+		{Kind: vendortest.Redirect},
+		{Kind: vendortest.Endless},
+	}
+	for i := 0; ctx.Err() == nil; i++ {
+		s.faulty.Store(true)
+		s.vendor.Revoke()
+		s.vendor.Fail(faults[i%len(faults)])
+		pause(ctx, 400*time.Millisecond)
+		s.vendor.Heal()
+		pause(ctx, 400*time.Millisecond)
+		if i%len(faults) == len(faults)-1 {
+			// It has asked to be left alone for a second, at most; after that every call is answered.
+			pause(ctx, 4*time.Second)
+			s.faulty.Store(false)
+			pause(ctx, time.Second)
+		}
+	}
+}
+
+// rotate moves the audit log away and has it opened anew.
+func (s *soak) rotate(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for ctx.Err() == nil {
+		if err := os.Rename(s.audit, fmt.Sprint(s.audit, ".", s.rotated)); err != nil {
+			t.Errorf("rotate: %v", err)
+		}
+		s.rotated++
+		s.file.hangup(t)
+		s.file.eventually(t, "the audit log is opened anew", func() bool { _, err := os.Stat(s.audit); return err == nil })
+		pause(ctx, time.Second)
+	}
+}
+
+// strangers send what nobody wants: nothing of it is answered with more than a refusal.
+func (s *soak) strangers(d *process) func(context.Context, *testing.T) {
+	return func(ctx context.Context, t *testing.T) {
+		t.Helper()
+		for i := 0; ctx.Err() == nil; i++ {
+			c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", d.address)
+			if err != nil {
+				continue
+			}
+			if i%2 == 0 {
+				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+			}
+			_ = c.SetDeadline(time.Now().Add(time.Second))
+			text := []string{
+				"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /webhook/device-attest HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+				"\x16\x03\x01\xff\xff", "GET /status HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", 20_000) + "\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n",
+			}[i%5]
+			_, _ = io.WriteString(c, text)
+			answer, _ := io.ReadAll(io.LimitReader(c, 4096))
+			if strings.Contains(string(answer), `"allow":true`) {
+				t.Errorf("a stranger was answered %s", answer)
+			}
+			_ = c.Close()
+			pause(ctx, 20*time.Millisecond)
+		}
+	}
+}
+
+// slowClients hold connections and say next to nothing.
+func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
+	return func(ctx context.Context, t *testing.T) {
+		t.Helper()
+		var open []net.Conn
+		defer func() {
+			for _, c := range open {
+				_ = c.Close()
+			}
+		}()
+		for ctx.Err() == nil {
+			if c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", d.address); err == nil {
+				_, _ = io.WriteString(c, "\x16")
+				open = append(open, c)
+			}
+			if len(open) > 20 {
+				_ = open[0].Close()
+				open = open[1:]
+			}
+			pause(ctx, 50*time.Millisecond)
+		}
+	}
+}
+
+// watch does what Prometheus and a container's health check do.
+func (s *soak) watch(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for ctx.Err() == nil {
+		for _, d := range []*process{s.file, s.jamf} {
+			for _, path := range []string{"/metrics", "/readyz", "/healthz"} {
+				if status, text := d.get(t, path); status != http.StatusOK {
+					t.Errorf("%s = %d %.300s", path, status, text)
+				}
+			}
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}

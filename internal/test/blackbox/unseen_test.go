@@ -1,0 +1,58 @@
+//go:build linux || darwin
+
+package blackbox_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// overwrite replaces a part of a file by text of the same length and sets its modification time back, as
+// rsync --inplace --times and cp -p do.
+func overwrite(t *testing.T, path string, at int, text string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_WRONLY, 0) // #nosec G304 -- made for the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, errBefore := file.Stat()
+	if errBefore != nil {
+		t.Fatal(errBefore)
+	}
+	_, err = file.WriteAt([]byte(text), int64(at))
+	if err := errors.Join(err, file.Close(), os.Chtimes(path, before.ModTime(), before.ModTime())); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.Stat(path); err != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+		t.Fatalf("%s differs in more than its content (%v)", path, err)
+	}
+}
+
+// A device is refused after it was removed from the inventory, also when neither the size nor the modification
+// time of the file shows it; and a certificate that is replaced in this way is noticed too.
+func TestReplacedByTheSameSizeAndTime(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	inventory := filepath.Join(t.TempDir(), "devices.csv")
+	text := "Identifier\nC02XK1JKLVCG\nC02XK1JKLVCH\n"
+	replaceFile(t, inventory, text)
+	d := startDaemon(t, workingEnvironment(t, p).with("FILE_PATH", inventory, "FILE_TYPE", "csv", "HEALTH_ADDRESS", freeHealth))
+	s := newSigner(t, p, d.address, nil)
+	s.wantDecision(t, "at first", "C02XK1JKLVCH", allowed)
+
+	overwrite(t, inventory, strings.Index(text, "C02XK1JKLVCH"), "C02XK1JKLVCX")
+	d.eventually(t, "the removed device is refused", func() bool {
+		_, text, err := s.send(t, order("C02XK1JKLVCH"))
+		return err == nil && strings.HasPrefix(text, notFound)
+	})
+	s.wantDecision(t, "kept", "C02XK1JKLVCG", allowed)
+	s.wantDecision(t, "added", "C02XK1JKLVCX", allowed)
+
+	overwrite(t, p.serverCert, 0, "X") // in place of the first hyphen of its first line
+	d.eventually(t, "the damaged certificate is reported", func() bool { _, _, wrong := d.ready(t); return wrong["certificate"] != "" })
+	overwrite(t, p.serverCert, 0, "-")
+	d.eventually(t, "the good certificate is reloaded", func() bool { _, status, _ := d.ready(t); return status == "ok" })
+}

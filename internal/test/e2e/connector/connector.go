@@ -1,0 +1,186 @@
+// Package connector runs the program under test as an operator does: as a
+// process of its own that is given nothing but environment variables.
+package connector
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"step-posture-connector/internal/test/e2e/process"
+	"step-posture-connector/internal/test/e2e/stepca"
+)
+
+// startTimeout bounds how long the connector may take until it answers.
+const startTimeout = 30 * time.Second
+
+// Config is what the connector is told through its environment.
+type Config struct {
+	Binary      string
+	Dir         string // working directory
+	Port        int
+	Certificate string // file of the server certificate
+	Key         string // file of its key
+	Webhooks    []stepca.Credentials
+	Inventory   Inventory
+	// ClientRoots is the file of roots that client certificates must chain to;
+	// empty switches mutual TLS off.
+	ClientRoots  string
+	AllowedNames string
+	LoggingLevel int
+	// HealthPort is the port of the health listener; 0 switches it off. Several
+	// connectors run side by side.
+	HealthPort int
+	// More are further variables, NAME=value, which win over the others.
+	More []string
+}
+
+// Connector is a running connector.
+type Connector struct {
+	process *process.Process
+	config  Config
+}
+
+// Start runs the connector and returns when it answers. It ends with Stop or
+// with ctx. The error is process.ErrAddressInUse when the port was not free.
+func Start(ctx context.Context, config Config) (*Connector, error) {
+	leaf, err := readLeaf(config.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	p, err := process.Start(ctx, process.Spec{Path: config.Binary, Dir: config.Dir, Env: config.environment()})
+	if err != nil {
+		return nil, err
+	}
+	awaitCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(config.Port))
+	err = p.Await(awaitCtx, func(ctx context.Context) error { return presents(ctx, address, leaf) })
+	if err != nil {
+		stopErr := p.Stop()
+		if p.PortTaken() {
+			return nil, process.ErrAddressInUse
+		}
+		return nil, errors.Join(err, stopErr)
+	}
+	return &Connector{process: p, config: config}, nil
+}
+
+// Stop asks the connector to end; the error is nil when it exited with 0.
+func (c *Connector) Stop() error { return c.process.Stop() }
+
+// Log returns what the connector has printed.
+func (c *Connector) Log() string { return c.process.Output() }
+
+// AwaitLog waits until the connector has printed a line that contains all of
+// the given texts, and returns that line. The line of a request may come a
+// moment after its answer.
+func (c *Connector) AwaitLog(ctx context.Context, texts ...string) (string, error) {
+	var line string
+	err := c.process.Await(ctx, func(context.Context) error {
+		var ok bool
+		if line, ok = findLine(c.Log(), texts); !ok {
+			return fmt.Errorf("no line with %q in the log", texts)
+		}
+		return nil
+	})
+	return line, err
+}
+
+// Run runs one command of the program, such as lookup, with the configuration of
+// a connector, which may be running meanwhile.
+func Run(ctx context.Context, config Config, args ...string) (process.Result, error) {
+	return process.Finish(ctx, process.Spec{
+		Path: config.Binary, Args: args, Dir: config.Dir, Env: config.environment(),
+	})
+}
+
+func findLine(log string, texts []string) (string, bool) {
+lines:
+	for line := range strings.Lines(log) {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue lines
+			}
+		}
+		return strings.TrimSpace(line), true
+	}
+	return "", false
+}
+
+func (c Config) environment() []string {
+	var ids, secrets []string
+	for _, webhook := range c.Webhooks {
+		ids = append(ids, webhook.ID)
+		secrets = append(secrets, webhook.Secret)
+	}
+	env := []string{
+		"BIND_ADDRESS=127.0.0.1",
+		"PORT=" + strconv.Itoa(c.Port),
+		"TLS_CERT_PATH=" + c.Certificate,
+		"TLS_KEY_PATH=" + c.Key,
+		"WEBHOOK_IDS=" + strings.Join(ids, ","),
+		"WEBHOOK_SECRETS=" + strings.Join(secrets, ","),
+		"LOGGING_LEVEL=" + strconv.Itoa(c.LoggingLevel),
+	}
+	health := "off"
+	if c.HealthPort != 0 {
+		health = c.health()
+	}
+	env = append(env, "HEALTH_ADDRESS="+health)
+	env = append(env, c.Inventory.environment()...)
+	if c.ClientRoots != "" {
+		env = append(env, "ENABLE_MTLS=1", "TLS_CA_PATH="+c.ClientRoots)
+	}
+	if c.AllowedNames != "" {
+		env = append(env, "MTLS_ALLOWED_NAMES="+c.AllowedNames)
+	}
+	return append(env, c.More...)
+}
+
+// readLeaf returns the DER of the first certificate of a PEM file.
+func readLeaf(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read server certificate: %w", err)
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, fmt.Errorf("read server certificate: no PEM in %s", path)
+	}
+	return block.Bytes, nil
+}
+
+// presents tells whether the server at address shows the given certificate,
+// which no other program can have. Asking GET /status would say more, but needs
+// a client certificate where mutual TLS is on; and a mere connection could be
+// to a stranger who took the port.
+func presents(ctx context.Context, address string, leaf []byte) error {
+	dialer := tls.Dialer{Config: &tls.Config{
+		// In this version the server's certificate is shown, and the handshake
+		// over for the client, before the server asks who the client is.
+		MinVersion: tls.VersionTLS13,
+		//nolint:gosec // Compares with the one certificate it may be, which is stricter than a chain.
+		InsecureSkipVerify: true,
+		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
+			if len(chain) == 0 || !bytes.Equal(chain[0], leaf) {
+				return errors.New("another server has this port")
+			}
+			return nil
+		},
+	}}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}

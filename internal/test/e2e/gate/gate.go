@@ -1,0 +1,315 @@
+// Package gate puts a connector in front of an ACME provisioner of a CA: the
+// whole of what an operator sets up, and what the tests and the demo then use.
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"step-posture-connector/internal/test/e2e/connector"
+	"step-posture-connector/internal/test/e2e/process"
+	"step-posture-connector/internal/test/e2e/stepca"
+)
+
+// WebhookName is the name of every gate's webhook, and therefore where a
+// certificate template finds the inventory's data: .Webhooks.posture.
+const WebhookName = "posture"
+
+// Template is a certificate template that puts the department and the e-mail
+// address of the inventory into the certificate, the one of docs/setup.md. The
+// first line refuses where the CA has no webhook to ask: without it, every genuine
+// device would get a certificate then. The common name is taken from the attested
+// identifier, because a request need not have one. toJson is what keeps a value
+// with a quotation mark in it a value; without it, everyone who may edit the
+// inventory could write certificates.
+const Template = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
+{{- $data := .Webhooks.posture -}}
+{{- if kindIs "map" $data.user }}{{ $data = $data.user }}{{ end -}}
+{{- if not (hasKey $data "department") }}{{ fail "the connector returned no department" }}{{ end -}}
+{{- if not (or (hasKey $data "email") (hasKey $data "email_address")) }}{{ fail "the connector returned no email" }}{{ end -}}
+{
+  "subject": {
+    {{- with $data.department }}
+    "organizationalUnit": {{ toJson . }},
+    {{- end }}
+    "commonName": {{ toJson (index .SANs 0).Value }}
+  },
+  "sans": [
+    {{- with or $data.email $data.email_address }}
+    {"type": "email", "value": {{ toJson . }}},
+    {{- end }}
+    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
+  ],
+  "keyUsage": ["digitalSignature"],
+  "extKeyUsage": ["clientAuth"]
+}
+`
+
+// JamfTemplate is a certificate template for what a Jamf Pro server knows, the one
+// of docs/providers/jamf.md. It refuses without a webhook too, and where the kind of
+// device is not enriched. A device need not be assigned to anybody; "with" leaves
+// out what is empty, which a certificate cannot hold.
+const JamfTemplate = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
+{{- if not .Webhooks.posture.user }}{{ fail "the connector returned no data: set JAMF_COMPUTER_ENRICH=1 for computers, JAMF_DEVICE_ENRICH=1 for mobile devices" }}{{ end -}}
+{
+  "subject": {
+    {{- with .Webhooks.posture.user.department }}
+    "organization": {{ toJson . }},
+    {{- end }}
+    "organizationalUnit": {{ toJson .Webhooks.posture.groups }},
+    {{- with .Webhooks.posture.device.name }}
+    "extraNames": [{"type": "2.5.4.13", "value": {{ toJson . }}}],
+    {{- end }}
+    "commonName": {{ toJson (index .SANs 0).Value }}
+  },
+  "sans": [
+    {{- with .Webhooks.posture.user.email_address }}
+    {"type": "email", "value": {{ toJson . }}},
+    {{- end }}
+    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
+  ],
+  "keyUsage": ["digitalSignature"],
+  "extKeyUsage": ["clientAuth"]
+}
+`
+
+// Config describes a gate.
+type Config struct {
+	Binary string // the connector
+	Dir    string // an existing, empty folder
+	// Provisioner is to be added to the CA, or one for each of Modes.
+	Provisioner stepca.Provisioner
+	// Modes are the kinds of device that the webhooks' URLs ask for. Each has a
+	// provisioner of its own, by the name of Provisioner, a hyphen and the mode.
+	Modes         []string
+	Kind          stepca.Kind
+	ServerKey     stepca.KeyType
+	Inventory     string // content of the inventory file
+	InventoryType string // csv or json
+	// Jamf is the server that is asked in place of an inventory file.
+	Jamf         *connector.Jamf
+	MutualTLS    bool
+	AllowedNames string // MTLS_ALLOWED_NAMES
+	LoggingLevel int
+	Health       bool     // whether the connector has a health listener
+	Relayed      bool     // whether CutConnections is wanted
+	More         []string // further variables of the connector, NAME=value
+	// DisableTLSClientAuth is a setting of the webhook in the CA.
+	DisableTLSClientAuth bool
+}
+
+// Gate is one provisioner or several, and the connector that guards them.
+type Gate struct {
+	ca            *stepca.CA
+	entrances     []*entrance
+	inventoryPath string
+	config        connector.Config
+	health        bool
+	relayed       bool
+	relay         *relay // nil unless relayed
+	connector     *connector.Connector
+}
+
+// entrance is a provisioner and the webhook by which it is guarded.
+type entrance struct {
+	mode        string
+	provisioner string
+	webhook     stepca.Webhook
+	credentials *stepca.Credentials // nil until the CA has the webhook
+}
+
+// Open adds a provisioner with a webhook to the running CA and starts the
+// connector that the webhook points to. It ends with Close or with ctx.
+func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
+	g := &Gate{
+		ca: ca,
+		config: connector.Config{
+			Binary:       config.Binary,
+			Dir:          config.Dir,
+			AllowedNames: config.AllowedNames,
+			LoggingLevel: config.LoggingLevel,
+			More:         config.More,
+		},
+		health:  config.Health,
+		relayed: config.Relayed,
+	}
+	if config.MutualTLS {
+		g.config.ClientRoots = ca.RootPath()
+	}
+	if config.Jamf != nil {
+		g.config.Inventory = *config.Jamf
+	} else {
+		g.inventoryPath = filepath.Join(config.Dir, "inventory."+config.InventoryType)
+		g.config.Inventory = connector.File{Path: g.inventoryPath, Type: config.InventoryType}
+		if err := g.SetInventory(config.Inventory); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.addProvisioners(ctx, config); err != nil {
+		return nil, err
+	}
+	var err error
+	g.config.Certificate, g.config.Key, err = ca.IssueServer(ctx, config.Dir, config.ServerKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Start(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Gate) addProvisioners(ctx context.Context, config Config) error {
+	modes := config.Modes
+	if len(modes) == 0 {
+		modes = []string{""}
+	}
+	for _, mode := range modes {
+		provisioner := config.Provisioner
+		if mode != "" {
+			provisioner.Name += "-" + mode
+		}
+		if err := g.ca.AddProvisioner(ctx, provisioner); err != nil {
+			return err
+		}
+		g.entrances = append(g.entrances, &entrance{
+			mode:        mode,
+			provisioner: provisioner.Name,
+			webhook: stepca.Webhook{
+				Name:                 WebhookName,
+				Kind:                 config.Kind,
+				DisableTLSClientAuth: config.DisableTLSClientAuth,
+			},
+		})
+	}
+	return nil
+}
+
+// Start runs the connector of a gate whose connector was stopped.
+func (g *Gate) Start(ctx context.Context) error {
+	return process.RetryPort(ctx, func(ctx context.Context, port int) error {
+		g.config.Port = port
+		g.config.Webhooks = nil
+		if g.relayed {
+			if err := g.relayTo(ctx, port); err != nil {
+				return err
+			}
+		}
+		for _, e := range g.entrances {
+			if err := g.pointWebhook(ctx, e); err != nil {
+				return err
+			}
+			g.config.Webhooks = append(g.config.Webhooks, *e.credentials)
+		}
+		var err error
+		if g.health {
+			if g.config.HealthPort, err = process.FreePort(ctx); err != nil {
+				return err
+			}
+		}
+		g.connector, err = connector.Start(ctx, g.config)
+		return err
+	})
+}
+
+// pointWebhook has the CA call the port that the connector is about to open. The
+// connector cannot come first: it needs the credentials that the CA makes here.
+func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
+	e.webhook.URL = g.URL()
+	if e.mode != "" {
+		e.webhook.URL += "?mode=" + e.mode
+	}
+	if e.credentials != nil {
+		return g.ca.MoveWebhook(ctx, e.provisioner, e.webhook)
+	}
+	credentials, err := g.ca.AddWebhook(ctx, e.provisioner, e.webhook)
+	if err != nil {
+		return err
+	}
+	e.credentials = &credentials
+	return nil
+}
+
+// Close stops the connector; what then asks for a certificate finds nobody
+// there. The error is nil when the connector exited with 0.
+func (g *Gate) Close() error {
+	if g.connector == nil {
+		return errors.New("the gate is not open")
+	}
+	err := g.connector.Stop()
+	if g.relayed {
+		err = errors.Join(err, g.relay.close())
+	}
+	return err
+}
+
+// SetInventory replaces the inventory file, by rename as the documentation has it.
+func (g *Gate) SetInventory(content string) error {
+	next := g.inventoryPath + ".new"
+	if err := os.WriteFile(next, []byte(content), 0o600); err != nil {
+		return fmt.Errorf("write inventory: %w", err)
+	}
+	if err := os.Rename(next, g.inventoryPath); err != nil {
+		return fmt.Errorf("replace inventory: %w", err)
+	}
+	return nil
+}
+
+// RemoveWebhook takes the webhook away from the first provisioner, which is not gated by it any more.
+func (g *Gate) RemoveWebhook(ctx context.Context) error {
+	return g.ca.RemoveWebhook(ctx, g.entrances[0].provisioner, g.entrances[0].webhook.Name)
+}
+
+// Renew has the CA renew the connector's own certificate, in place, as an
+// operator's timer does; rekey gives it a new key too.
+func (g *Gate) Renew(ctx context.Context, rekey bool) error {
+	return g.ca.RenewServer(ctx, g.config.Certificate, g.config.Key, rekey)
+}
+
+// Certificate is the file of the connector's own certificate.
+func (g *Gate) Certificate() string { return g.config.Certificate }
+
+// Run has the connector's program carry out a command with further variables.
+func (g *Gate) Run(ctx context.Context, more []string, args ...string) (process.Result, error) {
+	config := g.config
+	config.More = append(slices.Clone(config.More), more...)
+	return connector.Run(ctx, config, args...)
+}
+
+// Connector is the running connector.
+func (g *Gate) Connector() *connector.Connector { return g.connector }
+
+// URL is the webhook's address.
+func (g *Gate) URL() string {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(g.config.Port))
+	if g.relayed {
+		address = g.relay.listener.Addr().String()
+	}
+	return "https://" + address + "/webhook/device-attest"
+}
+
+// DirectoryURL is where a device begins that asks for a certificate.
+func (g *Gate) DirectoryURL() string { return g.ca.DirectoryURL(g.entrances[0].provisioner) }
+
+// DirectoryURLOf is DirectoryURL of the provisioner whose webhook has the given
+// mode. Without one there is no such directory, and the CA says so.
+func (g *Gate) DirectoryURLOf(mode string) string {
+	for _, e := range g.entrances {
+		if e.mode == mode {
+			return g.ca.DirectoryURL(e.provisioner)
+		}
+	}
+	return g.ca.DirectoryURL("no-provisioner-for-" + mode)
+}
+
+// Lookup has the connector's program print the decision about one device. The
+// exit status is 0 for allow, 2 for deny and 1 for no decision.
+func (g *Gate) Lookup(ctx context.Context, serial, mode string) (process.Result, error) {
+	return connector.Run(ctx, g.config, "lookup", serial, "--mode", mode)
+}

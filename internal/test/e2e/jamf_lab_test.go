@@ -1,0 +1,192 @@
+package e2e_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"slices"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/test/e2e/connector"
+	"step-posture-connector/internal/test/e2e/device"
+	"step-posture-connector/internal/test/e2e/fakejamf"
+	"step-posture-connector/internal/test/e2e/gate"
+)
+
+// The groups that are required. Groups of almost the same name, and that of the
+// other kind of device, must not do instead.
+const (
+	macGroup   = "Macs, disk encrypted"
+	phoneGroup = "iPhones, up to date"
+)
+
+// The devices of the played Jamf Pro server, and one that it does not have.
+const (
+	memberMac      = "C02JAMFMAC01"
+	outsiderMac    = "C02JAMFMAC02"
+	unmanagedMac   = "C02JAMFMAC03"
+	memberPhone    = "F17JAMFPHN01"
+	outsiderPhone  = "F17JAMFPHN02"
+	unmanagedPhone = "F17JAMFPHN03"
+	nobodysPhone   = "F17JAMFPHN04"
+	strangerSerial = "C02JAMFNONE1"
+)
+
+// jamfDevices is the inventory. Department and device name would break out of a
+// certificate template that does not quote them.
+func jamfDevices() []fakejamf.Device {
+	ada := fakejamf.User{
+		Username: "ada", RealName: "Ada Example", Email: email, Position: "Engineer", Department: department,
+	}
+	mac := func(serial string, managed bool, groups ...fakejamf.Group) fakejamf.Device {
+		return fakejamf.Device{
+			Computer: true, Serial: serial, UDID: "5B1D6C1E-7C0B-5E0E-9A55-" + serial,
+			Name: `Ada's "Mac" ` + serial, Managed: managed, User: ada, Groups: groups,
+		}
+	}
+	phone := func(serial string, managed bool, groups ...fakejamf.Group) fakejamf.Device {
+		return fakejamf.Device{
+			Serial: serial, UDID: "00008101-" + serial, Name: `Ada's "iPhone" ` + serial,
+			Managed: managed, User: ada, Groups: groups,
+		}
+	}
+	smart := func(name string) fakejamf.Group { return fakejamf.Group{Name: name, Smart: true} }
+	static := func(name string) fakejamf.Group { return fakejamf.Group{Name: name} }
+	nobodys := phone(nobodysPhone, true, static(phoneGroup))
+	nobodys.User = fakejamf.User{}
+	return []fakejamf.Device{
+		mac(memberMac, true, smart("All Managed Clients"), smart(macGroup)),
+		mac(outsiderMac, true, smart(macGroup+" soon"), static(phoneGroup)),
+		mac(unmanagedMac, false, smart(macGroup)),
+		phone(memberPhone, true, static(phoneGroup)),
+		phone(outsiderPhone, true, static("IPHONES, UP TO DATE"), smart(macGroup)),
+		phone(unmanagedPhone, false, static(phoneGroup)),
+		nobodys,
+	}
+}
+
+// jamfRecord returns a record of jamfDevices.
+func jamfRecord(t *testing.T, serial string) fakejamf.Device {
+	t.Helper()
+	devices := jamfDevices()
+	i := slices.IndexFunc(devices, func(d fakejamf.Device) bool { return d.Serial == serial })
+	if i < 0 {
+		t.Fatalf("the inventory has no %s", serial)
+	}
+	return devices[i]
+}
+
+// jamfLab is a played Jamf Pro server, and the gate whose connector asks it.
+type jamfLab struct {
+	*lab
+	server *fakejamf.Server
+	gate   *gate.Gate
+}
+
+// openJamf puts a gate in front of the lab's CA that requires both groups. At the
+// end it looks for what must not have happened.
+func (l *lab) openJamf(t *testing.T, access connector.Jamf, config gate.Config) *jamfLab {
+	t.Helper()
+	s := &jamfLab{lab: l}
+	var err error
+	// The test's context ends before its cleanups run, which have a question left.
+	s.server, err = fakejamf.Start(context.WithoutCancel(t.Context()), fakejamf.Config{
+		Binary: l.programs.FakeJamf(), Dir: t.TempDir(), Devices: jamfDevices(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.server.Stop(); err != nil {
+			t.Errorf("stop fakejamf: %v", err)
+		}
+	})
+	asked := s.server.Access()
+	asked.API, asked.Enrich = access.API, access.Enrich
+	asked.ComputerGroup, asked.DeviceGroup = macGroup, phoneGroup
+	config.Jamf, config.LoggingLevel = &asked, 2
+	config.Provisioner.Template = cmp.Or(config.Provisioner.Template, gate.JamfTemplate)
+	t.Cleanup(func() {
+		if s.gate != nil {
+			s.expectDecent(t)
+		}
+	})
+	s.gate = l.open(t, config)
+	return s
+}
+
+// expectDecent checks that the connector, which has ended, has neither shown a
+// secret nor done what a client of Jamf must not do.
+func (s *jamfLab) expectDecent(t *testing.T) {
+	t.Helper()
+	s.expectSilence(t, "the log", s.gate.Connector().Log())
+	report, err := s.server.Report(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, violation := range report.Violations {
+		t.Errorf("Jamf complains: %s", violation)
+	}
+	if report.Counts["token"] == 0 {
+		t.Errorf("requests = %v, want some for a token", report.Counts)
+	}
+}
+
+// expectSilence looks for the secret, for tokens, which begin with eyJ, and for
+// what the server wrote into its error texts.
+func (s *jamfLab) expectSilence(t *testing.T, what, text string) {
+	t.Helper()
+	for name, secret := range map[string]string{
+		"the client secret": s.server.Secret(), "a token": "eyJ", "words of the server": "vendor-words",
+	} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s shows %s:\n%s", what, name, text)
+		}
+	}
+}
+
+// order has a new device of the given serial number attest to an order that the
+// connector will be asked about in the given mode.
+func (s *jamfLab) order(t *testing.T, mode, serial string) *device.Order {
+	t.Helper()
+	return s.lab.order(t, s.gate.DirectoryURLOf(mode), serial)
+}
+
+// expectFromJamf checks a certificate that gate.JamfTemplate made: it carries what
+// the server knows of the device.
+func expectFromJamf(t *testing.T, serial string, cert *x509.Certificate, err error) {
+	t.Helper()
+	expectIssuedTo(t, serial, cert, err)
+	record := jamfRecord(t, serial)
+	var groups []string
+	for _, group := range record.Groups {
+		groups = append(groups, group.Name)
+	}
+	if got := cert.Subject.OrganizationalUnit; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(groups))) {
+		t.Errorf("organizational units = %q, want the groups %q", got, groups)
+	}
+	if got, want := cert.Subject.Organization, some(record.User.Department); !slices.Equal(got, want) {
+		t.Errorf("organizations = %q, want the department %q", got, want)
+	}
+	if got, want := cert.EmailAddresses, some(record.User.Email); !slices.Equal(got, want) {
+		t.Errorf("e-mail addresses = %q, want %q", got, want)
+	}
+	var descriptions []string
+	for _, name := range cert.Subject.Names {
+		if value, ok := name.Value.(string); ok && name.Type.String() == "2.5.4.13" {
+			descriptions = append(descriptions, value)
+		}
+	}
+	if want := []string{record.Name}; !slices.Equal(descriptions, want) {
+		t.Errorf("descriptions = %q, want the device's name %q", descriptions, want)
+	}
+}
+
+// some is a list of a value, or of none where it is empty.
+func some(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
+}
