@@ -123,7 +123,7 @@ func TestConcurrentLines(t *testing.T) {
 	}
 }
 
-// A program moves the file away and has it opened anew, while lines are written: none is lost, none is
+// A program moves the file away and has it reopened, while lines are written: none is lost, none is
 // there twice.
 func TestRotation(t *testing.T) {
 	t.Parallel()
@@ -174,7 +174,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Where it cannot be opened anew, the file that was open stays in use.
+// Where it cannot be reopened, the file that was open stays in use.
 func TestReopenFails(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -120,7 +120,7 @@ func TestReaderComesBack(t *testing.T) {
 }
 
 // A reader that is stuck holds nobody for long, and all at the same time. The line of which only a part had
-// room in the pipe spoils no other, even when the pipe is opened anew.
+// room in the pipe spoils no other, even when the pipe is reopened.
 func TestStuckReader(t *testing.T) {
 	t.Parallel()
 	path := newPipe(t)

@@ -41,7 +41,7 @@ type Files struct {
 	ClientCA    string // PEM; without it no client certificate is asked for
 }
 
-// TLS is how the listener identifies itself and whom it lets in. It can be loaded anew while
+// TLS is how the listener identifies itself and whom it lets in. It can be reloaded while
 // connections are open.
 type TLS struct {
 	files        Files

@@ -64,7 +64,7 @@ func TestManyRepeatsOfALargeDevice(t *testing.T) {
 	}
 }
 
-// A pipe that nobody writes to would be waited for, by everything that is loaded anew.
+// A pipe that nobody writes to would be waited for, by everything that is reloaded.
 func TestPipeIsRefused(t *testing.T) {
 	t.Parallel()
 	c := inventoryOf(t, "csv", "Identifier\nC02\n")

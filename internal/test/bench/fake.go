@@ -25,7 +25,7 @@ const (
 	maxReport         = 1 << 20 // bytes
 )
 
-// fake is the Jamf Pro server that is played, in a process of its own.
+// fake is the simulated Jamf Pro server, in a process of its own.
 type fake struct {
 	*process
 	client *http.Client

@@ -32,7 +32,7 @@ type jamfLoad struct{ clients, requests int }
 
 func (l jamfLoad) devices() int { return l.clients * (l.requests + 1) }
 
-// jamf measures the provider jamf against a Jamf Pro server that is played.
+// jamf measures the provider jamf against a simulated Jamf Pro server.
 func (b *bench) jamf(ctx context.Context) error {
 	count := 2 // for the clients that leave
 	for _, l := range b.scale.jamf {

@@ -20,7 +20,7 @@ type target struct {
 	mutual  bool
 }
 
-// build builds the daemon and the Jamf Pro server that is played, as they are in the working tree.
+// build builds the daemon and the simulated Jamf Pro server, as they are in the working tree.
 func (b *bench) build(ctx context.Context) error {
 	b.say("building the connector")
 	// The go command knows where the sources are: go.mod says so.

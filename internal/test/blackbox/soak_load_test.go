@@ -135,7 +135,7 @@ func (s *soak) failJamf(ctx context.Context, t *testing.T) {
 	}
 }
 
-// rotate moves the audit log away and has it opened anew.
+// rotate moves the audit log away and has it reopened.
 func (s *soak) rotate(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for ctx.Err() == nil {
@@ -144,7 +144,7 @@ func (s *soak) rotate(ctx context.Context, t *testing.T) {
 		}
 		s.rotated++
 		s.file.hangup(t)
-		s.file.eventually(t, "the audit log is opened anew", func() bool { _, err := os.Stat(s.audit); return err == nil })
+		s.file.eventually(t, "the audit log is reopened", func() bool { _, err := os.Stat(s.audit); return err == nil })
 		pause(ctx, time.Second)
 	}
 }

@@ -42,7 +42,7 @@ const (
 // atOnce is how many connections Jamf wants from one client.
 const atOnce = 5
 
-// Options say which server is played. The zero Options are a current server with one client.
+// Options say which server is simulated. The zero Options are a current server with one client.
 type Options struct {
 	// Version is what the server says its version is; by default that of a current one.
 	Version string `json:"version,omitempty"`
@@ -80,7 +80,7 @@ type Client struct {
 	ExpiresIn int `json:"expires_in"`
 }
 
-// Server is a Jamf Pro server that is played. Its methods may be called at any time.
+// Server is a simulated Jamf Pro server. Its methods may be called at any time.
 type Server struct {
 	*vendortest.Server
 	number version

@@ -36,7 +36,7 @@ type API struct {
 	Names []string
 }
 
-// Server is a vendor that is played. Its methods may be called at any time, from any goroutine.
+// Server is a simulated vendor. Its methods may be called at any time, from any goroutine.
 type Server struct {
 	api       API
 	authority authority

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestJamfProfile: with the variables in docker/.env the connector asks a Jamf Pro server, which is played. The
+// TestJamfProfile: with the variables in docker/.env the connector asks a simulated Jamf Pro server. The
 // secret is a file that only it can read, and in no container's environment. Forgetting the profile changes nothing.
 func TestJamfProfile(t *testing.T) {
 	const secret = "a $ecret # with \" all sorts"

@@ -66,7 +66,7 @@ func shows() map[string]show {
 			moral:  "All three went as they should.",
 		},
 		"jamf": {
-			with:   "a real step-ca and a Jamf Pro server that is played",
+			with:   "a real step-ca and a simulated Jamf Pro server",
 			jamf:   true,
 			open:   openJamf,
 			scenes: []func(context.Context, *stage, io.Writer) error{memberMac, outsiderPhone, askWhy, jamfDown, jamfUp},

@@ -76,7 +76,7 @@ type Config struct {
 	Devices []Device
 }
 
-// Server is a Jamf Pro server that is played.
+// Server is a simulated Jamf Pro server.
 type Server struct {
 	process *process.Process
 	access  connector.Jamf

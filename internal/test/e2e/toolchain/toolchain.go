@@ -1,6 +1,6 @@
 // Package toolchain builds the programs that the end-to-end tests and the demo
 // run: step-ca and step, at the versions that this module's go.mod pins, and the
-// connector and the Jamf Pro server that is played, from the repository around it.
+// connector and the simulated Jamf Pro server, from the repository around it.
 package toolchain
 
 import (

@@ -50,7 +50,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("fakejamf", flag.ContinueOnError)
 	ca := flags.String("ca", "", "the `file` that the CA is written to")
-	path := flags.String("options", "", "the JSON `file` that says what is played")
+	path := flags.String("options", "", "the JSON `file` that says what is simulated")
 	listen := flags.String("listen", "127.0.0.1:0", "the `address` of the server")
 	adminAddress := flags.String("admin", "127.0.0.1:0", "the `address` of the admin handler, on the loopback")
 	if err := flags.Parse(args); err != nil {
