@@ -76,7 +76,7 @@ func (c *client) getOnce(ctx context.Context, token, endpoint, path string, quer
 	address := *c.base
 	address.Path += path
 	address.RawQuery = query.Encode()
-	err = c.run(ctx, func(ctx context.Context, at *progress) error {
+	err = c.run(ctx, true, func(ctx context.Context, at *progress) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 		if err != nil {
 			return errors.New(endpoint + ": the request cannot be made")

@@ -11,7 +11,12 @@ import (
 )
 
 // progress is how far a request has come. Some errors of net/http do not say it, io.EOF for one.
-type progress struct{ handshake, connected, certificateWanted, givenUp atomic.Bool }
+type progress struct {
+	handshake, connected, certificateWanted, givenUp atomic.Bool
+	// alive says that the connection of the request cannot be dead without a sign of it: it was just made, or it is
+	// HTTP/2, which sends PINGs.
+	alive atomic.Bool
+}
 
 type progressKey struct{}
 
@@ -21,7 +26,11 @@ func (p *progress) follow(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		TLSHandshakeStart: func() { p.handshake.Store(true) },
 		TLSHandshakeDone:  func(_ tls.ConnectionState, err error) { p.handshake.Store(err != nil) },
-		GotConn:           func(httptrace.GotConnInfo) { p.connected.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			encrypted, ok := info.Conn.(*tls.Conn)
+			p.alive.Store(!info.Reused || ok && encrypted.ConnectionState().NegotiatedProtocol == "h2")
+			p.connected.Store(true)
+		},
 	})
 }
 
@@ -29,10 +38,11 @@ func (p *progress) follow(ctx context.Context) context.Context {
 type lastTry struct{}
 
 // giveUpInTime cancels a request while there is time for a repetition: its connection may be dead without a
-// sign of it. The request has at least as much time as it leaves. How long somebody waits for the work of
+// sign of it. Where it cannot be, and the request may take its time, the server is slow, and what was waited for is
+// not thrown away. The request has at least as much time as it leaves. How long somebody waits for the work of
 // ctx is asked again each time: a more patient caller may have joined it. But one that joins late must not take
 // the repetition from those who came first.
-func (p *progress) giveUpInTime(ctx, request context.Context, cancel func()) *time.Timer {
+func (p *progress) giveUpInTime(ctx, request context.Context, mayBeSlow bool, cancel func()) *time.Timer {
 	begin := time.Now()
 	armed := make(chan *time.Timer, 1)
 	timer := time.AfterFunc(repetition, func() {
@@ -40,7 +50,7 @@ func (p *progress) giveUpInTime(ctx, request context.Context, cancel func()) *ti
 		defer func() { armed <- timer }()
 		deadline, ok := flight.Deadline(ctx)
 		switch left, more := time.Until(deadline), firstTry-time.Since(begin); {
-		case !ok || request.Err() != nil:
+		case !ok || request.Err() != nil || mayBeSlow && p.alive.Load():
 		case left > repetition && more > 0:
 			timer.Reset(min(left-repetition, more))
 		case left > retryPause+leastTime:

@@ -155,6 +155,20 @@ func TestJoiningTakesNothing(t *testing.T) {
 	}
 }
 
+// TestSlowIsWaitedFor: a server that needs most of the time of a lookup is not asked a second time, which it would
+// not answer in time either. Its connection is known to work: PINGs are answered.
+func TestSlowIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(1)})
+	provider := opened(t, configOf(server, "pro"))
+	server.Fail(vendortest.Fault{Kind: vendortest.Slow, Delay: 6500 * time.Millisecond}, jamftest.Computers+"4")
+	ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond) // what a lookup for step-ca has
+	defer cancel()
+	if _, err := provider.Lookup(ctx, query(t, numbered(0), posture.Computer)); err != nil {
+		t.Errorf("Lookup = %v, want the device", err)
+	}
+}
+
 // TestJoinedRequestEnds: a request for a token that hangs is not kept alive by lookups that join it, one after the
 // other: no lookup waits for it as long as a large TIMEOUT allows.
 func TestJoinedRequestEnds(t *testing.T) {

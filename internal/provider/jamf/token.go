@@ -141,7 +141,7 @@ func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token
 	}
 	http := *t.http
 	http.Transport = whole{t.http.Transport}
-	err = t.run(ctx, func(ctx context.Context, at *progress) error {
+	err = t.run(ctx, false, func(ctx context.Context, at *progress) error {
 		got, err := exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, &http))
 		if err != nil {
 			return t.tokenError(err, at)

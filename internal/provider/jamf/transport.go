@@ -73,8 +73,9 @@ func (a *agent) RoundTrip(request *http.Request) (*http.Response, error) {
 func (a *agent) CloseIdleConnections() { a.idle.CloseIdleConnections() }
 
 // run runs one request, its answer included, in one of the places. Its time limit begins when it has
-// got one: what waits behind four slow requests is not slow itself.
-func (c *connection) run(ctx context.Context, request func(context.Context, *progress) error) error {
+// got one: what waits behind four slow requests is not slow itself. A request that may be slow is repeated only where
+// its connection may be dead; others, such as that for a token, also where the server takes too long.
+func (c *connection) run(ctx context.Context, mayBeSlow bool, request func(context.Context, *progress) error) error {
 	select {
 	case c.places <- struct{}{}:
 	case <-ctx.Done():
@@ -85,7 +86,7 @@ func (c *connection) run(ctx context.Context, request func(context.Context, *pro
 	defer cancel()
 	at := &progress{}
 	if ctx.Value(lastTry{}) == nil {
-		timer := at.giveUpInTime(ctx, limited, cancel)
+		timer := at.giveUpInTime(ctx, limited, mayBeSlow, cancel)
 		defer timer.Stop()
 	}
 	return request(at.follow(limited), at)
