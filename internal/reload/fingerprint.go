@@ -39,7 +39,7 @@ func sameButInode(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
-// compareContent is for files of which only the inodes have changed, as when a backup makes hard links of them each
+// compareContent is for files whose inodes alone have changed, as when a backup makes hard links of them each
 // hour: it hashes them, and reports whether their content is still that of the last load. Where more has changed, the
 // load is not worth a second reading, and sum is empty.
 func (s *Set) compareContent() (sum string, same bool) {

@@ -19,7 +19,7 @@ const (
 )
 
 // addSANs adds the permanent identifiers of the two JSON forms of subject alternative names. step-ca
-// signs those in extensions; sans is what the template wrote, out of which step-ca makes an extension.
+// signs those in extensions; sans is what the template wrote; step-ca makes an extension of it.
 // Both are read, as step-ca reads them, and whatever step-ca could read in another way is refused.
 func (n *claimedNames) addSANs(sans []san, extensions []extension) *Problem {
 	for _, s := range sans {

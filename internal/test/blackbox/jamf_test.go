@@ -55,21 +55,9 @@ func TestStartWhileLookupsFail(t *testing.T) {
 // where requests are made. TIMEOUT, where it was set, is put into its limits at start.
 func TestEnvironmentOfRequests(t *testing.T) {
 	t.Parallel()
-	server, err := jamftest.New(jamftest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	roots := filepath.Join(t.TempDir(), "vendor.pem")
-	if err := os.WriteFile(roots, server.CACertPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	client := server.Client()
-	env := workingEnvironment(t, newPKI(t)).with("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "", "SSL_CERT_FILE", roots, "TIMEOUT", "30",
-		"JAMF_BASE_URL", server.BaseURL(), "JAMF_CLIENT_ID", client.ID, "JAMF_CLIENT_SECRET", client.Secret)
+	_, env := jamfEnvironment(t, newPKI(t))
+	env = env.with("TIMEOUT", "30")
+	roots := env["SSL_CERT_FILE"]
 	d := startDaemon(t, env)
 	if _, output := d.stop(t); !strings.Contains(output, "TIMEOUT is 30s, but every request is answered within") {
 		t.Errorf("the start does not mention TIMEOUT:\n%s", output)

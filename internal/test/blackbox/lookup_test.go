@@ -15,25 +15,12 @@ import (
 // with --json says in JSON that there is no decision. (Linux, where SSL_CERT_FILE is heeded.)
 func TestLookupJamf(t *testing.T) {
 	t.Parallel()
-	managed := true
-	server, err := jamftest.New(jamftest.Options{Devices: []jamftest.Device{{
-		Computer: true, Serial: "C02XK1JKLVCG", Managed: &managed, Groups: []jamftest.Group{{Name: "Disk encrypted"}, {Name: "VIP\u009b\u202e", Smart: true}},
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	roots := filepath.Join(t.TempDir(), "vendor.pem")
-	if err := os.WriteFile(roots, server.CACertPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	client := server.Client()
-	env := environment{
-		"PROVIDER": "jamf", "SSL_CERT_FILE": roots, "JAMF_BASE_URL": server.BaseURL(), "JAMF_CLIENT_ID": client.ID, "JAMF_CLIENT_SECRET": client.Secret,
-		"JAMF_COMPUTER_GROUP": "Disk encrypted", "JAMF_COMPUTER_ENRICH": "1",
+	_, whole := jamfEnvironment(t, newPKI(t), jamftest.Device{
+		Computer: true, Serial: "C02XK1JKLVCG", Managed: new(true), Groups: []jamftest.Group{{Name: "Disk encrypted"}, {Name: "VIP\u009b\u202e", Smart: true}},
+	})
+	env := environment{"JAMF_COMPUTER_GROUP": "Disk encrypted", "JAMF_COMPUTER_ENRICH": "1"}
+	for _, name := range []string{"PROVIDER", "SSL_CERT_FILE", "JAMF_BASE_URL", "JAMF_CLIENT_ID", "JAMF_CLIENT_SECRET"} {
+		env[name] = whole[name] // what lookup needs, and nothing else
 	}
 	for name, test := range map[string]struct {
 		env    environment
