@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // What an operator reads must name what the program has, and nothing else.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
-	variables := slices.Concat(config.Names[config.Config](), provider.Variables())
+	variables := slices.Concat(config.Variables[config.Config](), provider.Variables())
 	codes := append(constants(t, "internal/posture", "^(Device|Identifier)[A-Z]"), constants(t, "internal/webhook", "^code[A-Z]")...)
 	// The library writes these three.
 	keys := append(constants(t, "internal/audit", "^Key[A-Z]"), "time", "level", "msg")
@@ -59,7 +59,7 @@ func TestDocumentation(t *testing.T) {
 // Of the variables that most need, README.md shows some, but none that is not there.
 func TestReadmeVariables(t *testing.T) {
 	t.Parallel()
-	known := slices.Concat(config.Names[config.Config](), provider.Variables())
+	known := slices.Concat(config.Variables[config.Config](), provider.Variables())
 	for _, cell := range matches(t, "README.md", "(?m)^\\| (`[A-Z_]+`[^|]*)\\|") {
 		for _, name := range regexp.MustCompile("[A-Z_]{2,}").FindAllString(cell, -1) {
 			if !slices.Contains(known, name) {

@@ -26,7 +26,7 @@ func serveCommand(p *Process, load loader) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			process := daemon.Process{
 				Build:   metrics.Build{Version: p.Version, Commit: p.Commit},
-				Hangups: ignoreFatalSignals(),
+				Reloads: ignoreFatalSignals(),
 			}
 			d, err := load()
 			if err != nil {

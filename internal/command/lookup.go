@@ -167,7 +167,7 @@ func (f finding) print(out io.Writer) error {
 		text.WriteByte('\n')
 	}
 	if f.Record != nil {
-		text.WriteString(f.Record.describe())
+		text.WriteString(f.Record.String())
 		_, _ = fmt.Fprintf(&text, "data: %s\n", visible(compact(f.Data)))
 	}
 	_, err := io.WriteString(out, text.String())
@@ -183,7 +183,7 @@ func compact(data json.RawMessage) string {
 	return short.String()
 }
 
-func (r record) describe() string {
+func (r record) String() string {
 	kind, managed := r.Type, "managed"
 	if kind == "" {
 		kind = "device"

@@ -5,4 +5,4 @@ package command
 import "os"
 
 // ignoreFatalSignals does nothing: these signals exist on Unix only.
-func ignoreFatalSignals() (hangups <-chan os.Signal) { return nil }
+func ignoreFatalSignals() (reloads <-chan os.Signal) { return nil }

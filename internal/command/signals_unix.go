@@ -10,7 +10,7 @@ import (
 
 // ignoreFatalSignals turns SIGPIPE (the reader of the log is gone) and SIGXFSZ (the audit log has reached the
 // file size limit) into errors of the write, so that neither ends the daemon. Each SIGHUP requests a reload.
-func ignoreFatalSignals() (hangups <-chan os.Signal) {
+func ignoreFatalSignals() (reloads <-chan os.Signal) {
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 	requested := make(chan os.Signal, 1)
 	signal.Notify(requested, syscall.SIGHUP)

@@ -87,7 +87,7 @@ func TestDefaults(t *testing.T) {
 func TestEmptyIsUnset(t *testing.T) {
 	t.Parallel()
 	all := environ(nil)
-	for _, name := range config.Names[config.Config]() {
+	for _, name := range config.Variables[config.Config]() {
 		if _, given := all[name]; !given {
 			all[name] = ""
 		}

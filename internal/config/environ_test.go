@@ -413,7 +413,7 @@ func TestOneLineEndIsStripped(t *testing.T) {
 // tool, makes a secret look like one.
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
-	v := config.Vocabulary{Known: append(config.Names[config.Config](), "FILE_PATH", "FILE_TYPE"), Meant: map[string]string{"WEBHOOK_KEY": "WEBHOOK_SECRETS"}}
+	v := config.Vocabulary{Known: append(config.Variables[config.Config](), "FILE_PATH", "FILE_TYPE"), Meant: map[string]string{"WEBHOOK_KEY": "WEBHOOK_SECRETS"}}
 	const ignored = " is not a variable of the connector and is ignored"
 	tests := map[string]string{
 		"WEBHOOK_SECRET":                 "WEBHOOK_SECRET" + ignored + "; did you mean WEBHOOK_SECRETS?",

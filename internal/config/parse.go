@@ -104,8 +104,8 @@ func Parse[T any](environ map[string]string, into *T) Problems {
 	return problems
 }
 
-// Names returns the variables that T declares, with those that take a NAME_FILE in its place.
-func Names[T any]() []string {
+// Variables returns the variables that T declares, with those that take a NAME_FILE in its place.
+func Variables[T any]() []string {
 	var names []string
 	for _, f := range fieldsOf[T]() {
 		names = append(names, f.variable)

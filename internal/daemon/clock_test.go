@@ -31,7 +31,7 @@ type running struct {
 	in              installation
 	address, health string
 	ahead           atomic.Int64 // by how much its clock is, in nanoseconds
-	hangups         chan os.Signal
+	reloads         chan os.Signal
 	end             context.CancelFunc
 	ended           chan error
 
@@ -54,14 +54,14 @@ func (r *running) said(text string) bool {
 // run starts the daemon on ports that were free a moment ago.
 func run(t *testing.T) *running {
 	t.Helper()
-	r := &running{in: install(t), hangups: make(chan os.Signal), ended: make(chan error, 1)}
+	r := &running{in: install(t), reloads: make(chan os.Signal), ended: make(chan error, 1)}
 	r.address, r.health = free(t), free(t)
 	_, port, _ := net.SplitHostPort(r.address)
 	d := r.in.loaded(t, map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": port, "HEALTH_ADDRESS": r.health})
 	d.SetClock(func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) })
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.end = end
-	go func() { r.ended <- d.Serve(ctx, r, daemon.Process{Hangups: r.hangups}) }()
+	go func() { r.ended <- d.Serve(ctx, r, daemon.Process{Reloads: r.reloads}) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-r.ended; err != nil {
@@ -164,7 +164,7 @@ func TestClockJump(t *testing.T) {
 	reload := func() {
 		t.Helper()
 		before := r.lines()
-		r.hangups <- syscall.SIGHUP
+		r.reloads <- syscall.SIGHUP
 		r.eventually(t, "certificate and inventory are reloaded, or refused", func() bool { return r.lines() >= before+2 })
 	}
 	for name, jump := range map[string]struct {

@@ -51,7 +51,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA)
 	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
 	identity, err := d.tls.Load(d.now())
-	problems = append(problems, describe(err)...)
+	problems = append(problems, problemsOf(err)...)
 	d.inventorySet = reload.NewSet(inventoryFiles, provider.Files(c.Provider, environ.Variables)...)
 	decider, wrong, warnings := openProvider(environ)
 	problems = append(problems, wrong...)
@@ -117,7 +117,7 @@ func (d *Daemon) describeFiles() string {
 
 func (d *Daemon) describeCertificate() string {
 	leaf := d.tls.Leaf()
-	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.Names(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.CertificateNames(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // Logger makes the daemon's logger as the configuration asks for it.

@@ -39,7 +39,7 @@ func openProvider(environ config.Environment) (posture.Decider, config.Problems,
 		return posture.Decider{}, problems, nil
 	}
 	decider, warnings, err := provider.Open(choice.Name, environ.Variables)
-	problems := describe(err)
+	problems := problemsOf(err)
 	if provider.MakesRequests(choice.Name) {
 		problems = append(problems, environ.Network()...)
 	}

@@ -32,7 +32,7 @@ func everything(t *testing.T, environ map[string]string) string {
 // so and hands the value over, it is not shown.
 func TestUnclosedQuotationMark(t *testing.T) {
 	t.Parallel()
-	names := append(config.Names[config.Config](), provider.Variables()...)
+	names := append(config.Variables[config.Config](), provider.Variables()...)
 	names = append(names, "WEBHOOK_UNKNOWN", "AUDIT_UNKNOWN", "JAMF_UNKNOWN")
 	for _, name := range names {
 		for _, mark := range []string{`"`, `'`} {

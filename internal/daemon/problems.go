@@ -89,8 +89,8 @@ func (b *broken) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// describe names the variable to which an error belongs.
-func describe(err error) config.Problems {
+// problemsOf names the variable to which an error belongs.
+func problemsOf(err error) config.Problems {
 	var problems config.Problems
 	var inFile *server.FileError
 	var several interface{ Unwrap() []error }
@@ -101,7 +101,7 @@ func describe(err error) config.Problems {
 		return problems
 	case errors.As(err, &several):
 		for _, one := range several.Unwrap() {
-			problems = append(problems, describe(one)...)
+			problems = append(problems, problemsOf(one)...)
 		}
 		return problems
 	case errors.As(err, &inFile):

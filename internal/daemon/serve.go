@@ -40,8 +40,8 @@ const lastLines = time.Second
 // Process is what the daemon needs of the process that it runs in.
 type Process struct {
 	Build metrics.Build
-	// Hangups asks, with each signal, to reload all files and to reopen the audit log.
-	Hangups <-chan os.Signal
+	// Reloads asks, with each signal, to reload all files and to reopen the audit log.
+	Reloads <-chan os.Signal
 }
 
 // service is the running daemon.
@@ -90,46 +90,46 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		}
 		defer trail.Close()
 		s.trail = trail
-		s.tellCut(cut)
+		s.logCut(cut)
 	}
-	s.metrics = s.measures(process.Build)
+	s.metrics = s.newMetrics(process.Build)
 	listener, healthListener, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
-	complaints := log.WriterLevel(logrus.DebugLevel)
-	defer complaints.Close()
-	calls := server.New(s.handler(), d.tls, s.affordable(), complaints)
-	calls.Notify(func(line string) { s.log.Warn(line) })
-	s.metrics.Connections(calls.Connections, calls.Evicted, calls.Refused)
-	s.metrics.Handshakes(server.HandshakeCauses(), calls.FailedHandshakes)
+	errorLog := log.WriterLevel(logrus.DebugLevel)
+	defer errorLog.Close()
+	webhookServer := server.New(s.handler(), d.tls, s.connectionLimit(), errorLog)
+	webhookServer.Notify(func(line string) { s.log.Warn(line) })
+	s.metrics.Connections(webhookServer.Connections, webhookServer.Evicted, webhookServer.Refused)
+	s.metrics.Handshakes(server.HandshakeCauses(), webhookServer.FailedHandshakes)
 	s.metrics.LogDropped(queue.Dropped)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
 	}
-	questions := health.New(checks, s.metrics.Handler())
+	healthHandler := health.New(checks, s.metrics.Handler())
 
-	// Not the context that ends the daemon: what stands around the requests ends after them.
-	around, endAround := context.WithCancel(context.WithoutCancel(ctx))
-	defer endAround()
+	// Not the context that ends the daemon: what stands background the requests ends after them.
+	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBackground()
 	if healthListener != nil {
-		go s.answerQuestions(around, server.New(questions, nil, healthConnections, complaints), healthListener)
+		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), healthListener)
 	}
-	go systemd.Watch(around)
+	go systemd.Watch(background)
 	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": no answer yet")), listener.Addr(), healthListener)
-	s.tell(systemd.Ready)
-	go s.keepUpToDate(around, process.Hangups) // not before: a reload reports that it is ready again
+	s.notify(systemd.Ready)
+	go s.keepUpToDate(background, process.Reloads) // not before: a reload reports that it is ready again
 
 	// Readiness fails first, then the listener closes.
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer endServing()
 	defer context.AfterFunc(ctx, func() {
-		questions.ShutDown()
-		s.tell(systemd.Stopping)
+		healthHandler.ShutDown()
+		s.notify(systemd.Stopping)
 		endServing()
 	})()
-	if err := calls.Serve(serving, s.traceConnections(listener)); err != nil {
+	if err := webhookServer.Serve(serving, s.traceConnections(listener)); err != nil {
 		return err
 	}
 	log.Info("stopped; every request was answered")
@@ -155,26 +155,26 @@ func lostLines(log *logrus.Logger, lost uint64) []byte {
 }
 
 // listen opens both ports. The health listener is nil where there is none.
-func (s *service) listen(ctx context.Context) (calls, questions net.Listener, err error) {
+func (s *service) listen(ctx context.Context) (webhooks, health net.Listener, err error) {
 	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))
-	calls, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	webhooks, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; %s", err, bindAdvice(err, "set them to an address of this machine and a port that is free"))
 	}
 	if s.config.HealthAddress.Off() {
-		return calls, nil, nil
+		return webhooks, nil, nil
 	}
-	questions, err = (&net.ListenConfig{}).Listen(ctx, "tcp", string(s.config.HealthAddress))
+	health, err = (&net.ListenConfig{}).Listen(ctx, "tcp", string(s.config.HealthAddress))
 	switch {
 	case err == nil:
-		return calls, questions, nil
+		return webhooks, health, nil
 	case !s.healthWanted && errors.Is(err, syscall.EADDRINUSE):
 		// Nobody asked for it: that another program has the port, maybe a second connector, is no
 		// reason to decide nothing.
 		s.Warnings = append(s.Warnings, fmt.Sprintf("HEALTH_ADDRESS: %v; there will be no health checks and no metrics; set it to another address, or to off", err))
-		return calls, nil, nil
+		return webhooks, nil, nil
 	default:
-		_ = calls.Close()
+		_ = webhooks.Close()
 		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; %s", err, bindAdvice(err, "set it to another address, or to off"))
 	}
 }
@@ -187,8 +187,8 @@ func bindAdvice(err error, otherwise string) string {
 	return otherwise
 }
 
-// affordable is how many connections are held.
-func (s *service) affordable() int {
+// connectionLimit is how many connections are held.
+func (s *service) connectionLimit() int {
 	wanted := int(s.config.MaxConnections)
 	limit := server.Affordable(wanted, reservedFiles)
 	if limit < wanted {
@@ -197,8 +197,8 @@ func (s *service) affordable() int {
 	return limit
 }
 
-func (s *service) answerQuestions(ctx context.Context, questions *server.Server, listener net.Listener) {
-	if err := questions.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
+func (s *service) serveHealth(ctx context.Context, healthServer *server.Server, listener net.Listener) {
+	if err := healthServer.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
 		s.log.Errorf("the health listener has ended: %v; webhook calls are answered all the same", err)
 	}
 }
@@ -220,7 +220,7 @@ func (s *service) handler() *webhook.Handler {
 	}
 }
 
-func (s *service) measures(build metrics.Build) *metrics.Metrics {
+func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	var codes []string
 	for _, code := range webhook.Codes() {
 		codes = append(codes, string(code))
@@ -252,15 +252,15 @@ func (s *service) record(e *audit.Event) {
 	s.state.observed(e)
 }
 
-// tell tells the service manager how it stands, where there is one that wants to know.
-func (s *service) tell(notify func() error) {
+// notify tells the service manager how it stands, where there is one that wants to know.
+func (s *service) notify(notify func() error) {
 	if err := notify(); err != nil {
 		s.log.Warnf("notifying systemd failed: %v", err)
 	}
 }
 
 // announce says at start what an operator wants to be sure of.
-func (s *service) announce(facts []string, address net.Addr, questions net.Listener) {
+func (s *service) announce(facts []string, address net.Addr, health net.Listener) {
 	for _, warning := range s.Warnings {
 		s.log.Warn(warning)
 	}
@@ -270,8 +270,8 @@ func (s *service) announce(facts []string, address net.Addr, questions net.Liste
 	if timeout := s.config.Timeout.Seconds(); s.timeoutWanted && timeout >= webhook.Budget {
 		s.log.Infof("TIMEOUT is %s, but every request is answered within %s, because step-ca waits no longer than 10s", timeout, webhook.Budget)
 	}
-	if questions != nil {
-		s.log.Infof("health and metrics on http://%s", questions.Addr())
+	if health != nil {
+		s.log.Infof("health and metrics on http://%s", health.Addr())
 	}
 	s.log.Infof("listening on %s", address)
 }

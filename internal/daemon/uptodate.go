@@ -17,7 +17,7 @@ const reloadTimeout = 10 * time.Second
 
 // keepUpToDate reloads files when they have changed, and everything when a signal asks for it, until ctx
 // is done.
-func (s *service) keepUpToDate(ctx context.Context, hangups <-chan os.Signal) {
+func (s *service) keepUpToDate(ctx context.Context, reloads <-chan os.Signal) {
 	loop := s.loop()
 	go loop.Run(ctx)
 	requests := make(chan struct{}, 1)
@@ -26,7 +26,7 @@ func (s *service) keepUpToDate(ctx context.Context, hangups <-chan os.Signal) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangups:
+		case <-reloads:
 			// At once, whatever the other files are doing: the audit log was moved away, and may be compressed
 			// and removed next.
 			s.reopen()
@@ -45,9 +45,9 @@ func (s *service) reloadOnRequest(ctx context.Context, loop *reload.Loop, reques
 		case <-ctx.Done():
 			return
 		case <-requests:
-			s.tell(systemd.Reloading)
+			s.notify(systemd.Reloading)
 			s.reloadAll(ctx, loop)
-			s.tell(systemd.Ready)
+			s.notify(systemd.Ready)
 		}
 	}
 }
@@ -61,10 +61,10 @@ func (s *service) reloadAll(ctx context.Context, loop *reload.Loop) {
 }
 
 func (s *service) loop() *reload.Loop {
-	s.identitySet.Loader(func() (func(), error) {
+	s.identitySet.SetLoad(func() (func(), error) {
 		s.log.Trace("reading the certificate, its key and the client CA bundle")
-		take, err := s.tls.Load(s.now())
-		if take == nil {
+		apply, err := s.tls.Load(s.now())
+		if apply == nil {
 			return nil, err
 		}
 		what := "reloaded: "
@@ -72,7 +72,7 @@ func (s *service) loop() *reload.Loop {
 			what = "reloaded in part: "
 		}
 		return func() {
-			take()
+			apply()
 			found, warnings := what+s.describeFiles(), s.tls.Warnings(s.now())
 			if len(warnings) > 0 {
 				s.log.Warn(strings.Join(append([]string{found}, warnings...), "; "))
@@ -83,14 +83,14 @@ func (s *service) loop() *reload.Loop {
 	})
 	sets := []*reload.Set{s.identitySet}
 	if reloader, ok := s.decider.Provider.(posture.Reloader); ok {
-		s.inventorySet.Loader(func() (func(), error) {
+		s.inventorySet.SetLoad(func() (func(), error) {
 			s.log.Trace("reading the inventory")
 			next, err := reloader.Reload()
 			if err != nil {
 				return nil, err
 			}
 			return func() {
-				next.Take()
+				next.Apply()
 				found := strings.Join(append([]string{"reloaded: " + next.Found}, next.Warnings...), "; ")
 				if len(next.Warnings) > 0 {
 					s.log.Warn(found)
@@ -125,12 +125,12 @@ func (s *service) reopen() {
 		s.log.Errorf("AUDIT_LOG_PATH: reopening %s failed, keeping the file that was open: %v", s.config.AuditLogPath, err)
 		return
 	}
-	s.tellCut(cut)
+	s.logCut(cut)
 	s.log.Infof("reopened: audit log %s", s.config.AuditLogPath)
 }
 
-// tellCut says that the audit log ended in part of a line.
-func (s *service) tellCut(bytes int64) {
+// logCut says that the audit log ended in part of a line.
+func (s *service) logCut(bytes int64) {
 	if bytes > 0 {
 		s.log.Warnf("AUDIT_LOG_PATH: the last line was not finished when a daemon was killed; its %d bytes were cut off. The request was not answered", bytes)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // variables are all variables of the connector.
-func variables() []string { return append(config.Names[config.Config](), provider.Variables()...) }
+func variables() []string { return append(config.Variables[config.Config](), provider.Variables()...) }
 
 // vocabulary has, besides the variables, the names that other programs have for the same things. No edit
 // distance leads from these to ours.

@@ -129,7 +129,7 @@ func (dc Decider) Decide(ctx context.Context, q Query) (Decision, error) {
 	}
 	// Fail closed: an inventory that returns another device than the one asked for cannot be
 	// believed about anything. That is a fault of the inventory, not a refusal of the device.
-	if !q.Identifier.Names(device) {
+	if !q.Identifier.Matches(device) {
 		return Decision{}, errors.New("the inventory returned a record with another identifier")
 	}
 	return dc.Policy.Authorize(device), nil

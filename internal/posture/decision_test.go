@@ -18,7 +18,7 @@ func TestZeroValuesDeny(t *testing.T) {
 		t.Errorf("the zero Device: got %v, %q, want a refusal with deviceNotManaged", d.Allowed(), d.Code())
 	}
 	var zero posture.Identifier
-	if zero.Names(posture.Device{}) || zero.Names(posture.Device{Identifier: " "}) {
+	if zero.Matches(posture.Device{}) || zero.Matches(posture.Device{Identifier: " "}) {
 		t.Error("the zero Identifier names a device without one")
 	}
 }
@@ -33,7 +33,7 @@ func TestNames(t *testing.T) {
 		"C02k": true, "c02K": true, " C02K ": true,
 		"": false, "C02": false, "C02kk": false, "C02\u212a": false, "C02 k": false,
 	} {
-		if got := id.Names(posture.Device{Identifier: record}); got != want {
+		if got := id.Matches(posture.Device{Identifier: record}); got != want {
 			t.Errorf("Names(%q) = %v, want %v", record, got, want)
 		}
 	}

@@ -79,8 +79,8 @@ type Provider interface {
 	Lookup(ctx context.Context, q Query) (Device, error)
 }
 
-// Immediate is a Provider that answers from memory: it never waits, and so needs no time limit.
-type Immediate interface{ Immediate() }
+// InMemory is a Provider that answers from memory: it never waits, so it needs no time limit.
+type InMemory interface{ InMemory() }
 
 // Reloader is a Provider that reads files, which may change under it.
 type Reloader interface {
@@ -92,7 +92,7 @@ type Reloader interface {
 type Loaded struct {
 	Found    string   // what was found, for the operator
 	Warnings []string // what is accepted but probably not meant
-	Take     func()   // replaces the inventory in effect, between two lookups
+	Apply    func()   // replaces the inventory in effect, between two lookups
 }
 
 // Tracer is a Provider that can report each request to its server, for debugging.

@@ -64,8 +64,8 @@ func FuzzParseIdentifier(f *testing.F) {
 			t.Errorf("%q and %q have the same key: %v, want %v", one, two, got, same)
 		}
 		ofA, ofB := posture.Device{Identifier: one}, posture.Device{Identifier: two}
-		if a.Names(ofB) != same || b.Names(ofA) != same {
-			t.Errorf("%q names %q: %v, the other way round %v, want %v", one, two, a.Names(ofB), b.Names(ofA), same)
+		if a.Matches(ofB) != same || b.Matches(ofA) != same {
+			t.Errorf("%q names %q: %v, the other way round %v, want %v", one, two, a.Matches(ofB), b.Matches(ofA), same)
 		}
 	})
 }
@@ -73,7 +73,7 @@ func FuzzParseIdentifier(f *testing.F) {
 func checkIdentifier(t *testing.T, text string, id posture.Identifier, err error) {
 	t.Helper()
 	if err != nil {
-		if id != (posture.Identifier{}) || id.Names(posture.Device{Identifier: text}) || id.Names(posture.Device{}) {
+		if id != (posture.Identifier{}) || id.Matches(posture.Device{Identifier: text}) || id.Matches(posture.Device{}) {
 			t.Errorf("ParseIdentifier(%q) = %v with its error, want the zero Identifier, which names nothing", text, id)
 		}
 		if len(text) > 20 && strings.Contains(err.Error(), text) {
@@ -89,12 +89,12 @@ func checkIdentifier(t *testing.T, text string, id posture.Identifier, err error
 		t.Errorf("the key of the key %q is %q, %v, want the same", id.Key(), again.Key(), err)
 	}
 	for _, own := range []string{text, strings.ToUpper(text), strings.ToLower(text), " " + text + " "} {
-		if !id.Names(posture.Device{Identifier: own}) {
+		if !id.Matches(posture.Device{Identifier: own}) {
 			t.Errorf("%q does not name a device %q", text, own)
 		}
 	}
 	for _, other := range []string{"", text + "x", "x" + text, text + "\x00", text[1:]} {
-		if id.Names(posture.Device{Identifier: other}) {
+		if id.Matches(posture.Device{Identifier: other}) {
 			t.Errorf("%q names a device %q", text, other)
 		}
 	}

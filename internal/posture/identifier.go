@@ -77,9 +77,9 @@ func (id Identifier) String() string { return id.text }
 // case have the same key. The zero Identifier has the empty key, which no device has.
 func (id Identifier) Key() string { return id.key }
 
-// Names reports whether d itself carries this identifier. It is asked of every record a provider
+// Matches reports whether d itself carries this identifier. It is asked of every record a provider
 // returns, because a vendor's search may return another device than the one asked for.
-func (id Identifier) Names(d Device) bool {
+func (id Identifier) Matches(d Device) bool {
 	return id.key != "" && id.key == upperASCII(strings.Trim(d.Identifier, " "))
 }
 

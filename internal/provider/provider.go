@@ -16,8 +16,8 @@ import (
 // catalogue names every provider, once.
 func catalogue() map[string]entry {
 	return map[string]entry{
-		"file": describe(file.Open),
-		"jamf": describe(jamf.Open),
+		"file": kind(file.Open),
+		"jamf": kind(jamf.Open),
 	}
 }
 
@@ -28,10 +28,10 @@ type entry struct {
 	open      func(environ map[string]string) (posture.Decider, []string, error)
 }
 
-// describe derives an entry from a provider's Open function and the Config that it takes.
-func describe[C any](open func(C) (posture.Decider, []string, error)) entry {
+// kind derives an entry from a provider's Open function and the Config that it takes.
+func kind[C any](open func(C) (posture.Decider, []string, error)) entry {
 	return entry{
-		variables: config.Names[C](),
+		variables: config.Variables[C](),
 		files: func(environ map[string]string) []string {
 			var c C
 			_ = config.Parse(environ, &c) // open tells what is wrong

@@ -50,7 +50,7 @@ func TestSameSizeAndTimeWhileRead(t *testing.T) {
 	f := &file{path: path, held: "one"}
 	set := reload.NewSet("it", path)
 	var reads atomic.Int32
-	set.Loader(func() (func(), error) {
+	set.SetLoad(func() (func(), error) {
 		text, err := os.ReadFile(path)
 		if reads.Add(1) == 1 {
 			replaceUnseen(t, path, "six")

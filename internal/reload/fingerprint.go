@@ -13,7 +13,7 @@ import (
 // is nil.
 type fingerprint []os.FileInfo
 
-func take(paths []string) fingerprint {
+func fingerprintOf(paths []string) fingerprint {
 	f := make(fingerprint, len(paths))
 	for i, path := range paths {
 		if info, err := os.Stat(path); err == nil {

@@ -34,7 +34,7 @@ func TestInodeTouched(t *testing.T) {
 	s := NewSet("it", path)
 	loads, news := 0, 0
 	var fault error
-	s.Loader(func() (func(), error) { loads++; return func() {}, fault })
+	s.SetLoad(func() (func(), error) { loads++; return func() {}, fault })
 	l := NewLoop(func(string, error) { news++ }, s)
 	look := func(what string, want int) {
 		t.Helper()

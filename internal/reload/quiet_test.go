@@ -18,7 +18,7 @@ func TestQuiet(t *testing.T) {
 	write("1")
 	s := NewSet("it", path)
 	loads := 0
-	s.Loader(func() (func(), error) { loads++; return func() {}, nil })
+	s.SetLoad(func() (func(), error) { loads++; return func() {}, nil })
 	l := NewLoop(func(string, error) {}, s)
 	look := func(what string, wantMotion bool, wantLoads int) {
 		t.Helper()
@@ -48,7 +48,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	s := NewSet("it", t.TempDir())
 	var fault error
-	s.Loader(func() (func(), error) { return nil, fault })
+	s.SetLoad(func() (func(), error) { return nil, fault })
 	var news []error
 	l := NewLoop(func(_ string, err error) { news = append(news, err) }, s)
 	wantNews := func(what string, want int) {

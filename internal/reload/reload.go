@@ -30,7 +30,7 @@ const (
 type Set struct {
 	name  string
 	paths []string
-	load  func() (take func(), err error)
+	load  func() (apply func(), err error)
 
 	loaded fingerprint // of what was loaded last, taken or refused
 	seen   fingerprint // at the last look
@@ -48,13 +48,13 @@ type Set struct {
 // are loaded for the first time, so that no change is missed in between.
 func NewSet(name string, paths ...string) *Set {
 	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "" })
-	now := take(paths)
+	now := fingerprintOf(paths)
 	return &Set{name: name, paths: paths, loaded: now, seen: now}
 }
 
-// Loader sets what loads the files and checks them. It changes nothing; take applies what was loaded.
-// With an error, take may still be set: it applies what is good nevertheless.
-func (s *Set) Loader(load func() (take func(), err error)) { s.load = load }
+// SetLoad sets what loads the files and checks them. It changes nothing; apply applies what was loaded.
+// With an error, apply may still be set: it applies the part that is good.
+func (s *Set) SetLoad(load func() (apply func(), err error)) { s.load = load }
 
 // Loop keeps sets of files up to date.
 type Loop struct {
@@ -97,7 +97,7 @@ func (l *Loop) Run(ctx context.Context) {
 	defer w.close()
 	next := time.NewTimer(0)
 	defer next.Stop()
-	soonAlready := false
+	pending := false
 	var waiting []chan<- struct{}
 	for {
 		select {
@@ -110,12 +110,12 @@ func (l *Loop) Run(ctx context.Context) {
 			}
 			next.Reset(0)
 		case <-w.reported:
-			if !soonAlready {
-				soonAlready = true
+			if !pending {
+				pending = true
 				next.Reset(soon)
 			}
 		case <-next.C:
-			soonAlready = false
+			pending = false
 			w.follow(l.sets)
 			if l.look() {
 				next.Reset(soon)
@@ -160,7 +160,7 @@ func (s *Set) restless() error {
 
 // changed looks at the files, and reports whether they are not as they were at the last look.
 func (s *Set) changed() bool {
-	f := take(s.paths)
+	f := fingerprintOf(s.paths)
 	if f.equal(s.seen) {
 		return false
 	}

@@ -36,7 +36,7 @@ func follow(t *testing.T, path string) (*file, *reload.Loop) {
 		t.Fatal(err)
 	}
 	f.held = string(text)
-	set.Loader(f.load)
+	set.SetLoad(f.load)
 	loop := reload.NewLoop(f.done, set)
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan struct{})
@@ -252,7 +252,7 @@ func TestChangedBeforeTheStart(t *testing.T) {
 	write(t, path, "one")
 	set := reload.NewSet("it", path)
 	f := &file{path: path, held: "one"}
-	set.Loader(f.load)
+	set.SetLoad(f.load)
 	write(t, path, "two!")
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
@@ -269,7 +269,7 @@ func TestChangedWhileRead(t *testing.T) {
 	set := reload.NewSet("it", path)
 	first := true
 	var taken []string
-	set.Loader(func() (func(), error) {
+	set.SetLoad(func() (func(), error) {
 		text, err := os.ReadFile(path)
 		if first {
 			first = false

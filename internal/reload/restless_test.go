@@ -16,7 +16,7 @@ func TestRestless(t *testing.T) {
 	path := t.TempDir() + "/f"
 	s := NewSet("it", path)
 	loads := 0
-	s.Loader(func() (func(), error) { loads++; return func() {}, nil })
+	s.SetLoad(func() (func(), error) { loads++; return func() {}, nil })
 	var news []string
 	l := NewLoop(func(_ string, err error) { news = append(news, fmt.Sprint(err)) }, s)
 	for text := "x"; len(text) < 10; text += "x" {
@@ -44,7 +44,7 @@ func TestRestlessWhileRead(t *testing.T) {
 	path := t.TempDir() + "/f"
 	s := NewSet("it", path)
 	text := ""
-	s.Loader(func() (func(), error) {
+	s.SetLoad(func() (func(), error) {
 		text += "x"
 		return func() { t.Error("it was taken") }, os.WriteFile(path, []byte(text), 0o600)
 	})
@@ -66,7 +66,7 @@ func TestPartIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	s := NewSet("it", t.TempDir())
 	taken, reported := 0, 0
-	s.Loader(func() (func(), error) { return func() { taken++ }, errors.New("half of it is bad") })
+	s.SetLoad(func() (func(), error) { return func() { taken++ }, errors.New("half of it is bad") })
 	l := NewLoop(func(string, error) { reported++ }, s)
 	s.forced = true
 	for range 3 {
@@ -91,7 +91,7 @@ func TestReloadGivesUp(t *testing.T) {
 	restlessFile, other := NewSet("restless", path), NewSet("other", folder+"/g")
 	loads := make(chan string, 100)
 	for _, s := range []*Set{restlessFile, other} {
-		s.Loader(func() (func(), error) { loads <- s.name; return func() {}, nil })
+		s.SetLoad(func() (func(), error) { loads <- s.name; return func() {}, nil })
 	}
 	l := NewLoop(func(string, error) {}, restlessFile, other)
 	ctx, end := context.WithCancel(t.Context())

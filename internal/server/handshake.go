@@ -132,7 +132,7 @@ func (h *handshakes) explain(cause string, err error) string {
 			current.clientCAs.String() + ")"
 	case serverRefused:
 		return fmt.Sprintf("a client refused the server certificate (%v); step-ca must trust the CA that issued it, which is %.64q, and the webhook's URL must have one of its names: %.256q",
-			unwrapRemote(err), cmp.Or(current.pair.Leaf.Issuer.CommonName, current.pair.Leaf.Issuer.String()), strings.Join(Names(current.pair.Leaf), " "))
+			unwrapRemote(err), cmp.Or(current.pair.Leaf.Issuer.CommonName, current.pair.Leaf.Issuer.String()), strings.Join(CertificateNames(current.pair.Leaf), " "))
 	case untrustedCertificate:
 		why = "it does not chain to a CA in TLS_CA_PATH (" + current.clientCAs.String() + ")"
 		if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Cert != nil {

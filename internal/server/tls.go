@@ -103,7 +103,7 @@ func (t *TLS) Warnings(now time.Time) []string {
 	current := t.current.Load()
 	var warnings []string
 	leaf := current.pair.Leaf
-	if len(Names(leaf)) == 0 {
+	if len(CertificateNames(leaf)) == 0 {
 		warnings = append(warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
 	}
 	if issuer := current.missingIssuer(); issuer != "" {
@@ -137,8 +137,8 @@ func (i *identity) missingIssuer() string {
 	return cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String(), "?")
 }
 
-// Names are the names for which step-ca would accept a server certificate.
-func Names(leaf *x509.Certificate) []string {
+// CertificateNames are the names for which step-ca would accept a server certificate.
+func CertificateNames(leaf *x509.Certificate) []string {
 	found := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {
 		found = append(found, ip.String())

@@ -59,7 +59,7 @@ func refuse(event *audit.Event, p *Problem) answer {
 }
 
 func methodNotAllowed(event *audit.Event, allowed string) answer {
-	a := refuse(event, problem(codeMethodNotAllowed, "allowed is %s", allowed))
+	a := refuse(event, problemf(codeMethodNotAllowed, "allowed is %s", allowed))
 	a.allow = allowed
 	return a
 }

@@ -64,7 +64,7 @@ func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBod
 		_, err = hex.Decode(signature[:], []byte(text))
 	}
 	if err != nil {
-		return SignedBody{}, problem(codeUnauthenticated, "%s is not the hex form of 32 bytes", signatureHeader)
+		return SignedBody{}, problemf(codeUnauthenticated, "%s is not the hex form of 32 bytes", signatureHeader)
 	}
 	s, known := a.signers[strings.ToLower(id)]
 	if !known {
@@ -79,15 +79,15 @@ func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBod
 	switch {
 	case known && s.isEmpty:
 		// Fail closed: everybody can sign with this secret.
-		return SignedBody{}, problem(codeUnauthenticated, "the webhook's secret in WEBHOOK_SECRETS has only zero bytes, which is as good as none: use the one that step-ca printed when the webhook was added")
+		return SignedBody{}, problemf(codeUnauthenticated, "the webhook's secret in WEBHOOK_SECRETS has only zero bytes, which is as good as none: use the one that step-ca printed when the webhook was added")
 	case byEmptyKey:
-		return SignedBody{}, problem(codeUnauthenticated, "signed with the empty key: step-ca ignores a webhook secret that is "+
+		return SignedBody{}, problemf(codeUnauthenticated, "signed with the empty key: step-ca ignores a webhook secret that is "+
 			"written into ca.json; add the webhook with `step ca provisioner webhook add`, which needs remote management")
 	case !known:
 		// Fail closed: an unknown ID never passes, whatever it is signed with.
-		return SignedBody{}, problem(codeUnauthenticated, "unknown webhook ID: compare it with WEBHOOK_IDS")
+		return SignedBody{}, problemf(codeUnauthenticated, "unknown webhook ID: compare it with WEBHOOK_IDS")
 	default:
-		return SignedBody{}, problem(codeUnauthenticated, "wrong signature: compare the webhook's secret with WEBHOOK_SECRETS")
+		return SignedBody{}, problemf(codeUnauthenticated, "wrong signature: compare the webhook's secret with WEBHOOK_SECRETS")
 	}
 }
 
@@ -126,7 +126,7 @@ func (s *signer) sign(body []byte) []byte {
 // readBody reads the whole body, at most MaxBody bytes of it.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	if r.ContentLength > MaxBody {
-		return nil, problem(codeTooLarge, "the body has %d bytes", r.ContentLength)
+		return nil, problemf(codeTooLarge, "the body has %d bytes", r.ContentLength)
 	}
 	var body bytes.Buffer
 	// Room for all that step-ca sends, and no more on the mere word of a stranger.
@@ -134,10 +134,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	body.Grow(min(max(int(r.ContentLength), 0), most) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, problem(codeTooLarge, "the body has more than %d bytes", tooLarge.Limit)
+		return nil, problemf(codeTooLarge, "the body has more than %d bytes", tooLarge.Limit)
 	}
 	if err != nil {
-		return nil, problem(codeMalformed, "read body: %w", err)
+		return nil, problemf(codeMalformed, "read body: %w", err)
 	}
 	return body.Bytes(), nil
 }

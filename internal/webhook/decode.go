@@ -73,29 +73,29 @@ type extension struct {
 // timestamp by tolerance, in both directions.
 func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
 	if tooDeep(signed.raw) {
-		return nil, problem(codeMalformed, "JSON is nested deeper than %d levels", maxDepth-1)
+		return nil, problemf(codeMalformed, "JSON is nested deeper than %d levels", maxDepth-1)
 	}
 	var body requestBody
 	// Unmarshal also refuses data after the value.
 	if err := json.Unmarshal(signed.raw, &body); err != nil {
-		return nil, problem(codeMalformed, "decode body: %w", err)
+		return nil, problemf(codeMalformed, "decode body: %w", err)
 	}
 	if err := body.countObjects(); err != nil {
 		return nil, &Problem{codeMalformed, err}
 	}
 	if body.Timestamp == nil {
-		return nil, problem(codeMalformed, "no timestamp")
+		return nil, problemf(codeMalformed, "no timestamp")
 	}
 	timestamp, err := time.Parse(time.RFC3339Nano, *body.Timestamp)
 	if err != nil {
-		return nil, problem(codeMalformed, "the timestamp is not of the form of RFC 3339")
+		return nil, problemf(codeMalformed, "the timestamp is not of the form of RFC 3339")
 	}
 	if age := now.Sub(timestamp); age.Abs() > tolerance {
 		where := "past"
 		if age < 0 {
 			where = "future"
 		}
-		return &body, problem(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
+		return &body, problemf(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
 			age.Abs().Round(time.Millisecond), where, tolerance)
 	}
 	return &body, nil

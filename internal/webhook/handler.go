@@ -81,7 +81,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 	defer func() {
 		if cause := recover(); cause != nil {
 			cause, event.Stack = origin(cause)
-			a = refuse(event, problem(codeInternal, "panic: %s", describePanic(cause)))
+			a = refuse(event, problemf(codeInternal, "panic: %s", describePanic(cause)))
 		}
 	}()
 	p := checkHeader(r.Header)
@@ -94,7 +94,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 	case event.Path == StatusPath:
 		a = status(r, event)
 	default:
-		a = refuse(event, problem(codeNotFound, "unknown path"))
+		a = refuse(event, problemf(codeNotFound, "unknown path"))
 	}
 	// Strangers do not keep a connection that step-ca may need; on HTTP/2 the header makes the
 	// server say goodbye and finish what is under way, because other requests share it.
@@ -159,7 +159,7 @@ func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	}
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, problem(codeInternal, "set read deadline: %w", err)
+		return nil, problemf(codeInternal, "set read deadline: %w", err)
 	}
 	body, p := readBody(w, r)
 	if p != nil {
@@ -168,14 +168,14 @@ func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	// The server goes on reading to notice a client that leaves; left standing, the deadline
 	// would look like that and cancel a lookup under way.
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return nil, problem(codeInternal, "clear read deadline: %w", err)
+		return nil, problemf(codeInternal, "clear read deadline: %w", err)
 	}
 	return body, nil
 }
 
 // decide asks the provider, within what is left of Budget since start.
 func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, event *audit.Event) (posture.Decision, *Problem) {
-	if _, immediate := h.Decider.Provider.(posture.Immediate); !immediate {
+	if _, inMemory := h.Decider.Provider.(posture.InMemory); !inMemory {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(start))
 		defer cancel()
@@ -203,7 +203,7 @@ func mode(rawQuery string) (posture.DeviceType, *Problem) {
 	}
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return "", problem(codeModeUnsupported, "the query cannot be read: use ?mode=mobiledevice, computer or any")
+		return "", problemf(codeModeUnsupported, "the query cannot be read: use ?mode=mobiledevice, computer or any")
 	}
 	word := ""
 	for _, value := range append(values["mode"], values["type"]...) {
@@ -212,7 +212,7 @@ func mode(rawQuery string) (posture.DeviceType, *Problem) {
 		case word == "":
 			word = value
 		default:
-			return "", problem(codeModeUnsupported, "mode and type are given with different values")
+			return "", problemf(codeModeUnsupported, "mode and type are given with different values")
 		}
 	}
 	deviceType, err := posture.ParseDeviceType(word)
@@ -232,7 +232,7 @@ func checkHeader(header http.Header) *Problem {
 		}
 	}
 	if size > maxHeader {
-		return problem(codeTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
+		return problemf(codeTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (i inventory) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 func having(identifier, data string) inventory {
 	return func(_ context.Context, q posture.Query) (posture.Device, error) {
 		d := posture.Device{Identifier: identifier, Managed: true, Data: json.RawMessage(data)}
-		if !q.Identifier.Names(d) {
+		if !q.Identifier.Matches(d) {
 			return posture.Device{}, posture.ErrNotFound
 		}
 		return d, nil

@@ -19,7 +19,7 @@ func identify(body *requestBody) (posture.Identifier, *Problem) {
 	// An order without attestation on a device webhook (another challenge, another provisioner)
 	// names a device that nobody vouched for. Fail closed.
 	if body.AttestationData == nil || body.AttestationData.PermanentIdentifier == "" {
-		return none, problem(codeAttestationMissing, "no attestationData.permanentIdentifier: the order was not a device-attest-01 order")
+		return none, problemf(codeAttestationMissing, "no attestationData.permanentIdentifier: the order was not a device-attest-01 order")
 	}
 	id, err := posture.ParseIdentifier(body.AttestationData.PermanentIdentifier)
 	if err != nil {
@@ -35,7 +35,7 @@ func identify(body *requestBody) (posture.Identifier, *Problem) {
 	default:
 		// step-ca attests X.509 orders only. The names in an SSH certificate are not compared
 		// with the device here, so none is let through.
-		return none, problem(codeAttestationMissing, "an SSH certificate cannot be attested by device-attest-01")
+		return none, problemf(codeAttestationMissing, "an SSH certificate cannot be attested by device-attest-01")
 	}
 	if p == nil {
 		p = names.check(id)
@@ -56,17 +56,17 @@ type claimedNames struct {
 func (n claimedNames) check(id posture.Identifier) *Problem {
 	for _, commonNames := range n.subjects {
 		if len(commonNames) > 1 {
-			return problem(codeCommonNameMismatch, "the subject has %d common names", len(commonNames))
+			return problemf(codeCommonNameMismatch, "the subject has %d common names", len(commonNames))
 		}
 		for _, name := range commonNames {
 			if name != id.String() {
-				return problem(codeCommonNameMismatch, "the common name is %q, the attested identifier %q", name, id)
+				return problemf(codeCommonNameMismatch, "the common name is %q, the attested identifier %q", name, id)
 			}
 		}
 	}
 	for _, name := range n.permanentIdentifiers {
 		if name != id.String() {
-			return problem(codeSANMismatch, "a permanent identifier SAN is %q, the attested identifier %q", name, id)
+			return problemf(codeSANMismatch, "a permanent identifier SAN is %q, the attested identifier %q", name, id)
 		}
 	}
 	return nil
@@ -76,7 +76,7 @@ func (n claimedNames) check(id posture.Identifier) *Problem {
 // and it would cost ten times the rest of the request.
 func (c *certificateRequest) names() (claimedNames, *Problem) {
 	if len(c.Raw) == 0 {
-		return claimedNames{}, problem(codeMalformed, "x509CertificateRequest.raw is missing")
+		return claimedNames{}, problemf(codeMalformed, "x509CertificateRequest.raw is missing")
 	}
 	if commonNames, ok := readPlainCSR(c.Raw); ok {
 		names := claimedNames{subjects: [][]string{commonNames}}
@@ -85,7 +85,7 @@ func (c *certificateRequest) names() (claimedNames, *Problem) {
 	}
 	csr, err := x509.ParseCertificateRequest(c.Raw)
 	if err != nil {
-		return claimedNames{}, problem(codeMalformed, "parse x509CertificateRequest.raw: %w", err)
+		return claimedNames{}, problemf(codeMalformed, "parse x509CertificateRequest.raw: %w", err)
 	}
 	names := claimedNames{subjects: [][]string{commonNames(csr.Subject)}}
 	subjectAltName := asn1.ObjectIdentifier{2, 5, 29, 17}
@@ -109,13 +109,13 @@ func (c *certificate) names() (claimedNames, *Problem) {
 	for _, extra := range c.Subject.ExtraNames {
 		if extra.Type != oidCommonName {
 			if !isCanonicalOID(extra.Type) {
-				return claimedNames{}, problem(codeCommonNameMismatch, "the subject has an attribute of the type %q, which is not a plain dotted OID, so step-ca may sign it as a common name", extra.Type)
+				return claimedNames{}, problemf(codeCommonNameMismatch, "the subject has an attribute of the type %q, which is not a plain dotted OID, so step-ca may sign it as a common name", extra.Type)
 			}
 			continue
 		}
 		var value string
 		if err := json.Unmarshal(extra.Value, &value); err != nil {
-			return claimedNames{}, problem(codeMalformed, "decode common name in x509Certificate.subject.extraNames: %w", err)
+			return claimedNames{}, problemf(codeMalformed, "decode common name in x509Certificate.subject.extraNames: %w", err)
 		}
 		inSubject = append(inSubject, value)
 	}
@@ -123,7 +123,7 @@ func (c *certificate) names() (claimedNames, *Problem) {
 	if len(c.RawSubject) > 0 {
 		var sequence pkix.RDNSequence
 		if rest, err := asn1.Unmarshal(c.RawSubject, &sequence); err != nil || len(rest) > 0 {
-			return claimedNames{}, problem(codeMalformed, "x509Certificate.rawSubject is not the DER of a name")
+			return claimedNames{}, problemf(codeMalformed, "x509Certificate.rawSubject is not the DER of a name")
 		}
 		var name pkix.Name
 		name.FillFromRDNSequence(&sequence)

@@ -158,6 +158,6 @@ func (p *Problem) Error() string { return fmt.Sprintf("%s: %v", p.Code, p.Err) }
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-func problem(code posture.Code, format string, args ...any) *Problem {
+func problemf(code posture.Code, format string, args ...any) *Problem {
 	return &Problem{Code: code, Err: fmt.Errorf(format, args...)}
 }

@@ -15,7 +15,7 @@ func TestRemedies(t *testing.T) {
 	t.Parallel()
 	for _, code := range Codes() {
 		event := &audit.Event{Reference: "7F3K9Q2M", Time: time.Now()}
-		answer := refuse(event, problem(code, "the reason"))
+		answer := refuse(event, problemf(code, "the reason"))
 		event.Status = answer.status
 		var log bytes.Buffer
 		audit.NewLog(&log, true).Write(event)

@@ -44,7 +44,7 @@ func (n *claimedNames) addSANs(sans []san, extensions []extension) *Problem {
 			}
 		case ext.ID == "": // step-ca leaves such an extension out
 		case !isCanonicalOID(ext.ID):
-			return problem(codeSANMismatch, "the extension type %q is not a plain dotted OID, so step-ca may sign it as subject alternative names", ext.ID)
+			return problemf(codeSANMismatch, "the extension type %q is not a plain dotted OID, so step-ca may sign it as subject alternative names", ext.ID)
 		}
 	}
 	return nil
@@ -61,10 +61,10 @@ func (s san) isPermanentIdentifier() (bool, *Problem) {
 		return false, nil
 	case oidPermanentIdentifier:
 		// The value would be DER that the template writes by hand, in one of a dozen forms.
-		return false, problem(codeSANMismatch, "a SAN has the OID of a permanent identifier as its type; write %q in the template", typePermanentIdentifier)
+		return false, problemf(codeSANMismatch, "a SAN has the OID of a permanent identifier as its type; write %q in the template", typePermanentIdentifier)
 	}
 	if !isCanonicalOID(s.Type) {
-		return false, problem(codeSANMismatch, "the SAN type %q is neither a type of step-ca nor a plain dotted OID", s.Type)
+		return false, problemf(codeSANMismatch, "the SAN type %q is neither a type of step-ca nor a plain dotted OID", s.Type)
 	}
 	return false, nil
 }
@@ -83,9 +83,9 @@ func (s san) permanentIdentifier() (string, *Problem) {
 	err := json.Unmarshal(s.ASN1Value, &value, json.RejectUnknownMembers(true))
 	switch {
 	case errors.Is(err, json.ErrUnknownName):
-		return "", problem(codeSANMismatch, "asn1Value of a permanent identifier SAN has members other than identifier and assigner")
+		return "", problemf(codeSANMismatch, "asn1Value of a permanent identifier SAN has members other than identifier and assigner")
 	case err != nil:
-		return "", problem(codeMalformed, "decode asn1Value of a permanent identifier SAN: %w", err)
+		return "", problemf(codeMalformed, "decode asn1Value of a permanent identifier SAN: %w", err)
 	}
 	return value.Identifier, nil
 }
@@ -111,13 +111,13 @@ func (n *claimedNames) addSANExtension(der []byte) *Problem {
 	input := cryptobyte.String(der)
 	var names cryptobyte.String
 	if !input.ReadASN1(&names, asn1.SEQUENCE) || !input.Empty() {
-		return problem(codeMalformed, "the subjectAltName extension is not valid DER")
+		return problemf(codeMalformed, "the subjectAltName extension is not valid DER")
 	}
 	for !names.Empty() {
 		var name cryptobyte.String
 		var tag asn1.Tag
 		if !names.ReadAnyASN1(&name, &tag) {
-			return problem(codeMalformed, "the subjectAltName extension is not valid DER")
+			return problemf(codeMalformed, "the subjectAltName extension is not valid DER")
 		}
 		if tag.Constructed() != asn1.Tag(0).ContextSpecific().Constructed() {
 			continue // not an otherName (RFC 5280 section 4.2.1.6)
@@ -134,7 +134,7 @@ func (n *claimedNames) addSANExtension(der []byte) *Problem {
 func (n *claimedNames) addOtherName(otherName cryptobyte.String) *Problem {
 	oid, ok := readOID(&otherName)
 	if !ok {
-		return problem(codeMalformed, "an otherName in the subjectAltName extension has no valid type")
+		return problemf(codeMalformed, "an otherName in the subjectAltName extension has no valid type")
 	}
 	if oid != derPermanentIdentifier {
 		return nil
@@ -147,7 +147,7 @@ func (n *claimedNames) addOtherName(otherName cryptobyte.String) *Problem {
 		_, ok = readOID(&content) // the assigner
 	}
 	if !ok || !content.Empty() {
-		return problem(codeSANMismatch, "a permanent identifier in the subjectAltName extension is not of the form of RFC 4043")
+		return problemf(codeSANMismatch, "a permanent identifier in the subjectAltName extension is not of the form of RFC 4043")
 	}
 	n.permanentIdentifiers = append(n.permanentIdentifiers, string(value))
 	return nil

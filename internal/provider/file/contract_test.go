@@ -32,7 +32,7 @@ func TestContract(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					next.Take()
+					next.Apply()
 				}
 				return providertest.Inventory{Provider: provider, Replace: replace}
 			}})

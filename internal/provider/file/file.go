@@ -32,7 +32,7 @@ func (c Config) Problems() config.Problems {
 	}
 	file, err := open(string(c.Path))
 	if err != nil {
-		return problems(fmt.Errorf("inventory: %w", err))
+		return problemsOf(fmt.Errorf("inventory: %w", err))
 	}
 	_ = file.Close()
 	return nil
@@ -57,14 +57,14 @@ type content struct {
 func Open(c Config) (posture.Decider, []string, error) {
 	p, warnings, err := New(c)
 	if err != nil {
-		return posture.Decider{}, nil, problems(err)
+		return posture.Decider{}, nil, problemsOf(err)
 	}
 	// The zero Policy: whoever is in the file is managed, and a file has no groups.
 	return posture.Decider{Provider: p}, warnings, nil
 }
 
-// problems are those of the configuration that keep the inventory from being read.
-func problems(err error) (all config.Problems) {
+// problemsOf are those of the configuration that keep the inventory from being read.
+func problemsOf(err error) (all config.Problems) {
 	accepted := "" // a line about what is in the file says what is wrong there
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -85,7 +85,7 @@ func New(c Config) (*Provider, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	loaded.Take()
+	loaded.Apply()
 	return p, loaded.Warnings, nil
 }
 
@@ -126,9 +126,9 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	}
 	next := &content{in.devices, info.ModTime()}
 	return posture.Loaded{
-		Found:    next.describe(path) + next.columns(),
+		Found:    next.summary(path) + next.columns(),
 		Warnings: in.warnings(path),
-		Take: func() {
+		Apply: func() {
 			if before := p.current.Swap(next); before != nil {
 				release(before.devices.size)
 			}
@@ -159,7 +159,7 @@ func release(size int) {
 	}
 }
 
-func (c *content) describe(path string) string {
+func (c *content) summary(path string) string {
 	if c.devices.len() == 1 {
 		return "1 device in " + path
 	}
@@ -197,13 +197,13 @@ func (p *Provider) Returns(posture.DeviceType) string {
 	return "the data in the inventory file is returned"
 }
 
-// Immediate implements posture.Immediate.
-func (p *Provider) Immediate() {}
+// InMemory implements posture.InMemory.
+func (p *Provider) InMemory() {}
 
 // Check implements posture.Checker. What could be wrong with the file was found when it was read.
 func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {
 	now := p.current.Load()
-	return now.describe(string(p.config.Path)) + now.columns(), nil, nil
+	return now.summary(string(p.config.Path)) + now.columns(), nil, nil
 }
 
 // withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.

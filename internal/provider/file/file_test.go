@@ -73,7 +73,7 @@ func wantData(t *testing.T, p *file.Provider, text, want string) {
 		t.Errorf("Lookup(%q) has data %s, want %s", text, device.Data, want)
 	case !device.Managed:
 		t.Errorf("Lookup(%q) is not managed; whoever is in the file is", text)
-	case !id.Names(device):
+	case !id.Matches(device):
 		t.Errorf("Lookup(%q) returned the record of %q", text, device.Identifier)
 	}
 }

@@ -73,7 +73,7 @@ func checkInventory(t *testing.T, in *inventory) {
 			t.Errorf("device %q is kept under %q, want %q", entry.identifier, key, id.Key())
 		}
 		device, err := p.Lookup(t.Context(), posture.Query{Identifier: id})
-		if err != nil || !id.Names(device) || !bytes.Equal(device.Data, entry.data) {
+		if err != nil || !id.Matches(device) || !bytes.Equal(device.Data, entry.data) {
 			t.Errorf("Lookup(%q) = %+v, %v, want the device", id, device, err)
 		}
 		if !utf8.Valid(entry.data) || !json.Valid(entry.data) || entry.data[0] != '{' {

@@ -137,7 +137,7 @@ func TestReloadOfManyDevices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next.Take()
+		next.Apply()
 		for i := range count {
 			wantData(t, p, fmt.Sprintf("C02X%08d", i), fmt.Sprintf(`{"department":"Engineering","email":"user%07d@example.com","asset":"A-%08d"}`, i, i))
 		}

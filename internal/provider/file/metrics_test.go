@@ -49,7 +49,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("not taken yet", 2, 3600, 5400)
-	next.Take()
+	next.Apply()
 	want("taken", 0, 0, 0)
 	if problems, err := testutil.CollectAndLint(p); err != nil || len(problems) > 0 {
 		t.Errorf("promlint: %v, %v", problems, err)

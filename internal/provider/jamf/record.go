@@ -56,7 +56,7 @@ func (r record) data() (jsontext.Value, error) {
 func only(id posture.Identifier, found []record) (record, error) {
 	var of []record
 	for _, r := range found {
-		if id.Names(posture.Device{Identifier: r.serial}) {
+		if id.Matches(posture.Device{Identifier: r.serial}) {
 			of = append(of, r)
 		}
 	}

@@ -183,7 +183,7 @@ func (i Inventory) finds(t *testing.T, identifier string, of posture.DeviceType)
 		t.Errorf("Lookup(%q, %q) = %v, want the device", identifier, of, err)
 		return device
 	}
-	if !q.Identifier.Names(device) {
+	if !q.Identifier.Matches(device) {
 		t.Errorf("Lookup(%q, %q) returned the record of %q", identifier, of, device.Identifier)
 	}
 	checkData(t, device)
