@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
 // TestSystemdGuide runs the commands of docs/systemd.md that check the configuration and ask about a device, with
@@ -15,14 +17,14 @@ import (
 // hands over, and so in no variable of env.
 func TestSystemdGuide(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	folder := t.TempDir()
-	env := absolute(t, workingEnvironment(t, p)).with("WEBHOOK_SECRETS", "", "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"))
+	env := program.WorkingEnvironment(t, p).Absolute(t).With("WEBHOOK_SECRETS", "", "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"))
 	var text strings.Builder
 	for name, value := range env {
 		_, _ = fmt.Fprintf(&text, "%s=%s\n", name, value)
 	}
-	for name, content := range map[string]string{"env": text.String(), "webhook_secrets": testSecret + "\n"} {
+	for name, content := range map[string]string{"env": text.String(), "webhook_secrets": program.WebhookSecret + "\n"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +52,7 @@ func runCommands(t *testing.T, folder string, environ []string, commands string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapper := "#!/bin/sh\n" + asDaemon + "=1 exec '" + self + "' \"$@\"\n"
+	wrapper := "#!/bin/sh\n" + program.AsProgram + "=1 exec '" + self + "' \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(programs, "step-posture-connector"), []byte(wrapper), 0o700); err != nil { // #nosec G306 -- a program
 		t.Fatal(err)
 	}

@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
 // What people get wrong in an inventory file, and what check says of it.
 func TestInventoryMistakes(t *testing.T) {
 	t.Parallel()
-	env := workingEnvironment(t, newPKI(t))
+	env := program.WorkingEnvironment(t, program.NewPKI(t))
 	const utf16 = `FILE_PATH: inventory \S+: the file is UTF-16; save it as UTF-8`
 	for name, test := range map[string]struct {
 		kind, content string
@@ -45,11 +47,11 @@ func TestInventoryMistakes(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r := runOnce(t, env.with("FILE_PATH", path, "FILE_TYPE", test.kind), t.TempDir(), "check")
-			if r.code != test.code {
-				t.Errorf("exit status %d, want %d", r.code, test.code)
+			r := program.Run(t, env.With("FILE_PATH", path, "FILE_TYPE", test.kind), t.TempDir(), "check")
+			if r.Code != test.code {
+				t.Errorf("exit status %d, want %d", r.Code, test.code)
 			}
-			if output := r.stdout + r.stderr; !regexp.MustCompile(`(?m)^.*` + test.want + `.*$`).MatchString(output) {
+			if output := r.Stdout + r.Stderr; !regexp.MustCompile(`(?m)^.*` + test.want + `.*$`).MatchString(output) {
 				t.Errorf("got\n%s\nwant a line that matches %s", output, test.want)
 			}
 		})

@@ -17,34 +17,26 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"step-posture-connector/internal/test/program"
 )
 
 // startUnread starts the daemon with a pipe as standard error, which nobody reads as long as the test
 // does not. It returns when the daemon answers.
-func startUnread(t *testing.T, env environment) (d *process, log *os.File) {
+func startUnread(t *testing.T, env program.Environment) (d *program.Daemon, log *os.File) {
 	t.Helper()
 	log, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
-	d = &process{address: freeAddress(t), health: freeAddress(t), ended: make(chan struct{})}
-	_, port, _ := net.SplitHostPort(d.address)
-	d.cmd = program(t, env.with("PORT", port, "HEALTH_ADDRESS", d.health))
-	d.cmd.Stderr = writer
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	d = program.StartWithLog(t, env, writer)
 	_ = writer.Close()
-	go func() { _ = d.cmd.Wait(); close(d.ended) }()
-	t.Cleanup(func() { _ = d.cmd.Process.Kill(); <-d.ended })
-	d.eventually(t, "it answers", func() bool { code, _ := d.get(t, "/healthz"); return code == http.StatusOK })
 	return d, log
 }
 
-// fill sends requests, each a long line of the log, until holds says that it is enough. Every one of
-// them must be answered.
-func (p *process) fill(t *testing.T, by *pki, atLeast int, holds func() bool) {
+// fillLog sends requests, each a long line of the log, until holds is true. Each of them must be answered.
+func fillLog(t *testing.T, d *program.Daemon, by *program.PKI, atLeast int, holds func() bool) {
 	t.Helper()
 	long := strings.Repeat("C02XK1JK", 256/8)
 	ctx, enough := context.WithCancel(t.Context())
@@ -53,12 +45,12 @@ func (p *process) fill(t *testing.T, by *pki, atLeast int, holds func() bool) {
 	var mu sync.Mutex
 	answers := 0
 	for range 4 {
-		s := newSigner(t, by, p.address, nil)
+		s := program.NewStepCA(t, by, d.Address, nil)
 		clients.Go(func() {
 			for ctx.Err() == nil {
-				status, text, err := s.send(t, order(long))
-				if err != nil || status != http.StatusOK || !strings.HasPrefix(text, notFound) {
-					t.Errorf("got %d %s (%v), want an answer although nobody reads the log", status, text, err)
+				status, text, err := s.Send(t, program.WebhookBody(long))
+				if err != nil || status != http.StatusOK || !strings.HasPrefix(text, program.NotFound) {
+					t.Errorf("got %d %s (%v), want an answer although the log is not read", status, text, err)
 					enough()
 					return
 				}
@@ -69,7 +61,7 @@ func (p *process) fill(t *testing.T, by *pki, atLeast int, holds func() bool) {
 		})
 	}
 	count := func() int { mu.Lock(); defer mu.Unlock(); return answers }
-	p.eventually(t, fmt.Sprintf("%d answers and what the test waits for", atLeast), func() bool {
+	d.Eventually(t, fmt.Sprintf("%d answers and what the test waits for", atLeast), func() bool {
 		return ctx.Err() != nil || count() >= atLeast && holds()
 	})
 	enough()
@@ -77,10 +69,10 @@ func (p *process) fill(t *testing.T, by *pki, atLeast int, holds func() bool) {
 	t.Logf("%d answers", count())
 }
 
-// dropped is how many lines of the log the daemon says it dropped.
-func (p *process) dropped(t *testing.T) int {
+// dropped is how many lines of the log were dropped, according to the metrics.
+func dropped(t *testing.T, d *program.Daemon) int {
 	t.Helper()
-	n, err := strconv.ParseFloat(p.metric(t, "step_posture_log_lines_dropped_total"), 64)
+	n, err := strconv.ParseFloat(d.Metric(t, "step_posture_log_lines_dropped_total"), 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,23 +83,23 @@ func (p *process) dropped(t *testing.T) int {
 // the metrics say what is wrong, and SIGTERM ends the daemon.
 func TestLogIsStuck(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
-	d, _ := startUnread(t, workingEnvironment(t, p))
-	if code, status, wrong := d.ready(t); code != http.StatusOK || status != "ok" {
+	p := program.NewPKI(t)
+	d, _ := startUnread(t, program.WorkingEnvironment(t, p))
+	if code, status, wrong := d.Ready(t); code != http.StatusOK || status != "ok" {
 		t.Errorf("before: /readyz = %d %s %q", code, status, wrong)
 	}
-	d.fill(t, p, 1000, func() bool {
-		_, status, wrong := d.ready(t)
+	fillLog(t, d, p, 1000, func() bool {
+		_, status, wrong := d.Ready(t)
 		return status == "degraded" && strings.HasPrefix(wrong["log"], "degraded: ")
 	})
-	if got := d.metric(t, `step_posture_check_ok{check="log"}`); got != "0" {
+	if got := d.Metric(t, `step_posture_check_ok{check="log"}`); got != "0" {
 		t.Errorf("step_posture_check_ok of the log is %s, want 0", got)
 	}
 	begin := time.Now()
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	d.wantEnd(t, 0)
+	d.WantExit(t, 0)
 	if took := time.Since(begin); took > 15*time.Second {
 		t.Errorf("it took %s to end", took)
 	}
@@ -122,9 +114,9 @@ func TestLogReaderComesBack(t *testing.T) {
 	} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			p := newPKI(t)
-			d, log := startUnread(t, workingEnvironment(t, p).with("LOG_FORMAT", format))
-			d.fill(t, p, 1000, func() bool { return d.dropped(t) > 0 })
+			p := program.NewPKI(t)
+			d, log := startUnread(t, program.WorkingEnvironment(t, p).With("LOG_FORMAT", format))
+			fillLog(t, d, p, 1000, func() bool { return dropped(t, d) > 0 })
 
 			found := make(chan string, 1)
 			go func() {
@@ -137,17 +129,17 @@ func TestLogReaderComesBack(t *testing.T) {
 			}()
 			select {
 			case n := <-found:
-				if want := strconv.Itoa(d.dropped(t)); n != want {
+				if want := strconv.Itoa(dropped(t, d)); n != want {
 					t.Errorf("the log says that %s lines were lost, the metric says %s", n, want)
 				}
-			case <-time.After(patience):
+			case <-time.After(program.Patience):
 				t.Fatal("the log does not say that lines were lost")
 			}
-			d.eventually(t, "the log is healthy again", func() bool { _, status, _ := d.ready(t); return status == "ok" })
-			if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			d.Eventually(t, "the log is healthy again", func() bool { _, status, _ := d.Ready(t); return status == "ok" })
+			if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			d.wantEnd(t, 0)
+			d.WantExit(t, 0)
 		})
 	}
 }
@@ -161,65 +153,56 @@ func TestLogCannotBeWritten(t *testing.T) {
 		return
 	}
 	defer full.Close()
-	p := newPKI(t)
-	d := &process{address: freeAddress(t), health: freeAddress(t), ended: make(chan struct{})}
-	_, port, _ := net.SplitHostPort(d.address)
-	d.cmd = program(t, workingEnvironment(t, p).with("PORT", port, "HEALTH_ADDRESS", d.health))
-	d.cmd.Stderr = full
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = d.cmd.Wait(); close(d.ended) }()
-	t.Cleanup(func() { _ = d.cmd.Process.Kill(); <-d.ended })
-	d.eventually(t, "it answers", func() bool { code, _ := d.get(t, "/healthz"); return code == http.StatusOK })
-	newSigner(t, p, d.address, nil).wantDecision(t, "without a log", "C02XK1JKLVCG", allowed)
-	d.eventually(t, "/readyz says so", func() bool {
-		_, status, wrong := d.ready(t)
+	p := program.NewPKI(t)
+	d := program.StartWithLog(t, program.WorkingEnvironment(t, p), full)
+	program.NewStepCA(t, p, d.Address, nil).WantDecision(t, "without a log", "C02XK1JKLVCG", program.Allowed)
+	d.Eventually(t, "/readyz says so", func() bool {
+		_, status, wrong := d.Ready(t)
 		return status == "degraded" && strings.Contains(wrong["log"], "no space left on device")
 	})
-	if d.dropped(t) == 0 {
+	if dropped(t, d) == 0 {
 		t.Error("no line is counted as dropped")
 	}
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	d.wantEnd(t, 0)
+	d.WantExit(t, 0)
 }
 
 // The last line says why the daemon ends, also when that is an error.
 func TestLastLine(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
-	d := startDaemon(t, workingEnvironment(t, p))
-	if code, output := d.stop(t); code != 0 || !strings.HasSuffix(output, "msg=\"stopped; every request was answered\"\n") {
+	p := program.NewPKI(t)
+	d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
+	if code, output := d.Stop(t); code != 0 || !strings.HasSuffix(output, "msg=\"stopped; every request was answered\"\n") {
 		t.Errorf("exit status %d, and the log ends in %s", code, output)
 	}
-	d = startDaemon(t, workingEnvironment(t, p), func(*exec.Cmd) {})
-	_, port, _ := net.SplitHostPort(d.address)
-	if got := runOnce(t, workingEnvironment(t, p).with("PORT", port), ""); got.code != 1 || !strings.Contains(got.stderr, "address already in use") {
-		t.Errorf("a second one = %d %s, want 1 and the reason", got.code, got.stderr)
+	d = program.StartDaemon(t, program.WorkingEnvironment(t, p), func(*exec.Cmd) {})
+	_, port, _ := net.SplitHostPort(d.Address)
+	if got := program.Run(t, program.WorkingEnvironment(t, p).With("PORT", port), ""); got.Code != 1 || !strings.Contains(got.Stderr, "address already in use") {
+		t.Errorf("a second one = %d %s, want 1 and the reason", got.Code, got.Stderr)
 	}
 }
 
 // LOGGING_LEVEL=2 shows connections and files that are read; 1 shows neither.
 func TestDebugLevel(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	for level, want := range map[string]bool{"1": false, "2": true} {
-		d := startDaemon(t, workingEnvironment(t, p).with("LOGGING_LEVEL", level))
-		s := newSigner(t, p, d.address, nil)
-		s.wantDecision(t, "level "+level, "C02XK1JKLVCG", allowed)
-		s.client.CloseIdleConnections()
-		d.hangup(t)
-		d.eventually(t, "all is reloaded", func() bool {
-			return strings.Contains(d.output(), "reloaded: TLS") && strings.Contains(d.output(), "reloaded: 3 devices")
+		d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("LOGGING_LEVEL", level))
+		s := program.NewStepCA(t, p, d.Address, nil)
+		s.WantDecision(t, "level "+level, "C02XK1JKLVCG", program.Allowed)
+		s.Client.CloseIdleConnections()
+		d.Hangup(t)
+		d.Eventually(t, "all is reloaded", func() bool {
+			return strings.Contains(d.Output(), "reloaded: TLS") && strings.Contains(d.Output(), "reloaded: 3 devices")
 		})
 		if want {
-			d.eventually(t, "the connection is closed", func() bool {
-				return regexp.MustCompile(`level=trace msg="connection from 127\.0\.0\.1:\d+: closed after [^"]+"`).MatchString(d.output())
+			d.Eventually(t, "the connection is closed", func() bool {
+				return regexp.MustCompile(`level=trace msg="connection from 127\.0\.0\.1:\d+: closed after [^"]+"`).MatchString(d.Output())
 			})
 		}
-		_, output := d.stop(t)
+		_, output := d.Stop(t)
 		for _, line := range []string{`level=trace msg="connection from 127.0.0.1:`, `level=trace msg="reading the inventory"`, `level=trace msg="reading the certificate`} {
 			if got := strings.Contains(output, line); got != want {
 				t.Errorf("level %s: the log has %s: %v, want %v", level, line, got, want)

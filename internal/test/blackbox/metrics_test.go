@@ -13,15 +13,16 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/test/program"
 )
 
 // exported is everything that the daemon exports, one series a line and without its value: by a daemon
 // with the provider file, and by the providers that would ask a server first.
 func exported(t *testing.T) string {
 	t.Helper()
-	p := newPKI(t)
-	d := startDaemon(t, workingEnvironment(t, p).with("HEALTH_ADDRESS", freeHealth, "AUDIT_LOG_PATH", filepath.Join(t.TempDir(), "audit.jsonl")))
-	_, text := d.get(t, "/metrics")
+	p := program.NewPKI(t)
+	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("HEALTH_ADDRESS", program.FreeHealth, "AUDIT_LOG_PATH", filepath.Join(t.TempDir(), "audit.jsonl")))
+	_, text := d.Get(t, "/metrics")
 	decider, _, err := provider.Open("jamf", map[string]string{"JAMF_BASE_URL": "https://127.0.0.1", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"})
 	if err != nil {
 		t.Fatal(err)

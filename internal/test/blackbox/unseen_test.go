@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
 // overwrite replaces a part of a file by text of the same length and sets its modification time back, as
@@ -35,24 +37,24 @@ func overwrite(t *testing.T, path string, at int, text string) {
 // time of the file shows it; and a certificate that is replaced in this way is noticed too.
 func TestReplacedByTheSameSizeAndTime(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	inventory := filepath.Join(t.TempDir(), "devices.csv")
 	text := "Identifier\nC02XK1JKLVCG\nC02XK1JKLVCH\n"
-	replaceFile(t, inventory, text)
-	d := startDaemon(t, workingEnvironment(t, p).with("FILE_PATH", inventory, "FILE_TYPE", "csv", "HEALTH_ADDRESS", freeHealth))
-	s := newSigner(t, p, d.address, nil)
-	s.wantDecision(t, "at first", "C02XK1JKLVCH", allowed)
+	program.ReplaceFile(t, inventory, text)
+	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("FILE_PATH", inventory, "FILE_TYPE", "csv", "HEALTH_ADDRESS", program.FreeHealth))
+	s := program.NewStepCA(t, p, d.Address, nil)
+	s.WantDecision(t, "at first", "C02XK1JKLVCH", program.Allowed)
 
 	overwrite(t, inventory, strings.Index(text, "C02XK1JKLVCH"), "C02XK1JKLVCX")
-	d.eventually(t, "the removed device is refused", func() bool {
-		_, text, err := s.send(t, order("C02XK1JKLVCH"))
-		return err == nil && strings.HasPrefix(text, notFound)
+	d.Eventually(t, "the removed device is refused", func() bool {
+		_, text, err := s.Send(t, program.WebhookBody("C02XK1JKLVCH"))
+		return err == nil && strings.HasPrefix(text, program.NotFound)
 	})
-	s.wantDecision(t, "kept", "C02XK1JKLVCG", allowed)
-	s.wantDecision(t, "added", "C02XK1JKLVCX", allowed)
+	s.WantDecision(t, "kept", "C02XK1JKLVCG", program.Allowed)
+	s.WantDecision(t, "added", "C02XK1JKLVCX", program.Allowed)
 
-	overwrite(t, p.serverCert, 0, "X") // in place of the first hyphen of its first line
-	d.eventually(t, "the damaged certificate is reported", func() bool { _, _, wrong := d.ready(t); return wrong["certificate"] != "" })
-	overwrite(t, p.serverCert, 0, "-")
-	d.eventually(t, "the good certificate is reloaded", func() bool { _, status, _ := d.ready(t); return status == "ok" })
+	overwrite(t, p.ServerCert, 0, "X") // in place of the first hyphen of its first line
+	d.Eventually(t, "the damaged certificate is reported", func() bool { _, _, wrong := d.Ready(t); return wrong["certificate"] != "" })
+	overwrite(t, p.ServerCert, 0, "-")
+	d.Eventually(t, "the good certificate is reloaded", func() bool { _, status, _ := d.Ready(t); return status == "ok" })
 }

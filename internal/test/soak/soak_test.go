@@ -1,6 +1,6 @@
 //go:build linux
 
-package blackbox_test
+package soak_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"step-posture-connector/internal/provider/jamf/jamftest"
+	"step-posture-connector/internal/test/program"
 )
 
 // soakTime is how long the load of TestSoak runs, without its warm-up: SOAKTIME, or some seconds.
@@ -36,19 +37,20 @@ func soakTime(t *testing.T) time.Duration {
 
 // soak is a day in fast motion: a daemon with a file and one with Jamf Pro, and all that happens to them.
 type soak struct {
-	pki    *pki
-	file   *process
-	jamf   *process
-	vendor *jamftest.Server
-	files  *swapper
-	audit  string
+	pki     *program.PKI // of the daemon with the file
+	jamfPKI *program.PKI
+	file    *program.Daemon
+	jamf    *program.Daemon
+	vendor  *jamftest.Server
+	files   *program.Swapper
+	audit   string
 
 	faulty   atomic.Bool // the vendor may be at fault
 	requests atomic.Int64
 
 	mu       sync.Mutex
-	answered map[*process]map[string]int64 // by the outcome
-	ids      []string                      // of the requests that the daemon with the file has answered
+	answered map[*program.Daemon]map[string]int64 // by the outcome
+	ids      []string                             // of the requests that the daemon with the file has answered
 	rotated  int
 }
 
@@ -60,7 +62,7 @@ func TestSoak(t *testing.T) {
 	s.run(t, max(5*time.Second, soakTime(t)/10))
 	before := []usage{s.settle(t, s.file), s.settle(t, s.jamf)}
 	s.run(t, soakTime(t))
-	for i, d := range []*process{s.file, s.jamf} {
+	for i, d := range []*program.Daemon{s.file, s.jamf} {
 		after := s.settle(t, d)
 		// What the last collection has found may have been in use just then; the next one comes after two minutes
 		// at the latest.
@@ -74,9 +76,9 @@ func TestSoak(t *testing.T) {
 		s.wantCounted(t, d)
 	}
 	t.Logf("%d honest requests, %v answers, %d rotations, %d versions of the files",
-		s.requests.Load(), []map[string]int64{s.answered[s.file], s.answered[s.jamf]}, s.rotated, s.files.version.Load())
-	for _, d := range []*process{s.file, s.jamf} {
-		if code, output := d.stop(t); code != 0 || strings.Contains(output, "panic") || strings.Contains(output, "goroutine ") {
+		s.requests.Load(), []map[string]int64{s.answered[s.file], s.answered[s.jamf]}, s.rotated, s.files.Version.Load())
+	for _, d := range []*program.Daemon{s.file, s.jamf} {
+		if code, output := d.Stop(t); code != 0 || strings.Contains(output, "panic") || strings.Contains(output, "goroutine ") {
 			t.Errorf("exit status %d, or a panic:\n%.20000s", code, output)
 		}
 	}
@@ -88,33 +90,20 @@ func TestSoak(t *testing.T) {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	folder := t.TempDir()
-	s := &soak{pki: p, audit: filepath.Join(folder, "audit.jsonl"), files: &swapper{pki: p, inventory: filepath.Join(folder, "devices.json")}}
-	s.files.swap(t, "")
-	s.file = startDaemon(t, workingEnvironment(t, p).with("FILE_PATH", s.files.inventory, "AUDIT_LOG_PATH", s.audit, "HEALTH_ADDRESS", freeHealth,
-		"ENABLE_MTLS", "1", "TLS_CA_PATH", p.caCert, "MTLS_ALLOWED_NAMES", "ca", "MAX_CONNECTIONS", "64"))
-	var err error
-	managed := true
-	s.vendor, err = jamftest.New(jamftest.Options{Devices: []jamftest.Device{{Computer: true, Serial: "C02XK1JKLVCG", UDID: "5B1D6C1E-7C0B-5E0E-9A55-0C7D1B0A9F11", Managed: &managed}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.vendor.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.vendor.Close)
-	roots := filepath.Join(folder, "vendor.pem")
-	if err := os.WriteFile(roots, s.vendor.CACertPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	client := s.vendor.Client()
-	// A pair of its own: the other daemon's is replaced.
-	own := newPKI(t)
-	s.jamf = startDaemon(t, workingEnvironment(t, own).with("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "", "SSL_CERT_FILE", roots, "TIMEOUT", "2",
-		"JAMF_BASE_URL", s.vendor.BaseURL(), "JAMF_CLIENT_ID", client.ID, "JAMF_CLIENT_SECRET", client.Secret, "HEALTH_ADDRESS", freeHealth))
-	s.jamf.roots = own
-	s.answered = map[*process]map[string]int64{s.file: {}, s.jamf: {}}
+	s := &soak{pki: p, audit: filepath.Join(folder, "audit.jsonl"), files: &program.Swapper{PKI: p, Inventory: filepath.Join(folder, "devices.json")}}
+	s.files.Swap(t, "")
+	s.file = program.StartDaemon(t, program.WorkingEnvironment(t, p).With("FILE_PATH", s.files.Inventory, "AUDIT_LOG_PATH", s.audit, "HEALTH_ADDRESS", program.FreeHealth,
+		"ENABLE_MTLS", "1", "TLS_CA_PATH", p.CACert, "MTLS_ALLOWED_NAMES", "ca", "MAX_CONNECTIONS", "64"))
+	// A PKI of its own: the other daemon's files are replaced.
+	s.jamfPKI = program.NewPKI(t)
+	mac := program.Mac("C02XK1JKLVCG")
+	mac.UDID = "5B1D6C1E-7C0B-5E0E-9A55-0C7D1B0A9F11"
+	var env program.Environment
+	s.vendor, env = program.StartJamf(t, s.jamfPKI, mac)
+	s.jamf = program.StartDaemon(t, env.With("TIMEOUT", "2", "HEALTH_ADDRESS", program.FreeHealth))
+	s.answered = map[*program.Daemon]map[string]int64{s.file: {}, s.jamf: {}}
 	return s
 }
 
@@ -140,16 +129,16 @@ type usage struct {
 }
 
 // settle waits until the daemon has no connection any more, and measures it.
-func (s *soak) settle(t *testing.T, d *process) usage {
+func (s *soak) settle(t *testing.T, d *program.Daemon) usage {
 	t.Helper()
 	value := func(name string) float64 {
-		v, err := strconv.ParseFloat(d.metric(t, "step_posture_"+name), 64)
+		v, err := strconv.ParseFloat(d.Metric(t, "step_posture_"+name), 64)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return v
 	}
-	d.eventually(t, "all connections are closed", func() bool { return value("connections") == 0 })
+	d.Eventually(t, "all connections are closed", func() bool { return value("connections") == 0 })
 	least := usage{math.Inf(1), math.Inf(1), 0, math.Inf(1)}
 	// The collector runs when there is garbage, which scraping makes; what ends, ends in its own time.
 	for range 50 {
@@ -176,7 +165,7 @@ func (u usage) growth(after usage) error {
 }
 
 // wantCounted: /metrics has counted just the honest answers that the clients have got.
-func (s *soak) wantCounted(t *testing.T, d *process) {
+func (s *soak) wantCounted(t *testing.T, d *program.Daemon) {
 	t.Helper()
 	provider := "file"
 	if d == s.jamf {
@@ -186,19 +175,19 @@ func (s *soak) wantCounted(t *testing.T, d *process) {
 		"allow":    `{code="none",outcome="allow",provider="` + provider + `"}`,
 		"notFound": `{code="deviceNotFound",outcome="deny",provider="` + provider + `"}`,
 	} {
-		d.eventually(t, "all are counted", func() bool {
-			return d.metric(t, "step_posture_decisions_total"+series) == fmt.Sprint(s.answered[d][outcome])
+		d.Eventually(t, "all are counted", func() bool {
+			return d.Metric(t, "step_posture_decisions_total"+series) == fmt.Sprint(s.answered[d][outcome])
 		})
 	}
 	if d == s.jamf {
 		// The last lookup may have been one that failed, and readiness goes by that.
-		by := newSigner(t, d.roots, d.address, nil)
-		d.eventually(t, "a lookup is answered", func() bool {
-			status, _, err := by.sendMode(t, "C02XK1JKLVCG", "computer")
+		by := program.NewStepCA(t, s.jamfPKI, d.Address, nil)
+		d.Eventually(t, "a lookup is answered", func() bool {
+			status, _, err := by.SendMode(t, "C02XK1JKLVCG", "computer")
 			return err == nil && status == http.StatusOK
 		})
 	}
-	d.eventually(t, "it is ready", func() bool { code, status, _ := d.ready(t); return code == http.StatusOK && status == "ok" })
+	d.Eventually(t, "it is ready", func() bool { code, status, _ := d.Ready(t); return code == http.StatusOK && status == "ok" })
 }
 
 // wantAudited: each honest answer of the daemon with the file has its one line, over all rotations.
@@ -206,11 +195,11 @@ func (s *soak) wantAudited(t *testing.T) {
 	t.Helper()
 	var lines []string
 	for i := range s.rotated {
-		for _, line := range auditLines(t, fmt.Sprint(s.audit, ".", i)) {
+		for _, line := range program.ReadAuditLog(t, fmt.Sprint(s.audit, ".", i)) {
 			lines = append(lines, line.RequestID)
 		}
 	}
-	for _, line := range auditLines(t, s.audit) {
+	for _, line := range program.ReadAuditLog(t, s.audit) {
 		lines = append(lines, line.RequestID)
 	}
 	slices.Sort(lines)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package blackbox_test
+package soak_test
 
 import (
 	"context"
@@ -15,18 +15,19 @@ import (
 	"time"
 
 	"step-posture-connector/internal/provider/providertest/vendortest"
+	"step-posture-connector/internal/test/program"
 )
 
 // callFile makes honest calls of the daemon with the file, on a connection that stays or always on a new one.
 func (s *soak) callFile(anew bool) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
-		certificate := s.pki.client(t, leaf("ca"))
-		by := newSigner(t, s.pki, s.file.address, certificate)
-		defer func() { by.client.CloseIdleConnections() }()
+		certificate := s.pki.ClientCertificate(t, program.LeafTemplate("ca"))
+		by := program.NewStepCA(t, s.pki, s.file.Address, certificate)
+		defer func() { by.Client.CloseIdleConnections() }()
 		for ctx.Err() == nil {
 			if anew {
-				by.client.CloseIdleConnections()
+				by.Client.CloseIdleConnections()
 			}
 			id := fmt.Sprintf("soak-%d", s.requests.Add(1))
 			known := s.requests.Load()%3 != 0
@@ -34,18 +35,18 @@ func (s *soak) callFile(anew bool) func(context.Context, *testing.T) {
 			if known {
 				serial = "C02XK1JKLVCG"
 			}
-			status, text, err := by.sendAs(t, order(serial), id)
+			status, text, err := by.SendAs(t, program.WebhookBody(serial), id)
 			switch {
 			case err != nil:
 				t.Errorf("an honest request was lost: %v", err)
-			case known && status == http.StatusOK && s.files.whole(text):
+			case known && status == http.StatusOK && s.files.Whole(text):
 				s.note(s.file, "allow", id)
-			case !known && status == http.StatusOK && strings.HasPrefix(text, notFound):
+			case !known && status == http.StatusOK && strings.HasPrefix(text, program.NotFound):
 				s.note(s.file, "notFound", id)
 			default:
 				t.Errorf("about %s the daemon with the file answered %d %.300s", serial, status, text)
 			}
-			pause(ctx, 4*time.Millisecond)
+			program.Pause(ctx, 4*time.Millisecond)
 		}
 	}
 }
@@ -54,11 +55,11 @@ func (s *soak) callFile(anew bool) func(context.Context, *testing.T) {
 func (s *soak) callJamf(anew bool) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
-		by := newSigner(t, s.jamf.roots, s.jamf.address, nil)
-		defer func() { by.client.CloseIdleConnections() }()
+		by := program.NewStepCA(t, s.jamfPKI, s.jamf.Address, nil)
+		defer func() { by.Client.CloseIdleConnections() }()
 		for ctx.Err() == nil {
 			if anew {
-				by.client.CloseIdleConnections()
+				by.Client.CloseIdleConnections()
 			}
 			known := s.requests.Add(1)%3 != 0
 			serial := "C02STRANGER1"
@@ -66,26 +67,26 @@ func (s *soak) callJamf(anew bool) func(context.Context, *testing.T) {
 				serial = "C02XK1JKLVCG"
 			}
 			mayFail := s.faulty.Load()
-			status, text, err := by.sendMode(t, serial, "computer")
+			status, text, err := by.SendMode(t, serial, "computer")
 			mayFail = mayFail || s.faulty.Load()
 			switch {
 			case err != nil:
 				t.Errorf("an honest request was lost: %v", err)
-			case known && status == http.StatusOK && strings.HasPrefix(text, allowed):
+			case known && status == http.StatusOK && strings.HasPrefix(text, program.Allowed):
 				s.note(s.jamf, "allow", "")
-			case !known && status == http.StatusOK && strings.HasPrefix(text, notFound):
+			case !known && status == http.StatusOK && strings.HasPrefix(text, program.NotFound):
 				s.note(s.jamf, "notFound", "")
 			case mayFail && status == http.StatusServiceUnavailable && strings.Contains(text, `"code":"unavailable"`):
 				s.note(s.jamf, "unavailable", "")
 			default:
 				t.Errorf("about %s the daemon with the MDM answered %d %.300s", serial, status, text)
 			}
-			pause(ctx, 10*time.Millisecond)
+			program.Pause(ctx, 10*time.Millisecond)
 		}
 	}
 }
 
-func (s *soak) note(d *process, outcome, id string) {
+func (s *soak) note(d *program.Daemon, outcome, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answered[d][outcome]++
@@ -99,10 +100,10 @@ func (s *soak) note(d *process, outcome, id string) {
 func (s *soak) changeFiles(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for i := 0; ctx.Err() == nil; i++ {
-		s.files.swap(t, []string{"", "pair", "", "bundle", "", "inventory"}[i%6])
-		pause(ctx, 400*time.Millisecond)
+		s.files.Swap(t, []string{"", "pair", "", "bundle", "", "inventory"}[i%6])
+		program.Pause(ctx, 400*time.Millisecond)
 	}
-	s.files.swap(t, "")
+	s.files.Swap(t, "")
 }
 
 // failJamf has the MDM fail in every way, and after each round be well.
@@ -123,14 +124,14 @@ func (s *soak) failJamf(ctx context.Context, t *testing.T) {
 		s.faulty.Store(true)
 		s.vendor.Revoke()
 		s.vendor.Fail(faults[i%len(faults)])
-		pause(ctx, 400*time.Millisecond)
+		program.Pause(ctx, 400*time.Millisecond)
 		s.vendor.Heal()
-		pause(ctx, 400*time.Millisecond)
+		program.Pause(ctx, 400*time.Millisecond)
 		if i%len(faults) == len(faults)-1 {
 			// It has asked to be left alone for a second, at most; after that every call is answered.
-			pause(ctx, 4*time.Second)
+			program.Pause(ctx, 4*time.Second)
 			s.faulty.Store(false)
-			pause(ctx, time.Second)
+			program.Pause(ctx, time.Second)
 		}
 	}
 }
@@ -143,18 +144,18 @@ func (s *soak) rotate(ctx context.Context, t *testing.T) {
 			t.Errorf("rotate: %v", err)
 		}
 		s.rotated++
-		s.file.hangup(t)
-		s.file.eventually(t, "the audit log is reopened", func() bool { _, err := os.Stat(s.audit); return err == nil })
-		pause(ctx, time.Second)
+		s.file.Hangup(t)
+		s.file.Eventually(t, "the audit log is reopened", func() bool { _, err := os.Stat(s.audit); return err == nil })
+		program.Pause(ctx, time.Second)
 	}
 }
 
 // strangers send what nobody wants: nothing of it is answered with more than a refusal.
-func (s *soak) strangers(d *process) func(context.Context, *testing.T) {
+func (s *soak) strangers(d *program.Daemon) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
 		for i := 0; ctx.Err() == nil; i++ {
-			c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", d.address)
+			c, err := (&net.Dialer{Timeout: program.Patience}).DialContext(ctx, "tcp", d.Address)
 			if err != nil {
 				continue
 			}
@@ -172,13 +173,13 @@ func (s *soak) strangers(d *process) func(context.Context, *testing.T) {
 				t.Errorf("a stranger was answered %s", answer)
 			}
 			_ = c.Close()
-			pause(ctx, 20*time.Millisecond)
+			program.Pause(ctx, 20*time.Millisecond)
 		}
 	}
 }
 
 // slowClients hold connections and say next to nothing.
-func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
+func (s *soak) slowClients(d *program.Daemon) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
 		var open []net.Conn
@@ -188,7 +189,7 @@ func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
 			}
 		}()
 		for ctx.Err() == nil {
-			if c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", d.address); err == nil {
+			if c, err := (&net.Dialer{Timeout: program.Patience}).DialContext(ctx, "tcp", d.Address); err == nil {
 				_, _ = io.WriteString(c, "\x16")
 				open = append(open, c)
 			}
@@ -196,7 +197,7 @@ func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
 				_ = open[0].Close()
 				open = open[1:]
 			}
-			pause(ctx, 50*time.Millisecond)
+			program.Pause(ctx, 50*time.Millisecond)
 		}
 	}
 }
@@ -205,13 +206,13 @@ func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
 func (s *soak) watch(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for ctx.Err() == nil {
-		for _, d := range []*process{s.file, s.jamf} {
+		for _, d := range []*program.Daemon{s.file, s.jamf} {
 			for _, path := range []string{"/metrics", "/readyz", "/healthz"} {
-				if status, text := d.get(t, path); status != http.StatusOK {
+				if status, text := d.Get(t, path); status != http.StatusOK {
 					t.Errorf("%s = %d %.300s", path, status, text)
 				}
 			}
 		}
-		pause(ctx, 200*time.Millisecond)
+		program.Pause(ctx, 200*time.Millisecond)
 	}
 }
