@@ -14,70 +14,9 @@ import (
 
 	"step-posture-connector/internal/test/e2e/connector"
 	"step-posture-connector/internal/test/e2e/process"
+	"step-posture-connector/internal/test/e2e/relay"
 	"step-posture-connector/internal/test/e2e/stepca"
 )
-
-// WebhookName is the name of every gate's webhook, and therefore where a
-// certificate template finds the inventory's data: .Webhooks.posture.
-const WebhookName = "posture"
-
-// Template is a certificate template that puts the department and the e-mail
-// address of the inventory into the certificate, the one of docs/setup.md. The
-// first line refuses where the CA has no webhook to ask: without it, every genuine
-// device would get a certificate then. The common name is taken from the attested
-// identifier, because a request need not have one. toJson is what keeps a value
-// with a quotation mark in it a value; without it, everyone who may edit the
-// inventory could write certificates.
-const Template = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
-{{- $data := .Webhooks.posture -}}
-{{- if kindIs "map" $data.user }}{{ $data = $data.user }}{{ end -}}
-{{- if not (hasKey $data "department") }}{{ fail "the connector returned no department" }}{{ end -}}
-{{- if not (or (hasKey $data "email") (hasKey $data "email_address")) }}{{ fail "the connector returned no email" }}{{ end -}}
-{
-  "subject": {
-    {{- with $data.department }}
-    "organizationalUnit": {{ toJson . }},
-    {{- end }}
-    "commonName": {{ toJson (index .SANs 0).Value }}
-  },
-  "sans": [
-    {{- with or $data.email $data.email_address }}
-    {"type": "email", "value": {{ toJson . }}},
-    {{- end }}
-    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
-  ],
-  "keyUsage": ["digitalSignature"],
-  "extKeyUsage": ["clientAuth"]
-}
-`
-
-// JamfTemplate is a certificate template for what a Jamf Pro server knows, the one
-// of docs/providers/jamf.md. It refuses without a webhook too, and where the kind of
-// device is not enriched. A device need not be assigned to anybody; "with" leaves
-// out what is empty, which a certificate cannot hold.
-const JamfTemplate = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
-{{- if not .Webhooks.posture.user }}{{ fail "the connector returned no data: set JAMF_COMPUTER_ENRICH=1 for computers, JAMF_DEVICE_ENRICH=1 for mobile devices" }}{{ end -}}
-{
-  "subject": {
-    {{- with .Webhooks.posture.user.department }}
-    "organization": {{ toJson . }},
-    {{- end }}
-    "organizationalUnit": {{ toJson .Webhooks.posture.groups }},
-    {{- with .Webhooks.posture.device.name }}
-    "extraNames": [{"type": "2.5.4.13", "value": {{ toJson . }}}],
-    {{- end }}
-    "commonName": {{ toJson (index .SANs 0).Value }}
-  },
-  "sans": [
-    {{- with .Webhooks.posture.user.email_address }}
-    {"type": "email", "value": {{ toJson . }}},
-    {{- end }}
-    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
-  ],
-  "keyUsage": ["digitalSignature"],
-  "extKeyUsage": ["clientAuth"]
-}
-`
 
 // Config describes a gate.
 type Config struct {
@@ -112,7 +51,7 @@ type Gate struct {
 	config        connector.Config
 	health        bool
 	relayed       bool
-	relay         *relay // nil unless relayed
+	relay         *relay.Relay // nil unless relayed
 	connector     *connector.Connector
 }
 
@@ -244,10 +183,29 @@ func (g *Gate) Close() error {
 	}
 	err := g.connector.Stop()
 	if g.relayed {
-		err = errors.Join(err, g.relay.close())
+		err = errors.Join(err, g.relay.Close())
 	}
 	return err
 }
+
+// relayTo puts a new relay in front of a port, in place of the one before. step-ca keeps its connection to a webhook, and
+// so looks at the connector's certificate once; when the relay has cut that connection, it looks again.
+func (g *Gate) relayTo(ctx context.Context, port int) error {
+	if g.relay != nil {
+		if err := g.relay.Close(); err != nil {
+			return err
+		}
+	}
+	var err error
+	g.relay, err = relay.Start(ctx, "127.0.0.1:0", func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	})
+	return err
+}
+
+// CutConnections closes every connection that the CA has to the connector, and returns their number: for its next
+// request the CA must open a new one. The gate must be Relayed.
+func (g *Gate) CutConnections() int { return g.relay.Cut() }
 
 // SetInventory replaces the inventory file, by rename as the documentation has it.
 func (g *Gate) SetInventory(content string) error {
@@ -289,7 +247,7 @@ func (g *Gate) Connector() *connector.Connector { return g.connector }
 func (g *Gate) URL() string {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(g.config.Port))
 	if g.relayed {
-		address = g.relay.listener.Addr().String()
+		address = g.relay.Address()
 	}
 	return "https://" + address + "/webhook/device-attest"
 }
