@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -136,67 +135,6 @@ func TestAuditLogSurvivesKill(t *testing.T) {
 	t.Logf("%d answers, %d lines", len(answered), len(written))
 }
 
-// Without room for the audit log decisions go on; each that is missing there is told, counted, and
-// seen at /readyz, until there is room again.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	p := program.NewPKI(t)
-	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("AUDIT_LOG_PATH", "/dev/full", "HEALTH_ADDRESS", program.FreeHealth))
-	s := program.NewStepCA(t, p, d.Address, nil)
-	if code, status, wrong := d.Ready(t); code != http.StatusOK || status != "ok" {
-		t.Errorf("before: /readyz = %d %s %q", code, status, wrong)
-	}
-	for range 3 {
-		s.WantDecision(t, "without room", "C02XK1JKLVCG", program.Allowed)
-	}
-	d.Eventually(t, "each is counted", func() bool { return d.Metric(t, "step_posture_audit_failures_total") == "3" })
-	if code, status, wrong := d.Ready(t); code != http.StatusOK || status != "degraded" || !strings.Contains(wrong["audit"], "no space left") {
-		t.Errorf("/readyz = %d %s %q, want 200 degraded", code, status, wrong)
-	}
-	code, output := d.Stop(t)
-	references := regexp.MustCompile(`not in the audit log: write: no space left on device" reference=([0-9A-Z]{8})`).FindAllStringSubmatch(output, -1)
-	if code != 0 || len(references) != 3 {
-		t.Errorf("exit status %d, and %d lines are told to be missing, want 0 and 3:\n%s", code, len(references), output)
-	}
-}
-
-// limited is the program with a limit for the size of the files that it writes, in blocks of the shell.
-func limited(c *exec.Cmd) {
-	c.Args = append([]string{"sh", "-c", `ulimit -f 4; exec "$0" "$@"`, c.Path}, c.Args[1:]...)
-	c.Path = "/bin/sh"
-}
-
-// A disk that becomes full in the midst of a line: the part that had room is taken back.
-func TestDiskBecomesFull(t *testing.T) {
-	t.Parallel()
-	p := program.NewPKI(t)
-	path := filepath.Join(t.TempDir(), "audit.jsonl")
-	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("AUDIT_LOG_PATH", path, "HEALTH_ADDRESS", program.FreeHealth), limited)
-	s := program.NewStepCA(t, p, d.Address, nil)
-	const requests = 30
-	for range requests {
-		s.WantDecision(t, "while it becomes full", "C02XK1JKLVCG", program.Allowed)
-	}
-	d.Eventually(t, "the full disk is seen", func() bool { _, _, wrong := d.Ready(t); return strings.Contains(wrong["audit"], "file too large") })
-	lines := len(program.ReadAuditLog(t, path))
-	if failures := d.Metric(t, "step_posture_audit_failures_total"); failures != fmt.Sprint(requests-lines) || lines == 0 || lines == requests {
-		t.Errorf("%d lines written and %s failures for %d requests", lines, failures, requests)
-	}
-	if err := os.Rename(path, path+".1"); err != nil {
-		t.Fatal(err)
-	}
-	d.Hangup(t)
-	d.Eventually(t, "the audit log is reopened", func() bool { return strings.Contains(d.Output(), "reopened: audit log") })
-	s.WantDecision(t, "with room", "C02XK1JKLVCG", program.Allowed)
-	d.Eventually(t, "all is well again", func() bool { _, status, _ := d.Ready(t); return status == "ok" })
-	if code, output := d.Stop(t); code != 0 {
-		t.Errorf("exit status %d:\n%s", code, output)
-	}
-	if n := len(program.ReadAuditLog(t, path)); n != 1 {
-		t.Errorf("%d lines in the new file, want 1", n)
-	}
-}
-
 // An audit log that cannot be opened is a configuration error.
 func TestAuditLogThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
@@ -214,22 +152,5 @@ func TestAuditLogThatCannotBeOpened(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
 		t.Errorf("check has left %v behind (%v)", entries, err)
-	}
-}
-
-// That nobody reads the log any more does not end the daemon.
-func TestNobodyReadsTheLog(t *testing.T) {
-	t.Parallel()
-	p := program.NewPKI(t)
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = reader.Close()
-	d := program.StartWithLog(t, program.WorkingEnvironment(t, p), writer)
-	_ = writer.Close()
-	s := program.NewStepCA(t, p, d.Address, nil)
-	for range 3 {
-		s.WantDecision(t, "nobody reads the log", "C02XK1JKLVCG", program.Allowed)
 	}
 }

@@ -210,3 +210,20 @@ func TestDebugLevel(t *testing.T) {
 		}
 	}
 }
+
+// That nobody reads the log any more does not end the daemon.
+func TestNobodyReadsTheLog(t *testing.T) {
+	t.Parallel()
+	p := program.NewPKI(t)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = reader.Close()
+	d := program.StartWithLog(t, program.WorkingEnvironment(t, p), writer)
+	_ = writer.Close()
+	s := program.NewStepCA(t, p, d.Address, nil)
+	for range 3 {
+		s.WantDecision(t, "nobody reads the log", "C02XK1JKLVCG", program.Allowed)
+	}
+}
