@@ -69,24 +69,25 @@ func TestEndWithoutRequests(t *testing.T) {
 }
 
 // step-ca keeps its connection, and pauses for a second before its only retry: by then, the next daemon must
-// answer.
-func TestEndIsQuick(t *testing.T) {
+// answer. A busy machine may need several tries to be that quick; a shutdown that waits never is.
+func TestShutdownIsQuick(t *testing.T) {
 	t.Parallel()
+	const tries, limit = 10, 800 * time.Millisecond
 	p := program.NewPKI(t)
 	best := time.Hour
-	for range 3 {
+	for i := 0; i < tries && best > limit; i++ {
 		d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
 		s := program.NewStepCA(t, p, d.Address, nil)
 		s.WantAllow(t, bareDevice, "{}")
 		began := time.Now()
 		shutDown(t, d, syscall.SIGTERM)
-		// Not the end of the process, which the race detector delays by a second.
+		// Not the exit of the process, which the race detector delays by a second.
 		d.Eventually(t, "it has stopped", func() bool { return strings.Contains(d.Output(), "stopped; every request was answered") })
 		best = min(best, time.Since(began))
 		d.WantExit(t, 0)
 	}
-	if best > 800*time.Millisecond {
-		t.Errorf("the end took %s at best, want less than step-ca's pause", best)
+	if best > limit {
+		t.Errorf("the shutdown took %s at best, want less than step-ca's pause", best)
 	}
 }
 

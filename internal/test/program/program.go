@@ -6,8 +6,10 @@ package program
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,7 +21,10 @@ import (
 const AsProgram = "STEP_POSTURE_CONNECTOR_TEST_RUN_MAIN"
 
 // Patience is how long a test waits for anything that must happen; it takes far less.
-const Patience = time.Minute
+const Patience = 3 * time.Minute
+
+// atOnce is how many tests run at the same time.
+const atOnce = 8
 
 // Main is the TestMain of a package that uses this one. It runs the connector where AsProgram is set, else the tests,
 // in the root of the repository. It returns the exit code.
@@ -28,6 +33,10 @@ func Main(m *testing.M) int {
 		return command.Main("development", "")
 	}
 	if err := repository.Enter(); err != nil {
+		panic(err)
+	}
+	// These tests wait for time limits more than they compute. A -parallel of the command line still wins.
+	if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
 		panic(err)
 	}
 	return m.Run()
