@@ -1,5 +1,5 @@
-// Package gate puts a connector in front of an ACME provisioner of a CA: the
-// whole of what an operator sets up, and what the tests and the demo then use.
+// Package gate puts a connector in front of an ACME provisioner of a CA: everything
+// that an operator sets up. The tests and the demo use it.
 package gate
 
 import (
@@ -24,14 +24,14 @@ type Config struct {
 	Dir    string // an existing, empty folder
 	// Provisioner is to be added to the CA, or one for each of Modes.
 	Provisioner stepca.Provisioner
-	// Modes are the kinds of device that the webhooks' URLs ask for. Each has a
-	// provisioner of its own, by the name of Provisioner, a hyphen and the mode.
+	// Modes are the modes of the webhooks' URLs. Each has its own provisioner, with the
+	// name of Provisioner, a hyphen and the mode.
 	Modes         []string
 	Kind          stepca.Kind
 	ServerKey     stepca.KeyType
 	Inventory     string // content of the inventory file
 	InventoryType string // csv or json
-	// Jamf is the server that is asked in place of an inventory file.
+	// Jamf is the server that the connector asks in place of an inventory file.
 	Jamf         *connector.Jamf
 	MutualTLS    bool
 	AllowedNames string // MTLS_ALLOWED_NAMES
@@ -55,7 +55,7 @@ type Gate struct {
 	connector     *connector.Connector
 }
 
-// entrance is a provisioner and the webhook by which it is guarded.
+// entrance is a provisioner and the webhook that guards it.
 type entrance struct {
 	mode        string
 	provisioner string
@@ -64,7 +64,7 @@ type entrance struct {
 }
 
 // Open adds a provisioner with a webhook to the running CA and starts the
-// connector that the webhook points to. It ends with Close or with ctx.
+// connector that the webhook points to. It runs until Close or the end of ctx.
 func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 	g := &Gate{
 		ca: ca,
@@ -130,7 +130,7 @@ func (g *Gate) addProvisioners(ctx context.Context, config Config) error {
 	return nil
 }
 
-// Start runs the connector of a gate whose connector was stopped.
+// Start runs the connector again, after Close.
 func (g *Gate) Start(ctx context.Context) error {
 	return process.RetryPort(ctx, func(ctx context.Context, port int) error {
 		g.config.Port = port
@@ -157,8 +157,8 @@ func (g *Gate) Start(ctx context.Context) error {
 	})
 }
 
-// pointWebhook has the CA call the port that the connector is about to open. The
-// connector cannot come first: it needs the credentials that the CA makes here.
+// pointWebhook makes the CA call the port that the connector is about to open. The
+// connector cannot start first: it needs the credentials that the CA makes here.
 func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
 	e.webhook.URL = g.URL()
 	if e.mode != "" {
@@ -175,8 +175,8 @@ func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
 	return nil
 }
 
-// Close stops the connector; what then asks for a certificate finds nobody
-// there. The error is nil when the connector exited with 0.
+// Close stops the connector; the CA's requests then fail. The error is nil when the
+// connector exited with 0.
 func (g *Gate) Close() error {
 	if g.connector == nil {
 		return errors.New("the gate is not open")
@@ -207,7 +207,7 @@ func (g *Gate) relayTo(ctx context.Context, port int) error {
 // request the CA must open a new one. The gate must be Relayed.
 func (g *Gate) CutConnections() int { return g.relay.Cut() }
 
-// SetInventory replaces the inventory file, by rename as the documentation has it.
+// SetInventory replaces the inventory file by rename, as the documentation says.
 func (g *Gate) SetInventory(content string) error {
 	next := g.inventoryPath + ".new"
 	if err := os.WriteFile(next, []byte(content), 0o600); err != nil {
@@ -219,13 +219,13 @@ func (g *Gate) SetInventory(content string) error {
 	return nil
 }
 
-// RemoveWebhook takes the webhook away from the first provisioner, which is not gated by it any more.
+// RemoveWebhook removes the webhook of the first provisioner, which it does not guard any more.
 func (g *Gate) RemoveWebhook(ctx context.Context) error {
 	return g.ca.RemoveWebhook(ctx, g.entrances[0].provisioner, g.entrances[0].webhook.Name)
 }
 
-// Renew has the CA renew the connector's own certificate, in place, as an
-// operator's timer does; rekey gives it a new key too.
+// Renew renews the connector's certificate in place, as an operator's timer does; rekey
+// makes a new key too.
 func (g *Gate) Renew(ctx context.Context, rekey bool) error {
 	return g.ca.RenewServer(ctx, g.config.Certificate, g.config.Key, rekey)
 }
@@ -233,7 +233,7 @@ func (g *Gate) Renew(ctx context.Context, rekey bool) error {
 // Certificate is the file of the connector's own certificate.
 func (g *Gate) Certificate() string { return g.config.Certificate }
 
-// Run has the connector's program carry out a command with further variables.
+// Run runs a command of the connector's program with further variables.
 func (g *Gate) Run(ctx context.Context, more []string, args ...string) (process.Result, error) {
 	config := g.config
 	config.More = append(slices.Clone(config.More), more...)
@@ -252,11 +252,11 @@ func (g *Gate) URL() string {
 	return "https://" + address + "/webhook/device-attest"
 }
 
-// DirectoryURL is where a device begins that asks for a certificate.
+// DirectoryURL is the ACME directory of the first provisioner.
 func (g *Gate) DirectoryURL() string { return g.ca.DirectoryURL(g.entrances[0].provisioner) }
 
-// DirectoryURLOf is DirectoryURL of the provisioner whose webhook has the given
-// mode. Without one there is no such directory, and the CA says so.
+// DirectoryURLOf is the ACME directory of the provisioner with the given mode. When
+// no provisioner has it, the CA knows no such directory.
 func (g *Gate) DirectoryURLOf(mode string) string {
 	for _, e := range g.entrances {
 		if e.mode == mode {
@@ -266,8 +266,8 @@ func (g *Gate) DirectoryURLOf(mode string) string {
 	return g.ca.DirectoryURL("no-provisioner-for-" + mode)
 }
 
-// Lookup has the connector's program print the decision about one device. The
-// exit status is 0 for allow, 2 for deny and 1 for no decision.
+// Lookup prints the decision about one device with the connector's program. The exit
+// code is 0 for allow, 2 for deny and 1 for no decision.
 func (g *Gate) Lookup(ctx context.Context, serial, mode string) (process.Result, error) {
 	return connector.Run(ctx, g.config, "lookup", serial, "--mode", mode)
 }

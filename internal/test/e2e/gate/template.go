@@ -1,16 +1,15 @@
 package gate
 
-// WebhookName is the name of every gate's webhook, and therefore where a
-// certificate template finds the inventory's data: .Webhooks.posture.
+// WebhookName is the name of every gate's webhook. A certificate template therefore
+// finds the inventory's data as .Webhooks.posture.
 const WebhookName = "posture"
 
 // Template is a certificate template that puts the department and the e-mail
-// address of the inventory into the certificate, the one of docs/setup.md. The
-// first line refuses where the CA has no webhook to ask: without it, every genuine
-// device would get a certificate then. The common name is taken from the attested
-// identifier, because a request need not have one. toJson is what keeps a value
-// with a quotation mark in it a value; without it, everyone who may edit the
-// inventory could write certificates.
+// address of the inventory into the certificate; it is the one of docs/setup.md. The
+// first line refuses when the CA has no webhook: without that line, every genuine
+// device would then get a certificate. The common name is the attested identifier,
+// because a request need not have a common name. toJson escapes quotation marks in a
+// value; without it, everyone who may edit the inventory could write certificates.
 const Template = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
 {{- $data := .Webhooks.posture -}}
 {{- if kindIs "map" $data.user }}{{ $data = $data.user }}{{ end -}}
@@ -34,10 +33,10 @@ const Template = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connect
 }
 `
 
-// JamfTemplate is a certificate template for what a Jamf Pro server knows, the one
-// of docs/providers/jamf.md. It refuses without a webhook too, and where the kind of
-// device is not enriched. A device need not be assigned to anybody; "with" leaves
-// out what is empty, which a certificate cannot hold.
+// JamfTemplate is a certificate template for the data of a Jamf Pro server; it is the
+// one of docs/providers/jamf.md. It refuses without a webhook too, and without
+// enrichment. A device need not have a user; "with" leaves out empty values, which a
+// certificate cannot hold.
 const JamfTemplate = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
 {{- if not .Webhooks.posture.user }}{{ fail "the connector returned no data: set JAMF_COMPUTER_ENRICH=1 for computers, JAMF_DEVICE_ENRICH=1 for mobile devices" }}{{ end -}}
 {
