@@ -24,8 +24,8 @@ func auditReferences(lines []program.AuditLine) []string {
 	return found
 }
 
-// Every authenticated request has its line, whatever became of it, and no other has. SIGHUP has the
-// daemon go on in a new file when the old one was moved away.
+// Every authenticated request has its line, whatever its result; no other request has one. After SIGHUP the
+// daemon continues in a new file when the old one was renamed.
 func TestAuditLog(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -33,19 +33,19 @@ func TestAuditLog(t *testing.T) {
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("AUDIT_LOG_PATH", path))
 	s := program.NewStepCA(t, p, d.Address, nil)
 	s.WantDecision(t, "known", "C02XK1JKLVCG", program.Allowed)
-	s.WantDecision(t, "unknown", "C02STRANGER1", program.NotFound)
+	s.WantDecision(t, "unknown", "C02UNKNOWN01", program.NotFound)
 	if status, _, err := s.Send(t, []byte("{")); err != nil || status != http.StatusBadRequest {
-		t.Errorf("what is malformed got %d (%v), want 400", status, err)
+		t.Errorf("a malformed request got %d (%v), want 400", status, err)
 	}
-	stranger := *s
-	stranger.Key = []byte("another")
-	if status, _, err := stranger.Send(t, program.WebhookBody("C02XK1JKLVCG")); err != nil || status != http.StatusUnauthorized {
-		t.Errorf("a stranger got %d (%v), want 401", status, err)
+	unauthenticated := *s
+	unauthenticated.Key = []byte("another")
+	if status, _, err := unauthenticated.Send(t, program.WebhookBody("C02XK1JKLVCG")); err != nil || status != http.StatusUnauthorized {
+		t.Errorf("an unauthenticated client got %d (%v), want 401", status, err)
 	}
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	s.WantDecision(t, "moved away", "C02XK1JKLVCG", program.Allowed)
+	s.WantDecision(t, "renamed", "C02XK1JKLVCG", program.Allowed)
 	d.Hangup(t)
 	d.Eventually(t, "the audit log is reopened", func() bool { return strings.Contains(d.Output(), "reopened: audit log") })
 	s.WantDecision(t, "reopened", "C02XK1JKLVCG", program.Allowed)
@@ -56,10 +56,10 @@ func TestAuditLog(t *testing.T) {
 	for _, line := range append(first, second...) {
 		got = append(got, strings.TrimSpace(fmt.Sprint(line.Decision, " ", line.Code, " ", line.Identifier)))
 		if !strings.Contains(output, "reference="+line.Reference) || line.WebhookID != program.WebhookID {
-			t.Errorf("the line %+v is not that of an event in the log", line)
+			t.Errorf("the line %+v belongs to no event of the log", line)
 		}
 	}
-	want := []string{"allow  C02XK1JKLVCG", "deny deviceNotFound C02STRANGER1", "deny malformed", "allow  C02XK1JKLVCG", "allow  C02XK1JKLVCG"}
+	want := []string{"allow  C02XK1JKLVCG", "deny deviceNotFound C02UNKNOWN01", "deny malformed", "allow  C02XK1JKLVCG", "allow  C02XK1JKLVCG"}
 	if !slices.Equal(got, want) || len(second) != 1 {
 		t.Errorf("the audit log has %q, the last %d in the new file, want %q", got, len(second), want)
 	}
@@ -75,7 +75,7 @@ func killUnderLoad(t *testing.T, p *program.PKI, d *program.Daemon) []string {
 		s := program.NewStepCA(t, p, d.Address, nil)
 		working.Go(func() {
 			for {
-				_, text, err := s.Send(t, program.WebhookBody("C02STRANGER1"))
+				_, text, err := s.Send(t, program.WebhookBody("C02UNKNOWN01"))
 				if err != nil {
 					return
 				}
@@ -99,7 +99,7 @@ func killUnderLoad(t *testing.T, p *program.PKI, d *program.Daemon) []string {
 	return references
 }
 
-// SIGKILL in the midst of it: what was answered is in the audit log, and every line there is whole.
+// SIGKILL under load: every answered request is in the audit log, and every line is complete.
 func TestAuditLogSurvivesKill(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -108,7 +108,7 @@ func TestAuditLogSurvivesKill(t *testing.T) {
 	for range 3 {
 		answered = append(answered, killUnderLoad(t, p, program.StartDaemon(t, program.WorkingEnvironment(t, p).With("AUDIT_LOG_PATH", path)))...)
 	}
-	// Part of a line, as a kill may leave it, is cut off by the next daemon.
+	// A kill may leave part of a line; the next daemon cuts it off.
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -125,11 +125,11 @@ func TestAuditLogSurvivesKill(t *testing.T) {
 	written := auditReferences(program.ReadAuditLog(t, path))
 	slices.Sort(written)
 	if n := len(written); len(slices.Compact(slices.Clone(written))) != n {
-		t.Error("a line is there twice")
+		t.Error("a line is duplicated")
 	}
 	for _, reference := range answered {
 		if _, found := slices.BinarySearch(written, reference); !found {
-			t.Errorf("%s was answered and is not in the audit log", reference)
+			t.Errorf("%s was answered, but is not in the audit log", reference)
 		}
 	}
 	t.Logf("%d answers, %d lines", len(answered), len(written))
@@ -151,6 +151,6 @@ func TestAuditLogThatCannotBeOpened(t *testing.T) {
 		t.Errorf("check = %d %s, want 0", got.Code, got.Stderr)
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
-		t.Errorf("check has left %v behind (%v)", entries, err)
+		t.Errorf("check left %v behind (%v)", entries, err)
 	}
 }

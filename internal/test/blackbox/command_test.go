@@ -26,35 +26,35 @@ func TestExitCodes(t *testing.T) {
 		code           int
 		stdout, stderr string // regular expressions
 	}{
-		"version":                {bad, "version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
-		"--version":              {bad, "--version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
-		"help":                   {bad, "--help", 0, `(?s)serve.*check|check.*serve`, `^$`},
-		"help of a command":      {bad, "lookup --help", 0, `--mode`, `^$`},
-		"help about a command":   {bad, "help lookup", 0, `--mode`, `^$`},
-		"help about nothing":     {bad, "help bogus", 64, `^$`, `no command "bogus"`},
-		"completion":             {bad, "completion bash", 0, `bash completion`, `^$`},
-		"completion of nothing":  {bad, "completion", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
-		"completion of no shell": {bad, "completion foo", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
-		"check":                  {good, "check", 0, `(?m)^provider file: 3 devices in .*$(?s).*^ok$`, `^$`},
-		"check, broken":          {bad, "check", 1, `^$`, `(?m)^PORT: "0" is not accepted; accepted: a whole number from 1 to 65535\nFILE_TYPE: "xml" is not accepted; accepted: csv or json$`},
-		"serve, broken":          {bad, "serve", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
-		"no command, broken":     {bad, "", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
-		"lookup, allow":          {good, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\nreason: .+\nrecord: C02XK1JKLVCG, device, managed\ndata: \{"device":\{"name":"mac-ada"`, `^$`},
-		"lookup, low case":       {good, "lookup c02xk1jklvcg --mode computer", 0, `^\[ALLOW\] `, `^$`},
-		"lookup, deny":           {good, "lookup C02STRANGER0", 2, `^\[DENY\] C02STRANGER0 \(deviceNotFound\)\nreason: .+\n$`, `^$`},
-		"lookup, no identifier":  {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},
-		"lookup, broken":         {bad, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nFILE_TYPE: "xml" is not accepted; accepted: csv or json\n$`},
-		"lookup, provider only":  {provider, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
-		"lookup, no provider":    {program.Environment{}, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nPROVIDER: not set; accepted: file or jamf\n`},
-		"lookup, mode":           {good, "lookup C02XK1JKLVCG --mode any", 0, `(?m)^mode: any$`, `^$`},
-		"lookup of nothing":      {good, "lookup", 64, `^$`, `^lookup: which device\? Usage: step-posture-connector lookup IDENTIFIER \[--mode mobiledevice\|computer\|any\] \[--json\]\nTry 'step-posture-connector lookup --help'.\n$`},
-		"lookup of two":          {good, "lookup A B", 64, `^$`, `^lookup: one device at a time, 2 were given. Usage: step-posture-connector lookup IDENTIFIER `},
-		"lookup, wrong mode":     {good, "lookup A --mode laptop", 64, `^$`, `mobiledevice, computer, any`},
-		"unknown command":        {good, "chekc", 64, `^$`, `unknown command "chekc"(?s).*check`},
-		"unknown flag":           {good, "--verbose", 64, `^$`, `unknown flag`},
-		"surplus argument":       {good, "check now", 64, `^$`, `(?i)unknown command|arg`},
-		"env file is not there":  {good, "check --env-file no-such-file", 1, `^$`, `no-such-file`},
-		"flag without value":     {good, "check --env-file", 64, `^$`, `env-file`},
+		"version":               {bad, "version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
+		"--version":             {bad, "--version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
+		"help":                  {bad, "--help", 0, `(?s)serve.*check|check.*serve`, `^$`},
+		"help of a command":     {bad, "lookup --help", 0, `--mode`, `^$`},
+		"help about a command":  {bad, "help lookup", 0, `--mode`, `^$`},
+		"help, unknown command": {bad, "help bogus", 64, `^$`, `no command "bogus"`},
+		"completion":            {bad, "completion bash", 0, `bash completion`, `^$`},
+		"completion, no shell":  {bad, "completion", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
+		"completion, bad shell": {bad, "completion foo", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
+		"check":                 {good, "check", 0, `(?m)^provider file: 3 devices in .*$(?s).*^ok$`, `^$`},
+		"check, broken":         {bad, "check", 1, `^$`, `(?m)^PORT: "0" is not accepted; accepted: a whole number from 1 to 65535\nFILE_TYPE: "xml" is not accepted; accepted: csv or json$`},
+		"serve, broken":         {bad, "serve", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
+		"no command, broken":    {bad, "", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
+		"lookup, allow":         {good, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\nreason: .+\nrecord: C02XK1JKLVCG, device, managed\ndata: \{"device":\{"name":"mac-ada"`, `^$`},
+		"lookup, low case":      {good, "lookup c02xk1jklvcg --mode computer", 0, `^\[ALLOW\] `, `^$`},
+		"lookup, deny":          {good, "lookup C02UNKNOWN00", 2, `^\[DENY\] C02UNKNOWN00 \(deviceNotFound\)\nreason: .+\n$`, `^$`},
+		"lookup, no identifier": {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},
+		"lookup, broken":        {bad, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nFILE_TYPE: "xml" is not accepted; accepted: csv or json\n$`},
+		"lookup, provider only": {provider, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
+		"lookup, no provider":   {program.Environment{}, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nPROVIDER: not set; accepted: file or jamf\n`},
+		"lookup, mode":          {good, "lookup C02XK1JKLVCG --mode any", 0, `(?m)^mode: any$`, `^$`},
+		"lookup, no argument":   {good, "lookup", 64, `^$`, `^lookup: which device\? Usage: step-posture-connector lookup IDENTIFIER \[--mode mobiledevice\|computer\|any\] \[--json\]\nTry 'step-posture-connector lookup --help'.\n$`},
+		"lookup, two arguments": {good, "lookup A B", 64, `^$`, `^lookup: one device at a time, 2 were given. Usage: step-posture-connector lookup IDENTIFIER `},
+		"lookup, wrong mode":    {good, "lookup A --mode laptop", 64, `^$`, `mobiledevice, computer, any`},
+		"unknown command":       {good, "chekc", 64, `^$`, `unknown command "chekc"(?s).*check`},
+		"unknown flag":          {good, "--verbose", 64, `^$`, `unknown flag`},
+		"surplus argument":      {good, "check now", 64, `^$`, `(?i)unknown command|arg`},
+		"missing env file":      {good, "check --env-file no-such-file", 1, `^$`, `no-such-file`},
+		"flag without value":    {good, "check --env-file", 64, `^$`, `env-file`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,8 +72,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// The env file may be named before and after the command; what the environment sets wins, unless
-// it sets it to nothing.
+// The flag for the env file may precede or follow the command. The environment has precedence, except for
+// empty variables.
 func TestEnvFile(t *testing.T) {
 	t.Parallel()
 	env := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
@@ -93,14 +93,14 @@ func TestEnvFile(t *testing.T) {
 		args      []string
 		code      int
 	}{
-		"in the working directory":     {program.Environment{}, directory, []string{"check"}, 0},
-		"before the command":           {program.Environment{}, "/", []string{"--env-file", filepath.Join(directory, "other.env"), "check"}, 0},
-		"after the command":            {program.Environment{}, "/", []string{"check", "--env-file=" + filepath.Join(directory, "other.env")}, 0},
-		"in another directory":         {program.Environment{}, "/", []string{"check"}, 1},
-		"environment wins":             {program.Environment{"FILE_TYPE": "csv"}, directory, []string{"check"}, 1},
-		"empty variable does not":      {program.Environment{"FILE_TYPE": ""}, directory, []string{"check"}, 0},
-		"secret here, its file there":  {program.Environment{"WEBHOOK_SECRETS_FILE": "x"}, directory, []string{"check"}, 1},
-		"variable of no use to anyone": {program.Environment{"SOMETHING": "x"}, directory, []string{"check"}, 0},
+		"in the working directory":   {program.Environment{}, directory, []string{"check"}, 0},
+		"before the command":         {program.Environment{}, "/", []string{"--env-file", filepath.Join(directory, "other.env"), "check"}, 0},
+		"after the command":          {program.Environment{}, "/", []string{"check", "--env-file=" + filepath.Join(directory, "other.env")}, 0},
+		"in another directory":       {program.Environment{}, "/", []string{"check"}, 1},
+		"environment has precedence": {program.Environment{"FILE_TYPE": "csv"}, directory, []string{"check"}, 1},
+		"empty variable has none":    {program.Environment{"FILE_TYPE": ""}, directory, []string{"check"}, 0},
+		"secret and its file":        {program.Environment{"WEBHOOK_SECRETS_FILE": "x"}, directory, []string{"check"}, 1},
+		"unknown variable":           {program.Environment{"SOMETHING": "x"}, directory, []string{"check"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,8 +111,8 @@ func TestEnvFile(t *testing.T) {
 	}
 }
 
-// A header that is too large is refused like everything else: with an answer that has a reference,
-// and with an event, over HTTP/1.1 and HTTP/2.
+// A header that is too large is refused like every other request: with an answer that has a reference, and with
+// an event, over HTTP/1.1 and HTTP/2.
 func TestLargeHeader(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -141,11 +141,11 @@ func TestLargeHeader(t *testing.T) {
 		}
 	}
 	if _, output := d.Stop(t); strings.Count(output, "code=tooLarge") != 6 {
-		t.Errorf("got this output, want six events:\n%s", output)
+		t.Errorf("want six events in this output:\n%s", output)
 	}
 }
 
-// Another program holds the port: an error, and no daemon.
+// A port that another program uses is an error, and the daemon exits.
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	env := program.WorkingEnvironment(t, program.NewPKI(t))
@@ -156,7 +156,7 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
-// Without PORT the daemon listens on 9443, or says that this very port is taken.
+// Without PORT the daemon listens on 9443, or reports that this port is in use.
 func TestDefaultPort(t *testing.T) {
 	t.Parallel()
 	env := program.WorkingEnvironment(t, program.NewPKI(t))

@@ -10,18 +10,18 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// mistake is a configuration as people get it wrong, and what they read then.
+// mistake is a wrong configuration, and the resulting output.
 type mistake struct {
 	env       program.Environment
-	file      string // of .env in the working directory; DIR stands for that folder
+	file      string // content of .env in the working directory; DIR is the path of that folder
 	args      string
 	code      int
-	want      []string // each is in what was written
+	want      []string // parts of the output
 	doNotWant string
 }
 
-// What an operator gets wrong is named, with the line and the remedy, where check and start see it. No
-// configuration decides otherwise than it reads.
+// check and start name an operator's mistake, with its line and the remedy. No configuration has another
+// effect than its text says.
 func TestMistakesOfConfiguration(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -35,13 +35,13 @@ func TestMistakesOfConfiguration(t *testing.T) {
 	missing := good.With("WEBHOOK_SECRETS", "")
 	const quotes = "the value is in quotation marks, and they are part of it"
 	for name, test := range map[string]mistake{
-		"group of a reference":       {jamf, "X=1\nJAMF_COMPUTER_GROUP=${GROUP}\n", "check", 1, []string{"env file .env: line 2: JAMF_COMPUTER_GROUP has a $ that refers to a variable which the file does not set before"}, "GROUP}"},
+		"group from a reference":     {jamf, "X=1\nJAMF_COMPUTER_GROUP=${GROUP}\n", "check", 1, []string{"env file .env: line 2: JAMF_COMPUTER_GROUP has a $ that refers to a variable which the file does not set before"}, "GROUP}"},
 		"group with a dollar":        {jamf, "JAMF_COMPUTER_GROUP=$VIP Macs only\n", "check", 1, []string{"line 1: JAMF_COMPUTER_GROUP has a $"}, "VIP"},
 		"group with a dollar, start": {jamf, "JAMF_COMPUTER_GROUP=$VIP Macs only\n", "serve", 1, []string{"line 1: JAMF_COMPUTER_GROUP has a $"}, "VIP"},
 		"group with a hash":          {jamf, "JAMF_DEVICE_GROUP=Lab #2\n", "check", 1, []string{"line 1: JAMF_DEVICE_GROUP has a # after a blank"}, "Lab"},
-		"audit log of nothing":       {good, "AUDIT_LOG_PATH=$X\n", "check", 1, []string{"line 1: AUDIT_LOG_PATH has a $"}, ""},
+		"audit log, empty variable":  {good, "AUDIT_LOG_PATH=$X\n", "check", 1, []string{"line 1: AUDIT_LOG_PATH has a $"}, ""},
 		"variable twice":             {good, "TIMEOUT=5\nTIMEOUT=6\n", "check", 0, []string{"TIMEOUT is set on line 1 and, to something else, on line 2; line 2 applies"}, ""},
-		"every line at once":         {good, "A=$X\nB=x #y\nC\n", "check", 1, []string{"line 1: A ", "line 2: B ", "line 3 cannot be read"}, ""},
+		"all lines at once":          {good, "A=$X\nB=x #y\nC\n", "check", 1, []string{"line 1: A ", "line 2: B ", "line 3 cannot be read"}, ""},
 		"UTF-16":                     {good, "\xff\xfeA\x00", "check", 1, []string{"probably UTF-16; save it as UTF-8"}, ""},
 
 		"misspelled":             {good, "ENABLE_MLTS=1\nlog_level=x\n", "check", 0, []string{"line 1: ENABLE_MLTS is not a variable of the connector and is ignored; did you mean ENABLE_MTLS?", "line 2: the name is not a variable of the connector and is ignored; did you mean LOGGING_LEVEL?"}, ""},
@@ -59,7 +59,7 @@ func TestMistakesOfConfiguration(t *testing.T) {
 		"secret with a line break":    {jamf.With("JAMF_CLIENT_SECRET", "s3cret\n"), "", "check", 1, []string{"JAMF_CLIENT_SECRET: the value ends with a line break, which echo adds"}, "s3cret"},
 		"carriage return":             {good.With("FILE_TYPE", "json\r"), "", "check", 1, []string{"FILE_TYPE: the value ends with a carriage return"}, ""},
 		"control character":           {jamf.With("JAMF_DEVICE_GROUP", "Disk\tencrypted"), "", "check", 1, []string{"JAMF_DEVICE_GROUP: the value has a line break or another control character in it"}, "encrypted"},
-		"blank at the end of a group": {jamf.With("JAMF_DEVICE_GROUP", "Macs "), "", "check", 1, []string{"warning: JAMF_DEVICE_GROUP: the value begins or ends with a blank"}, ""},
+		"space at the end of a group": {jamf.With("JAMF_DEVICE_GROUP", "Macs "), "", "check", 1, []string{"warning: JAMF_DEVICE_GROUP: the value begins or ends with a blank"}, ""},
 		"encoded twice":               {good.With("WEBHOOK_SECRETS", base64.StdEncoding.EncodeToString([]byte(printed))), "", "check", 1, []string{"WEBHOOK_SECRETS: entry 1 was encoded as base64 twice"}, printed},
 		"a path in place of a secret": {good.With("WEBHOOK_SECRETS", "/run/secrets/webhook"), "", "check", 1, []string{"entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"}, ""},
 		"a secret in place of a path": {missing.With("WEBHOOK_SECRETS_FILE", printed), "", "check", 1, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs into the variable without _FILE"}, printed},
@@ -101,18 +101,18 @@ func TestMistakesOfConfiguration(t *testing.T) {
 			}
 			for _, want := range test.want {
 				if !strings.Contains(text, want) {
-					t.Errorf("got %s\nwant in it: %s", text, want)
+					t.Errorf("got %s\nwant it to contain: %s", text, want)
 				}
 			}
 			if test.doNotWant != "" && strings.Contains(text, test.doNotWant) {
-				t.Errorf("got %s\ndo not want in it: %s", text, test.doNotWant)
+				t.Errorf("got %s\nmust not contain: %s", text, test.doNotWant)
 			}
 		})
 	}
 }
 
-// The line about TIMEOUT is for those who have set it, where anything is asked at all.
-func TestTimeoutIsMentionedWhereItMatters(t *testing.T) {
+// The line about TIMEOUT is only for a provider that makes requests, and only when TIMEOUT is set.
+func TestTimeoutIsNotMentionedForFiles(t *testing.T) {
 	t.Parallel()
 	env := program.WorkingEnvironment(t, program.NewPKI(t))
 	for _, env := range []program.Environment{env, env.With("TIMEOUT", "30")} {

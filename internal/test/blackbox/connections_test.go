@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Strangers hold every place of both listeners, and the daemon still has files for itself: it loads the
-// inventory.
+// Unauthenticated clients hold every connection of both listeners, and the daemon still has file descriptors for
+// itself: it reloads the inventory.
 func TestFilesAreReserved(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -35,7 +35,7 @@ func TestFilesAreReserved(t *testing.T) {
 	d.Eventually(t, "two devices are loaded", func() bool { return strings.Contains(d.Output(), "2 devices in "+inventory) })
 	program.NewStepCA(t, p, d.Address, nil).WantDecision(t, "added", "C02XK1JKLVCH", program.Allowed)
 	if output := d.Output(); strings.Contains(output, "too many open files") {
-		t.Errorf("files have run out:\n%s", output)
+		t.Errorf("file descriptors have run out:\n%s", output)
 	}
 }
 
@@ -62,25 +62,25 @@ func usage(t *testing.T, d *program.Daemon) (files, memory int) {
 	return len(entries), kib >> 10
 }
 
-// Ten thousand idle strangers: no more than MAX_CONNECTIONS are held, memory is bounded with
-// them, and honest requests are answered while they are there.
+// Ten thousand idle connections of unauthenticated clients: the daemon holds no more than MAX_CONNECTIONS, which
+// bounds its memory too, and answers step-ca's requests meanwhile.
 func TestTenThousandIdleConnections(t *testing.T) {
 	t.Parallel()
-	strangers, limit := 10000, 4096 // the default
+	clients, limit := 10000, 4096 // the default
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
 	}
-	if most := max(200, int(files.Cur)-2000); testing.Short() || strangers > most {
-		strangers = min(1000, most)
-		limit = strangers / 4
-		t.Logf("%d connections only", strangers)
+	if most := max(200, int(files.Cur)-2000); testing.Short() || clients > most {
+		clients = min(1000, most)
+		limit = clients / 4
+		t.Logf("only %d connections", clients)
 	}
 	p := program.NewPKI(t)
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("MAX_CONNECTIONS", strconv.Itoa(limit)))
-	honest := program.NewStepCA(t, p, d.Address, nil)
+	stepCA := program.NewStepCA(t, p, d.Address, nil)
 	filesBefore, memoryBefore := usage(t, d)
-	for i := range strangers {
+	for i := range clients {
 		switch i % 20 {
 		case 0:
 			connect(t, p, d.Address, "http/1.1", "GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -90,13 +90,13 @@ func TestTenThousandIdleConnections(t *testing.T) {
 			connect(t, p, d.Address, "", "")
 		}
 		if i%500 == 0 {
-			honest.WantAllow(t, bareDevice, "{}")
+			stepCA.WantAllow(t, bareDevice, "{}")
 			program.NewStepCA(t, p, d.Address, nil).WantAllow(t, bareDevice, "{}")
 		}
 	}
 	program.NewStepCA(t, p, d.Address, nil).WantAllow(t, bareDevice, "{}")
 	filesInTheEnd, memory := usage(t, d)
-	t.Logf("%d connections, %d held: %d files and %d MiB, before %d and %d", strangers, limit, filesInTheEnd, memory, filesBefore, memoryBefore)
+	t.Logf("%d connections, %d held: %d files and %d MiB, before %d and %d", clients, limit, filesInTheEnd, memory, filesBefore, memoryBefore)
 	if most := filesBefore + limit + 1; filesInTheEnd > most {
 		t.Errorf("%d files are open, want at most %d", filesInTheEnd, most)
 	}

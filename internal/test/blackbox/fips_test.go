@@ -16,8 +16,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// Where Go may use nothing but what FIPS 140 approves, everything is answered as everywhere else. Without the
-// approval Go panics, as for the HMAC of a short key.
+// With GODEBUG=fips140=only, every request gets the usual answer. Go panics when a program uses an algorithm or a
+// key that FIPS 140 does not approve, such as an HMAC with a short key.
 func TestFIPSOnly(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -47,15 +47,15 @@ func TestFIPSOnly(t *testing.T) {
 	code, output := d.Stop(t)
 	for _, reason := range []string{"wrong signature", "unknown webhook ID", "signed with the empty key"} {
 		if strings.Count(output, reason) != 1 {
-			t.Errorf("the log does not say %q once:\n%s", reason, output)
+			t.Errorf("the log must have %q once:\n%s", reason, output)
 		}
 	}
 	if code != 0 || strings.Contains(output, "panic") {
-		t.Errorf("got exit code %d and a panic:\n%s", code, output)
+		t.Errorf("got exit code %d, or a panic:\n%s", code, output)
 	}
 }
 
-// enriching is the body of a webhook call with a CSR.
+// enriching is the body of a webhook request with a CSR.
 func enriching(t *testing.T, key crypto.Signer, dnsNames ...string) []byte {
 	t.Helper()
 	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "K3Q7XH2N9P"}, DNSNames: dnsNames}, key)

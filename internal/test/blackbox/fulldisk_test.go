@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Without room for the audit log decisions go on; each that is missing there is told, counted, and
-// seen at /readyz, until there is room again.
+// On a full disk decisions go on. Each decision that is missing in the audit log is logged and counted, and
+// /readyz is degraded until the disk has space again.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -25,7 +25,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("before: /readyz = %d %s %q", code, status, wrong)
 	}
 	for range 3 {
-		s.WantDecision(t, "without room", "C02XK1JKLVCG", program.Allowed)
+		s.WantDecision(t, "on a full disk", "C02XK1JKLVCG", program.Allowed)
 	}
 	d.Eventually(t, "each is counted", func() bool { return d.Metric(t, "step_posture_audit_failures_total") == "3" })
 	if code, status, wrong := d.Ready(t); code != http.StatusOK || status != "degraded" || !strings.Contains(wrong["audit"], "no space left") {
@@ -34,17 +34,17 @@ func TestFullDisk(t *testing.T) {
 	code, output := d.Stop(t)
 	references := regexp.MustCompile(`not in the audit log: write: no space left on device" reference=([0-9A-Z]{8})`).FindAllStringSubmatch(output, -1)
 	if code != 0 || len(references) != 3 {
-		t.Errorf("exit status %d, and %d lines are told to be missing, want 0 and 3:\n%s", code, len(references), output)
+		t.Errorf("exit code %d, and %d lines are reported as missing, want 0 and 3:\n%s", code, len(references), output)
 	}
 }
 
-// limited is the program with a limit for the size of the files that it writes, in blocks of the shell.
+// limited sets a limit for the size of the files that the program writes, in blocks of the shell.
 func limited(c *exec.Cmd) {
 	c.Args = append([]string{"sh", "-c", `ulimit -f 4; exec "$0" "$@"`, c.Path}, c.Args[1:]...)
 	c.Path = "/bin/sh"
 }
 
-// A disk that becomes full in the midst of a line: the part that had room is taken back.
+// When a disk becomes full within a line, the written part is removed.
 func TestDiskBecomesFull(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -55,7 +55,7 @@ func TestDiskBecomesFull(t *testing.T) {
 	for range requests {
 		s.WantDecision(t, "while it becomes full", "C02XK1JKLVCG", program.Allowed)
 	}
-	d.Eventually(t, "the full disk is seen", func() bool { _, _, wrong := d.Ready(t); return strings.Contains(wrong["audit"], "file too large") })
+	d.Eventually(t, "the full disk is reported", func() bool { _, _, wrong := d.Ready(t); return strings.Contains(wrong["audit"], "file too large") })
 	lines := len(program.ReadAuditLog(t, path))
 	if failures := d.Metric(t, "step_posture_audit_failures_total"); failures != fmt.Sprint(requests-lines) || lines == 0 || lines == requests {
 		t.Errorf("%d lines written and %s failures for %d requests", lines, failures, requests)
@@ -65,10 +65,10 @@ func TestDiskBecomesFull(t *testing.T) {
 	}
 	d.Hangup(t)
 	d.Eventually(t, "the audit log is reopened", func() bool { return strings.Contains(d.Output(), "reopened: audit log") })
-	s.WantDecision(t, "with room", "C02XK1JKLVCG", program.Allowed)
-	d.Eventually(t, "all is well again", func() bool { _, status, _ := d.Ready(t); return status == "ok" })
+	s.WantDecision(t, "with space", "C02XK1JKLVCG", program.Allowed)
+	d.Eventually(t, "/readyz is ok again", func() bool { _, status, _ := d.Ready(t); return status == "ok" })
 	if code, output := d.Stop(t); code != 0 {
-		t.Errorf("exit status %d:\n%s", code, output)
+		t.Errorf("exit code %d:\n%s", code, output)
 	}
 	if n := len(program.ReadAuditLog(t, path)); n != 1 {
 		t.Errorf("%d lines in the new file, want 1", n)

@@ -12,9 +12,9 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// TestSystemdGuide runs the commands of docs/systemd.md that check the configuration and ask about a device, with
-// another folder in place of /etc/step-posture-connector. There the secret of the webhook is in a file that the unit
-// hands over, and so in no variable of env.
+// TestSystemdGuide runs the commands of docs/systemd.md that check the configuration and look up a device, with
+// another folder in place of /etc/step-posture-connector. systemd passes the webhook's secret as a file, so env has
+// no variable with it.
 func TestSystemdGuide(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -43,8 +43,8 @@ func block(t *testing.T, path, heading, kind string) string {
 	return found[1]
 }
 
-// runCommands runs commands of the documentation in a folder, with the program on the PATH, and wants texts in
-// what they print.
+// runCommands runs commands of the documentation in a folder, with the program on the PATH, and wants texts in their
+// output.
 func runCommands(t *testing.T, folder string, environ []string, commands string, want ...string) {
 	t.Helper()
 	programs := t.TempDir()
@@ -65,14 +65,14 @@ func runCommands(t *testing.T, folder string, environ []string, commands string,
 	}
 	for _, text := range want {
 		if !strings.Contains(string(output), text) {
-			t.Errorf("the commands have not printed %q but\n%s", text, output)
+			t.Errorf("the commands did not print %q; they printed\n%s", text, output)
 		}
 	}
 }
 
-// TestDemoSaysWhatItDoes: compiling the demo takes a minute and more the first time, and go run is silent
-// meanwhile. The first line comes before that.
-func TestDemoSaysWhatItDoes(t *testing.T) {
+// The demo's first line announces the time for compiling, before it begins: the first time that takes some minutes,
+// and go run prints nothing meanwhile.
+func TestDemoAnnouncesCompiling(t *testing.T) {
 	t.Parallel()
 	programs := t.TempDir()
 	if err := os.WriteFile(filepath.Join(programs, "go"), []byte("#!/bin/sh\necho compiling\n"), 0o700); err != nil { // #nosec G306 -- a program
@@ -88,7 +88,7 @@ func TestDemoSaysWhatItDoes(t *testing.T) {
 	}
 }
 
-// sectionOf returns what follows a heading of the second level.
+// sectionOf returns the section of a document with a heading of the second level.
 func sectionOf(t *testing.T, path, heading string) string {
 	t.Helper()
 	text, err := os.ReadFile(path) // #nosec G304 -- of this repository

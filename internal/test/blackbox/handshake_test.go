@@ -13,11 +13,11 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// A mistake in mutual TLS fails every order, and step-ca says little about it: the log says at level 0 what
-// a refused client bears and what is wanted, and a metric counts each cause.
-func TestFailedHandshakesAreTold(t *testing.T) {
+// A wrong configuration of mutual TLS fails every order, and step-ca logs little about it. So the connector logs, at
+// level 0, the names of a refused client certificate and the wanted names, and a metric counts each cause.
+func TestFailedHandshakesAreLogged(t *testing.T) {
 	t.Parallel()
-	p, stranger := program.NewPKI(t), program.NewPKI(t)
+	p, another := program.NewPKI(t), program.NewPKI(t)
 	stepCA := func() *x509.Certificate {
 		template := program.LeafTemplate("Step Online CA")
 		template.DNSNames = []string{"ca.internal"}
@@ -32,10 +32,10 @@ func TestFailedHandshakesAreTold(t *testing.T) {
 		cause       string
 		log         string
 	}
-	// Of each cause one, and then others.
+	// One row for each cause, and then other rows.
 	for _, rows := range [][]row{{
 		{"no certificate", nil, false, "no_client_certificate", "a client presented no certificate, but ENABLE_MTLS is 1; step-ca presents its own"},
-		{"of another CA", stranger.ClientCertificate(t, stepCA()), false, "untrusted_client_certificate", `client certificate refused: it does not chain to a CA in TLS_CA_PATH (\"Test Root CA\", expires ` + day + `)` + bears},
+		{"of another CA", another.ClientCertificate(t, stepCA()), false, "untrusted_client_certificate", `client certificate refused: it does not chain to a CA in TLS_CA_PATH (\"Test Root CA\", expires ` + day + `)` + bears},
 		{"expired", p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), false, "expired_client_certificate", "client certificate refused: it is expired or not yet valid" + bears},
 		{"for servers", p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })), false, "client_certificate_usage", "client certificate refused: its extended key usage lacks clientAuth" + bears},
 		{"name", p.ClientCertificate(t, stepCA()), false, "name_not_allowed", `client certificate refused: it bears none of MTLS_ALLOWED_NAMES, which are \"ca.example.com, Step CA\"` + bears},
@@ -56,14 +56,14 @@ func TestFailedHandshakesAreTold(t *testing.T) {
 				config := &tls.Config{ServerName: "127.0.0.1", RootCAs: p.Roots, MinVersion: version, MaxVersion: version} // #nosec G402 -- one version at a time
 				switch {
 				case test.distrusts:
-					config.RootCAs = stranger.Roots
+					config.RootCAs = another.Roots
 				case test.name == "not TLS":
 					config = nil
 				case test.name == "no cipher suite":
 					config.MaxVersion, config.MinVersion = tls.VersionTLS12, tls.VersionTLS12
 					config.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA} // #nosec G402 -- must be refused
 				}
-				// Whatever the server says it accepts: a client of Go's would rather hold it back.
+				// Otherwise Go's client presents no certificate that the server does not accept.
 				if test.certificate != nil {
 					config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return test.certificate, nil }
 				}
@@ -79,7 +79,7 @@ func TestFailedHandshakesAreTold(t *testing.T) {
 				d.Eventually(t, test.name+" is logged: "+test.log, func() bool { return strings.Contains(d.Output(), test.log) })
 			}
 		}
-		// Of each cause the second is not logged: strangers can cause it.
+		// The second failure with the same cause is not logged: unauthenticated clients could fill the log.
 		_, output := d.Stop(t)
 		if got := strings.Count(output, "level=warning"); got != warnings {
 			t.Errorf("%d warnings, want %d:\n%s", got, warnings, output)
@@ -87,7 +87,7 @@ func TestFailedHandshakesAreTold(t *testing.T) {
 	}
 }
 
-// fail makes a connection that must fail.
+// fail makes a connection, which must fail.
 func fail(t *testing.T, address string, config *tls.Config, atOnce bool) {
 	t.Helper()
 	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
@@ -109,7 +109,7 @@ func fail(t *testing.T, address string, config *tls.Config, atOnce bool) {
 	encrypted := tls.Client(c, config)
 	err = encrypted.HandshakeContext(t.Context())
 	if err == nil {
-		_, err = encrypted.Read(make([]byte, 1)) // with TLS 1.3 the client learns of it only now
+		_, err = encrypted.Read(make([]byte, 1)) // with TLS 1.3 the client gets the alert only now
 	}
 	if err == nil {
 		t.Error("the connection was accepted")

@@ -16,7 +16,7 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// serviceManager is the service manager's end of NOTIFY_SOCKET. It keeps what the daemon reports.
+// serviceManager is the service manager's end of NOTIFY_SOCKET. It records the daemon's reports.
 func serviceManager(t *testing.T) (path string, reported func() []string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "n") // short: the path of a socket has 104 bytes at most
@@ -43,9 +43,9 @@ func serviceManager(t *testing.T) (path string, reported func() []string) {
 	return path, func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(states) }
 }
 
-// While the inventory file is written to without pause, each SIGHUP reopens the audit log at once, and the
-// daemon does not count as reloading for ever.
-func TestHangupsWhileAFileIsRestless(t *testing.T) {
+// While the inventory file is written without pause, each SIGHUP reopens the audit log at once, and the daemon does
+// not stay in the state RELOADING.
+func TestHangupsWhileAFileIsWritten(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	folder := t.TempDir()
@@ -75,24 +75,24 @@ func TestHangupsWhileAFileIsRestless(t *testing.T) {
 			t.Errorf("the new audit log has %d lines, want the decision after it was opened", n)
 		}
 	}
-	d.Eventually(t, "it is ready although the file is still restless", func() bool {
+	d.Eventually(t, "it is ready although the file is still written", func() bool {
 		states := reported()
 		reloading := slices.Index(states, "RELOADING=1")
 		return reloading >= 0 && slices.Contains(states[reloading:], "READY=1")
 	})
-	// Where the machine is so slow that the file was quiet for a moment, there was nothing to give up.
+	// On a slow machine the file may be quiet for long enough; then the reload succeeds.
 	if output := d.Output(); !strings.Contains(output, "reload not finished after 10s, keeping the previous version until then: still being written to: inventory") {
 		d.Eventually(t, "the inventory was reloaded instead", func() bool { return strings.Contains(d.Output(), "reloaded: 1 device") })
 	}
 	stop()
 	d.Eventually(t, "the inventory is reloaded", func() bool { return strings.Contains(d.Output(), "reloaded: 1 device") })
 	if code, output := d.Stop(t); code != 0 {
-		t.Errorf("exit status %d, want 0:\n%s", code, output)
+		t.Errorf("exit code %d, want 0:\n%s", code, output)
 	}
 }
 
-// A service manager that does not read what it is sent, so that its socket is full, holds neither reloads nor
-// the end.
+// A service manager that does not read its socket, so that the socket is full, delays neither reloads nor the
+// shutdown.
 func TestServiceManagerHangs(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -117,6 +117,6 @@ func TestServiceManagerHangs(t *testing.T) {
 	d.Hangup(t)
 	d.Eventually(t, "it reloads", func() bool { return strings.Contains(d.Output(), "reloaded: 3 devices") })
 	if code, output := d.Stop(t); code != 0 || !strings.Contains(output, "notifying systemd failed: ") {
-		t.Errorf("exit status %d, want 0 and a warning:\n%s", code, output)
+		t.Errorf("exit code %d, want 0 and a warning:\n%s", code, output)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// wantHealthcheck runs the command as a container's health check does.
+// wantHealthcheck runs the command healthcheck, as a container's health check does.
 func wantHealthcheck(t *testing.T, what, address string, code int, output string) {
 	t.Helper()
 	got := program.Run(t, program.Environment{"HEALTH_ADDRESS": address}, t.TempDir(), "healthcheck")
@@ -23,14 +23,14 @@ func wantHealthcheck(t *testing.T, what, address string, code int, output string
 	}
 }
 
-// From start to end: ok, degraded, ending, gone.
+// From start to exit: ok, degraded, shutting down, gone.
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	inventory := filepath.Join(t.TempDir(), "devices.csv")
 	program.ReplaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("FILE_PATH", inventory, "FILE_TYPE", "csv", "HEALTH_ADDRESS", program.FreeHealth))
-	wantHealthcheck(t, "all is well", d.Health, 0, "ok\n")
+	wantHealthcheck(t, "at first", d.Health, 0, "ok\n")
 	if status, text := d.Get(t, "/healthz"); status != http.StatusOK || text != `{"status":"ok"}`+"\n" {
 		t.Errorf("/healthz = %d %s", status, text)
 	}
@@ -38,20 +38,20 @@ func TestHealth(t *testing.T) {
 		t.Errorf("the webhook over plain HTTP = %d %s, want 404", status, text)
 	}
 	program.ReplaceFile(t, inventory, "Identifier\n,\n")
-	d.Eventually(t, "the broken inventory is seen", func() bool { _, status, _ := d.Ready(t); return status == "degraded" })
+	d.Eventually(t, "the broken inventory is reported", func() bool { _, status, _ := d.Ready(t); return status == "degraded" })
 	wantHealthcheck(t, "a broken inventory", d.Health, 0, "degraded\ninventory: degraded: ")
 
 	request := hold(t, p, d.Address, "http/1.1")
 	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	d.Eventually(t, "it is ending", func() bool {
+	d.Eventually(t, "it is shutting down", func() bool {
 		code, status, wrong := d.Ready(t)
 		return code == http.StatusServiceUnavailable && status == "unavailable" && strings.HasPrefix(wrong["shutdown"], "unavailable: ")
 	})
-	wantHealthcheck(t, "ending", d.Health, 1, "unavailable\n")
+	wantHealthcheck(t, "shutting down", d.Health, 1, "unavailable\n")
 	if status, _ := d.Get(t, "/healthz"); status != http.StatusOK {
-		t.Errorf("/healthz = %d while it is ending, want 200: it lives", status)
+		t.Errorf("/healthz = %d during the shutdown, want 200: the process is alive", status)
 	}
 	request.finish(t)
 	d.WantExit(t, 0)
@@ -60,8 +60,8 @@ func TestHealth(t *testing.T) {
 	wantHealthcheck(t, "broken", "x", 1, `HEALTH_ADDRESS: "x" is not accepted; accepted: host:port`)
 }
 
-// A port that somebody wanted must be free. The one that nobody asked for need not be: two connectors
-// on one machine both decide.
+// The configured HEALTH_ADDRESS must be free. The default need not be: two connectors on one machine both
+// decide.
 func TestHealthAddressInUse(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -73,21 +73,21 @@ func TestHealthAddressInUse(t *testing.T) {
 	_, port, _ := net.SplitHostPort(program.FreeAddress(t))
 	got := program.Run(t, program.WorkingEnvironment(t, p).With("PORT", port, "HEALTH_ADDRESS", taken.Addr().String()), "")
 	if got.Code != 1 || !strings.Contains(got.Stderr, "HEALTH_ADDRESS: listen tcp "+taken.Addr().String()) {
-		t.Errorf("with a port that is taken: %d %s, want 1 and an error about HEALTH_ADDRESS", got.Code, got.Stderr)
+		t.Errorf("with a port in use: %d %s, want 1 and an error about HEALTH_ADDRESS", got.Code, got.Stderr)
 	}
 
-	// If this fails, another program has the port, which is as good.
+	// When this fails, another program uses the port, which serves as well.
 	if other, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:9444"); err == nil {
 		defer other.Close()
 	}
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("HEALTH_ADDRESS", ""))
 	program.NewStepCA(t, p, d.Address, nil).WantDecision(t, "without a health listener", "C02XK1JKLVCG", program.Allowed)
 	if code, output := d.Stop(t); code != 0 || !strings.Contains(output, "HEALTH_ADDRESS: listen tcp 127.0.0.1:9444") {
-		t.Errorf("exit status %d, want 0 and a warning about HEALTH_ADDRESS:\n%s", code, output)
+		t.Errorf("exit code %d, want 0 and a warning about HEALTH_ADDRESS:\n%s", code, output)
 	}
 }
 
-// SIGHUP at any time, the very start included, ends nothing.
+// SIGHUP never ends the daemon, not even during its start.
 func TestHangups(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -104,15 +104,15 @@ func TestHangups(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Hangup(t)
-	d.Eventually(t, "the missing certificate is told", func() bool { return strings.Contains(d.Output(), "server.pem: no such file") })
+	d.Eventually(t, "the missing certificate is logged", func() bool { return strings.Contains(d.Output(), "server.pem: no such file") })
 	s.Client.CloseIdleConnections()
 	s.WantDecision(t, "the certificate's file is gone", "C02XK1JKLVCG", program.Allowed)
 	if code, output := d.Stop(t); code != 0 {
-		t.Errorf("exit status %d:\n%s", code, output)
+		t.Errorf("exit code %d:\n%s", code, output)
 	}
 }
 
-// Everything that is written for a machine can be read by one.
+// The output for machines is valid and complete, and the errors suggest corrections.
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -121,15 +121,15 @@ func TestJSON(t *testing.T) {
 		env  program.Environment
 		args string
 		code int
-		want string // what standard output begins with
-		also string // what is in standard error
+		want string // beginning of standard output
+		also string // part of standard error
 	}{
 		"check":               {good, "check --json", 0, `{"ok":true,"found":["TLS certificate: for [127.0.0.1], expires `, ""},
 		"check, warning":      {good.With("TLS_CA_PATH", "x"), "check --json", 0, `{"ok":true,"found":[`, ""},
 		"check, problems":     {good.With("PORT", "x", "FILE_TYP", "csv"), "check --json", 1, `{"ok":false,"found":[],"warnings":["FILE_TYP is not a variable of the connector and is ignored; did you mean FILE_TYPE?"],"problems":["PORT: \"x\" is not accepted; accepted: a whole number from 1 to 65535"]}` + "\n", ""},
 		"lookup, allow":       {good, "lookup C02XK1JKLVCG --json", 0, `{"decision":"allow","reason":"in the inventory`, ""},
-		"lookup, deny":        {good, "lookup C02STRANGER1 --json", 2, `{"decision":"deny","code":"deviceNotFound","reason":"`, ""},
-		"lookup, no such":     {good, "lookup \xff --json", 2, `{"decision":"deny","code":"identifierInvalid","reason":"`, ""},
+		"lookup, deny":        {good, "lookup C02UNKNOWN01 --json", 2, `{"decision":"deny","code":"deviceNotFound","reason":"`, ""},
+		"lookup, invalid":     {good, "lookup \xff --json", 2, `{"decision":"deny","code":"identifierInvalid","reason":"`, ""},
 		"lookup, no config":   {good.With("FILE_TYPE", "x"), "lookup C02XK1JKLVCG --json", 1, `{"decision":"error","error":"configuration: FILE_TYPE: `, ""},
 		"no such flag":        {good, "check --jsn", 64, "", "Did you mean this?\n\t--json\n"},
 		"no such command":     {good, "chek", 64, "", "Did you mean this?\n\tcheck\n"},

@@ -15,7 +15,7 @@ import (
 
 const bareDevice = "K3Q7XH2N9P" // in testdata/devices.json, without data
 
-// connect makes a connection: plain where protocol is empty, else with a finished handshake.
+// connect makes a connection: plain TCP for an empty protocol, else with a TLS handshake.
 func connect(t *testing.T, p *program.PKI, address, protocol, text string) net.Conn {
 	t.Helper()
 	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
@@ -38,14 +38,14 @@ func connect(t *testing.T, p *program.PKI, address, protocol, text string) net.C
 	return c
 }
 
-// held is a request whose body the daemon waits for.
+// held is a request whose body the daemon is waiting for.
 type held struct {
 	body     []byte
 	pipe     *io.PipeWriter
-	answered chan string // status and body, or what went wrong
+	answered chan string // status and body, or an error
 }
 
-// hold begins a request, and returns when the daemon has it in hand.
+// hold begins a request, and returns when the daemon waits for the body.
 func hold(t *testing.T, p *program.PKI, address, protocol string) *held {
 	t.Helper()
 	protocols := &http.Protocols{}
@@ -60,10 +60,10 @@ func hold(t *testing.T, p *program.PKI, address, protocol string) *held {
 	reader, writer := io.Pipe()
 	t.Cleanup(func() { _ = writer.Close() })
 	h := &held{body, writer, make(chan string, 1)}
-	inHand := make(chan struct{})
+	waiting := make(chan struct{})
 	r.Body, r.GetBody = reader, nil
-	r.Header.Set("Expect", "100-continue") // which the daemon answers when it begins to read the body
-	r = r.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(inHand) }}))
+	r.Header.Set("Expect", "100-continue") // the daemon answers when it begins to read the body
+	r = r.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(waiting) }}))
 	go func() {
 		response, err := (&http.Client{Transport: transport, Timeout: program.Patience}).Do(r)
 		if err != nil {
@@ -79,7 +79,7 @@ func hold(t *testing.T, p *program.PKI, address, protocol string) *held {
 		h.answered <- fmt.Sprintf("%d %s", response.StatusCode, text)
 	}()
 	select {
-	case <-inHand:
+	case <-waiting:
 	case outcome := <-h.answered:
 		t.Fatalf("the request ended early: %s", outcome)
 	}

@@ -11,8 +11,7 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// What people get wrong with Jamf Pro is named by check and lookup, and neither the server's words nor the
-// secret are in it.
+// check and lookup name common mistakes with Jamf Pro, without the secret and without texts of the server.
 func TestJamfMistakes(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -30,7 +29,7 @@ func TestJamfMistakes(t *testing.T) {
 	}{
 		"a Mac, no mode":    {nil, "lookup C02XK1JKLVCG", 2, "Jamf has no mobile device with the serial number; computers were not searched: add ?mode=computer or ?mode=any to the webhook's URL (lookup: --mode)"},
 		"a Mac, mode":       {nil, "lookup C02XK1JKLVCG --mode any", 0, "[ALLOW]"},
-		"nowhere":           {nil, "lookup C02XK1JKLVCH --mode any", 2, "Jamf has neither a computer nor a mobile device with the serial number"},
+		"unknown device":    {nil, "lookup C02XK1JKLVCH --mode any", 2, "Jamf has neither a computer nor a mobile device with the serial number"},
 		"one group":         {[]string{"JAMF_COMPUTER_GROUP", "Disk encrypted"}, "check", 0, "warning: JAMF_COMPUTER_GROUP is set and JAMF_DEVICE_GROUP is not: mobile devices pass without a group"},
 		"the other group":   {[]string{"JAMF_DEVICE_GROUP", "Up to date"}, "check", 0, "warning: JAMF_DEVICE_GROUP is set and JAMF_COMPUTER_GROUP is not: computers pass without a group"},
 		"group, other case": {[]string{"JAMF_COMPUTER_GROUP", "disk encrypted"}, "lookup C02XK1JKLVCG --mode any", 2, `the device is in the group "Disk encrypted", which differs from "disk encrypted" only in case: group names are compared byte for byte`},
@@ -47,7 +46,7 @@ func TestJamfMistakes(t *testing.T) {
 			t.Parallel()
 			r := program.Run(t, env.With(row.changes...), "", strings.Fields(row.args)...)
 			if printed := r.Stdout + r.Stderr; r.Code != row.code || !strings.Contains(printed, row.want) || strings.Contains(printed, "hidden-secret") {
-				t.Errorf("%s: exit code %d\n%s%s\nwant %d, and it to say %s", row.args, r.Code, r.Stdout, r.Stderr, row.code, row.want)
+				t.Errorf("%s: exit code %d\n%s%s\nwant %d and %s", row.args, r.Code, r.Stdout, r.Stderr, row.code, row.want)
 			}
 		})
 	}

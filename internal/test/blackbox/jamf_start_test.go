@@ -13,8 +13,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// wantUnanswered checks what a daemon says that started although the inventory did not answer as it should:
-// it is degraded before the first request came, and each gets 503.
+// wantUnanswered checks a daemon that has started although the inventory does not answer correctly: it is degraded
+// before the first request, and each request gets 503.
 func wantUnanswered(t *testing.T, d *program.Daemon, by *program.StepCA, why string) {
 	t.Helper()
 	code, status, wrong := d.Ready(t)
@@ -22,14 +22,14 @@ func wantUnanswered(t *testing.T, d *program.Daemon, by *program.StepCA, why str
 		t.Errorf("/readyz = %d %s %q, want 200 degraded because of %q", code, status, wrong, why)
 	}
 	if !strings.Contains(d.Output(), "level=warning msg=\"provider jamf: ") || !strings.Contains(d.Output(), why) {
-		t.Errorf("the log does not say why lookups will not be answered:\n%s", d.Output())
+		t.Errorf("the log does not say why lookups will fail:\n%s", d.Output())
 	}
 	if status, text, err := by.SendMode(t, "C02XK1JKLVCG", "computer"); err != nil || status != http.StatusServiceUnavailable {
 		t.Errorf("got %d %s, %v, want 503", status, text, err)
 	}
 }
 
-// wantRecovery checks that lookups are answered now, and that all is well then.
+// wantRecovery waits for an answered lookup, after which /readyz must be ok.
 func wantRecovery(t *testing.T, d *program.Daemon, by *program.StepCA) {
 	t.Helper()
 	d.Eventually(t, "a lookup is answered", func() bool {
@@ -41,8 +41,8 @@ func wantRecovery(t *testing.T, d *program.Daemon, by *program.StepCA) {
 	}
 }
 
-// While the MDM cannot be reached, is not trusted or does not answer as it should, check says so and ends
-// with 1; the daemon starts, degraded, says why, and recovers by itself when the fault is over.
+// While the MDM cannot be reached, is not trusted or does not answer correctly, check reports that and exits with 1;
+// the daemon starts, is degraded, logs the reason, and recovers by itself after the fault.
 func TestStartWhileJamfDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -106,7 +106,7 @@ func TestStartWhileJamfDoesNotAnswer(t *testing.T) {
 			by := program.NewStepCA(t, p, d.Address, nil)
 			why := test.why
 			if name == "no lookup is answered" {
-				why = "no lookup was answered" // the log has a line for each kind of device besides
+				why = "no lookup was answered" // the log also has a line for each kind of device
 			}
 			wantUnanswered(t, d, by, why)
 			test.heal(t, server, env)
@@ -115,7 +115,7 @@ func TestStartWhileJamfDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// LOGGING_LEVEL=2 shows the requests to the MDM, without what is secret.
+// LOGGING_LEVEL=2 logs the requests to the MDM, without secrets.
 func TestDebugLevelShowsRequestsToJamf(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -138,8 +138,8 @@ func TestDebugLevelShowsRequestsToJamf(t *testing.T) {
 	}
 }
 
-// Refused credentials end the start: only another configuration helps.
-func TestRefusedCredentialsEndTheStart(t *testing.T) {
+// Refused credentials are an error at start: only another configuration helps.
+func TestRefusedCredentialsPreventTheStart(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	server, env := program.NewJamf(t, p, program.Mac("C02XK1JKLVCG"))

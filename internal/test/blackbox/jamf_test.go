@@ -13,8 +13,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// While the MDM answers no lookup, check says that something is wrong; the daemon starts all the same,
-// with a warning, and answers when the fault is over. (Linux, where SSL_CERT_FILE is heeded.)
+// While the MDM answers no lookup, check reports an error; the daemon starts nevertheless, with a warning, and
+// answers after the fault. (Linux: Go reads SSL_CERT_FILE there.)
 func TestStartWhileLookupsFail(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -26,19 +26,19 @@ func TestStartWhileLookupsFail(t *testing.T) {
 	d := program.StartDaemon(t, env)
 	by := program.NewStepCA(t, p, d.Address, nil)
 	if status, text, err := by.SendMode(t, "C02XK1JKLVCG", "computer"); err != nil || status != http.StatusServiceUnavailable {
-		t.Errorf("at fault: %d %s, %v, want 503", status, text, err)
+		t.Errorf("during the fault: %d %s, %v, want 503", status, text, err)
 	}
 	server.Heal()
 	if strings.Contains(d.Output(), "TIMEOUT") {
 		t.Errorf("TIMEOUT was not set, but the start mentions it:\n%s", d.Output())
 	}
 	if status, text, err := by.SendMode(t, "C02XK1JKLVCG", "computer"); err != nil || status != http.StatusOK || !strings.HasPrefix(text, `{"allow":true`) {
-		t.Errorf("healed: %d %s, %v, want an allow", status, text, err)
+		t.Errorf("after the fault: %d %s, %v, want an allow", status, text, err)
 	}
 }
 
-// A file of CA certificates that cannot be used would be passed over by Go; it is a configuration error
-// where requests are made. TIMEOUT, where it was set, is put into its limits at start.
+// Go ignores an unusable file of CA certificates; for a provider that makes requests it is a configuration error.
+// A TIMEOUT that is set is limited at start.
 func TestEnvironmentOfRequests(t *testing.T) {
 	t.Parallel()
 	_, env := program.StartJamf(t, program.NewPKI(t))

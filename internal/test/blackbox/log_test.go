@@ -21,8 +21,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// startUnread starts the daemon with a pipe as standard error, which nobody reads as long as the test
-// does not. It returns when the daemon answers.
+// startUnread starts the daemon with a pipe as standard error, which only the test can read. It returns when
+// the daemon answers.
 func startUnread(t *testing.T, env program.Environment) (d *program.Daemon, log *os.File) {
 	t.Helper()
 	log, writer, err := os.Pipe()
@@ -79,8 +79,8 @@ func dropped(t *testing.T, d *program.Daemon) int {
 	return int(n)
 }
 
-// While nobody reads the log, which is a pipe that stays open, every request is answered; /readyz and
-// the metrics say what is wrong, and SIGTERM ends the daemon.
+// While the log is an open pipe without a reader, every request is answered; /readyz and the metrics say
+// what is wrong, and SIGTERM stops the daemon.
 func TestLogIsStuck(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -101,11 +101,11 @@ func TestLogIsStuck(t *testing.T) {
 	}
 	d.WantExit(t, 0)
 	if took := time.Since(begin); took > 15*time.Second {
-		t.Errorf("it took %s to end", took)
+		t.Errorf("the shutdown took %s", took)
 	}
 }
 
-// When the reader comes back, a line says how many were lost, at the place where they are missing.
+// When the reader comes back, a line says how many lines were lost, in their place.
 func TestLogReaderComesBack(t *testing.T) {
 	t.Parallel()
 	for format, lost := range map[string]string{
@@ -144,7 +144,7 @@ func TestLogReaderComesBack(t *testing.T) {
 	}
 }
 
-// That lines cannot be written, as on a full disk, is seen too, and does not end the daemon.
+// Lines that cannot be written, as on a full disk, are counted and reported too, and do not stop the daemon.
 func TestLogCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -156,7 +156,7 @@ func TestLogCannotBeWritten(t *testing.T) {
 	p := program.NewPKI(t)
 	d := program.StartWithLog(t, program.WorkingEnvironment(t, p), full)
 	program.NewStepCA(t, p, d.Address, nil).WantDecision(t, "without a log", "C02XK1JKLVCG", program.Allowed)
-	d.Eventually(t, "/readyz says so", func() bool {
+	d.Eventually(t, "/readyz reports it", func() bool {
 		_, status, wrong := d.Ready(t)
 		return status == "degraded" && strings.Contains(wrong["log"], "no space left on device")
 	})
@@ -169,13 +169,13 @@ func TestLogCannotBeWritten(t *testing.T) {
 	d.WantExit(t, 0)
 }
 
-// The last line says why the daemon ends, also when that is an error.
+// The last line says why the daemon exits, also after an error.
 func TestLastLine(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
 	if code, output := d.Stop(t); code != 0 || !strings.HasSuffix(output, "msg=\"stopped; every request was answered\"\n") {
-		t.Errorf("exit status %d, and the log ends in %s", code, output)
+		t.Errorf("exit code %d, and the log ends in %s", code, output)
 	}
 	d = program.StartDaemon(t, program.WorkingEnvironment(t, p), func(*exec.Cmd) {})
 	_, port, _ := net.SplitHostPort(d.Address)
@@ -184,7 +184,7 @@ func TestLastLine(t *testing.T) {
 	}
 }
 
-// LOGGING_LEVEL=2 shows connections and files that are read; 1 shows neither.
+// LOGGING_LEVEL=2 logs connections and read files; 1 logs neither.
 func TestDebugLevel(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -194,7 +194,7 @@ func TestDebugLevel(t *testing.T) {
 		s.WantDecision(t, "level "+level, "C02XK1JKLVCG", program.Allowed)
 		s.Client.CloseIdleConnections()
 		d.Hangup(t)
-		d.Eventually(t, "all is reloaded", func() bool {
+		d.Eventually(t, "everything is reloaded", func() bool {
 			return strings.Contains(d.Output(), "reloaded: TLS") && strings.Contains(d.Output(), "reloaded: 3 devices")
 		})
 		if want {
@@ -211,8 +211,8 @@ func TestDebugLevel(t *testing.T) {
 	}
 }
 
-// That nobody reads the log any more does not end the daemon.
-func TestNobodyReadsTheLog(t *testing.T) {
+// A log without a reader (SIGPIPE) does not end the daemon.
+func TestLogReaderIsGone(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	reader, writer, err := os.Pipe()
@@ -224,6 +224,6 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	_ = writer.Close()
 	s := program.NewStepCA(t, p, d.Address, nil)
 	for range 3 {
-		s.WantDecision(t, "nobody reads the log", "C02XK1JKLVCG", program.Allowed)
+		s.WantDecision(t, "without a reader of the log", "C02XK1JKLVCG", program.Allowed)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// lookup says which kind of device was asked for, separates groups by commas, and
-// with --json says in JSON that there is no decision. (Linux, where SSL_CERT_FILE is heeded.)
+// lookup prints the kind of device, separates groups by commas, and with --json reports in JSON that there is no
+// decision. (Linux: Go reads SSL_CERT_FILE there.)
 func TestLookupJamf(t *testing.T) {
 	t.Parallel()
 	_, whole := program.StartJamf(t, program.NewPKI(t), jamftest.Device{
@@ -21,7 +21,7 @@ func TestLookupJamf(t *testing.T) {
 	})
 	env := program.Environment{"JAMF_COMPUTER_GROUP": "Disk encrypted", "JAMF_COMPUTER_ENRICH": "1"}
 	for _, name := range []string{"PROVIDER", "SSL_CERT_FILE", "JAMF_BASE_URL", "JAMF_CLIENT_ID", "JAMF_CLIENT_SECRET"} {
-		env[name] = whole[name] // what lookup needs, and nothing else
+		env[name] = whole[name] // only what lookup needs
 	}
 	for name, test := range map[string]struct {
 		env    program.Environment
@@ -35,7 +35,7 @@ func TestLookupJamf(t *testing.T) {
 		"of the kind": {env, "lookup C02XK1JKLVCG --mode computer", 0, []string{
 			"[ALLOW] C02XK1JKLVCG\n", "\nmode: computer\n", "\nrecord: C02XK1JKLVCG, computer, managed\n", "\ngroups: \"Disk encrypted\", \"VIP\\u009b\\u202e\"\n", `"groups":["Disk encrypted","VIP\u009b\u202e"]`,
 		}},
-		// As docs/operation.md has it: what would another required group do?
+		// As in docs/operation.md: what would another required group change?
 		"another group": {env.With("JAMF_COMPUTER_GROUP", "New"), "lookup C02XK1JKLVCG --mode computer", 2, []string{"(deviceNotInGroup)\n"}},
 		"no answer":     {env.With("JAMF_BASE_URL", "https://127.0.0.1:1"), "lookup C02XK1JKLVCG --json", 1, []string{`{"decision":"error","error":"no decision: look up device: `, `"identifier":"C02XK1JKLVCG","warnings":["JAMF_COMPUTER_GROUP is set `}},
 	} {
@@ -51,7 +51,7 @@ func TestLookupJamf(t *testing.T) {
 	}
 }
 
-// Where there is no decision, a warning may name the cause.
+// Without a decision, a warning may name the cause.
 func TestLookupWarnsWithoutDecision(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -70,7 +70,7 @@ func TestLookupWarnsWithoutDecision(t *testing.T) {
 	}
 }
 
-// Where the inventory does not answer, check says what was configured all the same.
+// When the inventory does not answer, check still describes the configuration.
 func TestCheckDescribesUnanswered(t *testing.T) {
 	t.Parallel()
 	env := program.WorkingEnvironment(t, program.NewPKI(t)).With("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "",
@@ -88,8 +88,8 @@ func TestCheckDescribesUnanswered(t *testing.T) {
 	}
 }
 
-// TestJamfGuide runs the commands of docs/providers/jamf.md with the configuration that the page shows, and those of
-// docs/operation.md that try another required group. (Linux, where SSL_CERT_FILE is heeded.)
+// TestJamfGuide runs the commands of docs/providers/jamf.md with the configuration of that page, and the commands of
+// docs/operation.md that try another required group. (Linux: Go reads SSL_CERT_FILE there.)
 func TestJamfGuide(t *testing.T) {
 	t.Parallel()
 	p, folder := program.NewPKI(t), t.TempDir()
@@ -126,7 +126,7 @@ mobile devices: must be in the group "Up to date"; device, user and group data i
 		runCommands(t, folder, environ, shown, line, "\nok\n", "[ALLOW] C02XK1JKLVCG\n")
 	}
 
-	// What jq makes of it does not matter here.
+	// jq is replaced: its output does not matter here.
 	trying := "jq() { cat; }\n" + block(t, "docs/operation.md", "Try a required group", "sh")
 	runCommands(t, folder, environ, trying, `{"decision":"allow",`, `{"decision":"deny","code":"deviceNotInGroup",`)
 }

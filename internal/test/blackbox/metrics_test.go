@@ -16,8 +16,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// exported is everything that the daemon exports, one series a line and without its value: by a daemon
-// with the provider file, and by the providers that would ask a server first.
+// exported is every series that the daemon exports, one a line and without its value: by a daemon with the provider
+// file, and by the providers that would ask a server at start.
 func exported(t *testing.T) string {
 	t.Helper()
 	p := program.NewPKI(t)
@@ -45,7 +45,7 @@ func exported(t *testing.T) string {
 		line = regexp.MustCompile(`(version|commit|goversion)="[^"]*"`).ReplaceAllString(line, `$1=""`)
 		kind, isType := strings.CutPrefix(line, "# TYPE ")
 		switch {
-		// What the library tells of the process differs from system to system; these are used.
+		// The library's metrics of the process differ between systems; the dashboard uses only these.
 		case strings.Contains(line, "step_posture_go_") && !strings.Contains(line, "step_posture_go_goroutines"),
 			strings.Contains(line, "step_posture_process_") && !regexp.MustCompile(`process_(start_time_seconds|open_fds|max_fds|resident_memory_bytes|cpu_seconds_total)`).MatchString(line),
 			strings.Contains(line, `le="`) && !strings.Contains(line, `le="+Inf"`):
@@ -59,7 +59,7 @@ func exported(t *testing.T) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// testdata/metrics.txt is what dashboard and alert rules are checked against. It is what the daemon exports.
+// testdata/metrics.txt lists what the daemon exports. Dashboard and alert rules are compared with it.
 func TestMetricsFile(t *testing.T) {
 	t.Parallel()
 	want, err := os.ReadFile(filepath.Join("testdata", "metrics.txt"))
@@ -67,11 +67,11 @@ func TestMetricsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := exported(t); got != string(want) {
-		t.Errorf("the daemon exports other metrics than testdata/metrics.txt has; it should be\n%s", got)
+		t.Errorf("the daemon exports other metrics than testdata/metrics.txt lists; the file should be\n%s", got)
 	}
 }
 
-// The table of docs/operation.md has every metric that the daemon exports, with type and labels, and no other.
+// The table of docs/operation.md has exactly the metrics that the daemon exports, with type and labels.
 func TestMetricsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	all := exported(t)
@@ -105,6 +105,6 @@ func TestMetricsOfTheDocumentation(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("documented are\n%s\nexported are\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("documented:\n%s\nexported:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

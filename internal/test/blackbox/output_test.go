@@ -11,7 +11,7 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// What an operator wants to be sure of before a start is in what check prints, and in the log of the start.
+// check prints, and the start logs, the settings that an operator wants to verify.
 func TestDescription(t *testing.T) {
 	t.Parallel()
 	good := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
@@ -20,14 +20,14 @@ func TestDescription(t *testing.T) {
 		env  program.Environment
 		want []string
 	}{
-		"little": {good, []string{
+		"minimum": {good, []string{
 			"webhooks: " + program.WebhookID,
 			"devices: no group is required; the data in the inventory file is returned",
 			"audit log: none",
 			"webhook listener: 127.0.0.1, port 9443",
 			"health listener: none",
 		}},
-		"all": {good.With("AUDIT_LOG_PATH", audit, "BIND_ADDRESS", "", "PORT", "9999", "HEALTH_ADDRESS", ""), []string{
+		"everything": {good.With("AUDIT_LOG_PATH", audit, "BIND_ADDRESS", "", "PORT", "9999", "HEALTH_ADDRESS", ""), []string{
 			"audit log: " + audit,
 			"webhook listener: all interfaces, port 9999",
 			"health listener: 127.0.0.1:9444",
@@ -53,11 +53,11 @@ func TestDescription(t *testing.T) {
 		}
 	}
 	if strings.Contains(output, "TIMEOUT") {
-		t.Errorf("nobody has set TIMEOUT, and the provider makes no requests; the log has it:\n%s", output)
+		t.Errorf("TIMEOUT is not set, and the provider makes no requests, but the log mentions it:\n%s", output)
 	}
 }
 
-// Warnings are not to be overlooked behind an "ok".
+// The last line counts the warnings, so that "ok" does not hide them.
 func TestCheckCountsWarnings(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -73,7 +73,7 @@ func TestCheckCountsWarnings(t *testing.T) {
 	}
 }
 
-// With --json there is one JSON object on standard output, whatever the outcome, and nothing else.
+// With --json standard output is one JSON object, for every result, and standard error is empty.
 func TestJSONOutput(t *testing.T) {
 	t.Parallel()
 	good := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
@@ -88,7 +88,7 @@ func TestJSONOutput(t *testing.T) {
 		"check, broken":        {bad, "check --json", 1, `^\{"ok":false,"found":\[\],"warnings":\[\],"problems":\["PORT: .*","FILE_TYPE: .*"\]\}$`},
 		"check, no env file":   {good, "check --json --env-file none", 1, `^\{"ok":false,.*"problems":\[".*none.*"\]\}$`},
 		"lookup":               {good, "lookup --json C02XK1JKLVCG", 0, `^\{"decision":"allow",.*"identifier":"C02XK1JKLVCG"`},
-		"lookup, deny":         {good, "lookup --json C02STRANGER0", 2, `^\{"decision":"deny","code":"deviceNotFound",`},
+		"lookup, deny":         {good, "lookup --json C02UNKNOWN00", 2, `^\{"decision":"deny","code":"deviceNotFound",`},
 		"lookup, broken":       {bad, "lookup --json C02XK1JKLVCG", 1, `^\{"decision":"error","error":"configuration: FILE_TYPE: .*","identifier":"C02XK1JKLVCG"\}$`},
 		"lookup, no inventory": {good.With("FILE_PATH", "none"), "lookup --json C02XK1JKLVCG", 1, `^\{"decision":"error","error":"configuration: FILE_PATH: .*none`},
 		"lookup, no env file":  {good, "lookup --json X --env-file none", 1, `^\{"decision":"error","error":"configuration: .*none`},
@@ -108,8 +108,8 @@ func TestJSONOutput(t *testing.T) {
 	}
 }
 
-// What others have written into the inventory reaches the terminal without what a terminal obeys, or what
-// shows text in another order than it is in. JSON is for programs, and stays as it is.
+// Text from the inventory reaches the terminal without control characters, and without characters that change the
+// order of text. JSON is for programs, and is not changed.
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()

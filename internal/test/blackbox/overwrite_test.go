@@ -12,7 +12,7 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// overwrite replaces a part of a file by text of the same length and sets its modification time back, as
+// overwrite replaces a part of a file by text of the same length, and restores its modification time, as
 // rsync --inplace --times and cp -p do.
 func overwrite(t *testing.T, path string, at int, text string) {
 	t.Helper()
@@ -33,8 +33,8 @@ func overwrite(t *testing.T, path string, at int, text string) {
 	}
 }
 
-// A device is refused after it was removed from the inventory, also when neither the size nor the modification
-// time of the file shows it; and a certificate that is replaced in this way is noticed too.
+// A device that is removed from the inventory is denied, even when neither the size nor the modification time of the
+// file has changed; a certificate that is replaced in this way is noticed too.
 func TestReplacedByTheSameSizeAndTime(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -46,7 +46,7 @@ func TestReplacedByTheSameSizeAndTime(t *testing.T) {
 	s.WantDecision(t, "at first", "C02XK1JKLVCH", program.Allowed)
 
 	overwrite(t, inventory, strings.Index(text, "C02XK1JKLVCH"), "C02XK1JKLVCX")
-	d.Eventually(t, "the removed device is refused", func() bool {
+	d.Eventually(t, "the removed device is denied", func() bool {
 		_, text, err := s.Send(t, program.WebhookBody("C02XK1JKLVCH"))
 		return err == nil && strings.HasPrefix(text, program.NotFound)
 	})

@@ -17,9 +17,9 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// A device that is added to the file is allowed without a restart; a broken file leaves the old one in
-// force, and /readyz and the log say so until it is mended.
-func TestInventoryIsPickedUpAgain(t *testing.T) {
+// A device that is added to the file is allowed without a restart. With a broken file the previous version stays in
+// effect, and /readyz and the log report that until the file is fixed.
+func TestInventoryIsReloaded(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	inventory := filepath.Join(t.TempDir(), "devices.csv")
@@ -33,13 +33,13 @@ func TestInventoryIsPickedUpAgain(t *testing.T) {
 	d.Eventually(t, "two devices are loaded", func() bool { return strings.Contains(d.Output(), "2 devices in "+inventory) })
 	s.WantDecision(t, "added", "C02XK1JKLVCH", program.Allowed)
 
-	for what, spoil := range map[string]func(){
+	for what, damage := range map[string]func(){
 		"not readable": func() { _ = os.Remove(inventory); _ = os.Mkdir(inventory, 0o700) },
 		"broken":       func() { _ = os.Remove(inventory); program.ReplaceFile(t, inventory, "Identifier\nC02XK1JKLVCG,\n") },
-		"not there":    func() { _ = os.Remove(inventory) },
+		"missing":      func() { _ = os.Remove(inventory) },
 	} {
-		spoil()
-		d.Eventually(t, what+": /readyz says so", func() bool {
+		damage()
+		d.Eventually(t, what+": /readyz reports it", func() bool {
 			code, status, wrong := d.Ready(t)
 			return code == http.StatusOK && status == "degraded" && len(wrong) == 1 && strings.Contains(wrong["inventory"], inventory)
 		})
@@ -47,19 +47,19 @@ func TestInventoryIsPickedUpAgain(t *testing.T) {
 			t.Errorf("%s: step_posture_check_ok is %s, want 0", what, got)
 		}
 		s.WantDecision(t, what, "C02XK1JKLVCH", program.Allowed)
-		s.WantDecision(t, what, "C02STRANGER1", program.NotFound)
+		s.WantDecision(t, what, "C02UNKNOWN01", program.NotFound)
 		if !strings.Contains(d.Output(), "reload failed") {
-			t.Errorf("%s: the log does not say so:\n%s", what, d.Output())
+			t.Errorf("%s: the log does not report it:\n%s", what, d.Output())
 		}
 		_ = os.Remove(inventory)
 		program.ReplaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\nC02XK1JKLVCH\n")
-		d.Eventually(t, what+", mended: /readyz is ok", func() bool { code, status, _ := d.Ready(t); return code == http.StatusOK && status == "ok" })
+		d.Eventually(t, what+", fixed: /readyz is ok", func() bool { code, status, _ := d.Ready(t); return code == http.StatusOK && status == "ok" })
 	}
 	program.ReplaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
 	d.Eventually(t, "one device is loaded", func() bool { return strings.Contains(d.Output(), "reloaded: 1 device in") })
 	s.WantDecision(t, "removed", "C02XK1JKLVCH", program.NotFound)
 	if code, output := d.Stop(t); code != 0 {
-		t.Errorf("exit status %d, want 0:\n%s", code, output)
+		t.Errorf("exit code %d, want 0:\n%s", code, output)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// forms are the ways in which a secret could be seen.
+// forms are the forms in which a secret could be printed.
 func forms(t *testing.T, secret string) []string {
 	t.Helper()
 	raw, err := base64.StdEncoding.DecodeString(secret)
@@ -38,7 +38,7 @@ func wantNoSecret(t *testing.T, where, text string, secrets ...string) {
 	}
 }
 
-// At the highest level, after everything a caller can do wrong, no secret is in what was written.
+// The log at the highest level has no secret, after every mistake that a caller can make.
 func TestSecretsAreNeverWritten(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -53,7 +53,7 @@ func TestSecretsAreNeverWritten(t *testing.T) {
 			"WEBHOOK_IDS", program.WebhookID+",11111111-1111-4111-8111-111111111111", "WEBHOOK_SECRETS", program.WebhookSecret+","+second)
 		d := program.StartDaemon(t, env)
 		s := program.NewStepCA(t, p, d.Address, nil)
-		bodies := [][]byte{nil, []byte("{"), program.WebhookBody("K3Q7XH2N9P"), program.WebhookBody("C02STRANGER0"), program.WebhookBody(program.WebhookSecret), bytes.Repeat([]byte("x"), 70000)}
+		bodies := [][]byte{nil, []byte("{"), program.WebhookBody("K3Q7XH2N9P"), program.WebhookBody("C02UNKNOWN00"), program.WebhookBody(program.WebhookSecret), bytes.Repeat([]byte("x"), 70000)}
 		answers := ""
 		for _, body := range bodies {
 			for _, key := range [][]byte{s.Key, nil, []byte("wrong")} {
@@ -77,7 +77,7 @@ func TestSecretsAreNeverWritten(t *testing.T) {
 				}
 			}
 		}
-		// One caller sent a secret as an identifier: only that is shown back, in the log.
+		// One caller sent a secret as an identifier; the log has it as that identifier only.
 		output = strings.ReplaceAll(output, program.WebhookSecret, "")
 		wantNoSecret(t, "the log", output, program.WebhookSecret, second)
 		wantNoSecret(t, "an answer", answers, program.WebhookSecret, second)
@@ -87,7 +87,7 @@ func TestSecretsAreNeverWritten(t *testing.T) {
 	}
 }
 
-// A configuration that is wrong in the worst places shows no secret either.
+// No error about the configuration shows a secret, even where a secret is in the wrong place.
 func TestSecretsAreNotInConfigurationErrors(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -104,17 +104,17 @@ func TestSecretsAreNotInConfigurationErrors(t *testing.T) {
 		env  program.Environment
 		args []string
 	}{
-		"swapped with the IDs":   {good.With("WEBHOOK_IDS", program.WebhookSecret, "WEBHOOK_SECRETS", program.WebhookID), nil},
-		"as the path of itself":  {good.With("WEBHOOK_SECRETS", "", "WEBHOOK_SECRETS_FILE", program.WebhookSecret), nil},
-		"one too many":           {good.With("WEBHOOK_SECRETS", program.WebhookSecret+","+program.WebhookSecret), nil},
-		"cut short":              {good.With("WEBHOOK_SECRETS", program.WebhookSecret[:len(program.WebhookSecret)-1]), nil},
-		"with rubbish":           {good.With("WEBHOOK_SECRETS", program.WebhookSecret+"!"), nil},
-		"as a name":              {good.With("WEBHOOK_"+program.WebhookSecret, "x", "PORT", "x"), nil},
-		"in every number":        {good.With("PORT", program.WebhookSecret, "TIMEOUT", program.WebhookSecret, "LOGGING_LEVEL", program.WebhookSecret, "MAX_CONNECTIONS", program.WebhookSecret), nil},
-		"in every choice":        {good.With("PROVIDER", program.WebhookSecret, "LOG_FORMAT", program.WebhookSecret, "FILE_TYPE", program.WebhookSecret, "ENABLE_MTLS", program.WebhookSecret), nil},
-		"in the address":         {good.With("BIND_ADDRESS", program.WebhookSecret), nil},
-		"in a broken env file":   {good.With("PORT", "x"), []string{"--env-file", broken}},
-		"in another one's quote": {good.With("WEBHOOK_SECRETS", ""), []string{"--env-file", swallowed}},
+		"swapped with the IDs":  {good.With("WEBHOOK_IDS", program.WebhookSecret, "WEBHOOK_SECRETS", program.WebhookID), nil},
+		"as the path of itself": {good.With("WEBHOOK_SECRETS", "", "WEBHOOK_SECRETS_FILE", program.WebhookSecret), nil},
+		"one too many":          {good.With("WEBHOOK_SECRETS", program.WebhookSecret+","+program.WebhookSecret), nil},
+		"cut short":             {good.With("WEBHOOK_SECRETS", program.WebhookSecret[:len(program.WebhookSecret)-1]), nil},
+		"with a bad character":  {good.With("WEBHOOK_SECRETS", program.WebhookSecret+"!"), nil},
+		"as a name":             {good.With("WEBHOOK_"+program.WebhookSecret, "x", "PORT", "x"), nil},
+		"in every number":       {good.With("PORT", program.WebhookSecret, "TIMEOUT", program.WebhookSecret, "LOGGING_LEVEL", program.WebhookSecret, "MAX_CONNECTIONS", program.WebhookSecret), nil},
+		"in every choice":       {good.With("PROVIDER", program.WebhookSecret, "LOG_FORMAT", program.WebhookSecret, "FILE_TYPE", program.WebhookSecret, "ENABLE_MTLS", program.WebhookSecret), nil},
+		"in the address":        {good.With("BIND_ADDRESS", program.WebhookSecret), nil},
+		"in a broken env file":  {good.With("PORT", "x"), []string{"--env-file", broken}},
+		"in an open quotation":  {good.With("WEBHOOK_SECRETS", ""), []string{"--env-file", swallowed}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -35,12 +35,12 @@ func shutDown(t *testing.T, d *program.Daemon, s os.Signal) {
 	}
 }
 
-func TestEndAnswersRequestsInFlight(t *testing.T) {
+func TestShutdownAnswersRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	for _, end := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
-		// Nobody waits for these.
+		// The shutdown does not wait for these.
 		connect(t, p, d.Address, "", "")
 		connect(t, p, d.Address, "http/1.1", "GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
 		connect(t, p, d.Address, "http/1.1", "POST /webhook/device-attest HTTP/1.1\r\n")
@@ -56,7 +56,7 @@ func TestEndAnswersRequestsInFlight(t *testing.T) {
 	}
 }
 
-func TestEndWithoutRequests(t *testing.T) {
+func TestShutdownWithoutRequests(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
@@ -91,7 +91,7 @@ func TestShutdownIsQuick(t *testing.T) {
 	}
 }
 
-func TestSecondSignalEndsAtOnce(t *testing.T) {
+func TestSecondSignalExitsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
@@ -103,12 +103,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	d.WantExit(t, 1)
 }
 
-// A client that does not take its answer is cut off in the end, and the exit status says so.
-func TestEndCutsOffWhatIsUnfinished(t *testing.T) {
+// A client that does not read its answer is disconnected at last, and the exit code reports that.
+func TestShutdownDisconnectsSlowReaders(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	inventory := filepath.Join(t.TempDir(), "devices.json")
-	large := strings.Repeat("x", 32<<20) // more than the system keeps for a connection
+	large := strings.Repeat("x", 32<<20) // more than the system buffers for a connection
 	if err := os.WriteFile(inventory, fmt.Appendf(nil, `{"devices":[{"identifier":%q,"data":{"x":%q}}]}`, bareDevice, large), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +125,6 @@ func TestEndCutsOffWhatIsUnfinished(t *testing.T) {
 	shutDown(t, d, syscall.SIGTERM)
 	d.WantExit(t, 1)
 	if !strings.Contains(d.Output(), "requests were still under way") {
-		t.Errorf("the log does not say that requests were cut off:\n%s", d.Output())
+		t.Errorf("the log does not report unfinished requests:\n%s", d.Output())
 	}
 }

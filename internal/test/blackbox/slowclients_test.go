@@ -18,14 +18,15 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// Whoever does not finish what it began is hung up on; honest requests are answered meanwhile.
+// A client that does not finish its handshake, header or body is disconnected; other requests are answered
+// meanwhile.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
 	post := "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
 	open := map[string]net.Conn{
-		"nothing":               connect(t, p, d.Address, "", ""),
+		"no data":               connect(t, p, d.Address, "", ""),
 		"half a handshake":      connect(t, p, d.Address, "", "\x16\x03\x01\x02\x00"),
 		"handshake only":        connect(t, p, d.Address, "http/1.1", ""),
 		"half a header":         connect(t, p, d.Address, "http/1.1", "POST /webhook/device-attest HTTP/1.1\r\nHost: x\r\n"),
@@ -49,13 +50,13 @@ func TestSlowClients(t *testing.T) {
 	}
 	for protocol, h := range map[string]*held{"HTTP/1.1": h1, "HTTP/2": h2} {
 		if got := <-h.answered; !strings.HasPrefix(got, `400 {"allow":false,"error":{"code":"malformed"`) {
-			t.Errorf("%s: a body that is not finished is answered with %s, want malformed", protocol, got)
+			t.Errorf("%s: an unfinished body got %s, want malformed", protocol, got)
 		}
 	}
 	program.NewStepCA(t, p, d.Address, nil).WantAllow(t, bareDevice, "{}")
 }
 
-// Strangers whose bodies never end take all places, and step-ca is let in nevertheless.
+// Unauthenticated clients take all connections with bodies that never end, and step-ca still gets a connection.
 func TestUnfinishedBodiesDoNotLockOut(t *testing.T) {
 	t.Parallel()
 	const limit = 16
@@ -69,11 +70,11 @@ func TestUnfinishedBodiesDoNotLockOut(t *testing.T) {
 	}
 }
 
-// Strangers trickle bodies in every place, and more of them come all the time: each of step-ca's calls, on
-// a connection of its own, is answered, if need be with its retry.
+// Unauthenticated clients hold every connection with unfinished bodies, and more of them arrive without pause: each
+// of step-ca's requests, on a new connection, is answered, at the latest after step-ca's retry.
 func TestFloodDoesNotLockOut(t *testing.T) {
 	t.Parallel()
-	const limit, aSecond, calls = 256, 400, 20
+	const limit, aSecond, requests = 256, 400, 20
 	p := program.NewPKI(t)
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("MAX_CONNECTIONS", strconv.Itoa(limit)))
 	for range limit {
@@ -91,7 +92,7 @@ func TestFloodDoesNotLockOut(t *testing.T) {
 			program.Pause(ctx, time.Second/aSecond)
 		}
 	}()
-	for i := range calls {
+	for i := range requests {
 		var status int
 		var err error
 		for range 2 {
@@ -102,7 +103,7 @@ func TestFloodDoesNotLockOut(t *testing.T) {
 			program.Pause(t.Context(), time.Second) // as step-ca
 		}
 		if err != nil || status != http.StatusOK {
-			t.Errorf("call %d: %d, %v", i, status, err)
+			t.Errorf("request %d: %d, %v", i, status, err)
 		}
 	}
 }

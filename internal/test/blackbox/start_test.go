@@ -11,8 +11,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// A certificate that has expired ends the start each time; once it was renewed, the next start succeeds. So a
-// service manager that goes on trying needs nobody's help.
+// With an expired certificate every start fails; after its renewal the next start succeeds. So a service manager that
+// tries again recovers without an operator.
 func TestStartAfterRenewal(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)

@@ -25,7 +25,7 @@ func TestServerCertificates(t *testing.T) {
 			s := program.NewStepCA(t, p, d.Address, nil)
 			s.WantAllow(t, "K3Q7XH2N9P", dataOfK3)
 			s.WantAllow(t, "k3q7xh2n9p", dataOfK3)
-			status, text, err := s.Send(t, program.WebhookBody("C02STRANGER0"))
+			status, text, err := s.Send(t, program.WebhookBody("C02UNKNOWN00"))
 			if err != nil || status != http.StatusOK || !strings.Contains(text, `"code":"deviceNotFound"`) {
 				t.Errorf("got %d %s (%v), want a refusal with deviceNotFound", status, text, err)
 			}
@@ -37,7 +37,7 @@ func TestServerCertificates(t *testing.T) {
 	}
 }
 
-// Old versions and weak cipher suites end in the handshake, for RSA and ECDSA alike.
+// Old versions and weak cipher suites are refused in the handshake, for RSA and ECDSA alike.
 func TestWeakTLSIsRefused(t *testing.T) {
 	t.Parallel()
 	for keyName, key := range map[string]crypto.Signer{"RSA": program.NewRSAKey(t), "ECDSA": program.NewECKey(t)} {
@@ -81,10 +81,10 @@ func TestWeakTLSIsRefused(t *testing.T) {
 	}
 }
 
-// Without a good client certificate nothing reaches HTTP: no answer, no event.
+// Without an accepted client certificate no request reaches HTTP: no answer, no event.
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
-	p, stranger := program.NewPKI(t), program.NewPKI(t)
+	p, another := program.NewPKI(t), program.NewPKI(t)
 	env := program.WorkingEnvironment(t, p).With("ENABLE_MTLS", "1", "TLS_CA_PATH", p.CACert, "LOGGING_LEVEL", "2")
 	anyName := program.StartDaemon(t, env)
 	oneName := program.StartDaemon(t, env.With("MTLS_ALLOWED_NAMES", "CA.example.com, ca@Example.com, Step Online CA"))
@@ -99,7 +99,7 @@ func TestMutualTLS(t *testing.T) {
 		any, one    bool
 	}{
 		"none":             {nil, false, false},
-		"of another CA":    {stranger.ClientCertificate(t, stepCA()), false, false},
+		"of another CA":    {another.ClientCertificate(t, stepCA()), false, false},
 		"expired":          {p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), false, false},
 		"not valid yet":    {p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) })), false, false},
 		"for servers only": {p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })), false, false},
@@ -137,7 +137,7 @@ func change(c *x509.Certificate, how func(*x509.Certificate)) *x509.Certificate 
 	return c
 }
 
-// A session is not resumed with mutual TLS: a CA that was removed is gone at once.
+// With mutual TLS no session is resumed, so that the removal of a CA has effect at once.
 func TestResumption(t *testing.T) {
 	t.Parallel()
 	p := program.NewPKI(t)
@@ -165,7 +165,7 @@ func TestResumption(t *testing.T) {
 	}
 }
 
-// talk makes one request, because a TLS 1.3 ticket comes after the handshake.
+// talk makes one request, because a TLS 1.3 ticket arrives after the handshake.
 func talk(t *testing.T, address string, config *tls.Config) tls.ConnectionState {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}

@@ -18,51 +18,51 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// callFile makes honest calls of the daemon with the file, on a connection that stays or always on a new one.
-func (s *soak) callFile(anew bool) func(context.Context, *testing.T) {
+// callFile sends step-ca's requests to the daemon with the file, on one connection or each on a new one.
+func (s *soak) callFile(newConnections bool) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
 		certificate := s.pki.ClientCertificate(t, program.LeafTemplate("ca"))
 		by := program.NewStepCA(t, s.pki, s.file.Address, certificate)
 		defer func() { by.Client.CloseIdleConnections() }()
 		for ctx.Err() == nil {
-			if anew {
+			if newConnections {
 				by.Client.CloseIdleConnections()
 			}
 			id := fmt.Sprintf("soak-%d", s.requests.Add(1))
 			known := s.requests.Load()%3 != 0
-			serial := "C02STRANGER1"
+			serial := "C02UNKNOWN01"
 			if known {
 				serial = "C02XK1JKLVCG"
 			}
 			status, text, err := by.SendAs(t, program.WebhookBody(serial), id)
 			switch {
 			case err != nil:
-				t.Errorf("an honest request was lost: %v", err)
+				t.Errorf("a request was lost: %v", err)
 			case known && status == http.StatusOK && s.files.Whole(text):
 				s.note(s.file, "allow", id)
 			case !known && status == http.StatusOK && strings.HasPrefix(text, program.NotFound):
 				s.note(s.file, "notFound", id)
 			default:
-				t.Errorf("about %s the daemon with the file answered %d %.300s", serial, status, text)
+				t.Errorf("the daemon with the file answered about %s: %d %.300s", serial, status, text)
 			}
 			program.Pause(ctx, 4*time.Millisecond)
 		}
 	}
 }
 
-// callJamf is callFile for the daemon with the MDM, which may have no answer while the MDM has none.
-func (s *soak) callJamf(anew bool) func(context.Context, *testing.T) {
+// callJamf is callFile for the daemon with the MDM, which may have no decision while the MDM has a fault.
+func (s *soak) callJamf(newConnections bool) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
 		by := program.NewStepCA(t, s.jamfPKI, s.jamf.Address, nil)
 		defer func() { by.Client.CloseIdleConnections() }()
 		for ctx.Err() == nil {
-			if anew {
+			if newConnections {
 				by.Client.CloseIdleConnections()
 			}
 			known := s.requests.Add(1)%3 != 0
-			serial := "C02STRANGER1"
+			serial := "C02UNKNOWN01"
 			if known {
 				serial = "C02XK1JKLVCG"
 			}
@@ -71,7 +71,7 @@ func (s *soak) callJamf(anew bool) func(context.Context, *testing.T) {
 			mayFail = mayFail || s.faulty.Load()
 			switch {
 			case err != nil:
-				t.Errorf("an honest request was lost: %v", err)
+				t.Errorf("a request was lost: %v", err)
 			case known && status == http.StatusOK && strings.HasPrefix(text, program.Allowed):
 				s.note(s.jamf, "allow", "")
 			case !known && status == http.StatusOK && strings.HasPrefix(text, program.NotFound):
@@ -79,7 +79,7 @@ func (s *soak) callJamf(anew bool) func(context.Context, *testing.T) {
 			case mayFail && status == http.StatusServiceUnavailable && strings.Contains(text, `"code":"unavailable"`):
 				s.note(s.jamf, "unavailable", "")
 			default:
-				t.Errorf("about %s the daemon with the MDM answered %d %.300s", serial, status, text)
+				t.Errorf("the daemon with the MDM answered about %s: %d %.300s", serial, status, text)
 			}
 			program.Pause(ctx, 10*time.Millisecond)
 		}
@@ -95,8 +95,8 @@ func (s *soak) note(d *program.Daemon, outcome, id string) {
 	}
 }
 
-// changeFiles replaces certificate, bundle and inventory, every other time by broken ones, and leaves
-// good ones behind.
+// changeFiles replaces certificate, bundle and inventory, every other time by a broken file. The last files are
+// good.
 func (s *soak) changeFiles(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for i := 0; ctx.Err() == nil; i++ {
@@ -106,7 +106,7 @@ func (s *soak) changeFiles(ctx context.Context, t *testing.T) {
 	s.files.Swap(t, "")
 }
 
-// failJamf has the MDM fail in every way, and after each round be well.
+// failJamf makes the MDM fail in every way, with healthy times between.
 func (s *soak) failJamf(ctx context.Context, t *testing.T) {
 	t.Helper()
 	faults := []vendortest.Fault{
@@ -128,7 +128,7 @@ func (s *soak) failJamf(ctx context.Context, t *testing.T) {
 		s.vendor.Heal()
 		program.Pause(ctx, 400*time.Millisecond)
 		if i%len(faults) == len(faults)-1 {
-			// It has asked to be left alone for a second, at most; after that every call is answered.
+			// Retry-After was at most a second; after that every lookup succeeds.
 			program.Pause(ctx, 4*time.Second)
 			s.faulty.Store(false)
 			program.Pause(ctx, time.Second)
@@ -136,7 +136,7 @@ func (s *soak) failJamf(ctx context.Context, t *testing.T) {
 	}
 }
 
-// rotate moves the audit log away and has it reopened.
+// rotate renames the audit log and sends SIGHUP.
 func (s *soak) rotate(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for ctx.Err() == nil {
@@ -150,8 +150,8 @@ func (s *soak) rotate(ctx context.Context, t *testing.T) {
 	}
 }
 
-// strangers send what nobody wants: nothing of it is answered with more than a refusal.
-func (s *soak) strangers(d *program.Daemon) func(context.Context, *testing.T) {
+// unauthenticated sends requests of unauthenticated clients; none may be allowed.
+func (s *soak) unauthenticated(d *program.Daemon) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
 		for i := 0; ctx.Err() == nil; i++ {
@@ -170,7 +170,7 @@ func (s *soak) strangers(d *program.Daemon) func(context.Context, *testing.T) {
 			_, _ = io.WriteString(c, text)
 			answer, _ := io.ReadAll(io.LimitReader(c, 4096))
 			if strings.Contains(string(answer), `"allow":true`) {
-				t.Errorf("a stranger was answered %s", answer)
+				t.Errorf("an unauthenticated client got %s", answer)
 			}
 			_ = c.Close()
 			program.Pause(ctx, 20*time.Millisecond)
@@ -178,7 +178,7 @@ func (s *soak) strangers(d *program.Daemon) func(context.Context, *testing.T) {
 	}
 }
 
-// slowClients hold connections and say next to nothing.
+// slowClients hold connections and send one byte.
 func (s *soak) slowClients(d *program.Daemon) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
@@ -202,7 +202,7 @@ func (s *soak) slowClients(d *program.Daemon) func(context.Context, *testing.T) 
 	}
 }
 
-// watch does what Prometheus and a container's health check do.
+// watch asks what Prometheus and a container's health check ask.
 func (s *soak) watch(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for ctx.Err() == nil {

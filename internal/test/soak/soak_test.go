@@ -35,7 +35,7 @@ func soakTime(t *testing.T) time.Duration {
 	return d
 }
 
-// soak is a day in fast motion: a daemon with a file and one with Jamf Pro, and all that happens to them.
+// soak is a daemon with a file, a daemon with Jamf Pro, and everything that may happen to them.
 type soak struct {
 	pki     *program.PKI // of the daemon with the file
 	jamfPKI *program.PKI
@@ -45,17 +45,17 @@ type soak struct {
 	files   *program.Swapper
 	audit   string
 
-	faulty   atomic.Bool // the vendor may be at fault
+	faulty   atomic.Bool // the vendor may have a fault
 	requests atomic.Int64
 
 	mu       sync.Mutex
-	answered map[*program.Daemon]map[string]int64 // by the outcome
+	answered map[*program.Daemon]map[string]int64 // by outcome
 	ids      []string                             // of the requests that the daemon with the file has answered
 	rotated  int
 }
 
-// TestSoak: files that change, an MDM that fails, slow clients and strangers, and honest calls all the
-// while. No honest call is lost or answered wrongly, and nothing grows.
+// TestSoak: files change, the MDM fails, unauthenticated and slow clients come, and step-ca sends requests all the
+// time. No request of step-ca is lost or gets a wrong answer, and neither memory nor goroutines nor files grow.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	s := newSoak(t)
@@ -64,8 +64,7 @@ func TestSoak(t *testing.T) {
 	s.run(t, soakTime(t))
 	for i, d := range []*program.Daemon{s.file, s.jamf} {
 		after := s.settle(t, d)
-		// What the last collection has found may have been in use just then; the next one comes after two minutes
-		// at the latest.
+		// The last garbage collection may have found memory in use; the next one comes after two minutes at most.
 		for begin := time.Now(); before[i].growth(after) != nil && time.Since(begin) < 3*time.Minute; {
 			after = s.settle(t, d)
 		}
@@ -75,16 +74,16 @@ func TestSoak(t *testing.T) {
 		}
 		s.wantCounted(t, d)
 	}
-	t.Logf("%d honest requests, %v answers, %d rotations, %d versions of the files",
+	t.Logf("%d requests of step-ca, %v answers, %d rotations, %d versions of the files",
 		s.requests.Load(), []map[string]int64{s.answered[s.file], s.answered[s.jamf]}, s.rotated, s.files.Version.Load())
 	for _, d := range []*program.Daemon{s.file, s.jamf} {
 		if code, output := d.Stop(t); code != 0 || strings.Contains(output, "panic") || strings.Contains(output, "goroutine ") {
-			t.Errorf("exit status %d, or a panic:\n%.20000s", code, output)
+			t.Errorf("exit code %d, or a panic:\n%.20000s", code, output)
 		}
 	}
 	s.wantAudited(t)
 	for _, violation := range s.vendor.Violations() {
-		t.Errorf("the MDM complains: %s", violation)
+		t.Errorf("the MDM reports a violation: %s", violation)
 	}
 }
 
@@ -107,28 +106,28 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// run has everything happen for some time, and then lets it end.
+// run runs everything at once for some time, and waits until all of it has ended.
 func (s *soak) run(t *testing.T, howLong time.Duration) {
 	t.Helper()
 	ctx, end := context.WithTimeout(t.Context(), howLong)
 	defer end()
 	var working sync.WaitGroup
-	for _, happens := range []func(context.Context, *testing.T){
+	for _, activity := range []func(context.Context, *testing.T){
 		s.callFile(false), s.callFile(false), s.callFile(true), s.callJamf(false), s.callJamf(false), s.callJamf(true),
-		s.changeFiles, s.failJamf, s.rotate, s.strangers(s.file), s.strangers(s.jamf), s.slowClients(s.file), s.slowClients(s.jamf), s.watch,
+		s.changeFiles, s.failJamf, s.rotate, s.unauthenticated(s.file), s.unauthenticated(s.jamf), s.slowClients(s.file), s.slowClients(s.jamf), s.watch,
 	} {
-		working.Go(func() { happens(ctx, t) })
+		working.Go(func() { activity(ctx, t) })
 	}
 	working.Wait()
 }
 
-// usage is what a daemon needs.
+// usage is what a daemon uses.
 type usage struct {
 	goroutines, files, connections float64
-	heap                           float64 // bytes that the garbage collector found in use last
+	heap                           float64 // bytes in use after the last garbage collection
 }
 
-// settle waits until the daemon has no connection any more, and measures it.
+// settle waits until the daemon has no connection, and measures it.
 func (s *soak) settle(t *testing.T, d *program.Daemon) usage {
 	t.Helper()
 	value := func(name string) float64 {
@@ -140,20 +139,20 @@ func (s *soak) settle(t *testing.T, d *program.Daemon) usage {
 	}
 	d.Eventually(t, "all connections are closed", func() bool { return value("connections") == 0 })
 	least := usage{math.Inf(1), math.Inf(1), 0, math.Inf(1)}
-	// The collector runs when there is garbage, which scraping makes; what ends, ends in its own time.
+	// Scraping makes garbage, which starts the collector. Goroutines and files end in their own time: the minimum counts.
 	for range 50 {
 		least.goroutines = min(least.goroutines, value("go_goroutines"))
 		least.files = min(least.files, value("process_open_fds"))
-		// The next collection comes when the heap is twice as large as what the last one has left.
+		// The next collection starts when the heap is twice as large as after the last one.
 		least.heap = min(least.heap, value("go_memstats_next_gc_bytes")/2)
 		time.Sleep(20 * time.Millisecond) // between samples
 	}
 	return least
 }
 
-// growth says what has grown. There may be some more goroutines and files, which come and go with idle
-// connections to the MDM: at most five, with two goroutines each; and a heap that is larger by what one version of
-// the inventory and the buffers of such a load take.
+// growth reports what has grown. Some more goroutines and files are normal, for idle connections to the MDM: at most
+// five, with two goroutines each. The heap may be larger by one version of the inventory and the buffers of such a
+// load.
 func (u usage) growth(after usage) error {
 	if after.goroutines > u.goroutines+12 || after.files > u.files+6 {
 		return fmt.Errorf("goroutines and files have grown: %+v, before %+v", after, u)
@@ -164,7 +163,7 @@ func (u usage) growth(after usage) error {
 	return nil
 }
 
-// wantCounted: /metrics has counted just the honest answers that the clients have got.
+// wantCounted: /metrics counts exactly the answers that step-ca has got.
 func (s *soak) wantCounted(t *testing.T, d *program.Daemon) {
 	t.Helper()
 	provider := "file"
@@ -175,12 +174,12 @@ func (s *soak) wantCounted(t *testing.T, d *program.Daemon) {
 		"allow":    `{code="none",outcome="allow",provider="` + provider + `"}`,
 		"notFound": `{code="deviceNotFound",outcome="deny",provider="` + provider + `"}`,
 	} {
-		d.Eventually(t, "all are counted", func() bool {
+		d.Eventually(t, "all answers are counted", func() bool {
 			return d.Metric(t, "step_posture_decisions_total"+series) == fmt.Sprint(s.answered[d][outcome])
 		})
 	}
 	if d == s.jamf {
-		// The last lookup may have been one that failed, and readiness goes by that.
+		// The last lookup may have failed, and readiness depends on the last lookup.
 		by := program.NewStepCA(t, s.jamfPKI, d.Address, nil)
 		d.Eventually(t, "a lookup is answered", func() bool {
 			status, _, err := by.SendMode(t, "C02XK1JKLVCG", "computer")
@@ -190,7 +189,7 @@ func (s *soak) wantCounted(t *testing.T, d *program.Daemon) {
 	d.Eventually(t, "it is ready", func() bool { code, status, _ := d.Ready(t); return code == http.StatusOK && status == "ok" })
 }
 
-// wantAudited: each honest answer of the daemon with the file has its one line, over all rotations.
+// wantAudited: each answer of the daemon with the file has exactly one line, over all rotations.
 func (s *soak) wantAudited(t *testing.T) {
 	t.Helper()
 	var lines []string
