@@ -24,7 +24,7 @@ func auditReferences(lines []program.AuditLine) []string {
 	return found
 }
 
-// Every authenticated request has its line, whatever its result; no other request has one. After SIGHUP the
+// Every authenticated request has its line, with any result; no other request has one. After SIGHUP the
 // daemon continues in a new file when the old one was renamed.
 func TestAuditLog(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,7 @@ func TestFilesAreReserved(t *testing.T) {
 	}
 }
 
-// usage is what the daemon uses: open files, and memory in MiB. It is zero where there is no /proc.
+// usage is what the daemon uses: open files, and memory in MiB. Both are 0 on systems without /proc.
 func usage(t *testing.T, d *program.Daemon) (files, memory int) {
 	t.Helper()
 	if runtime.GOOS != "linux" {

@@ -53,7 +53,7 @@ func TestFailedHandshakesAreLogged(t *testing.T) {
 		warnings := 0
 		for _, test := range rows {
 			for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-				config := &tls.Config{ServerName: "127.0.0.1", RootCAs: p.Roots, MinVersion: version, MaxVersion: version} // #nosec G402 -- one version at a time
+				config := &tls.Config{ServerName: "127.0.0.1", RootCAs: p.Roots, MinVersion: version, MaxVersion: version}
 				switch {
 				case test.distrusts:
 					config.RootCAs = another.Roots
@@ -61,7 +61,7 @@ func TestFailedHandshakesAreLogged(t *testing.T) {
 					config = nil
 				case test.name == "no cipher suite":
 					config.MaxVersion, config.MinVersion = tls.VersionTLS12, tls.VersionTLS12
-					config.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA} // #nosec G402 -- must be refused
+					config.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
 				}
 				// Otherwise Go's client presents no certificate that the server does not accept.
 				if test.certificate != nil {

@@ -12,8 +12,8 @@ import (
 	"step-posture-connector/internal/test/program"
 )
 
-// lookup prints the kind of device, separates groups by commas, and with --json reports in JSON that there is no
-// decision. (Linux: Go reads SSL_CERT_FILE there.)
+// lookup prints the kind of device, separates groups by commas, and with --json reports a missing decision in
+// JSON. (Linux: Go reads SSL_CERT_FILE there.)
 func TestLookupJamf(t *testing.T) {
 	t.Parallel()
 	_, whole := program.StartJamf(t, program.NewPKI(t), jamftest.Device{

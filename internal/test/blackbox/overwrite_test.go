@@ -16,7 +16,7 @@ import (
 // rsync --inplace --times and cp -p do.
 func overwrite(t *testing.T, path string, at int, text string) {
 	t.Helper()
-	file, err := os.OpenFile(path, os.O_WRONLY, 0) // #nosec G304 -- made for the test
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

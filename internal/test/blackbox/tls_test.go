@@ -52,12 +52,12 @@ func TestWeakTLSIsRefused(t *testing.T) {
 			return err
 		}
 		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
-			if handshake(&tls.Config{MinVersion: version, MaxVersion: version}) == nil { // #nosec G402 -- must be refused
+			if handshake(&tls.Config{MinVersion: version, MaxVersion: version}) == nil {
 				t.Errorf("%s: %s was accepted", keyName, tls.VersionName(version))
 			}
 		}
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			if err := handshake(&tls.Config{MinVersion: version, MaxVersion: version}); err != nil { // #nosec G402 -- one version at a time
+			if err := handshake(&tls.Config{MinVersion: version, MaxVersion: version}); err != nil {
 				t.Errorf("%s: %s was refused: %v", keyName, tls.VersionName(version), err)
 			}
 		}
@@ -66,7 +66,7 @@ func TestWeakTLSIsRefused(t *testing.T) {
 			if suite.SupportedVersions[0] == tls.VersionTLS13 {
 				continue
 			}
-			err := handshake(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}}) // #nosec G402 -- one suite at a time
+			err := handshake(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
 			strong := strings.HasPrefix(suite.Name, "TLS_ECDHE_") && (strings.Contains(suite.Name, "_GCM_") || strings.Contains(suite.Name, "CHACHA20"))
 			if err == nil {
 				accepted++
@@ -150,7 +150,7 @@ func TestResumption(t *testing.T) {
 	} {
 		d := program.StartDaemon(t, test.env)
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			config := &tls.Config{ // #nosec G402 -- one version at a time
+			config := &tls.Config{
 				RootCAs: p.Roots, MinVersion: version, MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(1),
 				Certificates: []tls.Certificate{*p.ClientCertificate(t, program.LeafTemplate("Step Online CA"))},
 			}

@@ -24,7 +24,7 @@ type AuditLine struct {
 	DurationMS *float64  `json:"duration_ms"`
 }
 
-// ReadAuditLog reads an audit log, each line of which must be whole.
+// ReadAuditLog reads an audit log. Every line must be complete.
 func ReadAuditLog(t *testing.T, path string) []AuditLine {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -32,7 +32,7 @@ func ReadAuditLog(t *testing.T, path string) []AuditLine {
 		t.Fatal(err)
 	}
 	if len(text) > 0 && text[len(text)-1] != '\n' {
-		t.Errorf("the last line of %s is not whole", path)
+		t.Errorf("the last line of %s is not complete", path)
 	}
 	var lines []AuditLine
 	for text := range strings.Lines(string(text)) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Get asks the health listener. The status is 0 where there is no answer.
+// Get asks the health listener. Without an answer the status is 0.
 func (d *Daemon) Get(t *testing.T, path string) (status int, text string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.Health+path, http.NoBody)

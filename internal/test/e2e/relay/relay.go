@@ -67,7 +67,7 @@ func (r *Relay) pass(ctx context.Context, client net.Conn) {
 	answers.Wait()
 }
 
-// forward copies one direction. An end of the stream is passed on alone; after an error neither direction is of use.
+// forward copies one direction. The end of the stream closes that direction only; an error closes both.
 func forward(to, from net.Conn) {
 	_, err := io.Copy(to, from)
 	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil {
