@@ -7,11 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"step-posture-connector/internal/test/program"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
 // Unauthenticated clients hold every connection of both listeners, and the daemon still has file descriptors for

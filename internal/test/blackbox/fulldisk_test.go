@@ -9,9 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"step-posture-connector/internal/test/program"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
 // On a full disk decisions go on. Each decision that is missing in the audit log is logged and counted, and

@@ -9,8 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"step-posture-connector/internal/test/program"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
 const bareDevice = "K3Q7XH2N9P" // in testdata/devices.json, without data
