@@ -55,15 +55,27 @@ func StartDaemon(t *testing.T, env Environment, changes ...func(*exec.Cmd)) *Dae
 	}
 }
 
-// StartWithLog starts the daemon with a file as its log, which only the test reads: Output has nothing. It waits until
-// the health listener answers.
+// StartWithLog starts the daemon with a file of the test as its log, so Output is empty. It waits until the health
+// listener answers.
 func StartWithLog(t *testing.T, env Environment, log *os.File) *Daemon {
 	t.Helper()
-	d := newDaemon(t, env.With("HEALTH_ADDRESS", FreeHealth))
-	d.Cmd.Stderr = log
-	d.start(t, func() {})
-	d.Eventually(t, "it answers", func() bool { status, _ := d.Get(t, "/healthz"); return status == http.StatusOK })
-	return d
+	const tries = 5 // another program may take one of the ports
+	for range tries {
+		d := newDaemon(t, env.With("HEALTH_ADDRESS", FreeHealth))
+		d.Cmd.Stderr = log
+		d.start(t, func() {})
+		healthy := false
+		d.Eventually(t, "it answers or exits", func() bool {
+			status, _ := d.Get(t, "/healthz")
+			healthy = status == http.StatusOK
+			return healthy || d.exited()
+		})
+		if healthy {
+			return d
+		}
+	}
+	t.Fatal("the daemon does not start")
+	return nil
 }
 
 func newDaemon(t *testing.T, env Environment) *Daemon {
@@ -154,6 +166,15 @@ func (d *Daemon) WantExit(t *testing.T, code int) {
 	d.wait(t)
 	if got := d.Cmd.ProcessState.ExitCode(); got != code {
 		t.Errorf("exit code %d, want %d:\n%s", got, code, d.Output())
+	}
+}
+
+func (d *Daemon) exited() bool {
+	select {
+	case <-d.Ended:
+		return true
+	default:
+		return false
 	}
 }
 
