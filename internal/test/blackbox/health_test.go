@@ -42,9 +42,7 @@ func TestHealth(t *testing.T) {
 	wantHealthcheck(t, "a broken inventory", d.Health, 0, "degraded\ninventory: degraded: ")
 
 	request := hold(t, p, d.Address, "http/1.1")
-	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	d.Signal(t, syscall.SIGTERM)
 	d.Eventually(t, "it is shutting down", func() bool {
 		code, status, wrong := d.Ready(t)
 		return code == http.StatusServiceUnavailable && status == "unavailable" && strings.HasPrefix(wrong["shutdown"], "unavailable: ")

@@ -96,9 +96,7 @@ func TestLogIsStuck(t *testing.T) {
 		t.Errorf("step_posture_check_ok of the log is %s, want 0", got)
 	}
 	begin := time.Now()
-	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	d.Signal(t, syscall.SIGTERM)
 	d.WantExit(t, 0)
 	if took := time.Since(begin); took > 15*time.Second {
 		t.Errorf("the shutdown took %s", took)
@@ -136,9 +134,7 @@ func TestLogReaderComesBack(t *testing.T) {
 				t.Fatal("the log does not say that lines were lost")
 			}
 			d.Eventually(t, "the log is healthy again", func() bool { _, status, _ := d.Ready(t); return status == "ok" })
-			if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
+			d.Signal(t, syscall.SIGTERM)
 			d.WantExit(t, 0)
 		})
 	}
@@ -163,9 +159,7 @@ func TestLogCannotBeWritten(t *testing.T) {
 	if dropped(t, d) == 0 {
 		t.Error("no line is counted as dropped")
 	}
-	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	d.Signal(t, syscall.SIGTERM)
 	d.WantExit(t, 0)
 }
 

@@ -20,9 +20,7 @@ import (
 // shutDown sends a signal, and returns when the daemon accepts no more connections.
 func shutDown(t *testing.T, d *program.Daemon, s os.Signal) {
 	t.Helper()
-	if err := d.Cmd.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
+	d.Signal(t, s)
 	for deadline := time.Now().Add(program.Patience); ; time.Sleep(time.Millisecond) {
 		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", d.Address)
 		if err != nil {
@@ -97,9 +95,7 @@ func TestSecondSignalExitsAtOnce(t *testing.T) {
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
 	hold(t, p, d.Address, "http/1.1")
 	shutDown(t, d, syscall.SIGTERM)
-	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	d.Signal(t, syscall.SIGTERM)
 	d.WantExit(t, 1)
 }
 

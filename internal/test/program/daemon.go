@@ -47,7 +47,7 @@ func StartDaemon(t *testing.T, env Environment, changes ...func(*exec.Cmd)) *Dae
 			return d
 		case <-d.Ended:
 			if !strings.Contains(d.Output(), "address already in use") {
-				t.Fatalf("the daemon ended:\n%s", d.Output())
+				t.Fatalf("the daemon exited:\n%s", d.Output())
 			}
 		case <-time.After(Patience):
 			t.Fatalf("the daemon does not listen:\n%s", d.Output())
@@ -104,8 +104,8 @@ func (d *Daemon) start(t *testing.T, readLog func()) {
 	t.Cleanup(func() { _ = d.Cmd.Process.Kill(); <-d.Ended })
 }
 
-// FreeAddress chooses a port below those that the system assigns by itself, so that no other test
-// gets it before the daemon has it.
+// FreeAddress chooses a port below those that the system assigns by itself, so that no outgoing connection takes it
+// before the daemon does.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	for {
@@ -142,20 +142,24 @@ func (d *Daemon) Output() string {
 	return d.log.String()
 }
 
+// Signal sends a signal.
+func (d *Daemon) Signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	if err := d.Cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Hangup sends SIGHUP.
 func (d *Daemon) Hangup(t *testing.T) {
 	t.Helper()
-	if err := d.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	d.Signal(t, syscall.SIGHUP)
 }
 
 // Stop sends SIGTERM, waits for the exit, and returns the exit code and the whole log.
 func (d *Daemon) Stop(t *testing.T) (code int, output string) {
 	t.Helper()
-	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	d.Signal(t, syscall.SIGTERM)
 	d.wait(t)
 	return d.Cmd.ProcessState.ExitCode(), d.Output()
 }
