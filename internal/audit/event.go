@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// The keys of the log event. docs/logging.md describes them; a test compares the two.
+// The keys of the log event, spelled as in the audit log. docs/logging.md describes them; tests compare.
 const (
 	KeyReference     = "reference"
 	KeyDecision      = "decision"
 	KeyCode          = "code"
 	KeyReason        = "reason"
 	KeyRemedy        = "remedy"
-	KeyIdentifier    = "permanent-identifier"
+	KeyIdentifier    = "identifier"
 	KeyMode          = "mode"
 	KeyProvider      = "provider"
-	KeyProviderTime  = "provider-time"
-	KeyWebhookID     = "webhook-id"
+	KeyProviderMS    = "provider_ms"
+	KeyWebhookID     = "webhook_id"
 	KeyProvisioner   = "provisioner"
-	KeyRequestID     = "request-id"
+	KeyRequestID     = "request_id"
 	KeyStatus        = "status"
-	KeyDuration      = "duration"
+	KeyDurationMS    = "duration_ms"
 	KeyMethod        = "method"
 	KeyPath          = "path"
-	KeyRemoteAddress = "remote-address"
+	KeyRemoteAddress = "remote_address"
 	KeyStack         = "stack"
 )
 
@@ -128,9 +128,9 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	text(KeyMode, Clean(e.Mode, maxShown))
 	text(KeyProvider, e.Provider)
 	if e.ProviderTime > 0 {
-		to.duration(KeyProviderTime, e.ProviderTime)
+		to.milliseconds(KeyProviderMS, e.ProviderTime)
 	}
-	to.duration(KeyDuration, e.Duration)
+	to.milliseconds(KeyDurationMS, e.Duration)
 	to.number(KeyStatus, e.Status)
 	text(KeyWebhookID, Clean(e.WebhookID, maxShown))
 	text(KeyProvisioner, Clean(e.Provisioner, maxShown))

@@ -41,8 +41,8 @@ type fieldWriter interface {
 	time(key string, value time.Time)
 	text(key, value string)
 	number(key string, value int)
-	// duration shows every duration in milliseconds, so that lines can be compared and sorted.
-	duration(key string, value time.Duration)
+	// milliseconds writes a duration as a number. It has one unit always, so that lines can be compared and sorted.
+	milliseconds(key string, value time.Duration)
 	// end returns the whole line, which is good until the next one begins.
 	end() []byte
 }
@@ -78,7 +78,7 @@ func (l *textLine) number(key string, value int) {
 	*l = strconv.AppendInt(*l, int64(value), 10)
 }
 
-func (l *textLine) duration(key string, value time.Duration) {
+func (l *textLine) milliseconds(key string, value time.Duration) {
 	l.key(key)
 	*l = appendMilliseconds(*l, value)
 }
@@ -129,8 +129,9 @@ func (l *jsonLine) number(key string, value int) {
 	*l = strconv.AppendInt(*l, int64(value), 10)
 }
 
-func (l *jsonLine) duration(key string, value time.Duration) {
-	l.text(key, string(appendMilliseconds(nil, value)))
+func (l *jsonLine) milliseconds(key string, value time.Duration) {
+	l.key(key)
+	*l = appendMilliseconds(*l, value)
 }
 
 func (l *jsonLine) end() []byte {
@@ -140,5 +141,5 @@ func (l *jsonLine) end() []byte {
 
 func appendMilliseconds(to []byte, d time.Duration) []byte {
 	const decimals, bits = 3, 64
-	return append(strconv.AppendFloat(to, float64(d)/float64(time.Millisecond), 'f', decimals, bits), "ms"...)
+	return strconv.AppendFloat(to, float64(d)/float64(time.Millisecond), 'f', decimals, bits)
 }

@@ -4,11 +4,8 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/config"
@@ -119,21 +116,3 @@ func (d *Daemon) describeCertificate() string {
 	leaf := d.tls.Leaf()
 	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.CertificateNames(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
-
-// Logger makes the daemon's logger as the configuration asks for it.
-func (d *Daemon) Logger(out io.Writer) *logrus.Logger {
-	log := logrus.New()
-	log.SetOutput(out)
-	if d.json() {
-		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
-	} else {
-		// Without colors on a terminal too, as the events are.
-		log.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: time.RFC3339})
-	}
-	levels := []logrus.Level{logrus.InfoLevel, logrus.DebugLevel, logrus.TraceLevel}
-	log.SetLevel(levels[d.config.LoggingLevel])
-	return log
-}
-
-// json is whether the log is JSON.
-func (d *Daemon) json() bool { return d.config.LogFormat == "json" }

@@ -142,18 +142,6 @@ func (s *service) unanswered(err error) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon runs all the same: lookups that fail are answered with 503, and no restart is needed when this is fixed", oneLine(err)))
 }
 
-// lostLines is the line that reports how many lines of the log were lost.
-func lostLines(log *logrus.Logger, lost uint64) []byte {
-	entry := logrus.NewEntry(log)
-	entry.Time, entry.Level = time.Now(), logrus.WarnLevel
-	entry.Message = fmt.Sprintf("%d lines of the log were lost here, because they could not be written", lost)
-	line, err := log.Formatter.Format(entry)
-	if err != nil {
-		return []byte(entry.Message + "\n")
-	}
-	return line
-}
-
 // listen opens both ports. The health listener is nil where there is none.
 func (s *service) listen(ctx context.Context) (webhooks, health net.Listener, err error) {
 	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))

@@ -135,6 +135,3 @@ func (s *service) logCut(bytes int64) {
 		s.log.Warnf("AUDIT_LOG_PATH: the last line was not finished when a daemon was killed; its %d bytes were cut off. The request was not answered", bytes)
 	}
 }
-
-// oneLine joins the lines of an error, of which the log has one each.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
