@@ -16,7 +16,7 @@ import (
 	"step-posture-connector/internal/audit"
 )
 
-// Prefix begins the name of every metric.
+// Prefix begins the name of every metric but go_… and process_…, which have their usual names.
 const Prefix = "step_posture_"
 
 // Build says which program this is.
@@ -58,9 +58,7 @@ func New(build Build, provider string, codes, reloads []string) *Metrics {
 		Name: Prefix + "build_info", Help: "1; the labels say which program this is.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": runtime.Version()},
 	}, func() float64 { return 1 }))
-	// The prefix sets them apart from those of other programs on the same dashboard.
-	prometheus.WrapRegistererWithPrefix(Prefix, m.registry).MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.requests(provider, codes)
 	m.loads(reloads)
 	return m
@@ -214,5 +212,5 @@ const scrapeTimeout = 10 * time.Second
 
 // Handler answers with all metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: scrapeTimeout, MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(withFormerNames(m.registry), promhttp.HandlerOpts{Timeout: scrapeTimeout, MaxRequestsInFlight: 4})
 }

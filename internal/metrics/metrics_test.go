@@ -3,9 +3,12 @@ package metrics_test
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,16 +88,14 @@ func TestNames(t *testing.T) {
 	_, families := scrape(t, newMetrics())
 	var ours []*dto.MetricFamily
 	for name, family := range families {
-		if !strings.HasPrefix(name, metrics.Prefix) {
-			t.Errorf("the metric %s does not begin with %s", name, metrics.Prefix)
-		}
-		if strings.HasPrefix(name, metrics.Prefix+"go_") || strings.HasPrefix(name, metrics.Prefix+"process_") {
+		usual := strings.TrimPrefix(name, metrics.Prefix)
+		if strings.HasPrefix(usual, "go_") || strings.HasPrefix(usual, "process_") {
 			continue // the library's
 		}
+		if usual == name {
+			t.Errorf("the metric %s does not begin with %s", name, metrics.Prefix)
+		}
 		ours = append(ours, family)
-	}
-	if families["step_posture_go_goroutines"] == nil || families["step_posture_process_open_fds"] == nil {
-		t.Error("the process itself is not measured")
 	}
 	problems, err := promlint.NewWithMetricFamilies(ours).Lint()
 	if err != nil {
@@ -102,6 +103,29 @@ func TestNames(t *testing.T) {
 	}
 	for _, p := range problems {
 		t.Errorf("promlint: %s: %s", p.Metric, p.Text)
+	}
+}
+
+// What measures the process has its usual names, and its former ones as long as a dashboard may read them.
+func TestFormerNames(t *testing.T) {
+	t.Parallel()
+	text, families := scrape(t, newMetrics())
+	for _, name := range []string{"go_goroutines", "go_memstats_next_gc_bytes", "go_gc_duration_seconds", "process_open_fds", "process_start_time_seconds"} {
+		usual, former := families[name], families[metrics.Prefix+name]
+		if usual == nil || former == nil {
+			t.Errorf("%s is exported: %v, under its former name: %v", name, usual != nil, former != nil)
+			continue
+		}
+		if former.GetHelp() != "Deprecated: use "+name+"." || former.GetType() != usual.GetType() || fmt.Sprint(former.GetMetric()) != fmt.Sprint(usual.GetMetric()) {
+			t.Errorf("%s is %v, under its former name %v", name, usual, former)
+		}
+	}
+	var exported []string
+	for _, match := range regexp.MustCompile(`(?m)^# TYPE (\S+) `).FindAllStringSubmatch(text, -1) {
+		exported = append(exported, match[1])
+	}
+	if !slices.IsSorted(exported) {
+		t.Errorf("the metrics are not sorted by name: %q", exported)
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 	up         = `up{job="step-posture-connector"} `
 	expiry     = `step_posture_certificate_expiry_timestamp_seconds `
 	provider   = `step_posture_check_ok{check="provider"} `
-	started    = `step_posture_process_start_time_seconds `
+	started    = `process_start_time_seconds{job="step-posture-connector"} `
 	handshakes = `step_posture_tls_handshake_failures_total`
 	devices    = `step_posture_inventory_devices `
 	strangers  = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
@@ -38,7 +38,7 @@ func loads() map[string]struct{ fires, quiet []string } {
 			[]string{up + "0+0x60", up + "1+0x57 0 0 0", `other 0+0x60`},
 			[]string{up + "1+0x60", up + "1+0x58 0 0"}, // for one minute only
 		},
-		"PostureConnectorRestarts":      {[]string{started + "0+0x50 1 2 3 4 5 6 7 8 9 9"}, []string{started + "0+0x50 1+0x10"}},
+		"PostureConnectorRestarts":      {[]string{started + "0+0x50 1 2 3 4 5 6 7 8 9 9"}, []string{started + "0+0x50 1+0x10", `process_start_time_seconds{job="other"} 0+0x50 1 2 3 4 5 6 7 8 9 9`}},
 		"PostureCertificateExpiresSoon": {[]string{expiry + "24000+0x60"}, []string{expiry + "36000+0x60", expiry + "24000+0x55 90000+0x5"}},
 		"PostureCertificateExpires":     {[]string{expiry + "3000+0x60"}, []string{expiry + "24000+0x60"}},
 		"PostureFileRefused": {

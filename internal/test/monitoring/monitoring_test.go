@@ -155,7 +155,7 @@ func TestEveryMetricIsUsed(t *testing.T) {
 	for _, text := range queries(t) {
 		all.WriteString(text + "\n")
 	}
-	for _, match := range regexp.MustCompile(`(?m)^# (step_posture_\w+) `).FindAllStringSubmatch(names(t), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^# (\w+) `).FindAllStringSubmatch(names(t), -1) {
 		if !strings.Contains(all.String(), match[1]) {
 			t.Errorf("%s is in no panel and in no rule", match[1])
 		}
