@@ -5,13 +5,6 @@ import (
 	"unicode"
 )
 
-const (
-	maxShown  = 256  // bytes of one value that others chose
-	maxReason = 1024 // bytes of a reason, which may hold a longer error text
-
-	maxRequestID = 64
-)
-
 // Clean makes text that others chose fit for a log line: what cannot be seen becomes a question
 // mark, and it ends after limit bytes.
 func Clean(text string, limit int) string {

@@ -16,11 +16,6 @@ const (
 	// appending never waits for a reader: opening a pipe that nobody reads is an error, not a pause.
 	appending = os.O_WRONLY | os.O_APPEND | nonblocking
 	onlyOwner = 0o600
-	// stall is how long a write may wait: for the reader of a pipe, or a file system that hangs.
-	stall = time.Second
-	// longestLine bounds what is looked through for the beginning of a last line, in bytes. A line of
-	// ours is far shorter.
-	longestLine = 1 << 20
 )
 
 // Trail is the audit log: a file to which every decision is appended, as one JSON line in one write.

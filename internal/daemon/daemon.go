@@ -15,9 +15,6 @@ import (
 	"step-posture-connector/internal/server"
 )
 
-// checkTimeout is how long an answer of the inventory is awaited at start.
-const checkTimeout = 10 * time.Second
-
 // Daemon is the connector with everything that its configuration names loaded and checked.
 type Daemon struct {
 	Inventory

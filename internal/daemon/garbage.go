@@ -1,8 +1,5 @@
 package daemon
 
-// ballastSize is how much garbage may gather, at least, before it is collected, in bytes.
-const ballastSize = 32 << 20
-
 // newBallast makes memory that is never used, and never even given to the process by the system. Go lets
 // as much garbage gather as there is memory in use: with a small inventory it would collect every 4 MiB,
 // which is some hundred requests, and all of them would pay for it. To raise GOGC instead would

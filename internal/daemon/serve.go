@@ -12,7 +12,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
@@ -26,16 +25,6 @@ import (
 	"step-posture-connector/internal/systemd"
 	"step-posture-connector/internal/webhook"
 )
-
-// healthConnections is how many connections the health listener holds.
-const healthConnections = 64
-
-// reservedFiles is how many files the daemon needs beside the connections of callers: those of the health
-// listener, and those to the inventory, with logs, certificate and inventory files and what watches them.
-const reservedFiles = healthConnections + 96
-
-// lastLines is how long the last lines of the log may take to be written.
-const lastLines = time.Second
 
 // Process is what the daemon needs of the process that it runs in.
 type Process struct {

@@ -40,9 +40,6 @@ func (s *state) set(name string, err error) {
 	s.wrong[name] = audit.Clean(oneLine(err), maxMessage)
 }
 
-// maxMessage is the longest text of an error that is shown, in bytes.
-const maxMessage = 1024
-
 func (s *state) get(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

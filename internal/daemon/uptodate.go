@@ -4,16 +4,11 @@ import (
 	"context"
 	"os"
 	"strings"
-	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/systemd"
 )
-
-// reloadTimeout is how long a reload that a signal asked for waits for files that are being written to. The
-// service manager counts the daemon as reloading for as long.
-const reloadTimeout = 10 * time.Second
 
 // keepUpToDate reloads files when they have changed, and everything when a signal asks for it, until ctx
 // is done.

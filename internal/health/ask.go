@@ -9,12 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"time"
-)
-
-const (
-	askTimeout = 5 * time.Second
-	maxReport  = 1 << 20 // bytes
 )
 
 // Ask asks the daemon whose health listener is at address, host:port. A host that stands for all

@@ -14,18 +14,6 @@ import (
 	"time"
 )
 
-const (
-	// maxWaiting bounds the lines that wait, in bytes: about a second of 10,000 lines a second.
-	maxWaiting = 4 << 20
-	// maxKept is how large a buffer is kept for the next lines, in bytes.
-	maxKept = 64 << 10
-	// maxWrite is how much is written at once, in bytes, where a line is not longer. Up to it (PIPE_BUF) a
-	// write to a pipe is all or nothing, so that lines do not mix with those that others write to it.
-	maxWrite = 4 << 10
-	// stuckAfter is how long a write may take before the queue reports that it is stuck.
-	stuckAfter = time.Second
-)
-
 // Queue is an io.Writer of lines. Write puts a line into memory; one goroutine writes them to the
 // destination, in their order. When memory is full or a write fails, lines are dropped and counted, and a
 // line reports how many, at the place where they are missing.

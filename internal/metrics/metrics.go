@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"net/http"
 	"runtime"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -207,10 +206,7 @@ func (m *Metrics) gauge(name, help string, labels prometheus.Labels, value func(
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: Prefix + name, Help: help, ConstLabels: labels}, value))
 }
 
-// scrapeTimeout is how long the gathering of metrics may take.
-const scrapeTimeout = 10 * time.Second
-
 // Handler answers with all metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(withFormerNames(m.registry), promhttp.HandlerOpts{Timeout: scrapeTimeout, MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(withFormerNames(m.registry), promhttp.HandlerOpts{Timeout: scrapeTimeout, MaxRequestsInFlight: maxScrapes})
 }

@@ -10,22 +10,6 @@ import (
 	"time"
 )
 
-const (
-	// quiet is how long a file must have stayed as it is before it is read: else it may be half written.
-	quiet = 200 * time.Millisecond
-	// recheck is how often the files are looked at even when nothing was reported: not every file
-	// system reports changes, and a watch can be lost.
-	recheck = time.Second
-	// soon is how long reports of changes are collected, because they come in batches.
-	soon = 50 * time.Millisecond
-	// restless is how long files may change without being quiet until they are loaded before that is reported as a
-	// failure.
-	restless = time.Minute
-	// retry is how often a load that failed is tried again with the files as they are: what was wrong
-	// may have been the system, or the clock.
-	retry = time.Minute
-)
-
 // Set is files that are loaded together.
 type Set struct {
 	name  string

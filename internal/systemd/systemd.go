@@ -44,10 +44,6 @@ func Watch(ctx context.Context) {
 	}
 }
 
-// patience is how long a notification may take. A service manager that does not read its socket must not keep
-// the daemon from reloading and ending.
-const patience = time.Second
-
 func notify(state string) error {
 	sent := make(chan error, 1)
 	go func() {
@@ -60,7 +56,7 @@ func notify(state string) error {
 			return fmt.Errorf("notify the service manager: %w", err)
 		}
 		return nil
-	case <-time.After(patience):
+	case <-time.After(notifyTimeout):
 		return fmt.Errorf("notify the service manager: %w: it does not read its socket", os.ErrDeadlineExceeded)
 	}
 }
