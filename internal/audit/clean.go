@@ -5,8 +5,11 @@ import (
 	"unicode"
 )
 
-// Clean makes text that others chose fit for a log line: what cannot be seen becomes a question
-// mark, and it ends after limit bytes.
+// Clean makes text that a client or an inventory chose fit for a log line: each invisible character becomes a question
+// mark, and the text ends after limit bytes.
+//
+// Libraries do less: those that strip the escape sequences of terminals keep characters that change the direction of
+// text, and those that remove both do it with unicode.IsPrint too, and leave no sign of it.
 func Clean(text string, limit int) string {
 	if len(text) <= limit && isPlain(text) {
 		return text // as nearly everything is

@@ -83,21 +83,26 @@ func (t *Trail) open() (cut int64, err error) {
 		return 0, cannotOpen(t.path, err)
 	}
 	t.file = file
-	info, err := file.Stat()
+	return t.cutUnfinished(), nil
+}
+
+// cutUnfinished removes an unfinished last line, and returns its length. Where that is not possible, or the end of the
+// file is not known, the next line begins with a line end, so that it is whole.
+func (t *Trail) cutUnfinished() int64 {
+	info, err := t.file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		return 0, nil // part of a line that went into a pipe is still there, so torn stays as it was
+		return 0 // an unfinished line in a pipe is still there, so torn stays as it was
 	}
 	var fragment []byte
 	if err == nil {
 		fragment, err = unfinished(t.path, info)
 	}
-	// When it is not known how the file ends, the next line begins on a line of its own.
 	t.torn = err != nil || len(fragment) > 0
-	if err != nil || len(fragment) == 0 || !isOurs(fragment) || shorten(file, len(fragment)) != nil {
-		return 0, nil //nolint:nilerr // the file is open, and lines in it will be whole
+	if err != nil || len(fragment) == 0 || !isOurs(fragment) || shorten(t.file, len(fragment)) != nil {
+		return 0
 	}
 	t.torn = false
-	return int64(len(fragment)), nil
+	return int64(len(fragment))
 }
 
 // cannotOpen says why the audit log cannot be opened, with the folder where that is at fault. The path itself is
