@@ -35,7 +35,7 @@ type Process struct {
 	Commit  string
 }
 
-// exit ends a command with a code; the error, where there is one, was not yet told.
+// exit carries a command's exit code. The error, if any, has not been printed yet.
 type exit struct {
 	code int
 	err  error
@@ -50,10 +50,19 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
-// headline stands above the problems of a configuration.
+func failed(err error) error { return &exit{ExitError, err} }
+
+// headline is printed above the problems of a configuration.
 const headline = "configuration:"
 
-func failed(err error) error { return &exit{ExitError, err} }
+// configError is an error in the configuration. It has one line for each problem, below the headline.
+type configError struct{ err error }
+
+func (e *configError) Error() string { return headline + "\n" + e.err.Error() }
+
+func (e *configError) Unwrap() error { return e.err }
+
+func misconfigured(err error) error { return failed(&configError{err}) }
 
 // Run carries out the command line and returns the exit code. The daemon runs until ctx is done.
 func Run(ctx context.Context, p Process) int {
@@ -63,7 +72,7 @@ func Run(ctx context.Context, p Process) int {
 	case err == nil:
 		return ExitOK
 	case !errors.As(err, &ended):
-		// Whatever did not come from a command's own work came from reading the command line.
+		// Any other error is about the command line.
 		_, _ = fmt.Fprintf(p.Stderr, "%s\nTry '%s --help'.\n", visibleLines(err.Error()), c.CommandPath())
 		return ExitUsage
 	case ended.err != nil:
@@ -104,7 +113,7 @@ func root(p *Process) *cobra.Command {
 		}
 		environ, err := config.Environ(p.Environ, envFile, named)
 		if err != nil {
-			return config.Environment{}, failed(fmt.Errorf("%s\n%w", headline, err))
+			return config.Environment{}, misconfigured(err)
 		}
 		return environ, nil
 	}
@@ -115,7 +124,7 @@ func root(p *Process) *cobra.Command {
 		}
 		d, err := daemon.Load(environ)
 		if err != nil {
-			return nil, failed(fmt.Errorf("%s\n%w", headline, err))
+			return nil, misconfigured(err)
 		}
 		return d, nil
 	}
@@ -126,7 +135,7 @@ func root(p *Process) *cobra.Command {
 		}
 		inventory, err := daemon.LoadProvider(environ)
 		if err != nil {
-			return nil, failed(fmt.Errorf("%s\n%w", headline, err))
+			return nil, misconfigured(err)
 		}
 		return inventory, nil
 	}
@@ -177,7 +186,7 @@ func suggestFlag(c *cobra.Command, err error) error {
 	if best == "" {
 		return err
 	}
-	return fmt.Errorf("%w\n\nDid you mean this?\n\t--%s\n", err, best) //nolint:revive,staticcheck // as cobra suggests commands
+	return errors.New(err.Error() + "\n\nDid you mean this?\n\t--" + best + "\n") // the form of cobra's suggestions
 }
 
 // loader loads the configuration that the command line names.

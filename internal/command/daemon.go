@@ -87,7 +87,7 @@ func check(c *cobra.Command, load loader) (report, error) {
 	r := report{Found: []string{}, Warnings: []string{}, Problems: []string{}}
 	d, err := load()
 	if err != nil {
-		r.problems(err)
+		r.add(err)
 		return r, err
 	}
 	found, err := d.Check(c.Context())
@@ -97,7 +97,7 @@ func check(c *cobra.Command, load loader) (report, error) {
 		if !errors.Is(err, posture.ErrCredentials) {
 			r.Warnings = append(r.Warnings, "the daemon starts all the same, and recovers by itself; until this is fixed, lookups that fail are answered with 503, and no certificate is issued")
 		}
-		r.problems(err)
+		r.add(err)
 		told := []error{err}
 		for _, warning := range r.Warnings { // which may say why
 			told = append(told, errors.New("warning: "+warning))
@@ -108,15 +108,20 @@ func check(c *cobra.Command, load loader) (report, error) {
 	return r, nil
 }
 
-// problems takes the lines of an error apart, of which each is about one thing.
-func (r *report) problems(err error) {
-	for line := range strings.Lines(err.Error()) {
-		line = strings.TrimSpace(line)
-		if warning, is := strings.CutPrefix(line, "warning: "); is {
-			r.Warnings = append(r.Warnings, warning)
-		} else if line != headline {
-			r.Problems = append(r.Problems, line)
+// add adds the problems and warnings of an error.
+func (r *report) add(err error) {
+	if refused := (*daemon.ConfigError)(nil); errors.As(err, &refused) {
+		for _, problem := range refused.Problems {
+			r.Problems = append(r.Problems, problem.Error())
 		}
+		r.Warnings = append(r.Warnings, refused.Warnings...)
+		return
+	}
+	if unread := (*configError)(nil); errors.As(err, &unread) {
+		err = unread.err // without the headline; each line is about one thing
+	}
+	for line := range strings.Lines(err.Error()) {
+		r.Problems = append(r.Problems, strings.TrimSpace(line))
 	}
 }
 

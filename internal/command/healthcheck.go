@@ -62,7 +62,7 @@ func askDaemon(ctx context.Context, environ func() (config.Environment, error)) 
 	}
 	var listener config.Health
 	if problems := config.Parse(environment.Variables, &listener); len(problems) > 0 {
-		return health.Report{}, failed(fmt.Errorf("%s\n%w", headline, problems))
+		return health.Report{}, misconfigured(problems)
 	}
 	if listener.HealthAddress.Off() {
 		return health.Report{}, failed(errors.New("HEALTH_ADDRESS is off, so the daemon cannot be asked"))

@@ -124,8 +124,7 @@ func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text strin
 	f := finding{Decision: deny, Identifier: text, Provider: d.Provider(), Warnings: d.Warnings, modeGiven: deviceType != ""}
 	id, invalid := posture.ParseIdentifier(text)
 	if invalid != nil {
-		f.Code, f.Reason = posture.IdentifierInvalid, invalid.Error()
-		return f, nil //nolint:nilerr // a refusal, as the webhook has it
+		return f.refused(invalid), nil
 	}
 	q := posture.Query{Identifier: id, Type: deviceType}
 	f.Mode = string(d.TypeOf(q))
@@ -145,6 +144,12 @@ func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text strin
 		}
 	}
 	return f, nil
+}
+
+// refused is the finding about an identifier that is none: the webhook refuses it without asking the provider.
+func (f finding) refused(invalid error) finding {
+	f.Code, f.Reason = posture.IdentifierInvalid, invalid.Error()
+	return f
 }
 
 // print writes the finding for people.

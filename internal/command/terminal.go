@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -54,7 +55,11 @@ func encode(out io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// oneLine joins the lines of an error: in JSON, and so that the headline is read with what it is about.
+// oneLine joins the lines of an error, for JSON. The headline begins the first of them.
 func oneLine(err error) string {
-	return strings.ReplaceAll(strings.ReplaceAll(err.Error(), headline+"\n", headline+" "), "\n", "; ")
+	text := err.Error()
+	if wrong := (*configError)(nil); errors.As(err, &wrong) {
+		text = headline + " " + wrong.err.Error()
+	}
+	return strings.ReplaceAll(text, "\n", "; ")
 }

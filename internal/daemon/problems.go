@@ -66,24 +66,25 @@ func auditElsewhere(path string, environ config.Environment) config.Problems {
 	return nil
 }
 
-// broken is a configuration that cannot be used. A variable that is not set may only have been
-// misspelled, so what is unknown is told too.
-type broken struct {
-	problems config.Problems
-	unknown  []string
+// ConfigError is a configuration that cannot be used. A variable that is not set may only have been misspelled, so the
+// warnings about unknown names belong to it.
+type ConfigError struct {
+	Problems config.Problems
+	Warnings []string
 }
 
 // refuse adds to problems what may be their cause.
-func refuse(problems config.Problems, warnings []string, environ config.Environment) *broken {
+func refuse(problems config.Problems, warnings []string, environ config.Environment) *ConfigError {
 	if hint := environ.Hint(); hint != "" && problems.Missing() {
 		warnings = append(warnings, hint)
 	}
-	return &broken{problems, warnings}
+	return &ConfigError{problems, warnings}
 }
 
-func (b *broken) Error() string {
-	lines := []string{b.problems.Error()}
-	for _, warning := range b.unknown {
+// Error has a line for each problem, then one for each warning.
+func (e *ConfigError) Error() string {
+	lines := []string{e.Problems.Error()}
+	for _, warning := range e.Warnings {
 		lines = append(lines, "warning: "+warning)
 	}
 	return strings.Join(lines, "\n")
