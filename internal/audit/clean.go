@@ -40,8 +40,8 @@ func isPlain(text string) bool {
 	return true
 }
 
-// CleanRequestID keeps of an X-Request-Id only the characters A-Z a-z 0-9 . _ : - and at most 64
-// of them. step-ca hands the header on from its own clients, so anybody may have chosen it.
+// CleanRequestID removes from an X-Request-Id all characters but A-Z a-z 0-9 . _ : - and keeps at most 64 of them.
+// step-ca passes on the header of its own clients, so an unauthenticated client may have chosen it.
 func CleanRequestID(text string) string {
 	if len(text) <= maxRequestID && strings.IndexFunc(text, isForeign) < 0 {
 		return text // as step-ca makes them

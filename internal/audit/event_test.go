@@ -79,7 +79,7 @@ func TestCleanRequestID(t *testing.T) {
 	}
 }
 
-// Values are quoted as logrus does it in the lines that are no events, so that one parser reads both.
+// Values are quoted as logrus quotes them in the other lines, so that one parser reads all.
 func TestQuotedAsByLogrus(t *testing.T) {
 	t.Parallel()
 	values := []string{"é", "\u2028", "\xff", "two words", `"`, `\`}
@@ -99,7 +99,7 @@ func TestQuotedAsByLogrus(t *testing.T) {
 	}
 }
 
-// A key of the audit log has the same spelling in the log. Only groups is not there: the reason names them.
+// A key of the audit log has the same spelling in the log. Only groups is missing there: the reason names them.
 func TestOneSpellingOfKeys(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -89,7 +89,7 @@ func (l *textLine) end() []byte {
 	return *l
 }
 
-// isWord reports whether logrus would write a value without quotation marks.
+// isWord reports whether logrus would write a value without quotes.
 func isWord(value string) bool {
 	for i := range len(value) {
 		switch c := value[i]; {
