@@ -30,7 +30,7 @@ import (
 // line reports their number, at the place where they are missing.
 type Queue struct {
 	out  io.Writer
-	wake chan struct{} // buffers one signal: there is something to do
+	wake chan struct{} // has room for one signal that there is work
 	done chan struct{} // closed when the last line was written
 	torn bool          // the last write ended within a line; only the writing goroutine uses it
 
@@ -42,7 +42,7 @@ type Queue struct {
 	lost      uint64    // dropped lines that no line has reported yet
 	reporting uint64    // dropped lines that the next line will report
 	failed    error     // why the last write failed; nil when it succeeded
-	since     time.Time // when the write in progress began; zero when there is none
+	since     time.Time // when the write in progress began; zero when none is
 }
 
 // New makes a Queue that writes to out.
@@ -113,7 +113,7 @@ func (q *Queue) Err() error {
 	case q.failed != nil:
 		return fmt.Errorf("%d lines were lost: %w", lost, q.failed)
 	case lost > 0:
-		return fmt.Errorf("%d lines were lost, because they are not read as fast as they are written", lost)
+		return fmt.Errorf("%d lines were lost: the program that reads the log is slower than the one that writes it", lost)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (q *Queue) next(empty []byte) (batch []byte, reportFirst bool) {
 	return batch, q.failed != nil
 }
 
-// idle reports whether there is nothing to do until the next line comes. A failed write is tried again with that
+// idle reports whether all work is done until the next line comes. A failed write is tried again with that
 // line, not in a loop.
 func (q *Queue) idle() (idle, closed bool) {
 	q.mu.Lock()

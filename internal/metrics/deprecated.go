@@ -8,8 +8,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// withFormerNames exports what measures the process, go_… and process_…, under its former names too, which began
-// with step_posture_. It gathers once: the process is measured once for both names.
+// withFormerNames exports the metrics of the process, go_… and process_…, under their former names too, which began
+// with step_posture_. The process is measured once for both names.
 func withFormerNames(g prometheus.Gatherer) prometheus.Gatherer {
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, err := g.Gather()

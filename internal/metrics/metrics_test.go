@@ -59,8 +59,8 @@ func wantSeries(t *testing.T, m *metrics.Metrics, series ...string) {
 	}
 }
 
-// Every series is there before anything has happened: the first time is an increase from 0.
-func TestFromTheBeginning(t *testing.T) {
+// Every series exists from the start, so that the first event is an increase from 0.
+func TestFromTheStart(t *testing.T) {
 	t.Parallel()
 	wantSeries(t, newMetrics(),
 		`step_posture_decisions_total{code="none",outcome="allow",provider="file"} 0`,
@@ -90,7 +90,7 @@ func TestNames(t *testing.T) {
 	for name, family := range families {
 		usual := strings.TrimPrefix(name, metrics.Prefix)
 		if strings.HasPrefix(usual, "go_") || strings.HasPrefix(usual, "process_") {
-			continue // the library's
+			continue // of the library
 		}
 		if usual == name {
 			t.Errorf("the metric %s does not begin with %s", name, metrics.Prefix)
@@ -106,7 +106,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// What measures the process has its usual names, and its former ones as long as a dashboard may read them.
+// The metrics of the process have their usual names, and for now their former ones too.
 func TestFormerNames(t *testing.T) {
 	t.Parallel()
 	text, families := scrape(t, newMetrics())
@@ -166,8 +166,8 @@ func TestObserve(t *testing.T) {
 	)
 }
 
-// Whatever a stranger sends, no series comes into being by it.
-func TestStrangersMakeNoSeries(t *testing.T) {
+// No text that an unauthenticated client sends creates a series.
+func TestClientsCreateNoSeries(t *testing.T) {
 	t.Parallel()
 	m := newMetrics()
 	count := func() int {
@@ -186,7 +186,7 @@ func TestStrangersMakeNoSeries(t *testing.T) {
 		})
 	}
 	if after := count(); after != before {
-		t.Errorf("there are %d series, %d before", after, before)
+		t.Errorf("%d series, before %d", after, before)
 	}
 	wantSeries(t, m, `step_posture_decisions_total{code="other",outcome="deny",provider="file"} 4`)
 }
@@ -198,7 +198,7 @@ func TestRegister(t *testing.T) {
 	wantSeries(t, m, `step_posture_of_a_provider 5`)
 }
 
-// Every request is counted, so counting must cost nearly nothing.
+// Every request is counted, so counting must cost next to nothing.
 func TestObserveAllocatesNothing(t *testing.T) {
 	m := newMetrics()
 	for name, e := range map[string]*audit.Event{
