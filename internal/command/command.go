@@ -1,4 +1,4 @@
-// Package command is the command line.
+// Package command implements the command line.
 package command
 
 import (
@@ -17,7 +17,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// The exit codes. They are part of the product's interface.
+// The exit codes. They are part of the product's interface: scripts depend on them.
 const (
 	ExitOK    = 0
 	ExitError = 1 // the work could not be done
@@ -64,7 +64,7 @@ func (e *configError) Unwrap() error { return e.err }
 
 func misconfigured(err error) error { return failed(&configError{err}) }
 
-// Run carries out the command line and returns the exit code. The daemon runs until ctx is done.
+// Run executes the command line and returns the exit code. The daemon runs until ctx is done.
 func Run(ctx context.Context, p Process) int {
 	c, err := root(&p).ExecuteContextC(ctx)
 	ended := &exit{}
@@ -88,7 +88,7 @@ func root(p *Process) *cobra.Command {
 		Short: "Decide for step-ca which attested devices get a certificate",
 		Long: "step-posture-connector answers the webhooks of step-ca during ACME device-attest-01 orders:\n" +
 			"it looks the attested device up in an inventory and allows or denies the certificate.\n\n" +
-			"It is configured by environment variables, which may stand in an env file.\n" +
+			"It is configured by environment variables, which may be in an env file.\n" +
 			"Without a command it runs the daemon.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -97,9 +97,9 @@ func root(p *Process) *cobra.Command {
 	c.SetOut(p.Stdout)
 	c.SetErr(p.Stderr)
 	c.PersistentFlags().StringVar(&envFile, "env-file", config.DefaultEnvFile,
-		"file with environment variables; what the environment sets wins; ENV_FILE in the environment names one too")
+		"file with environment variables; the environment overrides it; ENV_FILE in the environment names one too")
 
-	// cobra prints the version for this flag; made here, it has no short form.
+	// cobra prints the version for this flag; declared here, it has no short form.
 	c.Version = p.Version
 	c.Flags().Bool("version", false, "print version, commit and Go version")
 	c.SetVersionTemplate(buildOf(p).String())
@@ -109,7 +109,7 @@ func root(p *Process) *cobra.Command {
 	environ := func() (config.Environment, error) {
 		named := c.PersistentFlags().Changed("env-file")
 		if named && envFile == "" {
-			return config.Environment{}, errors.New("--env-file: the path is empty; leave the flag out to read " + config.DefaultEnvFile + " of this folder, where there is one")
+			return config.Environment{}, errors.New("--env-file: the path is empty; leave the flag out to read " + config.DefaultEnvFile + " in this folder, if it exists")
 		}
 		environ, err := config.Environ(p.Environ, envFile, named)
 		if err != nil {
@@ -145,16 +145,16 @@ func root(p *Process) *cobra.Command {
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {
-		// Else cobra prints a help text and is content.
+		// Without this, cobra prints a help text and exits with 0.
 		completion.RunE = func(_ *cobra.Command, args []string) error {
-			return fmt.Errorf("completion: there is no script for %q; accepted: bash, zsh, fish or powershell", strings.Join(args, " "))
+			return fmt.Errorf("completion: no script for %q; accepted: bash, zsh, fish or powershell", strings.Join(args, " "))
 		}
 		completion.Args = cobra.ArbitraryArgs
 	}
 	return c
 }
 
-// helpCommand is cobra's, but for that a command which does not exist is an error.
+// helpCommand is like cobra's, except that an unknown command is an error.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
@@ -162,7 +162,7 @@ func helpCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Root().Find(args)
 			if err != nil || about == nil || len(rest) > 0 {
-				return fmt.Errorf("help: there is no command %q", strings.Join(args, " "))
+				return fmt.Errorf("help: no command %q", strings.Join(args, " "))
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
@@ -170,7 +170,7 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// suggestFlag adds to the error about a flag that does not exist the one that was probably meant.
+// suggestFlag adds to the error about an unknown flag the one that was probably meant.
 func suggestFlag(c *cobra.Command, err error) error {
 	unknown := (*pflag.NotExistError)(nil)
 	if !errors.As(err, &unknown) {
@@ -192,7 +192,7 @@ func suggestFlag(c *cobra.Command, err error) error {
 // loader loads the configuration that the command line names.
 type loader func() (*daemon.Daemon, error)
 
-// build says what the program was made from.
+// build says what the program was built from.
 type build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`

@@ -18,7 +18,7 @@ func run(t *testing.T, environ []string, args ...string) (code int, stdout, stde
 	t.Helper()
 	var out, errs strings.Builder
 	code = command.Run(t.Context(), command.Process{
-		// Not the .env of this folder, should there be one.
+		// Not the .env of this folder.
 		Args: append(args, "--env-file", emptyFile(t)), Environ: environ, Stdout: &out, Stderr: &errs, Version: "v1", Commit: "abc",
 	})
 	return code, out.String(), errs.String()
@@ -103,7 +103,7 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("the reader is gone") }
 
-// A result that cannot be printed is an error, for a script must not take it for an answer.
+// A result that cannot be printed is an error: a script must not take no output for an answer.
 func TestResultIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{"version", "version --json", "lookup C02XK1JKLVCG", "lookup C02XK1JKLVCG --json"} {

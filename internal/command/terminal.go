@@ -11,11 +11,11 @@ import (
 	"unicode/utf16"
 )
 
-// visible makes text that others wrote fit for a terminal. Control characters, which a terminal obeys, and
-// characters that hide text or change its order become \uXXXX, as in JSON, so that JSON stays JSON.
+// visible makes text from inventories and servers fit for a terminal. Control characters, and characters that hide text or
+// change its order, become \uXXXX, as in JSON, so that JSON stays JSON.
 func visible(text string) string { return escape(text, hidden) }
 
-// visibleLines is visible for a text of several lines, which may be indented.
+// visibleLines is visible for a text with several lines, which may be indented.
 func visibleLines(text string) string {
 	return escape(text, func(r rune) bool { return hidden(r) && r != '\n' && r != '\t' })
 }
@@ -39,7 +39,7 @@ func escape(text string, escaped func(rune) bool) string {
 	return shown.String()
 }
 
-// quoted lists names in quotation marks, with whatever is not printable in them escaped.
+// quoted lists names in quotes, with characters that are not printable escaped.
 func quoted(names []string) string {
 	list := make([]string, len(names))
 	for i, name := range names {

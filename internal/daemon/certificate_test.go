@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// What a server certificate and its key must be.
+// A server certificate and its key must fit together and be usable by step-ca.
 func TestServerCertificate(t *testing.T) {
 	t.Parallel()
 	root := newCA(t, "Root")
@@ -48,7 +48,7 @@ func TestServerCertificate(t *testing.T) {
 		warnings         []string
 	}{
 		"chain":               {chain, leaf.keyPEM(t), "", nil},
-		"marks":               {leaf.pem() + mark + intermediate.pem(), mark + leaf.keyPEM(t), "", nil},
+		"BOMs":                {leaf.pem() + bom + intermediate.pem(), bom + leaf.keyPEM(t), "", nil},
 		"both in each":        {leaf.keyPEM(t) + chain, chain + leaf.keyPEM(t), "", nil},
 		"with the root":       {chain + root.pem(), leaf.keyPEM(t), "", nil},
 		"leaf only":           {leaf.pem(), leaf.keyPEM(t), "", []string{`TLS_CERT_PATH: the certificate of the issuer, "Intermediate",` + noIssuer}},
@@ -83,9 +83,9 @@ func TestServerCertificate(t *testing.T) {
 	}
 }
 
-// A key that every user of the machine may read is warned about; not one in a folder that is closed to them,
-// nor one that Kubernetes has mounted, with the mode 0644 that it gives secrets.
-func TestKeyThatAllMayRead(t *testing.T) {
+// A key that every user of the machine can read causes a warning; not one in a folder that is closed to them, nor one that
+// Kubernetes has mounted, with the mode 0644 that it gives secrets.
+func TestKeyReadableByAll(t *testing.T) {
 	t.Parallel()
 	in := install(t)
 	mounted := filepath.Join(in.folder, "..2026_11_26")
@@ -102,7 +102,7 @@ func TestKeyThatAllMayRead(t *testing.T) {
 		}
 	}
 	chmod(t, mounted, 0o755)
-	warned := []string{"TLS_KEY_PATH: every user of this machine may read the private key " + in.path("server.key") + "; chmod 640 or 600"}
+	warned := []string{"TLS_KEY_PATH: every user of this machine can read the private key " + in.path("server.key") + "; chmod 640 or 600"}
 	for _, test := range []struct {
 		key, closed string
 		mode        os.FileMode

@@ -10,7 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Logger makes the logger of all that is no event, as the configuration asks for it.
+// Logger makes the logger for all lines but the events, in the configured form and level.
 func (d *Daemon) Logger(out io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(out)
@@ -25,7 +25,7 @@ func (d *Daemon) Logger(out io.Writer) *logrus.Logger {
 	return log
 }
 
-// json is whether the log is JSON.
+// json reports whether the log is JSON.
 func (d *Daemon) json() bool { return d.config.LogFormat == "json" }
 
 // jsonLines begins each line with time, level and msg, as audit.Log begins its events. logrus' own JSON formatter

@@ -8,7 +8,7 @@ import (
 	"step-posture-connector/internal/audit"
 )
 
-// The lines that are no events begin as the events do, in text and in JSON.
+// All lines of the log begin as the events do, in text and in JSON.
 func TestLogLinesBeginAsEvents(t *testing.T) {
 	t.Parallel()
 	for format, begin := range map[string]string{
@@ -27,7 +27,7 @@ func TestLogLinesBeginAsEvents(t *testing.T) {
 				}
 			}
 			if n := strings.Count(out.String(), "\n"); n != 2 {
-				t.Errorf("there are %d lines, want 2", n)
+				t.Errorf("the log has %d lines, want 2", n)
 			}
 		})
 	}

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	mark        = "\ufeff"
+	bom         = "\ufeff"
 	beginsLine  = "-----BEGIN CERTIFICATE-----\n"
 	endsLine    = "-----END CERTIFICATE-----\n"
 	almostBegin = "almost, but not exactly, a line such as -----BEGIN CERTIFICATE-----"
 )
 
-// A certificate that is passed over is missed only when step-ca is refused. So a bundle with a part that
-// cannot be read is refused, with the line. Nothing of its content is shown.
+// A bundle with an unreadable part is refused, and the error has its line: an operator would notice a certificate that was
+// left out only when step-ca is refused. Nothing of its content is shown.
 func TestDamagedBundle(t *testing.T) {
 	t.Parallel()
 	first, second := newCA(t, "First Root"), newCA(t, "Second Root")
@@ -34,7 +34,7 @@ func TestDamagedBundle(t *testing.T) {
 		"a line is missing":         {strings.Replace(one, body+"\n", "", 1) + two, "line 1: the certificate that begins here is damaged: "},
 		"empty block":               {beginsLine + endsLine + two, "line 2: the block that begins at line 1 is damaged: a part of it is missing"},
 		"glued":                     {strings.TrimSuffix(one, "\n") + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
-		"glued with a mark":         {strings.TrimSuffix(one, "\n") + mark + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
+		"glued with a BOM":          {strings.TrimSuffix(one, "\n") + bom + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
 		"no END":                    {strings.Replace(one, endsLine, "", 1) + two, "line " + line(lines) + ": a block begins here, but the one that begins at line 1 has no end"},
 		"no END at the end":         {one + strings.Replace(two, endsLine, "", 1), "line " + line(lines+1) + ": the block that begins here has no end"},
 		"no BEGIN":                  {strings.Replace(one, beginsLine, "", 1) + two, "line 1: a block without the line -----BEGIN …----- before it"},
@@ -42,13 +42,13 @@ func TestDamagedBundle(t *testing.T) {
 		"four dashes at the end":    {strings.Replace(one, "CERTIFICATE-----\n", "CERTIFICATE----\n", 1) + two, "line 1: " + almostBegin},
 		"long dashes":               {strings.Replace(one, "-----BEGIN CERTIFICATE-----", "–––BEGIN CERTIFICATE–––", 1) + two, "line 1: " + almostBegin},
 		"lower case":                {strings.Replace(one, "BEGIN CERTIFICATE", "begin certificate", 1) + two, "line 1: " + almostBegin},
-		"no blank":                  {strings.Replace(one, "BEGIN CERTIFICATE", "BEGINCERTIFICATE", 1) + two, "line 1: " + almostBegin},
+		"no space":                  {strings.Replace(one, "BEGIN CERTIFICATE", "BEGINCERTIFICATE", 1) + two, "line 1: " + almostBegin},
 		"misspelled BEGIN":          {strings.Replace(one, "BEGIN", "BEGN", 1) + two, "line 1: " + almostBegin},
 		"misspelled kind":           {strings.Replace(one, "BEGIN CERTIFICATE", "BEGIN CERTIFICTE", 1) + two, "line 1: a block of a kind that is not known begins here"},
 		"misspelled END":            {strings.Replace(one, "END CERTIFICATE", "END CERTIFICTE", 1) + two, "line " + line(lines) + ": the block that begins at line 1 ends here as another kind"},
 		"indented":                  {"  " + one + two, "line 1: there are blanks before -----BEGIN …-----; it must begin its line"},
 		"line breaks are lost":      {strings.ReplaceAll(one, "\n", "") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
-		"line breaks are blanks":    {strings.ReplaceAll(one, "\n", " ") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
+		"line breaks are spaces":    {strings.ReplaceAll(one, "\n", " ") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
 		"quoted":                    {`"` + strings.TrimSuffix(one, "\n") + "\"\n" + two, "line 1: " + almostBegin},
 		"on one line":               {strings.ReplaceAll(strings.TrimSuffix(one, "\n"), "\n", `\n`) + "\n" + two, "line 1: the line breaks are written as \\n; each must be a line break"},
 		"damaged second":            {one + strings.Replace(two, strings.Split(two, "\n")[1], "*", 1), "line " + line(lines+2) + ": the block that begins at line " + line(lines+1) + " is damaged: this line is not base64"},
@@ -78,23 +78,23 @@ func TestDamagedBundle(t *testing.T) {
 	}
 }
 
-// Both CAs of a bundle are named, whatever harmless stands around them.
+// Both CAs of a bundle are found, with any harmless text around them.
 func TestWholeBundle(t *testing.T) {
 	t.Parallel()
 	first, second := newCA(t, "First Root"), newCA(t, "Second Root")
 	one, two := first.pem(), second.pem()
 	day := first.certificate.NotAfter.UTC().Format(time.DateOnly)
 	for name, bundle := range map[string]string{
-		"plain":                one + two,
-		"byte-order mark":      mark + one + two,
-		"a mark in the middle": one + mark + two,
-		"CRLF":                 strings.ReplaceAll(one+two, "\n", "\r\n"),
-		"no line end":          one + strings.TrimSuffix(two, "\n"),
-		"blanks at line ends":  strings.ReplaceAll(one+two, "\n", " \t\n"),
-		"text around":          "Certificate:\n    Data:\n        Signature Algorithm: ecdsa-with-SHA256\n# ------------------\n# --- ours ---\n" + one + "\n\nsubject=CN = Second Root\n===\n" + two + "the end\n",
-		"headings":             "----- Baltimore Root CA -----\n" + one + "\n------ CA certificate ------\n# --- end of the root certificate ---\n-----  Müller & Söhne  -----\n" + two + "----- End of file -----\n",
-		"other blocks":         one + second.keyPEM(t) + two,
-		"twice":                one + two + one,
+		"plain":               one + two,
+		"BOM":                 bom + one + two,
+		"a BOM in the middle": one + bom + two,
+		"CRLF":                strings.ReplaceAll(one+two, "\n", "\r\n"),
+		"no line end":         one + strings.TrimSuffix(two, "\n"),
+		"spaces at line ends": strings.ReplaceAll(one+two, "\n", " \t\n"),
+		"text around":         "Certificate:\n    Data:\n        Signature Algorithm: ecdsa-with-SHA256\n# ------------------\n# --- ours ---\n" + one + "\n\nsubject=CN = Second Root\n===\n" + two + "the end\n",
+		"headings":            "----- Baltimore Root CA -----\n" + one + "\n------ CA certificate ------\n# --- end of the root certificate ---\n-----  Müller & Söhne  -----\n" + two + "----- End of file -----\n",
+		"other blocks":        one + second.keyPEM(t) + two,
+		"twice":               one + two + one,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,14 +103,14 @@ func TestWholeBundle(t *testing.T) {
 			d := in.loaded(t, map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/ca.crt", "MTLS_ALLOWED_NAMES": "ca"})
 			wantLines(t, "Warnings", d.Warnings, nil)
 			want := "client certificates: clients need a certificate of the CA in " + in.path("ca.crt") +
-				` ("First Root", expires ` + day + `; "Second Root", expires ` + day + ") that bears one of ca"
+				` ("First Root", expires ` + day + `; "Second Root", expires ` + day + ") with one of these names: ca"
 			wantLines(t, "Describe", d.Describe()[1:2], []string{want})
 		})
 	}
 }
 
-// A certificate that admits no client is warned about; a bundle that has no others is refused.
-func TestWhatABundleHolds(t *testing.T) {
+// A certificate that cannot verify a client causes a warning; a bundle without a usable one is refused.
+func TestBundleContent(t *testing.T) {
 	t.Parallel()
 	root := newCA(t, "Root")
 	intermediate := root.issue(t, &x509.Certificate{Subject: named("Intermediate"), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
