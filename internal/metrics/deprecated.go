@@ -13,7 +13,7 @@ import (
 func withFormerNames(g prometheus.Gatherer) prometheus.Gatherer {
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, err := g.Gather()
-		for _, f := range families { // those of the beginning; what is appended is not visited
+		for _, f := range families { // without those that the loop appends
 			if name := f.GetName(); strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {
 				families = append(families, &dto.MetricFamily{
 					Name: new(Prefix + name), Help: new("Deprecated: use " + name + "."), Type: f.Type, Metric: f.GetMetric(), Unit: f.Unit,

@@ -25,7 +25,7 @@ type Set struct {
 	refused string    // why the last load failed; empty when it succeeded
 	tried   time.Time // when it failed
 
-	content string // a hash of the content at the last load, if it was applied
+	content string // a hash of the content at the last load, if it was compared
 }
 
 // NewSet makes a set of files and notes their state; empty paths are ignored. Make it before the files are loaded for the
