@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -127,5 +128,19 @@ func TestOneSpellingOfKeys(t *testing.T) {
 		if inLog[key] != want {
 			t.Errorf("%s is %#v, want the number %v", key, inLog[key], want)
 		}
+	}
+}
+
+func BenchmarkLog(b *testing.B) {
+	for name, asJSON := range map[string]bool{"text": false, "JSON": true} {
+		b.Run(name, func(b *testing.B) {
+			log := audit.NewLog(io.Discard, asJSON)
+			e := event()
+			e.Status, e.Method, e.Path, e.RemoteAddress = 200, "POST", "/webhook/device-attest", "127.0.0.1:55366"
+			b.ReportAllocs()
+			for b.Loop() {
+				log.Write(e)
+			}
+		})
 	}
 }

@@ -234,3 +234,21 @@ func TestPieces(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// At 50 lines a millisecond, as under load: how many writes a line costs.
+func BenchmarkWrite(b *testing.B) {
+	writes := 0
+	q := logqueue.New(writerFunc(func(p []byte) (int, error) { writes++; return len(p), nil }))
+	line := []byte(strings.Repeat("x", 350) + "\n")
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		_, _ = q.Write(line)
+		if i%50 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := q.Close(patience); err != nil || q.Dropped() > 0 {
+		b.Errorf("Close() = %v, %d lines were dropped", err, q.Dropped())
+	}
+	b.ReportMetric(float64(writes)/float64(b.N), "writes/op")
+}
