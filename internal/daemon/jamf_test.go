@@ -7,8 +7,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// What is wrong with a configuration for Jamf Pro is told without asking the server, and never with
-// the secret.
+// Errors in a configuration for Jamf Pro are reported without a request to the server, and never with the secret.
 func TestJamfConfiguration(t *testing.T) {
 	t.Parallel()
 	const accepted = "; accepted: https://… of the Jamf Pro server"
@@ -75,7 +74,7 @@ func TestJamfConfiguration(t *testing.T) {
 	}
 }
 
-// In single quotes a # is meant. Where docker run --env-file has handed the value over, it may be a comment.
+// In single quotes a # is part of the value. In a value from docker run --env-file, it may be a comment.
 func TestHashInTheNameOfAGroup(t *testing.T) {
 	t.Parallel()
 	in := install(t)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What is accepted in place of a file.
+// The texts about what is accepted in place of a file.
 const (
 	there        = "; accepted: a file that exists; a relative path begins in the folder in which the program starts"
 	renewed      = "; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner"

@@ -10,8 +10,8 @@ import (
 // variables are all variables of the connector.
 func variables() []string { return append(config.Variables[config.Config](), provider.Variables()...) }
 
-// vocabulary has, besides the variables, the names that other programs have for the same things. No edit
-// distance leads from these to ours.
+// vocabulary has the variables, and the names of other programs for the same things, which are too different from ours for a
+// comparison of spellings.
 func vocabulary() config.Vocabulary {
 	meant := map[string]string{}
 	for _, row := range [][2]string{

@@ -352,10 +352,10 @@ func TestLogIsNotForged(t *testing.T) {
 	}
 	c.post(t, header, nil)
 	event := c.log.event(t)
-	if got := fmt.Sprint(event["request-id"]); len(got) != 64 || !strings.HasPrefix(got, "abALLOWscriptxxx") {
-		t.Errorf("got request-id %q, want it cleaned and cut to 64 bytes", got)
+	if got := fmt.Sprint(event["request_id"]); len(got) != 64 || !strings.HasPrefix(got, "abALLOWscriptxxx") {
+		t.Errorf("got request_id %q, want it cleaned and cut to 64 bytes", got)
 	}
-	if got := fmt.Sprint(event["webhook-id"]); len(got) > 300 || strings.ContainsAny(got, "\u202e\u0085") {
-		t.Errorf("got webhook-id %q, want it cleaned and cut", got)
+	if got := fmt.Sprint(event["webhook_id"]); len(got) > 300 || strings.ContainsAny(got, "\u202e\u0085") {
+		t.Errorf("got webhook_id %q, want it cleaned and cut", got)
 	}
 }

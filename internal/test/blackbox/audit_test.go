@@ -161,7 +161,7 @@ func TestAuditLogSurvivesKill(t *testing.T) {
 	for range 3 {
 		answered = append(answered, killUnderLoad(t, p, startDaemon(t, workingEnvironment(t, p).with("AUDIT_LOG_PATH", path)))...)
 	}
-	// Part of a line, as a kill may leave it, is cut off by the next daemon.
+	// An unfinished line, as a kill may leave it, is removed by the next daemon.
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -172,8 +172,8 @@ func TestAuditLogSurvivesKill(t *testing.T) {
 	_ = file.Close()
 	d := startDaemon(t, workingEnvironment(t, p).with("AUDIT_LOG_PATH", path))
 	newSigner(t, p, d.address, nil).wantDecision(t, "after the kill", "C02XK1JKLVCG", allowed)
-	if _, output := d.stop(t); !strings.Contains(output, "its 32 bytes were cut off") {
-		t.Errorf("the log does not say that a line was cut off:\n%s", output)
+	if _, output := d.stop(t); !strings.Contains(output, "its 32 bytes were removed") {
+		t.Errorf("the log does not say that an unfinished line was removed:\n%s", output)
 	}
 	written := auditReferences(auditLines(t, path))
 	slices.Sort(written)

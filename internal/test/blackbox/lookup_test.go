@@ -78,7 +78,7 @@ func TestCheckDescribesUnanswered(t *testing.T) {
 	if want := "\ncomputers: must be in the group \"disk Encrypted\"; no data is returned\n"; r.code != 1 || !strings.Contains(r.stdout, want) || r.stderr == "" {
 		t.Errorf("exit code %d, printed\n%s%s\nwant 1 and %q", r.code, r.stdout, r.stderr, want)
 	}
-	if want := "warning: the daemon starts all the same, and recovers by itself"; !strings.Contains(r.stderr, want) {
+	if want := "warning: the daemon starts anyway, and recovers by itself"; !strings.Contains(r.stderr, want) {
 		t.Errorf("printed %s, want %q", r.stderr, want)
 	}
 	r = runOnce(t, env, "", "check", "--json")

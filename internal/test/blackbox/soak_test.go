@@ -143,13 +143,13 @@ type usage struct {
 func (s *soak) settle(t *testing.T, d *process) usage {
 	t.Helper()
 	value := func(name string) float64 {
-		v, err := strconv.ParseFloat(d.metric(t, "step_posture_"+name), 64)
+		v, err := strconv.ParseFloat(d.metric(t, name), 64)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return v
 	}
-	d.eventually(t, "all connections are closed", func() bool { return value("connections") == 0 })
+	d.eventually(t, "all connections are closed", func() bool { return value("step_posture_connections") == 0 })
 	least := usage{math.Inf(1), math.Inf(1), 0, math.Inf(1)}
 	// The collector runs when there is garbage, which scraping makes; what ends, ends in its own time.
 	for range 50 {
