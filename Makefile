@@ -130,6 +130,10 @@ fmt: ## Format the sources
 	cd $(BENCH) && $(LINT) fmt --config ../../../.golangci.yml
 	cd $(MONITOR) && $(LINT) fmt --config ../../../.golangci.yml
 
+.PHONY: generate
+generate: ## Write the tables of variables, the example files and the compose files from the declarations
+	GENERATE=1 go test -count=1 -run '^TestGenerated$$' ./docs
+
 # A list without targets is an error: it would pass without having looked at anything.
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (default 1)

@@ -8,6 +8,14 @@
 //	choice:"csv,json"     the words that are accepted, for a string
 //	accepted:"…"          what is accepted, in words, where neither of the two says it; a string that has
 //	                      this is free text, and blanks at its ends may be meant
+//
+// The rest is for "make generate", which writes the tables of the documentation, the example files and the compose
+// files: the field's comment says what the variable means (its first paragraph everywhere, the others in the tables
+// only), with the links of a page in docs; and
+//
+//	unset:"required"      what an unset variable means, in words, where the tags above do not say it
+//	example:"…"           a value for the example files, where there is no default
+//	group:"TLS"           the heading in .env.example; variables of providers stand where PROVIDER does
 package config
 
 import (

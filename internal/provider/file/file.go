@@ -21,8 +21,10 @@ import (
 
 // Config says where the inventory is.
 type Config struct {
-	Path config.Path `env:"FILE_PATH,required" accepted:"the path of the inventory file"`
-	Type string      `env:"FILE_TYPE,required" choice:"csv,json"`
+	// The inventory file.
+	Path config.Path `env:"FILE_PATH,required" example:"devices.json" accepted:"the path of the inventory file"`
+	// The format of the inventory file.
+	Type string `env:"FILE_TYPE,required" example:"json" choice:"csv,json"`
 }
 
 // Problems tells of a file that cannot be opened even when its type is not known, so that it is not read.
