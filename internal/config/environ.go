@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"step-posture-connector/internal/filesys"
 )
 
 // DefaultEnvFile is read from the working directory when no other file is named.
@@ -154,8 +156,8 @@ func readSmall(path string) ([]byte, error) {
 // secretFileError shows the path only where it is surely one: the secret itself may have been given in
 // its place.
 func secretFileError(path string, err error) error {
-	inPath := (*fs.PathError)(nil)
-	if !errors.As(err, &inPath) {
+	operation, cause := filesys.Split(err)
+	if operation == "" {
 		return errors.New("cannot read the file")
 	}
 	shown, hint := "the file", ""
@@ -168,7 +170,7 @@ func secretFileError(path string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		hint = " (its path is not shown, because it may be the secret itself; that belongs into the variable without " + fileSuffix + ")"
 	}
-	return fmt.Errorf("cannot %s %s: %w%s", inPath.Op, shown, inPath.Err, hint)
+	return fmt.Errorf("cannot %s %s: %w%s", operation, shown, cause, hint)
 }
 
 var errLarge = fmt.Errorf("has more than %d bytes", maxFile)

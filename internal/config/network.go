@@ -3,14 +3,14 @@ package config
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+
+	"step-posture-connector/internal/filesys"
 )
 
 // Network judges the variables, not ours, that Go reads when a provider makes requests. Go says nothing
@@ -65,11 +65,7 @@ func certificatesIn(path string) error {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		inPath := (*fs.PathError)(nil)
-		if errors.As(err, &inPath) {
-			err = inPath.Err
-		}
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, filesys.Cause(err))
 	}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if _, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {
