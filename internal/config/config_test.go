@@ -44,7 +44,7 @@ const (
 	acceptedNames   = "; accepted: DNS names, e-mail addresses or common names, separated by commas, no wildcards"
 	acceptedAddress = "; accepted: an IP address or a host name, without a port or brackets"
 	inQuotes        = " is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
-	aSecret         = " is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS"
+	aSecret         = " is not a UUID, but looks like a secret, which belongs in WEBHOOK_SECRETS"
 	looksLikeFile   = ": not a path; it looks like the contents of a file"
 )
 
@@ -161,8 +161,8 @@ func TestBrokenEnvironments(t *testing.T) {
 				"WEBHOOK_SECRETS": strings.TrimSuffix(strings.Repeat(signing('a', 32)+",", 5), ","),
 			},
 			[]string{
-				"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs, "WEBHOOK_IDS: entry 2 is not a UUID" + acceptedIDs,
-				"WEBHOOK_IDS: entry 3 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 5 is empty; there is a comma too many" + acceptedIDs,
+				"WEBHOOK_IDS: entry 1 has something beside the UUID; only the UUID belongs here" + acceptedIDs, "WEBHOOK_IDS: entry 2 is not a UUID" + acceptedIDs,
+				"WEBHOOK_IDS: entry 3 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 5 is empty; remove one comma" + acceptedIDs,
 			},
 		},
 		{"secret of 31 bytes", map[string]string{"WEBHOOK_SECRETS": signing('a', 31)}, []string{"WEBHOOK_SECRETS: entry 1 has 31 bytes when decoded, fewer than 32" + acceptedSecrets}},
@@ -175,16 +175,16 @@ func TestBrokenEnvironments(t *testing.T) {
 				"WEBHOOK_SECRETS: entry 4 is not standard base64" + acceptedSecrets,
 			},
 		},
-		{"URL-safe base64", map[string]string{"WEBHOOK_SECRETS": base64.URLEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 0xff}, 32))}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has - or _, which step-ca's secrets have not" + acceptedSecrets}},
+		{"URL-safe base64", map[string]string{"WEBHOOK_SECRETS": base64.URLEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 0xff}, 32))}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has - or _, which step-ca's secrets do not have" + acceptedSecrets}},
 		{"base64 without padding", map[string]string{"WEBHOOK_SECRETS": strings.TrimRight(signing('a', 64), "=")}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: the = at its end is missing; it was not copied as a whole" + acceptedSecrets}},
-		{"a comment before the secret", map[string]string{"WEBHOOK_SECRETS": "# posture\n" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it begins with #, and there are no comments here" + acceptedSecrets}},
-		{"secrets separated by blanks", map[string]string{"WEBHOOK_SECRETS": signing('a', 64) + " " + signing('b', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has a blank or a semicolon in it; secrets are separated by commas" + acceptedSecrets}},
-		{"a line of an env file as secret", map[string]string{"WEBHOOK_SECRETS": "WEBHOOK_SECRETS=" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: the value begins with the name of a variable and =; only what is behind that belongs here" + acceptedSecrets}},
-		{"an ID with its label", map[string]string{"WEBHOOK_IDS": "Webhook ID: " + idA}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs}},
-		{"an ID in a list of JSON", map[string]string{"WEBHOOK_IDS": `["` + idA + `"]`}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs}},
-		{"a number with what is not seen", map[string]string{"PORT": "9443\u200b"}, []string{"PORT: the value has a character that is invisible or looks like a blank (U+200B); remove it; accepted: a whole number from 1 to 65535"}},
+		{"a comment before the secret", map[string]string{"WEBHOOK_SECRETS": "# posture\n" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it begins with #, but comments are not allowed here" + acceptedSecrets}},
+		{"secrets separated by blanks", map[string]string{"WEBHOOK_SECRETS": signing('a', 64) + " " + signing('b', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has a space or a semicolon in it; secrets are separated by commas" + acceptedSecrets}},
+		{"a line of an env file as secret", map[string]string{"WEBHOOK_SECRETS": "WEBHOOK_SECRETS=" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: the value begins with the name of a variable and =; only the part after it belongs here" + acceptedSecrets}},
+		{"an ID with its label", map[string]string{"WEBHOOK_IDS": "Webhook ID: " + idA}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; only the UUID belongs here" + acceptedIDs}},
+		{"an ID in a list of JSON", map[string]string{"WEBHOOK_IDS": `["` + idA + `"]`}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; only the UUID belongs here" + acceptedIDs}},
+		{"a number with what is not seen", map[string]string{"PORT": "9443\u200b"}, []string{"PORT: the value has a character that is invisible or looks like a space (U+200B); remove it; accepted: a whole number from 1 to 65535"}},
 		{"hexadecimal", map[string]string{"WEBHOOK_SECRETS": strings.Repeat("0f", 20) + "0"}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64" + acceptedSecrets}},
-		{"a comma too many", map[string]string{"WEBHOOK_IDS": idA + ","}, []string{"WEBHOOK_IDS: entry 2 is empty; there is a comma too many" + acceptedIDs}},
+		{"a comma too many", map[string]string{"WEBHOOK_IDS": idA + ","}, []string{"WEBHOOK_IDS: entry 2 is empty; remove one comma" + acceptedIDs}},
 		{"fewer secrets than IDs", map[string]string{"WEBHOOK_IDS": idA + "," + idB}, []string{"WEBHOOK_SECRETS: 1 given for 2 in WEBHOOK_IDS" + acceptedCount}},
 		{"more secrets than IDs", map[string]string{"WEBHOOK_SECRETS": signing('a', 32) + "," + signing('b', 32)}, []string{"WEBHOOK_SECRETS: 2 given for 1 in WEBHOOK_IDS" + acceptedCount}},
 		{
@@ -192,7 +192,7 @@ func TestBrokenEnvironments(t *testing.T) {
 			map[string]string{"WEBHOOK_IDS": signing('a', 64) + "," + signing('b', 64), "WEBHOOK_SECRETS": idA + "," + idB},
 			[]string{
 				"WEBHOOK_IDS: entry 1" + aSecret + acceptedIDs, "WEBHOOK_IDS: entry 2" + aSecret + acceptedIDs,
-				"WEBHOOK_SECRETS: entry 1 is an ID, which belongs into WEBHOOK_IDS" + acceptedSecrets, "WEBHOOK_SECRETS: entry 2 is an ID, which belongs into WEBHOOK_IDS" + acceptedSecrets,
+				"WEBHOOK_SECRETS: entry 1 is an ID, which belongs in WEBHOOK_IDS" + acceptedSecrets, "WEBHOOK_SECRETS: entry 2 is an ID, which belongs in WEBHOOK_IDS" + acceptedSecrets,
 			},
 		},
 

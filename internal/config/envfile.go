@@ -14,7 +14,7 @@ import (
 )
 
 // acceptedLine says what a line of an env file may be.
-const acceptedLine = "NAME=value, one a line, values with # or $ or blanks at their ends in single quotes"
+const acceptedLine = "NAME=value, one on each line, values with # or $ or spaces at their ends in single quotes"
 
 // envFile is an env file that was read.
 type envFile struct {

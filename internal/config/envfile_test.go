@@ -51,15 +51,15 @@ func TestEnvFile(t *testing.T) {
 }
 
 const (
-	acceptedLine    = "; accepted: NAME=value, one a line, values with # or $ or blanks at their ends in single quotes"
-	acceptedDollar  = "; accepted: the value in single quotes, which take a $ as it stands; or ${NAME}, after a line that sets NAME to something. The environment does not count"
+	acceptedLine    = "; accepted: NAME=value, one on each line, values with # or $ or spaces at their ends in single quotes"
+	acceptedDollar  = "; accepted: the value in single quotes, where a $ is a $; or ${NAME}, after a line that sets NAME to something. The environment does not count"
 	acceptedClosed  = "; accepted: one at its end too, or, where it belongs to the value, the whole value in single quotes"
 	acceptedSingle  = "; accepted: the value in single quotes"
 	acceptedOneWay  = acceptedSingle + ", with no single quotation mark in it and no backslash at its end"
-	acceptedComment = acceptedSingle + ", or, where a comment begins, a blank after the # too"
+	acceptedComment = acceptedSingle + ", or, where a comment begins, a space after the # too"
 	undefined       = " has a $ that refers to a variable which the file does not set before" + acceptedDollar
 	noReference     = " has a $ that begins no reference" + acceptedDollar
-	cut             = " has a # after a blank, which would end the value" + acceptedComment
+	cut             = " has a # after a space, which would end the value" + acceptedComment
 	notClosed       = " has a quotation mark at its beginning that is not closed" + acceptedClosed
 	textAfter       = " has text after the closing quotation mark; accepted: the whole value in single quotes, or in double quotes with \\\" for those inside"
 )
@@ -95,7 +95,7 @@ func TestBrokenEnvFile(t *testing.T) {
 		{"escaped at the end", "G=\"Say \\\"hi\\\"\"\n", []string{"line 1: G can be read in two ways" + acceptedOneWay}},
 		{"backslash before the closing one", "A=1\nG='Macs\\'\n", []string{"line 2: G can be read in two ways" + acceptedOneWay}},
 		{"escaped without quotation marks", "G=Say \\\"hi\\\"\n", []string{"line 1: G has a backslash before a quotation mark, which would belong to the value; accepted: the value in single quotes, without backslashes"}},
-		{"an escape that is none", "G=\"EXAMPLE\\macs\"\n", []string{"line 1: G has a backslash that changes nothing; accepted: the value in single quotes, which take a backslash as it stands"}},
+		{"an escape that is none", "G=\"EXAMPLE\\macs\"\n", []string{"line 1: G has a backslash that changes nothing; accepted: the value in single quotes, where a backslash is a backslash"}},
 
 		{"a reference to nothing", "A=1\nJAMF_COMPUTER_GROUP=${GROUP}\n", []string{"line 2: JAMF_COMPUTER_GROUP" + undefined}},
 		{"a dollar in a name", "JAMF_COMPUTER_GROUP=$VIP Macs only\nAUDIT_LOG_PATH=$X\n", []string{"line 1: JAMF_COMPUTER_GROUP" + undefined, "line 2: AUDIT_LOG_PATH" + undefined}},
@@ -119,10 +119,10 @@ func TestBrokenEnvFile(t *testing.T) {
 			"line 1: G has a value that begins with #" + acceptedSingle + ", or nothing after the equals sign",
 			"line 2: H has a value that begins with #" + acceptedSingle + ", or nothing after the equals sign",
 		}},
-		{"a blank that is none", "A=1\nG=\u00a0Macs\n", []string{"line 2: G begins or ends with a character that looks like a blank and is none (U+00A0); accepted: the value without it, or in single quotes where it is meant"}},
+		{"a blank that is none", "A=1\nG=\u00a0Macs\n", []string{"line 2: G begins or ends with a character that looks like a space and is none (U+00A0); accepted: the value without it, or in single quotes where it is meant"}},
 		{"a name with what is not seen", "A=1\nPORT\u200b=2\nMAX\u00a0X=1\n", []string{
-			"line 2 has a character that is invisible or looks like a blank (U+200B); accepted: the line without it",
-			"line 3 has a character that is invisible or looks like a blank (U+00A0); accepted: the line without it",
+			"line 2 has a character that is invisible or looks like a space (U+200B); accepted: the line without it",
+			"line 3 has a character that is invisible or looks like a space (U+00A0); accepted: the line without it",
 		}},
 		{"carriage returns alone", "A=1\rB=2\r", []string{"line 1 has a carriage return in it; accepted: line ends of LF or CRLF"}},
 

@@ -166,9 +166,9 @@ func secretFileError(path string, err error) error {
 	case exists(path), plain.MatchString(path), inFolder(path):
 		shown = path
 	case isSecret(splitList(path)[0]):
-		return errors.New("not a path, but looks like the secret itself, which belongs into the variable without " + fileSuffix)
+		return errors.New("not a path, but looks like the secret itself, which belongs in the variable without " + fileSuffix)
 	case errors.Is(err, fs.ErrNotExist):
-		hint = " (its path is not shown, because it may be the secret itself; that belongs into the variable without " + fileSuffix + ")"
+		hint = " (its path is not shown, because it may be the secret itself; that belongs in the variable without " + fileSuffix + ")"
 	}
 	return fmt.Errorf("cannot %s %s: %w%s", operation, shown, cause, hint)
 }

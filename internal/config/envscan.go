@@ -50,7 +50,7 @@ func scan(lines []string) (statements []statement, faults []fault) {
 // unreadable says why a line is none that can be read, where nobody would see it.
 func unreadable(number int, line string) fault {
 	if r, is := hidden(line); is {
-		return fault{number, "", fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r), "the line without it"}
+		return fault{number, "", fmt.Sprintf("has a character that is invisible or looks like a space (%U)", r), "the line without it"}
 	}
 	if strings.Contains(line, "\r") {
 		return fault{number, "", "has a carriage return in it", "line ends of LF or CRLF"}
@@ -118,11 +118,11 @@ func (s *statement) unquoted(rest string, known map[string]string) *fault {
 	switch r, is := hidden(value); {
 	case is && strings.TrimSpace(value) != value:
 		// It would be cut off or not, depending on who reads it.
-		return &fault{text: fmt.Sprintf("begins or ends with a character that looks like a blank and is none (%U)", r), accepted: "the value without it, or in single quotes where it is meant"}
+		return &fault{text: fmt.Sprintf("begins or ends with a character that looks like a space and is none (%U)", r), accepted: "the value without it, or in single quotes where it is meant"}
 	case strings.HasPrefix(rest, "#"):
 		return &fault{text: "has a value that begins with #", accepted: quoteIt + ", or nothing after the equals sign"}
 	case commented && comment != "" && comment[0] != ' ' && comment[0] != '\t':
-		return &fault{text: "has a # after a blank, which would end the value", accepted: quoteIt + ", or, where a comment begins, a blank after the # too"}
+		return &fault{text: "has a # after a space, which would end the value", accepted: quoteIt + ", or, where a comment begins, a space after the # too"}
 	case commented && regexp.MustCompile(`[ \t]#`).MatchString(comment):
 		return &fault{text: "has a comment with a second # in it", accepted: quoteIt + ", or a comment without #, or on a line of its own"}
 	case strings.Contains(value, `"`) && strings.Contains(comment, `"`):
@@ -135,7 +135,7 @@ func (s *statement) unquoted(rest string, known map[string]string) *fault {
 
 // expand replaces references, and what a backslash changes: before a $ always, else in double quotes only.
 func (s *statement) expand(text string, known map[string]string, escapes bool) *fault {
-	const literally = "the value in single quotes, which take a $ as it stands; or ${NAME}, after a line that sets NAME to something. The environment does not count"
+	const literally = "the value in single quotes, where a $ is a $; or ${NAME}, after a line that sets NAME to something. The environment does not count"
 	reference := regexp.MustCompile(`^\$(?:\{([A-Z0-9_]+)\}|([A-Z0-9_]+)(?:[^A-Za-z0-9_}]|$))`)
 	var value strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -146,7 +146,7 @@ func (s *statement) expand(text string, known map[string]string, escapes bool) *
 		case text[i] == '\\' && escapes:
 			replaced, known := map[string]byte{`\\`: '\\', `\"`: '"', `\n`: '\n', `\r`: '\r'}[text[i:i+2]]
 			if !known {
-				return &fault{text: "has a backslash that changes nothing", accepted: "the value in single quotes, which take a backslash as it stands"}
+				return &fault{text: "has a backslash that changes nothing", accepted: "the value in single quotes, where a backslash is a backslash"}
 			}
 			i++
 			value.WriteByte(replaced)

@@ -33,7 +33,7 @@ func nameFault(name string) (wrong, accepted string) {
 	r, isHidden := hidden(name)
 	switch {
 	case isHidden:
-		return fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r), "the name without it"
+		return fmt.Sprintf("has a character that is invisible or looks like a space (%U)", r), "the name without it"
 	case strings.Contains(name, "*"):
 		return "has a wildcard", "names without wildcards"
 	case strings.ContainsAny(name[:1]+name[len(name)-1:], `"'`):

@@ -29,7 +29,7 @@ func TestAllowedNames(t *testing.T) {
 		`"ca.example.com"`: quoted, `'Step Online CA'`: quoted, `"ca`: quoted, `ca'`: quoted,
 		"CN=Step Online CA": kind, "CN = ca": kind, "DNS:ca.example.com": kind, "email:ca@example.com": kind, "dns=ca": kind,
 		"ca.example.com b.example.com": several, "ca.example.com;ca2.example.com": several, "ca@example.com; ca.example.com": several, "ca.example.com; Step Online CA": several,
-		"ca.example.com\u200b": "has a character that is invisible or looks like a blank (U+200B); accepted: the name without it",
+		"ca.example.com\u200b": "has a character that is invisible or looks like a space (U+200B); accepted: the name without it",
 		"ca.example.com.":      dot,
 		"*.example.com":        "has a wildcard; accepted: names without wildcards",
 	} {

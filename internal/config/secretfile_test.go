@@ -34,7 +34,7 @@ func TestSecretFile(t *testing.T) {
 		{"UTF-16", "a\x00b\x00", []string{"WEBHOOK_SECRETS_FILE: the file PATH: it is not UTF-8, but probably UTF-16; save it as UTF-8; accepted: the path of a file with the secret"}},
 		{"quotation marks", `"` + a + "," + b + `"` + "\n", []string{"WEBHOOK_SECRETS_FILE: the secret in the file is in quotation marks, and they are part of it: remove them" + acceptedSecrets}},
 		{"quotation marks around each", `"` + a + `"` + "\n" + b + "\n", []string{"WEBHOOK_SECRETS_FILE: entry 1 is in quotation marks; remove them" + acceptedSecrets}},
-		{"all that step ca printed", "\u2714 Webhook ID: " + idA + "\nSecret: " + a + "\n", []string{"WEBHOOK_SECRETS_FILE: this is all that step ca printed; only what is behind \"Secret: \" belongs here" + acceptedSecrets}},
+		{"all that step ca printed", "\u2714 Webhook ID: " + idA + "\nSecret: " + a + "\n", []string{"WEBHOOK_SECRETS_FILE: this is all that step ca printed; only the part after \"Secret: \" belongs here" + acceptedSecrets}},
 		{"one too few", a + "\n", []string{"WEBHOOK_SECRETS_FILE: 1 given for 2 in WEBHOOK_IDS" + acceptedCount}},
 		{"too large", strings.Repeat("x", 1<<20), []string{"WEBHOOK_SECRETS_FILE: the file PATH has more than 65536 bytes; accepted: the path of a file with the secret"}},
 	}
@@ -61,7 +61,7 @@ func TestSecretFile(t *testing.T) {
 func TestSecretFileThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	const accepted = "; accepted: the path of a file with the secret"
-	const hiddenPath = " (its path is not shown, because it may be the secret itself; that belongs into the variable without _FILE)"
+	const hiddenPath = " (its path is not shown, because it may be the secret itself; that belongs in the variable without _FILE)"
 	folder := t.TempDir()
 	secret := signing('x', 64)
 	long := strings.TrimSuffix(strings.Repeat(signing('y', 64)+",", 5), ",")
@@ -74,9 +74,9 @@ func TestSecretFileThatCannotBeUsed(t *testing.T) {
 		{"missing, with its folder", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": "/run/no-such-folder/webhook_secrets"}, []string{"WEBHOOK_SECRETS_FILE: cannot open /run/no-such-folder/webhook_secrets: no such file or directory" + accepted}},
 		{"in quotation marks", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": `"/run/secrets/x"`}, []string{"WEBHOOK_SECRETS_FILE: the value" + inQuotes + accepted}},
 		{"a folder", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": folder}, []string{"WEBHOOK_SECRETS_FILE: cannot read " + folder + ": is a directory" + accepted}},
-		{"the secret in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": secret}, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs into the variable without _FILE" + accepted}},
+		{"the secret in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": secret}, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs in the variable without _FILE" + accepted}},
 		{"what may be a secret in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": "A1b2C3d4"}, []string{"WEBHOOK_SECRETS_FILE: cannot open the file: no such file or directory" + hiddenPath + accepted}},
-		{"several secrets in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": long}, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs into the variable without _FILE" + accepted}},
+		{"several secrets in place of the path", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": long}, []string{"WEBHOOK_SECRETS_FILE: not a path, but looks like the secret itself, which belongs in the variable without _FILE" + accepted}},
 		{"both", map[string]string{"WEBHOOK_SECRETS_FILE": filepath.Join(folder, "none")}, []string{"WEBHOOK_SECRETS: given together with WEBHOOK_SECRETS_FILE; accepted: one of the two"}},
 		{"both, the variable empty", map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRETS_FILE": ""}, []string{"WEBHOOK_SECRETS: not set" + acceptedSecrets}},
 		{
@@ -131,7 +131,7 @@ func TestOneLineEndIsStripped(t *testing.T) {
 	type single struct {
 		Secret config.Secret `env:"SOME_SECRET,required" accepted:"a secret"`
 	}
-	const lineEnd, blank, control = "the file ends with more than one line break; leave one at most", "the value begins or ends with a blank", "the value has a line break or another control character in it"
+	const lineEnd, blank, control = "the file ends with more than one line break; leave one at most", "the value begins or ends with a space", "the value has a line break or another control character in it"
 	for content, test := range map[string]struct{ secret, wrong string }{
 		"x": {"x", ""}, "x\n": {"x", ""}, "x\r\n": {"x", ""}, "\xef\xbb\xbfx\n": {"x", ""}, "x,y\n": {"x,y", ""}, "x y\n": {"x y", ""},
 		"x\n\n": {"", lineEnd}, "x \n": {"", blank}, " x\n": {"", blank}, "\tx\n": {"", control}, "two\nlines\n": {"", control}, "x\x00y": {"", "UTF-16"}, "'x'\n": {"", "in quotation marks"},

@@ -28,9 +28,9 @@ func shape(value string, of reflect.Type) string {
 	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && hasComment(value):
 		return commentBehind
 	case secret && regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+=.`).MatchString(value):
-		return "the value begins with the name of a variable and =; only what is behind that belongs here"
+		return "the value begins with the name of a variable and =; only the part after it belongs here"
 	case secret && !list && filepath.IsAbs(bare) && exists(bare):
-		return "the value is the path of a file, which belongs into the variable with " + fileSuffix
+		return "the value is the path of a file, which belongs in the variable with " + fileSuffix
 	case list:
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
@@ -50,12 +50,12 @@ func shape(value string, of reflect.Type) string {
 	case !utf8.ValidString(value):
 		return "the value is not UTF-8"
 	case strings.TrimSpace(value) == "":
-		return "the value has nothing but blanks"
+		return "the value has only spaces"
 	case of != reflect.TypeFor[string]() && strings.TrimSpace(value) != value:
 		return blankAtEnd
 	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && of != reflect.TypeFor[Path]():
 		if r, is := hidden(value); is {
-			return fmt.Sprintf("the value has a character that is invisible or looks like a blank (%U); remove it", r)
+			return fmt.Sprintf("the value has a character that is invisible or looks like a space (%U); remove it", r)
 		}
 		return ""
 	default:
@@ -66,8 +66,8 @@ func shape(value string, of reflect.Type) string {
 const (
 	inQuotationMarks = "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
 	endsInLineBreak  = "the value ends with a line break, which echo adds; printf does not"
-	blankAtEnd       = "the value begins or ends with a blank"
-	commentBehind    = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+	blankAtEnd       = "the value begins or ends with a space"
+	commentBehind    = "the value has a comment after it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
 )
 
 // inFile says of the content of a file what others say of a value in the environment.
@@ -105,9 +105,9 @@ func Doubts[T any](environ map[string]string) []string {
 		switch {
 		case f.typ != reflect.TypeFor[string]():
 		case strings.TrimSpace(value) != value:
-			odd = "begins or ends with a blank"
+			odd = "begins or ends with a space"
 		case isHidden:
-			odd = fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r)
+			odd = fmt.Sprintf("has a character that is invisible or looks like a space (%U)", r)
 		case hasComment(value):
 			odd = hashBetweenBlanks
 		case reference.MatchString(value):
@@ -120,7 +120,7 @@ func Doubts[T any](environ map[string]string) []string {
 	return warnings
 }
 
-const hashBetweenBlanks = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+const hashBetweenBlanks = "has a # between spaces, which begins no comment for docker run --env-file and systemd"
 
 // Meant reports whether a warning of Doubts is about what the env file says on purpose: a # between blanks
 // is part of a value there only where quotation marks make it so.
@@ -139,7 +139,7 @@ func hidden(text string) (r rune, is bool) {
 	return r, true
 }
 
-// isHidden reports whether a rune is not seen, or looks like a blank and is none. What joins the parts of
+// isHidden reports whether a rune is not seen, or looks like a space and is none. What joins the parts of
 // an emoji is well.
 func isHidden(r rune) bool {
 	const zeroWidthJoiner = '\u200d'

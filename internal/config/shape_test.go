@@ -23,11 +23,11 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 	const (
 		windows   = "the value ends with a carriage return: the file it comes from has the line ends of Windows; save it with those of Unix (LF)"
 		lineBreak = "the value ends with a line break, which echo adds; printf does not"
-		blank     = "the value begins or ends with a blank"
+		blank     = "the value begins or ends with a space"
 		control   = "the value has a line break or another control character in it"
 		mark      = "the value begins with a byte-order mark, which is invisible; remove it"
 		quotes    = "the value" + inQuotes
-		comment   = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+		comment   = "the value has a comment after it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
 	)
 	for _, test := range []struct{ variable, value, want string }{
 		{"GROUP", `"Disk encrypted"`, quotes},
@@ -45,7 +45,7 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"GROUP", "Macs\x1b[31m", control},
 		{"GROUP", "\ufeffMacs", mark},
 		{"GROUP", "M\xfcnchen", "the value is not UTF-8"},
-		{"GROUP", "  ", "the value has nothing but blanks"},
+		{"GROUP", "  ", "the value has only spaces"},
 		{"GROUP", "München 👩‍💻 #1 $x", ""},
 		{"WORD", `"a"`, quotes},
 		{"WORD", "a\r", windows},
@@ -104,8 +104,8 @@ func TestListsIgnoreWhatStandsAroundTheirEntries(t *testing.T) {
 func TestDoubts(t *testing.T) {
 	t.Parallel()
 	const (
-		blank  = "GROUP: the value begins or ends with a blank; remove that, unless it is meant"
-		hidden = "GROUP: the value has a character that is invisible or looks like a blank (U+%s); remove that, unless it is meant"
+		blank  = "GROUP: the value begins or ends with a space; remove that, unless it is meant"
+		hidden = "GROUP: the value has a character that is invisible or looks like a space (U+%s); remove that, unless it is meant"
 	)
 	for value, want := range map[string]string{
 		"Macs":                    "",
@@ -117,7 +117,7 @@ func TestDoubts(t *testing.T) {
 		"Disk\u00a0encrypted":     strings.ReplaceAll(hidden, "%s", "00A0"),
 		"Disk\u200bencrypted":     strings.ReplaceAll(hidden, "%s", "200B"),
 		"Disk \u202eencrypted":    strings.ReplaceAll(hidden, "%s", "202E"),
-		"Macs # the fast ones":    "GROUP: the value has a # between blanks, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
+		"Macs # the fast ones":    "GROUP: the value has a # between spaces, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
 		"Lab #2":                  "",
 		"${GROUP}":                "GROUP: the value has a reference to another variable, which nothing has replaced; remove that, unless it is meant",
 		"Macs of $(TEAM)":         "GROUP: the value has a reference to another variable, which nothing has replaced; remove that, unless it is meant",
@@ -144,18 +144,18 @@ func TestSecretsThatAreNone(t *testing.T) {
 		random[i] = byte(i * 167)
 	}
 	printed := base64.StdEncoding.EncodeToString(random)
-	const twice = "entry 1 was encoded as base64 twice; decode it once, to what step ca printed (a Secret of Kubernetes encodes what is under data, and takes it as it is under stringData)"
+	const twice = "entry 1 was encoded as base64 twice; decode it once, to what step ca printed (a Kubernetes Secret has base64 under data, and the text itself under stringData)"
 	for name, test := range map[string]struct{ value, want string }{
 		"encoded twice":                  {base64.StdEncoding.EncodeToString([]byte(printed)), twice},
 		"encoded twice, with a line end": {base64.StdEncoding.EncodeToString([]byte(printed + "\n")), twice},
 		"a hexadecimal key":              {base64.StdEncoding.EncodeToString([]byte(strings.Repeat("0123456789abcdef", 4))), ""},
 		"as printed":                     {printed, ""},
 		"zeros":                          {base64.StdEncoding.EncodeToString(make([]byte, 64)), "entry 1 has only zero bytes"},
-		"a path":                         {"/run/secrets/webhook", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
-		"a relative path":                {"./secrets/webhook", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
-		"a file beside the program":      {"shape_test.go", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
+		"a path":                         {"/run/secrets/webhook", "entry 1 is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE"},
+		"a relative path":                {"./secrets/webhook", "entry 1 is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE"},
+		"a file beside the program":      {"shape_test.go", "entry 1 is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE"},
 		"in quotation marks of its own":  {printed + `,"` + printed + `"`, "entry 2 is in quotation marks; remove them"},
-		"all that step ca printed":       {"✔ Webhook ID: " + idA + "\nSecret: " + printed, "this is all that step ca printed; only what is behind \"Secret: \" belongs here"},
+		"all that step ca printed":       {"✔ Webhook ID: " + idA + "\nSecret: " + printed, "this is all that step ca printed; only the part after \"Secret: \" belongs here"},
 	} {
 		all := environ(map[string]string{"WEBHOOK_SECRETS": test.value})
 		_, problems := config.Load(all)
@@ -169,5 +169,5 @@ func TestSecretsThatAreNone(t *testing.T) {
 		wantNoSecret(t, problems.Error(), map[string]string{"SECRET": printed + "," + base64.StdEncoding.EncodeToString([]byte(printed))})
 	}
 	_, problems := config.Load(environ(map[string]string{"WEBHOOK_IDS": idA + ";" + idB}))
-	wantLines(t, "IDs with a semicolon", lines(problems)[:1], []string{"WEBHOOK_IDS: entry 1 has a semicolon, a blank or a line break in it; IDs are separated by commas" + acceptedIDs})
+	wantLines(t, "IDs with a semicolon", lines(problems)[:1], []string{"WEBHOOK_IDS: entry 1 has a semicolon, a space or a line break in it; IDs are separated by commas" + acceptedIDs})
 }

@@ -62,7 +62,7 @@ func (p *Path) UnmarshalText(text []byte) error {
 	// folder that is there may be a file that is still to be made.
 	secretLike := regexp.MustCompile(`^[A-Za-z0-9+/_-]{32,}={0,2}$`)
 	if path := string(text); secretLike.Match(text) && !exists(path) && !inFolder(path) {
-		return errors.New("there is no such file; the value is not shown, because it looks like a secret; if it is the name of one that is to be made, write ./ before it")
+		return errors.New("there is no such file; the value is not shown, because it looks like a secret; if it is the name of a file to create, write ./ before it")
 	}
 	*p = Path(text)
 	return nil
@@ -142,13 +142,13 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 		id := strings.ToLower(entry)
 		switch before, repeated := first[id]; {
 		case entry == "":
-			problems = append(problems, fmt.Errorf("entry %d is empty; there is a comma too many", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is empty; remove one comma", i+1))
 		case !isUUID(id) && anID.MatchString(id) && !strings.ContainsAny(entry, ";\r\n") && len(anID.FindAllString(id, 2)) == 1:
-			problems = append(problems, fmt.Errorf("entry %d has something beside the UUID; the UUID alone belongs here", i+1))
+			problems = append(problems, fmt.Errorf("entry %d has something beside the UUID; only the UUID belongs here", i+1))
 		case strings.ContainsAny(entry, "; \t\r\n"):
-			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a blank or a line break in it; IDs are separated by commas", i+1))
+			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a space or a line break in it; IDs are separated by commas", i+1))
 		case isSecret(entry):
-			problems = append(problems, fmt.Errorf("entry %d is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is not a UUID, but looks like a secret, which belongs in WEBHOOK_SECRETS", i+1))
 		case !isUUID(id):
 			// The entry is not quoted: it may be a secret that was put into the wrong variable.
 			problems = append(problems, fmt.Errorf("entry %d is not a UUID", i+1))
@@ -179,7 +179,7 @@ type Secrets struct{ list []Secret }
 // UnmarshalText accepts standard base64, separated by commas or line ends, of at least 32 bytes each.
 func (s *Secrets) UnmarshalText(text []byte) error {
 	if regexp.MustCompile(`(?m)^\W*(Webhook ID|Secret): `).Match(text) {
-		return errors.New("this is all that step ca printed; only what is behind \"Secret: \" belongs here")
+		return errors.New("this is all that step ca printed; only the part after \"Secret: \" belongs here")
 	}
 	var problems []error
 	separated := strings.NewReplacer("\r\n", ",", "\n", ",").Replace(strings.TrimRight(string(text), "\r\n"))
@@ -192,9 +192,9 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 		case isQuoted(entry):
 			problems = append(problems, fmt.Errorf("entry %d is in quotation marks; remove them", i+1))
 		case unusable && isPath(entry):
-			problems = append(problems, fmt.Errorf("entry %d is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE", i+1))
 		case isUUID(entry):
-			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs into WEBHOOK_IDS", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs in WEBHOOK_IDS", i+1))
 		case err != nil:
 			problems = append(problems, fmt.Errorf("entry %d is not standard base64%s", i+1, whyNotBase64(entry)))
 		case unusable:
@@ -203,7 +203,7 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 			// HMAC fills a short key up with zeros (RFC 2104), so such a secret signs as the empty key does.
 			problems = append(problems, fmt.Errorf("entry %d has only zero bytes", i+1))
 		case isEncoded(secret):
-			problems = append(problems, fmt.Errorf("entry %d was encoded as base64 twice; decode it once, to what step ca printed (a Secret of Kubernetes encodes what is under data, and takes it as it is under stringData)", i+1))
+			problems = append(problems, fmt.Errorf("entry %d was encoded as base64 twice; decode it once, to what step ca printed (a Kubernetes Secret has base64 under data, and the text itself under stringData)", i+1))
 		}
 		s.list = append(s.list, NewSecret(secret))
 	}
@@ -214,11 +214,11 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 func whyNotBase64(entry string) string {
 	switch {
 	case strings.HasPrefix(entry, "#"):
-		return ": it begins with #, and there are no comments here"
+		return ": it begins with #, but comments are not allowed here"
 	case strings.ContainsAny(entry, " \t;"):
-		return ": it has a blank or a semicolon in it; secrets are separated by commas"
+		return ": it has a space or a semicolon in it; secrets are separated by commas"
 	case strings.ContainsAny(entry, "-_"):
-		return ": it has - or _, which step-ca's secrets have not"
+		return ": it has - or _, which step-ca's secrets do not have"
 	}
 	if secret, err := base64.RawStdEncoding.Strict().DecodeString(entry); err == nil && len(secret) >= leastSecret {
 		return ": the = at its end is missing; it was not copied as a whole"
