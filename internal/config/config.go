@@ -82,7 +82,7 @@ type Config struct {
 	Health
 }
 
-// Health says where the daemon answers questions about itself.
+// Health is where the daemon serves its health checks and metrics.
 type Health struct {
 	// Where `/healthz`, `/readyz` and `/metrics` are, over plain HTTP; `off` for nowhere.
 	//
@@ -119,10 +119,10 @@ func Load(environ map[string]string) (Config, Problems) {
 
 const healthVariable = "HEALTH_ADDRESS"
 
-// leastTolerance is what step-ca's one retry needs: it comes up to 11 s later with the first timestamp.
+// leastTolerance is what step-ca's single retry needs: it comes up to 11 s later, with the timestamp of the first attempt.
 const leastTolerance = 11
 
-// Warnings returns what is accepted but probably not meant.
+// Warnings returns the settings that are accepted but probably not meant.
 func (c Config) Warnings() []string {
 	var warnings []string
 	if bool(c.EnableMTLS) && len(c.MTLSAllowedNames) == 0 {

@@ -19,7 +19,7 @@ func written(t *testing.T, name, content string) string {
 	return path
 }
 
-func TestEnvFileThatIsNotThere(t *testing.T) {
+func TestMissingEnvFile(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "none.env")
@@ -38,7 +38,7 @@ func TestEnvFileThatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestEnvFileOfAVariable: ENV_FILE is as good as --env-file, which wins.
+// TestEnvFileOfAVariable: ENV_FILE names the file, and --env-file overrides it.
 func TestEnvFileOfAVariable(t *testing.T) {
 	t.Parallel()
 	one, two := written(t, "one.env", "A=one\n"), written(t, "two.env", "A=two\n")
@@ -49,7 +49,7 @@ func TestEnvFileOfAVariable(t *testing.T) {
 		want           string
 	}{
 		"in place of the default": {one, two, false, "one"},
-		"the flag wins":           {one, two, true, "two"},
+		"the flag overrides it":   {one, two, true, "two"},
 		"empty":                   {"", two, false, "two"},
 	} {
 		got, err := config.Environ([]string{"ENV_FILE=" + test.variable}, test.path, test.required)

@@ -6,8 +6,7 @@ import (
 	"step-posture-connector/internal/config"
 )
 
-// A name that no certificate bears makes every order fail. What can be judged without a certificate is
-// refused at load.
+// A name that no certificate can contain makes every order fail, so it is refused when the configuration is loaded.
 func TestAllowedNames(t *testing.T) {
 	t.Parallel()
 	const (
@@ -33,7 +32,7 @@ func TestAllowedNames(t *testing.T) {
 		"ca.example.com.":      dot,
 		"*.example.com":        "has a wildcard; accepted: names without wildcards",
 	} {
-		// The first entry is good, and the second is named where it is not.
+		// The first entry is good; the error is about the second.
 		_, problems := config.Load(environ(map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "/ca.crt", "MTLS_ALLOWED_NAMES": "good.example.com, " + name}))
 		got := ""
 		if len(problems) > 0 {

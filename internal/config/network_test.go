@@ -8,7 +8,7 @@ import (
 	"step-posture-connector/internal/config"
 )
 
-// TestNetwork: Go passes over a proxy that it cannot read, and a file of certificates that it cannot use.
+// TestNetwork: Go silently ignores a proxy that it cannot parse, and a file without usable certificates.
 func TestNetwork(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -45,7 +45,7 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%s=%q: %q, want %q", test.variable, test.value, got, test.want)
 		}
 		if e, err = config.Environ(nil, written(t, "env", test.variable+"='x y'\n"), true); err != nil || len(e.Network()) > 0 {
-			t.Errorf("%s in an env file: %v, %v, want nothing: nobody reads it there", test.variable, e.Network(), err)
+			t.Errorf("%s in an env file: %v, %v, want nothing: it has no effect there", test.variable, e.Network(), err)
 		}
 	}
 }

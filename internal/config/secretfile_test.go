@@ -21,7 +21,7 @@ func TestSecretFile(t *testing.T) {
 		{"with a line end", a + "," + b + "\n", nil},
 		{"with CRLF", a + "," + b + "\r\n", nil},
 		{"one a line", a + "\n" + b + "\n", nil},
-		{"one a line, no line end at the end", a + "\n" + b, nil},
+		{"one a line, without the last line end", a + "\n" + b, nil},
 		{"one a line, CRLF", a + "\r\n" + b + "\r\n", nil},
 		{"empty", "", []string{"WEBHOOK_SECRETS_FILE: the file PATH is empty; accepted: the path of a file with the secret"}},
 		{"a line end only", "\n", []string{"WEBHOOK_SECRETS_FILE: the file PATH is empty; accepted: the path of a file with the secret"}},
@@ -29,8 +29,8 @@ func TestSecretFile(t *testing.T) {
 		{"empty line between", a + "\n\n" + b + "\n", []string{
 			"WEBHOOK_SECRETS_FILE: entry 2 is empty" + acceptedSecrets,
 		}},
-		{"byte-order mark", "\xef\xbb\xbf" + a + "," + b + "\r\n", nil},
-		{"blanks and line ends", " " + a + " \n" + b + "\t\n\n", nil},
+		{"BOM", "\xef\xbb\xbf" + a + "," + b + "\r\n", nil},
+		{"white space and line ends", " " + a + " \n" + b + "\t\n\n", nil},
 		{"UTF-16", "a\x00b\x00", []string{"WEBHOOK_SECRETS_FILE: the file PATH: it is not UTF-8, but probably UTF-16; save it as UTF-8; accepted: the path of a file with the secret"}},
 		{"quotation marks", `"` + a + "," + b + `"` + "\n", []string{"WEBHOOK_SECRETS_FILE: the secret in the file is in quotation marks, and they are part of it: remove them" + acceptedSecrets}},
 		{"quotation marks around each", `"` + a + `"` + "\n" + b + "\n", []string{"WEBHOOK_SECRETS_FILE: entry 1 is in quotation marks; remove them" + acceptedSecrets}},
@@ -58,7 +58,7 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
-func TestSecretFileThatCannotBeUsed(t *testing.T) {
+func TestUnusableSecretFile(t *testing.T) {
 	t.Parallel()
 	const accepted = "; accepted: the path of a file with the secret"
 	const hiddenPath = " (its path is not shown, because it may be the secret itself; that belongs in the variable without _FILE)"
@@ -101,7 +101,7 @@ func TestSecretFileThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// TestSecretFileBesideEmptyVariable: docker compose sets what is not given to the empty string.
+// TestSecretFileBesideEmptyVariable: docker compose sets a missing variable to the empty string.
 func TestSecretFileBesideEmptyVariable(t *testing.T) {
 	t.Parallel()
 	all := environ(nil)
@@ -125,16 +125,16 @@ func TestBothAreJudgedTogether(t *testing.T) {
 	wantLines(t, "problems", lines(problems), []string{"WEBHOOK_SECRETS: given together with WEBHOOK_SECRETS_FILE; accepted: one of the two"})
 }
 
-// TestOneLineEndIsStripped: what else a file has at its ends cannot be meant, and is not guessed at.
+// TestOneLineEndIsStripped: other white space at the ends of the file is an error.
 func TestOneLineEndIsStripped(t *testing.T) {
 	t.Parallel()
 	type single struct {
 		Secret config.Secret `env:"SOME_SECRET,required" accepted:"a secret"`
 	}
-	const lineEnd, blank, control = "the file ends with more than one line break; leave one at most", "the value begins or ends with a space", "the value has a line break or another control character in it"
+	const lineEnd, space, control = "the file ends with more than one line break; leave one at most", "the value begins or ends with a space", "the value has a line break or another control character in it"
 	for content, test := range map[string]struct{ secret, wrong string }{
 		"x": {"x", ""}, "x\n": {"x", ""}, "x\r\n": {"x", ""}, "\xef\xbb\xbfx\n": {"x", ""}, "x,y\n": {"x,y", ""}, "x y\n": {"x y", ""},
-		"x\n\n": {"", lineEnd}, "x \n": {"", blank}, " x\n": {"", blank}, "\tx\n": {"", control}, "two\nlines\n": {"", control}, "x\x00y": {"", "UTF-16"}, "'x'\n": {"", "in quotation marks"},
+		"x\n\n": {"", lineEnd}, "x \n": {"", space}, " x\n": {"", space}, "\tx\n": {"", control}, "two\nlines\n": {"", control}, "x\x00y": {"", "UTF-16"}, "'x'\n": {"", "in quotation marks"},
 	} {
 		var c single
 		problems := config.Parse(map[string]string{"SOME_SECRET_FILE": written(t, "secret", content)}, &c)

@@ -7,8 +7,8 @@ import (
 	"step-posture-connector/internal/config"
 )
 
-// TestUnknownVariables: only what is surely a name is shown. A broken line of an env file, read by another
-// tool, makes a secret look like one.
+// TestUnknownVariables: only what is certainly a name is shown. In a broken line of an env file that another tool has
+// read, a secret may look like a name.
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	v := config.Vocabulary{Known: append(config.Variables[config.Config](), "FILE_PATH", "FILE_TYPE"), Meant: map[string]string{"WEBHOOK_KEY": "WEBHOOK_SECRETS"}}
