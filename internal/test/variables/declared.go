@@ -3,6 +3,7 @@
 package variables
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -20,11 +21,10 @@ import (
 type variable struct {
 	name     string
 	provider string // the one that declares it; empty for the daemon's
-	shared   bool   // a provider's, which the daemon declares too
-	group    string
+	shared   bool   // declared by a provider, and by the daemon too
 	secret   bool
-	isFile   bool   // takes the path of a file with a secret
-	list     bool   // several secrets
+	isFile   bool // takes the path of a file with a secret
+	group    string
 	required bool   // by the env tag
 	unset    string // what an unset one means, in words
 	standard string // the default
@@ -33,59 +33,43 @@ type variable struct {
 	more     string // the paragraphs for the tables only
 }
 
-// file is the variable that takes the path of a file in place of a secret.
-func (v variable) file() variable {
-	text := "The path of a file with the value of `" + v.name + "`, in place of it."
-	if v.list {
-		text += " There the secrets may also be one to a line."
-	}
-	return variable{
-		name: v.name + "_FILE", provider: v.provider, group: v.group, isFile: true, text: text,
-		example: "/run/secrets/" + strings.ToLower(v.name),
-	}
-}
+// value is the default, or an example if it has none.
+func (v variable) value() string { return cmp.Or(v.standard, v.example) }
 
-// declared returns the variables of the daemon, and those of each provider after PROVIDER, with
-// the variables of a group together.
+// declared returns the variables of the daemon, with those of each provider after PROVIDER; those of a group follow each
+// other.
 func declared() ([]variable, error) {
-	sources, err := filepath.Glob("internal/provider/*/*.go")
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	var ofProviders []variable
-	for _, path := range sources {
-		provider := filepath.Base(filepath.Dir(path))
-		if strings.HasSuffix(path, "_test.go") || slices.Contains(names, provider) {
-			continue
-		}
-		own, err := declaredIn(filepath.Dir(path), provider)
-		if err != nil {
-			return nil, err
-		}
-		if len(own) > 0 {
-			names = append(names, provider)
-			ofProviders = append(ofProviders, own...)
-		}
-	}
 	all, err := declaredIn("internal/config", "")
 	if err != nil {
 		return nil, err
 	}
+	folders, err := filepath.Glob("internal/provider/*")
+	if err != nil {
+		return nil, err
+	}
+	var links []string
+	var others []variable
+	for _, folder := range folders {
+		name := filepath.Base(folder)
+		own, err := declaredIn(folder, name)
+		if err != nil {
+			return nil, err
+		}
+		if len(own) > 0 {
+			links = append(links, "[`"+name+"`](providers/"+name+".md)")
+			others = append(others, own...)
+		}
+	}
 	at := slices.IndexFunc(all, func(v variable) bool { return v.name == "PROVIDER" })
-	if at < 0 || len(names) == 0 {
+	if at < 0 || len(links) == 0 {
 		return nil, errors.New("internal/config declares no PROVIDER, or no provider declares a variable")
 	}
-	links := make([]string, len(names))
-	for i, name := range names {
-		links[i] = "[`" + name + "`](providers/" + name + ".md)"
-	}
 	all[at].text += " Accepted: " + strings.Join(links, " or ") + "."
-	for i, v := range ofProviders {
-		ofProviders[i].group = all[at].group
-		ofProviders[i].shared = slices.ContainsFunc(all, func(other variable) bool { return other.name == v.name })
+	for i, v := range others {
+		others[i].group = all[at].group
+		others[i].shared = slices.ContainsFunc(all, func(other variable) bool { return other.name == v.name })
 	}
-	all = slices.Insert(all, at+1, ofProviders...)
+	all = slices.Insert(all, at+1, others...)
 	headings := groups(all)
 	slices.SortStableFunc(all, func(a, b variable) int {
 		return slices.Index(headings, a.group) - slices.Index(headings, b.group)
@@ -93,9 +77,9 @@ func declared() ([]variable, error) {
 	return all, nil
 }
 
-// declaredIn returns the variables that the type Config of a package declares; none where it has no such type.
+// declaredIn returns the variables that the type Config of a package declares; none if it has no such type.
 func declaredIn(folder, provider string) ([]variable, error) {
-	paths, err := filepath.Glob(folder + "/*.go")
+	paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
 		return nil, err
 	}
@@ -107,75 +91,80 @@ func declaredIn(folder, provider string) ([]variable, error) {
 		}
 		ast.Inspect(source, func(node ast.Node) bool {
 			if spec, ok := node.(*ast.TypeSpec); ok {
-				if s, ok := spec.Type.(*ast.StructType); ok {
-					structs[spec.Name.Name] = s
-				}
+				structs[spec.Name.Name], _ = spec.Type.(*ast.StructType)
 			}
 			return true
 		})
 	}
 	var all []variable
-	var walk func(s *ast.StructType) error
-	walk = func(s *ast.StructType) error {
-		for _, field := range s.Fields.List {
-			typ := types.ExprString(field.Type)
-			if embedded, ok := structs[typ]; ok && len(field.Names) == 0 {
-				if err := walk(embedded); err != nil {
-					return err
-				}
-				continue
-			}
-			v, err := fromField(field, typ)
-			switch {
-			case err != nil:
-				return fmt.Errorf("%s: %w", folder, err)
-			case v.name == "":
-				continue
-			}
-			v.provider = provider
-			if v.value() == "" && v.unset == "" && (!v.required || provider != "") {
-				return fmt.Errorf("%s: %s has neither envDefault nor example", folder, v.name)
-			}
-			all = append(all, v)
-			if v.secret {
-				all = append(all, v.file())
-			}
+	for _, field := range fieldsOf(structs, "Config") {
+		own, err := fromField(field, provider)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", folder, err)
 		}
-		return nil
+		all = append(all, own...)
 	}
-	if config, ok := structs["Config"]; ok {
-		err = walk(config)
-	}
-	return all, err
+	return all, nil
 }
 
-// fromField reads one field; the variable has no name where the field is none.
-func fromField(field *ast.Field, typ string) (variable, error) {
-	if field.Tag == nil {
-		return variable{}, nil
+// fieldsOf returns the fields of a struct, and those of the structs that it embeds.
+func fieldsOf(structs map[string]*ast.StructType, name string) (all []*ast.Field) {
+	if structs[name] == nil {
+		return nil
 	}
-	text, err := strconv.Unquote(field.Tag.Value)
+	for _, field := range structs[name].Fields.List {
+		if len(field.Names) == 0 {
+			all = append(all, fieldsOf(structs, types.ExprString(field.Type))...)
+		} else {
+			all = append(all, field)
+		}
+	}
+	return all
+}
+
+// fromField returns the variable of a field, and for a secret the one that takes the path of a file; none for a field
+// without an env tag.
+func fromField(field *ast.Field, provider string) ([]variable, error) {
+	literal := "``"
+	if field.Tag != nil {
+		literal = field.Tag.Value
+	}
+	text, err := strconv.Unquote(literal)
 	if err != nil {
-		return variable{}, err
+		return nil, err
 	}
 	tag := reflect.StructTag(text)
 	name, options, _ := strings.Cut(tag.Get("env"), ",")
 	if name == "" {
-		return variable{}, nil
+		return nil, nil
 	}
+	typ := types.ExprString(field.Type)
+	isList := strings.HasSuffix(typ, "Secrets")
 	meaning, more, _ := strings.Cut(strings.TrimSpace(field.Doc.Text()), "\n\n")
-	if meaning == "" {
-		return variable{}, fmt.Errorf("the field of %s has no comment that says what the variable means", name)
+	v := variable{
+		name: name, provider: provider, secret: isList || strings.HasSuffix(typ, "Secret"), group: tag.Get("group"),
+		required: options == "required", unset: tag.Get("unset"), standard: tag.Get("envDefault"), example: tag.Get("example"),
+		text: oneLine(meaning) + accepted(meaning, tag), more: oneLine(more),
 	}
-	return variable{
-		name: name, group: tag.Get("group"), required: options == "required", unset: tag.Get("unset"),
-		standard: tag.Get("envDefault"), example: tag.Get("example"),
-		secret: strings.HasSuffix(typ, "Secret") || strings.HasSuffix(typ, "Secrets"), list: strings.HasSuffix(typ, "Secrets"),
-		text: joined(meaning) + accepted(meaning, tag), more: joined(more),
-	}, nil
+	switch {
+	case meaning == "":
+		return nil, fmt.Errorf("the field of %s has no comment that says what the variable means", name)
+	case v.value() == "" && v.unset == "" && (!v.required || provider != ""):
+		return nil, fmt.Errorf("%s has neither envDefault nor example", name)
+	case !v.secret:
+		return []variable{v}, nil
+	}
+	file := variable{
+		name: name + "_FILE", provider: provider, isFile: true, group: v.group, example: "/run/secrets/" + strings.ToLower(name),
+		text: "The path of a file with the value of `" + name + "`, in place of it.",
+	}
+	if isList {
+		file.text += " The file may also have one secret on each line."
+	}
+	return []variable{v, file}, nil
 }
 
-// accepted says what the tags accept, where the meaning does not name it.
+// accepted says what the tags accept, unless the meaning names all of it.
 func accepted(meaning string, tag reflect.StructTag) string {
 	choices, between := strings.Split(tag.Get("choice"), ","), " or "
 	if low, high, isRange := strings.Cut(tag.Get("range"), "-"); isRange {
@@ -192,5 +181,4 @@ func accepted(meaning string, tag reflect.StructTag) string {
 	return " Accepted: " + strings.Join(choices, between) + "."
 }
 
-// joined makes one line of a comment.
-func joined(text string) string { return strings.Join(strings.Fields(text), " ") }
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -8,7 +8,7 @@ import (
 )
 
 // A section is written again, and keeps the values that were set in it.
-func TestReplaced(t *testing.T) {
+func TestRewritten(t *testing.T) {
 	t.Parallel()
 	all := []variable{
 		{name: "PROVIDER", group: "A", unset: "required", text: "Which."},
@@ -23,17 +23,17 @@ func TestReplaced(t *testing.T) {
 	}{
 		"all. Edit values only.": {
 			environment, "  PROVIDER: mine\n  GONE: x\n",
-			"  # Which.\n  PROVIDER: mine\n  # The key.\n  # `docker inspect` shows it to everyone who may use docker.\n  # X_KEY: k\n\n  # See there.\n  # TIMEOUT: \"5\"\n",
+			"  # Which.\n  PROVIDER: mine\n  # The key.\n  # `docker inspect` shows it to every user of docker.\n  # X_KEY: k\n\n  # See there.\n  # TIMEOUT: \"5\"\n",
 		},
 		"x. Do not edit.":       {table, "", "\n| variable | default | meaning |\n|---|---|---|\n| `X_KEY` | required | The `key`. |\n| `TIMEOUT` | `5` | Of x. |\n\n"},
-		"TIMEOUT. Do not edit.": {handedOn, "stale\n", "  TIMEOUT: ${TIMEOUT:-5}\n"},
+		"TIMEOUT. Do not edit.": {passedOn, "stale\n", "  TIMEOUT: ${TIMEOUT:-5}\n"},
 	} {
-		got, err := replaced(begin+selection+"\n"+test.old+end, all, test.write)
+		got, err := rewritten(begin+selection+"\n"+test.old+end, all, test.write)
 		if want := begin + selection + "\n" + test.want + end; err != nil || got != want {
 			t.Errorf("%s: %v\n got: %s\nwant: %s", selection, err, got, want)
 		}
 	}
-	if got, err := replaced(begin+"y. Do not edit.\n"+end, all, table); err == nil {
+	if got, err := rewritten(begin+"y. Do not edit.\n"+end, all, table); err == nil {
 		t.Errorf("a section of an unknown provider is written: %s", got)
 	}
 }
