@@ -65,16 +65,17 @@ func TestGenerated(t *testing.T) {
 			}
 			continue
 		}
-		t.Errorf("%s is not what the declarations of the variables say: run make generate. The first line that differs:\n%s", path, firstDifference(got, want))
+		t.Errorf("%s is not what the declarations of the variables say: run make generate. Its first wrong line should be:\n%s", path, firstDifference(got, want))
 	}
 }
 
+// firstDifference returns the first line that should be another one.
 func firstDifference(got, want string) string {
-	wanted := slices.Collect(strings.Lines(want))
-	for i, line := range slices.Collect(strings.Lines(got)) {
-		if i >= len(wanted) || line != wanted[i] {
+	lines := slices.Collect(strings.Lines(got))
+	for i, line := range slices.Collect(strings.Lines(want)) {
+		if i >= len(lines) || line != lines[i] {
 			return line
 		}
 	}
-	return "(the end)"
+	return "(nothing: the file is too long)"
 }
