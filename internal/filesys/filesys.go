@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-var errNotFile = errors.New("it is a pipe or a device, and not a file")
+var errNotFile = errors.New("it is a pipe or a device, not a file")
 
 // Open is os.Open, except that it refuses pipes, sockets and devices: opening a pipe waits for a writer, and would stop
 // every later reload; a device may never end.

@@ -26,7 +26,7 @@ func TestOpen(t *testing.T) {
 	if _, err := filesys.Open(filepath.Join(path, "x")); err == nil {
 		t.Error("Open of a missing file returns no error")
 	}
-	want := "open " + os.DevNull + ": it is a pipe or a device, and not a file"
+	want := "open " + os.DevNull + ": it is a pipe or a device, not a file"
 	if _, err := filesys.Open(os.DevNull); err == nil || err.Error() != want {
 		t.Errorf("Open of a device: %v, want %s", err, want)
 	}

@@ -206,6 +206,17 @@ func notFound(t posture.DeviceType) error {
 		posture.ErrNotFound, searched, other, mode, posture.AnyDevice)
 }
 
+// isSerialNumber reports whether a key can be the serial number of a device of Apple.
+func isSerialNumber(key string) bool {
+	const shortest, longest = 8, 14
+	for i := range len(key) {
+		if c := key[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return shortest <= len(key) && len(key) <= longest
+}
+
 // Describe implements prometheus.Collector.
 func (p *Provider) Describe(out chan<- *prometheus.Desc) { p.upstream.Describe(out) }
 

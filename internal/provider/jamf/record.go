@@ -100,14 +100,3 @@ func (f *flag) UnmarshalJSON(value []byte) error {
 	*f = flag(strings.Trim(string(value), `"`) == "true")
 	return nil
 }
-
-// isSerialNumber reports whether a key can be the serial number of a device of Apple.
-func isSerialNumber(key string) bool {
-	const shortest, longest = 8, 14
-	for i := range len(key) {
-		if c := key[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') {
-			return false
-		}
-	}
-	return shortest <= len(key) && len(key) <= longest
-}
