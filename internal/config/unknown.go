@@ -17,6 +17,8 @@ type Vocabulary struct {
 	Known []string
 	// Meant has the variable that was probably meant, for some other names.
 	Meant map[string]string
+	// Prefixes are those of the providers' variables, such as JAMF_. A name that has one is meant for the connector.
+	Prefixes []string
 }
 
 // Warnings returns what is accepted but probably not meant: lines of the env file, unknown variables, and secrets that
@@ -71,7 +73,7 @@ func (f *envFile) refersTo(name string) bool {
 // judge says what is wrong with an unknown name; nothing if it is probably not meant for the connector.
 func (v Vocabulary) judge(name, value string, inFile bool) string {
 	const isNone = " is not a variable of the connector and is ignored"
-	prefix := regexp.MustCompile(`^(WEBHOOK|JAMF|FILE|MTLS|AUDIT)_`).FindString(name)
+	prefix := v.prefix(name)
 	shown := "the name of a variable"
 	switch {
 	case inFile && !isName(name):
@@ -95,6 +97,17 @@ func (v Vocabulary) judge(name, value string, inFile bool) string {
 	default:
 		return ""
 	}
+}
+
+// prefix returns the prefix of a name that is meant for the connector, or nothing. Other programs have variables that
+// begin with TLS_ or LOG_, so those are not among the prefixes.
+func (v Vocabulary) prefix(name string) string {
+	for _, prefix := range append([]string{"WEBHOOK_", "MTLS_", "AUDIT_"}, v.Prefixes...) {
+		if strings.HasPrefix(name, prefix) {
+			return prefix
+		}
+	}
+	return ""
 }
 
 // readByOthers reports whether Go, a library or the program itself reads a variable, but from the environment only.

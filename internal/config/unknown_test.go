@@ -11,7 +11,11 @@ import (
 // read, a secret may look like a name.
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
-	v := config.Vocabulary{Known: append(config.Variables[config.Config](), "FILE_PATH", "FILE_TYPE"), Meant: map[string]string{"WEBHOOK_KEY": "WEBHOOK_SECRETS"}}
+	v := config.Vocabulary{
+		Known:    append(config.Variables[config.Config](), "FILE_PATH", "FILE_TYPE"),
+		Meant:    map[string]string{"WEBHOOK_KEY": "WEBHOOK_SECRETS"},
+		Prefixes: []string{"FILE_", "JAMF_"},
+	}
 	const ignored = " is not a variable of the connector and is ignored"
 	tests := map[string]string{
 		"WEBHOOK_SECRET":                 "WEBHOOK_SECRET" + ignored + "; did you mean WEBHOOK_SECRETS?",
