@@ -33,7 +33,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// anchors are the names by which the headings of a document can be linked to.
+// anchors are the names of the headings of a document in links.
 func anchors(t *testing.T, path string) []string {
 	t.Helper()
 	var found []string

@@ -141,8 +141,8 @@ func (v Vocabulary) suggest(name string, forUs bool) string {
 	}
 }
 
-// leeway is the number of edits by which a name in the environment may differ from a known one: none for a short name,
-// so that PORT is not suggested for SORT.
+// leeway is how many edits a name in the environment may need to become a known one: none for a short name, so that PORT
+// is not suggested for SORT.
 func leeway(known string) int {
 	const short, long = 7, 12
 	switch {
