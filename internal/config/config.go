@@ -44,7 +44,7 @@ type Config struct {
 
 	// Seconds for each HTTPS request that a provider makes. The provider `file` makes none.
 	//
-	// A webhook call is answered within 9 seconds, whichever number this is.
+	// A webhook call is answered within 9 seconds in any case.
 	Timeout Whole `env:"TIMEOUT" envDefault:"10" range:"1-300" group:"Requests to the inventory"`
 
 	// The IP address or host name to listen on; all addresses when not set.
@@ -63,7 +63,7 @@ type Config struct {
 	// Keep it at 11 or more: step-ca's single retry reuses the timestamp of the first attempt.
 	TimestampTolerance Whole `env:"TIMESTAMP_TOLERANCE" envDefault:"30" range:"1-3600" group:"step-ca's webhooks"`
 
-	// The most connections that may be open; fewer where the limit of open files is lower.
+	// The maximum number of open connections; fewer if the limit of open files is lower.
 	//
 	// At the limit, the oldest connection that has not authenticated a request makes room for a new one, also with a
 	// request in flight; those younger than a second are spared, and then the longest idle of the others makes room.
