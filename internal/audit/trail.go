@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"step-posture-connector/internal/filesys"
 )
 
 const (
@@ -107,10 +109,6 @@ func (t *Trail) cutUnfinished() int64 {
 // cannotOpen says why the audit log cannot be opened, and names the folder if that is the cause. The caller shows the
 // path itself.
 func cannotOpen(path string, err error) error {
-	inPath := (*os.PathError)(nil)
-	if !errors.As(err, &inPath) {
-		return err
-	}
 	folder := filepath.Dir(path)
 	if absolute, err := filepath.Abs(folder); err == nil {
 		folder = absolute // the operator may not know where the program was started
@@ -130,17 +128,9 @@ func cannotOpen(path string, err error) error {
 		why = "it is a pipe without a reader, or a socket"
 	}
 	if why == "" {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
+		return filesys.WithoutPath(err)
 	}
-	return fmt.Errorf("%w: %s", inPath.Err, why)
-}
-
-// withoutPath drops the path of a file that is open: the error is shown with the variable that names it.
-func withoutPath(err error) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
-	}
-	return err
+	return fmt.Errorf("%w: %s", filesys.Cause(err), why)
 }
 
 // unfinished returns what follows the last line end of a regular file.
@@ -151,7 +141,7 @@ func unfinished(path string, info os.FileInfo) ([]byte, error) {
 	// By a descriptor of its own: opened for reading and writing, a pipe without a reader would be no error.
 	reader, err := os.OpenFile(path, os.O_RDONLY|nonblocking, 0)
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, filesys.WithoutPath(err)
 	}
 	defer reader.Close()
 	if same, err := reader.Stat(); err != nil || !os.SameFile(same, info) {
@@ -159,7 +149,7 @@ func unfinished(path string, info os.FileInfo) ([]byte, error) {
 	}
 	tail := make([]byte, min(info.Size(), longestLine))
 	if _, err := reader.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
-		return nil, withoutPath(err)
+		return nil, filesys.WithoutPath(err)
 	}
 	end := bytes.LastIndexByte(tail, '\n')
 	if end < 0 && info.Size() > longestLine {
@@ -179,12 +169,12 @@ func isOurs(fragment []byte) bool {
 func shorten(file *os.File, n int) error {
 	info, err := file.Stat()
 	if err != nil {
-		return withoutPath(err)
+		return filesys.WithoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
 		return errors.New("not a regular file")
 	}
-	return withoutPath(file.Truncate(info.Size() - int64(n)))
+	return filesys.WithoutPath(file.Truncate(info.Size() - int64(n)))
 }
 
 // errStall means that a write took more than its time.
@@ -242,7 +232,7 @@ func (t *Trail) Append(e *Event) error {
 		t.torn = shorten(t.file, n) != nil || t.torn
 	}
 	if err != nil {
-		return withoutPath(err)
+		return filesys.WithoutPath(err)
 	}
 	t.torn = false
 	return nil
@@ -270,7 +260,7 @@ func (t *Trail) Close() error {
 	}
 	defer t.release()
 	if err := t.file.Close(); err != nil {
-		return withoutPath(err)
+		return filesys.WithoutPath(err)
 	}
 	return nil
 }

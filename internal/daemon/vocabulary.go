@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"strings"
 
 	"step-posture-connector/internal/config"
@@ -46,5 +47,16 @@ func vocabulary() config.Vocabulary {
 			meant[name] = row[0]
 		}
 	}
-	return config.Vocabulary{Known: variables(), Meant: meant}
+	return config.Vocabulary{Known: variables(), Meant: meant, Prefixes: prefixes(provider.Variables())}
+}
+
+// prefixes are the first words of names that have several.
+func prefixes(names []string) []string {
+	var all []string
+	for _, name := range names {
+		if first, _, several := strings.Cut(name, "_"); several && !slices.Contains(all, first+"_") {
+			all = append(all, first+"_")
+		}
+	}
+	return all
 }

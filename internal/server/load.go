@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"step-posture-connector/internal/filesys"
 )
 
 // pair is the server certificate with what was read beside it.
@@ -223,29 +223,17 @@ func readPEM(role Role, path string) (text []byte, blocks []block, err error) {
 }
 
 func readFile(role Role, path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
-		// A pipe would be waited for, and no other file be reloaded meanwhile.
-		return nil, &FileError{role, path, errors.New("it is a pipe or a device, and not a file")}
-	}
-	file, err := os.Open(path)
+	file, err := filesys.Open(path)
 	if err != nil {
-		return nil, &FileError{role, path, cause(err)}
+		return nil, &FileError{role, path, filesys.Cause(err)}
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
 	switch {
 	case err != nil:
-		return nil, &FileError{role, path, cause(err)}
+		return nil, &FileError{role, path, filesys.Cause(err)}
 	case len(text) > maxPEM:
 		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", maxPEM)}
 	}
 	return text, nil
-}
-
-// cause drops the path from an error of the file system, because FileError names it.
-func cause(err error) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return inPath.Err
-	}
-	return err
 }

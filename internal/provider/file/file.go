@@ -9,20 +9,22 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/filesys"
 	"step-posture-connector/internal/posture"
 )
 
 // Config says where the inventory is.
 type Config struct {
-	Path config.Path `env:"FILE_PATH,required" accepted:"the path of the inventory file"`
-	Type string      `env:"FILE_TYPE,required" choice:"csv,json"`
+	// The inventory file.
+	Path config.Path `env:"FILE_PATH,required" example:"devices.json" accepted:"the path of the inventory file"`
+	// The format of the inventory file.
+	Type string `env:"FILE_TYPE,required" example:"json" choice:"csv,json"`
 }
 
 // Problems tells of a file that cannot be opened even when its type is not known, so that it is not read.
@@ -30,7 +32,7 @@ func (c Config) Problems() config.Problems {
 	if c.Path == "" || c.Type == "csv" || c.Type == "json" {
 		return nil
 	}
-	file, err := open(string(c.Path))
+	file, err := filesys.Open(string(c.Path))
 	if err != nil {
 		return problemsOf(fmt.Errorf("inventory: %w", err))
 	}
@@ -93,7 +95,7 @@ func New(c Config) (*Provider, []string, error) {
 // used in part, because what is missing in it would be refused without anybody knowing why.
 func (p *Provider) Reload() (posture.Loaded, error) {
 	path := string(p.config.Path)
-	file, err := open(path)
+	file, err := filesys.Open(path)
 	if err != nil {
 		return posture.Loaded{}, fmt.Errorf("inventory: %w", err)
 	}
@@ -134,16 +136,6 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 			}
 		},
 	}, nil
-}
-
-// open opens a file, and refuses what is none: a pipe would be waited for, and no certificate be loaded
-// anew meanwhile; a device may never end.
-func open(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
-		return nil, fmt.Errorf("open %s: it is a pipe or a device, and not a file", path)
-	}
-	return os.Open(path)
 }
 
 // largeInventory is the size in memory, in bytes, from which an inventory is worth release.

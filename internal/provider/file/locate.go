@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"step-posture-connector/internal/filesys"
 )
 
 // syntaxError is a fault at an offset of a JSON file, behind its byte-order mark.
@@ -23,12 +24,9 @@ func (e *syntaxError) Unwrap() error { return e.err }
 // locate adds line, column and likely cause to a fault that has only an offset, by reading the file up to it once
 // more. It drops the path, which is added later.
 func locate(err error, file io.ReadSeeker) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
-	}
 	fault := (*syntaxError)(nil)
 	if !errors.As(err, &fault) {
-		return err
+		return filesys.WithoutPath(err)
 	}
 	if _, errSeek := file.Seek(0, io.SeekStart); errSeek != nil {
 		return err
