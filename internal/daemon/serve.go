@@ -190,7 +190,7 @@ func bindAdvice(err error, otherwise string) string {
 // connectionLimit is how many connections are held.
 func (s *service) connectionLimit() int {
 	wanted := int(s.config.MaxConnections)
-	limit := server.Affordable(wanted, reservedFiles)
+	limit := server.ConnectionLimit(wanted, reservedFiles)
 	if limit < wanted {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the process may open so few files that only %d are held; raise the limit of open files", wanted, limit))
 	}
