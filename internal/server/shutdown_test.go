@@ -63,7 +63,7 @@ func TestShutdownAnswersRequestsInFlight(t *testing.T) {
 	}
 }
 
-// No authenticated request is in flight: shutdown is quick, whatever unauthenticated clients have begun.
+// No authenticated request is in flight: shutdown is quick, also with unfinished requests of others.
 func TestShutdownDoesNotWaitForUnauthenticatedClients(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, reading())

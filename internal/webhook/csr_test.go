@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// made are CSRs of many kinds, each signed by crypto/x509, by whether they are plain.
+// made returns CSRs of many kinds, made by crypto/x509, with whether each is plain.
 func made(t testing.TB) map[string]struct {
 	der   []byte
 	plain bool
@@ -78,8 +78,8 @@ func TestPlainCSR(t *testing.T) {
 	}
 }
 
-// Each byte of a plain CSR is changed in every way: whatever is still accepted crypto/x509 accepts too,
-// with the same names.
+// Each byte of a plain CSR is changed in every way: crypto/x509 accepts every changed CSR that readPlainCSR accepts, with
+// the same names.
 func TestPlainCSRChanged(t *testing.T) {
 	t.Parallel()
 	for _, csr := range made(t) {
@@ -120,7 +120,7 @@ func checkPlainCSR(t *testing.T, der []byte) {
 	}
 }
 
-// FuzzPlainCSR: what is read as a plain CSR, crypto/x509 accepts too and finds the same names in it.
+// FuzzPlainCSR: crypto/x509 accepts every CSR that readPlainCSR accepts, with the same names.
 func FuzzPlainCSR(f *testing.F) {
 	for _, csr := range made(f) {
 		f.Add(csr.der)
