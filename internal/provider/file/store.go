@@ -29,8 +29,8 @@ type device struct {
 }
 
 // store holds devices by Identifier.Key: a hash table with open addressing, and the rows one after another in chunks.
-// See the package comment for what it buys. The upper 26 bits of a key's hash find its home slot, and distinguish most other
-// keys without reading a row.
+// See the package comment for what it buys. The upper 26 bits of the hash of a key find its home slot, and distinguish
+// most other keys without reading a row.
 //
 //	slots     63       38 37      20 19       0
 //	          ┌──────────┬──────────┬─────────┐
