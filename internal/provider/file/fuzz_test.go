@@ -143,7 +143,7 @@ func asJSON(t *testing.T, in *inventory) []byte {
 func asCSV(t *testing.T, in *inventory) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	rows := csv.NewWriter(&out)
+	var rows [][]string
 	all := devices(t, in)
 	for i, key := range slices.Sorted(maps.Keys(all)) {
 		header, row := []string{"Identifier"}, []string{all[key].identifier}
@@ -161,11 +161,13 @@ func asCSV(t *testing.T, in *inventory) []byte {
 			header, row = append(header, name.(string)), append(row, text)
 		}
 		if i == 0 {
-			rows.Write(header) //nolint:errcheck,gosec // into memory
+			rows = append(rows, header)
 		}
-		rows.Write(row) //nolint:errcheck,gosec // into memory
+		rows = append(rows, row)
 	}
-	rows.Flush()
+	if err := csv.NewWriter(&out).WriteAll(rows); err != nil {
+		t.Fatal(err)
+	}
 	return out.Bytes()
 }
 

@@ -46,8 +46,8 @@ type store struct {
 	names   []string // of the columns, for the operator
 
 	chunks [][]byte
-	last   int // the chunk that is being filled
-	size   int // of all chunks
+	last   uint64 // the chunk that is being filled
+	size   int    // of all chunks
 
 	seed  maphash.Seed
 	slots []uint64 // a power of two; at least a quarter are free
@@ -99,7 +99,7 @@ func (s *store) hash(identifier []byte) (uint64, error) {
 }
 
 // search returns the slot of an identifier, or a free one if the store does not have it.
-func (s *store) search(hash uint64, identifier []byte) int {
+func (s *store) search(hash uint64, identifier []byte) uint64 {
 	slot := s.home(hash)
 	for s.slots[slot] != 0 && ((s.slots[slot]^hash)>>placeBits != 0 || !sameKey(s.at(s.slots[slot]), identifier)) {
 		slot = s.after(slot)
@@ -170,11 +170,11 @@ func (s *store) resize(size int) {
 
 // home is the slot where the search for a hash begins. It uses only the bits that a slot keeps: in an index with more
 // slots than these can number, neighbors share a home, and are found after a few steps.
-func (s *store) home(hash uint64) int {
-	return int(hash &^ placeMask >> (64 - bits.Len(uint(len(s.slots)-1)))) //nolint:gosec // G115: it is less than the number of slots
+func (s *store) home(hash uint64) uint64 {
+	return hash &^ placeMask >> (bits.LeadingZeros64(uint64(len(s.slots))) + 1)
 }
 
-func (s *store) after(i int) int { return (i + 1) & (len(s.slots) - 1) }
+func (s *store) after(i uint64) uint64 { return (i + 1) & (uint64(len(s.slots)) - 1) }
 
 // keep copies a row into a chunk and returns its place.
 func (s *store) keep(row []byte) uint64 {
@@ -183,19 +183,20 @@ func (s *store) keep(row []byte) uint64 {
 	switch {
 	case need > largeRow:
 		in = s.newChunk(need)
-	case in == len(s.chunks) || cap(s.chunks[in])-len(s.chunks[in]) < need:
+	case in == uint64(len(s.chunks)) || cap(s.chunks[in])-len(s.chunks[in]) < need:
 		in = s.newChunk(max(need, min(chunkSize, max(firstChunk, s.size))))
 		s.last = in
 	}
-	place := len(s.chunks[in])
+	place := uint64(len(s.chunks[in]))
 	s.chunks[in] = append(binary.AppendUvarint(s.chunks[in], uint64(len(row))), row...)
-	return uint64(in<<chunkBits | place) //nolint:gosec // G115: neither is negative
+	return in<<chunkBits | place
 }
 
-func (s *store) newChunk(size int) int {
+func (s *store) newChunk(size int) uint64 {
+	added := uint64(len(s.chunks))
 	s.chunks = append(s.chunks, make([]byte, 0, size))
 	s.size += size
-	return len(s.chunks) - 1
+	return added
 }
 
 // at returns the row of a slot.
@@ -203,7 +204,7 @@ func (s *store) at(slot uint64) []byte {
 	place := slot&placeMask - 1
 	chunk := s.chunks[place>>chunkBits][place&(chunkSize-1):]
 	length, n := binary.Uvarint(chunk)
-	return chunk[n : n+int(length)] //nolint:gosec // G115: it was the length of a slice
+	return chunk[n:][:length]
 }
 
 func (s *store) len() int { return s.count }
