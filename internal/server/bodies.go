@@ -12,8 +12,9 @@ import (
 // whose unfinished request, header or handshake is the oldest. step-ca's requests are small and arrive at once, so
 // they are never the oldest.
 //
-// The order is container/list's. An LRU cache such as hashicorp/golang-lru would not be less code: it limits a number
-// of entries, not their bytes, and every use makes an entry the newest, so that a slow client would never be the oldest.
+// The order is container/list's. An LRU cache such as hashicorp/golang-lru (MPL-2.0) would not be less code: it limits
+// a number of entries, not their bytes, and every use makes an entry the newest, so that a client that sends slowly
+// would never be the oldest.
 type bodies struct {
 	most int
 

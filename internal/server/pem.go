@@ -78,7 +78,7 @@ const bom = "\xef\xbb\xbf"
 //
 // encoding/pem decodes each block here, but cannot find them: it skips without an error what it cannot read, and has
 // no line numbers, so that the damage would show only when step-ca is refused. golang/go#34069 asks for a strict
-// decoder; no maintained library has one with line numbers. FuzzParsePEM compares the two.
+// decoder; we found no maintained library that has one with line numbers. FuzzParsePEM compares the two.
 func parsePEM(text []byte) ([]block, error) {
 	switch {
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
