@@ -129,7 +129,7 @@ func (h *handshakes) explain(cause string, err error) string {
 	var why string
 	switch cause {
 	case noCertificate:
-		return "a client presented no certificate, but ENABLE_MTLS is 1; step-ca presents its own, unless the webhook was added with --disable-tls-client-auth; a client may also hold back one that no CA in TLS_CA_PATH issued (" +
+		return "a client presented no certificate, but ENABLE_MTLS is 1; step-ca presents its own, unless the webhook was added with --disable-tls-client-auth; some clients send none when they have only one of another CA than those in TLS_CA_PATH (" +
 			current.clientCAs.String() + ")"
 	case serverRefused:
 		return fmt.Sprintf("a client refused the server certificate (%v); step-ca must trust the CA that issued it, which is %.64q, and the webhook's URL must have one of its names: %.256q",

@@ -38,7 +38,12 @@ func (b *batch) all() iter.Seq2[*entry, []byte] {
 	}
 }
 
-// feed passes devices from the goroutine that reads them to the one that indexes them.
+// feed passes devices from the goroutine that reads them to the one that indexes them. The batches circulate, so that
+// a million devices need the memory of a few:
+//
+//	read ──► batch ──► full ──► index
+//	           ▲                  │
+//	           └────── free ◄─────┘
 type feed struct {
 	*batch     // the one that is being filled
 	free, full chan *batch

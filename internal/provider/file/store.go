@@ -128,7 +128,7 @@ func (s *store) add(hash uint64, row []byte) (before []byte, repeated bool) {
 
 // prefetch reads the home slots of devices that are about to be added. They are all over the index, and not in the
 // processor's cache: memory delivers many of them in the time of one, because no read waits for another.
-// It makes loading a million devices a fifth faster.
+// It saves a fifth of the processor time of loading a million devices.
 func (s *store) prefetch(devices []entry) {
 	for i := range devices {
 		s.prefetched ^= s.slots[s.home(devices[i].hash)]
