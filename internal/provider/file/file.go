@@ -36,7 +36,7 @@ type Config struct {
 	Type string      `env:"FILE_TYPE,required" choice:"csv,json"`
 }
 
-// Problems also reports a file that cannot be opened when FILE_TYPE is wrong, so that New never runs.
+// Problems reports a file that cannot be opened also when FILE_TYPE is invalid: then New is not called.
 func (c Config) Problems() config.Problems {
 	if c.Path == "" || c.Type == "csv" || c.Type == "json" {
 		return nil
@@ -156,10 +156,10 @@ func open(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// release returns the memory of an inventory that is not referenced any more to the system. Otherwise the program
-// would keep it until the next garbage collection, which may be minutes away when there are few requests, and return
-// it slowly from then on: after every reload of a large inventory the program would seem to need twice the memory.
-// For a small inventory this would be more work than the reload itself.
+// release returns to the system the memory of an inventory that is no longer referenced. Otherwise the program would
+// keep it until the next garbage collection, minutes later when requests are rare, and then return it slowly: after
+// every reload of a large inventory it would seem to need twice the memory. For a small inventory this would be more
+// work than the reload itself.
 func release(size int) {
 	if size >= largeInventory {
 		debug.FreeOSMemory()
@@ -173,8 +173,8 @@ func (c *content) summary(path string) string {
 	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
 }
 
-// columns lists the columns exactly as templates must name them: a wrong name (Department for department) is found
-// here, or not at all: the template leaves the field out.
+// columns lists the columns as templates must name them. If a template has Department in place of department, only this
+// list shows it: step-ca leaves the field out without an error.
 func (c *content) columns() string {
 	if len(c.devices.names) == 0 {
 		return ""
