@@ -62,7 +62,7 @@ func NewTLS(files Files, allowedNames []string) *TLS {
 }
 
 // Load reads the files and checks that they can be used at the time now. apply replaces the version in effect by the
-// valid files; for each other one the previous version stays, and the error joins a *FileError. apply is nil when no
+// valid files; an invalid one keeps its previous version, and the error joins a *FileError for it. apply is nil when no
 // file is valid, and, the first time, when any file is invalid.
 //
 // An invalid CA bundle does not stop a renewed certificate: the previous one would expire. An invalid certificate does
