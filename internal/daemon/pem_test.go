@@ -39,16 +39,16 @@ func TestDamagedBundle(t *testing.T) {
 		"glued with a BOM":          {strings.TrimSuffix(one, "\n") + bom + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
 		"no END":                    {strings.Replace(one, endsLine, "", 1) + two, "line " + line(lines) + ": a block begins here, but the one that begins at line 1 has no end"},
 		"no END at the end":         {one + strings.Replace(two, endsLine, "", 1), "line " + line(lines+1) + ": the block that begins here has no end"},
-		"no BEGIN":                  {strings.Replace(one, beginsLine, "", 1) + two, "line 1: a block without the line -----BEGIN …----- before it"},
+		"no BEGIN":                  {strings.Replace(one, beginsLine, "", 1) + two, "line 1: the line -----BEGIN …----- before this block is missing"},
 		"four dashes":               {strings.Replace(one, "-----BEGIN", "----BEGIN", 1) + two, "line 1: " + almostBegin},
 		"four dashes at the end":    {strings.Replace(one, "CERTIFICATE-----\n", "CERTIFICATE----\n", 1) + two, "line 1: " + almostBegin},
 		"long dashes":               {strings.Replace(one, "-----BEGIN CERTIFICATE-----", "–––BEGIN CERTIFICATE–––", 1) + two, "line 1: " + almostBegin},
 		"lower case":                {strings.Replace(one, "BEGIN CERTIFICATE", "begin certificate", 1) + two, "line 1: " + almostBegin},
 		"no space":                  {strings.Replace(one, "BEGIN CERTIFICATE", "BEGINCERTIFICATE", 1) + two, "line 1: " + almostBegin},
 		"misspelled BEGIN":          {strings.Replace(one, "BEGIN", "BEGN", 1) + two, "line 1: " + almostBegin},
-		"misspelled kind":           {strings.Replace(one, "BEGIN CERTIFICATE", "BEGIN CERTIFICTE", 1) + two, "line 1: a block of a kind that is not known begins here"},
+		"misspelled kind":           {strings.Replace(one, "BEGIN CERTIFICATE", "BEGIN CERTIFICTE", 1) + two, "line 1: a block of an unknown kind begins here"},
 		"misspelled END":            {strings.Replace(one, "END CERTIFICATE", "END CERTIFICTE", 1) + two, "line " + line(lines) + ": the block that begins at line 1 ends here as another kind"},
-		"indented":                  {"  " + one + two, "line 1: there are blanks before -----BEGIN …-----; it must begin its line"},
+		"indented":                  {"  " + one + two, "line 1: spaces before -----BEGIN …-----; it must begin its line"},
 		"line breaks are lost":      {strings.ReplaceAll(one, "\n", "") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
 		"line breaks are spaces":    {strings.ReplaceAll(one, "\n", " ") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
 		"quoted":                    {`"` + strings.TrimSuffix(one, "\n") + "\"\n" + two, "line 1: " + almostBegin},
@@ -143,7 +143,7 @@ func TestBundleContent(t *testing.T) {
 		"expired, and a CA": {old.pem() + root.pem(), "", []string{`TLS_CA_PATH: "Old Root"` + expired}},
 		"own, and a CA":     {root.pem() + leaf.pem(), "", []string{`TLS_CA_PATH: "Step Online CA"` + noCA}},
 		"a bundle of public CAs": {bundle.String(), "", []string{
-			"TLS_CA_PATH: the file has 21 CAs, as the bundle of the system has; client certificates of each of them are accepted; put the root of your own CA alone into a file",
+			"TLS_CA_PATH: the file has 21 CAs, like the bundle of the system; client certificates of each of them are accepted; use a file with the root of your own CA only",
 		}},
 		"may not sign": {signsNothing.pem(), none + `"Signs Nothing"` + noCA, nil},
 	} {
@@ -186,7 +186,7 @@ func TestServerCertificate(t *testing.T) {
 		cert         = "TLS_CERT_PATH: TLS certificate DIR/tls.crt: "
 		key          = "TLS_KEY_PATH: TLS private key DIR/tls.key: "
 		noIssuer     = ` is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust`
-		otherThan    = `it is the key of another certificate than the first in DIR/tls.crt, which is "connector"`
+		otherThan    = `it does not belong to the first certificate in DIR/tls.crt, which is "connector"`
 		needsDecrypt = "line 1: the private key is encrypted; `openssl pkey -in FILE -out NEW` decrypts it"
 	)
 	after := func(i *issuer) string { return fmt.Sprintf("line %d: ", strings.Count(i.pem(), "\n")+1) }
@@ -202,10 +202,10 @@ func TestServerCertificate(t *testing.T) {
 		"with the root":       {chain + root.pem(), leaf.keyPEM(t), "", nil},
 		"leaf only":           {leaf.pem(), leaf.keyPEM(t), "", []string{`TLS_CERT_PATH: the certificate of the issuer, "Intermediate",` + noIssuer}},
 		"root, and no chain":  {leaf.pem() + root.pem(), leaf.keyPEM(t), "", []string{`TLS_CERT_PATH: the certificate of the issuer, "Intermediate",` + noIssuer}},
-		"wrong order":         {intermediate.pem() + leaf.pem(), leaf.keyPEM(t), cert + after(intermediate) + "the key belongs to certificate 2, and not to the first; put the server certificate first, and behind it the certificate of its issuer" + aCertificate, nil},
+		"wrong order":         {intermediate.pem() + leaf.pem(), leaf.keyPEM(t), cert + after(intermediate) + "the key belongs to certificate 2, and not to the first; put the server certificate first, and the certificate of its issuer after it" + aCertificate, nil},
 		"key of another":      {chain, client.keyPEM(t), key + otherThan + aKey, nil},
 		"key of another kind": {chain, rsaPEM, key + otherThan + aKey, nil},
-		"for clients only":    {client.pem() + intermediate.pem(), client.keyPEM(t), cert + "its extended key usage lacks serverAuth: step-ca, as every client, refuses it" + aCertificate, nil},
+		"for clients only":    {client.pem() + intermediate.pem(), client.keyPEM(t), cert + "its extended key usage lacks serverAuth: step-ca refuses it, as every client does" + aCertificate, nil},
 		"no name":             {unnamed.pem() + root.pem(), unnamed.keyPEM(t), "", []string{"TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it"}},
 		"encrypted":           {chain, encrypted, key + needsDecrypt + aKey, nil},
 		"encrypted, old":      {chain, oldEncrypted, key + needsDecrypt + aKey, nil},

@@ -167,7 +167,7 @@ func bindAdvice(err error, otherwise string) string {
 // connectionLimit is how many connections are accepted at once.
 func (s *service) connectionLimit() int {
 	wanted := int(s.config.MaxConnections)
-	limit := server.Affordable(wanted, reservedFiles)
+	limit := server.ConnectionLimit(wanted, reservedFiles)
 	if limit < wanted {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the limit of open files allows only %d; raise it (ulimit -n, LimitNOFILE)", wanted, limit))
 	}

@@ -100,7 +100,7 @@ func TestTimestampTolerance(t *testing.T) {
 	}
 }
 
-// step-ca repeats a request with the very same bytes.
+// step-ca repeats a request with identical bytes.
 func TestIdenticalRepeatIsAllowed(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
