@@ -1,22 +1,26 @@
-# `make` lists what there is. Works with GNU make 3.81 and later.
+# `make` lists the targets. Works with GNU make 3.81 and later.
 
 NAME     := step-posture-connector
 BIN      := build/$(NAME)
 E2E      := internal/test/e2e
 BENCH    := internal/test/bench
 MONITOR  := internal/test/monitoring
+MODULES  := . $(E2E) $(BENCH) $(MONITOR)
 DEV      := .dev
 FUZZTIME ?= 1m
 # How many fuzz targets run at once.
 FUZZJOBS ?= 1
 IMAGE    ?= $(NAME)
 
-# Outside of a checkout there is no commit; the program then says "unknown".
+# Outside of a checkout the commit is unknown, and the program says so.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 # The linter is no dependency of the product, so it is in no go.mod.
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# $(call each,COMMAND) runs a command in every module. The tag adds the tests of the compose files.
+each = @set -e; for module in $(MODULES); do echo '($(strip $(1)), in '"$$module)"; (cd $$module && $(1)); done
 
 .DEFAULT_GOAL := help
 
@@ -40,11 +44,7 @@ test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some
 
 .PHONY: vet
 vet:
-	go vet ./...
-	cd $(E2E) && go vet ./...
-	cd $(BENCH) && go vet ./...
-	cd $(MONITOR) && go vet ./...
-	cd $(E2E) && go vet -tags compose ./compose
+	$(call each,go vet -tags compose ./...)
 
 .PHONY: test-unit
 test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
@@ -74,17 +74,17 @@ build: ## Build the static program build/step-posture-connector
 		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(BIN) .
 
 .PHONY: run
-run: build ## Run the daemon with .env; offers to make one where there is none
+run: build ## Run the daemon with .env; offers to make one where it is missing
 	@if [ ! -e .env ]; then \
-		[ -t 0 ] || { echo 'There is no .env. Copy .env.example and fill it in, or run "make dev-env".' >&2; exit 1; }; \
-		printf 'There is no .env. Make one for development? [y/N] '; read -r answer; \
+		[ -t 0 ] || { echo '.env is missing. Copy .env.example and fill it in, or run "make dev-env".' >&2; exit 1; }; \
+		printf '.env is missing. Make one for development? [y/N] '; read -r answer; \
 		case "$$answer" in [yY]*) $(MAKE) --no-print-directory dev-env;; *) exit 1;; esac; \
 	fi
 	@exec $(BIN)
 
 .PHONY: dev-env
 dev-env: ## Make a .env for development: throwaway certificate and secret, inventory of testdata
-	@if [ -e .env ]; then echo 'There is a .env; it stays as it is.'; else $(MAKE) --no-print-directory .env; fi
+	@if [ -e .env ]; then echo '.env exists and stays as it is.'; else $(MAKE) --no-print-directory .env; fi
 
 # In two steps, so that no half-written .env is left behind.
 .env: | $(DEV)/cert.pem
@@ -112,37 +112,32 @@ $(DEV)/cert.pem:
 
 .PHONY: lint
 lint: ## Look for faults in sources, module files and shell scripts
-	$(LINT) run --allow-parallel-runners
-	cd $(E2E) && $(LINT) run --allow-parallel-runners --build-tags compose --config ../../../.golangci.yml
-	cd $(BENCH) && $(LINT) run --allow-parallel-runners --config ../../../.golangci.yml
-	cd $(MONITOR) && $(LINT) run --allow-parallel-runners --config ../../../.golangci.yml
-	go mod tidy -diff
-	cd $(E2E) && go mod tidy -diff
-	cd $(BENCH) && go mod tidy -diff
-	cd $(MONITOR) && go mod tidy -diff
+	$(call each,$(LINT) run --allow-parallel-runners --build-tags compose --config $(CURDIR)/.golangci.yml)
+	$(call each,go mod tidy -diff)
 	bash -n .ci/run
 	for script in docker/test/*.sh docker/setup/*.sh; do sh -n "$$script" || exit 1; done
 
 .PHONY: fmt
 fmt: ## Format the sources
-	$(LINT) fmt
-	cd $(E2E) && $(LINT) fmt --config ../../../.golangci.yml
-	cd $(BENCH) && $(LINT) fmt --config ../../../.golangci.yml
-	cd $(MONITOR) && $(LINT) fmt --config ../../../.golangci.yml
+	$(call each,$(LINT) fmt --config $(CURDIR)/.golangci.yml)
 
-# A list without targets is an error: it would pass without having looked at anything.
+.PHONY: generate
+generate: ## Write the tables of variables, the example files and the compose files from the declarations
+	GENERATE=1 go test -count=1 -run '^TestGenerated$$' ./docs
+
+# An empty list is an error: it would pass without a test.
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (default 1)
 	@mkdir -p build
 	@go test -list '^Fuzz' ./... > build/fuzz.log || { cat build/fuzz.log; exit 1; }
 	@awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print name[i], $$2; n = 0}' build/fuzz.log > build/fuzz.list
-	@[ -s build/fuzz.list ] || { echo 'There are no fuzz targets.' >&2; exit 1; }
+	@[ -s build/fuzz.list ] || { echo 'No fuzz target was found.' >&2; exit 1; }
 	@xargs -P $(FUZZJOBS) -n 2 sh -c 'log="build/fuzz-$$0.log"; \
 		go test -run "^$$" -fuzz "^$$0\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s "$$1" > "$$log" 2>&1; status=$$?; \
 		echo "== $$0 ($$1), $(FUZZTIME)"; cat "$$log"; \
 		[ $$status != 0 ] || exit 0; \
 		if grep -q "context deadline exceeded" "$$log" && ! grep -q "Failing input" "$$log"; then \
-			echo "The fuzzing engine itself was cut off at the end of its time; that is no finding."; exit 0; \
+			echo "The fuzzing engine was cut off at the end of its time; that is no finding."; exit 0; \
 		fi; \
 		exit 1' < build/fuzz.list
 
@@ -155,15 +150,15 @@ bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCH
 bench-docs: ## The same, and put the result into docs/performance.md
 	@cd $(BENCH) && go run . -docs '$(CURDIR)/docs/performance.md' -svg '$(CURDIR)/docs/cpu-per-request.svg' $(BENCHFLAGS)
 
-# The exposure is what systemd 252 makes of the unit, in tenths.
+# The threshold is the exposure that systemd 252 computes, times ten.
 .PHONY: systemd-check
-systemd-check: build ## Check the systemd unit, and how far it is locked in (needs systemd-analyze)
+systemd-check: build ## Check the systemd unit and its sandbox (needs systemd-analyze)
 	@sed 's#/usr/local/bin/#$(CURDIR)/build/#' docs/systemd/$(NAME).service > build/$(NAME).service
 	systemd-analyze verify build/$(NAME).service
 	@systemd-analyze security --offline=true --threshold=12 build/$(NAME).service > build/systemd.log || { cat build/systemd.log; exit 1; }
 	@tail -n 1 build/systemd.log
 
-# GO_IMAGE and RUNTIME_IMAGE replace the base images, for registries of one's own.
+# GO_IMAGE and RUNTIME_IMAGE replace the base images, for a registry of your own.
 .PHONY: docker
 docker: ## Build the container image IMAGE (default step-posture-connector)
 	docker build -f docker/Dockerfile -t $(IMAGE) $(DOCKERFLAGS) \
@@ -171,8 +166,8 @@ docker: ## Build the container image IMAGE (default step-posture-connector)
 		$(if $(GO_IMAGE),--build-arg GO_IMAGE='$(GO_IMAGE)') \
 		$(if $(RUNTIME_IMAGE),--build-arg RUNTIME_IMAGE='$(RUNTIME_IMAGE)') .
 
-# What the archives are for, and the tool that lists what is in them. Everything in them has the time of
-# the commit, so that the same commit makes the same archives.
+# The platforms of the archives, and the tool that lists their contents. Every file in them has the time of the
+# commit, so that the same commit makes the same archives.
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 SBOM      := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 DIST      := build/dist

@@ -8,8 +8,8 @@ import (
 	"step-posture-connector/internal/command"
 )
 
-// The unit restarts the service slowly and without a limit: whatever is missing at boot may come late. Only a
-// wrong command line never becomes right.
+// The unit restarts the service slowly and without a limit: what is missing at boot may come late. Only a
+// wrong command line is not tried again.
 func TestUnitRestarts(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string][]string{

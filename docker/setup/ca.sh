@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the CA, and makes it the first time. The entry point of the image does that too, but prints the
-# administrator's password into the log, and an interruption would leave it with half a CA for ever.
+# Starts the CA, and creates it the first time. The entry point of the image does that too, but it logs the
+# administrator's password, and after an interruption it would keep half a CA for ever.
 set -eu
 umask 077
 cd "$STEPPATH"

@@ -1,8 +1,8 @@
 {{- /* What a device's certificate contains; setup.sh applies it each time. The line with "fail" keeps the CA
-       gated also while it has no webhook: there are facts only when the connector was asked, if only {}. */ -}}
+       gated also while the webhook is missing: facts exist only after a call of the connector, and may be {}. */ -}}
 {{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked" }}{{ end -}}
 {{- $facts := .Webhooks.posture -}}
-{{- /* Of Jamf Pro; a column of that name in devices.csv is something else. */ -}}
+{{- /* From Jamf Pro. In devices.csv a column named user is text, and is not used here. */ -}}
 {{- $user := dict -}}
 {{- if kindIs "map" $facts.user }}{{ $user = $facts.user }}{{ end -}}
 {{- $serial := (index .SANs 0).Value -}}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Has the CA ask the connector before it signs, and writes what the connector needs into /connector. Run
-# again, it makes what is missing and corrects what is different. The argument "file" leaves Jamf Pro.
+# Adds provisioner and webhook to the CA, and writes the connector's files to /connector. When it runs again, it makes
+# what is missing and corrects what differs. The argument "file" switches back from Jamf Pro to devices.csv.
 set -eu
 umask 077
 user=65532
@@ -11,7 +11,7 @@ mkdir -p "$STEPPATH"
 step ca bootstrap --ca-url "$url" --fingerprint "$(step certificate fingerprint /home/step/certs/root_ca.crt)" --force >"$STEPPATH/log" 2>&1 ||
 	{ cat "$STEPPATH/log" >&2; exit 1; }
 
-# give has a file belong to the connector.
+# give makes the connector the owner of a file.
 give() {
 	chown "$user:$user" "$1"
 	chmod "$2" "$1"
@@ -22,13 +22,13 @@ admin() {
 }
 
 give . 0700
-# The connector's audit log, whose volume belongs to root at first.
+# The audit log: a new volume belongs to root.
 give /audit 0700
-# All of what follows goes by this list, so a CA that does not answer ends it here.
+# The commands below depend on this list, so the script ends here if the CA does not answer.
 step ca provisioner list >"$STEPPATH/provisioners"
 
-# Certificates are to be decided again each week: a renewal would ask nobody. The template issues nothing as
-# long as the webhook below is not there.
+# Each week a new order must be decided: a renewal would not call the webhook. While the webhook below is missing, the
+# template issues nothing.
 set -- --attestation-format apple --x509-template /setup/device.tpl --disable-renewal --x509-default-dur 168h --x509-max-dur 168h
 [ -z "$ATTESTATION_ROOTS" ] || set -- "$@" --attestation-roots "$ATTESTATION_ROOTS"
 if grep -q '"name": "devices"' "$STEPPATH/provisioners"; then
@@ -37,8 +37,8 @@ else
 	admin add devices --type ACME --challenge device-attest-01 "$@"
 	echo 'added the provisioner devices'
 fi
-# After a long pause the connector's certificate has expired, and is to be renewed all the same. That goes
-# for certificates of this provisioner only, which takes the CA's password.
+# After a long pause the connector's certificate has expired, but must be renewable. This is for certificates of this
+# provisioner only, which needs the CA's password.
 grep -q '"allowRenewalAfterExpiry": true' "$STEPPATH/provisioners" || admin update admin --allow-renewal-after-expiry
 
 webhook="https://$CONNECTOR_HOST:9443/webhook/device-attest${WEBHOOK_MODE:+?mode=$WEBHOOK_MODE}"
@@ -46,7 +46,7 @@ id=$(sed -n 's/^WEBHOOK_IDS=//p' webhook.env 2>/dev/null || :)
 if [ -n "$id" ] && [ -s webhook_secret ] && grep -q "\"id\": \"$id\"" "$STEPPATH/provisioners"; then
 	admin webhook update devices posture --url "$webhook"
 else
-	# The secret is shown once: a webhook that is there without it is of no use.
+	# The CA shows the secret once: without it, an existing webhook is useless.
 	rm -f webhook.env
 	! grep -q '"name": "posture"' "$STEPPATH/provisioners" || admin webhook remove devices posture
 	admin webhook add devices posture --url "$webhook" >"$STEPPATH/webhook" 2>&1 ||
@@ -68,7 +68,7 @@ END
 	echo 'added the webhook posture; a connector that runs already has to be started again to know it'
 fi
 
-# The profile jamf writes this file after this script, and it stays when a later "up" forgets the profile.
+# The profile jamf writes this file after this script. It is kept when a later "up" lacks the profile.
 if [ "$wanted" = file ] || [ ! -s provider.env ]; then
 	printf 'PROVIDER=file\nFILE_PATH=/inventory/devices.csv\nFILE_TYPE=csv\n' >provider.env.new
 	mv provider.env.new provider.env
@@ -81,7 +81,7 @@ cp /home/step/certs/root_ca.crt root_ca.crt.new
 give root_ca.crt.new 0444
 mv root_ca.crt.new root_ca.crt
 
-# Also when it has another name, is of a CA that is gone, or an interruption has left it with another key.
+# Also if it has another name, is of a CA that was replaced, or has another key after an interruption.
 if ! step certificate verify server.crt --roots root_ca.crt --host "$CONNECTOR_HOST" >/dev/null 2>&1 ||
 	[ "$(step certificate key server.crt)" != "$(step crypto key public server.key)" ]; then
 	step ca certificate "$CONNECTOR_HOST" server.crt.new server.key.new --force \

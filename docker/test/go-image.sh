@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a stand-in for the public Go image, where no registry can be reached: the toolchain of this
+# Makes a replacement for the public Go image, if no registry can be reached: the toolchain of this
 # machine, a shell, and the CA certificates. Its name is the argument.
 set -eu
 image=${1:?usage: go-image.sh NAME}

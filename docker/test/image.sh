@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the image named by the argument as an operator would, locked in, and waits until its health check
-# says that it is well; then breaks the inventory, and ends it.
+# Runs the image named by the argument with no privileges and a read-only root, and waits until it is healthy. Then
+# breaks the inventory, and stops the container.
 set -eu
 image=${1:?usage: image.sh NAME}
 folder=$(mktemp -d)
@@ -39,4 +39,4 @@ echo 'a line without commas, but with "a quotation mark' >>"$folder/devices.csv"
 wait_for '^degraded$' docker exec "$name" /step-posture-connector healthcheck
 docker stop --time 20 "$name" >/dev/null
 [ "$(docker inspect --format '{{.State.ExitCode}}' "$name")" = 0 ] || { docker logs "$name" >&2; exit 1; }
-echo "$image: healthy, degraded with a broken inventory, ended with 0"
+echo "$image: healthy, degraded with a broken inventory, exit status 0"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs the tests of the compose files with real containers. It makes what is missing: Compose v2, which
-# Debian does not have, and stand-ins for the images, where no registry can be reached. Run it from the
-# top of the sources. Arguments are handed on to go test.
+# Debian lacks, and replacements for the images, if no registry can be reached. Run it from the root of the
+# repository. Arguments are passed to go test.
 set -eu
-docker info >/dev/null 2>&1 || { echo 'There is no docker engine; these tests need one.' >&2; exit 1; }
+docker info >/dev/null 2>&1 || { echo 'These tests need a docker engine.' >&2; exit 1; }
 build=$PWD/build
 mkdir -p "$build"
 
@@ -13,7 +13,7 @@ if ! docker compose version 2>/dev/null | grep -q 'v[2-9]'; then
 	if [ ! -x "$plugin" ]; then
 		echo 'building Docker Compose; the first time takes some minutes'
 		mkdir -p "$(dirname "$plugin")"
-		# The version that its go.mod pins, which it does not know itself when it is built like this.
+		# The version that its go.mod pins: a program built like this does not know it.
 		version=$(cd docker/test/compose && go list -m -f '{{.Version}}' github.com/docker/compose/v2)
 		(cd docker/test/compose && go build -ldflags "-s -w -X github.com/docker/compose/v2/internal.Version=$version" \
 			-o "$plugin" github.com/docker/compose/v2/cmd)
@@ -21,7 +21,7 @@ if ! docker compose version 2>/dev/null | grep -q 'v[2-9]'; then
 fi
 docker compose version
 
-# have NAME: is the image here, or to be had?
+# have NAME: does the image exist here, or can it be pulled?
 have() { docker image inspect "$1" >/dev/null 2>&1 || timeout 60 docker pull -q "$1" >/dev/null 2>&1; }
 
 : "${GO_IMAGE:=golang:1.26-alpine}" "${STEP_CA_IMAGE:=smallstep/step-ca:0.30.2}"
@@ -35,14 +35,14 @@ if ! have "$STEP_CA_IMAGE"; then
 	(cd internal/test/e2e && go run ./toolchain/cmd)
 	docker/test/step-image.sh "$STEP_CA_IMAGE" internal/test/e2e/.tools
 fi
-# Where a container cannot reach the Go module proxy, the modules come along.
+# If a container cannot reach the Go module proxy, it gets the modules with the sources.
 if ! docker run --rm "$GO_IMAGE" go mod download github.com/joho/godotenv@v1.5.1 >/dev/null 2>&1; then
 	trap 'rm -rf "$build/../vendor"' EXIT
 	go mod vendor
 fi
 CONNECTOR_IMAGE=step-posture-connector:test
 make --no-print-directory docker IMAGE="$CONNECTOR_IMAGE" GO_IMAGE="$GO_IMAGE" >"$build/image.log" 2>&1 || { cat "$build/image.log" >&2; exit 1; }
-# For the tests: a load balancer and a simulated Jamf Pro server, both nothing but a program.
+# For the tests: a load balancer and a simulated Jamf Pro server, each only a program.
 BALANCER_IMAGE=step-posture-connector-balancer:test FAKEJAMF_IMAGE=step-posture-connector-fakejamf:test
 (cd internal/test/e2e && CGO_ENABLED=0 go build -trimpath -o "$build/balancer" ./balancer)
 CGO_ENABLED=0 go build -trimpath -o "$build/fakejamf" ./internal/provider/jamf/jamftest/cmd/fakejamf

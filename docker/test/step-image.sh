@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a stand-in for the public step-ca image, where no registry can be reached: step-ca and step as
+# Makes a replacement for the public step-ca image, if no registry can be reached: step-ca and step as
 # the end-to-end tests have built them, and busybox. Arguments: the name, and the folder with the two.
 set -eu
 image=${1:?usage: step-image.sh NAME FOLDER}

@@ -5,15 +5,11 @@ import (
 	"unicode"
 )
 
-const (
-	maxShown  = 256  // bytes of one value that others chose
-	maxReason = 1024 // bytes of a reason, which may hold a longer error text
-
-	maxRequestID = 64
-)
-
-// Clean makes text that others chose fit for a log line: what cannot be seen becomes a question
-// mark, and it ends after limit bytes.
+// Clean makes text that a client or an inventory chose fit for a log line: each invisible character becomes a question
+// mark, and the text ends after limit bytes.
+//
+// Libraries do less: those that strip the escape sequences of terminals keep characters that change the direction of
+// text, and those that remove both do it with unicode.IsPrint too, and leave no sign of it.
 func Clean(text string, limit int) string {
 	if len(text) <= limit && isPlain(text) {
 		return text // as nearly everything is
@@ -44,8 +40,8 @@ func isPlain(text string) bool {
 	return true
 }
 
-// CleanRequestID keeps of an X-Request-Id only the characters A-Z a-z 0-9 . _ : - and at most 64
-// of them. step-ca hands the header on from its own clients, so anybody may have chosen it.
+// CleanRequestID removes from an X-Request-Id all characters but A-Z a-z 0-9 . _ : - and keeps at most 64 of them.
+// step-ca passes on the header of its own clients, so an unauthenticated client may have chosen it.
 func CleanRequestID(text string) string {
 	if len(text) <= maxRequestID && strings.IndexFunc(text, isForeign) < 0 {
 		return text // as step-ca makes them

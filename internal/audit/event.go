@@ -1,5 +1,5 @@
-// Package audit records what was decided: one Event for each request, filled on the request's
-// way and written once, at its end.
+// Package audit records decisions: one Event for each request, filled while the request is handled and written once, at
+// its end.
 package audit
 
 import (
@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// The keys of the log event. docs/logging.md describes them; a test compares the two.
+// The keys of the log event, spelled as in the audit log. docs/logging.md describes them; tests compare.
 const (
 	KeyReference     = "reference"
 	KeyDecision      = "decision"
 	KeyCode          = "code"
 	KeyReason        = "reason"
 	KeyRemedy        = "remedy"
-	KeyIdentifier    = "permanent-identifier"
+	KeyIdentifier    = "identifier"
 	KeyMode          = "mode"
 	KeyProvider      = "provider"
-	KeyProviderTime  = "provider-time"
-	KeyWebhookID     = "webhook-id"
+	KeyProviderMS    = "provider_ms"
+	KeyWebhookID     = "webhook_id"
 	KeyProvisioner   = "provisioner"
-	KeyRequestID     = "request-id"
+	KeyRequestID     = "request_id"
 	KeyStatus        = "status"
-	KeyDuration      = "duration"
+	KeyDurationMS    = "duration_ms"
 	KeyMethod        = "method"
 	KeyPath          = "path"
-	KeyRemoteAddress = "remote-address"
+	KeyRemoteAddress = "remote_address"
 	KeyStack         = "stack"
 )
 
-// Event is what is known about one request. Empty fields are left out of the log.
+// Event has all that is known about one request. Empty fields are left out of the log.
 type Event struct {
-	Time          time.Time // when the request came
+	Time          time.Time // when the request arrived
 	Reference     string
 	Authenticated bool // whether the signature was verified
 	Allowed       bool
@@ -43,11 +43,11 @@ type Event struct {
 	Mode          string
 	Provider      string
 	ProviderTime  time.Duration // zero when the provider was not asked
-	// Of a provider that was asked one of these holds, unless the caller left before it answered.
+	// One of these is set when the provider was asked, unless the client left before it answered.
 	ProviderAnswered bool
-	ProviderErr      error // why it did not
+	ProviderErr      error // why it did not answer
 
-	Groups        []string // that the device had to be a member of, and is
+	Groups        []string // the required groups that the device is a member of
 	WebhookID     string
 	Provisioner   string
 	RequestID     string
@@ -58,16 +58,14 @@ type Event struct {
 	RemoteAddress string
 	Stack         string // of a panic
 
-	// Left is how much of the time for the answer is left, which the audit log must not use up; zero where there
-	// is no such time.
+	// Left is how much of the time for the answer is left, which the audit log must not use up; zero for no limit.
 	Left time.Duration
 }
 
-// reference characters: digits and upper-case letters without I, L, O and U, which people misread.
+// referenceAlphabet has digits and upper-case letters without I, L, O and U, which people misread.
 const referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// NewReference returns eight random characters that name one decision, short enough to be read
-// out on the telephone.
+// NewReference returns eight random characters that name one decision, short enough to be read out on the telephone.
 func NewReference() string {
 	var characters [8]byte
 	_, _ = rand.Read(characters[:])
@@ -77,8 +75,7 @@ func NewReference() string {
 	return string(characters[:])
 }
 
-// level is information for a decision, a warning for a request that was no valid request, an error
-// when the connector could not do its work.
+// level is info for a decision, warning for an invalid request, error when the connector could not do its work.
 func (e *Event) level() string {
 	switch {
 	case e.Status >= http.StatusInternalServerError:
@@ -108,8 +105,8 @@ func (e *Event) message() string {
 	return verdict + " " + Clean(e.Identifier, maxShown)
 }
 
-// fields hands on what is known in the order in which an administrator asks: what was decided, why, how
-// to find it again, and then the circumstances.
+// fields writes what is known in the order in which an administrator reads: the decision, why, how to find it again, and
+// then the circumstances.
 func (e *Event) fields(now time.Time, to fieldWriter) {
 	to.time("time", now)
 	to.text("level", e.level())
@@ -128,16 +125,16 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	text(KeyMode, Clean(e.Mode, maxShown))
 	text(KeyProvider, e.Provider)
 	if e.ProviderTime > 0 {
-		to.duration(KeyProviderTime, e.ProviderTime)
+		to.milliseconds(KeyProviderMS, e.ProviderTime)
 	}
-	to.duration(KeyDuration, e.Duration)
+	to.milliseconds(KeyDurationMS, e.Duration)
 	to.number(KeyStatus, e.Status)
 	text(KeyWebhookID, Clean(e.WebhookID, maxShown))
 	text(KeyProvisioner, Clean(e.Provisioner, maxShown))
 	text(KeyRequestID, e.RequestID)
 	text(KeyMethod, Clean(e.Method, maxShown))
 	text(KeyPath, Clean(e.Path, maxShown))
-	// Of an answered request too: where a secret has leaked, it says who was allowed.
+	// For answered requests too: after a secret has leaked, it shows from where requests were allowed.
 	text(KeyRemoteAddress, e.RemoteAddress)
 	text(KeyStack, e.Stack)
 }

@@ -2,6 +2,9 @@ package audit_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"io"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,19 +29,19 @@ func TestEventIsOneLine(t *testing.T) {
 	}{
 		"allow": {
 			audit.Event{Reference: "7F3K9Q2M", Allowed: true, Reason: "in the inventory", Identifier: "C02", Provider: "file", ProviderTime: 1500, Status: 200, Duration: 2 * time.Millisecond},
-			`level=info msg="[ALLOW] C02" reason="in the inventory" reference=7F3K9Q2M decision=allow permanent-identifier=C02 provider=file provider-time=0.002ms duration=2.000ms status=200` + "\n",
+			`level=info msg="[ALLOW] C02" reason="in the inventory" reference=7F3K9Q2M decision=allow identifier=C02 provider=file provider_ms=0.002 duration_ms=2.000 status=200` + "\n",
 		},
 		"deny": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "deviceNotFound", Reason: "no such device", Identifier: "C02", Mode: "computer", Status: 200, WebhookID: "id", Provisioner: "acme-da", RequestID: "r1"},
-			`level=info msg="[DENY] C02" code=deviceNotFound reason="no such device" reference=7F3K9Q2M decision=deny permanent-identifier=C02 mode=computer duration=0.000ms status=200 webhook-id=id provisioner=acme-da request-id=r1` + "\n",
+			`level=info msg="[DENY] C02" code=deviceNotFound reason="no such device" reference=7F3K9Q2M decision=deny identifier=C02 mode=computer duration_ms=0.000 status=200 webhook_id=id provisioner=acme-da request_id=r1` + "\n",
 		},
 		"no valid request": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "notFound", Reason: "unknown path", Status: 404, Method: "GET", RemoteAddress: "[::1]:5", Path: "/a\nlevel=info msg=[ALLOW]"},
-			`level=warning msg="[DENY]" code=notFound reason="unknown path" reference=7F3K9Q2M decision=deny duration=0.000ms status=404 method=GET path="/a?level=info msg=[ALLOW]" remote-address="[::1]:5"` + "\n",
+			`level=warning msg="[DENY]" code=notFound reason="unknown path" reference=7F3K9Q2M decision=deny duration_ms=0.000 status=404 method=GET path="/a?level=info msg=[ALLOW]" remote_address="[::1]:5"` + "\n",
 		},
 		"fault": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "unavailable", Reason: "line one\nline two", Status: 503, Identifier: strings.Repeat("A", 300)},
-			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny permanent-identifier=` + strings.Repeat("A", 256) + `... duration=0.000ms status=503` + "\n",
+			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny identifier=` + strings.Repeat("A", 256) + `... duration_ms=0.000 status=503` + "\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +80,7 @@ func TestCleanRequestID(t *testing.T) {
 	}
 }
 
-// Values are quoted as logrus does it in the lines that are no events, so that one parser reads both.
+// Values are quoted as logrus quotes them in the other lines, so that one parser reads all.
 func TestQuotedAsByLogrus(t *testing.T) {
 	t.Parallel()
 	values := []string{"é", "\u2028", "\xff", "two words", `"`, `\`}
@@ -94,5 +97,50 @@ func TestQuotedAsByLogrus(t *testing.T) {
 		if got := line(audit.Event{Status: 200, RequestID: value}); !strings.HasSuffix(got, " "+want) {
 			t.Errorf("%q is written as %s, want %s", value, got, want)
 		}
+	}
+}
+
+// A key of the audit log has the same spelling in the log. Only groups is missing there: the reason names them.
+func TestOneSpellingOfKeys(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	audit.NewLog(&out, true).Write(&audit.Event{
+		Allowed: true, Code: "x", Reason: "x", Identifier: "x", Mode: "x", Provider: "x", WebhookID: "x", RequestID: "x", Duration: 1234567, ProviderTime: 1500, Status: 200,
+	})
+	var inLog map[string]any
+	if err := json.Unmarshal(out.Bytes(), &inLog); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	if err := openTrail(t, path).Append(event()); err != nil {
+		t.Fatal(err)
+	}
+	var inTrail map[string]any
+	if err := json.Unmarshal([]byte(content(t, path)), &inTrail); err != nil {
+		t.Fatal(err)
+	}
+	for key := range inTrail {
+		if _, has := inLog[key]; !has && key != "groups" {
+			t.Errorf("the log has no key %s", key)
+		}
+	}
+	for key, want := range map[string]float64{audit.KeyDurationMS: 1.235, audit.KeyProviderMS: 0.002, audit.KeyStatus: 200} {
+		if inLog[key] != want {
+			t.Errorf("%s is %#v, want the number %v", key, inLog[key], want)
+		}
+	}
+}
+
+func BenchmarkLog(b *testing.B) {
+	for name, asJSON := range map[string]bool{"text": false, "JSON": true} {
+		b.Run(name, func(b *testing.B) {
+			log := audit.NewLog(io.Discard, asJSON)
+			e := event()
+			e.Status, e.Method, e.Path, e.RemoteAddress = 200, "POST", "/webhook/device-attest", "127.0.0.1:55366"
+			b.ReportAllocs()
+			for b.Loop() {
+				log.Write(e)
+			}
+		})
 	}
 }

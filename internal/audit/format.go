@@ -9,15 +9,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Log is where events are written, one line each in one write. logrus, which writes everything else,
-// copies and sorts the fields of a line in maps; for events that was the most expensive step of a request.
+// Log writes events, one line each in one write. The form is written here for speed and for one order of the keys in
+// text and JSON. An event takes 0.7 µs (BenchmarkLog); slog's handlers take 2.5 times as long, and logrus, which writes
+// everything else, 10 times, more than any other step of a request. zerolog is as fast as this, but its only fast form is
+// JSON, with msg as the last key.
 type Log struct {
 	out   io.Writer
 	lines sync.Pool // of fieldWriter
 }
 
-// NewLog makes a Log of text or JSON lines. What is written to out must not mix when several do it at
-// once, as it is with files.
+// NewLog makes a Log of text or JSON lines. Concurrent writes to out must not mix, as is the case with files.
 func NewLog(out io.Writer, asJSON bool) *Log {
 	l := &Log{out: out, lines: sync.Pool{New: func() any { return new(textLine) }}}
 	if asJSON {
@@ -26,7 +27,7 @@ func NewLog(out io.Writer, asJSON bool) *Log {
 	return l
 }
 
-// Write writes an event. A log that cannot be written to has nobody who could be told.
+// Write writes an event. Errors are dropped: they have no place left where they could be reported.
 func (l *Log) Write(e *Event) {
 	line, _ := l.lines.Get().(fieldWriter)
 	defer l.lines.Put(line)
@@ -41,9 +42,9 @@ type fieldWriter interface {
 	time(key string, value time.Time)
 	text(key, value string)
 	number(key string, value int)
-	// duration shows every duration in milliseconds, so that lines can be compared and sorted.
-	duration(key string, value time.Duration)
-	// end returns the whole line, which is good until the next one begins.
+	// milliseconds writes a duration as a number. It has one unit always, so that lines can be compared and sorted.
+	milliseconds(key string, value time.Duration)
+	// end returns the whole line, which is valid until the next one begins.
 	end() []byte
 }
 
@@ -78,7 +79,7 @@ func (l *textLine) number(key string, value int) {
 	*l = strconv.AppendInt(*l, int64(value), 10)
 }
 
-func (l *textLine) duration(key string, value time.Duration) {
+func (l *textLine) milliseconds(key string, value time.Duration) {
 	l.key(key)
 	*l = appendMilliseconds(*l, value)
 }
@@ -88,7 +89,7 @@ func (l *textLine) end() []byte {
 	return *l
 }
 
-// isWord reports whether logrus would write a value without quotation marks.
+// isWord reports whether logrus would write a value without quotes.
 func isWord(value string) bool {
 	for i := range len(value) {
 		switch c := value[i]; {
@@ -114,10 +115,13 @@ func (l *jsonLine) key(key string) {
 	*l = append(*l, ':')
 }
 
-// quote writes a JSON string. What is not UTF-8 becomes U+FFFD, which the error would only say.
+// quote writes a JSON string. The only error is invalid UTF-8, which is written as U+FFFD.
 func (l *jsonLine) quote(text string) { *l, _ = jsontext.AppendQuote(*l, text) }
 
-func (l *jsonLine) time(key string, value time.Time) { l.text(key, value.Format(time.RFC3339Nano)) }
+func (l *jsonLine) time(key string, value time.Time) {
+	l.key(key)
+	*l = append(value.AppendFormat(append(*l, '"'), time.RFC3339Nano), '"')
+}
 
 func (l *jsonLine) text(key, value string) {
 	l.key(key)
@@ -129,8 +133,9 @@ func (l *jsonLine) number(key string, value int) {
 	*l = strconv.AppendInt(*l, int64(value), 10)
 }
 
-func (l *jsonLine) duration(key string, value time.Duration) {
-	l.text(key, string(appendMilliseconds(nil, value)))
+func (l *jsonLine) milliseconds(key string, value time.Duration) {
+	l.key(key)
+	*l = appendMilliseconds(*l, value)
 }
 
 func (l *jsonLine) end() []byte {
@@ -140,5 +145,5 @@ func (l *jsonLine) end() []byte {
 
 func appendMilliseconds(to []byte, d time.Duration) []byte {
 	const decimals, bits = 3, 64
-	return append(strconv.AppendFloat(to, float64(d)/float64(time.Millisecond), 'f', decimals, bits), "ms"...)
+	return strconv.AppendFloat(to, float64(d)/float64(time.Millisecond), 'f', decimals, bits)
 }

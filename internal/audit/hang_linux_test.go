@@ -65,7 +65,7 @@ func TestFileSystemHangs(t *testing.T) {
 				t.Errorf("got %v, want a timeout", err)
 			}
 		case <-patience:
-			t.Fatal("somebody waits for the file system")
+			t.Fatal("a request waits for the file system")
 		}
 	}
 	late := &Event{Reference: "7F3K9Q2N", Time: time.Now(), Left: time.Millisecond}

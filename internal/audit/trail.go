@@ -10,17 +10,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"step-posture-connector/internal/filesys"
 )
 
 const (
-	// appending never waits for a reader: opening a pipe that nobody reads is an error, not a pause.
+	// appending never waits for a reader: opening a pipe without a reader is an error, not a pause.
 	appending = os.O_WRONLY | os.O_APPEND | nonblocking
 	onlyOwner = 0o600
-	// stall is how long a write may wait: for the reader of a pipe, or a file system that hangs.
-	stall = time.Second
-	// longestLine bounds what is looked through for the beginning of a last line, in bytes. A line of
-	// ours is far shorter.
-	longestLine = 1 << 20
 )
 
 // Trail is the audit log: a file to which every decision is appended, as one JSON line in one write.
@@ -28,10 +25,10 @@ const (
 type Trail struct {
 	path string
 
-	lock   chan struct{} // holds an element while somebody uses what follows; unlike a mutex, it can be waited for in vain
+	lock   chan struct{} // holds an element while the fields below are in use; unlike a mutex, waiting for it can time out
 	file   *os.File
 	buffer bytes.Buffer
-	torn   bool // the file ends in part of a line, which could not be taken back
+	torn   bool // the file ends in an unfinished line, which could not be removed
 }
 
 // line is an Event as the audit log has it. docs/logging.md describes the keys; a test compares.
@@ -51,7 +48,7 @@ type line struct {
 }
 
 func (e *Event) line() line {
-	groups := make([]string, len(e.Groups)) // a list even where there is none
+	groups := make([]string, len(e.Groups)) // [] and not null for no groups
 	for i, group := range e.Groups {
 		groups[i] = Clean(group, maxReason)
 	}
@@ -71,9 +68,8 @@ func (e *Event) line() line {
 	}
 }
 
-// OpenTrail opens the audit log at path, and makes it where there is none. Part of a line at its end,
-// which a daemon that was killed may have left, is cut off; cut says how many bytes that were. Its
-// request was not answered: the line is written before the answer.
+// OpenTrail opens the audit log at path, or creates it. An unfinished last line, which a daemon that was killed may have
+// left, is removed; cut is its length in bytes. Its request was not answered: the line is written before the answer.
 func OpenTrail(path string) (t *Trail, cut int64, err error) {
 	t = &Trail{path: path, lock: make(chan struct{}, 1)}
 	if cut, err = t.open(); err != nil {
@@ -88,33 +84,34 @@ func (t *Trail) open() (cut int64, err error) {
 		return 0, cannotOpen(t.path, err)
 	}
 	t.file = file
-	info, err := file.Stat()
+	return t.cutUnfinished(), nil
+}
+
+// cutUnfinished removes an unfinished last line, and returns its length. Where that is not possible, or the end of the
+// file is not known, the next line begins with a line end, so that it is whole.
+func (t *Trail) cutUnfinished() int64 {
+	info, err := t.file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		return 0, nil // part of a line that went into a pipe is still there, so torn stays as it was
+		return 0 // an unfinished line in a pipe is still there, so torn stays as it was
 	}
 	var fragment []byte
 	if err == nil {
 		fragment, err = unfinished(t.path, info)
 	}
-	// When it is not known how the file ends, the next line begins on a line of its own.
 	t.torn = err != nil || len(fragment) > 0
-	if err != nil || len(fragment) == 0 || !isOurs(fragment) || shorten(file, len(fragment)) != nil {
-		return 0, nil //nolint:nilerr // the file is open, and lines in it will be whole
+	if err != nil || len(fragment) == 0 || !isOurs(fragment) || shorten(t.file, len(fragment)) != nil {
+		return 0
 	}
 	t.torn = false
-	return int64(len(fragment)), nil
+	return int64(len(fragment))
 }
 
-// cannotOpen says why the audit log cannot be opened, with the folder where that is at fault. The path itself is
-// shown with the error.
+// cannotOpen says why the audit log cannot be opened, and names the folder if that is the cause. The caller shows the
+// path itself.
 func cannotOpen(path string, err error) error {
-	inPath := (*os.PathError)(nil)
-	if !errors.As(err, &inPath) {
-		return err
-	}
 	folder := filepath.Dir(path)
 	if absolute, err := filepath.Abs(folder); err == nil {
-		folder = absolute // a relative path begins where the program was started, which is easily mistaken
+		folder = absolute // the operator may not know where the program was started
 	}
 	_, errFolder := os.Stat(folder)
 	why := ""
@@ -124,24 +121,16 @@ func cannotOpen(path string, err error) error {
 	case errors.Is(err, syscall.ENOTDIR):
 		why = folder + " is not a folder"
 	case errors.Is(err, syscall.EROFS):
-		why = "the file system is read-only; under systemd and in a container only the folders that were set up for it can be written to"
+		why = "the file system is read-only; under systemd and in a container it can write only to the folders that were set up for it"
 	case errors.Is(err, fs.ErrPermission):
-		why = "the user that the connector runs as may not write there"
+		why = "the connector's user may not write there"
 	case errors.Is(err, syscall.ENXIO):
-		why = "it is a pipe that nobody reads, or a socket"
+		why = "it is a pipe without a reader, or a socket"
 	}
 	if why == "" {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
+		return filesys.WithoutPath(err)
 	}
-	return fmt.Errorf("%w: %s", inPath.Err, why)
-}
-
-// withoutPath drops the path of a file that is open: the error is shown with the variable that names it.
-func withoutPath(err error) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
-	}
-	return err
+	return fmt.Errorf("%w: %s", filesys.Cause(err), why)
 }
 
 // unfinished returns what follows the last line end of a regular file.
@@ -149,49 +138,49 @@ func unfinished(path string, info os.FileInfo) ([]byte, error) {
 	if info.Size() == 0 {
 		return nil, nil
 	}
-	// By a descriptor of its own: opened for both, a pipe that nobody reads would be no error.
+	// By a descriptor of its own: opened for reading and writing, a pipe without a reader would be no error.
 	reader, err := os.OpenFile(path, os.O_RDONLY|nonblocking, 0)
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, filesys.WithoutPath(err)
 	}
 	defer reader.Close()
 	if same, err := reader.Stat(); err != nil || !os.SameFile(same, info) {
-		return nil, errors.New("moved away meanwhile")
+		return nil, errors.New("it was moved meanwhile")
 	}
 	tail := make([]byte, min(info.Size(), longestLine))
 	if _, err := reader.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
-		return nil, withoutPath(err)
+		return nil, filesys.WithoutPath(err)
 	}
 	end := bytes.LastIndexByte(tail, '\n')
 	if end < 0 && info.Size() > longestLine {
-		return nil, errors.New("longer than any line")
+		return nil, errors.New("its last line is longer than any of the audit log")
 	}
 	return tail[end+1:], nil
 }
 
-// isOurs reports whether a fragment can be the beginning of a line of ours. Nothing else is cut off:
-// somebody may have named the wrong file.
+// isOurs reports whether a fragment can be the beginning of a line of the audit log. Nothing else is removed: the
+// operator may have named the wrong file.
 func isOurs(fragment []byte) bool {
 	begin := []byte(`{"time":"`)
 	return bytes.HasPrefix(fragment, begin) || bytes.HasPrefix(begin, fragment)
 }
 
-// shorten takes n bytes off the end of a file.
+// shorten removes n bytes from the end of a file.
 func shorten(file *os.File, n int) error {
 	info, err := file.Stat()
 	if err != nil {
-		return withoutPath(err)
+		return filesys.WithoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
 		return errors.New("not a regular file")
 	}
-	return withoutPath(file.Truncate(info.Size() - int64(n)))
+	return filesys.WithoutPath(file.Truncate(info.Size() - int64(n)))
 }
 
-// errStall says that a file took more time than there is.
+// errStall means that a write took more than its time.
 var errStall = fmt.Errorf("not written in time: its reader, or the file system, hangs: %w", os.ErrDeadlineExceeded)
 
-// acquire takes the lock, or gives up after the time of patience.
+// acquire takes the lock, or gives up after patience.
 func (t *Trail) acquire(patience time.Duration) error {
 	select {
 	case t.lock <- struct{}{}:
@@ -210,14 +199,14 @@ func (t *Trail) acquire(patience time.Duration) error {
 
 func (t *Trail) release() { <-t.lock }
 
-// Append writes an event. An error says that it is not in the log; the next one is tried all the same.
+// Append writes an event. With an error, it is not in the audit log; the next one is tried anyway.
 //
 // Nothing can interrupt a write to a file system that hangs, such as NFS without its server: the request that
-// made it hangs too. All others wait for stall and go on. (A goroutine for each write would free that one
-// request, and cost every other five times what the write costs.)
+// writes hangs too. All others wait for stall and continue. (A goroutine for each write would free that one
+// request, and cost every other request five times as much as the write.)
 func (t *Trail) Append(e *Event) error {
-	// The time begins before the lock is taken: a reader that is stuck delays all requests by that long
-	// together, not one after the other.
+	// The deadline is set before the lock is taken: a stuck reader delays all waiting requests by stall in total, and
+	// not by stall one after the other.
 	patience := stall
 	if e.Left > 0 {
 		patience = min(patience, e.Left)
@@ -229,28 +218,28 @@ func (t *Trail) Append(e *Event) error {
 	defer t.release()
 	t.buffer.Reset()
 	if t.torn {
-		t.buffer.WriteByte('\n') // so that at least this line is whole
+		t.buffer.WriteByte('\n') // so that this line is whole
 	}
 	encoder := json.NewEncoder(&t.buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(e.line()); err != nil {
 		return fmt.Errorf("encode the line: %w", err)
 	}
-	_ = t.file.SetWriteDeadline(deadline) // a regular file takes none
+	_ = t.file.SetWriteDeadline(deadline) // an error for a regular file, which has no deadlines
 	n, err := t.file.Write(t.buffer.Bytes())
 	if err != nil && n > 0 {
-		// Only a part of the line had room.
+		// Only a part of the line was written.
 		t.torn = shorten(t.file, n) != nil || t.torn
 	}
 	if err != nil {
-		return withoutPath(err)
+		return filesys.WithoutPath(err)
 	}
 	t.torn = false
 	return nil
 }
 
-// Reopen opens the path again, after a program such as logrotate has moved the file away. With an error
-// the file that was open stays in use.
+// Reopen opens the path again, after a program such as logrotate has moved the file. With an error, the file that was
+// open stays in use.
 func (t *Trail) Reopen() (cut int64, err error) {
 	if err := t.acquire(stall); err != nil {
 		return 0, err
@@ -264,14 +253,14 @@ func (t *Trail) Reopen() (cut int64, err error) {
 	return cut, nil
 }
 
-// Close closes the file, unless it is still being written to.
+// Close closes the file, unless a write is still in progress.
 func (t *Trail) Close() error {
 	if err := t.acquire(stall); err != nil {
 		return err
 	}
 	defer t.release()
 	if err := t.file.Close(); err != nil {
-		return withoutPath(err)
+		return filesys.WithoutPath(err)
 	}
 	return nil
 }

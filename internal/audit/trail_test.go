@@ -48,7 +48,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// references are those of a file's lines, each of which must be whole.
+// references returns the references of a file's lines. Each line must be whole.
 func references(t *testing.T, path string) []string {
 	t.Helper()
 	text := content(t, path)
@@ -89,7 +89,7 @@ func TestLine(t *testing.T) {
 	}
 	var last struct{ Identifier string }
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(got, want)), &last); err != nil || last.Identifier != `a"???`+strings.Repeat("x", 249)+"..." {
-		t.Errorf("of a hostile identifier is left %q (%v)", last.Identifier, err)
+		t.Errorf("a hostile identifier is written as %q (%v)", last.Identifier, err)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -123,8 +123,7 @@ func TestConcurrentLines(t *testing.T) {
 	}
 }
 
-// A program moves the file away and has it reopened, while lines are written: none is lost, none is
-// there twice.
+// A program moves the file and has it reopened, while lines are written: none is lost or duplicated.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -174,7 +173,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Where it cannot be reopened, the file that was open stays in use.
+// When it cannot be reopened, the file that was open stays in use.
 func TestReopenFails(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -187,7 +186,7 @@ func TestReopenFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := trail.Reopen(); err == nil || !strings.HasSuffix(err.Error(), " does not exist") {
-		t.Errorf("Reopen() = %v, want that there is no such file", err)
+		t.Errorf("Reopen() = %v, want that the file does not exist", err)
 	}
 	if err := trail.Append(event()); err != nil {
 		t.Errorf("Append after that: %v", err)
@@ -197,7 +196,7 @@ func TestReopenFails(t *testing.T) {
 	}
 }
 
-// A daemon that was killed may have left part of a line. It is cut off; anything else is left alone.
+// A daemon that was killed may have left an unfinished line. It is removed; any other content is kept.
 func TestUnfinishedLine(t *testing.T) {
 	t.Parallel()
 	const whole = `{"time":"2026","reference":"AAAAAAAA"}` + "\n"
@@ -233,7 +232,7 @@ func TestUnfinishedLine(t *testing.T) {
 			}
 			got, ok := strings.CutPrefix(content(t, path), test.keeps)
 			if !ok || !strings.HasPrefix(got, `{"time":`) || strings.Count(got, "\n") != 2 || strings.Contains(got, "\n\n") {
-				t.Errorf("the file ends in %.200q, want two lines after what was there", got)
+				t.Errorf("the file ends in %.200q, want two lines after the former content", got)
 			}
 		})
 	}
@@ -258,7 +257,7 @@ func TestCannotBeOpened(t *testing.T) {
 	}
 }
 
-// To probe leaves nothing behind, and takes nothing away.
+// Probe creates nothing and removes nothing.
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -270,9 +269,9 @@ func TestProbe(t *testing.T) {
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
 		t.Errorf("left behind: %v (%v)", entries, err)
 	}
-	write(t, folder+"/there", `{"time":"unfin`)
-	if err := audit.Probe(folder + "/there"); err != nil || content(t, folder+"/there") != `{"time":"unfin` {
-		t.Errorf("Probe = %v, and the file is %q", err, content(t, folder+"/there"))
+	write(t, folder+"/existing", `{"time":"unfin`)
+	if err := audit.Probe(folder + "/there"); err != nil || content(t, folder+"/existing") != `{"time":"unfin` {
+		t.Errorf("Probe = %v, and the file is %q", err, content(t, folder+"/existing"))
 	}
 }
 

@@ -36,7 +36,7 @@ func newPipe(t *testing.T) (path string) {
 	return path
 }
 
-// readPipe opens a pipe without waiting for who writes.
+// readPipe opens a pipe without waiting for its writer.
 func readPipe(t *testing.T, path string) *os.File {
 	t.Helper()
 	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -47,8 +47,8 @@ func readPipe(t *testing.T, path string) *os.File {
 	return reader
 }
 
-// What nobody can read is an error at once, and says what it is.
-func TestNobodyReads(t *testing.T) {
+// A pipe without a reader and a socket are errors at once, which say what they are.
+func TestWithoutAReader(t *testing.T) {
 	t.Parallel()
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -58,17 +58,17 @@ func TestNobodyReads(t *testing.T) {
 	pipe := newPipe(t)
 	for name, path := range map[string]string{"pipe": pipe, "socket as standard output": fmt.Sprint("/proc/self/fd/", pair[0])} {
 		_, _, err := audit.OpenTrail(path)
-		if want := "no such device or address: it is a pipe that nobody reads, or a socket"; err == nil || err.Error() != want {
+		if want := "no such device or address: it is a pipe without a reader, or a socket"; err == nil || err.Error() != want {
 			t.Errorf("%s: OpenTrail = %v, want %s", name, err, want)
 		}
 	}
-	// A reader that waits there already would take the end of a probe for the end of all.
+	// A reader that waits already would take the end of a probe for the end of the file.
 	if err := audit.Probe(pipe); err != nil {
 		t.Errorf("Probe has opened the pipe: %v", err)
 	}
 }
 
-// What /dev/stdout leads to, and what is there stays what it is.
+// The audit log can be /dev/stdout, a file or a pipe, whose content is kept.
 func TestStandardOutput(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "output")
@@ -99,7 +99,7 @@ func TestStandardOutput(t *testing.T) {
 	}
 }
 
-// The line for which there was no reader is an error, and the next one is tried all the same.
+// A line without a reader is an error, and the next one is tried anyway.
 func TestReaderComesBack(t *testing.T) {
 	t.Parallel()
 	path := newPipe(t)
@@ -119,8 +119,8 @@ func TestReaderComesBack(t *testing.T) {
 	}
 }
 
-// A reader that is stuck holds nobody for long, and all at the same time. The line of which only a part had
-// room in the pipe spoils no other, even when the pipe is reopened.
+// A stuck reader delays no request for long, and all of them at the same time. A line that was written in part spoils no
+// other, even when the pipe is reopened.
 func TestStuckReader(t *testing.T) {
 	t.Parallel()
 	path := newPipe(t)
@@ -173,6 +173,6 @@ func TestStuckReader(t *testing.T) {
 	part, rest, _ := strings.Cut(<-read, "\n")
 	write(t, path+".rest", rest)
 	if n := len(references(t, path+".rest")); n != 1 || !strings.HasSuffix(part, "g") {
-		t.Errorf("after part of a line that ends in %q came %d lines, want 1", part[max(0, len(part)-9):], n)
+		t.Errorf("an unfinished line that ends in %q is followed by %d lines, want 1", part[max(0, len(part)-9):], n)
 	}
 }

@@ -1,4 +1,4 @@
-// Package command is the command line.
+// Package command implements the command line.
 package command
 
 import (
@@ -17,7 +17,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// The exit codes. They are part of the product's interface.
+// The exit codes. They are part of the product's interface: scripts depend on them.
 const (
 	ExitOK    = 0
 	ExitError = 1 // the work could not be done
@@ -35,7 +35,7 @@ type Process struct {
 	Commit  string
 }
 
-// exit ends a command with a code; the error, where there is one, was not yet told.
+// exit carries a command's exit code. The error, if any, has not been printed yet.
 type exit struct {
 	code int
 	err  error
@@ -50,12 +50,21 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
-// headline stands above the problems of a configuration.
-const headline = "configuration:"
-
 func failed(err error) error { return &exit{ExitError, err} }
 
-// Run carries out the command line and returns the exit code. The daemon runs until ctx is done.
+// headline is printed above the problems of a configuration.
+const headline = "configuration:"
+
+// configError is an error in the configuration. It has one line for each problem, below the headline.
+type configError struct{ err error }
+
+func (e *configError) Error() string { return headline + "\n" + e.err.Error() }
+
+func (e *configError) Unwrap() error { return e.err }
+
+func misconfigured(err error) error { return failed(&configError{err}) }
+
+// Run executes the command line and returns the exit code. The daemon runs until ctx is done.
 func Run(ctx context.Context, p Process) int {
 	c, err := root(&p).ExecuteContextC(ctx)
 	ended := &exit{}
@@ -63,7 +72,7 @@ func Run(ctx context.Context, p Process) int {
 	case err == nil:
 		return ExitOK
 	case !errors.As(err, &ended):
-		// Whatever did not come from a command's own work came from reading the command line.
+		// Any other error is about the command line.
 		_, _ = fmt.Fprintf(p.Stderr, "%s\nTry '%s --help'.\n", visibleLines(err.Error()), c.CommandPath())
 		return ExitUsage
 	case ended.err != nil:
@@ -79,7 +88,7 @@ func root(p *Process) *cobra.Command {
 		Short: "Decide for step-ca which attested devices get a certificate",
 		Long: "step-posture-connector answers the webhooks of step-ca during ACME device-attest-01 orders:\n" +
 			"it looks the attested device up in an inventory and allows or denies the certificate.\n\n" +
-			"It is configured by environment variables, which may stand in an env file.\n" +
+			"It is configured by environment variables, which may be in an env file.\n" +
 			"Without a command it runs the daemon.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -88,9 +97,9 @@ func root(p *Process) *cobra.Command {
 	c.SetOut(p.Stdout)
 	c.SetErr(p.Stderr)
 	c.PersistentFlags().StringVar(&envFile, "env-file", config.DefaultEnvFile,
-		"file with environment variables; what the environment sets wins; ENV_FILE in the environment names one too")
+		"file with environment variables; the environment overrides it; ENV_FILE in the environment names one too")
 
-	// cobra prints the version for this flag; made here, it has no short form.
+	// cobra prints the version for this flag; declared here, it has no short form.
 	c.Version = p.Version
 	c.Flags().Bool("version", false, "print version, commit and Go version")
 	c.SetVersionTemplate(buildOf(p).String())
@@ -100,11 +109,11 @@ func root(p *Process) *cobra.Command {
 	environ := func() (config.Environment, error) {
 		named := c.PersistentFlags().Changed("env-file")
 		if named && envFile == "" {
-			return config.Environment{}, errors.New("--env-file: the path is empty; leave the flag out to read " + config.DefaultEnvFile + " of this folder, where there is one")
+			return config.Environment{}, errors.New("--env-file: the path is empty; leave the flag out to read " + config.DefaultEnvFile + " in this folder, if it exists")
 		}
 		environ, err := config.Environ(p.Environ, envFile, named)
 		if err != nil {
-			return config.Environment{}, failed(fmt.Errorf("%s\n%w", headline, err))
+			return config.Environment{}, misconfigured(err)
 		}
 		return environ, nil
 	}
@@ -115,7 +124,7 @@ func root(p *Process) *cobra.Command {
 		}
 		d, err := daemon.Load(environ)
 		if err != nil {
-			return nil, failed(fmt.Errorf("%s\n%w", headline, err))
+			return nil, misconfigured(err)
 		}
 		return d, nil
 	}
@@ -126,7 +135,7 @@ func root(p *Process) *cobra.Command {
 		}
 		inventory, err := daemon.LoadProvider(environ)
 		if err != nil {
-			return nil, failed(fmt.Errorf("%s\n%w", headline, err))
+			return nil, misconfigured(err)
 		}
 		return inventory, nil
 	}
@@ -136,16 +145,16 @@ func root(p *Process) *cobra.Command {
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {
-		// Else cobra prints a help text and is content.
+		// Without this, cobra prints a help text and exits with 0.
 		completion.RunE = func(_ *cobra.Command, args []string) error {
-			return fmt.Errorf("completion: there is no script for %q; accepted: bash, zsh, fish or powershell", strings.Join(args, " "))
+			return fmt.Errorf("completion: no script for %q; accepted: bash, zsh, fish or powershell", strings.Join(args, " "))
 		}
 		completion.Args = cobra.ArbitraryArgs
 	}
 	return c
 }
 
-// helpCommand is cobra's, but for that a command which does not exist is an error.
+// helpCommand is like cobra's, except that an unknown command is an error.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
@@ -153,7 +162,7 @@ func helpCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Root().Find(args)
 			if err != nil || about == nil || len(rest) > 0 {
-				return fmt.Errorf("help: there is no command %q", strings.Join(args, " "))
+				return fmt.Errorf("help: no command %q", strings.Join(args, " "))
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
@@ -161,7 +170,7 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// suggestFlag adds to the error about a flag that does not exist the one that was probably meant.
+// suggestFlag adds to the error about an unknown flag the one that was probably meant.
 func suggestFlag(c *cobra.Command, err error) error {
 	unknown := (*pflag.NotExistError)(nil)
 	if !errors.As(err, &unknown) {
@@ -177,13 +186,13 @@ func suggestFlag(c *cobra.Command, err error) error {
 	if best == "" {
 		return err
 	}
-	return fmt.Errorf("%w\n\nDid you mean this?\n\t--%s\n", err, best) //nolint:revive,staticcheck // as cobra suggests commands
+	return errors.New(err.Error() + "\n\nDid you mean this?\n\t--" + best + "\n") // the form of cobra's suggestions
 }
 
 // loader loads the configuration that the command line names.
 type loader func() (*daemon.Daemon, error)
 
-// build says what the program was made from.
+// build says what the program was built from.
 type build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`

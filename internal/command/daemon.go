@@ -16,10 +16,10 @@ import (
 func serveCommand(p *Process, load loader) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
-		Short: "Run the daemon (what happens without a command)",
+		Short: "Run the daemon (the default without a command)",
 		Long: "serve answers step-ca's webhooks on PORT until SIGTERM or SIGINT. Then it closes the listener,\n" +
 			"finishes the requests in flight within 15 seconds, and exits 0; or 1 when it had to cut some off.\n" +
-			"A second signal ends it at once.\n\n" +
+			"A second signal kills it at once.\n\n" +
 			"It reloads the files of its certificate, the client CA and the inventory when they change;\n" +
 			"SIGHUP reloads them now, and reopens the audit log. Health checks and metrics are on HEALTH_ADDRESS.",
 		Args: cobra.NoArgs,
@@ -49,7 +49,7 @@ func checkCommand(load loader) *cobra.Command {
 			"which group each kind of device must be a member of, which data is returned, where the daemon listens and\n" +
 			"where the audit log goes. It opens no port, so it can run beside the daemon. Run it before each start with\n" +
 			"a changed configuration.\n" +
-			"Exit status: 0 all is well, though there may be warnings; 1 something is wrong.",
+			"Exit status: 0 no problem, maybe warnings; 1 a problem.",
 		Example: "  step-posture-connector check\n" +
 			"  step-posture-connector check --json | jq .warnings",
 		Args: cobra.NoArgs,
@@ -82,45 +82,50 @@ type report struct {
 	Problems []string `json:"problems"`
 }
 
-// check returns an error besides where something is wrong, for standard error.
+// check returns the report, and with a problem also the error for standard error.
 func check(c *cobra.Command, load loader) (report, error) {
 	r := report{Found: []string{}, Warnings: []string{}, Problems: []string{}}
 	d, err := load()
 	if err != nil {
-		r.problems(err)
+		r.add(err)
 		return r, err
 	}
 	found, err := d.Check(c.Context())
-	r.Found = d.Describe() // also where the inventory does not answer: the configuration is known
+	r.Found = d.Describe() // also when the inventory does not answer: the configuration is known
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	if err != nil {
 		if !errors.Is(err, posture.ErrCredentials) {
-			r.Warnings = append(r.Warnings, "the daemon starts all the same, and recovers by itself; until this is fixed, lookups that fail are answered with 503, and no certificate is issued")
+			r.Warnings = append(r.Warnings, "the daemon starts anyway, and recovers by itself; until this is fixed, failed lookups are answered with 503, and no certificate is issued")
 		}
-		r.problems(err)
-		told := []error{err}
-		for _, warning := range r.Warnings { // which may say why
-			told = append(told, errors.New("warning: "+warning))
+		r.add(err)
+		printed := []error{err}
+		for _, warning := range r.Warnings { // one may name the cause
+			printed = append(printed, errors.New("warning: "+warning))
 		}
-		return r, failed(errors.Join(told...))
+		return r, failed(errors.Join(printed...))
 	}
 	r.OK, r.Found = true, append(r.Found, found)
 	return r, nil
 }
 
-// problems takes the lines of an error apart, of which each is about one thing.
-func (r *report) problems(err error) {
-	for line := range strings.Lines(err.Error()) {
-		line = strings.TrimSpace(line)
-		if warning, is := strings.CutPrefix(line, "warning: "); is {
-			r.Warnings = append(r.Warnings, warning)
-		} else if line != headline {
-			r.Problems = append(r.Problems, line)
+// add adds the problems and warnings of an error.
+func (r *report) add(err error) {
+	if refused := (*daemon.ConfigError)(nil); errors.As(err, &refused) {
+		for _, problem := range refused.Problems {
+			r.Problems = append(r.Problems, problem.Error())
 		}
+		r.Warnings = append(r.Warnings, refused.Warnings...)
+		return
+	}
+	if unread := (*configError)(nil); errors.As(err, &unread) {
+		err = unread.err // without the headline; each line is about one thing
+	}
+	for line := range strings.Lines(err.Error()) {
+		r.Problems = append(r.Problems, strings.TrimSpace(line))
 	}
 }
 
-// print writes the report for people. Where something is wrong, that and the warnings go to standard error.
+// print writes the report for people. When something is wrong, the problems and the warnings go to standard error.
 func (r report) print(out io.Writer) error {
 	if r.OK {
 		for _, warning := range r.Warnings {

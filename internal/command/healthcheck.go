@@ -21,7 +21,7 @@ func healthcheckCommand(environ func() (config.Environment, error)) *cobra.Comma
 		Short: "Ask the running daemon for its health",
 		Long: "healthcheck asks the daemon that runs on this machine at HEALTH_ADDRESS whether it can answer, and\n" +
 			"prints each check. It is for the health checks of containers, whose image has no curl.\n" +
-			"Exit status: 0 it can, though something may be degraded; 1 it cannot, or does not answer.",
+			"Exit status: 0 it can, maybe degraded; 1 it cannot, or does not answer.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			report, err := askDaemon(c.Context(), environ)
@@ -62,7 +62,7 @@ func askDaemon(ctx context.Context, environ func() (config.Environment, error)) 
 	}
 	var listener config.Health
 	if problems := config.Parse(environment.Variables, &listener); len(problems) > 0 {
-		return health.Report{}, failed(fmt.Errorf("%s\n%w", headline, problems))
+		return health.Report{}, misconfigured(problems)
 	}
 	if listener.HealthAddress.Off() {
 		return health.Report{}, failed(errors.New("HEALTH_ADDRESS is off, so the daemon cannot be asked"))
@@ -74,7 +74,7 @@ func askDaemon(ctx context.Context, environ func() (config.Environment, error)) 
 	return report, nil
 }
 
-// printHealth writes the status, and each check that has something to say.
+// printHealth writes the status, and each check that has a message.
 func printHealth(out io.Writer, report health.Report) {
 	_, _ = fmt.Fprintln(out, visible(string(report.Status)))
 	for _, name := range slices.Sorted(maps.Keys(report.Checks)) {

@@ -20,7 +20,7 @@ func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 		Use:   "lookup IDENTIFIER",
 		Short: "Print the decision about one device, with the reason",
 		Long: "lookup asks the provider about one device and prints the decision that the webhook would make, the\n" +
-			"reason, and what the inventory knows about the device. It needs the variables of the provider only, and opens\n" +
+			"reason, and what the inventory has about the device. It needs the variables of the provider only, and opens\n" +
 			"no port, so it can run beside the daemon.\n\n" +
 			"IDENTIFIER is what the device attests: for Apple devices the serial number.\n" +
 			"Exit status: 0 allow, 2 deny, 1 the provider could not answer.",
@@ -41,7 +41,7 @@ func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 			case asJSON:
 				errWrite = encode(c.OutOrStdout(), f)
 			default:
-				// Without a decision too: one of them may be the cause.
+				// Without a decision too: one of them may name the cause.
 				for _, warning := range f.Warnings {
 					_, _ = fmt.Fprintln(c.ErrOrStderr(), "warning:", visible(warning))
 				}
@@ -60,14 +60,14 @@ func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&mode, "mode", "", "kind of device: mobiledevice, computer or any (default: as the provider chooses)")
+	c.Flags().StringVar(&mode, "mode", "", "kind of device: mobiledevice, computer or any (default: the provider's)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	modes := []string{string(posture.MobileDevice), string(posture.Computer), string(posture.AnyDevice)}
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
-// oneIdentifier teaches how the command is used where it was given no identifier, or several.
+// oneIdentifier returns the usage when no identifier is given, or several.
 func oneIdentifier(c *cobra.Command, args []string) error {
 	const usage = "Usage: %s IDENTIFIER [--mode mobiledevice|computer|any] [--json]"
 	switch len(args) {
@@ -85,7 +85,7 @@ const (
 	deny  = "deny"
 )
 
-// finding is what lookup prints. The data is what a certificate template would get as .Webhooks.NAME.
+// finding is what lookup prints. A certificate template would get the data as .Webhooks.NAME.
 type finding struct {
 	Decision   string          `json:"decision"`
 	Code       posture.Code    `json:"code,omitempty"`
@@ -97,10 +97,10 @@ type finding struct {
 	Data       json.RawMessage `json:"data,omitempty"`
 	Warnings   []string        `json:"warnings,omitempty"`
 
-	modeGiven bool // and not only the provider's choice
+	modeGiven bool // it is not only the provider's default
 }
 
-// noDecision is what lookup prints as JSON where there is no decision.
+// noDecision is what lookup prints as JSON when it gets no decision.
 type noDecision struct {
 	Decision   string   `json:"decision"`
 	Error      string   `json:"error"`
@@ -124,8 +124,7 @@ func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text strin
 	f := finding{Decision: deny, Identifier: text, Provider: d.Provider(), Warnings: d.Warnings, modeGiven: deviceType != ""}
 	id, invalid := posture.ParseIdentifier(text)
 	if invalid != nil {
-		f.Code, f.Reason = posture.IdentifierInvalid, invalid.Error()
-		return f, nil //nolint:nilerr // a refusal, as the webhook has it
+		return f.refused(invalid), nil
 	}
 	q := posture.Query{Identifier: id, Type: deviceType}
 	f.Mode = string(d.TypeOf(q))
@@ -147,13 +146,19 @@ func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text strin
 	return f, nil
 }
 
+// refused is the finding about an invalid identifier: the webhook refuses it without asking the provider.
+func (f finding) refused(invalid error) finding {
+	f.Code, f.Reason = posture.IdentifierInvalid, invalid.Error()
+	return f
+}
+
 // print writes the finding for people.
 func (f finding) print(out io.Writer) error {
 	var text strings.Builder
 	switch _, invalid := posture.ParseIdentifier(f.Identifier); {
 	case f.Decision == allow:
 		_, _ = fmt.Fprintf(&text, "[ALLOW] %s\n", f.Identifier)
-	case invalid != nil: // it may be of any length, and hold what a terminal obeys
+	case invalid != nil: // it may have any length, and control characters
 		_, _ = fmt.Fprintf(&text, "[DENY] (%s)\n", f.Code)
 	default:
 		_, _ = fmt.Fprintf(&text, "[DENY] %s (%s)\n", f.Identifier, f.Code)
@@ -174,7 +179,7 @@ func (f finding) print(out io.Writer) error {
 	return err
 }
 
-// compact drops the line ends and blanks that an inventory may have between the parts of its data.
+// compact removes the line ends and spaces between the parts of the data.
 func compact(data json.RawMessage) string {
 	var short bytes.Buffer
 	if err := json.Compact(&short, data); err != nil {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Main runs the program in this process and returns its exit code. The first SIGTERM or SIGINT ends it in an
-// orderly way; a second one ends the process at once.
+// Main runs the program in this process and returns its exit code. The first SIGTERM or SIGINT shuts it down; a second one
+// exits at once.
 func Main(version, commit string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -31,8 +31,8 @@ func Main(version, commit string) int {
 	})
 }
 
-// revision is the commit that the linker has set, or else the one that the Go toolchain recorded when it built
-// the program from a checkout.
+// revision returns the commit that the linker has set, or the one that the Go toolchain recorded when it built the program
+// from a checkout.
 func revision(commit string) string {
 	if commit != "" {
 		return commit

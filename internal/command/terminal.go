@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,11 +11,11 @@ import (
 	"unicode/utf16"
 )
 
-// visible makes text that others wrote fit for a terminal. Control characters, which a terminal obeys, and
-// characters that hide text or change its order become \uXXXX, as in JSON, so that JSON stays JSON.
+// visible makes text from inventories and servers fit for a terminal. Control characters, and characters that hide text or
+// change its order, become \uXXXX, as in JSON, so that JSON stays JSON.
 func visible(text string) string { return escape(text, hidden) }
 
-// visibleLines is visible for a text of several lines, which may be indented.
+// visibleLines is visible for a text with several lines, which may be indented.
 func visibleLines(text string) string {
 	return escape(text, func(r rune) bool { return hidden(r) && r != '\n' && r != '\t' })
 }
@@ -38,7 +39,7 @@ func escape(text string, escaped func(rune) bool) string {
 	return shown.String()
 }
 
-// quoted lists names in quotation marks, with whatever is not printable in them escaped.
+// quoted lists names in quotes, with characters that are not printable escaped.
 func quoted(names []string) string {
 	list := make([]string, len(names))
 	for i, name := range names {
@@ -54,7 +55,11 @@ func encode(out io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// oneLine joins the lines of an error: in JSON, and so that the headline is read with what it is about.
+// oneLine joins the lines of an error, for JSON. The headline begins the first of them.
 func oneLine(err error) string {
-	return strings.ReplaceAll(strings.ReplaceAll(err.Error(), headline+"\n", headline+" "), "\n", "; ")
+	text := err.Error()
+	if wrong := (*configError)(nil); errors.As(err, &wrong) {
+		text = headline + " " + wrong.err.Error()
+	}
+	return strings.ReplaceAll(text, "\n", "; ")
 }

@@ -7,31 +7,87 @@ import (
 	"regexp"
 )
 
-// Config is the configuration of the daemon itself; each provider declares its own.
+// Config is the configuration of the daemon itself; each provider declares its own. The comments of the fields are
+// what an operator reads: see the package comment.
 type Config struct {
-	Provider       string  `env:"PROVIDER"`
-	TLSCertPath    Path    `env:"TLS_CERT_PATH,required" accepted:"the path of a PEM file with the server certificate, leaf first"`
-	TLSKeyPath     Path    `env:"TLS_KEY_PATH,required" accepted:"the path of a PEM file with the private key of the server certificate"`
-	WebhookIDs     UUIDs   `env:"WEBHOOK_IDS,required" accepted:"UUIDs of step-ca webhooks, separated by commas, none twice"`
-	WebhookSecrets Secrets `env:"WEBHOOK_SECRETS,required" accepted:"signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS"`
-	EnableMTLS     Switch  `env:"ENABLE_MTLS" envDefault:"0" accepted:"0 or 1"`
-	TLSCAPath      Path    `env:"TLS_CA_PATH" accepted:"the path of a PEM file with the CA certificates that client certificates chain to"`
-	Port           Whole   `env:"PORT" envDefault:"9443" range:"1-65535"`
-	LoggingLevel   Whole   `env:"LOGGING_LEVEL" envDefault:"0" range:"0-2"`
-	Timeout        Whole   `env:"TIMEOUT" envDefault:"10" range:"1-300"`
+	// Which provider decides.
+	Provider string `env:"PROVIDER" unset:"required" group:"The inventory"`
 
-	BindAddress        Address `env:"BIND_ADDRESS" accepted:"an IP address or a host name, without a port or brackets"`
-	MTLSAllowedNames   Words   `env:"MTLS_ALLOWED_NAMES" accepted:"DNS names, e-mail addresses or common names, separated by commas, no wildcards"`
-	TimestampTolerance Whole   `env:"TIMESTAMP_TOLERANCE" envDefault:"30" range:"1-3600"`
-	MaxConnections     Whole   `env:"MAX_CONNECTIONS" envDefault:"4096" range:"1-100000"`
-	LogFormat          string  `env:"LOG_FORMAT" envDefault:"text" choice:"text,json"`
-	AuditLogPath       Path    `env:"AUDIT_LOG_PATH" accepted:"the path of a file that can be appended to"`
+	// The server certificate in PEM, leaf first, its chain behind it.
+	//
+	// A file with a part that cannot be read is refused, with the line.
+	TLSCertPath Path `env:"TLS_CERT_PATH,required" accepted:"the path of a PEM file with the server certificate, leaf first" group:"TLS"`
+
+	// The private key of the server certificate, in PEM.
+	TLSKeyPath Path `env:"TLS_KEY_PATH,required" accepted:"the path of a PEM file with the private key of the server certificate" group:"TLS"`
+
+	// The IDs (UUIDs) of step-ca's webhooks, as `step ca provisioner webhook add` prints them, separated by commas,
+	// none twice.
+	WebhookIDs UUIDs `env:"WEBHOOK_IDS,required" accepted:"UUIDs of step-ca webhooks, separated by commas, none twice" group:"step-ca's webhooks"`
+
+	// Their signing secrets, as the same command prints them (base64 of at least 32 bytes), separated by commas, in
+	// the order of `WEBHOOK_IDS`.
+	WebhookSecrets Secrets `env:"WEBHOOK_SECRETS,required" accepted:"signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS" group:"step-ca's webhooks"`
+
+	// `1`: a client without a valid certificate does not get through the TLS handshake. step-ca presents one.
+	EnableMTLS Switch `env:"ENABLE_MTLS" envDefault:"0" accepted:"0 or 1" group:"TLS"`
+
+	// The CA certificates in PEM that client certificates must chain to.
+	TLSCAPath Path `env:"TLS_CA_PATH" unset:"required with ENABLE_MTLS" example:"root_ca.crt" accepted:"the path of a PEM file with the CA certificates that client certificates chain to" group:"TLS"`
+
+	// The TCP port to listen on.
+	Port Whole `env:"PORT" envDefault:"9443" range:"1-65535" group:"The listener"`
+
+	// `0`: decisions, start and stop; `1`: also failed connections; `2`: also all connections, requests to the MDM
+	// and reads of files.
+	LoggingLevel Whole `env:"LOGGING_LEVEL" envDefault:"0" range:"0-2" group:"The log"`
+
+	// Seconds for each HTTPS request that a provider makes. The provider `file` makes none.
+	//
+	// A webhook call is answered within 9 seconds in any case.
+	Timeout Whole `env:"TIMEOUT" envDefault:"10" range:"1-300" group:"Requests to the inventory"`
+
+	// The IP address or host name to listen on; all addresses when not set.
+	BindAddress Address `env:"BIND_ADDRESS" example:"127.0.0.1" accepted:"an IP address or a host name, without a port or brackets" group:"The listener"`
+
+	// Names, separated by commas; the client certificate must carry one. Use those of step-ca's own certificate:
+	// without this, every certificate of that CA passes, also those of devices.
+	//
+	// DNS names, e-mail addresses or common names. No wildcards, URLs, ports, IP addresses or quotation marks; of a
+	// certificate whose common name has a comma, use a DNS name. Common names are compared exactly, DNS names and the
+	// hosts of e-mail addresses without regard to case.
+	MTLSAllowedNames Words `env:"MTLS_ALLOWED_NAMES" example:"ca.example.com" accepted:"DNS names, e-mail addresses or common names, separated by commas, no wildcards" group:"TLS"`
+
+	// Seconds that the timestamp of a request may lie in the past or the future.
+	//
+	// Keep it at 11 or more: step-ca's single retry reuses the timestamp of the first attempt.
+	TimestampTolerance Whole `env:"TIMESTAMP_TOLERANCE" envDefault:"30" range:"1-3600" group:"step-ca's webhooks"`
+
+	// The maximum number of open connections; fewer if the limit of open files is lower.
+	//
+	// At the limit, the oldest connection that has not authenticated a request makes room for a new one, also with a
+	// request in flight; those younger than a second are spared, and then the longest idle of the others makes room.
+	MaxConnections Whole `env:"MAX_CONNECTIONS" envDefault:"4096" range:"1-100000" group:"The listener"`
+
+	// The format of the log.
+	//
+	// See [the log](logging.md).
+	LogFormat string `env:"LOG_FORMAT" envDefault:"text" choice:"text,json" group:"The log"`
+
+	// A file of its own, to which every decision is appended as one JSON line.
+	//
+	// See [the audit log](logging.md#the-audit-log).
+	AuditLogPath Path `env:"AUDIT_LOG_PATH" example:"/var/log/step-posture-connector/audit.jsonl" accepted:"the path of a file that can be appended to" group:"The log"`
+
 	Health
 }
 
-// Health says where the daemon answers questions about itself.
+// Health is where the daemon serves its health checks and metrics.
 type Health struct {
-	HealthAddress Listener `env:"HEALTH_ADDRESS" envDefault:"127.0.0.1:9444" accepted:"host:port of a listener for health and metrics, or off"`
+	// Where `/healthz`, `/readyz` and `/metrics` are, over plain HTTP; `off` for nowhere.
+	//
+	// See [operation](operation.md). Not the port of `PORT`.
+	HealthAddress Listener `env:"HEALTH_ADDRESS" envDefault:"127.0.0.1:9444" accepted:"host:port of a listener for health and metrics, or off" group:"Health and metrics"`
 }
 
 // Load reads the daemon's configuration from environ.
@@ -63,10 +119,10 @@ func Load(environ map[string]string) (Config, Problems) {
 
 const healthVariable = "HEALTH_ADDRESS"
 
-// leastTolerance is what step-ca's one retry needs: it comes up to 11 s later with the first timestamp.
+// leastTolerance is what step-ca's single retry needs: it comes up to 11 s later, with the timestamp of the first attempt.
 const leastTolerance = 11
 
-// Warnings returns what is accepted but probably not meant.
+// Warnings returns the settings that are accepted but probably not meant.
 func (c Config) Warnings() []string {
 	var warnings []string
 	if bool(c.EnableMTLS) && len(c.MTLSAllowedNames) == 0 {

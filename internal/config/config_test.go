@@ -15,7 +15,7 @@ const (
 	idB = "9445a147-807d-4547-a404-e80f908d2009"
 )
 
-// signing makes a signing secret of size bytes as it stands in the environment.
+// signing returns a signing secret of size bytes in base64.
 func signing(fill byte, size int) string {
 	return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, size))
 }
@@ -43,8 +43,8 @@ const (
 	acceptedCount   = "; accepted: one secret for each ID, in the same order"
 	acceptedNames   = "; accepted: DNS names, e-mail addresses or common names, separated by commas, no wildcards"
 	acceptedAddress = "; accepted: an IP address or a host name, without a port or brackets"
-	inQuotes        = " is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
-	aSecret         = " is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS"
+	inQuotes        = " is in quotation marks, and they are part of it; docker run --env-file, for example, passes them on: remove them"
+	aSecret         = " is not a UUID, but looks like a secret, which belongs in WEBHOOK_SECRETS"
 	looksLikeFile   = ": not a path; it looks like the contents of a file"
 )
 
@@ -148,21 +148,21 @@ func TestBrokenEnvironments(t *testing.T) {
 			},
 		},
 		{"key on one line", map[string]string{"TLS_KEY_PATH": strings.ReplaceAll(pem, "\n", `\n`)}, []string{"TLS_KEY_PATH" + looksLikeFile + acceptedKey}},
-		{"key with blanks for line ends", map[string]string{"TLS_KEY_PATH": strings.ReplaceAll(pem, "\n", " ")}, []string{"TLS_KEY_PATH" + looksLikeFile + acceptedKey}},
+		{"key with spaces for line ends", map[string]string{"TLS_KEY_PATH": strings.ReplaceAll(pem, "\n", " ")}, []string{"TLS_KEY_PATH" + looksLikeFile + acceptedKey}},
 		{"key without its first line", map[string]string{"TLS_KEY_PATH": "TUlJQ3B3\nTUlJQ3B3\n"}, []string{"TLS_KEY_PATH" + looksLikeFile + acceptedKey}},
 		{"path longer than any", map[string]string{"TLS_CA_PATH": strings.Repeat("x", 5000)}, []string{"TLS_CA_PATH" + looksLikeFile + acceptedCA}},
 
 		{"ID twice", map[string]string{"WEBHOOK_IDS": idA + "," + idA, "WEBHOOK_SECRETS": signing('a', 32) + "," + signing('b', 32)}, []string{"WEBHOOK_IDS: entry 2 repeats entry 1" + acceptedIDs}},
 		{"ID twice, in another case", map[string]string{"WEBHOOK_IDS": idA + ", " + strings.ToUpper(idA), "WEBHOOK_SECRETS": signing('a', 32) + "," + signing('b', 32)}, []string{"WEBHOOK_IDS: entry 2 repeats entry 1" + acceptedIDs}},
 		{
-			"IDs that are none",
+			"invalid IDs",
 			map[string]string{
 				"WEBHOOK_IDS":     "{" + idA + "}, " + strings.ReplaceAll(idA, "-", "") + "," + idA[:35] + "g," + idB + ",",
 				"WEBHOOK_SECRETS": strings.TrimSuffix(strings.Repeat(signing('a', 32)+",", 5), ","),
 			},
 			[]string{
-				"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs, "WEBHOOK_IDS: entry 2 is not a UUID" + acceptedIDs,
-				"WEBHOOK_IDS: entry 3 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 5 is empty; there is a comma too many" + acceptedIDs,
+				"WEBHOOK_IDS: entry 1 has something beside the UUID; only the UUID belongs here" + acceptedIDs, "WEBHOOK_IDS: entry 2 is not a UUID" + acceptedIDs,
+				"WEBHOOK_IDS: entry 3 is not a UUID" + acceptedIDs, "WEBHOOK_IDS: entry 5 is empty; remove one comma" + acceptedIDs,
 			},
 		},
 		{"secret of 31 bytes", map[string]string{"WEBHOOK_SECRETS": signing('a', 31)}, []string{"WEBHOOK_SECRETS: entry 1 has 31 bytes when decoded, fewer than 32" + acceptedSecrets}},
@@ -175,16 +175,16 @@ func TestBrokenEnvironments(t *testing.T) {
 				"WEBHOOK_SECRETS: entry 4 is not standard base64" + acceptedSecrets,
 			},
 		},
-		{"URL-safe base64", map[string]string{"WEBHOOK_SECRETS": base64.URLEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 0xff}, 32))}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has - or _, which step-ca's secrets have not" + acceptedSecrets}},
+		{"URL-safe base64", map[string]string{"WEBHOOK_SECRETS": base64.URLEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 0xff}, 32))}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has - or _, which step-ca's secrets do not have" + acceptedSecrets}},
 		{"base64 without padding", map[string]string{"WEBHOOK_SECRETS": strings.TrimRight(signing('a', 64), "=")}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: the = at its end is missing; it was not copied as a whole" + acceptedSecrets}},
-		{"a comment before the secret", map[string]string{"WEBHOOK_SECRETS": "# posture\n" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it begins with #, and there are no comments here" + acceptedSecrets}},
-		{"secrets separated by blanks", map[string]string{"WEBHOOK_SECRETS": signing('a', 64) + " " + signing('b', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has a blank or a semicolon in it; secrets are separated by commas" + acceptedSecrets}},
-		{"a line of an env file as secret", map[string]string{"WEBHOOK_SECRETS": "WEBHOOK_SECRETS=" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: the value begins with the name of a variable and =; only what is behind that belongs here" + acceptedSecrets}},
-		{"an ID with its label", map[string]string{"WEBHOOK_IDS": "Webhook ID: " + idA}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs}},
-		{"an ID in a list of JSON", map[string]string{"WEBHOOK_IDS": `["` + idA + `"]`}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; the UUID alone belongs here" + acceptedIDs}},
-		{"a number with what is not seen", map[string]string{"PORT": "9443\u200b"}, []string{"PORT: the value has a character that is invisible or looks like a blank (U+200B); remove it; accepted: a whole number from 1 to 65535"}},
+		{"a comment before the secret", map[string]string{"WEBHOOK_SECRETS": "# posture\n" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it begins with #, but comments are not allowed here" + acceptedSecrets}},
+		{"secrets separated by spaces", map[string]string{"WEBHOOK_SECRETS": signing('a', 64) + " " + signing('b', 64)}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64: it has a space or a semicolon in it; secrets are separated by commas" + acceptedSecrets}},
+		{"a line of an env file as secret", map[string]string{"WEBHOOK_SECRETS": "WEBHOOK_SECRETS=" + signing('a', 64)}, []string{"WEBHOOK_SECRETS: the value begins with the name of a variable and =; only the part after it belongs here" + acceptedSecrets}},
+		{"an ID with its label", map[string]string{"WEBHOOK_IDS": "Webhook ID: " + idA}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; only the UUID belongs here" + acceptedIDs}},
+		{"an ID in a list of JSON", map[string]string{"WEBHOOK_IDS": `["` + idA + `"]`}, []string{"WEBHOOK_IDS: entry 1 has something beside the UUID; only the UUID belongs here" + acceptedIDs}},
+		{"a number with an invisible character", map[string]string{"PORT": "9443\u200b"}, []string{"PORT: the value has a character that is invisible or looks like a space (U+200B); remove it; accepted: a whole number from 1 to 65535"}},
 		{"hexadecimal", map[string]string{"WEBHOOK_SECRETS": strings.Repeat("0f", 20) + "0"}, []string{"WEBHOOK_SECRETS: entry 1 is not standard base64" + acceptedSecrets}},
-		{"a comma too many", map[string]string{"WEBHOOK_IDS": idA + ","}, []string{"WEBHOOK_IDS: entry 2 is empty; there is a comma too many" + acceptedIDs}},
+		{"a comma too many", map[string]string{"WEBHOOK_IDS": idA + ","}, []string{"WEBHOOK_IDS: entry 2 is empty; remove one comma" + acceptedIDs}},
 		{"fewer secrets than IDs", map[string]string{"WEBHOOK_IDS": idA + "," + idB}, []string{"WEBHOOK_SECRETS: 1 given for 2 in WEBHOOK_IDS" + acceptedCount}},
 		{"more secrets than IDs", map[string]string{"WEBHOOK_SECRETS": signing('a', 32) + "," + signing('b', 32)}, []string{"WEBHOOK_SECRETS: 2 given for 1 in WEBHOOK_IDS" + acceptedCount}},
 		{
@@ -192,12 +192,12 @@ func TestBrokenEnvironments(t *testing.T) {
 			map[string]string{"WEBHOOK_IDS": signing('a', 64) + "," + signing('b', 64), "WEBHOOK_SECRETS": idA + "," + idB},
 			[]string{
 				"WEBHOOK_IDS: entry 1" + aSecret + acceptedIDs, "WEBHOOK_IDS: entry 2" + aSecret + acceptedIDs,
-				"WEBHOOK_SECRETS: entry 1 is an ID, which belongs into WEBHOOK_IDS" + acceptedSecrets, "WEBHOOK_SECRETS: entry 2 is an ID, which belongs into WEBHOOK_IDS" + acceptedSecrets,
+				"WEBHOOK_SECRETS: entry 1 is an ID, which belongs in WEBHOOK_IDS" + acceptedSecrets, "WEBHOOK_SECRETS: entry 2 is an ID, which belongs in WEBHOOK_IDS" + acceptedSecrets,
 			},
 		},
 
 		{"mTLS without CA", map[string]string{"ENABLE_MTLS": "1"}, []string{"TLS_CA_PATH: not set, but ENABLE_MTLS is 1" + acceptedCA}},
-		{"mTLS with a CA that is no path", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": pem}, []string{"TLS_CA_PATH" + looksLikeFile + acceptedCA}},
+		{"mTLS with the contents of the CA file", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": pem}, []string{"TLS_CA_PATH" + looksLikeFile + acceptedCA}},
 		{"wildcard", map[string]string{"MTLS_ALLOWED_NAMES": "ca.example.com, *.example.com"}, []string{"MTLS_ALLOWED_NAMES: entry 2 has a wildcard; accepted: names without wildcards"}},
 		{"log format in capitals", map[string]string{"LOG_FORMAT": "JSON"}, []string{`LOG_FORMAT: "JSON" is not accepted; accepted: text or json`}},
 		{"IPv6 address in brackets", map[string]string{"BIND_ADDRESS": "[::1]"}, []string{"BIND_ADDRESS: the value is not accepted" + acceptedAddress}},
@@ -214,7 +214,7 @@ func TestBrokenEnvironments(t *testing.T) {
 	}
 }
 
-// wantNoSecret looks for what could be secret in the environment: anything long in a text that was printed.
+// wantNoSecret looks for values of the environment that may be secret in a printed text.
 func wantNoSecret(t *testing.T, printed string, environ map[string]string) {
 	t.Helper()
 	for name, value := range environ {
@@ -233,7 +233,7 @@ func TestGoodEnvironments(t *testing.T) {
 		"WEBHOOK_IDS":        " " + idA + " ,\t" + upper + " ",
 		"WEBHOOK_SECRETS":    " " + signing('a', 32) + " , " + signing('b', 33),
 		"ENABLE_MTLS":        "1",
-		"TLS_CA_PATH":        "/etc/connector/ca with blanks.crt",
+		"TLS_CA_PATH":        "/etc/connector/ca with spaces.crt",
 		"MTLS_ALLOWED_NAMES": "ca.example.com, Step Online CA ,ca@example.com",
 		"LOG_FORMAT":         "json",
 	}))
@@ -246,7 +246,7 @@ func TestGoodEnvironments(t *testing.T) {
 		t.Errorf("WEBHOOK_SECRETS has %d secrets, want the two, decoded, in their order", len(secrets))
 	}
 	wantLines(t, "MTLS_ALLOWED_NAMES", c.MTLSAllowedNames, []string{"ca.example.com", "Step Online CA", "ca@example.com"})
-	if !c.EnableMTLS || c.LogFormat != "json" || c.TLSCAPath != "/etc/connector/ca with blanks.crt" {
+	if !c.EnableMTLS || c.LogFormat != "json" || c.TLSCAPath != "/etc/connector/ca with spaces.crt" {
 		t.Errorf("Load = %+v, want mTLS, JSON logs, and the CA's path as it is", c)
 	}
 	for _, address := range []string{"127.0.0.1", "::1", "::", "fe80::1%eth0", "localhost", "connector.example.com"} {

@@ -13,8 +13,8 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// acceptedLine says what a line of an env file may be.
-const acceptedLine = "NAME=value, one a line, values with # or $ or blanks at their ends in single quotes"
+// acceptedLine says what a line of an env file may contain.
+const acceptedLine = "NAME=value, one on each line, values with # or $ or spaces at their ends in single quotes"
 
 // envFile is an env file that was read.
 type envFile struct {
@@ -23,7 +23,7 @@ type envFile struct {
 	warnings   []string
 }
 
-// variables are what the file sets; of one that it sets twice, the last value.
+// variables are what the file sets. Where it sets one twice, the last value applies.
 func (f *envFile) variables() map[string]string {
 	all := map[string]string{}
 	for _, s := range f.statements {
@@ -39,7 +39,7 @@ type statement struct {
 	uses        []string // the variables of the file that its value refers to
 }
 
-// fault is what is wrong at one line of an env file. It never holds a value, which may be a secret.
+// fault is what is wrong with one line of an env file. It never holds a value, which may be a secret.
 type fault struct {
 	line           int
 	name           string // may be empty
@@ -48,23 +48,23 @@ type fault struct {
 
 func (f fault) in(path string) error {
 	where := fmt.Sprintf("env file %s: line %d", path, f.line)
-	if aName(f.name) {
+	if isName(f.name) {
 		where += ": " + f.name
 	}
 	return fmt.Errorf("%s %s; accepted: %s", where, f.text, f.accepted)
 }
 
-// aName reports whether text is surely the name of a variable: a broken line makes a secret look like one.
-func aName(text string) bool {
+// isName reports whether text is certainly the name of a variable: in a broken line, a secret may look like one.
+func isName(text string) bool {
 	return regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,39}$`).MatchString(text)
 }
 
 // readEnvFile reads an env file. Its error has one line for each thing that is wrong.
 //
-// godotenv reads the file, as it and its relatives do everywhere. But it also reads what was probably not
-// meant, without a word: a reference to what is not set becomes nothing, and a value ends before what
-// looks like a comment. A required group would become none, or another one. So the file is scanned first,
-// by rules that have one meaning only, and is refused where the two readings differ.
+// godotenv is the usual reader of such files. But it silently accepts lines that were probably not meant: a reference
+// to an unset variable becomes nothing, and a value ends before what looks like a comment. A required group would
+// become none, or another one. So the file is scanned first, by stricter rules that allow one reading only, and is
+// refused where the two readings differ.
 func readEnvFile(path string) (*envFile, error) {
 	text, err := readSmall(path)
 	switch {
@@ -98,10 +98,10 @@ func parseEnvFile(path string, text []byte) (*envFile, error) {
 	return &envFile{path, statements, warnings}, nil
 }
 
-// byteOrderMark is what some editors write before a text.
+// byteOrderMark is the BOM that some editors write before a text.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// notText says why a file is no text that can be read.
+// notText says why a file is not UTF-8 text.
 func notText(text []byte) error {
 	switch {
 	case bytes.IndexByte(text, 0) >= 0, bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
@@ -112,13 +112,13 @@ func notText(text []byte) error {
 	return nil
 }
 
-// splitLines drops a byte-order mark and the line ends, LF or CRLF.
+// splitLines drops a BOM and the line ends, LF or CRLF.
 func splitLines(text []byte) []string {
 	plain := strings.TrimPrefix(string(text), byteOrderMark)
 	return strings.Split(strings.ReplaceAll(plain, "\r\n", "\n"), "\n")
 }
 
-// differences compares with godotenv, and names the first statement that it reads otherwise.
+// differences compares with godotenv, and names the first statement that it reads differently.
 func differences(lines []string, statements []statement) []fault {
 	if agrees(lines, statements) {
 		return nil
@@ -137,9 +137,8 @@ func agrees(lines []string, statements []statement) bool {
 	return err == nil && maps.Equal(ours.variables(), theirs)
 }
 
-// repeated judges variables that are set twice. As for every reader of such files, the last line applies: people
-// append to a file what is to replace a line of it. But one that empties what was set is refused: a group that
-// devices must be in would vanish.
+// repeated judges variables that are set twice. The last line applies, as in every reader of such files: people append
+// a line to replace an earlier one. But a line that empties the variable is refused: a required group would vanish.
 func repeated(path string, statements []statement) (faults []fault, warnings []string) {
 	first := map[string]statement{}
 	for _, s := range statements {
@@ -149,7 +148,7 @@ func repeated(path string, statements []statement) (faults []fault, warnings []s
 		case !again:
 		case before.value != "" && s.value == "":
 			faults = append(faults, fault{s.line, s.name, fmt.Sprintf("is emptied, but line %d sets it", before.line), "one line for each variable"})
-		case aName(s.name):
+		case isName(s.name):
 			other := ""
 			if before.value != "" && before.value != s.value {
 				other = ", to something else,"

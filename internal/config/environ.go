@@ -13,15 +13,17 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"step-posture-connector/internal/filesys"
 )
 
 // DefaultEnvFile is read from the working directory when no other file is named.
 const DefaultEnvFile = ".env"
 
-// fileSuffix makes the name of the variable that holds a secret's path out of the secret's own.
+// fileSuffix turns the name of a secret's variable into that of the variable with the path of its file.
 const fileSuffix = "_FILE"
 
-// maxFile is the largest env file, and the largest file with a secret, that is read, in bytes.
+// maxFile is the size, in bytes, up to which env files and files with secrets are read.
 const maxFile = 64 << 10
 
 // envFileVariable names the env file, as --env-file does.
@@ -32,14 +34,14 @@ type Environment struct {
 	// Variables are all of them by their names. An empty one counts as unset.
 	Variables map[string]string
 
-	file     *envFile // nil where none was read
+	file     *envFile // nil if none was read
 	process  map[string]string
-	searched string // where no file was found and none was asked for
+	searched string // the default env file, if it does not exist
 }
 
-// Environ merges the process environment (as of os.Environ) with an env file; what the environment
-// sets to something wins. The file is the one named by path, or else by ENV_FILE. It must exist when
-// required is set, which says that path was asked for, or when ENV_FILE names it.
+// Environ merges the process environment (as of os.Environ) with an env file; a variable that the environment sets to
+// a value overrides the file. The file is path when required is set, which means that the operator named it; else the
+// one that ENV_FILE names, if any; else path, which then need not exist.
 func Environ(process []string, path string, required bool) (Environment, error) {
 	e := Environment{process: env.ToMap(process)}
 	maps.DeleteFunc(e.process, func(_, value string) bool { return value == "" })
@@ -64,7 +66,7 @@ func Environ(process []string, path string, required bool) (Environment, error) 
 	return e, nil
 }
 
-// File is the path of the env file, or empty where none was read.
+// File is the path of the env file, or empty if none was read.
 func (e Environment) File() string {
 	if e.file == nil {
 		return ""
@@ -72,7 +74,7 @@ func (e Environment) File() string {
 	return e.file.path
 }
 
-// Hint says where an env file was looked for and not found. It is for an operator who has set too little.
+// Hint says where the default env file was expected. It is for an operator who has set too few variables.
 func (e Environment) Hint() string {
 	if e.searched == "" {
 		return ""
@@ -94,7 +96,7 @@ func (e Environment) line(name string) int {
 	return line
 }
 
-// resolveFile replaces NAME_FILE by NAME with the file's contents, where f is a secret.
+// resolveFile replaces NAME_FILE by NAME with the contents of the file, if f is a secret.
 func resolveFile(environ map[string]string, f field) (p Problem, wrong bool) {
 	name := f.variable + fileSuffix
 	path, given := environ[name]
@@ -116,8 +118,7 @@ func resolveFile(environ map[string]string, f field) (p Problem, wrong bool) {
 	return Problem{}, false
 }
 
-// readSecret reads a secret file, without the byte-order mark that some editors write before a text, and
-// without the line end after it.
+// readSecret reads a file with a secret, without its BOM and without the line end after it.
 func readSecret(path string) (string, error) {
 	text, err := readSmall(path)
 	switch {
@@ -137,7 +138,7 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
-// readSmall reads a file that cannot be large; a device would have no end.
+// readSmall reads a file of limited size: a device may never end.
 func readSmall(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -151,11 +152,10 @@ func readSmall(path string) ([]byte, error) {
 	return text, err
 }
 
-// secretFileError shows the path only where it is surely one: the secret itself may have been given in
-// its place.
+// secretFileError shows the path only if it is certainly one: the secret itself may have been given in its place.
 func secretFileError(path string, err error) error {
-	inPath := (*fs.PathError)(nil)
-	if !errors.As(err, &inPath) {
+	operation, cause := filesys.Split(err)
+	if operation == "" {
 		return errors.New("cannot read the file")
 	}
 	shown, hint := "the file", ""
@@ -164,11 +164,11 @@ func secretFileError(path string, err error) error {
 	case exists(path), plain.MatchString(path), inFolder(path):
 		shown = path
 	case isSecret(splitList(path)[0]):
-		return errors.New("not a path, but looks like the secret itself, which belongs into the variable without " + fileSuffix)
+		return errors.New("not a path, but looks like the secret itself, which belongs in the variable without " + fileSuffix)
 	case errors.Is(err, fs.ErrNotExist):
-		hint = " (its path is not shown, because it may be the secret itself; that belongs into the variable without " + fileSuffix + ")"
+		hint = " (its path is not shown, because it may be the secret itself; that belongs in the variable without " + fileSuffix + ")"
 	}
-	return fmt.Errorf("cannot %s %s: %w%s", inPath.Op, shown, inPath.Err, hint)
+	return fmt.Errorf("cannot %s %s: %w%s", operation, shown, cause, hint)
 }
 
 var errLarge = fmt.Errorf("has more than %d bytes", maxFile)

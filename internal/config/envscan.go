@@ -7,10 +7,10 @@ import (
 	"unicode"
 )
 
-// assignment is the beginning of a statement; a colon in place of the equals sign is YAML's.
+// assignment matches the beginning of a statement; YAML has a colon in place of the equals sign.
 const assignment = `^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*[=:][ \t]*`
 
-// scan takes an env file apart. It goes on after a fault, as long as it is sure where the next line begins.
+// scan splits an env file into statements. It continues after a fault, if it is certain where the next line begins.
 func scan(lines []string) (statements []statement, faults []fault) {
 	begin := regexp.MustCompile(assignment)
 	known := map[string]string{}
@@ -37,7 +37,7 @@ func scan(lines []string) (statements []statement, faults []fault) {
 			if s.end == 0 {
 				return statements, faults
 			}
-			known[s.name] = "?" // one fault is enough for the lines that refer to it
+			known[s.name] = "?" // lines that refer to it are not reported as well
 		} else {
 			statements = append(statements, s)
 			known[s.name] = s.value
@@ -47,10 +47,10 @@ func scan(lines []string) (statements []statement, faults []fault) {
 	return statements, faults
 }
 
-// unreadable says why a line is none that can be read, where nobody would see it.
+// unreadable says why a line cannot be read, also where the cause is invisible.
 func unreadable(number int, line string) fault {
 	if r, is := hidden(line); is {
-		return fault{number, "", fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r), "the line without it"}
+		return fault{number, "", fmt.Sprintf("has a character that is invisible or looks like a space (%U)", r), "the line without it"}
 	}
 	if strings.Contains(line, "\r") {
 		return fault{number, "", "has a carriage return in it", "line ends of LF or CRLF"}
@@ -62,26 +62,25 @@ func hasControl(line string) bool {
 	return strings.ContainsFunc(line, func(r rune) bool { return r != '\t' && unicode.IsControl(r) })
 }
 
-// quoted reads a value in quotation marks, which may end on one of the lines below. Where its end cannot
-// be found it sets s.end to 0.
+// quoted reads a value in quotation marks, which may end on a later line. If it finds no end it sets s.end to 0.
 func (s *statement) quoted(rest string, below []string, known map[string]string) *fault {
-	mark := rest[0]
+	quotation := rest[0]
 	text := rest[1:]
-	end := closing(text, mark)
+	end := closing(text, quotation)
 	for n := 0; end < 0; n++ {
 		if n == len(below) || looksAssigned(below[n]) || hasControl(below[n]) {
-			// Else the next quotation mark, maybe that of another variable, would end the value.
+			// Otherwise the next quotation mark, maybe that of another variable, would end the value.
 			s.end = 0
 			return &fault{text: "has a quotation mark at its beginning that is not closed", accepted: "one at its end too, or, where it belongs to the value, the whole value in single quotes"}
 		}
 		text += "\n" + below[n]
-		end = closing(text, mark)
+		end = closing(text, quotation)
 		s.end++
 	}
 	if after := strings.TrimLeft(text[end+1:], " \t"); after != "" && after[0] != '#' {
 		return &fault{text: "has text after the closing quotation mark", accepted: "the whole value in single quotes, or in double quotes with \\\" for those inside"}
 	}
-	if mark == '\'' {
+	if quotation == '\'' {
 		s.value = text[:end]
 		return nil
 	}
@@ -89,12 +88,12 @@ func (s *statement) quoted(rest string, below []string, known map[string]string)
 }
 
 // closing finds the quotation mark that ends a value, or -1.
-func closing(text string, mark byte) int {
+func closing(text string, quotation byte) int {
 	for i := 0; i < len(text); i++ {
 		switch {
-		case text[i] == mark:
+		case text[i] == quotation:
 			return i
-		case text[i] == '\\' && mark == '"':
+		case text[i] == '\\' && quotation == '"':
 			i++
 		}
 	}
@@ -104,7 +103,7 @@ func closing(text string, mark byte) int {
 // looksAssigned reports whether a line inside quotation marks looks like the next variable.
 func looksAssigned(line string) bool {
 	found := regexp.MustCompile(assignment).FindStringSubmatch(line)
-	return found != nil && aName(found[1])
+	return found != nil && isName(found[1])
 }
 
 // unquoted reads a value that ends with its line, or where a comment begins.
@@ -117,12 +116,12 @@ func (s *statement) unquoted(rest string, known map[string]string) *fault {
 	value = strings.Trim(value, " \t")
 	switch r, is := hidden(value); {
 	case is && strings.TrimSpace(value) != value:
-		// It would be cut off or not, depending on who reads it.
-		return &fault{text: fmt.Sprintf("begins or ends with a character that looks like a blank and is none (%U)", r), accepted: "the value without it, or in single quotes where it is meant"}
+		// Some readers would cut it off, others would not.
+		return &fault{text: fmt.Sprintf("begins or ends with a character that looks like a space and is none (%U)", r), accepted: "the value without it, or in single quotes where it is meant"}
 	case strings.HasPrefix(rest, "#"):
 		return &fault{text: "has a value that begins with #", accepted: quoteIt + ", or nothing after the equals sign"}
 	case commented && comment != "" && comment[0] != ' ' && comment[0] != '\t':
-		return &fault{text: "has a # after a blank, which would end the value", accepted: quoteIt + ", or, where a comment begins, a blank after the # too"}
+		return &fault{text: "has a # after a space, which would end the value", accepted: quoteIt + ", or, where a comment begins, a space after the # too"}
 	case commented && regexp.MustCompile(`[ \t]#`).MatchString(comment):
 		return &fault{text: "has a comment with a second # in it", accepted: quoteIt + ", or a comment without #, or on a line of its own"}
 	case strings.Contains(value, `"`) && strings.Contains(comment, `"`):
@@ -133,9 +132,9 @@ func (s *statement) unquoted(rest string, known map[string]string) *fault {
 	return s.expand(value, known, false)
 }
 
-// expand replaces references, and what a backslash changes: before a $ always, else in double quotes only.
+// expand replaces references, and backslashes: one before a $ always, the others in double quotes only.
 func (s *statement) expand(text string, known map[string]string, escapes bool) *fault {
-	const literally = "the value in single quotes, which take a $ as it stands; or ${NAME}, after a line that sets NAME to something. The environment does not count"
+	const literally = "the value in single quotes, where a $ is a $; or ${NAME}, after a line that sets NAME to something. The environment does not count"
 	reference := regexp.MustCompile(`^\$(?:\{([A-Z0-9_]+)\}|([A-Z0-9_]+)(?:[^A-Za-z0-9_}]|$))`)
 	var value strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -146,7 +145,7 @@ func (s *statement) expand(text string, known map[string]string, escapes bool) *
 		case text[i] == '\\' && escapes:
 			replaced, known := map[string]byte{`\\`: '\\', `\"`: '"', `\n`: '\n', `\r`: '\r'}[text[i:i+2]]
 			if !known {
-				return &fault{text: "has a backslash that changes nothing", accepted: "the value in single quotes, which take a backslash as it stands"}
+				return &fault{text: "has a backslash that changes nothing", accepted: "the value in single quotes, where a backslash is a backslash"}
 			}
 			i++
 			value.WriteByte(replaced)

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// nameProblems finds the entries of MTLS_ALLOWED_NAMES that no certificate would bear as they stand. Such
-// an entry matches nothing, and every order fails. A common name may have any form, so an entry is refused
-// only where its form is plainly that of something else. No certificate is needed for that.
+// nameProblems finds the entries of MTLS_ALLOWED_NAMES that no certificate can contain. Such an entry matches nothing,
+// and every order fails. A common name may have any form, so an entry is refused only if it clearly is something else,
+// such as a URL.
 func nameProblems(names []string) Problems {
 	var problems Problems
 	for i, name := range names {
@@ -33,7 +33,7 @@ func nameFault(name string) (wrong, accepted string) {
 	r, isHidden := hidden(name)
 	switch {
 	case isHidden:
-		return fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r), "the name without it"
+		return fmt.Sprintf("has a character that is invisible or looks like a space (%U)", r), "the name without it"
 	case strings.Contains(name, "*"):
 		return "has a wildcard", "names without wildcards"
 	case strings.ContainsAny(name[:1]+name[len(name)-1:], `"'`):
@@ -54,7 +54,7 @@ func nameFault(name string) (wrong, accepted string) {
 	return "", ""
 }
 
-// isAddress reports whether a name is an IP address, maybe in brackets, with a port or with a prefix length.
+// isAddress reports whether a name is an IP address; it may have brackets, a port or a prefix length.
 func isAddress(name string) bool {
 	_, errAddress := netip.ParseAddr(strings.Trim(name, "[]"))
 	_, errPort := netip.ParseAddrPort(name)

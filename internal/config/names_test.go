@@ -6,8 +6,7 @@ import (
 	"step-posture-connector/internal/config"
 )
 
-// A name that no certificate bears makes every order fail. What can be judged without a certificate is
-// refused at load.
+// A name that no certificate can contain makes every order fail, so it is refused when the configuration is loaded.
 func TestAllowedNames(t *testing.T) {
 	t.Parallel()
 	const (
@@ -29,11 +28,11 @@ func TestAllowedNames(t *testing.T) {
 		`"ca.example.com"`: quoted, `'Step Online CA'`: quoted, `"ca`: quoted, `ca'`: quoted,
 		"CN=Step Online CA": kind, "CN = ca": kind, "DNS:ca.example.com": kind, "email:ca@example.com": kind, "dns=ca": kind,
 		"ca.example.com b.example.com": several, "ca.example.com;ca2.example.com": several, "ca@example.com; ca.example.com": several, "ca.example.com; Step Online CA": several,
-		"ca.example.com\u200b": "has a character that is invisible or looks like a blank (U+200B); accepted: the name without it",
+		"ca.example.com\u200b": "has a character that is invisible or looks like a space (U+200B); accepted: the name without it",
 		"ca.example.com.":      dot,
 		"*.example.com":        "has a wildcard; accepted: names without wildcards",
 	} {
-		// The first entry is good, and the second is named where it is not.
+		// The first entry is good; the error is about the second.
 		_, problems := config.Load(environ(map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "/ca.crt", "MTLS_ALLOWED_NAMES": "good.example.com, " + name}))
 		got := ""
 		if len(problems) > 0 {

@@ -3,18 +3,18 @@ package config
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+
+	"step-posture-connector/internal/filesys"
 )
 
-// Network judges the variables, not ours, that Go reads when a provider makes requests. Go says nothing
-// about one that it cannot use: it goes past the proxy, or trusts other CAs.
+// Network judges the variables that Go itself reads when a provider makes requests. Go reports none that it cannot use:
+// it would bypass the proxy, or trust other CAs.
 func (e Environment) Network() Problems {
 	var problems Problems
 	for _, pair := range [][]string{{"HTTPS_PROXY", "https_proxy"}, {"HTTP_PROXY", "http_proxy"}} {
@@ -40,7 +40,7 @@ func (e Environment) Network() Problems {
 	return problems
 }
 
-// outside is the value of a variable in the environment of the process, whatever an env file says.
+// outside is the value of a variable in the environment of the process, without the env file.
 func (e Environment) outside(name string) string {
 	if e.process == nil {
 		return e.Variables[name]
@@ -58,18 +58,14 @@ func isProxy(value string) bool {
 		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, proxy.Scheme)
 }
 
-// certificatesIn says why a file has no certificate that can be used.
+// certificatesIn says why a file has no usable certificate.
 func certificatesIn(path string) error {
 	if err := new(Path).UnmarshalText([]byte(path)); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		inPath := (*fs.PathError)(nil)
-		if errors.As(err, &inPath) {
-			err = inPath.Err
-		}
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, filesys.Cause(err))
 	}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if _, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {

@@ -39,9 +39,9 @@ func TestRangesOfNumbers(t *testing.T) {
 			for _, bad := range shown {
 				wantRefused(t, number.variable, bad, strconv.Quote(bad)+" is not accepted"+accepted)
 			}
-			// Not shown: what has blanks or is long could be anything.
+			// Not shown: a value with spaces, or a long one, could be anything.
 			for bad, why := range map[string]string{
-				" 1": "the value begins or ends with a blank", "1 ": "the value begins or ends with a blank", "1\r\n": "the value ends with a line break, which echo adds; printf does not",
+				" 1": "the value begins or ends with a space", "1 ": "the value begins or ends with a space", "1\r\n": "the value ends with a line break, which echo adds; printf does not",
 				"1\x00": "the value has a line break or another control character in it", `"1"`: "the value" + inQuotes, "\ufeff1": "the value begins with a byte-order mark, which is invisible; remove it",
 			} {
 				wantRefused(t, number.variable, bad, why+accepted)
@@ -70,5 +70,5 @@ func TestSwitch(t *testing.T) {
 	for _, value := range []string{"2", "01", "-1", "true", "on", "TRUE"} {
 		wantRefused(t, "ENABLE_MTLS", value, strconv.Quote(value)+" is not accepted; accepted: 0 or 1")
 	}
-	wantRefused(t, "ENABLE_MTLS", " 1", "the value begins or ends with a blank; accepted: 0 or 1")
+	wantRefused(t, "ENABLE_MTLS", " 1", "the value begins or ends with a space; accepted: 0 or 1")
 }

@@ -7,7 +7,15 @@
 //	range:"1-300"         the numbers that are accepted, for a Whole
 //	choice:"csv,json"     the words that are accepted, for a string
 //	accepted:"…"          what is accepted, in words, where neither of the two says it; a string that has
-//	                      this is free text, and blanks at its ends may be meant
+//	                      this is free text, and spaces at its ends may be meant
+//
+// The rest is for "make generate", which writes the tables of the documentation, the example files and the compose
+// files: the field's comment says what the variable means (its first paragraph everywhere, the others in the tables
+// only), with the links of a page in docs; and
+//
+//	unset:"required"      what an unset variable means, in words, where the tags above do not say it
+//	example:"…"           a value for the example files, if it has no default
+//	group:"TLS"           the heading in .env.example; variables of providers follow PROVIDER
 package config
 
 import (
@@ -25,7 +33,7 @@ import (
 type Problem struct {
 	Variable string
 	Text     string // what is wrong
-	Accepted string // what would be right; may be empty where Text says so
+	Accepted string // what would be right; may be empty if Text says it
 }
 
 func (p Problem) Error() string {
@@ -51,14 +59,14 @@ func (ps Problems) Missing() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Text == textNotSet })
 }
 
-// surplus reports whether a list has an entry that is none, so that the number of its entries says nothing.
+// surplus reports whether a list has an empty entry or a comment, so that the number of its entries means nothing.
 func (ps Problems) surplus() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool {
 		return strings.HasPrefix(p.Text, "entry ") && (strings.Contains(p.Text, " is empty") || strings.Contains(p.Text, "begins with #"))
 	})
 }
 
-// about reports whether there is a problem with a variable already.
+// about reports whether a variable has a problem already.
 func (ps Problems) about(variable string) bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Variable == variable })
 }
@@ -85,7 +93,7 @@ func Parse[T any](environ map[string]string, into *T) Problems {
 		}
 	}
 	for _, p := range reword(env.ParseWithOptions(into, env.Options{Environment: given}), fields) {
-		// A secret whose file cannot be read is not unset as well.
+		// A secret whose file cannot be read is not reported as unset as well.
 		if p.Text != textNotSet || !problems.about(p.Variable) && !problems.about(p.Variable+fileSuffix) {
 			problems = append(problems, p)
 		}
@@ -151,8 +159,7 @@ func (f field) accepted() string {
 	return f.tag.Get("accepted")
 }
 
-// shape judges a value as it was given. In free text a blank at an end, or a #, may be
-// meant, so those are only warnings.
+// shape judges a value as it was given. In free text a space at an end, or a #, may be meant: Doubts warns of them.
 func (f field) shape(value string) string {
 	freeText := f.tag.Get("accepted") != ""
 	text := shape(value, f.typ)
@@ -161,9 +168,9 @@ func (f field) shape(value string) string {
 	}
 	switch {
 	case text == "" && !freeText && hasComment(value):
-		return commentBehind
+		return commentAfter
 	case text == "" && !freeText && strings.TrimSpace(value) != value:
-		return blankAtEnd
+		return spaceAtEnd
 	default:
 		return text
 	}
@@ -186,12 +193,12 @@ func (f field) check(value reflect.Value) (text string, wrong bool) {
 func outside(number int, low, high string) bool {
 	least, errLow := strconv.Atoi(low)
 	most, errHigh := strconv.Atoi(high)
-	// Without a readable range nothing is accepted: that is a fault of ours, and a test would see it.
+	// Without a readable range nothing is accepted: that is a bug of ours, and a test would find it.
 	return errLow != nil || errHigh != nil || number < least || number > most
 }
 
-// reword turns the env library's errors into problems in an operator's words. Its own texts are
-// not shown: some repeat the value.
+// reword turns the errors of the env library into problems. The library's own texts are not shown: some repeat the
+// value.
 func reword(err error, fields []field) Problems {
 	var all env.AggregateError
 	if err != nil && !errors.As(err, &all) {

@@ -39,9 +39,8 @@ func (v Vocabulary) secrets() []string {
 	return names
 }
 
-// ReadableByAll reports whether the mode of a file, and those of the folders that lead to it, let every
-// user read it. Those that Docker and Kubernetes mount into a container are left out: they are often
-// 0444, and nobody else is in there.
+// ReadableByAll reports whether the mode of a file, and those of its folders, let every user read it. Files that Docker
+// and Kubernetes mount into a container are excluded: they are often 0444, and the container has no other users.
 func ReadableByAll(path string) bool {
 	const readByOthers, passedByOthers fs.FileMode = 0o004, 0o001
 	resolved, err := filepath.EvalSymlinks(path)
@@ -65,8 +64,8 @@ func ReadableByAll(path string) bool {
 	}
 }
 
-// mounted reports whether a container engine has put a secret there: Docker below /run/secrets, and
-// Kubernetes as links that lead through ..data to a folder named ..TIME.
+// mounted reports whether a container engine has mounted a secret there: Docker below /run/secrets, and Kubernetes as
+// links through ..data to a folder named ..TIME.
 func mounted(path, resolved string) bool {
 	for _, p := range []string{path, resolved} {
 		if strings.HasPrefix(p, "/run/secrets/") || strings.HasPrefix(p, "/var/run/secrets/") || strings.Contains(p, "/..") && p == resolved {

@@ -6,12 +6,11 @@ import (
 	"io"
 )
 
-// Secret holds bytes that must not be seen. Whatever formats or encodes it shows "(secret)".
+// Secret holds bytes that must not be shown. Formatted or encoded it is "(secret)".
 //
-// It is a struct around a function because every other form leaks: a string type through the fields
-// of a struct that is printed with %+v, a struct with a String method through %d and %x, and a
-// pointer, in a field that is not exported, through verbs that do not fit. A function has no
-// contents to print.
+// It is a struct around a function because every other form leaks: a string type through the fields of a struct that
+// is printed with %+v, a struct with a String method through %d and %x, and a pointer in an unexported field through
+// verbs of the wrong type. A function has no contents to print.
 type Secret struct{ reveal func() []byte }
 
 const redacted = "(secret)"
@@ -30,7 +29,7 @@ func (s Secret) Reveal() []byte {
 	return s.reveal()
 }
 
-// IsSet reports whether there are any bytes.
+// IsSet reports whether the secret has any bytes.
 func (s Secret) IsSet() bool { return len(s.Reveal()) > 0 }
 
 // Format implements fmt.Formatter for every verb.
@@ -39,7 +38,7 @@ func (Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, red
 // MarshalText implements encoding.TextMarshaler, which JSON uses too.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// UnmarshalText takes the text as it stands.
+// UnmarshalText keeps the text unchanged.
 func (s *Secret) UnmarshalText(text []byte) error {
 	*s = NewSecret(text)
 	return nil

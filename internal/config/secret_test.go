@@ -37,7 +37,7 @@ type unexported struct {
 	inner  struct{ secret config.Secret }
 }
 
-// holders are the ways in which a secret lies in other values.
+// holders are values that contain a secret.
 func holders(s config.Secret, all config.Config) map[string]any {
 	list, byName := []config.Secret{s}, map[string]config.Secret{"a": s}
 	hidden := unexported{"n", s, list, byName, &s, s, struct{ secret config.Secret }{s}}
@@ -81,7 +81,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	}
 }
 
-// printed shows value in every way that a program has by itself.
+// printed formats and encodes value in the usual ways.
 func printed(value any) map[string]string {
 	shown := map[string]string{}
 	for _, flags := range []string{"", "+", "#", "0", "-", " ", "100", ".5", "+#"} {
@@ -111,7 +111,7 @@ func printed(value any) map[string]string {
 	return shown
 }
 
-// formsOf returns the ways in which the bytes could show through.
+// formsOf returns the forms in which the bytes could be visible.
 func formsOf(bare string) map[string]string {
 	return map[string]string{
 		"as it is":       bare,
@@ -128,7 +128,7 @@ func formsOf(bare string) map[string]string {
 	}
 }
 
-func TestSecretSaysThatItIsOne(t *testing.T) {
+func TestSecretIsRedacted(t *testing.T) {
 	t.Parallel()
 	s := config.NewSecret([]byte("x"))
 	text, err := json.Marshal(s)
@@ -155,6 +155,6 @@ func TestSecretKeepsItsOwnBytes(t *testing.T) {
 		t.Errorf("the zero Secret is set or has bytes: %q", zero.Reveal())
 	}
 	if config.NewSecret(nil).IsSet() {
-		t.Error("a Secret without bytes says that it is set")
+		t.Error("IsSet() of a Secret without bytes = true")
 	}
 }

@@ -10,10 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// shape says what a value has around it, or in it, that cannot be meant, and which nobody sees: without
-// it the value would be refused for a reason that is not the true one, or match nothing. It is about
-// values that a tool hands over as they stand, with the line end of `echo` or the quotation marks of a file.
-// Lists are judged by their entries, around which blanks and line ends are ignored.
+// shape finds what cannot be meant in a value or around it, and is hard to see: the line end of `echo`, or quotation
+// marks that a tool passed on. Without this check the value would be refused for another reason, or match nothing.
+// Lists are judged by their entries; white space around those is ignored.
 func shape(value string, of reflect.Type) string {
 	list := of == reflect.TypeFor[UUIDs]() || of == reflect.TypeFor[Secrets]() || of == reflect.TypeFor[Words]()
 	secret := of == reflect.TypeFor[Secret]() || of == reflect.TypeFor[Secrets]()
@@ -26,15 +25,15 @@ func shape(value string, of reflect.Type) string {
 	case isQuoted(bare):
 		return inQuotationMarks
 	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && hasComment(value):
-		return commentBehind
+		return commentAfter
 	case secret && regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+=.`).MatchString(value):
-		return "the value begins with the name of a variable and =; only what is behind that belongs here"
+		return "the value begins with the name of a variable and =; only the part after it belongs here"
 	case secret && !list && filepath.IsAbs(bare) && exists(bare):
-		return "the value is the path of a file, which belongs into the variable with " + fileSuffix
+		return "the value is the path of a file, which belongs in the variable with " + fileSuffix
 	case list:
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
-		return "" // the type says so
+		return "" // UnmarshalText of Path reports it
 	case of == reflect.TypeFor[Path]() && strings.HasPrefix(value, "~") && !exists(value) && !inFolder(value):
 		return "the path begins with ~, which only a shell replaces; write the whole path"
 	case of == reflect.TypeFor[Path]() && reference.MatchString(value) && !exists(value):
@@ -50,12 +49,12 @@ func shape(value string, of reflect.Type) string {
 	case !utf8.ValidString(value):
 		return "the value is not UTF-8"
 	case strings.TrimSpace(value) == "":
-		return "the value has nothing but blanks"
+		return "the value has only spaces"
 	case of != reflect.TypeFor[string]() && strings.TrimSpace(value) != value:
-		return blankAtEnd
+		return spaceAtEnd
 	case of != reflect.TypeFor[string]() && of != reflect.TypeFor[Secret]() && of != reflect.TypeFor[Path]():
 		if r, is := hidden(value); is {
-			return fmt.Sprintf("the value has a character that is invisible or looks like a blank (%U); remove it", r)
+			return fmt.Sprintf("the value has a character that is invisible or looks like a space (%U); remove it", r)
 		}
 		return ""
 	default:
@@ -64,13 +63,13 @@ func shape(value string, of reflect.Type) string {
 }
 
 const (
-	inQuotationMarks = "the value is in quotation marks, and they are part of it; docker run --env-file, for one, hands them over: remove them"
+	inQuotationMarks = "the value is in quotation marks, and they are part of it; docker run --env-file, for example, passes them on: remove them"
 	endsInLineBreak  = "the value ends with a line break, which echo adds; printf does not"
-	blankAtEnd       = "the value begins or ends with a blank"
-	commentBehind    = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+	spaceAtEnd       = "the value begins or ends with a space"
+	commentAfter     = "the value has a comment after it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
 )
 
-// inFile says of the content of a file what others say of a value in the environment.
+// inFile rewords a text about a value for a secret that was read from a file.
 func inFile(text string) string {
 	switch text {
 	case inQuotationMarks:
@@ -84,7 +83,7 @@ func inFile(text string) string {
 
 func hasComment(value string) bool { return strings.Contains(value+" ", " # ") }
 
-// isQuoted reports whether quotation marks, also those of word processors, stand at both ends.
+// isQuoted reports whether a value begins and ends with quotation marks, including those of word processors.
 func isQuoted(value string) bool {
 	first, size := utf8.DecodeRuneInString(value)
 	last, _ := utf8.DecodeLastRuneInString(value)
@@ -95,8 +94,8 @@ func isQuoted(value string) bool {
 // reference finds ${NAME} and $(NAME).
 var reference = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\))`)
 
-// Doubts warns of values that can be meant, but hardly are. Names are compared byte for byte, so the group
-// in the inventory would have to have the same.
+// Doubts warns of values that are accepted but probably not meant. Names are compared byte for byte, so the name of the
+// group in the inventory must have the same oddity.
 func Doubts[T any](environ map[string]string) []string {
 	var warnings []string
 	for _, f := range fieldsOf[T]() {
@@ -105,11 +104,11 @@ func Doubts[T any](environ map[string]string) []string {
 		switch {
 		case f.typ != reflect.TypeFor[string]():
 		case strings.TrimSpace(value) != value:
-			odd = "begins or ends with a blank"
+			odd = "begins or ends with a space"
 		case isHidden:
-			odd = fmt.Sprintf("has a character that is invisible or looks like a blank (%U)", r)
+			odd = fmt.Sprintf("has a character that is invisible or looks like a space (%U)", r)
 		case hasComment(value):
-			odd = hashBetweenBlanks
+			odd = hashBetweenSpaces
 		case reference.MatchString(value):
 			odd = "has a reference to another variable, which nothing has replaced"
 		}
@@ -120,16 +119,16 @@ func Doubts[T any](environ map[string]string) []string {
 	return warnings
 }
 
-const hashBetweenBlanks = "has a # between blanks, which begins no comment for docker run --env-file and systemd"
+const hashBetweenSpaces = "has a # between spaces, which begins no comment for docker run --env-file and systemd"
 
-// Meant reports whether a warning of Doubts is about what the env file says on purpose: a # between blanks
-// is part of a value there only where quotation marks make it so.
+// Meant reports whether a warning of Doubts is about a value that the env file has on purpose: there, a # between spaces
+// is part of a value only inside quotation marks.
 func (e Environment) Meant(doubt string) bool {
 	name, about, _ := strings.Cut(doubt, ": ")
-	return strings.Contains(about, hashBetweenBlanks) && e.process[name] == "" && e.line(name) > 0
+	return strings.Contains(about, hashBetweenSpaces) && e.process[name] == "" && e.line(name) > 0
 }
 
-// hidden finds the first rune of a text that isHidden.
+// hidden finds the first rune of a text for which isHidden is true.
 func hidden(text string) (r rune, is bool) {
 	at := strings.IndexFunc(text, isHidden)
 	if at < 0 {
@@ -139,8 +138,8 @@ func hidden(text string) (r rune, is bool) {
 	return r, true
 }
 
-// isHidden reports whether a rune is not seen, or looks like a blank and is none. What joins the parts of
-// an emoji is well.
+// isHidden reports whether a rune is invisible, or looks like a space and is none. The joiner of the parts of an emoji is
+// allowed.
 func isHidden(r rune) bool {
 	const zeroWidthJoiner = '\u200d'
 	return unicode.Is(unicode.Cf, r) && r != zeroWidthJoiner || unicode.Is(unicode.Zs, r) && r != ' '

@@ -8,7 +8,7 @@ import (
 	"step-posture-connector/internal/config"
 )
 
-// free has a field of each kind that other parts declare.
+// free has a field of each type that providers declare.
 type free struct {
 	Group  string        `env:"GROUP" accepted:"a name"`
 	Word   string        `env:"WORD" choice:"a,b"`
@@ -16,18 +16,18 @@ type free struct {
 	Path   config.Path   `env:"A_PATH" accepted:"a path"`
 }
 
-// TestWhatStandsAroundAValue: tools hand over what stands around a value, as part of it. What would be
-// refused anyhow, or match nothing, is refused for its true cause.
-func TestWhatStandsAroundAValue(t *testing.T) {
+// TestSurroundings: tools pass on quotation marks, comments and line ends as part of a value. The error names them as the
+// cause.
+func TestSurroundings(t *testing.T) {
 	t.Parallel()
 	const (
 		windows   = "the value ends with a carriage return: the file it comes from has the line ends of Windows; save it with those of Unix (LF)"
 		lineBreak = "the value ends with a line break, which echo adds; printf does not"
-		blank     = "the value begins or ends with a blank"
+		space     = "the value begins or ends with a space"
 		control   = "the value has a line break or another control character in it"
-		mark      = "the value begins with a byte-order mark, which is invisible; remove it"
+		bom       = "the value begins with a byte-order mark, which is invisible; remove it"
 		quotes    = "the value" + inQuotes
-		comment   = "the value has a comment behind it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
+		comment   = "the value has a comment after it, which is part of it for docker run --env-file and systemd; put it on a line of its own"
 	)
 	for _, test := range []struct{ variable, value, want string }{
 		{"GROUP", `"Disk encrypted"`, quotes},
@@ -43,13 +43,13 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"GROUP", "Ma\tcs", control},
 		{"GROUP", "Ma\u0085cs", control},
 		{"GROUP", "Macs\x1b[31m", control},
-		{"GROUP", "\ufeffMacs", mark},
+		{"GROUP", "\ufeffMacs", bom},
 		{"GROUP", "M\xfcnchen", "the value is not UTF-8"},
-		{"GROUP", "  ", "the value has nothing but blanks"},
+		{"GROUP", "  ", "the value has only spaces"},
 		{"GROUP", "München 👩‍💻 #1 $x", ""},
 		{"WORD", `"a"`, quotes},
 		{"WORD", "a\r", windows},
-		{"WORD", "a ", blank},
+		{"WORD", "a ", space},
 		{"GROUP", "Macs # 1", ""},
 		{"WORD", "a # or b", comment},
 		{"A_PATH", "/etc/x.pem # the key", comment},
@@ -58,11 +58,11 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 		{"A_SECRET", `"s3cret"`, quotes},
 		{"A_SECRET", "s3cret\r", windows},
 		{"A_SECRET", "s3cret\n", lineBreak},
-		{"A_SECRET", " s3cret", blank},
+		{"A_SECRET", " s3cret", space},
 		{"A_SECRET", "s3\ncret", control},
-		{"A_SECRET", "\ufeffs3cret", mark},
+		{"A_SECRET", "\ufeffs3cret", bom},
 		{"A_PATH", `"/etc/x.pem"`, quotes},
-		{"A_PATH", "/etc/x.pem ", blank},
+		{"A_PATH", "/etc/x.pem ", space},
 		{"A_PATH", "/etc/x.pem\r", windows},
 		{"A_PATH", "/etc/my files/x.pem", ""},
 		{"A_PATH", "${ETC}/x.pem", "the path has a reference to another variable, which nothing has replaced; write the whole path"},
@@ -82,8 +82,8 @@ func TestWhatStandsAroundAValue(t *testing.T) {
 	}
 }
 
-// TestListsIgnoreWhatStandsAroundTheirEntries, as they always did.
-func TestListsIgnoreWhatStandsAroundTheirEntries(t *testing.T) {
+// TestListsIgnoreWhiteSpace around their entries.
+func TestListsIgnoreWhiteSpace(t *testing.T) {
 	t.Parallel()
 	c, problems := config.Load(environ(map[string]string{
 		"WEBHOOK_IDS": idA + "\r\n", "WEBHOOK_SECRETS": " " + signing('a', 32) + "\r\n", "MTLS_ALLOWED_NAMES": "ca.example.com\n",
@@ -100,24 +100,24 @@ func TestListsIgnoreWhatStandsAroundTheirEntries(t *testing.T) {
 	})
 }
 
-// TestDoubts: a name may have these characters, but hardly ever has.
+// TestDoubts: a name may have these characters, but rarely does.
 func TestDoubts(t *testing.T) {
 	t.Parallel()
 	const (
-		blank  = "GROUP: the value begins or ends with a blank; remove that, unless it is meant"
-		hidden = "GROUP: the value has a character that is invisible or looks like a blank (U+%s); remove that, unless it is meant"
+		space  = "GROUP: the value begins or ends with a space; remove that, unless it is meant"
+		hidden = "GROUP: the value has a character that is invisible or looks like a space (U+%s); remove that, unless it is meant"
 	)
 	for value, want := range map[string]string{
 		"Macs":                    "",
 		"Macs of the 2nd floor":   "",
 		"👩\u200d💻 Macs":           "",
-		" Macs":                   blank,
-		"Macs ":                   blank,
-		"Macs\u00a0":              blank,
+		" Macs":                   space,
+		"Macs ":                   space,
+		"Macs\u00a0":              space,
 		"Disk\u00a0encrypted":     strings.ReplaceAll(hidden, "%s", "00A0"),
 		"Disk\u200bencrypted":     strings.ReplaceAll(hidden, "%s", "200B"),
 		"Disk \u202eencrypted":    strings.ReplaceAll(hidden, "%s", "202E"),
-		"Macs # the fast ones":    "GROUP: the value has a # between blanks, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
+		"Macs # the fast ones":    "GROUP: the value has a # between spaces, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
 		"Lab #2":                  "",
 		"${GROUP}":                "GROUP: the value has a reference to another variable, which nothing has replaced; remove that, unless it is meant",
 		"Macs of $(TEAM)":         "GROUP: the value has a reference to another variable, which nothing has replaced; remove that, unless it is meant",
@@ -136,26 +136,26 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// TestSecretsThatAreNone: what people put in place of a signing secret.
-func TestSecretsThatAreNone(t *testing.T) {
+// TestInvalidSecrets: what people set in place of a signing secret.
+func TestInvalidSecrets(t *testing.T) {
 	t.Parallel()
 	random := make([]byte, 64)
 	for i := range random {
 		random[i] = byte(i * 167)
 	}
 	printed := base64.StdEncoding.EncodeToString(random)
-	const twice = "entry 1 was encoded as base64 twice; decode it once, to what step ca printed (a Secret of Kubernetes encodes what is under data, and takes it as it is under stringData)"
+	const twice = "entry 1 was encoded as base64 twice; decode it once, to what step ca printed (a Kubernetes Secret has base64 under data, and the text itself under stringData)"
 	for name, test := range map[string]struct{ value, want string }{
 		"encoded twice":                  {base64.StdEncoding.EncodeToString([]byte(printed)), twice},
 		"encoded twice, with a line end": {base64.StdEncoding.EncodeToString([]byte(printed + "\n")), twice},
 		"a hexadecimal key":              {base64.StdEncoding.EncodeToString([]byte(strings.Repeat("0123456789abcdef", 4))), ""},
 		"as printed":                     {printed, ""},
 		"zeros":                          {base64.StdEncoding.EncodeToString(make([]byte, 64)), "entry 1 has only zero bytes"},
-		"a path":                         {"/run/secrets/webhook", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
-		"a relative path":                {"./secrets/webhook", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
-		"a file beside the program":      {"shape_test.go", "entry 1 is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE"},
+		"a path":                         {"/run/secrets/webhook", "entry 1 is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE"},
+		"a relative path":                {"./secrets/webhook", "entry 1 is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE"},
+		"a file beside the program":      {"shape_test.go", "entry 1 is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE"},
 		"in quotation marks of its own":  {printed + `,"` + printed + `"`, "entry 2 is in quotation marks; remove them"},
-		"all that step ca printed":       {"✔ Webhook ID: " + idA + "\nSecret: " + printed, "this is all that step ca printed; only what is behind \"Secret: \" belongs here"},
+		"all that step ca printed":       {"✔ Webhook ID: " + idA + "\nSecret: " + printed, "this is all that step ca printed; only the part after \"Secret: \" belongs here"},
 	} {
 		all := environ(map[string]string{"WEBHOOK_SECRETS": test.value})
 		_, problems := config.Load(all)
@@ -169,5 +169,5 @@ func TestSecretsThatAreNone(t *testing.T) {
 		wantNoSecret(t, problems.Error(), map[string]string{"SECRET": printed + "," + base64.StdEncoding.EncodeToString([]byte(printed))})
 	}
 	_, problems := config.Load(environ(map[string]string{"WEBHOOK_IDS": idA + ";" + idB}))
-	wantLines(t, "IDs with a semicolon", lines(problems)[:1], []string{"WEBHOOK_IDS: entry 1 has a semicolon, a blank or a line break in it; IDs are separated by commas" + acceptedIDs})
+	wantLines(t, "IDs with a semicolon", lines(problems)[:1], []string{"WEBHOOK_IDS: entry 1 has a semicolon, a space or a line break in it; IDs are separated by commas" + acceptedIDs})
 }

@@ -18,7 +18,7 @@ import (
 // Whole is a whole number in decimal digits; its range is in the field's tag.
 type Whole int
 
-// UnmarshalText accepts digits only: no sign, no blanks, no other base.
+// UnmarshalText accepts digits only: no sign, no spaces, no other base.
 func (w *Whole) UnmarshalText(text []byte) error {
 	number, err := strconv.ParseUint(string(text), 10, 31)
 	if err != nil {
@@ -52,29 +52,29 @@ type Path string
 
 const longestPath = 4096 // bytes, PATH_MAX of Linux
 
-// UnmarshalText refuses what is no path but the contents of a file: a private key that was pasted
-// in place of its path must not turn up in the error of opening it.
+// UnmarshalText refuses the contents of a file: a private key that was pasted in place of its path must not be part of
+// an error about opening it.
 func (p *Path) UnmarshalText(text []byte) error {
 	if isContents(string(text)) {
 		return errors.New("not a path; it looks like the contents of a file")
 	}
-	// Without a file of that name, the error of opening it would show what may be a secret; but one in a
-	// folder that is there may be a file that is still to be made.
+	// If no such file exists, the error of opening it would show what may be a secret; but in a folder that exists,
+	// the path may be that of a file to create.
 	secretLike := regexp.MustCompile(`^[A-Za-z0-9+/_-]{32,}={0,2}$`)
 	if path := string(text); secretLike.Match(text) && !exists(path) && !inFolder(path) {
-		return errors.New("there is no such file; the value is not shown, because it looks like a secret; if it is the name of one that is to be made, write ./ before it")
+		return errors.New("there is no such file; the value is not shown, because it looks like a secret; if it is the name of a file to create, write ./ before it")
 	}
 	*p = Path(text)
 	return nil
 }
 
-// isContents reports whether a value is no path but what is in a file.
+// isContents reports whether a value is the contents of a file, and not its path.
 func isContents(text string) bool {
 	return len(text) > longestPath || strings.ContainsAny(text, "\n\r\x00") || strings.Contains(text, "-----BEGIN")
 }
 
-// inFolder reports whether a path names a folder that is there, and is not the root: to that, one in 64
-// secrets would belong.
+// inFolder reports whether a path names an existing folder other than the root: one base64 secret in 64 begins with a
+// slash.
 func inFolder(path string) bool {
 	folder := filepath.Dir(path)
 	return filepath.Dir(folder) != folder && exists(folder)
@@ -93,7 +93,7 @@ const (
 	portBits    = 16
 )
 
-// Off reports whether there is to be no listener.
+// Off reports whether the listener is switched off.
 func (l Listener) Off() bool { return l == listenerOff }
 
 // clashes reports whether the listener would take a port of an address. An empty or unspecified host is
@@ -134,7 +134,7 @@ func (l *Listener) UnmarshalText(text []byte) error {
 // UUIDs is a list of webhook IDs, in lower case.
 type UUIDs []string
 
-// UnmarshalText accepts UUIDs separated by commas, with blanks around them, none twice.
+// UnmarshalText accepts UUIDs separated by commas, with optional white space around them, none twice.
 func (u *UUIDs) UnmarshalText(text []byte) error {
 	first := map[string]int{}
 	var problems []error
@@ -142,13 +142,13 @@ func (u *UUIDs) UnmarshalText(text []byte) error {
 		id := strings.ToLower(entry)
 		switch before, repeated := first[id]; {
 		case entry == "":
-			problems = append(problems, fmt.Errorf("entry %d is empty; there is a comma too many", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is empty; remove one comma", i+1))
 		case !isUUID(id) && anID.MatchString(id) && !strings.ContainsAny(entry, ";\r\n") && len(anID.FindAllString(id, 2)) == 1:
-			problems = append(problems, fmt.Errorf("entry %d has something beside the UUID; the UUID alone belongs here", i+1))
+			problems = append(problems, fmt.Errorf("entry %d has something beside the UUID; only the UUID belongs here", i+1))
 		case strings.ContainsAny(entry, "; \t\r\n"):
-			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a blank or a line break in it; IDs are separated by commas", i+1))
+			problems = append(problems, fmt.Errorf("entry %d has a semicolon, a space or a line break in it; IDs are separated by commas", i+1))
 		case isSecret(entry):
-			problems = append(problems, fmt.Errorf("entry %d is not a UUID, but looks like a secret, which belongs into WEBHOOK_SECRETS", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is not a UUID, but looks like a secret, which belongs in WEBHOOK_SECRETS", i+1))
 		case !isUUID(id):
 			// The entry is not quoted: it may be a secret that was put into the wrong variable.
 			problems = append(problems, fmt.Errorf("entry %d is not a UUID", i+1))
@@ -179,7 +179,7 @@ type Secrets struct{ list []Secret }
 // UnmarshalText accepts standard base64, separated by commas or line ends, of at least 32 bytes each.
 func (s *Secrets) UnmarshalText(text []byte) error {
 	if regexp.MustCompile(`(?m)^\W*(Webhook ID|Secret): `).Match(text) {
-		return errors.New("this is all that step ca printed; only what is behind \"Secret: \" belongs here")
+		return errors.New("this is all that step ca printed; only the part after \"Secret: \" belongs here")
 	}
 	var problems []error
 	separated := strings.NewReplacer("\r\n", ",", "\n", ",").Replace(strings.TrimRight(string(text), "\r\n"))
@@ -192,9 +192,9 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 		case isQuoted(entry):
 			problems = append(problems, fmt.Errorf("entry %d is in quotation marks; remove them", i+1))
 		case unusable && isPath(entry):
-			problems = append(problems, fmt.Errorf("entry %d is a path; that of a file with secrets belongs into WEBHOOK_SECRETS_FILE", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is a path; that of a file with secrets belongs in WEBHOOK_SECRETS_FILE", i+1))
 		case isUUID(entry):
-			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs into WEBHOOK_IDS", i+1))
+			problems = append(problems, fmt.Errorf("entry %d is an ID, which belongs in WEBHOOK_IDS", i+1))
 		case err != nil:
 			problems = append(problems, fmt.Errorf("entry %d is not standard base64%s", i+1, whyNotBase64(entry)))
 		case unusable:
@@ -203,22 +203,22 @@ func (s *Secrets) UnmarshalText(text []byte) error {
 			// HMAC fills a short key up with zeros (RFC 2104), so such a secret signs as the empty key does.
 			problems = append(problems, fmt.Errorf("entry %d has only zero bytes", i+1))
 		case isEncoded(secret):
-			problems = append(problems, fmt.Errorf("entry %d was encoded as base64 twice; decode it once, to what step ca printed (a Secret of Kubernetes encodes what is under data, and takes it as it is under stringData)", i+1))
+			problems = append(problems, fmt.Errorf("entry %d was encoded as base64 twice; decode it once, to what step ca printed (a Kubernetes Secret has base64 under data, and the text itself under stringData)", i+1))
 		}
 		s.list = append(s.list, NewSecret(secret))
 	}
 	return errors.Join(problems...)
 }
 
-// whyNotBase64 says, of what is not standard base64, how it came to be that.
+// whyNotBase64 says why an entry is not standard base64, if the likely cause is known.
 func whyNotBase64(entry string) string {
 	switch {
 	case strings.HasPrefix(entry, "#"):
-		return ": it begins with #, and there are no comments here"
+		return ": it begins with #, but comments are not allowed here"
 	case strings.ContainsAny(entry, " \t;"):
-		return ": it has a blank or a semicolon in it; secrets are separated by commas"
+		return ": it has a space or a semicolon in it; secrets are separated by commas"
 	case strings.ContainsAny(entry, "-_"):
-		return ": it has - or _, which step-ca's secrets have not"
+		return ": it has - or _, which step-ca's secrets do not have"
 	}
 	if secret, err := base64.RawStdEncoding.Strict().DecodeString(entry); err == nil && len(secret) >= leastSecret {
 		return ": the = at its end is missing; it was not copied as a whole"
@@ -226,19 +226,19 @@ func whyNotBase64(entry string) string {
 	return ""
 }
 
-// isSecret reports whether text is one that could sign.
+// isSecret reports whether text could be a signing secret.
 func isSecret(text string) bool {
 	secret, err := base64.StdEncoding.Strict().DecodeString(text)
 	return err == nil && len(secret) >= leastSecret
 }
 
-// isPath reports whether what is no secret is the path of a file.
+// isPath reports whether an entry that is not a secret is the path of a file.
 func isPath(entry string) bool {
 	return regexp.MustCompile(`^(~|\.{0,2})/`).MatchString(entry) || exists(entry)
 }
 
-// isEncoded reports whether the bytes of a secret are the text of another one. Random bytes never are; a
-// word or a hexadecimal number could be read as base64, but has not all kinds of characters in it.
+// isEncoded reports whether the bytes of a secret are themselves a secret in base64. Random bytes never are. A word or a
+// hexadecimal number may be valid base64, but lacks one of the kinds of characters.
 func isEncoded(secret []byte) bool {
 	text := strings.TrimRight(string(secret), "\r\n")
 	return isSecret(text) && strings.ContainsFunc(text, unicode.IsUpper) &&
@@ -263,8 +263,8 @@ func (s Secrets) List() []Secret { return s.list }
 // Words is a list of words separated by commas.
 type Words []string
 
-// UnmarshalText accepts words separated by commas, with blanks around them, but no line break in
-// them: it would come from a quotation mark that is missing in an env file.
+// UnmarshalText accepts words separated by commas, with optional white space around them. A line break in one is refused:
+// it comes from a missing quotation mark in an env file.
 func (w *Words) UnmarshalText(text []byte) error {
 	for i, entry := range splitList(string(text)) {
 		switch {
@@ -286,8 +286,8 @@ func splitList(text string) []string {
 	return entries
 }
 
-// quote shows a value only when it is short and plain. A quotation mark that is missing in .env
-// makes the lines that follow, secrets among them, part of a value.
+// quote shows a value only when it is short and plain. After a missing quotation mark in .env, the next lines, secrets
+// among them, are part of the value.
 func quote(value string) string {
 	if regexp.MustCompile(`^[A-Za-z0-9._:/+-]{1,16}$`).MatchString(value) {
 		return strconv.Quote(value) + " is not accepted"

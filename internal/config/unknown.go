@@ -11,16 +11,18 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Vocabulary is which variables there are, and what is written in their place by mistake.
+// Vocabulary lists the known variables, and what people write in their place by mistake.
 type Vocabulary struct {
 	// Known are the variables of the connector.
 	Known []string
-	// Meant has, for names that are none of them, what was probably meant.
+	// Meant has the variable that was probably meant, for some other names.
 	Meant map[string]string
+	// Prefixes are those of the providers' variables, such as JAMF_. A name that has one is meant for the connector.
+	Prefixes []string
 }
 
-// Warnings returns what is accepted but probably not meant: about the env file, about variables that are
-// unknown, and about secrets that others can read.
+// Warnings returns what is accepted but probably not meant: lines of the env file, unknown variables, and secrets that
+// other users can read.
 func (e Environment) Warnings(v Vocabulary) []string {
 	return slices.Concat(e.fileWarnings(v), e.unknown(v), e.readable(v))
 }
@@ -38,8 +40,8 @@ func (e Environment) fileWarnings(v Vocabulary) []string {
 	return warnings
 }
 
-// unknown warns of every variable of the env file that is not known, and of those in the environment that
-// are nearly one of ours. Only what is surely a name is quoted.
+// unknown warns of every unknown variable in the env file, and of those in the environment whose names are close to one
+// of ours. Only what is certainly a name is quoted.
 func (e Environment) unknown(v Vocabulary) []string {
 	names := slices.SortedFunc(maps.Keys(e.Variables), func(a, b string) int {
 		return cmp.Or(cmp.Compare(e.line(a), e.line(b)), cmp.Compare(a, b))
@@ -68,15 +70,15 @@ func (f *envFile) refersTo(name string) bool {
 	return slices.ContainsFunc(f.statements, func(s statement) bool { return slices.Contains(s.uses, name) })
 }
 
-// judge says what is wrong with a name that is not known; nothing where it is none of our business.
+// judge says what is wrong with an unknown name; nothing if it is probably not meant for the connector.
 func (v Vocabulary) judge(name, value string, inFile bool) string {
 	const isNone = " is not a variable of the connector and is ignored"
-	prefix := regexp.MustCompile(`^(WEBHOOK|JAMF|FILE|MTLS|AUDIT)_`).FindString(name)
+	prefix := v.prefix(name)
 	shown := "the name of a variable"
 	switch {
-	case inFile && !aName(name):
+	case inFile && !isName(name):
 		shown = "the name"
-	case aName(name):
+	case isName(name):
 		shown = name
 	case prefix != "":
 		shown = "a variable that begins with " + prefix
@@ -97,6 +99,17 @@ func (v Vocabulary) judge(name, value string, inFile bool) string {
 	}
 }
 
+// prefix returns the prefix of a name that is meant for the connector, or nothing. Other programs have variables that
+// begin with TLS_ or LOG_, so those are not among the prefixes.
+func (v Vocabulary) prefix(name string) string {
+	for _, prefix := range append([]string{"WEBHOOK_", "MTLS_", "AUDIT_"}, v.Prefixes...) {
+		if strings.HasPrefix(name, prefix) {
+			return prefix
+		}
+	}
+	return ""
+}
+
 // readByOthers reports whether Go, a library or the program itself reads a variable, but from the environment only.
 func readByOthers(name string) bool {
 	return slices.Contains([]string{
@@ -105,15 +118,15 @@ func readByOthers(name string) bool {
 	}, strings.ToUpper(name))
 }
 
-// serviceLink reports whether Kubernetes, or Docker with --link, has set a variable, for a service that
-// happens to be called as our variables begin.
+// serviceLink reports whether Kubernetes, or Docker with --link, has set a variable, for a service whose name happens to
+// begin like our variables.
 func serviceLink(name, value string) bool {
 	return regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`).MatchString(name) ||
 		strings.HasSuffix(name, "_PORT") && regexp.MustCompile(`^(tcp|udp|sctp)://`).MatchString(value)
 }
 
-// suggest returns what was probably meant. The names in an env file, and those with a prefix of ours, are
-// meant for us. Those of the environment mostly are not, so there a name must be very near.
+// suggest returns the variable that was probably meant. Names in an env file, and those with one of our prefixes, are
+// meant for the connector. Most others in the environment are not, so they must be very close to a known name.
 func (v Vocabulary) suggest(name string, forUs bool) string {
 	upper := strings.ToUpper(name)
 	switch meant, has := v.Meant[upper]; {
@@ -128,8 +141,8 @@ func (v Vocabulary) suggest(name string, forUs bool) string {
 	}
 }
 
-// leeway is by how many edits a name of the environment may differ from one of ours: none for a short
-// one, else PORT would be suggested for SORT.
+// leeway is how many edits a name in the environment may need to become a known one: none for a short name, so that PORT
+// is not suggested for SORT.
 func leeway(known string) int {
 	const short, long = 7, 12
 	switch {
@@ -142,7 +155,7 @@ func leeway(known string) int {
 	}
 }
 
-// nearest returns the known name with the fewest edits, where they are not too many.
+// nearest returns the known name with the fewest edits, if they are not too many.
 func (v Vocabulary) nearest(name string, most func(known string) int) string {
 	best, fewest := "", len(name)
 	for _, known := range v.Known {
@@ -153,10 +166,10 @@ func (v Vocabulary) nearest(name string, most func(known string) int) string {
 	return best
 }
 
-// otherWord reports whether two names that begin alike go on with words that have nothing in common, as
-// WEBHOOK_URL and WEBHOOK_IDS.
+// otherWord reports whether two names have the same beginning and then words with nothing in common, such as WEBHOOK_URL
+// and WEBHOOK_IDS.
 func otherWord(a, b string) bool {
-	const least = 3 // letters; fewer are a slip
+	const least = 3 // letters; fewer are a typing error
 	begin := 0
 	for begin < min(len(a), len(b)) && a[begin] == b[begin] {
 		begin++
@@ -165,7 +178,7 @@ func otherWord(a, b string) bool {
 	return begin > 0 && min(len(a), len(b)) >= least && levenshtein.ComputeDistance(a, b) == max(len(a), len(b))
 }
 
-// distance counts the edits between two names; letters that only changed places are one.
+// distance counts the edits between two names; swapped letters count as one.
 func distance(a, b string) int {
 	edits := levenshtein.ComputeDistance(a, b)
 	if edits == 2 && slices.Equal(slices.Sorted(slices.Values([]byte(a))), slices.Sorted(slices.Values([]byte(b)))) {
@@ -174,9 +187,9 @@ func distance(a, b string) int {
 	return edits
 }
 
-// part returns the shortest known name that the given one is a part of, or the longest that is a part of it.
+// part returns the shortest known name that contains the given one, or the longest that it contains.
 func (v Vocabulary) part(name string) string {
-	const least = 4 // letters; fewer are a part of anything
+	const least = 4 // letters; fewer are part of too many names
 	best := ""
 	for _, known := range v.Known {
 		if len(name) >= least && strings.Contains(known, name) && (best == "" || len(known) < len(best)) {

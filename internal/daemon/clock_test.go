@@ -24,7 +24,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-const patience = 30 * time.Second // for anything that must happen; far more than it takes
+const patience = 30 * time.Second // the limit for what must happen; far more than it takes
 
 // running is a daemon in this process, whose clock can be set.
 type running struct {
@@ -89,7 +89,7 @@ func (r *running) eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain: %s\n%s", patience, what, r.log.String())
+			t.Fatalf("waited %s without success: %s\n%s", patience, what, r.log.String())
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (r *running) ready(t *testing.T) string {
 
 // The clock is put forward or back by hours: requests are refused as too old or from the future, the
 // certificate counts as expired or not yet valid and is not reloaded, and nothing else happens. When
-// the clock is right again, so is everything.
+// the clock is right again, requests are accepted again.
 func TestClockJump(t *testing.T) {
 	t.Parallel()
 	r := run(t)
@@ -194,7 +194,7 @@ func TestClockJump(t *testing.T) {
 	want("within its life", r.ready(t), `200 {"status":"ok"`)
 }
 
-// lines is how many reloads the log tells of.
+// lines counts the reloads in the log.
 func (r *running) lines() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,11 +4,8 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/config"
@@ -18,9 +15,6 @@ import (
 	"step-posture-connector/internal/server"
 )
 
-// checkTimeout is how long an answer of the inventory is awaited at start.
-const checkTimeout = 10 * time.Second
-
 // Daemon is the connector with everything that its configuration names loaded and checked.
 type Daemon struct {
 	Inventory
@@ -29,21 +23,21 @@ type Daemon struct {
 	tls    *server.TLS
 	now    func() time.Time
 
-	// The files that are taken into force again when they change.
+	// The files that are reloaded when they change.
 	identitySet, inventorySet *reload.Set
-	// Whether HEALTH_ADDRESS was set, and is not only the default; and TIMEOUT, for a provider that has use for it.
+	// Whether the operator has set HEALTH_ADDRESS, and TIMEOUT for a provider that uses it.
 	healthWanted, timeoutWanted bool
 
 	ballast []byte
 }
 
 // Load loads and validates the whole configuration and opens the provider. It opens no port.
-// Its error has one line for each thing that is wrong, not only for the first.
+// Its error has a line for each problem, and not only for the first.
 func Load(environ config.Environment) (*Daemon, error) {
 	c, problems := config.Load(environ.Variables)
 	d := &Daemon{config: c, now: time.Now, healthWanted: environ.Variables["HEALTH_ADDRESS"] != ""}
 	d.timeoutWanted = environ.Variables["TIMEOUT"] != "" && provider.MakesRequests(c.Provider)
-	d.ballast = newBallast() // before the inventory: memory that was used already would have to be cleared
+	d.ballast = newBallast() // before the inventory: memory that was used already would be cleared, and so take pages
 	files := server.Files{Certificate: string(c.TLSCertPath), PrivateKey: string(c.TLSKeyPath)}
 	if c.EnableMTLS {
 		files.ClientCA = string(c.TLSCAPath)
@@ -59,7 +53,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
-	problems = unique(problems) // a variable that two parts read is wrong for both
+	problems = unique(problems) // two parts may report the same variable
 	unknown := environ.Warnings(vocabulary())
 	if len(problems) > 0 {
 		return nil, refuse(problems, unknown, environ)
@@ -68,13 +62,13 @@ func Load(environ config.Environment) (*Daemon, error) {
 	d.decider = decider
 	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
 	if config.ReadableByAll(files.PrivateKey) {
-		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine may read the private key "+files.PrivateKey+"; chmod 640 or 600")
+		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}
 	d.Warnings = append(d.Warnings, d.tls.Warnings(d.now())...)
 	return d, nil
 }
 
-// Check contacts the inventory once and says what it found.
+// Check contacts the inventory once and returns what it found.
 func (d *Daemon) Check(ctx context.Context) (found string, err error) {
 	checker, ok := d.decider.Provider.(posture.Checker)
 	if !ok {
@@ -90,7 +84,7 @@ func (d *Daemon) Check(ctx context.Context) (found string, err error) {
 	return fmt.Sprintf("provider %s: %s", d.decider.Name, found), nil
 }
 
-// Describe says what was loaded, a line for each thing that an operator wants to be sure of.
+// Describe returns what was loaded, a line for each thing that an operator should verify.
 func (d *Daemon) Describe() []string {
 	return append([]string{d.describeCertificate(), d.describeClients()}, d.describeRest()...)
 }
@@ -102,12 +96,12 @@ func (d *Daemon) describeClients() string {
 	}
 	clients := what + "clients need a certificate of the CA in " + string(d.config.TLSCAPath) + " (" + d.tls.DescribeCAs() + ")"
 	if len(d.config.MTLSAllowedNames) > 0 {
-		clients += " that bears one of " + strings.Join(d.config.MTLSAllowedNames, ", ")
+		clients += " with one of these names: " + strings.Join(d.config.MTLSAllowedNames, ", ")
 	}
 	return clients
 }
 
-// describeFiles says which TLS files are in effect.
+// describeFiles names the certificates in effect.
 func (d *Daemon) describeFiles() string {
 	if !d.config.EnableMTLS {
 		return d.describeCertificate()
@@ -119,21 +113,3 @@ func (d *Daemon) describeCertificate() string {
 	leaf := d.tls.Leaf()
 	return fmt.Sprintf("TLS certificate: for [%s], expires %s", strings.Join(server.CertificateNames(leaf), ", "), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
-
-// Logger makes the daemon's logger as the configuration asks for it.
-func (d *Daemon) Logger(out io.Writer) *logrus.Logger {
-	log := logrus.New()
-	log.SetOutput(out)
-	if d.json() {
-		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
-	} else {
-		// Without colors on a terminal too, as the events are.
-		log.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: time.RFC3339})
-	}
-	levels := []logrus.Level{logrus.InfoLevel, logrus.DebugLevel, logrus.TraceLevel}
-	log.SetLevel(levels[d.config.LoggingLevel])
-	return log
-}
-
-// json is whether the log is JSON.
-func (d *Daemon) json() bool { return d.config.LogFormat == "json" }

@@ -9,20 +9,20 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// returner is a provider that says which data about a type of device it returns for the certificate.
+// returner is a provider that describes which data about a type of device it returns for the certificate.
 type returner interface {
 	Returns(t posture.DeviceType) string
 }
 
-// describeRest says what is asked and returned, and where the daemon listens and writes.
+// describeRest names the webhooks, what is required and returned, and where the daemon listens and writes.
 func (d *Daemon) describeRest() []string {
 	lines := []string{"webhooks: " + strings.Join(d.config.WebhookIDs, ", ")}
 	lines = append(lines, d.describePolicy()...)
 	return append(lines, d.describePaths()...)
 }
 
-// describePolicy says, for each type of device that the inventory tells apart, what a device must fulfill
-// and what is returned about it. A group that is not required, though somebody meant it to be, shows here.
+// describePolicy says for each type of device that the inventory distinguishes what is required of it and what is
+// returned about it. It shows the operator a group that is not required by mistake.
 func (i *Inventory) describePolicy() []string {
 	types := []struct {
 		name string
@@ -49,7 +49,7 @@ func (i *Inventory) describePolicy() []string {
 	return lines
 }
 
-// describePaths says where the daemon listens and where it writes.
+// describePaths says where the daemon listens and writes.
 func (d *Daemon) describePaths() []string {
 	audit, bind, health := "none", "all interfaces", "none"
 	if d.config.AuditLogPath != "" {
@@ -68,7 +68,7 @@ func (d *Daemon) describePaths() []string {
 	}
 }
 
-// unspecified reports whether an address stands for all of the machine's.
+// unspecified reports whether an address means all addresses of the machine.
 func unspecified(address string) bool {
 	ip := net.ParseIP(address)
 	return ip != nil && ip.IsUnspecified()

@@ -10,8 +10,8 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// For each type of device there is a line that says what is required of it and what is returned about it:
-// a group that a slip has made none must not go unnoticed.
+// A line for each type of device says what is required of it and what is returned about it: an operator must notice a
+// group that is not required by mistake.
 func TestDescribePolicy(t *testing.T) {
 	t.Parallel()
 	jamf := map[string]string{

@@ -12,5 +12,5 @@ func BindAdvice(err error) string { return bindAdvice(err, "otherwise") }
 // SetClock replaces the clock.
 func (d *Daemon) SetClock(now func() time.Time) { d.now = now }
 
-// Vocabulary is what the connector knows of names.
+// Vocabulary has the names that the connector knows.
 func Vocabulary() config.Vocabulary { return vocabulary() }

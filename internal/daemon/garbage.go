@@ -1,10 +1,8 @@
 package daemon
 
-// ballastSize is how much garbage may gather, at least, before it is collected, in bytes.
-const ballastSize = 32 << 20
-
-// newBallast makes memory that is never used, and never even given to the process by the system. Go lets
-// as much garbage gather as there is memory in use: with a small inventory it would collect every 4 MiB,
-// which is some hundred requests, and all of them would pay for it. To raise GOGC instead would
-// multiply what many connections need for a moment.
+// newBallast makes memory that is never used, so that the system never gives it to the process. Go collects garbage
+// when it is as large as the memory in use: with a small inventory that is every 4 MiB, or a few hundred requests,
+// and all requests pay for it. The ballast makes it every 32 MiB at least. debug.SetGCPercent would say that in one line,
+// but as a factor: it would also multiply the memory that many connections need for a moment. debug.SetMemoryLimit
+// collects more often near a limit, and never less often.
 func newBallast() []byte { return make([]byte, ballastSize) }

@@ -12,15 +12,15 @@ import (
 
 // Inventory is a provider with the policy that its configuration asks for: all that a decision needs.
 type Inventory struct {
-	// Warnings are what is accepted but probably not meant.
+	// Warnings are about what is accepted but probably a mistake.
 	Warnings []string
 
 	decider posture.Decider
 }
 
-// LoadProvider loads and validates PROVIDER and the variables of that provider, and opens it. What only
-// the listener needs is not read: an administrator can ask the inventory on a machine that has neither
-// the certificate nor the secrets of the webhooks. Its error has one line for each thing that is wrong.
+// LoadProvider loads and validates PROVIDER and the variables of that provider, and opens it. It does not read what only
+// the listener needs: an administrator can ask the inventory on a machine that has neither the certificate nor the
+// secrets of the webhooks. Its error has a line for each problem.
 func LoadProvider(environ config.Environment) (*Inventory, error) {
 	decider, problems, warnings := openProvider(environ)
 	unknown := environ.Warnings(vocabulary())
@@ -30,7 +30,7 @@ func LoadProvider(environ config.Environment) (*Inventory, error) {
 	return &Inventory{Warnings: append(unknown, warnings...), decider: decider}, nil
 }
 
-// openProvider opens the provider that PROVIDER names, and judges what it needs of the environment.
+// openProvider opens the provider that PROVIDER names, and checks the variables that it needs.
 func openProvider(environ config.Environment) (posture.Decider, config.Problems, []string) {
 	var choice struct {
 		Name string `env:"PROVIDER"`
@@ -50,7 +50,7 @@ func openProvider(environ config.Environment) (posture.Decider, config.Problems,
 // Provider is the name of the provider.
 func (i *Inventory) Provider() string { return i.decider.Name }
 
-// TypeOf is the type of device that q is understood to ask for.
+// TypeOf returns the type of device that q asks for, or the default of the provider.
 func (i *Inventory) TypeOf(q posture.Query) posture.DeviceType { return i.decider.TypeOf(q) }
 
 // Decide makes the decision that the webhook would make about a device.

@@ -7,8 +7,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// What is wrong with a configuration for Jamf Pro is told without asking the server, and never with
-// the secret.
+// Errors in a configuration for Jamf Pro are reported without a request to the server, and never with the secret.
 func TestJamfConfiguration(t *testing.T) {
 	t.Parallel()
 	const accepted = "; accepted: https://… of the Jamf Pro server"
@@ -55,10 +54,10 @@ func TestJamfConfiguration(t *testing.T) {
 		"no port":         {map[string]string{"JAMF_BASE_URL": "https://example.jamfcloud.com:/"}, []string{"JAMF_BASE_URL: has https:// twice, or a colon without a port" + accepted}},
 		"no such port":    {map[string]string{"JAMF_BASE_URL": "https://example.jamfcloud.com:84430"}, []string{"JAMF_BASE_URL: has a port that is none" + accepted}},
 		"a path as the secret": {map[string]string{"JAMF_CLIENT_SECRET": "DIR/devices.csv"}, []string{
-			"JAMF_CLIENT_SECRET: the value is the path of a file, which belongs into the variable with _FILE; accepted: the client secret of the API client",
+			"JAMF_CLIENT_SECRET: the value is the path of a file, which belongs in the variable with _FILE; accepted: the client secret of the API client",
 		}},
 		"a line as the secret": {map[string]string{"JAMF_CLIENT_SECRET": "JAMF_CLIENT_SECRET=hidden"}, []string{
-			"JAMF_CLIENT_SECRET: the value begins with the name of a variable and =; only what is behind that belongs here; accepted: the client secret of the API client",
+			"JAMF_CLIENT_SECRET: the value begins with the name of a variable and =; only the part after it belongs here; accepted: the client secret of the API client",
 		}},
 		"no URL": {map[string]string{"JAMF_BASE_URL": "https://exa mple"}, []string{"JAMF_BASE_URL: not a URL" + accepted}},
 	} {
@@ -75,7 +74,7 @@ func TestJamfConfiguration(t *testing.T) {
 	}
 }
 
-// In single quotes a # is meant. Where docker run --env-file has handed the value over, it may be a comment.
+// In single quotes a # is part of the value. In a value from docker run --env-file, it may be a comment.
 func TestHashInTheNameOfAGroup(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -83,7 +82,7 @@ func TestHashInTheNameOfAGroup(t *testing.T) {
 	for process, want := range map[string][]string{
 		"A=b": nil,
 		"JAMF_DEVICE_GROUP=Lab # 2": {
-			"JAMF_DEVICE_GROUP: the value has a # between blanks, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
+			"JAMF_DEVICE_GROUP: the value has a # between spaces, which begins no comment for docker run --env-file and systemd; remove that, unless it is meant",
 		},
 	} {
 		environ, err := config.Environ([]string{process}, in.path("my.env"), true)

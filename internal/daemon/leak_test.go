@@ -12,7 +12,7 @@ import (
 	"step-posture-connector/internal/provider"
 )
 
-// everything is what the daemon says about a configuration at start and in check: why it does not
+// everything is what the daemon prints about a configuration at start and in check: why it does not
 // start, or the warnings and what was loaded.
 func everything(t *testing.T, environ map[string]string) string {
 	t.Helper()
@@ -27,16 +27,15 @@ func everything(t *testing.T, environ map[string]string) string {
 	return strings.Join(append(append(d.Describe(), d.Warnings...), found), "\n")
 }
 
-// TestUnclosedQuotationMark: one that is missing in .env would make the lines that follow part of the
-// value of any variable, the secret among them. Such a file is refused; and where another tool has read it
-// so and hands the value over, it is not shown.
-func TestUnclosedQuotationMark(t *testing.T) {
+// A missing quote in .env would make the next lines, a secret among them, part of the value of any variable. Such a file is
+// refused; and a value that another tool has read in this way is not shown.
+func TestUnclosedQuote(t *testing.T) {
 	t.Parallel()
 	names := append(config.Variables[config.Config](), provider.Variables()...)
 	names = append(names, "WEBHOOK_UNKNOWN", "AUDIT_UNKNOWN", "JAMF_UNKNOWN")
 	for _, name := range names {
-		for _, mark := range []string{`"`, `'`} {
-			t.Run(name+" "+mark, func(t *testing.T) {
+		for _, quote := range []string{`"`, `'`} {
+			t.Run(name+" "+quote, func(t *testing.T) {
 				t.Parallel()
 				in := install(t)
 				all := in.environ(map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.crt"})
@@ -46,21 +45,21 @@ func TestUnclosedQuotationMark(t *testing.T) {
 				}
 				hidden := strings.Repeat("aGlkZGVu", 11)
 				swallowed := begin + "\nWEBHOOK_SECRETS=" + hidden + "\nEND="
-				in.write(t, ".env", name+"="+mark+swallowed+mark+"\n")
+				in.write(t, ".env", name+"="+quote+swallowed+quote+"\n")
 				if _, err := config.Environ(nil, in.path(".env"), true); err == nil || !strings.Contains(err.Error(), "line 1: "+name) || strings.Contains(err.Error(), hidden[:8]) {
 					t.Errorf("Environ: %v, want an error about line 1, without the secret", err)
 				}
 				all[name] = swallowed
 				if text := everything(t, all); strings.Contains(text, hidden[:8]) {
-					t.Errorf("what was printed shows the secret:\n%s", text)
+					t.Errorf("the output shows the secret:\n%s", text)
 				}
 			})
 		}
 	}
 }
 
-// TestNothingShowsTheSecret: not what is printed about a good configuration, nor about one whose
-// secret or key was put into another variable.
+// No output shows the secret: neither about a valid configuration, nor about one with the secret or the key in another
+// variable.
 func TestNothingShowsTheSecret(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -100,7 +99,7 @@ func TestNothingShowsTheSecret(t *testing.T) {
 			text := everything(t, in.environ(changes))
 			for what, hidden := range map[string]string{"the signing secret": in.secret[:12], "the private key": inKey[20:36]} {
 				if strings.Contains(text, hidden) {
-					t.Errorf("what was printed shows %s:\n%s", what, text)
+					t.Errorf("the output shows %s:\n%s", what, text)
 				}
 			}
 		})

@@ -10,7 +10,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// The advice fits the fault: another address does not help where a privilege is missing.
+// The advice fits the error: another address does not help when a privilege is missing.
 func TestBindAdvice(t *testing.T) {
 	t.Parallel()
 	for errno, want := range map[syscall.Errno]string{

@@ -24,10 +24,10 @@ import (
 // installation is a folder with everything that a configuration names.
 type installation struct {
 	folder string
-	secret string // as it stands in the environment
+	secret string // as in the environment
 }
 
-// install makes a good one: server.crt, server.key, devices.csv; and others that tests put in their place.
+// install makes a valid one: server.crt, server.key, devices.csv. Tests replace its files.
 func install(t *testing.T) installation {
 	t.Helper()
 	in := installation{t.TempDir(), base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 64))}
@@ -69,8 +69,8 @@ func (in installation) pair(t *testing.T, name string, notBefore, notAfter time.
 	in.write(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
 }
 
-// environ is the environment of the installation with changes. In them DIR stands for the folder, and
-// "" leaves a variable out.
+// environ is the environment of the installation with changes. In them DIR means the folder, and "" leaves a variable
+// out.
 func (in installation) environ(changes map[string]string) map[string]string {
 	all := map[string]string{
 		"PROVIDER":        "file",
@@ -191,13 +191,13 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 		{"one port for both listeners, on one address", map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": "9500", "HEALTH_ADDRESS": "127.0.0.1:9500"}, []string{"HEALTH_ADDRESS: the same port as PORT, on the same address" + otherPort}},
 		{"one port for both listeners, on all addresses", map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": "9500", "HEALTH_ADDRESS": ":9500"}, []string{"HEALTH_ADDRESS: the same port as PORT, on the same address" + otherPort}},
 		{"audit log in the inventory", map[string]string{"AUDIT_LOG_PATH": "DIR/./devices.csv"}, []string{
-			"AUDIT_LOG_PATH: it is the file of FILE_PATH, to which decisions would be appended; accepted: a file of its own",
+			"AUDIT_LOG_PATH: it is also the file of FILE_PATH; decisions would be appended to it; accepted: a file of its own",
 		}},
 		{"audit log in the key", map[string]string{"AUDIT_LOG_PATH": "DIR/server.key"}, []string{
-			"AUDIT_LOG_PATH: it is the file of TLS_KEY_PATH, to which decisions would be appended; accepted: a file of its own",
+			"AUDIT_LOG_PATH: it is also the file of TLS_KEY_PATH; decisions would be appended to it; accepted: a file of its own",
 		}},
 		{"audit log in the CA bundle, without mTLS", map[string]string{"AUDIT_LOG_PATH": "DIR/broken.csv", "TLS_CA_PATH": "DIR/broken.csv"}, []string{
-			"AUDIT_LOG_PATH: it is the file of TLS_CA_PATH, to which decisions would be appended; accepted: a file of its own",
+			"AUDIT_LOG_PATH: it is also the file of TLS_CA_PATH; decisions would be appended to it; accepted: a file of its own",
 		}},
 		{
 			"a line for each fault of the inventory",
@@ -230,7 +230,7 @@ func TestWarningsAtStart(t *testing.T) {
 		{"mTLS without names", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.crt"}, []string{anyOfCA}},
 		{"mTLS with names", map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/server.crt", "MTLS_ALLOWED_NAMES": "ca"}, nil},
 		{"one port on two addresses", map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": "9500", "HEALTH_ADDRESS": "127.0.0.2:9500"}, nil},
-		{"CA without mTLS, even one that is not there", map[string]string{"TLS_CA_PATH": "DIR/none.crt"}, []string{"TLS_CA_PATH is set but ENABLE_MTLS is not 1: no client certificate is asked for"}},
+		{"CA without mTLS, even a missing one", map[string]string{"TLS_CA_PATH": "DIR/none.crt"}, []string{"TLS_CA_PATH is set but ENABLE_MTLS is not 1: no client certificate is asked for"}},
 		{"header only", map[string]string{"FILE_PATH": "DIR/empty.csv"}, []string{"inventory DIR/empty.csv: it has no devices; every request will be refused"}},
 		{"no devices", map[string]string{"FILE_PATH": "DIR/empty.json", "FILE_TYPE": "json"}, []string{"inventory DIR/empty.json: it has no devices; every request will be refused"}},
 		{"unknown variables", map[string]string{"FILE_TYP": "x", "WEBHOOK_SECRET": "x"}, []string{"FILE_TYP" + ignored + "FILE_TYPE?", "WEBHOOK_SECRET" + ignored + "WEBHOOK_SECRETS?"}},
@@ -255,8 +255,8 @@ func TestWarningsAtStart(t *testing.T) {
 	}
 }
 
-// TestAMisspelledNameIsToldWhenTheRightOneIsMissing: that is when the suggestion is needed most.
-func TestAMisspelledNameIsToldWhenTheRightOneIsMissing(t *testing.T) {
+// An error about a variable that is not set has the warning about a misspelled name, which may be its cause.
+func TestErrorHasWarnings(t *testing.T) {
 	t.Parallel()
 	in := install(t)
 	wantLines(t, "Load", in.refused(t, map[string]string{"WEBHOOK_SECRETS": "", "WEBHOOK_SECRET": in.secret}), []string{
@@ -265,7 +265,7 @@ func TestAMisspelledNameIsToldWhenTheRightOneIsMissing(t *testing.T) {
 	})
 }
 
-// The first decision would make the env file one that cannot be read.
+// The first decision would make the env file unreadable.
 func TestAuditLogInTheEnvFile(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -278,7 +278,7 @@ func TestAuditLogInTheEnvFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "AUDIT_LOG_PATH: it is the file of the configuration, to which decisions would be appended; accepted: a file of its own"
+	const want = "AUDIT_LOG_PATH: it is also the file of the configuration; decisions would be appended to it; accepted: a file of its own"
 	if _, err := daemon.Load(environ); err == nil || err.Error() != want {
 		t.Errorf("Load = %v, want %s", err, want)
 	}

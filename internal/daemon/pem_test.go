@@ -2,100 +2,26 @@ package daemon_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"math/big"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// issuer makes certificates for the tests of PEM files.
-type issuer struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-// issue makes a certificate; that of a nil issuer signs itself.
-func (i *issuer) issue(t *testing.T, template *x509.Certificate) *issuer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore = time.Now().Add(-48 * time.Hour)
-	if template.NotAfter.IsZero() {
-		template.NotAfter = time.Now().Add(time.Hour)
-	}
-	parent, signer := template, key
-	if i != nil {
-		parent, signer = i.certificate, i.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &issuer{certificate, key}
-}
-
-func named(name string) pkix.Name { return pkix.Name{CommonName: name} }
-
-// newCA makes a CA certificate that is not of a server or client.
-func newCA(t *testing.T, name string) *issuer {
-	t.Helper()
-	var self *issuer
-	return self.issue(t, &x509.Certificate{Subject: named(name), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign})
-}
-
-// own is a certificate such as step-ca or the connector has itself.
-func own(name string) *x509.Certificate {
-	return &x509.Certificate{
-		Subject: named(name), DNSNames: []string{name + ".example.com"}, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-}
-
-func (i *issuer) pem() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.certificate.Raw}))
-}
-
-func (i *issuer) pkcs8(t *testing.T) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(i.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-func (i *issuer) keyPEM(t *testing.T) string {
-	t.Helper()
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: i.pkcs8(t)}))
-}
-
 const (
-	mark        = "\ufeff"
+	bom         = "\ufeff"
 	beginsLine  = "-----BEGIN CERTIFICATE-----\n"
 	endsLine    = "-----END CERTIFICATE-----\n"
 	almostBegin = "almost, but not exactly, a line such as -----BEGIN CERTIFICATE-----"
 )
 
-// A certificate that is passed over is missed only when step-ca is refused. So a bundle with a part that
-// cannot be read is refused, with the line. Nothing of its content is shown.
+// A bundle with an unreadable part is refused, and the error has its line: an operator would notice a certificate that was
+// left out only when step-ca is refused. Nothing of its content is shown.
 func TestDamagedBundle(t *testing.T) {
 	t.Parallel()
 	first, second := newCA(t, "First Root"), newCA(t, "Second Root")
@@ -110,21 +36,21 @@ func TestDamagedBundle(t *testing.T) {
 		"a line is missing":         {strings.Replace(one, body+"\n", "", 1) + two, "line 1: the certificate that begins here is damaged: "},
 		"empty block":               {beginsLine + endsLine + two, "line 2: the block that begins at line 1 is damaged: a part of it is missing"},
 		"glued":                     {strings.TrimSuffix(one, "\n") + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
-		"glued with a mark":         {strings.TrimSuffix(one, "\n") + mark + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
+		"glued with a BOM":          {strings.TrimSuffix(one, "\n") + bom + two, "line " + line(lines) + ": the line end after -----END …----- is missing; -----BEGIN …----- must begin a line of its own"},
 		"no END":                    {strings.Replace(one, endsLine, "", 1) + two, "line " + line(lines) + ": a block begins here, but the one that begins at line 1 has no end"},
 		"no END at the end":         {one + strings.Replace(two, endsLine, "", 1), "line " + line(lines+1) + ": the block that begins here has no end"},
-		"no BEGIN":                  {strings.Replace(one, beginsLine, "", 1) + two, "line 1: a block without the line -----BEGIN …----- before it"},
+		"no BEGIN":                  {strings.Replace(one, beginsLine, "", 1) + two, "line 1: the line -----BEGIN …----- before this block is missing"},
 		"four dashes":               {strings.Replace(one, "-----BEGIN", "----BEGIN", 1) + two, "line 1: " + almostBegin},
 		"four dashes at the end":    {strings.Replace(one, "CERTIFICATE-----\n", "CERTIFICATE----\n", 1) + two, "line 1: " + almostBegin},
 		"long dashes":               {strings.Replace(one, "-----BEGIN CERTIFICATE-----", "–––BEGIN CERTIFICATE–––", 1) + two, "line 1: " + almostBegin},
 		"lower case":                {strings.Replace(one, "BEGIN CERTIFICATE", "begin certificate", 1) + two, "line 1: " + almostBegin},
-		"no blank":                  {strings.Replace(one, "BEGIN CERTIFICATE", "BEGINCERTIFICATE", 1) + two, "line 1: " + almostBegin},
+		"no space":                  {strings.Replace(one, "BEGIN CERTIFICATE", "BEGINCERTIFICATE", 1) + two, "line 1: " + almostBegin},
 		"misspelled BEGIN":          {strings.Replace(one, "BEGIN", "BEGN", 1) + two, "line 1: " + almostBegin},
-		"misspelled kind":           {strings.Replace(one, "BEGIN CERTIFICATE", "BEGIN CERTIFICTE", 1) + two, "line 1: a block of a kind that is not known begins here"},
+		"misspelled kind":           {strings.Replace(one, "BEGIN CERTIFICATE", "BEGIN CERTIFICTE", 1) + two, "line 1: a block of an unknown kind begins here"},
 		"misspelled END":            {strings.Replace(one, "END CERTIFICATE", "END CERTIFICTE", 1) + two, "line " + line(lines) + ": the block that begins at line 1 ends here as another kind"},
-		"indented":                  {"  " + one + two, "line 1: there are blanks before -----BEGIN …-----; it must begin its line"},
+		"indented":                  {"  " + one + two, "line 1: spaces before -----BEGIN …-----; it must begin its line"},
 		"line breaks are lost":      {strings.ReplaceAll(one, "\n", "") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
-		"line breaks are blanks":    {strings.ReplaceAll(one, "\n", " ") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
+		"line breaks are spaces":    {strings.ReplaceAll(one, "\n", " ") + "\n" + two, "line 1: the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"},
 		"quoted":                    {`"` + strings.TrimSuffix(one, "\n") + "\"\n" + two, "line 1: " + almostBegin},
 		"on one line":               {strings.ReplaceAll(strings.TrimSuffix(one, "\n"), "\n", `\n`) + "\n" + two, "line 1: the line breaks are written as \\n; each must be a line break"},
 		"damaged second":            {one + strings.Replace(two, strings.Split(two, "\n")[1], "*", 1), "line " + line(lines+2) + ": the block that begins at line " + line(lines+1) + " is damaged: this line is not base64"},
@@ -154,23 +80,23 @@ func TestDamagedBundle(t *testing.T) {
 	}
 }
 
-// Both CAs of a bundle are named, whatever harmless stands around them.
+// Both CAs of a bundle are found, with any harmless text around them.
 func TestWholeBundle(t *testing.T) {
 	t.Parallel()
 	first, second := newCA(t, "First Root"), newCA(t, "Second Root")
 	one, two := first.pem(), second.pem()
 	day := first.certificate.NotAfter.UTC().Format(time.DateOnly)
 	for name, bundle := range map[string]string{
-		"plain":                one + two,
-		"byte-order mark":      mark + one + two,
-		"a mark in the middle": one + mark + two,
-		"CRLF":                 strings.ReplaceAll(one+two, "\n", "\r\n"),
-		"no line end":          one + strings.TrimSuffix(two, "\n"),
-		"blanks at line ends":  strings.ReplaceAll(one+two, "\n", " \t\n"),
-		"text around":          "Certificate:\n    Data:\n        Signature Algorithm: ecdsa-with-SHA256\n# ------------------\n# --- ours ---\n" + one + "\n\nsubject=CN = Second Root\n===\n" + two + "the end\n",
-		"headings":             "----- Baltimore Root CA -----\n" + one + "\n------ CA certificate ------\n# --- end of the root certificate ---\n-----  Müller & Söhne  -----\n" + two + "----- End of file -----\n",
-		"other blocks":         one + second.keyPEM(t) + two,
-		"twice":                one + two + one,
+		"plain":               one + two,
+		"BOM":                 bom + one + two,
+		"a BOM in the middle": one + bom + two,
+		"CRLF":                strings.ReplaceAll(one+two, "\n", "\r\n"),
+		"no line end":         one + strings.TrimSuffix(two, "\n"),
+		"spaces at line ends": strings.ReplaceAll(one+two, "\n", " \t\n"),
+		"text around":         "Certificate:\n    Data:\n        Signature Algorithm: ecdsa-with-SHA256\n# ------------------\n# --- ours ---\n" + one + "\n\nsubject=CN = Second Root\n===\n" + two + "the end\n",
+		"headings":            "----- Baltimore Root CA -----\n" + one + "\n------ CA certificate ------\n# --- end of the root certificate ---\n-----  Müller & Söhne  -----\n" + two + "----- End of file -----\n",
+		"other blocks":        one + second.keyPEM(t) + two,
+		"twice":               one + two + one,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -179,14 +105,14 @@ func TestWholeBundle(t *testing.T) {
 			d := in.loaded(t, map[string]string{"ENABLE_MTLS": "1", "TLS_CA_PATH": "DIR/ca.crt", "MTLS_ALLOWED_NAMES": "ca"})
 			wantLines(t, "Warnings", d.Warnings, nil)
 			want := "client certificates: clients need a certificate of the CA in " + in.path("ca.crt") +
-				` ("First Root", expires ` + day + `; "Second Root", expires ` + day + ") that bears one of ca"
+				` ("First Root", expires ` + day + `; "Second Root", expires ` + day + ") with one of these names: ca"
 			wantLines(t, "Describe", d.Describe()[1:2], []string{want})
 		})
 	}
 }
 
-// A certificate that admits no client is warned about; a bundle that has no others is refused.
-func TestWhatABundleHolds(t *testing.T) {
+// A certificate that cannot verify a client causes a warning; a bundle without a usable one is refused.
+func TestBundleContent(t *testing.T) {
 	t.Parallel()
 	root := newCA(t, "Root")
 	intermediate := root.issue(t, &x509.Certificate{Subject: named("Intermediate"), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
@@ -217,7 +143,7 @@ func TestWhatABundleHolds(t *testing.T) {
 		"expired, and a CA": {old.pem() + root.pem(), "", []string{`TLS_CA_PATH: "Old Root"` + expired}},
 		"own, and a CA":     {root.pem() + leaf.pem(), "", []string{`TLS_CA_PATH: "Step Online CA"` + noCA}},
 		"a bundle of public CAs": {bundle.String(), "", []string{
-			"TLS_CA_PATH: the file has 21 CAs, as the bundle of the system has; client certificates of each of them are accepted; put the root of your own CA alone into a file",
+			"TLS_CA_PATH: the file has 21 CAs, like the bundle of the system; client certificates of each of them are accepted; use a file with the root of your own CA only",
 		}},
 		"may not sign": {signsNothing.pem(), none + `"Signs Nothing"` + noCA, nil},
 	} {
@@ -235,7 +161,7 @@ func TestWhatABundleHolds(t *testing.T) {
 	}
 }
 
-// What a server certificate and its key must be.
+// A server certificate and its key must fit together and be usable by step-ca.
 func TestServerCertificate(t *testing.T) {
 	t.Parallel()
 	root := newCA(t, "Root")
@@ -260,7 +186,7 @@ func TestServerCertificate(t *testing.T) {
 		cert         = "TLS_CERT_PATH: TLS certificate DIR/tls.crt: "
 		key          = "TLS_KEY_PATH: TLS private key DIR/tls.key: "
 		noIssuer     = ` is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust`
-		otherThan    = `it is the key of another certificate than the first in DIR/tls.crt, which is "connector"`
+		otherThan    = `it does not belong to the first certificate in DIR/tls.crt, which is "connector"`
 		needsDecrypt = "line 1: the private key is encrypted; `openssl pkey -in FILE -out NEW` decrypts it"
 	)
 	after := func(i *issuer) string { return fmt.Sprintf("line %d: ", strings.Count(i.pem(), "\n")+1) }
@@ -271,15 +197,15 @@ func TestServerCertificate(t *testing.T) {
 		warnings         []string
 	}{
 		"chain":               {chain, leaf.keyPEM(t), "", nil},
-		"marks":               {leaf.pem() + mark + intermediate.pem(), mark + leaf.keyPEM(t), "", nil},
+		"BOMs":                {leaf.pem() + bom + intermediate.pem(), bom + leaf.keyPEM(t), "", nil},
 		"both in each":        {leaf.keyPEM(t) + chain, chain + leaf.keyPEM(t), "", nil},
 		"with the root":       {chain + root.pem(), leaf.keyPEM(t), "", nil},
 		"leaf only":           {leaf.pem(), leaf.keyPEM(t), "", []string{`TLS_CERT_PATH: the certificate of the issuer, "Intermediate",` + noIssuer}},
 		"root, and no chain":  {leaf.pem() + root.pem(), leaf.keyPEM(t), "", []string{`TLS_CERT_PATH: the certificate of the issuer, "Intermediate",` + noIssuer}},
-		"wrong order":         {intermediate.pem() + leaf.pem(), leaf.keyPEM(t), cert + after(intermediate) + "the key belongs to certificate 2, and not to the first; put the server certificate first, and behind it the certificate of its issuer" + aCertificate, nil},
+		"wrong order":         {intermediate.pem() + leaf.pem(), leaf.keyPEM(t), cert + after(intermediate) + "the key belongs to certificate 2, and not to the first; put the server certificate first, and the certificate of its issuer after it" + aCertificate, nil},
 		"key of another":      {chain, client.keyPEM(t), key + otherThan + aKey, nil},
 		"key of another kind": {chain, rsaPEM, key + otherThan + aKey, nil},
-		"for clients only":    {client.pem() + intermediate.pem(), client.keyPEM(t), cert + "its extended key usage lacks serverAuth: step-ca, as every client, refuses it" + aCertificate, nil},
+		"for clients only":    {client.pem() + intermediate.pem(), client.keyPEM(t), cert + "its extended key usage lacks serverAuth: step-ca refuses it, as every client does" + aCertificate, nil},
 		"no name":             {unnamed.pem() + root.pem(), unnamed.keyPEM(t), "", []string{"TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it"}},
 		"encrypted":           {chain, encrypted, key + needsDecrypt + aKey, nil},
 		"encrypted, old":      {chain, oldEncrypted, key + needsDecrypt + aKey, nil},
@@ -303,45 +229,5 @@ func TestServerCertificate(t *testing.T) {
 			}
 			wantLines(t, "Warnings", in.loaded(t, changes).Warnings, test.warnings)
 		})
-	}
-}
-
-// A key that every user of the machine may read is warned about; not one in a folder that is closed to them,
-// nor one that Kubernetes has mounted, with the mode 0644 that it gives secrets.
-func TestKeyThatAllMayRead(t *testing.T) {
-	t.Parallel()
-	in := install(t)
-	mounted := filepath.Join(in.folder, "..2026_11_26")
-	for _, err := range []error{
-		os.Chmod(filepath.Dir(in.folder), 0o755), //nolint:gosec // G302: as the folders of a machine are
-		os.Chmod(in.folder, 0o755),               //nolint:gosec // G302: as the folders of a machine are
-		os.Mkdir(mounted, 0o755),                 //nolint:gosec // G301: as the folders of a machine are
-		os.Link(in.path("server.key"), filepath.Join(mounted, "tls.key")),
-		os.Symlink(filepath.Join("..2026_11_26", "tls.key"), in.path("tls.key")),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	warned := []string{"TLS_KEY_PATH: every user of this machine may read the private key " + in.path("server.key") + "; chmod 640 or 600"}
-	for _, test := range []struct {
-		key, closed string
-		mode        os.FileMode
-		want        []string
-	}{
-		{"server.key", "", 0o644, warned},
-		{"server.key", "", 0o640, nil},
-		{"tls.key", "", 0o644, nil},
-		{"server.key", in.folder, 0o644, nil},
-	} {
-		if err := os.Chmod(in.path("server.key"), test.mode); err != nil {
-			t.Fatal(err)
-		}
-		if test.closed != "" {
-			if err := os.Chmod(test.closed, 0o700); err != nil { //nolint:gosec // G302: a folder
-				t.Fatal(err)
-			}
-		}
-		wantLines(t, "Warnings", in.loaded(t, map[string]string{"TLS_KEY_PATH": "DIR/" + test.key}).Warnings, test.want)
 	}
 }

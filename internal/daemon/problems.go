@@ -22,7 +22,7 @@ func unique(problems config.Problems) config.Problems {
 	return kept
 }
 
-// accepted says what would do in place of a file that did not.
+// accepted says what is accepted in place of a file that was refused.
 func accepted(wrong *server.FileError) string {
 	switch {
 	case errors.Is(wrong, fs.ErrNotExist):
@@ -45,7 +45,7 @@ func auditProblem(path config.Path, err error) config.Problem {
 }
 
 // auditElsewhere refuses an audit log in a file that another variable names, or in the env file: the first
-// decision would spoil an inventory or a key.
+// decision would damage an inventory or a key.
 func auditElsewhere(path string, environ config.Environment) config.Problems {
 	is := func(other string) bool {
 		a, errA := os.Stat(path)
@@ -53,7 +53,7 @@ func auditElsewhere(path string, environ config.Environment) config.Problems {
 		return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
 	}
 	problem := func(of string) config.Problems {
-		return config.Problems{{Variable: "AUDIT_LOG_PATH", Text: "it is the file of " + of + ", to which decisions would be appended", Accepted: "a file of its own"}}
+		return config.Problems{{Variable: "AUDIT_LOG_PATH", Text: "it is also the file of " + of + "; decisions would be appended to it", Accepted: "a file of its own"}}
 	}
 	for _, name := range variables() {
 		if name != "AUDIT_LOG_PATH" && is(environ.Variables[name]) {
@@ -66,30 +66,31 @@ func auditElsewhere(path string, environ config.Environment) config.Problems {
 	return nil
 }
 
-// broken is a configuration that cannot be used. A variable that is not set may only have been
-// misspelled, so what is unknown is told too.
-type broken struct {
-	problems config.Problems
-	unknown  []string
+// ConfigError is a configuration that cannot be used. A variable that is not set may only have been misspelled, so the
+// warnings about unknown names belong to it.
+type ConfigError struct {
+	Problems config.Problems
+	Warnings []string
 }
 
 // refuse adds to problems what may be their cause.
-func refuse(problems config.Problems, warnings []string, environ config.Environment) *broken {
+func refuse(problems config.Problems, warnings []string, environ config.Environment) *ConfigError {
 	if hint := environ.Hint(); hint != "" && problems.Missing() {
 		warnings = append(warnings, hint)
 	}
-	return &broken{problems, warnings}
+	return &ConfigError{problems, warnings}
 }
 
-func (b *broken) Error() string {
-	lines := []string{b.problems.Error()}
-	for _, warning := range b.unknown {
+// Error has a line for each problem, then one for each warning.
+func (e *ConfigError) Error() string {
+	lines := []string{e.Problems.Error()}
+	for _, warning := range e.Warnings {
 		lines = append(lines, "warning: "+warning)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// problemsOf names the variable to which an error belongs.
+// problemsOf turns an error into problems, each with the variable that it is about.
 func problemsOf(err error) config.Problems {
 	var problems config.Problems
 	var inFile *server.FileError

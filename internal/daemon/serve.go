@@ -12,7 +12,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
@@ -27,20 +26,10 @@ import (
 	"step-posture-connector/internal/webhook"
 )
 
-// healthConnections is how many connections the health listener holds.
-const healthConnections = 64
-
-// reservedFiles is how many files the daemon needs beside the connections of callers: those of the health
-// listener, and those to the inventory, with logs, certificate and inventory files and what watches them.
-const reservedFiles = healthConnections + 96
-
-// lastLines is how long the last lines of the log may take to be written.
-const lastLines = time.Second
-
 // Process is what the daemon needs of the process that it runs in.
 type Process struct {
 	Build metrics.Build
-	// Reloads asks, with each signal, to reload all files and to reopen the audit log.
+	// Reloads requests with each signal to reload all files and to reopen the audit log.
 	Reloads <-chan os.Signal
 }
 
@@ -48,15 +37,15 @@ type Process struct {
 type service struct {
 	*Daemon
 	log     *logrus.Logger
-	queue   *logqueue.Queue // where log and events write to
+	queue   *logqueue.Queue // the destination of log and events
 	events  *audit.Log
 	trail   *audit.Trail // nil without AUDIT_LOG_PATH
 	metrics *metrics.Metrics
 	state   state
 }
 
-// Serve answers webhook calls until ctx is done; see server.Server for how it ends. It logs to out, and
-// never waits for whoever reads that. The error that it returns was logged.
+// Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
+// the reader of the log. The error that it returns has been logged.
 func (d *Daemon) Serve(ctx context.Context, out io.Writer, process Process) error {
 	queue := logqueue.New(out)
 	defer queue.Close(lastLines)
@@ -74,13 +63,13 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.traceProvider()
 	found, err := d.Check(ctx)
 	if ctx.Err() != nil {
-		return nil // told to end before it began
+		return nil // shut down before it listened
 	}
 	if errors.Is(err, posture.ErrCredentials) {
 		return err
 	}
 	if err != nil {
-		// Whatever else is wrong may be over when the first device comes.
+		// Any other error may be over when the first device comes.
 		s.unanswered(err)
 	}
 	if d.config.AuditLogPath != "" {
@@ -110,7 +99,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	}
 	healthHandler := health.New(checks, s.metrics.Handler())
 
-	// Not the context that ends the daemon: what stands background the requests ends after them.
+	// Not the context that shuts the daemon down: background work stops after the requests.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
 	if healthListener != nil {
@@ -121,7 +110,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.notify(systemd.Ready)
 	go s.keepUpToDate(background, process.Reloads) // not before: a reload reports that it is ready again
 
-	// Readiness fails first, then the listener closes.
+	// Readiness fails before the listener closes.
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer endServing()
 	defer context.AfterFunc(ctx, func() {
@@ -136,25 +125,13 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	return nil
 }
 
-// unanswered notes that the inventory did not answer as it should when it was contacted at start.
+// unanswered notes that the inventory did not answer, or with an error, when it was contacted at start.
 func (s *service) unanswered(err error) {
 	s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
-	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon runs all the same: lookups that fail are answered with 503, and no restart is needed when this is fixed", oneLine(err)))
+	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon starts anyway: failed lookups are answered with 503, and no restart is needed once this is fixed", oneLine(err)))
 }
 
-// lostLines is the line that reports how many lines of the log were lost.
-func lostLines(log *logrus.Logger, lost uint64) []byte {
-	entry := logrus.NewEntry(log)
-	entry.Time, entry.Level = time.Now(), logrus.WarnLevel
-	entry.Message = fmt.Sprintf("%d lines of the log were lost here, because they could not be written", lost)
-	line, err := log.Formatter.Format(entry)
-	if err != nil {
-		return []byte(entry.Message + "\n")
-	}
-	return line
-}
-
-// listen opens both ports. The health listener is nil where there is none.
+// listen opens both ports. The health listener is nil when it is off or its default port is taken.
 func (s *service) listen(ctx context.Context) (webhooks, health net.Listener, err error) {
 	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))
 	webhooks, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -169,9 +146,9 @@ func (s *service) listen(ctx context.Context) (webhooks, health net.Listener, er
 	case err == nil:
 		return webhooks, health, nil
 	case !s.healthWanted && errors.Is(err, syscall.EADDRINUSE):
-		// Nobody asked for it: that another program has the port, maybe a second connector, is no
-		// reason to decide nothing.
-		s.Warnings = append(s.Warnings, fmt.Sprintf("HEALTH_ADDRESS: %v; there will be no health checks and no metrics; set it to another address, or to off", err))
+		// The operator did not set it: another program on its default port, maybe a second connector, is no reason to
+		// refuse every device.
+		s.Warnings = append(s.Warnings, fmt.Sprintf("HEALTH_ADDRESS: %v; running without health checks and metrics; set it to another address, or to off", err))
 		return webhooks, nil, nil
 	default:
 		_ = webhooks.Close()
@@ -187,19 +164,19 @@ func bindAdvice(err error, otherwise string) string {
 	return otherwise
 }
 
-// connectionLimit is how many connections are held.
+// connectionLimit is how many connections are accepted at once.
 func (s *service) connectionLimit() int {
 	wanted := int(s.config.MaxConnections)
-	limit := server.Affordable(wanted, reservedFiles)
+	limit := server.ConnectionLimit(wanted, reservedFiles)
 	if limit < wanted {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the process may open so few files that only %d are held; raise the limit of open files", wanted, limit))
+		s.Warnings = append(s.Warnings, fmt.Sprintf("MAX_CONNECTIONS is %d, but the limit of open files allows only %d; raise it (ulimit -n, LimitNOFILE)", wanted, limit))
 	}
 	return limit
 }
 
 func (s *service) serveHealth(ctx context.Context, healthServer *server.Server, listener net.Listener) {
 	if err := healthServer.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
-		s.log.Errorf("the health listener has ended: %v; webhook calls are answered all the same", err)
+		s.log.Errorf("the health listener failed: %v; webhook calls are still answered", err)
 	}
 }
 
@@ -233,7 +210,7 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	return m
 }
 
-// audit puts an event on record. What cannot be written is told, and the decision stands: it is in the log.
+// audit writes an event to the audit log. An event that cannot be written is reported in the log, and the decision stands.
 func (s *service) audit(e *audit.Event) {
 	if s.trail == nil {
 		return
@@ -252,14 +229,14 @@ func (s *service) record(e *audit.Event) {
 	s.state.observed(e)
 }
 
-// notify tells the service manager how it stands, where there is one that wants to know.
+// notify reports a state to the service manager, if the daemon has one.
 func (s *service) notify(notify func() error) {
 	if err := notify(); err != nil {
 		s.log.Warnf("notifying systemd failed: %v", err)
 	}
 }
 
-// announce says at start what an operator wants to be sure of.
+// announce logs at start what an operator should verify.
 func (s *service) announce(facts []string, address net.Addr, health net.Listener) {
 	for _, warning := range s.Warnings {
 		s.log.Warn(warning)

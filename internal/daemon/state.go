@@ -11,22 +11,22 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// What can be wrong while the daemon decides: the names of its reloads, and two more.
+// The names of what can be wrong while the daemon decides: its reloads, and two more.
 const (
 	tlsFiles       = "tls"
 	inventoryFiles = "inventory"
 	auditFile      = "audit"      // could not be reopened
 	auditLine      = "audit line" // the last one could not be written
-	lastLookup     = "lookup"     // the last one was not answered, or none was made since the inventory did not answer at start
+	lastLookup     = "lookup"     // the last one failed, or none was made since the inventory did not answer at start
 )
 
-// state is what is wrong at present, under these names, without what can be looked at when asked.
+// state has what is wrong at present, under these names. What a check can look up itself is not in it.
 type state struct {
 	mu    sync.Mutex
 	wrong map[string]string
 }
 
-// set notes that something is wrong, or with nil that it is not any more.
+// set notes an error, or with nil that it is over.
 func (s *state) set(name string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,23 +40,20 @@ func (s *state) set(name string, err error) {
 	s.wrong[name] = audit.Clean(oneLine(err), maxMessage)
 }
 
-// maxMessage is the longest text of an error that is shown, in bytes.
-const maxMessage = 1024
-
 func (s *state) get(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.wrong[name]
 }
 
-// observed notes whether the provider answers. A caller that left before says nothing about that.
+// observed notes whether the provider answers. A request whose client left before the answer does not show that.
 func (s *state) observed(e *audit.Event) {
 	if e.ProviderErr != nil || e.ProviderAnswered {
 		s.set(lastLookup, e.ProviderErr)
 	}
 }
 
-// checks are what /readyz reports. None of them contacts the inventory: being checked costs it nothing.
+// checks are what /readyz reports. None of them contacts the inventory, so they cost it nothing.
 func (s *service) checks() []health.Check {
 	checks := []health.Check{
 		{Name: "certificate", Probe: s.checkCertificate},
@@ -94,7 +91,7 @@ func degraded(wrong, format string) (health.Status, string) {
 func (s *service) checkCertificate() (health.Status, string) {
 	leaf, now := s.tls.Leaf(), s.now()
 	switch {
-	// Fail closed: step-ca accepts neither, so nothing can be served, and that is not "degraded".
+	// Fail closed: step-ca accepts neither, so no request can be answered, which is more than "degraded".
 	case now.After(leaf.NotAfter):
 		return health.Unavailable, fmt.Sprintf("the server certificate expired at %s; renew it, the new file is loaded without a restart", leaf.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(leaf.NotBefore):

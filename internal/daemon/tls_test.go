@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What is accepted in place of a file.
+// The texts about what is accepted in place of a file.
 const (
 	there        = "; accepted: a file that exists; a relative path begins in the folder in which the program starts"
 	renewed      = "; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner"
@@ -31,7 +31,7 @@ func TestCertificateAndKey(t *testing.T) {
 	}{
 		{"expired", map[string]string{"TLS_CERT_PATH": "DIR/old.crt", "TLS_KEY_PATH": "DIR/old.key"}, []string{certificate + "old.crt: expired at " + moment(now.Add(-time.Hour)) + renewed + aCertificate}},
 		{"not yet valid", map[string]string{"TLS_CERT_PATH": "DIR/new.crt", "TLS_KEY_PATH": "DIR/new.key"}, []string{certificate + "new.crt: not valid before " + moment(now.Add(time.Hour)) + "; is the clock right?" + aCertificate}},
-		{"of two pairs", map[string]string{"TLS_KEY_PATH": "DIR/other.key"}, []string{key + "other.key: it is the key of another certificate than the first in DIR/server.crt, which is \"connector\"" + aKey}},
+		{"of two pairs", map[string]string{"TLS_KEY_PATH": "DIR/other.key"}, []string{key + "other.key: it does not belong to the first certificate in DIR/server.crt, which is \"connector\"" + aKey}},
 		{
 			"swapped",
 			map[string]string{"TLS_CERT_PATH": "DIR/server.key", "TLS_KEY_PATH": "DIR/server.crt"},

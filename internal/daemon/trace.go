@@ -10,7 +10,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// traceProvider has the provider report its requests, at LOGGING_LEVEL=2.
+// traceProvider makes the provider log its requests, at LOGGING_LEVEL=2.
 func (s *service) traceProvider() {
 	tracer, can := s.decider.Provider.(posture.Tracer)
 	if can && s.log.IsLevelEnabled(logrus.TraceLevel) {
@@ -18,7 +18,7 @@ func (s *service) traceProvider() {
 	}
 }
 
-// traceConnections reports connections as they come and go, at LOGGING_LEVEL=2.
+// traceConnections logs each connection when it is opened and closed, at LOGGING_LEVEL=2.
 func (s *service) traceConnections(listener net.Listener) net.Listener {
 	if !s.log.IsLevelEnabled(logrus.TraceLevel) {
 		return listener

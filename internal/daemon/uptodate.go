@@ -4,19 +4,13 @@ import (
 	"context"
 	"os"
 	"strings"
-	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/systemd"
 )
 
-// reloadTimeout is how long a reload that a signal asked for waits for files that are being written to. The
-// service manager counts the daemon as reloading for as long.
-const reloadTimeout = 10 * time.Second
-
-// keepUpToDate reloads files when they have changed, and everything when a signal asks for it, until ctx
-// is done.
+// keepUpToDate reloads files when they have changed, and everything with each signal, until ctx is done.
 func (s *service) keepUpToDate(ctx context.Context, reloads <-chan os.Signal) {
 	loop := s.loop()
 	go loop.Run(ctx)
@@ -27,12 +21,12 @@ func (s *service) keepUpToDate(ctx context.Context, reloads <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-reloads:
-			// At once, whatever the other files are doing: the audit log was moved away, and may be compressed
-			// and removed next.
+			// At once, and not after the reload of the other files: the audit log was moved, and may be compressed and
+			// removed next.
 			s.reopen()
 			select {
 			case requests <- struct{}{}:
-			default: // one that has not begun serves this signal too
+			default: // a waiting request serves this signal too
 			}
 		}
 	}
@@ -104,7 +98,7 @@ func (s *service) loop() *reload.Loop {
 	return reload.NewLoop(s.reloaded, sets...)
 }
 
-// reloaded notes how a reload went. What was taken has been logged; what was refused is logged here.
+// reloaded notes the outcome of a reload. A success has been logged; a failure is logged here.
 func (s *service) reloaded(name string, err error) {
 	s.metrics.Reloaded(name, err)
 	s.state.set(name, err)
@@ -113,7 +107,7 @@ func (s *service) reloaded(name string, err error) {
 	}
 }
 
-// reopen reopens the audit log, as logrotate wants it after it has moved the file.
+// reopen reopens the audit log, which logrotate requests after it has moved the file.
 func (s *service) reopen() {
 	if s.trail == nil {
 		return
@@ -129,12 +123,9 @@ func (s *service) reopen() {
 	s.log.Infof("reopened: audit log %s", s.config.AuditLogPath)
 }
 
-// logCut says that the audit log ended in part of a line.
+// logCut logs that the audit log ended with an unfinished line.
 func (s *service) logCut(bytes int64) {
 	if bytes > 0 {
-		s.log.Warnf("AUDIT_LOG_PATH: the last line was not finished when a daemon was killed; its %d bytes were cut off. The request was not answered", bytes)
+		s.log.Warnf("AUDIT_LOG_PATH: the last line was unfinished, because a daemon was killed; its %d bytes were removed. Its request was not answered", bytes)
 	}
 }
-
-// oneLine joins the lines of an error, of which the log has one each.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"strings"
 
 	"step-posture-connector/internal/config"
@@ -10,8 +11,8 @@ import (
 // variables are all variables of the connector.
 func variables() []string { return append(config.Variables[config.Config](), provider.Variables()...) }
 
-// vocabulary has, besides the variables, the names that other programs have for the same things. No edit
-// distance leads from these to ours.
+// vocabulary has the variables, and the names of other programs for the same things, which are too different from ours for a
+// comparison of spellings.
 func vocabulary() config.Vocabulary {
 	meant := map[string]string{}
 	for _, row := range [][2]string{
@@ -46,5 +47,16 @@ func vocabulary() config.Vocabulary {
 			meant[name] = row[0]
 		}
 	}
-	return config.Vocabulary{Known: variables(), Meant: meant}
+	return config.Vocabulary{Known: variables(), Meant: meant, Prefixes: prefixes(provider.Variables())}
+}
+
+// prefixes are the first words of names that have several.
+func prefixes(names []string) []string {
+	var all []string
+	for _, name := range names {
+		if first, _, several := strings.Cut(name, "_"); several && !slices.Contains(all, first+"_") {
+			all = append(all, first+"_")
+		}
+	}
+	return all
 }

@@ -12,7 +12,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// warned loads a good configuration, with more in the environment and an env file, and returns the warnings.
+// warned loads a valid configuration, with more in the environment and an env file, and returns the warnings.
 func (in installation) warned(t *testing.T, process map[string]string, file string) []string {
 	t.Helper()
 	in.write(t, "env", file)
@@ -36,8 +36,7 @@ func (in installation) warned(t *testing.T, process map[string]string, file stri
 
 const ignored = " is not a variable of the connector and is ignored"
 
-// TestEverythingUnknownInAnEnvFileIsReported, with what was meant where that can be guessed, and without a
-// suggestion where it cannot.
+// Every unknown name in an env file is reported, with the variable that was probably meant if that can be guessed.
 func TestEverythingUnknownInAnEnvFileIsReported(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -60,11 +59,11 @@ func TestEverythingUnknownInAnEnvFileIsReported(t *testing.T) {
 		"FILE: line 2: the name" + ignored,
 		"FILE: line 3: the name is not in capital letters and is ignored; write PORT",
 	})
-	// One that others refer to is of use.
+	// A name that other lines refer to is used.
 	wantLines(t, "a reference", in.warned(t, nil, "WHERE=/tmp\nAUDIT_LOG_PATH=$WHERE/"+filepath.Base(in.folder)+".jsonl\n"), nil)
 }
 
-// TestWhatOthersReadFromTheEnvironment has no effect in an env file.
+// A variable that only libraries read from the environment has no effect in an env file, and causes a warning there.
 func TestWhatOthersReadFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -76,7 +75,7 @@ func TestWhatOthersReadFromTheEnvironment(t *testing.T) {
 	wantLines(t, "in the environment", in.warned(t, map[string]string{"SSL_CERT_FILE": "/none", "HTTPS_PROXY": "http://p:3128", "TZ": "UTC", "GODEBUG": "x=1", "ENV_FILE": "y"}, ""), nil)
 }
 
-// TestNearMissesInTheEnvironment: ours are warned of, what others set is not.
+// In the environment, only names that are nearly one of the connector's cause a warning: other programs have variables too.
 func TestNearMissesInTheEnvironment(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -108,7 +107,7 @@ func TestNearMissesInTheEnvironment(t *testing.T) {
 	wantLines(t, "no service link", in.warned(t, map[string]string{"WEBHOOK_PORT": "9443"}, ""), []string{"WEBHOOK_PORT" + ignored + "; did you mean PORT?"})
 }
 
-// TestVariablesOfAnotherProvider: somebody thinks that it is the one that decides.
+// A variable of another provider causes a warning: the operator may think that it decides.
 func TestVariablesOfAnotherProvider(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -121,7 +120,7 @@ func TestVariablesOfAnotherProvider(t *testing.T) {
 	wantLines(t, "jamf alone", in.warned(t, jamf, ""), nil)
 }
 
-// TestSetTwice: what applies is said, where it is not what the other place says.
+// A variable that is set in two places to different values causes a warning that says which one applies.
 func TestSetTwice(t *testing.T) {
 	t.Parallel()
 	in := install(t)
@@ -133,7 +132,7 @@ func TestSetTwice(t *testing.T) {
 	})
 }
 
-// TestReadableByAll: what every user of the machine can read is no secret.
+// A file with a secret that every user of the machine can read causes a warning.
 func TestReadableByAll(t *testing.T) {
 	t.Parallel()
 	const remedy = ": every user of this machine can read it, and there are secrets in it; chmod 600, or 640 with a group of its own"
@@ -175,7 +174,7 @@ func TestReadableByAll(t *testing.T) {
 				}
 			}
 			open := in.folder
-			for range 2 { // also the folder that the test's own are in
+			for range 2 { // also the parent of the test's own folder
 				if err := os.Chmod(open, test.folder); err != nil {
 					t.Fatal(err)
 				}
@@ -207,7 +206,7 @@ func TestReadableByAll(t *testing.T) {
 	}
 }
 
-// TestSuggestionsExist: what is suggested is a variable, and what it is suggested for is none.
+// Each suggestion is a variable, and the name that it is suggested for is none.
 func TestSuggestionsExist(t *testing.T) {
 	t.Parallel()
 	v := daemon.Vocabulary()
@@ -217,7 +216,7 @@ func TestSuggestionsExist(t *testing.T) {
 		}
 		for _, suggested := range regexp.MustCompile(`[A-Z_]{3,}`).FindAllString(meant, -1) {
 			if suggested != "API" && !slices.Contains(v.Known, suggested) {
-				t.Errorf("for %s is suggested %s, which is no variable", name, suggested)
+				t.Errorf("the suggestion for %s is %s, which is no variable", name, suggested)
 			}
 		}
 	}

@@ -9,17 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"time"
 )
 
-const (
-	askTimeout = 5 * time.Second
-	maxReport  = 1 << 20 // bytes
-)
-
-// Ask asks the daemon whose health listener is at address, host:port. A host that stands for all
-// addresses is asked on this machine. That the daemon is unavailable is no error; that it does not
-// answer, or something else does, is one.
+// Ask asks the daemon whose health listener is at address, host:port. A host that means all addresses is asked on this
+// machine. An unavailable daemon is no error; no answer, or the answer of another program, is an error.
 func Ask(ctx context.Context, address string) (Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -44,14 +37,14 @@ func Ask(ctx context.Context, address string) (Report, error) {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return Report{}, fmt.Errorf("%w; does the daemon run, with the same HEALTH_ADDRESS?", err)
+		return Report{}, fmt.Errorf("%w; is the daemon running, with the same HEALTH_ADDRESS?", err)
 	}
 	defer response.Body.Close()
 	var report Report
 	err = json.NewDecoder(io.LimitReader(response.Body, maxReport)).Decode(&report)
 	switch {
 	case err != nil, report.Checks == nil, response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable:
-		return Report{}, errors.New("what answers at " + address + " is not the connector; check HEALTH_ADDRESS")
+		return Report{}, errors.New("the server at " + address + " is not the connector; check HEALTH_ADDRESS")
 	case response.StatusCode != http.StatusOK, report.Status != OK && report.Status != Degraded:
 		report.Status = Unavailable // fail closed
 	}

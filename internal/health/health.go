@@ -1,4 +1,4 @@
-// Package health answers questions about the daemon over plain HTTP.
+// Package health serves health checks and metrics over plain HTTP.
 package health
 
 import (
@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// Status is how the daemon, or one part of it, is.
+// Status is the state of the daemon, or of one part of it.
 type Status string
 
 // The statuses, from good to bad.
@@ -18,10 +18,10 @@ const (
 	Unavailable Status = "unavailable" // it cannot serve
 )
 
-// Check is one part of the daemon that can be well or not.
+// Check is one part of the daemon that can be healthy or not.
 type Check struct {
 	Name string
-	// Probe says how it is, and what is wrong where it is not well. It is asked often, by anybody.
+	// Probe returns its state, and what is wrong when it is not OK. Any client may call it, and often.
 	Probe func() (Status, string)
 }
 
@@ -31,7 +31,7 @@ type Report struct {
 	Checks map[string]Result `json:"checks"`
 }
 
-// Result is how one check came out.
+// Result is the outcome of one check.
 type Result struct {
 	Status  Status `json:"status"`
 	Message string `json:"message,omitempty"`
@@ -39,9 +39,9 @@ type Result struct {
 
 // Handler answers /healthz, /readyz and /metrics.
 type Handler struct {
-	checks  []Check
-	metrics http.Handler
-	ending  atomic.Bool
+	checks   []Check
+	metrics  http.Handler
+	stopping atomic.Bool
 }
 
 // New makes a Handler.
@@ -49,17 +49,17 @@ func New(checks []Check, metrics http.Handler) *Handler {
 	return &Handler{checks: checks, metrics: metrics}
 }
 
-// ShutDown makes /readyz say from now on that the daemon cannot serve.
-func (h *Handler) ShutDown() { h.ending.Store(true) }
+// ShutDown makes /readyz report from now on that the daemon cannot serve.
+func (h *Handler) ShutDown() { h.stopping.Store(true) }
 
-// Report asks every check. The worst decides.
+// Report runs every check. The worst result decides.
 func (h *Handler) Report() Report {
 	r := Report{Status: OK, Checks: map[string]Result{}}
 	for _, c := range h.checks {
 		r.add(c.Name, c.result())
 	}
-	if h.ending.Load() {
-		r.add("shutdown", Result{Unavailable, "the daemon is ending"})
+	if h.stopping.Load() {
+		r.add("shutdown", Result{Unavailable, "the daemon is shutting down"})
 	}
 	return r
 }
@@ -71,7 +71,7 @@ func (r *Report) add(name string, result Result) {
 	case result.Status == Degraded && r.Status == OK:
 		r.Status = Degraded
 	case result.Status != Degraded:
-		// Fail closed: a status that is none of ours counts as the worst.
+		// Fail closed: an unknown status counts as the worst.
 		r.Status = Unavailable
 	}
 }
@@ -94,7 +94,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	known := path == "/healthz" || path == "/readyz" || path == "/metrics"
 	switch {
 	case !known:
-		respond(w, http.StatusNotFound, problem{"not found; there are /healthz, /readyz and /metrics"})
+		respond(w, http.StatusNotFound, problem{"not found; the paths are /healthz, /readyz and /metrics"})
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		respond(w, http.StatusMethodNotAllowed, problem{"the method is not allowed here"})
@@ -121,5 +121,5 @@ func respond(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(body) // a client that is gone does not get it
+	_ = encoder.Encode(body) // an error means that the client is gone
 }

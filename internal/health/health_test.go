@@ -49,25 +49,25 @@ func request(t *testing.T, method, address, path string) (status int, header htt
 func TestReady(t *testing.T) {
 	t.Parallel()
 	good := health.Check{Name: "good", Probe: is(health.OK, "")}
-	stale := health.Check{Name: "stale", Probe: is(health.Degraded, "mend <it>")}
+	stale := health.Check{Name: "stale", Probe: is(health.Degraded, "fix <it>")}
 	broken := health.Check{Name: "broken", Probe: is(health.Unavailable, "gone")}
 	for name, test := range map[string]struct {
-		checks []health.Check
-		ending bool
-		status int
-		body   string
+		checks   []health.Check
+		stopping bool
+		status   int
+		body     string
 	}{
-		"all is well": {[]health.Check{good}, false, 200, `{"status":"ok","checks":{"good":{"status":"ok"}}}`},
-		"degraded":    {[]health.Check{stale, good}, false, 200, `{"status":"degraded","checks":{"good":{"status":"ok"},"stale":{"status":"degraded","message":"mend <it>"}}}`},
-		"unavailable": {[]health.Check{broken, stale}, false, 503, `{"status":"unavailable","checks":{"broken":{"status":"unavailable","message":"gone"},"stale":{"status":"degraded","message":"mend <it>"}}}`},
-		"ending":      {[]health.Check{good}, true, 503, `{"status":"unavailable","checks":{"good":{"status":"ok"},"shutdown":{"status":"unavailable","message":"the daemon is ending"}}}`},
+		"healthy":     {[]health.Check{good}, false, 200, `{"status":"ok","checks":{"good":{"status":"ok"}}}`},
+		"degraded":    {[]health.Check{stale, good}, false, 200, `{"status":"degraded","checks":{"good":{"status":"ok"},"stale":{"status":"degraded","message":"fix <it>"}}}`},
+		"unavailable": {[]health.Check{broken, stale}, false, 503, `{"status":"unavailable","checks":{"broken":{"status":"unavailable","message":"gone"},"stale":{"status":"degraded","message":"fix <it>"}}}`},
+		"stopping":    {[]health.Check{good}, true, 503, `{"status":"unavailable","checks":{"good":{"status":"ok"},"shutdown":{"status":"unavailable","message":"the daemon is shutting down"}}}`},
 		"no status":   {[]health.Check{{Name: "odd", Probe: is("", "")}}, false, 503, `{"status":"unavailable","checks":{"odd":{"status":""}}}`},
 		"panic":       {[]health.Check{{Name: "odd", Probe: func() (health.Status, string) { panic("secret") }}}, false, 503, `{"status":"unavailable","checks":{"odd":{"status":"unavailable","message":"the check has a fault: value of type string"}}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h, address := start(t, test.checks...)
-			if test.ending {
+			if test.stopping {
 				h.ShutDown()
 			}
 			status, header, body := request(t, http.MethodGet, address, "/readyz")
@@ -89,7 +89,7 @@ func TestPaths(t *testing.T) {
 		status       int
 		body         string
 	}{
-		{http.MethodGet, "/healthz", 200, `{"status":"ok"}`}, // it lives, whatever it can do
+		{http.MethodGet, "/healthz", 200, `{"status":"ok"}`}, // it lives, even when it cannot serve
 		{http.MethodHead, "/healthz", 200, ""},
 		{http.MethodGet, "/metrics", 200, "metrics"},
 		{http.MethodHead, "/readyz", 503, ""},
@@ -138,7 +138,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// Whatever is not the daemon's own answer is an error, which says what to do.
+// The answer of another program is an error, which says what to do.
 func TestAskSomethingElse(t *testing.T) {
 	t.Parallel()
 	answering := func(status int, body string) string {
@@ -157,7 +157,7 @@ func TestAskSomethingElse(t *testing.T) {
 		"not found":  {answering(404, good), "is not the connector; check HEALTH_ADDRESS"},
 		"redirect":   {answering(302, good), "is not the connector; check HEALTH_ADDRESS"},
 		"endless":    {answering(200, `{"status":"`+strings.Repeat("x", 2<<20)+`"}`), "is not the connector; check HEALTH_ADDRESS"},
-		"nobody":     {"127.0.0.1:1", "does the daemon run, with the same HEALTH_ADDRESS?"},
+		"no server":  {"127.0.0.1:1", "is the daemon running, with the same HEALTH_ADDRESS?"},
 		"no address": {"x", "health listener: address x: missing port"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestAskSomethingElse(t *testing.T) {
 			}
 		})
 	}
-	// Fail closed: what is called well with another status is not.
+	// Fail closed: "ok" with another HTTP status is not OK.
 	if report, err := health.Ask(t.Context(), answering(503, good)); err != nil || report.Status != health.Unavailable {
 		t.Errorf("Ask of a 503 that says ok = %+v, %v, want unavailable", report, err)
 	}

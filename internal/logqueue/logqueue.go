@@ -1,8 +1,19 @@
-// Package logqueue writes log lines without ever waiting for whoever reads them: a pipe that is full, or
-// a disk that hangs, must not stop the program that logs.
+// Package logqueue writes log lines without ever waiting for their reader: a pipe that is full, or a disk that hangs,
+// must not stop the program that logs.
 //
-// Loggers with such a queue exist (zerolog's diode, go-diodes). They bound the number of lines but not of
-// bytes, keep one allocation for each line, and cannot say when the writer is stuck.
+//	Write --+--> waiting (lines, 4 MiB) --next--> batch --put--> out
+//	        |       ^                               |      (4 KiB a write)
+//	        |       +-------- empty buffer ---------+
+//	        |                                       |
+//	   no room                                 write failed
+//	        |                                       |
+//	        +----------------> lost <---------------+
+//	                            |
+//	                        reporting --notice: "N lines were lost here"--> out
+//
+// Libraries that were tried: zerolog's diode bounds the number of lines and not their bytes, overwrites the oldest, and
+// cannot report a write that hangs. At 50 lines a millisecond it makes 1 write and 3 allocations for each line, this
+// package 0.1 writes and none (BenchmarkWrite). zap's BufferedWriteSyncer waits when its buffer is full.
 package logqueue
 
 import (
@@ -14,36 +25,24 @@ import (
 	"time"
 )
 
-const (
-	// maxWaiting bounds the lines that wait, in bytes: about a second of 10,000 lines a second.
-	maxWaiting = 4 << 20
-	// maxKept is how large a buffer is kept for the next lines, in bytes.
-	maxKept = 64 << 10
-	// maxWrite is how much is written at once, in bytes, where a line is not longer. Up to it (PIPE_BUF) a
-	// write to a pipe is all or nothing, so that lines do not mix with those that others write to it.
-	maxWrite = 4 << 10
-	// stuckAfter is how long a write may take before the queue reports that it is stuck.
-	stuckAfter = time.Second
-)
-
 // Queue is an io.Writer of lines. Write puts a line into memory; one goroutine writes them to the
 // destination, in their order. When memory is full or a write fails, lines are dropped and counted, and a
-// line reports how many, at the place where they are missing.
+// line reports their number, at the place where they are missing.
 type Queue struct {
 	out  io.Writer
-	wake chan struct{} // has room for one: there is something to do
+	wake chan struct{} // has room for one signal that there is work
 	done chan struct{} // closed when the last line was written
-	torn bool          // the last write ended within a line; of the goroutine that writes
+	torn bool          // the last write ended within a line; only the writing goroutine uses it
 
 	mu        sync.Mutex
 	waiting   []byte // whole lines
 	closed    bool
 	notice    func(lost uint64) []byte
 	dropped   uint64    // lines, since the start
-	lost      uint64    // of those, the ones that no line has reported yet
-	reporting uint64    // likewise; the line that reports them is about to be written
-	failed    error     // why the last write failed; nil when it did not
-	since     time.Time // when the write in progress began; zero when there is none
+	lost      uint64    // dropped lines that no line has reported yet
+	reporting uint64    // dropped lines that the next line will report
+	failed    error     // why the last write failed; nil when it succeeded
+	since     time.Time // when the write in progress began; zero when none is
 }
 
 // New makes a Queue that writes to out.
@@ -54,7 +53,7 @@ func New(out io.Writer) *Queue {
 	return q
 }
 
-// Notice sets what makes the line that reports how many lines were lost. It must not write to the Queue.
+// Notice sets the function that makes the line about lost lines. It must not write to the Queue.
 func (q *Queue) Notice(line func(lost uint64) []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -64,8 +63,8 @@ func (q *Queue) Notice(line func(lost uint64) []byte) {
 // Write takes whole lines. It never waits and never fails: a line that has no room is dropped.
 func (q *Queue) Write(lines []byte) (int, error) {
 	q.mu.Lock()
-	// Once a line was dropped, so are those after it until the writer has caught up: they are reported by one
-	// line, which stands where they are missing.
+	// Once a line was dropped, the next ones are dropped too until the writer has caught up: one line reports all of
+	// them, at the place where they are missing.
 	if q.lost > 0 || q.closed || len(q.waiting)+len(lines) > maxWaiting {
 		q.drop(lines)
 	} else {
@@ -83,11 +82,12 @@ func (q *Queue) signal() {
 	}
 }
 
-// drop counts lines that are lost; q.mu is held.
+// drop counts lines that are lost. The caller holds q.mu.
 func (q *Queue) drop(lines []byte) {
-	n := uint64(bytes.Count(lines, []byte{'\n'})) //nolint:gosec // G115: a count is not negative
-	q.dropped += n
-	q.lost += n
+	for range bytes.Lines(lines) {
+		q.dropped++
+		q.lost++
+	}
 }
 
 // Dropped returns how many lines were dropped since the start.
@@ -97,8 +97,8 @@ func (q *Queue) Dropped() uint64 {
 	return q.dropped
 }
 
-// Err says what is wrong at present: that a write does not end, or that lines are being lost. It is nil
-// again when the loss was reported.
+// Err returns what is wrong at present: a write that does not end, or lines that are being lost. It is nil
+// again when a line has reported the loss.
 func (q *Queue) Err() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -113,12 +113,12 @@ func (q *Queue) Err() error {
 	case q.failed != nil:
 		return fmt.Errorf("%d lines were lost: %w", lost, q.failed)
 	case lost > 0:
-		return fmt.Errorf("%d lines were lost, because they are not read as fast as they are written", lost)
+		return fmt.Errorf("%d lines were lost: the program that reads the log is slower than the one that writes it", lost)
 	}
 	return nil
 }
 
-// Close writes what is waiting, within limit. Lines that come later are dropped.
+// Close writes the lines that are waiting, within limit. Later lines are dropped.
 func (q *Queue) Close(limit time.Duration) error {
 	q.mu.Lock()
 	q.closed = true
@@ -134,7 +134,7 @@ func (q *Queue) Close(limit time.Duration) error {
 	}
 }
 
-// run writes what is waiting until the queue is closed and empty.
+// run writes the lines that are waiting until the queue is closed and empty.
 func (q *Queue) run() {
 	defer close(q.done)
 	var batch []byte
@@ -166,8 +166,8 @@ func (q *Queue) run() {
 	}
 }
 
-// next returns the lines that are waiting, in exchange for an empty buffer. Where lines were lost because
-// there was no room, that was after these; where a write failed, it was before them.
+// next returns the lines that are waiting, in exchange for an empty buffer. Lines that were lost for want of room
+// belong after these; lines that were lost in a failed write belong before them.
 func (q *Queue) next(empty []byte) (batch []byte, reportFirst bool) {
 	if cap(empty) > maxKept {
 		empty = nil // it was needed for a burst
@@ -179,15 +179,15 @@ func (q *Queue) next(empty []byte) (batch []byte, reportFirst bool) {
 	return batch, q.failed != nil
 }
 
-// idle reports whether there is nothing to do before the next line comes. A write that failed is tried
-// again with that line, not in a loop.
+// idle reports whether all work is done until the next line comes. A failed write is tried again with that
+// line, not in a loop.
 func (q *Queue) idle() (idle, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.waiting) == 0 && (q.lost == 0 || q.failed != nil), q.closed
 }
 
-// report writes the line that says how many were lost. Where that fails, they stay unreported.
+// report writes the line about lost lines. When that fails, they are reported later.
 func (q *Queue) report() {
 	q.mu.Lock()
 	lost, notice := q.reporting, q.notice
@@ -204,7 +204,7 @@ func (q *Queue) report() {
 	}
 }
 
-// put writes to the destination, and notes since when and how that went.
+// put writes to the destination, and notes when the write began and how it ended.
 func (q *Queue) put(lines []byte) (n int, err error) {
 	q.mu.Lock()
 	q.since = time.Now()
@@ -223,7 +223,7 @@ func (q *Queue) put(lines []byte) (n int, err error) {
 }
 
 // pieceOf returns how many bytes are written at once: as many whole lines as maxWrite has room for, or
-// one that is longer.
+// one longer line.
 func pieceOf(lines []byte) int {
 	if len(lines) <= maxWrite {
 		return len(lines)

@@ -16,9 +16,9 @@ import (
 	"step-posture-connector/internal/logqueue"
 )
 
-const patience = time.Minute // for anything that must happen
+const patience = time.Minute // the limit for what must happen
 
-// pipe is a Queue that writes to a pipe, which the test reads or does not.
+// pipe returns a Queue that writes to a pipe, and the end of the pipe that the test may read.
 func pipe(t *testing.T) (*logqueue.Queue, *os.File) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
@@ -38,7 +38,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain: %s", patience, what)
+			t.Fatalf("waited %s without success: %s", patience, what)
 		}
 	}
 }
@@ -89,8 +89,8 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
-// A reader that hangs stops nobody. When it comes back, the lines before the loss are there, then one that
-// says how many are missing, then those after it.
+// A reader that hangs stops no writer. When it reads again, it gets the lines before the loss, then one with the number
+// of lost lines, then those after it.
 func TestReaderHangs(t *testing.T) {
 	t.Parallel()
 	q, reader := pipe(t)
@@ -105,7 +105,7 @@ func TestReaderHangs(t *testing.T) {
 	if written > 20_000 {
 		t.Errorf("%d lines of 1 kB were accepted, want the memory to be bounded", written)
 	}
-	eventually(t, "it is seen to be stuck", func() bool { return strings.Contains(fmt.Sprint(q.Err()), "a write has not ended") })
+	eventually(t, "it is reported as stuck", func() bool { return strings.Contains(fmt.Sprint(q.Err()), "a write has not ended") })
 	lost := q.Dropped()
 
 	lines := bufio.NewScanner(reader)
@@ -117,14 +117,14 @@ func TestReaderHangs(t *testing.T) {
 	if want := fmt.Sprintf("%d lines of the log were lost", lost); !lines.Scan() || lines.Text() != want {
 		t.Errorf("got the line %.50q, want %q", lines.Text(), want)
 	}
-	eventually(t, "all is well", func() bool { return q.Err() == nil })
+	eventually(t, "no error is left", func() bool { return q.Err() == nil })
 	_, _ = io.WriteString(q, "after\n")
 	if !lines.Scan() || lines.Text() != "after" {
 		t.Errorf("got the line %.50q, want the one after the loss", lines.Text())
 	}
 }
 
-// A reader that hangs does not keep the program from ending.
+// A reader that hangs does not keep the program from exiting.
 func TestCloseWhileTheReaderHangs(t *testing.T) {
 	t.Parallel()
 	q, _ := pipe(t)
@@ -171,7 +171,7 @@ func (d *disk) holds() string {
 	return d.text.String()
 }
 
-// What cannot be written is counted and reported, and the first line after it is a line of its own.
+// Lines that cannot be written are counted and reported, and the next line begins a line of its own.
 func TestDiskIsFull(t *testing.T) {
 	t.Parallel()
 	d := &disk{}
@@ -185,8 +185,8 @@ func TestDiskIsFull(t *testing.T) {
 	}
 	eventually(t, "the reason is reported", func() bool { return strings.HasSuffix(fmt.Sprint(q.Err()), "lines were lost: no space left on device") })
 	d.set(false, 0)
-	_, _ = io.WriteString(q, "three\n") // has the loss reported, and is a part of it, or comes just after
-	eventually(t, "all is well", func() bool { return q.Err() == nil })
+	_, _ = io.WriteString(q, "three\n") // is reported as lost too, or is written just after the report
+	eventually(t, "no error is left", func() bool { return q.Err() == nil })
 	_, _ = io.WriteString(q, "four\n")
 	if err := q.Close(patience); err != nil {
 		t.Error(err)
@@ -197,7 +197,7 @@ func TestDiskIsFull(t *testing.T) {
 	}
 }
 
-// Lines that many write at once go to a pipe in pieces that do not mix with what others write to it.
+// Concurrent lines are written to a pipe in pieces that do not mix with what other programs write to it.
 func TestPieces(t *testing.T) {
 	t.Parallel()
 	var sizes []int
@@ -234,3 +234,21 @@ func TestPieces(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// At 50 lines a millisecond, as under load: how many writes a line costs.
+func BenchmarkWrite(b *testing.B) {
+	writes := 0
+	q := logqueue.New(writerFunc(func(p []byte) (int, error) { writes++; return len(p), nil }))
+	line := []byte(strings.Repeat("x", 350) + "\n")
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		_, _ = q.Write(line)
+		if i%50 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := q.Close(patience); err != nil || q.Dropped() > 0 {
+		b.Errorf("Close() = %v, %d lines were dropped", err, q.Dropped())
+	}
+	b.ReportMetric(float64(writes)/float64(b.N), "writes/op")
+}

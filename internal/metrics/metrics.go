@@ -1,13 +1,12 @@
 // Package metrics counts what the daemon does, for Prometheus.
 //
-// No label value comes from a request as it is: whoever can connect must not be able to create series.
+// No label value is copied from a request: an unauthenticated client must not be able to create series.
 package metrics
 
 import (
 	"crypto/x509"
 	"net/http"
 	"runtime"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,13 +15,13 @@ import (
 	"step-posture-connector/internal/audit"
 )
 
-// Prefix begins the name of every metric.
+// Prefix begins the name of every metric but go_… and process_…, which have their usual names.
 const Prefix = "step_posture_"
 
-// Build says which program this is.
+// Build has the version of the program.
 type Build struct{ Version, Commit string }
 
-// The values of the labels that have few.
+// The values of labels.
 const (
 	allow    = "allow"
 	deny     = "deny"
@@ -49,39 +48,37 @@ type Metrics struct {
 	unwritten prometheus.Counter
 }
 
-// New makes the metrics of a daemon that asks the named provider. Codes are those that an answer can
-// have, and reloads the names of what can be reloaded. Everything that can be counted is there from
-// the beginning, so that the first time is seen as an increase.
+// New makes the metrics of a daemon with the named provider. Codes are those that an answer can have, and reloads the
+// names of what can be reloaded. Every series exists from the start, so that Prometheus sees the first event as an
+// increase.
 func New(build Build, provider string, codes, reloads []string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), denied: map[string]prometheus.Counter{}}
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: Prefix + "build_info", Help: "1; the labels say which program this is.",
+		Name: Prefix + "build_info", Help: "1; the labels have the versions of the program.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": runtime.Version()},
 	}, func() float64 { return 1 }))
-	// The prefix sets them apart from those of other programs on the same dashboard.
-	prometheus.WrapRegistererWithPrefix(Prefix, m.registry).MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.requests(provider, codes)
 	m.loads(reloads)
 	return m
 }
 
 func (m *Metrics) requests(provider string, codes []string) {
-	decisions := m.counters("decisions_total", "Requests, by the answer. A code other than none says why it was not allow.", "provider", "outcome", "code")
+	decisions := m.counters("decisions_total", "Requests, by answer. The code says why it was deny; it is none for allow.", "provider", "outcome", "code")
 	m.allowed = decisions.WithLabelValues(provider, allow, noCode)
 	for _, code := range append(codes, other) {
 		m.denied[code] = decisions.WithLabelValues(provider, deny, code)
 	}
 	duration := m.histogram("request_duration_seconds", "Time from the header of a request to the end of its answer.", "outcome")
 	m.duration = map[string]prometheus.Observer{allow: duration.WithLabelValues(allow), deny: duration.WithLabelValues(deny)}
-	lookup := m.histogram("provider_duration_seconds", "Time that a lookup took, failed when it was not answered.", "provider", "result")
+	lookup := m.histogram("provider_duration_seconds", "Time of a lookup. Result is failed when it was not answered.", "provider", "result")
 	m.answered, m.failed = lookup.WithLabelValues(provider, answered), lookup.WithLabelValues(provider, failed)
 }
 
 func (m *Metrics) loads(names []string) {
-	m.reloads = m.counters("reloads_total", "Times that files were reloaded while the daemon ran, or were refused.", "source", "result")
+	m.reloads = m.counters("reloads_total", "Reloads of files while the daemon ran, by result.", "source", "result")
 	m.reloaded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: Prefix + "last_reload_success_timestamp_seconds", Help: "When what is in effect was loaded.",
+		Name: Prefix + "last_reload_success_timestamp_seconds", Help: "Time of the last successful load.",
 	}, []string{"source"})
 	m.registry.MustRegister(m.reloaded)
 	for _, name := range names {
@@ -137,7 +134,7 @@ func (m *Metrics) Observe(e *audit.Event) {
 	}
 }
 
-// Reloaded counts that files were reloaded, or with an error that they were refused.
+// Reloaded counts a reload, or with an error one that failed.
 func (m *Metrics) Reloaded(name string, err error) {
 	if err != nil {
 		m.reloads.WithLabelValues(name, failure).Inc()
@@ -147,7 +144,7 @@ func (m *Metrics) Reloaded(name string, err error) {
 	m.reloaded.WithLabelValues(name).SetToCurrentTime()
 }
 
-// AuditWritten counts a line of the audit log, or with an error one that is missing there.
+// AuditWritten counts a line of the audit log, or with an error a missing one.
 func (m *Metrics) AuditWritten(err error) {
 	if err != nil {
 		m.unwritten.Inc()
@@ -159,22 +156,22 @@ func (m *Metrics) AuditWritten(err error) {
 // Register adds the metrics of a provider.
 func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
 
-// Certificate shows when the server certificate in effect expires.
+// Certificate exports when the server certificate in effect expires.
 func (m *Metrics) Certificate(leaf func() *x509.Certificate) {
 	m.gauge("certificate_expiry_timestamp_seconds", "When the server certificate expires.", nil, func() float64 {
 		return float64(leaf().NotAfter.Unix())
 	})
 }
 
-// Connections shows how many connections of webhook callers are open, how many were closed to make room
-// for others, and how many were refused for want of room.
+// Connections exports how many connections of the webhook listener are open, how many were closed to make room for
+// others, and how many were refused for want of room.
 func (m *Metrics) Connections(open func() int, evicted, refused func() uint64) {
 	m.gauge("connections", "Open connections of the webhook listener.", nil, func() float64 { return float64(open()) })
 	m.counted("connections_evicted_total", "Connections that were closed to make room for others.", nil, evicted)
 	m.counted("connections_refused_total", "Connections that were refused because none could make room.", nil, refused)
 }
 
-// Handshakes shows how many TLS handshakes failed, by cause.
+// Handshakes exports how many TLS handshakes failed, by cause.
 func (m *Metrics) Handshakes(causes []string, failed func(cause string) uint64) {
 	for _, cause := range causes {
 		m.counted("tls_handshake_failures_total", "TLS handshakes of the webhook listener that failed.", prometheus.Labels{"cause": cause},
@@ -182,22 +179,22 @@ func (m *Metrics) Handshakes(causes []string, failed func(cause string) uint64) 
 	}
 }
 
-// counted is a counter that is kept elsewhere.
+// counted registers a counter whose value is kept elsewhere.
 func (m *Metrics) counted(name, help string, labels prometheus.Labels, value func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: Prefix + name, Help: help, ConstLabels: labels},
 		func() float64 { return float64(value()) }))
 }
 
-// LogDropped shows how many lines of the log were dropped.
+// LogDropped exports how many lines of the log were dropped.
 func (m *Metrics) LogDropped(dropped func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: Prefix + "log_lines_dropped_total", Help: "Lines of the log that were dropped because they could not be written.",
 	}, func() float64 { return float64(dropped()) }))
 }
 
-// Check shows a check of /readyz: 1 when it is well.
+// Check exports a check of /readyz: 1 when it is ok.
 func (m *Metrics) Check(name string, ok func() bool) {
-	m.gauge("check_ok", "1 when the check of /readyz is well, 0 when it is degraded or unavailable.", prometheus.Labels{"check": name}, func() float64 {
+	m.gauge("check_ok", "1 when the check of /readyz is ok, 0 when it is degraded or unavailable.", prometheus.Labels{"check": name}, func() float64 {
 		if ok() {
 			return 1
 		}
@@ -209,10 +206,7 @@ func (m *Metrics) gauge(name, help string, labels prometheus.Labels, value func(
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: Prefix + name, Help: help, ConstLabels: labels}, value))
 }
 
-// scrapeTimeout is how long the gathering of metrics may take.
-const scrapeTimeout = 10 * time.Second
-
 // Handler answers with all metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: scrapeTimeout, MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(withFormerNames(m.registry), promhttp.HandlerOpts{Timeout: scrapeTimeout, MaxRequestsInFlight: maxScrapes})
 }

@@ -3,9 +3,12 @@ package metrics_test
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,8 +59,8 @@ func wantSeries(t *testing.T, m *metrics.Metrics, series ...string) {
 	}
 }
 
-// Every series is there before anything has happened: the first time is an increase from 0.
-func TestFromTheBeginning(t *testing.T) {
+// Every series exists from the start, so that the first event is an increase from 0.
+func TestFromTheStart(t *testing.T) {
 	t.Parallel()
 	wantSeries(t, newMetrics(),
 		`step_posture_decisions_total{code="none",outcome="allow",provider="file"} 0`,
@@ -85,16 +88,14 @@ func TestNames(t *testing.T) {
 	_, families := scrape(t, newMetrics())
 	var ours []*dto.MetricFamily
 	for name, family := range families {
-		if !strings.HasPrefix(name, metrics.Prefix) {
+		usual := strings.TrimPrefix(name, metrics.Prefix)
+		if strings.HasPrefix(usual, "go_") || strings.HasPrefix(usual, "process_") {
+			continue // of the library
+		}
+		if usual == name {
 			t.Errorf("the metric %s does not begin with %s", name, metrics.Prefix)
 		}
-		if strings.HasPrefix(name, metrics.Prefix+"go_") || strings.HasPrefix(name, metrics.Prefix+"process_") {
-			continue // the library's
-		}
 		ours = append(ours, family)
-	}
-	if families["step_posture_go_goroutines"] == nil || families["step_posture_process_open_fds"] == nil {
-		t.Error("the process itself is not measured")
 	}
 	problems, err := promlint.NewWithMetricFamilies(ours).Lint()
 	if err != nil {
@@ -102,6 +103,29 @@ func TestNames(t *testing.T) {
 	}
 	for _, p := range problems {
 		t.Errorf("promlint: %s: %s", p.Metric, p.Text)
+	}
+}
+
+// The metrics of the process have their usual names, and for now their former ones too.
+func TestFormerNames(t *testing.T) {
+	t.Parallel()
+	text, families := scrape(t, newMetrics())
+	for _, name := range []string{"go_goroutines", "go_memstats_next_gc_bytes", "go_gc_duration_seconds", "process_open_fds", "process_start_time_seconds"} {
+		usual, former := families[name], families[metrics.Prefix+name]
+		if usual == nil || former == nil {
+			t.Errorf("%s is exported: %v, under its former name: %v", name, usual != nil, former != nil)
+			continue
+		}
+		if former.GetHelp() != "Deprecated: use "+name+"." || former.GetType() != usual.GetType() || fmt.Sprint(former.GetMetric()) != fmt.Sprint(usual.GetMetric()) {
+			t.Errorf("%s is %v, under its former name %v", name, usual, former)
+		}
+	}
+	var exported []string
+	for _, match := range regexp.MustCompile(`(?m)^# TYPE (\S+) `).FindAllStringSubmatch(text, -1) {
+		exported = append(exported, match[1])
+	}
+	if !slices.IsSorted(exported) {
+		t.Errorf("the metrics are not sorted by name: %q", exported)
 	}
 }
 
@@ -142,8 +166,8 @@ func TestObserve(t *testing.T) {
 	)
 }
 
-// Whatever a stranger sends, no series comes into being by it.
-func TestStrangersMakeNoSeries(t *testing.T) {
+// No text that an unauthenticated client sends creates a series.
+func TestClientsCreateNoSeries(t *testing.T) {
 	t.Parallel()
 	m := newMetrics()
 	count := func() int {
@@ -162,7 +186,7 @@ func TestStrangersMakeNoSeries(t *testing.T) {
 		})
 	}
 	if after := count(); after != before {
-		t.Errorf("there are %d series, %d before", after, before)
+		t.Errorf("%d series, before %d", after, before)
 	}
 	wantSeries(t, m, `step_posture_decisions_total{code="other",outcome="deny",provider="file"} 4`)
 }
@@ -174,7 +198,7 @@ func TestRegister(t *testing.T) {
 	wantSeries(t, m, `step_posture_of_a_provider 5`)
 }
 
-// Every request is counted, so counting must cost nearly nothing.
+// Every request is counted, so counting must cost next to nothing.
 func TestObserveAllocatesNothing(t *testing.T) {
 	m := newMetrics()
 	for name, e := range map[string]*audit.Event{

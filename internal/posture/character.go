@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// describeCharacter names the character that a text begins with. Many of those that get into an inventory by accident
-// cannot be seen, or look like others.
+// describeCharacter names the first character of a text. Many characters that get into an inventory by accident are
+// invisible, or look like others.
 func describeCharacter[T string | []byte](text T) string {
 	r, size := utf8.DecodeRuneInString(string(text[:min(len(text), utf8.UTFMax)]))
 	if r == utf8.RuneError && size <= 1 {
@@ -19,7 +19,7 @@ func describeCharacter[T string | []byte](text T) string {
 	case r < ' ' || r == 0x7F:
 		name = "a control character"
 	case unicode.IsSpace(r):
-		name = "a blank"
+		name = "white space"
 	case r >= 0xFF01 && r <= 0xFF5E:
 		name = fmt.Sprintf("full-width %c", r-0xFF01+'!')
 	case unicode.In(r, unicode.Cyrillic):
@@ -34,7 +34,7 @@ func describeCharacter[T string | []byte](text T) string {
 	return fmt.Sprintf("U+%04X (%s)", r, name)
 }
 
-// nameOf names the characters that spreadsheets, web pages and PDF files put in place of others.
+// nameOf names the characters that spreadsheets, web pages and PDF files insert, or put in place of others.
 func nameOf(r rune) string {
 	switch r {
 	case 0x0000:

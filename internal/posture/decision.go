@@ -38,14 +38,14 @@ func (d Decision) Allowed() bool { return d.allow }
 // Code names the refusal; it is empty when the device is allowed.
 func (d Decision) Code() Code { return d.code }
 
-// Reason tells the administrator why. It is for logs: it may name groups, which the
-// person at the device must not be told.
+// Reason says why. It is for logs and the administrator: it may name groups, which the person at the
+// device must not see.
 func (d Decision) Reason() string { return d.reason }
 
 // Groups names the groups that the device had to be a member of, and is.
 func (d Decision) Groups() []string { return d.groups }
 
-// Data is the JSON object for the certificate template; it is empty when there is none, and when
+// Data is the JSON object for the certificate template. It is empty when the inventory has none, and when
 // the device is refused.
 func (d Decision) Data() json.RawMessage {
 	if !d.allow {
@@ -54,7 +54,7 @@ func (d Decision) Data() json.RawMessage {
 	return d.device.Data
 }
 
-// Device is the record that was decided about; it is the zero Device when there is none. It is for
+// Device is the record that the decision is about, or the zero Device when the inventory has none. It is for
 // the administrator, as Reason is.
 func (d Decision) Device() Device { return d.device }
 
@@ -62,8 +62,8 @@ func deny(code Code, reason string) Decision {
 	return Decision{code: code, reason: reason}
 }
 
-// Policy is what a device that is in the inventory must fulfill besides.
-// The zero Policy asks only that the device is managed.
+// Policy is what a device must fulfill besides being in the inventory.
+// The zero Policy requires only that the device is managed.
 type Policy struct {
 	// RequiredGroups names, for a device type, the group that devices of that type must be a
 	// member of. Names are compared byte for byte.
@@ -84,9 +84,9 @@ func (p Policy) judge(d Device) Decision {
 	if !d.Managed && !p.AllowUnmanaged {
 		return deny(DeviceNotManaged, "the inventory has the device but does not manage it")
 	}
-	// Fail closed: of a record without a type it cannot be said that no group is required.
+	// Fail closed: without a type, nothing shows that no group is required.
 	if len(p.RequiredGroups) > 0 && d.Type != Computer && d.Type != MobileDevice {
-		return deny(DeviceNotInGroup, "the inventory does not tell which type of device it is, so not which group is required")
+		return deny(DeviceNotInGroup, "the inventory does not say which type of device it is, so the required group is unknown")
 	}
 	group := p.RequiredGroups[d.Type]
 	if group == "" {
@@ -98,18 +98,18 @@ func (p Policy) judge(d Device) Decision {
 	return Decision{allow: true, groups: []string{group}, reason: fmt.Sprintf("in the inventory, member of the required group %q", group)}
 }
 
-// Decider asks an inventory and judges by a policy what it answered.
+// Decider asks an inventory, and applies a policy to its answer.
 type Decider struct {
 	// Name is the provider's name, for logs.
 	Name     string
 	Provider Provider
 	Policy   Policy
-	// DefaultType is the type of device that is meant where none is given; it is empty where the
-	// inventory does not tell types apart.
+	// DefaultType is the device type of a query without one. It is empty where the inventory does not
+	// distinguish types.
 	DefaultType DeviceType
 }
 
-// TypeOf is the type of device that q is understood to ask for.
+// TypeOf is the device type of q, or the default.
 func (dc Decider) TypeOf(q Query) DeviceType { return cmp.Or(q.Type, dc.DefaultType) }
 
 // Decide looks the device up, checks that the record is the one asked for, and applies the policy.
@@ -128,7 +128,7 @@ func (dc Decider) Decide(ctx context.Context, q Query) (Decision, error) {
 		return Decision{}, fmt.Errorf("look up device: %w", err)
 	}
 	// Fail closed: an inventory that returns another device than the one asked for cannot be
-	// believed about anything. That is a fault of the inventory, not a refusal of the device.
+	// trusted. That is a fault of the inventory, not a refusal of the device.
 	if !q.Identifier.Matches(device) {
 		return Decision{}, errors.New("the inventory returned a record with another identifier")
 	}

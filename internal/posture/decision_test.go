@@ -19,11 +19,11 @@ func TestZeroValuesDeny(t *testing.T) {
 	}
 	var zero posture.Identifier
 	if zero.Matches(posture.Device{}) || zero.Matches(posture.Device{Identifier: " "}) {
-		t.Error("the zero Identifier names a device without one")
+		t.Error("the zero Identifier matches a device without one")
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestMatches(t *testing.T) {
 	t.Parallel()
 	id, err := posture.ParseIdentifier("C02k")
 	if err != nil {
@@ -34,7 +34,7 @@ func TestNames(t *testing.T) {
 		"": false, "C02": false, "C02kk": false, "C02\u212a": false, "C02 k": false,
 	} {
 		if got := id.Matches(posture.Device{Identifier: record}); got != want {
-			t.Errorf("Names(%q) = %v, want %v", record, got, want)
+			t.Errorf("Matches(%q) = %v, want %v", record, got, want)
 		}
 	}
 }
@@ -69,8 +69,8 @@ func TestFaultIsNoDecision(t *testing.T) {
 	}
 }
 
-// Names of groups are compared byte for byte. Where that alone keeps a device out, the reason says it, and
-// shows both names so that the difference is seen.
+// Group names are compared byte for byte. Where only that keeps a device out, the reason says so, and
+// shows both names so that the difference is visible.
 func TestReasonHintsAtNearMisses(t *testing.T) {
 	t.Parallel()
 	const composed, decomposed = "Caf\u00e9", "Cafe\u0301"
@@ -78,15 +78,15 @@ func TestReasonHintsAtNearMisses(t *testing.T) {
 		required, group string
 		want            string // in the reason; empty: no hint
 	}{
-		"case":          {"disk encrypted", "Disk encrypted", `the device is in the group "Disk encrypted", which differs from "disk encrypted" only in case`},
-		"blank at end":  {"Disk encrypted", "Disk encrypted ", `"Disk encrypted ", which differs from "Disk encrypted" only in blanks`},
-		"two blanks":    {"Disk encrypted", "Disk  encrypted", `"Disk  encrypted", which differs from "Disk encrypted" only in blanks`},
-		"hard blank":    {"Disk encrypted", "Disk\u00a0encrypted", `"Disk\u00a0encrypted", which differs from "Disk encrypted" only in blanks`},
-		"composed":      {composed, decomposed, `"Cafe\u0301", which differs from "Caf\u00e9" only in how letters are composed`},
-		"several":       {"café macs", "Cafe\u0301  Macs", `"Cafe\u0301  Macs", which differs from "caf\u00e9 macs" only in case, blanks or how letters are composed`},
-		"another group": {"Disk encrypted", "Disk", ""},
-		"no group":      {"Disk encrypted", "", ""},
-		"prefix":        {"Disk encrypted", "Disk encrypted 2", ""},
+		"case":           {"disk encrypted", "Disk encrypted", `the device is in the group "Disk encrypted", which differs from "disk encrypted" only in case`},
+		"space at end":   {"Disk encrypted", "Disk encrypted ", `"Disk encrypted ", which differs from "Disk encrypted" only in spaces`},
+		"two spaces":     {"Disk encrypted", "Disk  encrypted", `"Disk  encrypted", which differs from "Disk encrypted" only in spaces`},
+		"no-break space": {"Disk encrypted", "Disk\u00a0encrypted", `"Disk\u00a0encrypted", which differs from "Disk encrypted" only in spaces`},
+		"composed":       {composed, decomposed, `"Cafe\u0301", which differs from "Caf\u00e9" only in how letters are composed`},
+		"several":        {"café macs", "Cafe\u0301  Macs", `"Cafe\u0301  Macs", which differs from "caf\u00e9 macs" only in case, spaces or how letters are composed`},
+		"another group":  {"Disk encrypted", "Disk", ""},
+		"no group":       {"Disk encrypted", "", ""},
+		"prefix":         {"Disk encrypted", "Disk encrypted 2", ""},
 	} {
 		policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: row.required}}
 		d := policy.Authorize(posture.Device{Type: posture.Computer, Managed: true, Groups: []string{"Others", row.group}})

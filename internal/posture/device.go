@@ -8,20 +8,20 @@ import (
 
 // The answers of an inventory that are not a device and not a fault.
 var (
-	// ErrNotFound says that the inventory answered and has no such device.
+	// ErrNotFound means that the inventory answered and has no such device.
 	ErrNotFound = errors.New("no such device in the inventory")
-	// ErrAmbiguous says that the inventory has several devices with the identifier.
-	ErrAmbiguous = errors.New("several devices in the inventory bear the identifier")
-	// ErrIdentifier says that no device of the inventory can have such an identifier; it was not asked.
+	// ErrAmbiguous means that the inventory has several devices with the identifier.
+	ErrAmbiguous = errors.New("several devices in the inventory have the identifier")
+	// ErrIdentifier means that no device of the inventory can have such an identifier; the inventory was not asked.
 	ErrIdentifier = errors.New("the inventory knows no identifiers of this form")
 )
 
-// What a Checker reports besides. A daemon ends its start for ErrCredentials only, because nothing but a
-// changed configuration helps; every other error of Check may be over later.
+// What else a Checker reports. Only ErrCredentials stops the start of the daemon, because only another
+// configuration helps; the cause of every other error may pass.
 var (
-	// ErrCredentials says that the inventory answered, and refused the credentials.
+	// ErrCredentials means that the inventory answered, and refused the credentials.
 	ErrCredentials = errors.New("the inventory refused the credentials")
-	// ErrUnanswered says that the credentials were accepted, but that no test lookup was answered.
+	// ErrUnanswered means that the credentials were accepted, but that no test lookup was answered.
 	ErrUnanswered = errors.New("no lookup was answered")
 )
 
@@ -49,19 +49,19 @@ func ParseDeviceType(text string) (DeviceType, error) {
 type Query struct {
 	Identifier Identifier
 	Type       DeviceType
-	// RequestID names the request for which is asked. A provider hands it on to its server, so that
-	// both logs can be read together; it makes no difference to the answer.
+	// RequestID is that of step-ca's request. A provider passes it to its server, so that the logs of both
+	// can be compared; it does not change the answer.
 	RequestID string
 }
 
 // Device is what an inventory knows about one device: facts, no verdict.
 // The zero Device is not managed and so is never allowed.
 type Device struct {
-	// Identifier is the one that the inventory's own record bears, not the one asked for.
+	// Identifier is the one in the inventory's own record, not the one asked for.
 	Identifier string
-	// Type is the kind of device, or empty where the inventory does not tell them apart.
+	// Type is the kind of device, or empty where the inventory does not distinguish kinds.
 	Type DeviceType
-	// Managed says that the inventory's owner manages the device now.
+	// Managed reports whether the inventory manages the device now.
 	Managed bool
 	// Groups are the names of the groups the device is a member of.
 	Groups []string
@@ -73,7 +73,7 @@ type Device struct {
 type Provider interface {
 	// Lookup returns the single device q identifies.
 	// It returns ErrNotFound when the inventory answered and has no such device,
-	// ErrAmbiguous when it has several, ErrIdentifier when none can be there,
+	// ErrAmbiguous when it has several, ErrIdentifier when no device can have the identifier,
 	// and any other error when it could not answer.
 	// It returns by ctx's deadline and is safe for concurrent use.
 	Lookup(ctx context.Context, q Query) (Device, error)
@@ -82,13 +82,13 @@ type Provider interface {
 // InMemory is a Provider that answers from memory: it never waits, so it needs no time limit.
 type InMemory interface{ InMemory() }
 
-// Reloader is a Provider that reads files, which may change under it.
+// Reloader is a Provider that reads files, which may change at any time.
 type Reloader interface {
-	// Reload reads the files anew, and changes nothing yet. Its error has a line for each fault.
+	// Reload reads the files again, and changes nothing yet. Its error has a line for each fault.
 	Reload() (Loaded, error)
 }
 
-// Loaded is an inventory that was read and is not in effect.
+// Loaded is an inventory that was read and is not in effect yet.
 type Loaded struct {
 	Found    string   // what was found, for the operator
 	Warnings []string // what is accepted but probably not meant
@@ -97,15 +97,15 @@ type Loaded struct {
 
 // Tracer is a Provider that can report each request to its server, for debugging.
 type Tracer interface {
-	// Trace is called before the first lookup. What it hands to log holds no secret.
+	// Trace is called before the first lookup. What it passes to log holds no secret.
 	Trace(log func(format string, arguments ...any))
 }
 
-// Checker is a Provider that can tell, at start, whether it will be able to answer.
+// Checker is a Provider that can check, at start, whether it will be able to answer.
 type Checker interface {
-	// Check contacts the inventory once and says what it found there. Warnings are what an operator should
-	// fix. An error says why lookups will fail as things are: it wraps ErrCredentials where the credentials
-	// are wrong; any other error (not reachable, not trusted, no answer as this inventory gives, a missing
-	// privilege, ErrUnanswered) may be over later without a restart.
+	// Check contacts the inventory once and returns what it found. Warnings are what an operator should
+	// fix. An error says why lookups will fail for now: it wraps ErrCredentials where the credentials are
+	// wrong; the cause of any other error (not reachable, not trusted, not the expected kind of answer, a
+	// missing privilege, ErrUnanswered) may pass without a restart.
 	Check(ctx context.Context) (found string, warnings []string, err error)
 }

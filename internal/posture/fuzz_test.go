@@ -9,8 +9,8 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// FuzzParseIdentifier compares with the sentence of the specification: 1 to 256 bytes of printable
-// ASCII without blanks at the ends; and with a comparison that knows ASCII letters only.
+// FuzzParseIdentifier compares with the specification's sentence: 1 to 256 bytes of printable ASCII
+// without spaces at the ends. It compares case folding with one that knows ASCII letters only.
 func FuzzParseIdentifier(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"C02XK1JKLVCG", "c02xk1jklvcg"},
@@ -65,7 +65,7 @@ func FuzzParseIdentifier(f *testing.F) {
 		}
 		ofA, ofB := posture.Device{Identifier: one}, posture.Device{Identifier: two}
 		if a.Matches(ofB) != same || b.Matches(ofA) != same {
-			t.Errorf("%q names %q: %v, the other way round %v, want %v", one, two, a.Matches(ofB), b.Matches(ofA), same)
+			t.Errorf("%q matches %q: %v, the other way round %v, want %v", one, two, a.Matches(ofB), b.Matches(ofA), same)
 		}
 	})
 }
@@ -74,7 +74,7 @@ func checkIdentifier(t *testing.T, text string, id posture.Identifier, err error
 	t.Helper()
 	if err != nil {
 		if id != (posture.Identifier{}) || id.Matches(posture.Device{Identifier: text}) || id.Matches(posture.Device{}) {
-			t.Errorf("ParseIdentifier(%q) = %v with its error, want the zero Identifier, which names nothing", text, id)
+			t.Errorf("ParseIdentifier(%q) = %v with its error, want the zero Identifier, which matches nothing", text, id)
 		}
 		if len(text) > 20 && strings.Contains(err.Error(), text) {
 			t.Errorf("the error repeats the identifier: %v", err)
@@ -90,12 +90,12 @@ func checkIdentifier(t *testing.T, text string, id posture.Identifier, err error
 	}
 	for _, own := range []string{text, strings.ToUpper(text), strings.ToLower(text), " " + text + " "} {
 		if !id.Matches(posture.Device{Identifier: own}) {
-			t.Errorf("%q does not name a device %q", text, own)
+			t.Errorf("%q does not match a device %q", text, own)
 		}
 	}
 	for _, other := range []string{"", text + "x", "x" + text, text + "\x00", text[1:]} {
 		if id.Matches(posture.Device{Identifier: other}) {
-			t.Errorf("%q names a device %q", text, other)
+			t.Errorf("%q matches a device %q", text, other)
 		}
 	}
 }

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// maxIdentifier is the longest identifier that is looked up, in bytes. Serial numbers and UDIDs are
-// far shorter; the bound keeps hostile ones out of queries, logs and error texts.
+// maxIdentifier is the length of the longest identifier that is looked up, in bytes. Serial numbers and
+// UDIDs are far shorter; the limit keeps hostile ones out of queries, logs and error texts.
 const maxIdentifier = 256
 
 // Identifier is a permanent identifier (serial number, UDID) that is fit to be looked up.
-// Only ParseIdentifier makes one; the zero value names no device.
+// Only ParseIdentifier makes one; the zero value matches no device.
 type Identifier struct {
 	text string
 	key  string
 }
 
 // ParseIdentifier checks that text can be a permanent identifier: 1 to 256 bytes of printable ASCII
-// without blanks at its ends. Its errors do not repeat text.
+// without spaces at its ends. Its errors do not repeat text.
 func ParseIdentifier(text string) (Identifier, error) {
 	if err := checkIdentifier(text); err != nil {
 		return Identifier{}, err
@@ -28,8 +28,8 @@ func ParseIdentifier(text string) (Identifier, error) {
 	return Identifier{text: text, key: upperASCII(text)}, nil
 }
 
-// AppendKey appends to key what Identifier.Key is of text, and refuses text as ParseIdentifier does.
-// It is for whoever has a million identifiers to check: it makes no garbage.
+// AppendKey appends the Identifier.Key of text to key, and refuses text as ParseIdentifier does.
+// It allocates nothing, for callers that check a million identifiers.
 func AppendKey(key, text []byte) ([]byte, error) {
 	if err := checkIdentifier(text); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func checkIdentifier[T string | []byte](text T) error {
 	case len(text) > maxIdentifier:
 		return fmt.Errorf("identifier is longer than %d bytes", maxIdentifier)
 	case text[0] == ' ' || text[len(text)-1] == ' ':
-		return errors.New("identifier begins or ends with a blank")
+		return errors.New("identifier begins or ends with a space")
 	}
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
@@ -77,8 +77,8 @@ func (id Identifier) String() string { return id.text }
 // case have the same key. The zero Identifier has the empty key, which no device has.
 func (id Identifier) Key() string { return id.key }
 
-// Matches reports whether d itself carries this identifier. It is asked of every record a provider
-// returns, because a vendor's search may return another device than the one asked for.
+// Matches reports whether d itself has this identifier. Every record that a provider returns is
+// checked, because a vendor's search may return another device than the one asked for.
 func (id Identifier) Matches(d Device) bool {
 	return id.key != "" && id.key == upperASCII(strings.Trim(d.Identifier, " "))
 }

@@ -8,18 +8,18 @@ import (
 )
 
 // nearMiss says that one of the device's groups looks like the required one and is another: names are
-// compared byte for byte, and the difference is easily overlooked. It is empty where there is none such.
+// compared byte for byte, and the difference is easily overlooked. It is empty when no group looks like it.
 func nearMiss(required string, groups []string) string {
-	blanks := func(name string) string { return strings.Join(strings.Fields(name), " ") }
+	spaces := func(name string) string { return strings.Join(strings.Fields(name), " ") }
 	differences := []struct {
 		what string
 		fold func(string) string
-		verb string // how both names are shown, so that the difference is seen
+		verb string // formats both names, so that the difference is visible
 	}{
 		{"only in case", strings.ToLower, "%q"},
-		{"only in blanks", blanks, "%+q"},
+		{"only in spaces", spaces, "%+q"},
 		{"only in how letters are composed of characters", norm.NFC.String, "%+q"},
-		{"only in case, blanks or how letters are composed", func(name string) string { return blanks(strings.ToLower(norm.NFKC.String(name))) }, "%+q"},
+		{"only in case, spaces or how letters are composed", func(name string) string { return spaces(strings.ToLower(norm.NFKC.String(name))) }, "%+q"},
 	}
 	for _, d := range differences {
 		for _, group := range groups {

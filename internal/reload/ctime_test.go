@@ -26,7 +26,7 @@ func replaceUnseen(t *testing.T, path, text string) {
 	}
 }
 
-// Content of the same size and time in the same file is noticed, whether it is good or bad.
+// Content of the same size and time in the same file is noticed, valid or not.
 func TestSameSizeAndTime(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/f"

@@ -9,8 +9,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// fingerprint tells whether files have changed, without reading them. A file that cannot be looked at
-// is nil.
+// fingerprint is the state of files, to notice changes without reading them. A file without a readable state is nil.
 type fingerprint []os.FileInfo
 
 func fingerprintOf(paths []string) fingerprint {
@@ -25,13 +24,13 @@ func fingerprintOf(paths []string) fingerprint {
 
 func (f fingerprint) equal(g fingerprint) bool { return slices.EqualFunc(f, g, same) }
 
-// same compares what changes when a file is written to, replaced, or made readable.
+// same compares all that changes when a file is written to, replaced, or made readable.
 func same(a, b os.FileInfo) bool {
 	return sameButInode(a, b) && (a == nil || ctime(a).Equal(ctime(b)))
 }
 
-// sameButInode compares what changes when a file is replaced, unless its size and its modification time are made to
-// stay the same, as by rsync --times.
+// sameButInode compares what changes when a file is replaced, unless the new one has the same size and is given the same
+// modification time, as by rsync --times.
 func sameButInode(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -39,9 +38,9 @@ func sameButInode(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
-// compareContent is for files whose inodes alone have changed, as when a backup makes hard links of them each
-// hour: it hashes them, and reports whether their content is still that of the last load. Where more has changed, the
-// load is not worth a second reading, and sum is empty.
+// compareContent is for files with changes in their inodes only, as when a backup makes hard links of them each
+// hour: it hashes them, and reports whether their content is still that of the last load. With any other change, it
+// does not read them, and sum is empty.
 func (s *Set) compareContent() (sum string, same bool) {
 	switch {
 	case s.seen.equal(s.loaded):
@@ -53,11 +52,11 @@ func (s *Set) compareContent() (sum string, same bool) {
 	return sum, sum != "" && sum == s.content
 }
 
-// digest is a hash of the content of files, or empty where one cannot be read.
+// digest returns a hash of the content of files, or an empty string when one cannot be read.
 func digest(paths []string) string {
 	all := sha256.New()
 	for _, path := range paths {
-		// A pipe would be waited for.
+		// Opening a pipe would wait for its writer.
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 			return ""
 		}
@@ -76,8 +75,8 @@ func digest(paths []string) string {
 	return string(all.Sum(nil))
 }
 
-// watcher reports changes of files, where the system does. It is a hint to look sooner: without it, files
-// are looked at all the same.
+// watcher reports changes of files, if the system does. Its reports are hints to look sooner: without them, the loop looks
+// at the files too.
 type watcher struct {
 	*fsnotify.Watcher
 	reported chan struct{} // something may have changed since this was last read
@@ -87,7 +86,7 @@ type watcher struct {
 func newWatcher() watcher {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return watcher{} // there may be no watches left
+		return watcher{} // the system may have no watches left
 	}
 	reported := make(chan struct{}, 1)
 	go func() {
@@ -105,10 +104,9 @@ func newWatcher() watcher {
 	return watcher{w, reported, map[string]os.FileInfo{}}
 }
 
-// follow watches the files as they are now. Not their folders, although those would tell of a new file
-// under an old name: when the log or the audit log is in the same folder, every line would wake us, at
-// the cost of each request. What a watched file does not tell, such as a link that leads elsewhere now,
-// the next look finds.
+// follow watches the current files. It does not watch their folders, although those would report a new file under an old
+// name: with the log or the audit log in the same folder, every line would wake the loop, at the cost of each request. A
+// change that a watched file does not report, such as a link to another file, is found by the next look.
 func (w watcher) follow(sets []*Set) {
 	if w.Watcher == nil {
 		return
@@ -117,10 +115,10 @@ func (w watcher) follow(sets []*Set) {
 		for _, path := range s.paths {
 			info, err := os.Stat(path)
 			if before := w.followed[path]; before != nil && (err != nil || !os.SameFile(before, info)) {
-				_ = w.Remove(path) // of what was there before; the system would keep it for as long as we run
+				_ = w.Remove(path) // the watch of the former file; the system would keep it as long as the process runs
 			}
 			w.followed[path] = info
-			_ = w.Add(path) // one that is not there yet is tried again
+			_ = w.Add(path) // a missing file is tried again
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // A program that touches only the inodes of the files, such as a backup that makes hard links, causes one
-// reload and no more, whether the content is good or bad. One that is replaced by content of the same size and
+// reload and no more, valid or not. One that is replaced by content of the same size and
 // time is reloaded each time.
 func TestInodeTouched(t *testing.T) {
 	t.Parallel()
@@ -59,10 +59,10 @@ func TestInodeTouched(t *testing.T) {
 	write("one")
 	look("replaced again", 3)
 	s.forced = true
-	look("nothing has happened, and it was asked for", 4)
+	look("nothing has happened, and Reload was called", 4)
 	touch()
 	s.forced = true
-	look("touched, and it was asked for", 5)
+	look("touched, and Reload was called", 5)
 	touch()
 	look("touched again", 5)
 	write("three")
@@ -76,5 +76,5 @@ func TestInodeTouched(t *testing.T) {
 	look("touched after it was refused", 8)
 	fault = nil
 	write("three")
-	look("replaced by good content", 9)
+	look("replaced by valid content", 9)
 }

@@ -36,14 +36,14 @@ func TestQuiet(t *testing.T) {
 	look("it is quiet", false, 1)
 	look("it was loaded", false, 1)
 	s.forced = true
-	look("it is quiet, and was asked for", false, 2)
+	look("it is quiet, and Reload was called", false, 2)
 	write("12345")
 	s.forced = true
-	look("it was asked for while it is written", true, 2)
+	look("Reload was called while it is written", true, 2)
 }
 
-// A load that failed is tried again after a while with the files as they are, for the reason may not
-// have been in them. That it fails again in the same way is no news.
+// A failed load is tried again after a while with the same files, because the cause may not be in them. The same failure is
+// not reported again.
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	s := NewSet("it", t.TempDir())
@@ -55,7 +55,7 @@ func TestRetry(t *testing.T) {
 		t.Helper()
 		l.look()
 		if len(news) != want {
-			t.Fatalf("%s: told %d times, want %d", what, len(news), want)
+			t.Fatalf("%s: %d reports, want %d", what, len(news), want)
 		}
 	}
 	fault = os.ErrPermission
@@ -74,7 +74,7 @@ func TestRetry(t *testing.T) {
 	s.tried = s.tried.Add(-retry)
 	wantNews("it succeeds", 3)
 	if news[2] != nil {
-		t.Errorf("told %v of the success", news[2])
+		t.Errorf("the success was reported as %v", news[2])
 	}
 	s.tried = s.tried.Add(-retry)
 	wantNews("nothing is wrong any more", 3)

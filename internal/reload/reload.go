@@ -10,50 +10,34 @@ import (
 	"time"
 )
 
-const (
-	// quiet is how long a file must have stayed as it is before it is read: else it may be half written.
-	quiet = 200 * time.Millisecond
-	// recheck is how often the files are looked at even when nothing was reported: not every file
-	// system reports changes, and a watch can be lost.
-	recheck = time.Second
-	// soon is how long reports of changes are collected, because they come in batches.
-	soon = 50 * time.Millisecond
-	// restless is how long files may change without being quiet until they are loaded before that is reported as a
-	// failure.
-	restless = time.Minute
-	// retry is how often a load that failed is tried again with the files as they are: what was wrong
-	// may have been the system, or the clock.
-	retry = time.Minute
-)
-
 // Set is files that are loaded together.
 type Set struct {
 	name  string
 	paths []string
 	load  func() (apply func(), err error)
 
-	loaded fingerprint // of what was loaded last, taken or refused
+	loaded fingerprint // at the last load, whether it was applied or refused
 	seen   fingerprint // at the last look
-	since  time.Time   // since when they are as seen
-	moving time.Time   // since when they have changed without being loaded
-	forced bool        // load whether they changed or not
+	since  time.Time   // when they became as seen
+	moving time.Time   // when the first change came that was not loaded yet
+	forced bool        // load them even without a change
 
-	refused string    // why the last load failed; empty when it did not
-	tried   time.Time // when that was
+	refused string    // why the last load failed; empty when it succeeded
+	tried   time.Time // when it failed
 
-	content string // a hash of what was loaded last, where it was taken
+	content string // a hash of the content at the last load, if it was compared
 }
 
-// NewSet makes a set of files and notes how they are now; an empty path is none. Make it before they
-// are loaded for the first time, so that no change is missed in between.
+// NewSet makes a set of files and notes their state; empty paths are ignored. Make it before the files are loaded for the
+// first time, so that no change is missed in between.
 func NewSet(name string, paths ...string) *Set {
 	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "" })
 	now := fingerprintOf(paths)
 	return &Set{name: name, paths: paths, loaded: now, seen: now}
 }
 
-// SetLoad sets what loads the files and checks them. It changes nothing; apply applies what was loaded.
-// With an error, apply may still be set: it applies the part that is good.
+// SetLoad sets the function that loads and checks the files. It changes nothing; apply applies what was loaded.
+// With an error, apply may still be set: it applies the valid part.
 func (s *Set) SetLoad(load func() (apply func(), err error)) { s.load = load }
 
 // Loop keeps sets of files up to date.
@@ -61,18 +45,17 @@ type Loop struct {
 	sets   []*Set
 	done   func(name string, err error)
 	forced chan chan<- struct{}
-	moving atomic.Value // string: the sets that were not quiet at the last look
+	moving atomic.Value // string: names the sets that were not quiet at the last look
 }
 
-// NewLoop makes a Loop. done is called for every load that was taken, and with an error for every one that
-// was refused. A failure that repeats in the same way is not reported again, and nothing of it is taken again.
+// NewLoop makes a Loop. done is called for every load that was applied, and with an error for every one that was refused.
+// A failure that repeats with the same error is not reported again, and its valid part is not applied again.
 func NewLoop(done func(name string, err error), sets ...*Set) *Loop {
 	return &Loop{sets: sets, done: done, forced: make(chan chan<- struct{})}
 }
 
-// Reload loads every set, whether its files have changed or not, as soon as they are quiet. It returns
-// when that is done. When ctx is done first, its error names what is not quiet yet; the loop goes on
-// waiting for it.
+// Reload loads every set, even without a change, as soon as its files are quiet. It returns when that is done. When ctx
+// is done first, the error names the sets that are not quiet yet; the loop continues to wait for them.
 func (l *Loop) Reload(ctx context.Context) error {
 	finished := make(chan struct{})
 	select {
@@ -130,7 +113,7 @@ func (l *Loop) Run(ctx context.Context) {
 	}
 }
 
-// look looks at every set, and loads those that are due. It reports whether one is still in motion.
+// look looks at every set, and loads those that are due. It reports whether one is still changing.
 func (l *Loop) look() (inMotion bool) {
 	var moving []string
 	for _, s := range l.sets {
@@ -153,19 +136,19 @@ func (l *Loop) look() (inMotion bool) {
 	return len(moving) > 0
 }
 
-// restless is why files that change all the time are not loaded.
+// restless is the error about files that change all the time and so are not loaded.
 func (s *Set) restless() error {
-	return fmt.Errorf("%s: changing for %s without staying the same for %s and until it is read; loaded as soon as that is so", strings.Join(s.paths, ", "), restless, quiet)
+	return fmt.Errorf("%s: changing for %s without a pause of %s that lasts until it is read; it is loaded after such a pause", strings.Join(s.paths, ", "), restless, quiet)
 }
 
-// changed looks at the files, and reports whether they are not as they were at the last look.
+// changed looks at the files, and reports whether they have changed since the last look.
 func (s *Set) changed() bool {
 	f := fingerprintOf(s.paths)
 	if f.equal(s.seen) {
 		return false
 	}
 	now := time.Now()
-	// Not since they were last quiet: a load takes its time, and they may change during each.
+	// Not the end of the last quiet time: they may change during each load, because a load takes time.
 	if s.seen.equal(s.loaded) {
 		s.moving = now
 	}
@@ -173,20 +156,20 @@ func (s *Set) changed() bool {
 	return true
 }
 
-// reload loads a set. What was changed while it was read is not taken, but read again.
+// reload loads a set. Files that change while they are read are not applied, but read again.
 func (l *Loop) reload(s *Set) (inMotion bool) {
 	sum, same := s.compareContent()
 	if same && !s.forced {
 		s.loaded = s.seen
 		return false
 	}
-	into, err := s.try()
+	apply, err := s.try()
 	if s.changed() {
 		return true
 	}
 	news := err == nil || s.forced || !s.seen.equal(s.loaded) || err.Error() != s.refused
-	if into != nil && news {
-		into()
+	if apply != nil && news {
+		apply()
 	}
 	s.loaded, s.forced, s.refused = s.seen, false, ""
 	s.content = sum
@@ -199,11 +182,11 @@ func (l *Loop) reload(s *Set) (inMotion bool) {
 	return false
 }
 
-// try loads the files. A fault in what reads them must not end the daemon: the previous version is kept.
-func (s *Set) try() (into func(), err error) {
+// try loads the files. A panic of what reads them must not kill the daemon: the previous version is kept.
+func (s *Set) try() (apply func(), err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			into, err = nil, fmt.Errorf("panic: value of type %T", cause)
+			apply, err = nil, fmt.Errorf("panic: value of type %T", cause)
 		}
 	}()
 	return s.load()

@@ -13,15 +13,15 @@ import (
 	"step-posture-connector/internal/reload"
 )
 
-const patience = 30 * time.Second // for anything that must happen; far more than it takes
+const patience = 30 * time.Second // the limit for what must happen; far more than it takes
 
-// file is a file that a Loop looks after. What begins with "bad" is refused.
+// file is a file in a Set. Content that begins with "bad" is refused.
 type file struct {
 	path string
 
 	mu    sync.Mutex
 	held  string
-	news  []string // what the loop told: "" for a load that was taken, else the error
+	news  []string // the reports of the loop: "" for a load that was applied, else the error
 	loads int
 	panic bool
 }
@@ -51,7 +51,7 @@ func (f *file) load() (func(), error) {
 	panics := f.panic
 	f.mu.Unlock()
 	if panics {
-		panic("as the test wants it")
+		panic("of the test")
 	}
 	text, err := os.ReadFile(f.path)
 	if err != nil {
@@ -86,7 +86,7 @@ func (f *file) has() (held, news string) {
 	return f.held, strings.Join(f.news, "|")
 }
 
-// await waits until something is held and the loop has told just this news.
+// await waits until this content is held and the loop has reported just this news.
 func (f *file) await(t *testing.T, held, news string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
@@ -114,7 +114,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// However a file is replaced, the new content is taken, once.
+// However a file is replaced, the new content is applied, once.
 func TestWaysToReplaceAFile(t *testing.T) {
 	t.Parallel()
 	for name, replace := range map[string]func(t *testing.T, folder string){
@@ -190,13 +190,13 @@ func TestKubernetesSwap(t *testing.T) {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%q was not taken", text)
+				t.Fatalf("%q was not applied", text)
 			}
 		}
 	}
 }
 
-// What is refused is told once, changes nothing, and is made good by the next content.
+// Refused content is reported once, changes nothing, and is replaced by the next content.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/f"
@@ -221,7 +221,7 @@ func TestRefused(t *testing.T) {
 	f.await(t, "three", "bad|cannot be read||panic: value of type string|")
 }
 
-// Asked for, a file is loaded although nothing has changed, and before Reload returns.
+// Reload loads a file without a change, before it returns.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/f"
@@ -245,7 +245,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// What changed between the making of the set and the start of the loop is not missed.
+// A change between NewSet and the start of the loop is not missed.
 func TestChangedBeforeTheStart(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/f"
@@ -260,7 +260,7 @@ func TestChangedBeforeTheStart(t *testing.T) {
 	f.await(t, "two!", "")
 }
 
-// What changes while it is read is not taken: it is read again when it is quiet.
+// A file that changes while it is read is not applied: it is read again when it is quiet.
 func TestChangedWhileRead(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/f"
@@ -268,14 +268,14 @@ func TestChangedWhileRead(t *testing.T) {
 	f := &file{path: path, held: "one"}
 	set := reload.NewSet("it", path)
 	first := true
-	var taken []string
+	var applied []string
 	set.SetLoad(func() (func(), error) {
 		text, err := os.ReadFile(path)
 		if first {
 			first = false
 			write(t, path, "three")
 		}
-		return func() { taken = append(taken, string(text)); f.mu.Lock(); f.held = string(text); f.mu.Unlock() }, err
+		return func() { applied = append(applied, string(text)); f.mu.Lock(); f.held = string(text); f.mu.Unlock() }, err
 	})
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
@@ -285,7 +285,7 @@ func TestChangedWhileRead(t *testing.T) {
 	f.await(t, "three", "")
 	end()
 	<-ended
-	if len(taken) != 1 {
-		t.Errorf("taken were %q, want only what was there in the end", taken)
+	if len(applied) != 1 {
+		t.Errorf("applied were %q, want only the last content", applied)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Files that are never quiet cannot be loaded. That is reported once, and is over when they were loaded.
+// Files that are never quiet cannot be loaded. That is reported once, until they are loaded.
 func TestRestless(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/f"
@@ -33,12 +33,12 @@ func TestRestless(t *testing.T) {
 	s.since = time.Now().Add(-quiet)
 	l.look()
 	if loads != 1 || len(news) != 2 || !strings.Contains(news[0], path+": changing for 1m0s") || news[1] != "<nil>" {
-		t.Errorf("it was loaded %d times, reported was %q, want a failure and a success", loads, news)
+		t.Errorf("it was loaded %d times, the reports are %q, want a failure and a success", loads, news)
 	}
 }
 
-// Files that are quiet for long enough to be read, and change each time before they are read, are restless too:
-// what is in force may be old by hours, and somebody must be told.
+// Files that are quiet for long enough, but change each time while they are read, are restless too: the version in effect
+// may be hours old, which must be reported.
 func TestRestlessWhileRead(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/f"
@@ -46,44 +46,44 @@ func TestRestlessWhileRead(t *testing.T) {
 	text := ""
 	s.SetLoad(func() (func(), error) {
 		text += "x"
-		return func() { t.Error("it was taken") }, os.WriteFile(path, []byte(text), 0o600)
+		return func() { t.Error("it was applied") }, os.WriteFile(path, []byte(text), 0o600)
 	})
-	var told []string
-	l := NewLoop(func(_ string, err error) { told = append(told, err.Error()) }, s)
+	var reported []string
+	l := NewLoop(func(_ string, err error) { reported = append(reported, err.Error()) }, s)
 	s.forced = true
 	for range 10 {
 		l.look()
 		s.since = time.Now().Add(-quiet) // and nothing happens until it is read
 		s.moving = s.moving.Add(-restless / 5)
 	}
-	if len(text) != 10 || len(told) != 1 || !strings.Contains(told[0], "changing for 1m0s") {
-		t.Errorf("it was read %d times, reported was %q, want a failure", len(text), told)
+	if len(text) != 10 || len(reported) != 1 || !strings.Contains(reported[0], "changing for 1m0s") {
+		t.Errorf("it was read %d times, the reports are %q, want a failure", len(text), reported)
 	}
 }
 
-// What is not good, and was taken as far as it is, is not taken again with each retry: nothing has changed.
-func TestPartIsTakenOnce(t *testing.T) {
+// The valid part of a refused load is not applied again with each retry: nothing has changed.
+func TestPartIsAppliedOnce(t *testing.T) {
 	t.Parallel()
 	s := NewSet("it", t.TempDir())
-	taken, reported := 0, 0
-	s.SetLoad(func() (func(), error) { return func() { taken++ }, errors.New("half of it is bad") })
+	applied, reported := 0, 0
+	s.SetLoad(func() (func(), error) { return func() { applied++ }, errors.New("half of it is bad") })
 	l := NewLoop(func(string, error) { reported++ }, s)
 	s.forced = true
 	for range 3 {
 		l.look()
 		s.tried = s.tried.Add(-retry)
 	}
-	if taken != 1 || reported != 1 {
-		t.Errorf("it was taken %d times and reported %d times, want once", taken, reported)
+	if applied != 1 || reported != 1 {
+		t.Errorf("it was applied %d times and reported %d times, want once", applied, reported)
 	}
 	s.forced = true // by an operator
 	l.look()
-	if taken != 2 || reported != 2 {
-		t.Errorf("after it was asked for, it was taken %d times and reported %d times, want twice", taken, reported)
+	if applied != 2 || reported != 2 {
+		t.Errorf("after Reload, it was applied %d times and reported %d times, want twice", applied, reported)
 	}
 }
 
-// Reload gives up on files that are not quiet by the end of its context, and says which.
+// Reload gives up on files that are not quiet by the end of its context, and names them.
 func TestReloadGivesUp(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// watches is how many files the kernel watches for this process.
+// watches counts the files that the kernel watches for this process.
 func watches(t *testing.T) int {
 	t.Helper()
 	infos, err := filepath.Glob("/proc/self/fdinfo/*")
@@ -23,8 +23,8 @@ func watches(t *testing.T) int {
 	return count
 }
 
-// A link that leads to another file each day, where the old ones stay, leaves no watch behind. Not
-// parallel: it counts for the whole process.
+// A link that leads to a new file each day leaves no watch of the former files behind. Not parallel: it counts the watches
+// of the whole process.
 func TestWatchesAreGivenBack(t *testing.T) {
 	folder := t.TempDir()
 	link := filepath.Join(folder, "current")

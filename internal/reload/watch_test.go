@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A log in the folder of the files, of which every request writes a line, must wake nobody; a change of
+// A log in the folder of the files, to which every request writes a line, must not wake the loop; a change of
 // a file must, and again after it was replaced.
 func TestWatchesFilesOnly(t *testing.T) {
 	t.Parallel()

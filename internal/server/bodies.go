@@ -7,27 +7,14 @@ import (
 	"sync"
 )
 
-const (
-	// maxUnfinished is what all that strangers have begun and not finished may hold together, in bytes: requests
-	// whose bodies are not read to their end, and headers and handshakes that are not complete.
-	maxUnfinished = 32 << 20
-	// unfinishedCost is what a request holds without its header and its body: stack, stream.
-	unfinishedCost = 8 << 10
-	// fieldCost is what a field of a header holds beside its text, which may be as short as a single byte.
-	fieldCost = 128
-	// bodyCost is how often a byte of a body, or of the text of a header, is counted: a buffer that grows is copied.
-	bodyCost = 2
-	// receivedFree and receivedCost are for what a connection has received: so many bytes are not counted, which is
-	// about what step-ca needs, and the others so often, because a header of many short fields holds that much
-	// more than was sent.
-	receivedFree = 4 << 10
-	receivedCost = 16
-)
-
-// bodies bounds the memory that strangers can hold by sending headers and bodies that never end. Limits for each
-// connection are not enough for that: there may be thousands of them. When all together hold too much,
-// the connection with what is unfinished for the longest time is closed. Requests of step-ca are small and come at
-// once, so they are never the oldest.
+// bodies limits the memory that unauthenticated clients can hold with headers and bodies that never end. A limit for
+// each connection is not enough: there may be thousands. When all together hold too much, it closes the connection
+// whose unfinished request, header or handshake is the oldest. step-ca's requests are small and arrive at once, so
+// they are never the oldest.
+//
+// The order is container/list's. An LRU cache such as hashicorp/golang-lru (MPL-2.0) would not be less code: it limits
+// a number of entries, not their bytes, and every use makes an entry the newest, so that a client that sends slowly
+// would never be the oldest.
 type bodies struct {
 	most int
 
@@ -43,21 +30,21 @@ type account struct {
 
 	// Guarded by bodies.mu.
 	held  int
-	self  *list.Element // nil when it is finished, was given up, or holds nothing yet
-	ended bool          // its connection was closed, so it begins no more
+	self  *list.Element // in bodies.unfinished; nil when it is finished, was evicted, or has not begun
+	ended bool          // its connection was closed, so it must not begin again
 }
 
-// body is a request body that accounts for what was read of it.
+// body is a request body that counts what was read of it.
 type body struct {
 	io.ReadCloser
 	account account
 }
 
-// begin begins the account of a request's body. The returned request has the body that keeps it.
+// begin begins the account of a request's body. The returned request has a body that counts.
 func (b *bodies) begin(r *http.Request, c *connection) (*http.Request, *body) {
 	counted := &body{ReadCloser: r.Body, account: account{bodies: b, connection: c}}
 	counted.account.begin(unfinishedCost + headerCost(r.Header))
-	// A copy, because net/http looks at the original to see how much of its body was read.
+	// A copy, because net/http uses the original to find out how much of its body was read.
 	copied := *r
 	copied.Body = counted
 	return &copied, counted
@@ -74,7 +61,7 @@ func headerCost(header http.Header) int {
 	return cost
 }
 
-// Read counts, and ends the account with the body.
+// Read counts, and finishes the account at the end of the body.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
@@ -87,7 +74,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) finish() { b.account.finish() }
 
-// begin begins the account where it has not begun yet, and counts bytes.
+// begin begins the account if it has not begun yet, and counts bytes.
 func (a *account) begin(bytes int) {
 	a.bodies.mu.Lock()
 	if a.self == nil && !a.ended {
@@ -103,7 +90,7 @@ func (a *account) finish() {
 	a.bodies.drop(a)
 }
 
-// end ends the account for good.
+// end finishes the account for good.
 func (a *account) end() {
 	a.bodies.mu.Lock()
 	defer a.bodies.mu.Unlock()
@@ -113,7 +100,7 @@ func (a *account) end() {
 
 // hold counts bytes, and closes connections while there are too many.
 func (a *account) hold(bytes int) {
-	// Not under the lock: a connection that is closed ends its own account.
+	// Without the lock: Close ends the connection's own account.
 	for _, c := range a.add(bytes) {
 		c.limiter.evicted.Add(1)
 		_ = c.Close()
@@ -140,7 +127,7 @@ func (a *account) add(bytes int) (victims []*connection) {
 	return victims
 }
 
-// drop ends an account; b.mu must be held.
+// drop removes an account; b.mu must be held.
 func (b *bodies) drop(one *account) {
 	if one.self == nil {
 		return

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// keeping answers when it has read the whole body into memory.
+// keeping reads the whole body into memory, then answers.
 func keeping() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var all bytes.Buffer
@@ -33,8 +33,8 @@ func heap() uint64 {
 	return memory.HeapAlloc + memory.StackInuse
 }
 
-// Strangers on many connections with many bodies each that never end: what is held of all of them is
-// bounded, and step-ca is answered. (Not parallel: it measures memory.)
+// Unauthenticated clients have many connections, with many bodies each that never end: the memory for all of them is
+// limited, and step-ca is answered. (Not parallel: it measures memory.)
 func TestUnfinishedBodiesAreBounded(t *testing.T) {
 	const (
 		connections, streams, most = 64, 8, 1 << 20
@@ -48,20 +48,20 @@ func TestUnfinishedBodiesAreBounded(t *testing.T) {
 		text := settings
 		for i := range byte(streams) {
 			stream := 2*i + 1
-			text += frame(frameHeaders, endHeaders, stream, request("POST", "/stranger"))
+			text += frame(frameHeaders, endHeaders, stream, request("POST", "/slow"))
 			for range sent / maxFrame {
 				text += part[:8] + string([]byte{stream}) + part[9:]
 			}
 		}
 		_, _ = io.WriteString(c, text) // it may be closed by now
 	}
-	time.Sleep(brief / 4) // what was sent is read
+	time.Sleep(brief / 4) // the server reads what was sent
 	for range 4 {
 		if err := s.post(t.Context(), "h2", "/", bytes.NewReader(make([]byte, 3<<10))); err != nil {
 			t.Errorf("an honest request: %v", err)
 		}
 	}
-	// What a connection itself costs on both of its sides, and the bodies counted twice.
+	// The cost of a connection itself, on both sides, and the bodies counted twice.
 	const want = 2*most + connections*(128<<10)
 	if got := heap() - min(before, heap()); got > want {
 		t.Errorf("%d MiB are held of %d MiB that were sent, want at most %d MiB", got>>20, connections*streams*sent>>20, want>>20)
@@ -69,8 +69,8 @@ func TestUnfinishedBodiesAreBounded(t *testing.T) {
 	s.stop(t)
 }
 
-// A header of many fields without a text holds many times of what was sent, whether it is complete, as that of a
-// request whose body never comes, or not; so do frames whose answers are not read. (Not parallel: it measures memory.)
+// A header of many empty fields holds much more memory than was sent, whether it is complete (the request's body never
+// comes) or not; so do frames whose answers are not read. (Not parallel: it measures memory.)
 func TestHeadersAreBounded(t *testing.T) {
 	const connections, most, fields = 64, 1 << 20, 1800
 	var plain, packed, long strings.Builder
@@ -96,7 +96,7 @@ func TestHeadersAreBounded(t *testing.T) {
 			for range connections {
 				_, _ = io.WriteString(s.dial(t, protocol), text) // it may be closed by now
 			}
-			time.Sleep(brief / 4) // what was sent is read
+			time.Sleep(brief / 4) // the server reads what was sent
 			for range 4 {
 				if err := s.post(t.Context(), protocol, "/", bytes.NewReader(make([]byte, 3<<10))); err != nil {
 					t.Errorf("an honest request: %v", err)
@@ -104,8 +104,8 @@ func TestHeadersAreBounded(t *testing.T) {
 			}
 			const want = 2*most + connections*(64<<10)
 			got := heap()
-			// Go keeps a closed HTTP/2 connection in memory until the read timeout of its last request. The others are
-			// not waited for: their own time limits would end them.
+			// Go keeps a closed HTTP/2 connection in memory until the read timeout of its last request. The test does
+			// not wait in the other cases: their own time limits would close the connections.
 			for deadline := time.Now().Add(patience); name == "h2, pings" && got > before+want && time.Now().Before(deadline); {
 				time.Sleep(brief / 4)
 				got = heap()
@@ -118,7 +118,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// The announcement of a large frame makes no room for it. (Not parallel: it measures memory.)
+// The announcement of a large frame allocates nothing for it. (Not parallel: it measures memory.)
 func TestAnnouncedFramesHoldNothing(t *testing.T) {
 	const connections = 64
 	s := startServer(t, answering())
@@ -133,7 +133,7 @@ func TestAnnouncedFramesHoldNothing(t *testing.T) {
 	}
 }
 
-// More requests at once than one connection takes: a client of Go's opens others, and all are answered.
+// More requests at once than one connection allows: Go's client opens others, and all are answered.
 func TestManyRequestsOfOneClient(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, keeping(), withLimit(1000))

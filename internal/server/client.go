@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// verifyClient is asked for every connection after the certificate chain was verified.
+// verifyClient is called for every connection after its certificate chain was verified.
 // Fail closed: an error here ends the handshake, and HTTP is never reached.
 func verifyClient(state tls.ConnectionState, allowedNames []string) error {
 	if len(state.PeerCertificates) == 0 {
@@ -26,7 +26,7 @@ func verifyClient(state tls.ConnectionState, allowedNames []string) error {
 	return nil
 }
 
-// clientError says why a client certificate of a good CA is refused.
+// clientError says why a client certificate of an accepted CA is refused.
 type clientError struct {
 	cause string
 	leaf  *x509.Certificate
@@ -35,8 +35,8 @@ type clientError struct {
 
 func (e *clientError) Error() string { return e.text }
 
-// namesOf shows the names that a certificate bears, not more of them than a line of the log takes. They
-// are quoted, because anybody may present anything.
+// namesOf lists the names of a certificate, shortened for a line of the log. They are quoted, because a client may
+// present any text.
 func namesOf(leaf *x509.Certificate) string {
 	return fmt.Sprintf("common name %.64q, DNS names %.256q, e-mail addresses %.256q",
 		leaf.Subject.CommonName, strings.Join(leaf.DNSNames, " "), strings.Join(leaf.EmailAddresses, " "))

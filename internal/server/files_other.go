@@ -3,4 +3,4 @@
 package server
 
 // openFiles is unknown here.
-func openFiles() uint64 { return 0 }
+func openFiles() int { return 0 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,7 +17,7 @@ import (
 	"time"
 )
 
-// Why a TLS handshake failed.
+// The causes of failed TLS handshakes.
 const (
 	noCertificate        = "no_client_certificate"
 	untrustedCertificate = "untrusted_client_certificate"
@@ -29,7 +30,7 @@ const (
 	otherCause           = "other"
 )
 
-// HandshakeCauses are the causes that Server.FailedHandshakes knows.
+// HandshakeCauses are the causes that Server.FailedHandshakes counts.
 func HandshakeCauses() []string {
 	return []string{
 		noCertificate, untrustedCertificate, expiredCertificate, wrongUsage, nameNotAllowed,
@@ -37,10 +38,10 @@ func HandshakeCauses() []string {
 	}
 }
 
-// handshakes counts those that failed, and says of some why.
+// handshakes counts failed handshakes by cause, and logs some of them.
 type handshakes struct {
 	identity *TLS
-	failed   map[string]*atomic.Uint64 // by cause; never written to after it was made
+	failed   map[string]*atomic.Uint64 // by cause; the map itself never changes
 	notices  *notices
 }
 
@@ -52,14 +53,14 @@ func newHandshakes(identity *TLS, n *notices) *handshakes {
 	return h
 }
 
-// connState looks for handshakes that failed. net/http makes them, and hands out no error; but a
-// connection remembers it: to ask for the handshake again makes none, and returns the same error.
+// connState finds failed handshakes. net/http makes the handshakes, and returns no error; but the connection keeps it:
+// a second call of Handshake does nothing, and returns the same error.
 func (h *handshakes) connState(c net.Conn, state http.ConnState) {
 	encrypted, ok := c.(*tls.Conn)
 	if !ok || state != http.StateClosed || encrypted.ConnectionState().HandshakeComplete {
 		return
 	}
-	if err := encrypted.Handshake(); err != nil { //nolint:noctx // nothing is waited for
+	if err := encrypted.HandshakeContext(context.Background()); err != nil { // returns at once
 		h.observe(err, c.RemoteAddr())
 	}
 }
@@ -70,7 +71,7 @@ func (h *handshakes) observe(err error, from net.Addr) {
 	every := noticeEvery
 	switch cause {
 	case protocolError, timeoutOrClosed, otherCause:
-		return // strangers, and not step-ca with a mistake in its configuration or ours
+		return // unauthenticated clients, and not step-ca with a fault in its configuration or ours
 	case noCertificate:
 		every = noticeSeldom
 	default:
@@ -78,7 +79,7 @@ func (h *handshakes) observe(err error, from net.Addr) {
 	h.notices.say(cause, every, func() string { return h.explain(cause, err) + "; from " + from.String() })
 }
 
-// causeOf is one of HandshakeCauses.
+// causeOf returns one of HandshakeCauses.
 func causeOf(err error) string {
 	var refused *clientError
 	var unverified *tls.CertificateVerificationError
@@ -103,7 +104,7 @@ func causeOf(err error) string {
 	case strings.Contains(err.Error(), "client didn't provide a certificate"):
 		return noCertificate
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		// These are the alerts about certificates, as crypto/tls words them.
+		// The alerts about certificates, in the words of crypto/tls.
 		for _, alert := range []string{"certificate", "unknown certificate authority"} {
 			if strings.Contains(remote.Err.Error(), alert) {
 				return serverRefused
@@ -121,14 +122,14 @@ func causeOf(err error) string {
 	return otherCause
 }
 
-// explain says what is wrong and what is wanted. A client that presented a certificate, or refused ours, is
-// likely step-ca, and then every order fails.
+// explain says what is wrong and what is wanted. A client that presented a certificate, or refused ours, is probably
+// step-ca, and then every order fails.
 func (h *handshakes) explain(cause string, err error) string {
 	current := h.identity.current.Load()
 	var why string
 	switch cause {
 	case noCertificate:
-		return "a client presented no certificate, but ENABLE_MTLS is 1; step-ca presents its own, unless the webhook was added with --disable-tls-client-auth; a client may also hold back one that no CA in TLS_CA_PATH issued (" +
+		return "a client presented no certificate, but ENABLE_MTLS is 1; step-ca presents its own, unless the webhook was added with --disable-tls-client-auth; some clients send none when they have only one of another CA than those in TLS_CA_PATH (" +
 			current.clientCAs.String() + ")"
 	case serverRefused:
 		return fmt.Sprintf("a client refused the server certificate (%v); step-ca must trust the CA that issued it, which is %.64q, and the webhook's URL must have one of its names: %.256q",
@@ -153,7 +154,7 @@ func (h *handshakes) explain(cause string, err error) string {
 	return text
 }
 
-// presented is the client certificate that an error is about.
+// presented returns the client certificate that an error is about.
 func presented(err error) *x509.Certificate {
 	var refused *clientError
 	var unverified *tls.CertificateVerificationError

@@ -22,11 +22,11 @@ import (
 )
 
 const (
-	patience = 30 * time.Second // for anything that must happen; far more than it takes
+	patience = 30 * time.Second // for anything that must happen; far more than it needs
 	brief    = 2 * time.Second  // in place of the real time limits
 )
 
-// testServer is a Server under test with everything needed to call it.
+// testServer is a Server under test, with what a client needs.
 type testServer struct {
 	address  string
 	client   *tls.Config
@@ -39,7 +39,7 @@ type option func(*Server)
 
 func withLimit(limit int) option { return func(s *Server) { s.limiter.limit = limit } }
 
-// withBriefLimits shortens the time limits that the Server has. One that it lacks stays lacking.
+// withBriefLimits shortens the time limits of the Server. It adds none that is missing.
 func withBriefLimits(s *Server) {
 	for _, limit := range []*time.Duration{
 		&s.http.ReadHeaderTimeout, &s.http.ReadTimeout, &s.http.WriteTimeout, &s.limiter.idle, &s.http.HTTP2.WriteByteTimeout,
@@ -120,11 +120,11 @@ func answering() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") })
 }
 
-// stop ends the server and wants that everything was answered.
+// stop shuts the server down, and wants every request answered.
 func (s *testServer) stop(t *testing.T) {
 	t.Helper()
 	s.end()
-	if err := wait(t, "the end of the server", s.ended); err != nil {
+	if err := wait(t, "shutdown", s.ended); err != nil {
 		t.Errorf("Serve() = %v, want nil", err)
 	}
 }
@@ -206,10 +206,10 @@ func (s *testServer) wantAnswered(t *testing.T, protocol string) {
 	}
 }
 
-// wantClosed wants that the server closes a connection in time; what it still says is passed over.
+// wantClosed wants the server to close a connection in time; it ignores what the server still sends.
 func wantClosed(t *testing.T, c net.Conn, deadline time.Time) {
 	t.Helper()
-	// One that is still open must not use up the time of those that are looked at after it.
+	// A connection that is still open must not use up the time of the ones after it.
 	if least := time.Now().Add(time.Second); deadline.Before(least) {
 		deadline = least
 	}
@@ -228,7 +228,7 @@ func send(t *testing.T, c net.Conn, text string) {
 	}
 }
 
-// receive reads what comes next.
+// receive reads the next bytes.
 func receive(t *testing.T, c net.Conn) string {
 	t.Helper()
 	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -248,7 +248,7 @@ func wait[T any](t *testing.T, what string, channel <-chan T) T {
 	case value := <-channel:
 		return value
 	case <-time.After(patience):
-		t.Fatalf("waited %s in vain: %s", patience, what)
+		t.Fatalf("nothing happened for %s: %s", patience, what)
 		panic("not reached")
 	}
 }
@@ -259,14 +259,14 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	for !holds() {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
-			t.Fatalf("waited %s in vain: %s\n%s", patience, what, stacks[:runtime.Stack(stacks, true)])
+			t.Fatalf("nothing happened for %s: %s\n%s", patience, what, stacks[:runtime.Stack(stacks, true)])
 		}
 		runtime.Gosched()
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// countingListener knows how many of its connections are open.
+// countingListener counts its open connections.
 type countingListener struct {
 	net.Listener
 	open, most, accepted atomic.Int32

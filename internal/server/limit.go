@@ -2,25 +2,24 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"log"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// limiter is a listener that holds at most limit connections. When it is full, one of them makes room for
-// a new one; see victim.
+// limiter is a listener that holds at most limit connections. When it is full, one of them makes room for a new one;
+// see victim. No library does this: netutil.LimitListener of golang.org/x/net waits until one is closed, so that idle
+// clients lock step-ca out, and an LRU cache knows neither who is authenticated nor what is in flight. The search for
+// a victim goes through all connections, but only when the limit is reached: 0.1 ms with 4096 of them.
 type limiter struct {
 	net.Listener
 	limit   int
 	idle    time.Duration // how long a connection stays open without a request
 	start   time.Time     // anchors the monotonic clock
 	evicted atomic.Uint64
-	refused atomic.Uint64 // because there was nobody to evict
+	refused atomic.Uint64 // because no connection could be evicted
 	bodies  bodies
 	notices *notices
 
@@ -28,15 +27,15 @@ type limiter struct {
 	open map[*connection]struct{}
 }
 
-// Affordable returns how many connections can really be held when wanted are asked for and the daemon
-// itself needs reserved files: without a file left for one more, none could be accepted, and strangers
-// would lock step-ca out after all.
-func Affordable(wanted, reserved int) int {
+// ConnectionLimit returns how many of the wanted connections the limit of open files allows, when the daemon itself
+// needs reserved ones. Without a file for one more connection, none could be accepted to make another one close, and
+// unauthenticated clients would lock step-ca out.
+func ConnectionLimit(wanted, reserved int) int {
 	files := openFiles()
-	if files == 0 || files >= uint64(wanted)+uint64(reserved) { //nolint:gosec // G115: both are positive
+	if files == 0 {
 		return wanted
 	}
-	return max(1, int(files)-reserved) //nolint:gosec // G115: less than their sum
+	return min(wanted, max(1, files-reserved))
 }
 
 func newLimiter(limit int) *limiter {
@@ -88,31 +87,23 @@ func (l *limiter) admit(c *connection) bool {
 	return true
 }
 
-const (
-	// young is for how long a new connection is spared: time for the handshake and one request.
-	young = time.Second
-	// afterAnswer is for how long one is spared whose request has just ended: its answer is still to be written.
-	afterAnswer = 100 * time.Millisecond
-)
-
-// victim chooses whom to close, at the time now, so that neither idle nor trickling strangers can lock
-// step-ca out. A connection is a stranger's until a request on it was authenticated; that it has a
-// request in flight saves it not, because strangers have requests that never end. The order is:
+// victim chooses the connection to close, at the time now, so that neither idle clients nor those that send slowly can
+// lock step-ca out. A connection is unauthenticated until a request on it was authenticated; a request in flight does
+// not protect it, because unauthenticated clients have requests that never end. The order is:
 //
-//  1. the oldest stranger, but the young are spared: step-ca's own is among them before its first request;
-//  2. the longest idle of the others, but no request of theirs that is in flight is given up;
-//  3. the oldest of the young. They are so many that they come faster than they grow old, and to admit
-//     none of them would lock step-ca out. Admitted, its connection is closed only after as many others
-//     have come as there are places, and a request takes less.
+//  1. the oldest unauthenticated one, except young ones: step-ca's own is among them before its first request;
+//  2. the longest idle of the authenticated ones, but never one with a request in flight;
+//  3. the oldest of the young ones. They arrive faster than they grow old, and to refuse all of them would lock
+//     step-ca out. An admitted one is closed only after limit others have arrived, and a request takes less.
 //
-// It is nil when all have authenticated requests in flight.
+// It is nil when every connection has an authenticated request in flight.
 func (l *limiter) victim(now int64) *connection {
-	var stranger, idle *connection
+	var unauthenticated, idle *connection
 	for c := range l.open {
 		switch {
 		case !c.trusted.Load():
-			if stranger == nil || c.accepted < stranger.accepted {
-				stranger = c
+			if unauthenticated == nil || c.accepted < unauthenticated.accepted {
+				unauthenticated = c
 			}
 		case c.requests.Load() == 0 && now-c.heard.Load() >= int64(afterAnswer):
 			if idle == nil || c.heard.Load() < idle.heard.Load() {
@@ -120,10 +111,10 @@ func (l *limiter) victim(now int64) *connection {
 			}
 		}
 	}
-	if idle != nil && (stranger == nil || now-stranger.accepted < int64(young)) {
+	if idle != nil && (unauthenticated == nil || now-unauthenticated.accepted < int64(young)) {
 		return idle
 	}
-	return stranger
+	return unauthenticated
 }
 
 func (l *limiter) count() int {
@@ -138,22 +129,9 @@ func (l *limiter) remove(c *connection) {
 	delete(l.open, c)
 }
 
-const (
-	// grace is how long a connection stays open without a request in flight after the server began to
-	// end. A request may be on its way: clients learn from GOAWAY that they have to send it elsewhere, and
-	// need a round trip for that. step-ca pauses for a second before its only retry, and must find
-	// the next daemon by then.
-	grace = 150 * time.Millisecond
-	// strangersGrace is how long a request is waited for on a connection where nothing was authenticated. Its
-	// body is not complete: it would be authenticated, or refused, at once.
-	strangersGrace = 2 * time.Second
-	// lookEvery is how often connections are looked at while the server ends.
-	lookEvery = 10 * time.Millisecond
-)
-
-// drain closes each connection that has had no request in flight and sent nothing for the time of grace,
-// and waits a little longer for strangers. It returns when none is left, or with the error of ctx when that
-// is done. net/http itself waits for a second after GOAWAY, and for some seconds where nothing was sent yet.
+// drain closes each connection that had no request in flight and sent nothing for the time of grace, and
+// unauthenticated ones after unauthenticatedGrace. It returns when none is left, or with the error of ctx when that is
+// done. net/http's own Shutdown waits a second after GOAWAY, and some seconds where nothing was sent yet.
 func (l *limiter) drain(ctx context.Context) error {
 	began := l.now()
 	ticker := time.NewTicker(lookEvery)
@@ -168,14 +146,14 @@ func (l *limiter) drain(ctx context.Context) error {
 	return nil
 }
 
-// closeIdle returns how many connections are still open.
+// closeIdle closes what drain may close, and returns how many connections are still open.
 func (l *limiter) closeIdle(began int64) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	for c := range l.open {
 		idle := c.requests.Load() == 0 && now-max(began, c.heard.Load()) >= int64(grace)
-		if idle || !c.trusted.Load() && now-began >= int64(strangersGrace) {
+		if idle || !c.trusted.Load() && now-began >= int64(unauthenticatedGrace) {
 			delete(l.open, c)
 			_ = c.Conn.Close()
 		}
@@ -183,11 +161,8 @@ func (l *limiter) closeIdle(began int64) int {
 	return len(l.open)
 }
 
-// expireEvery is how often idle connections are looked for.
-const expireEvery = time.Second
-
-// expire closes connections that are idle for too long, until ctx is done. Frames that are no requests, such as
-// PING, keep none open.
+// expire closes connections that are idle for too long, until ctx is done. HTTP/2 frames other than requests, such as
+// PING, do not keep a connection open.
 func (l *limiter) expire(ctx context.Context) {
 	ticker := time.NewTicker(min(expireEvery, l.idle))
 	defer ticker.Stop()
@@ -209,103 +184,5 @@ func (l *limiter) expire(ctx context.Context) {
 	}
 }
 
-// connection knows when it was last heard of and what is under way on it.
-type connection struct {
-	net.Conn
-	limiter  *limiter
-	accepted int64        // when, by the limiter's clock
-	heard    atomic.Int64 // when bytes last came in, or a request ended
-	answered atomic.Int64 // when a request last ended; at first, when it was accepted
-	requests atomic.Int32 // requests whose header is read and whose answer is not written
-	trusted  atomic.Bool  // a request on it was authenticated
-
-	admittedBy atomic.Pointer[authorities] // under which its client certificate was verified
-
-	received   atomic.Int64 // bytes of a stranger since its last request began
-	incomplete account      // of the handshake, the header or the frames that they belong to
-}
-
-// Read notes the time: a client that sends is not silent.
-func (c *connection) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.heard.Store(c.limiter.now())
-		c.count(n)
-	}
-	return n, err
-}
-
-// count accounts for what a stranger sends: before it has completed the header of a request, and frames of HTTP/2
-// that have to be answered (a PING), by one who does not read the answers. Of a body it counts what is more than
-// step-ca sends.
-func (c *connection) count(n int) {
-	if c.trusted.Load() {
-		return
-	}
-	before := max(c.received.Load(), receivedFree)
-	if after := c.received.Add(int64(n)); after > before {
-		c.incomplete.begin(int(after-before) * receivedCost)
-	}
-}
-
-// complete ends the account of a header, and begins a new one.
-func (c *connection) complete() {
-	if c.received.Swap(0) > receivedFree {
-		c.incomplete.finish()
-	}
-}
-
-// Close gives the place back.
-func (c *connection) Close() error {
-	c.limiter.remove(c)
-	c.incomplete.end()
-	return c.Conn.Close()
-}
-
 // now is a monotonic time in nanoseconds.
 func (l *limiter) now() int64 { return int64(time.Since(l.start)) }
-
-type connectionKey struct{}
-
-// withConnection makes the connection known to its requests.
-func withConnection(ctx context.Context, c net.Conn) context.Context {
-	if encrypted, ok := c.(*tls.Conn); ok {
-		c = encrypted.NetConn()
-	}
-	return context.WithValue(ctx, connectionKey{}, c)
-}
-
-// trackRequests counts the requests of each connection, and turns away those of clients that identity
-// no longer admits.
-func trackRequests(next http.Handler, identity *TLS, complaints *log.Logger) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-			if identity != nil && !identity.admits(c, r.TLS) {
-				complaints.Printf("%s: the client certificate is no longer valid under TLS_CA_PATH; the connection was closed", r.RemoteAddr)
-				_ = c.Close()
-				panic(http.ErrAbortHandler) // net/http ends the request without a word
-			}
-			c.complete()
-			c.requests.Add(1)
-			defer func() {
-				now := c.limiter.now()
-				c.heard.Store(now) // the answer is still to be written
-				c.answered.Store(now)
-				c.requests.Add(-1)
-			}()
-			if !c.trusted.Load() && r.Body != http.NoBody {
-				var unfinished *body
-				r, unfinished = c.limiter.bodies.begin(r, c)
-				defer unfinished.finish()
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// Trust notes that a request was authenticated; its context says on which connection.
-func Trust(ctx context.Context) {
-	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
-		c.trusted.Store(true)
-	}
-}

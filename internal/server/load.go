@@ -6,22 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"step-posture-connector/internal/filesys"
 )
 
-// pair is the server certificate with what was read beside it.
+// pair is the server certificate with its chain.
 type pair struct {
 	*tls.Certificate
 	chain []*x509.Certificate // all of the file, leaf first
 }
 
 // loadPair reads the server certificate and its key, and checks that they can be used at the time
-// now. Either path may be empty: then the other file is judged alone, and the pair is nil. The error
-// joins a *FileError for each file that is wrong.
+// now. Either path may be empty: then only the other file is checked, and the pair is nil. The error
+// joins a *FileError for each file with a fault.
 func loadPair(certificatePath, keyPath string, now time.Time) (*pair, error) {
 	chain, errCertificate := loadChain(certificatePath, now)
 	key, errKey := loadKey(keyPath)
@@ -48,13 +48,13 @@ func loadPair(certificatePath, keyPath string, now time.Time) (*pair, error) {
 	}
 	for i, c := range chain[1:] {
 		if _, err := tls.X509KeyPair(c.block.encoded(), key); err == nil {
-			return nil, &FileError{Certificate, certificatePath, fmt.Errorf("line %d: the key belongs to certificate %d, and not to the first; put the server certificate first, and behind it the certificate of its issuer", c.block.line, i+2)}
+			return nil, &FileError{Certificate, certificatePath, fmt.Errorf("line %d: the key belongs to certificate %d, and not to the first; put the server certificate first, and the certificate of its issuer after it", c.block.line, i+2)}
 		}
 	}
-	return nil, &FileError{PrivateKey, keyPath, fmt.Errorf("it is the key of another certificate than the first in %s, which is %s", certificatePath, nameOf(chain[0].Certificate))}
+	return nil, &FileError{PrivateKey, keyPath, fmt.Errorf("it does not belong to the first certificate in %s, which is %s", certificatePath, nameOf(chain[0].Certificate))}
 }
 
-// read is a certificate and where it stands in its file.
+// read is a certificate and its place in the file.
 type read struct {
 	*x509.Certificate
 	block block
@@ -74,13 +74,13 @@ func loadChain(path string, now time.Time) ([]read, error) {
 	case now.After(leaf.NotAfter):
 		return nil, &FileError{Certificate, path, fmt.Errorf("expired at %s; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner", leaf.NotAfter.Format(time.RFC3339))}
 	case !servesAs(leaf.Certificate):
-		return nil, &FileError{Certificate, path, errors.New("its extended key usage lacks serverAuth: step-ca, as every client, refuses it")}
+		return nil, &FileError{Certificate, path, errors.New("its extended key usage lacks serverAuth: step-ca refuses it, as every client does")}
 	}
 	return chain, nil
 }
 
-// servesAs reports whether clients accept a certificate for a server. One without any extended key
-// usage is good for all.
+// servesAs reports whether clients accept the certificate for a server. Without any extended key usage it is accepted
+// for every use.
 func servesAs(leaf *x509.Certificate) bool {
 	none := len(leaf.ExtKeyUsage) == 0 && len(leaf.UnknownExtKeyUsage) == 0
 	return none || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
@@ -126,7 +126,7 @@ func loadClientCAs(path string, now time.Time) (*authorities, error) {
 	if usable {
 		return found, nil
 	}
-	// None of them admits a client: that cannot be meant.
+	// No client could connect: that cannot be meant.
 	first := certificates[0].Certificate
 	return nil, &FileError{ClientCA, path, fmt.Errorf("it has no CA certificate that can be used: %s %s", nameOf(first), wrongWith(first, now))}
 }
@@ -137,12 +137,12 @@ type authorities struct {
 	list []*x509.Certificate
 }
 
-// equal reports whether both accept the same; nil asks for no client certificate.
+// equal reports whether both accept the same clients; nil requires no client certificate.
 func (a *authorities) equal(b *authorities) bool {
 	return a == b || a != nil && b != nil && a.pool.Equal(b.pool)
 }
 
-// all are the certificates; none where no client certificate is asked for.
+// all returns the certificates; none when no client certificate is required.
 func (a *authorities) all() []*x509.Certificate {
 	if a == nil {
 		return nil
@@ -150,13 +150,12 @@ func (a *authorities) all() []*x509.Certificate {
 	return a.list
 }
 
-// String names the CAs, not too many of them, with the day they expire.
+// String lists the CAs, at most maxListed, with the day they expire.
 func (a *authorities) String() string {
-	const most = 5
 	var names []string
 	for i, ca := range a.all() {
-		if i == most {
-			names = append(names, fmt.Sprintf("and %d more", len(a.list)-most))
+		if i == maxListed {
+			names = append(names, fmt.Sprintf("and %d more", len(a.list)-maxListed))
 			break
 		}
 		names = append(names, nameOf(ca)+", expires "+ca.NotAfter.UTC().Format(time.DateOnly))
@@ -164,7 +163,7 @@ func (a *authorities) String() string {
 	return strings.Join(names, "; ")
 }
 
-// wrongWith says why no client certificate is accepted for the sake of this CA certificate.
+// wrongWith says why this CA certificate admits no client.
 func wrongWith(ca *x509.Certificate, now time.Time) string {
 	const x509v3 = 3
 	switch {
@@ -206,10 +205,7 @@ func loadCertificates(role Role, path string) ([]read, error) {
 	return certificates, nil
 }
 
-// maxPEM is the largest file that is read, in bytes.
-const maxPEM = 1 << 20
-
-// readPEM reads a file and its blocks; without any it is no error yet.
+// readPEM reads a file and its blocks. A file without blocks is not an error here.
 func readPEM(role Role, path string) (text []byte, blocks []block, err error) {
 	text, err = readFile(role, path)
 	if err != nil {
@@ -223,29 +219,17 @@ func readPEM(role Role, path string) (text []byte, blocks []block, err error) {
 }
 
 func readFile(role Role, path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
-		// A pipe would be waited for, and no other file be reloaded meanwhile.
-		return nil, &FileError{role, path, errors.New("it is a pipe or a device, and not a file")}
-	}
-	file, err := os.Open(path)
+	file, err := filesys.Open(path)
 	if err != nil {
-		return nil, &FileError{role, path, cause(err)}
+		return nil, &FileError{role, path, filesys.Cause(err)}
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
 	switch {
 	case err != nil:
-		return nil, &FileError{role, path, cause(err)}
+		return nil, &FileError{role, path, filesys.Cause(err)}
 	case len(text) > maxPEM:
 		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", maxPEM)}
 	}
 	return text, nil
-}
-
-// cause drops the path from an error of the file system, because FileError names it.
-func cause(err error) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return inPath.Err
-	}
-	return err
 }

@@ -6,29 +6,22 @@ import (
 	"time"
 )
 
-const (
-	// noticeEvery is how often a notice of the same kind is given: strangers can cause them.
-	noticeEvery = time.Minute
-	// noticeSeldom is for what scanners and health checks do all the time.
-	noticeSeldom = time.Hour
-)
-
-// notices are lines for the administrator, of each kind not too many.
+// notices are lines of the log for the administrator, rate-limited by kind.
 type notices struct {
 	mu     sync.Mutex
-	notify func(line string) // nil drops all
+	notify func(line string) // nil: every notice is dropped
 	kinds  map[string]*notice
 }
 
-// notice is the last one of a kind.
+// notice is the last one of its kind.
 type notice struct {
 	given   time.Time
 	writing bool
-	dropped int // since then
+	dropped int // since it was given
 }
 
-// say gives a notice, or counts it where one of its kind was given within the time of every. It never
-// waits: a log that nobody reads must not keep connections from being accepted.
+// say logs a notice, or counts it if one of its kind was logged less than every ago. It never waits: a log that is not
+// read must not stop the server from accepting connections.
 func (n *notices) say(kind string, every time.Duration, text func() string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

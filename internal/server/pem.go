@@ -28,12 +28,12 @@ const (
 	aKey         = "a private key"
 )
 
-// encoded is the block in PEM, without what stood around it.
+// encoded is the block in PEM, without the text around it.
 func (b block) encoded() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: b.kind, Bytes: b.bytes})
 }
 
-// named says what a block is; "" is a kind that is not known.
+// named says what a block is; "" means unknown.
 func (b block) named() string {
 	switch {
 	case b.kind == certificateKind:
@@ -51,43 +51,46 @@ func (b block) named() string {
 
 const (
 	dashes = `[-\x{2010}-\x{2015}\x{2212}]`
-	// kinds begins the words between BEGIN or END and the dashes.
+	// kinds matches the beginning of the words between BEGIN or END and the dashes.
 	kinds = `((ENCRYPTED|PRIVATE|PUBLIC|OPENSSH|TRUSTED|X509|RSA|DSA|EC|DH|NEW)\s*)*(CERT|KEY|CRL|PKCS|CMS|PARAM|REQUEST)`
 )
 
 var (
-	// armour is a line that begins or ends a block.
+	// armour is the line at the beginning or end of a block.
 	armour = regexp.MustCompile(`^-----(BEGIN|END) ([A-Z0-9]+(?: [A-Z0-9]+)*)-----$`)
-	// mangled is a line that was meant to be one, maybe; a heading such as "---- Root CA ----" was not.
+	// mangled is a line that was probably meant as armour. A heading such as "---- Root CA ----" is not.
 	mangled = regexp.MustCompile(`(?i)^\s*` + dashes + `{4,}\s*(B[A-Z]{2,4}|EGIN|E[A-Z]{1,2}|ND)\s*` + kinds + `[A-Z0-9 ]*` + dashes + `{4,}$` +
 		`|` + dashes + `\s*(BEGIN|END)\s*` + kinds +
 		`|(BEGIN|END)\s*` + kinds + `[A-Z0-9 ]*\s*` + dashes)
-	// glued is what remains where files were joined without a line end between them.
-	glued = regexp.MustCompile(`-----END [A-Z0-9 ]+-----\s*` + byteOrderMark + `?-----BEGIN `)
-	// stray is the first line of almost any certificate or key, without the line before it.
+	// glued is a line in which files were joined without a line end between them.
+	glued = regexp.MustCompile(`-----END [A-Z0-9 ]+-----\s*` + bom + `?-----BEGIN `)
+	// stray is the first line of base64 of almost any certificate or key.
 	stray     = regexp.MustCompile(`^MI[A-Za-z0-9+/]{40,}={0,2}$`)
 	inBase64  = regexp.MustCompile(`^[A-Za-z0-9+/]*={0,2}$`)
 	pemHeader = regexp.MustCompile(`^[A-Za-z0-9-]+: `)
 )
 
-const byteOrderMark = "\xef\xbb\xbf"
+const bom = "\xef\xbb\xbf"
 
-// parsePEM reads the blocks of a PEM file. encoding/pem passes over what it cannot read, so that a
-// certificate that was damaged would be missed only when step-ca is refused; here it is an error, with its
-// line and without its content. A byte-order mark is dropped wherever a line begins with it: it stays in
-// the middle where files were joined. Text around the blocks is allowed.
+// parsePEM reads the blocks of a PEM file. A block with a fault is an error, with its line and without its content. A
+// BOM is dropped at the beginning of every line, because joined files have one in the middle. Text around the blocks
+// is allowed.
+//
+// encoding/pem decodes each block here, but cannot find them: it skips without an error what it cannot read, and has
+// no line numbers, so that the damage would show only when step-ca is refused. golang/go#34069 asks for a strict
+// decoder; we found no maintained library that has one with line numbers. FuzzParsePEM compares the two.
 func parsePEM(text []byte) ([]block, error) {
 	switch {
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
 		return nil, errors.New("it is UTF-16; save it as UTF-8")
 	case isBinary(text):
-		return nil, nil // see binary
+		return nil, nil // missing explains it
 	}
 	p := parser{}
 	number := 0
 	for raw := range bytes.Lines(text) {
 		number++
-		line := strings.TrimRight(strings.TrimPrefix(string(raw), byteOrderMark), " \t\r\n")
+		line := strings.TrimRight(strings.TrimPrefix(string(raw), bom), " \t\r\n")
 		if err := p.line(line, number); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
@@ -103,7 +106,7 @@ type parser struct {
 	blocks []block
 	open   *block          // nil between blocks
 	text   strings.Builder // of the open block
-	body   bool            // the headers of the open block are over
+	body   bool            // the headers of the open block have ended
 }
 
 func (p *parser) line(line string, number int) error {
@@ -115,7 +118,7 @@ func (p *parser) line(line string, number int) error {
 		}
 		return errors.New(almost(line))
 	case p.open == nil && match == nil && stray.MatchString(line):
-		return errors.New("a block without the line -----BEGIN …----- before it")
+		return errors.New("the line -----BEGIN …----- before this block is missing")
 	case p.open == nil && match == nil:
 		return nil // text around the blocks
 	case p.open == nil && match[1] == "END":
@@ -140,7 +143,7 @@ func almost(line string) string {
 	case regexp.MustCompile(`^-----BEGIN [A-Z0-9 ]+-----\s*[A-Za-z0-9+/]`).MatchString(line):
 		return "the line break after -----BEGIN …----- is missing; a block has lines of 64 characters"
 	case armour.MatchString(strings.TrimSpace(line)):
-		return "there are blanks before -----BEGIN …-----; it must begin its line"
+		return "spaces before -----BEGIN …-----; it must begin its line"
 	}
 	return "almost, but not exactly, a line such as -----BEGIN CERTIFICATE-----"
 }
@@ -181,8 +184,8 @@ func (p *parser) end(line string) error {
 	return nil
 }
 
-// acceptable refuses the kinds that hold certificates in a form that is not read, and those that are not
-// known: passed over, they would be missed later.
+// acceptable refuses kinds that have certificates in another form, and unknown kinds: if they were skipped, the fault
+// would show only later.
 func (b block) acceptable() error {
 	switch b.kind {
 	case "TRUSTED CERTIFICATE", "X509 CERTIFICATE":
@@ -191,17 +194,17 @@ func (b block) acceptable() error {
 		return errors.New("certificates in PKCS #7; `openssl pkcs7 -print_certs -in FILE -out NEW` converts them")
 	}
 	if b.named() == "" {
-		return errors.New("a block of a kind that is not known begins here")
+		return errors.New("a block of an unknown kind begins here")
 	}
 	return nil
 }
 
-// isBinary reports whether a file is ASN.1 as it is: a sequence of more than 127 bytes.
+// isBinary reports whether a file is plain ASN.1: a sequence of more than 127 bytes.
 func isBinary(text []byte) bool {
 	return len(text) > 1 && text[0] == 0x30 && text[1]&0x80 != 0
 }
 
-// missing says why a file has no block of the kind that is wanted, and what it has in its place.
+// missing says why a file has no block of the wanted kind, and what it has in its place.
 func missing(wanted string, text []byte, blocks []block) error {
 	if len(blocks) > 0 {
 		return &lackingError{wanted, blocks[0].named()}
@@ -212,7 +215,7 @@ func missing(wanted string, text []byte, blocks []block) error {
 	return &lackingError{wanted, ""}
 }
 
-// lackingError says that a file does not have what it should, but something else.
+// lackingError says what a file lacks, and what it has in its place.
 type lackingError struct{ wanted, found string }
 
 func (e *lackingError) Error() string {
@@ -223,7 +226,7 @@ func (e *lackingError) Error() string {
 	return text
 }
 
-// binary recognizes the forms without PEM in which certificates and keys are handed on.
+// binary recognizes certificates and keys in binary forms.
 func binary(wanted string, text []byte) string {
 	if !isBinary(text) {
 		return ""

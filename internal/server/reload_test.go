@@ -109,10 +109,10 @@ func (f Files) trust(t *testing.T, authorities ...*authority) {
 	f.write(t, f.ClientCA, "CERTIFICATE", blocks...)
 }
 
-// load loads the files and wants that what is wrong is in these files, and no others.
+// load loads the files, and wants faults in exactly these files.
 func load(t *testing.T, identity *TLS, wrong ...Role) {
 	t.Helper()
-	take, err := identity.Load(time.Now())
+	apply, err := identity.Load(time.Now())
 	var got []Role
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range several.Unwrap() {
@@ -127,8 +127,8 @@ func load(t *testing.T, identity *TLS, wrong ...Role) {
 			t.Fatalf("Load() = %v, want errors in %q", err, wrong)
 		}
 	}
-	if take != nil {
-		take()
+	if apply != nil {
+		apply()
 	}
 }
 
@@ -147,9 +147,8 @@ func roles(err error) []Role {
 	return nil
 }
 
-// A loaded pair and bundle replace those in force at once; what is broken does not, and does not keep
-// the other from being replaced.
-func TestWhatIsInForce(t *testing.T) {
+// A valid pair or bundle takes effect at once; an invalid one does not, and does not stop the other.
+func TestInEffect(t *testing.T) {
 	t.Parallel()
 	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
 	f := files(t)
@@ -203,14 +202,14 @@ func TestWhatIsInForce(t *testing.T) {
 	want("all are good", third, ca)
 }
 
-// Nothing is in force before all files were good once.
+// Nothing takes effect before all files were valid once.
 func TestFirstLoad(t *testing.T) {
 	t.Parallel()
 	f := files(t)
 	f.pair(t, newAuthority(t, "ca"), time.Time{})
-	take, err := NewTLS(f, nil).Load(time.Now())
-	if take != nil || err == nil || !strings.Contains(err.Error(), "client CA bundle") {
-		t.Errorf("Load() without a bundle takes %v, error %v; want nothing, and an error about the bundle", take != nil, err)
+	apply, err := NewTLS(f, nil).Load(time.Now())
+	if apply != nil || err == nil || !strings.Contains(err.Error(), "client CA bundle") {
+		t.Errorf("Load() without a bundle can be applied: %v, error %v; want no, and an error about the bundle", apply != nil, err)
 	}
 }
 
@@ -230,8 +229,8 @@ func talk(c *tls.Conn) error {
 	return err
 }
 
-// Connections that are open live on over a reload, with whatever certificate they were made; new ones
-// get the new certificate. A client whose CA was removed is out at once, also on an open connection.
+// Open connections survive a reload with the certificate that they began with; new ones get the new certificate. A
+// client whose CA was removed is refused at once, also on an open connection.
 func TestReloadUnderOpenConnections(t *testing.T) {
 	t.Parallel()
 	ca, kept, removed := newAuthority(t, "ca"), newAuthority(t, "kept"), newAuthority(t, "removed")
@@ -285,7 +284,7 @@ func TestReloadUnderOpenConnections(t *testing.T) {
 		t.Errorf("a new connection is shown %s, want %s", got, renewed)
 	}
 	if c, err = dial(clientRemoved); err == nil {
-		err = talk(c) // with TLS 1.3 the client learns of it with the first answer
+		err = talk(c) // with TLS 1.3 the client learns of the refusal when it reads
 	}
 	if err == nil {
 		t.Error("a new connection of a client whose CA was removed is answered")

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Requests that are under way when the server is told to end are answered; new connections are not
-// accepted, and connections that nothing is under way on are not waited for.
-func TestEndAnswersWhatIsUnderWay(t *testing.T) {
+// Requests that are in flight when shutdown begins are answered; new connections are not accepted, and shutdown does
+// not wait for connections without a request.
+func TestShutdownAnswersRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"http/1.1", "h2"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -49,22 +49,22 @@ func TestEndAnswersWhatIsUnderWay(t *testing.T) {
 			}
 			select {
 			case err := <-s.ended:
-				t.Fatalf("Serve() = %v while a request is under way", err)
+				t.Fatalf("Serve() = %v while a request is in flight", err)
 			default:
 			}
 			close(release)
 			if err := wait(t, "the answer", answered); err != nil {
-				t.Errorf("the request under way was not answered: %v", err)
+				t.Errorf("the request in flight was not answered: %v", err)
 			}
-			if err := wait(t, "the end of the server", s.ended); err != nil {
+			if err := wait(t, "shutdown", s.ended); err != nil {
 				t.Errorf("Serve() = %v, want nil", err)
 			}
 		})
 	}
 }
 
-// Nothing authenticated is under way: the end comes soon, whatever strangers have begun.
-func TestEndDoesNotWaitForStrangers(t *testing.T) {
+// No authenticated request is in flight: shutdown is quick, also with unfinished requests of others.
+func TestShutdownDoesNotWaitForUnauthenticatedClients(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, reading())
 	for _, begin := range unfinished() {
@@ -73,12 +73,12 @@ func TestEndDoesNotWaitForStrangers(t *testing.T) {
 	began := time.Now()
 	s.stop(t)
 	if took := time.Since(began); took > readTimeout/2 {
-		t.Errorf("the end took %s, as long as strangers want", took)
+		t.Errorf("shutdown took %s, as long as unauthenticated clients want", took)
 	}
 }
 
-// What does not end is cut off, and Serve says so.
-func TestEndCutsOff(t *testing.T) {
+// Requests that do not end are cut off, and Serve reports it.
+func TestShutdownCutsOff(t *testing.T) {
 	t.Parallel()
 	arrived, release := make(chan struct{}), make(chan struct{})
 	s := startServer(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -91,7 +91,7 @@ func TestEndCutsOff(t *testing.T) {
 	go func() { answered <- s.get(t.Context(), "http/1.1", "/") }()
 	wait(t, "the request arrives", arrived)
 	s.end()
-	if err := wait(t, "the end of the server", s.ended); !errors.Is(err, ErrUnfinished) {
+	if err := wait(t, "shutdown", s.ended); !errors.Is(err, ErrUnfinished) {
 		t.Errorf("Serve() = %v, want ErrUnfinished", err)
 	}
 	if err := wait(t, "the connection is closed", answered); err == nil {
@@ -99,9 +99,9 @@ func TestEndCutsOff(t *testing.T) {
 	}
 }
 
-// step-ca keeps its connection, and repeats a request that failed after one second: the next daemon must
-// have been started by then.
-func TestEndIsQuick(t *testing.T) {
+// step-ca keeps its connection, and repeats a failed request after one second: the next daemon must have started by
+// then.
+func TestShutdownIsQuick(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"http/1.1", "h2"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -118,22 +118,22 @@ func TestEndIsQuick(t *testing.T) {
 				best = min(best, time.Since(began))
 			}
 			if best > want {
-				t.Errorf("the end took %s at best with an idle connection, want less than %s", best, want)
+				t.Errorf("shutdown took %s at best with an idle connection, want less than %s", best, want)
 			}
 		})
 	}
 }
 
-// However long a connection was idle, it is not closed before GOAWAY has sent the next request
+// A connection is not closed before GOAWAY was sent, however long it was idle: the client must send its next request
 // elsewhere.
-func TestEndSaysGoodbye(t *testing.T) {
+func TestShutdownSendsGoAway(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, answering())
 	c := encrypted("h2", settings+frame(frameHeaders, endHeaders|endStream, 1, request("GET", "/")))(t, s)
 	for got := ""; !strings.Contains(got, "answer"); {
 		got += receive(t, c)
 	}
-	time.Sleep(1100 * time.Millisecond) // so long that its silence alone would be reason to close it
+	time.Sleep(1100 * time.Millisecond) // idle for longer than the grace
 	s.end()
 	rest, err := io.ReadAll(c)
 	if err != nil {
@@ -145,8 +145,8 @@ func TestEndSaysGoodbye(t *testing.T) {
 	}
 }
 
-// A request whose body is still to come is not cut off for its silence.
-func TestEndWaitsForBodies(t *testing.T) {
+// An authenticated request whose body is incomplete is not cut off because nothing arrives.
+func TestShutdownWaitsForBodies(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{})
 	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +170,7 @@ func TestEndWaitsForBodies(t *testing.T) {
 	if err := wait(t, "the answer", answered); err != nil {
 		t.Errorf("the request was not answered: %v", err)
 	}
-	if err := wait(t, "the end of the server", s.ended); err != nil {
+	if err := wait(t, "shutdown", s.ended); err != nil {
 		t.Errorf("Serve() = %v, want nil", err)
 	}
 }

@@ -41,7 +41,7 @@ func request(method, path string) string {
 	return header(":method", method, ":scheme", "https", ":authority", "x", ":path", path)
 }
 
-// unfinished is what clients begin and do not finish, by connection.
+// unfinished are the ways in which clients begin something and do not finish it.
 func unfinished() map[string]func(*testing.T, *testServer) net.Conn {
 	const whole = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	return map[string]func(*testing.T, *testServer) net.Conn{
@@ -88,7 +88,7 @@ func encrypted(protocol, text string) func(*testing.T, *testServer) net.Conn {
 	}
 }
 
-// pinging sends frames that are no requests until it is hung up on.
+// pinging sends frames that are not requests until the connection is closed.
 func pinging(t *testing.T, s *testServer) net.Conn {
 	t.Helper()
 	const framePing = 6
@@ -105,7 +105,7 @@ func pinging(t *testing.T, s *testServer) net.Conn {
 	return c
 }
 
-// halfClosed says after text that no more will come.
+// halfClosed sends text, and then closes its side of the connection.
 func halfClosed(text string) func(*testing.T, *testServer) net.Conn {
 	return func(t *testing.T, s *testServer) net.Conn {
 		t.Helper()
@@ -118,7 +118,7 @@ func halfClosed(text string) func(*testing.T, *testServer) net.Conn {
 	}
 }
 
-// Whoever does not finish what it began is hung up on, and nothing remains of it. Honest requests
+// The connection of a client that does not finish what it began is closed, and leaves nothing behind. Honest requests
 // are answered meanwhile. (Not parallel: it counts goroutines.)
 func TestUnfinishedIsClosed(t *testing.T) {
 	before := runtime.NumGoroutine()
@@ -141,8 +141,8 @@ func TestUnfinishedIsClosed(t *testing.T) {
 	eventually(t, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// reading answers; it reads the body of /read first, with a time limit where the webhook sets one: on
-// HTTP/2 the server's is the only one.
+// reading answers; for /read it reads the body first, on HTTP/1.1 with a time limit as the webhook sets it. On HTTP/2
+// the server's limit is the only one.
 func reading() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/read" {
@@ -158,7 +158,7 @@ func reading() http.Handler {
 	})
 }
 
-// A client that says it will send no more still gets the answer to what it has sent.
+// A client that has closed its side of the connection still gets its answer.
 func TestHalfClosedIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, answering())
@@ -169,13 +169,13 @@ func TestHalfClosedIsAnswered(t *testing.T) {
 	}
 }
 
-// A client that never reads its answer does not keep the handler, nor the connection.
-func TestUnreadAnswerIsGivenUp(t *testing.T) {
+// A client that never reads its answer holds neither the handler nor the connection.
+func TestUnreadAnswerIsCutOff(t *testing.T) {
 	t.Parallel()
 	const most = "\x7f\xff\xff\xff"
 	for protocol, text := range map[string]string{
 		"http/1.1": "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-		// The client allows as much to be sent as HTTP/2 can say, so that only TCP holds it up.
+		// The client opens the largest window of HTTP/2, so that only TCP stops the server.
 		"h2": preface + frame(frameSettings, 0, 0, "\x00\x04"+most) + frame(frameWindow, 0, 0, "\x7f\xfe\xff\xff") +
 			frame(frameHeaders, endHeaders|endStream, 1, request("GET", "/")),
 	} {
@@ -193,7 +193,7 @@ func TestUnreadAnswerIsGivenUp(t *testing.T) {
 			}), withBriefLimits)
 			send(t, s.dial(t, protocol), text)
 			wait(t, "the request arrives", arrived)
-			wait(t, "the handler gives up writing", left)
+			wait(t, "the handler stops writing", left)
 			eventually(t, "the connection is closed", func() bool { return s.listener.open.Load() == 0 })
 		})
 	}

@@ -1,4 +1,4 @@
-// Package server is the HTTPS listener: who may connect, how long, and how it ends.
+// Package server is the HTTPS listener: client certificates, connections, limits, shutdown. limits.go has all limits.
 package server
 
 import (
@@ -23,7 +23,7 @@ const (
 	ClientCA    Role = "client CA bundle"
 )
 
-// FileError says what is wrong with one file. It holds nothing of the file's contents.
+// FileError is the fault of one file. It has nothing of the file's contents.
 type FileError struct {
 	Role Role
 	Path string
@@ -38,37 +38,36 @@ func (e *FileError) Unwrap() error { return e.Err }
 type Files struct {
 	Certificate string // PEM, leaf first
 	PrivateKey  string // PEM
-	ClientCA    string // PEM; without it no client certificate is asked for
+	ClientCA    string // PEM; without it no client certificate is required
 }
 
-// TLS is how the listener identifies itself and whom it lets in. It can be reloaded while
-// connections are open.
+// TLS is the identity of the listener, and the clients that it admits. It can be reloaded while connections are open.
 type TLS struct {
 	files        Files
 	allowedNames []string
 	current      atomic.Pointer[identity]
 }
 
-// identity is what was loaded together.
+// identity is one loaded version.
 type identity struct {
 	pair      *pair
-	clientCAs *authorities // nil: no client certificate is asked for
+	clientCAs *authorities // nil: no client certificate is required
 	config    *tls.Config
 }
 
-// NewTLS makes a TLS that has to be loaded. A client certificate must bear one of allowedNames; when
-// there are none, every certificate of the CA passes.
+// NewTLS makes a TLS that must be loaded before use. A client certificate must have one of allowedNames; without any,
+// every certificate of the CA is accepted.
 func NewTLS(files Files, allowedNames []string) *TLS {
 	return &TLS{files: files, allowedNames: allowedNames}
 }
 
-// Load reads the files and checks that they can be used at the time now. take puts what is good into
-// force, at once; what is not stays as it was, and the error joins a *FileError for each such file.
-// Without anything good, or, the first time, with anything bad, take is nil.
+// Load reads the files and checks that they can be used at the time now. apply replaces the version in effect by the
+// valid files; an invalid one keeps its previous version, and the error joins a *FileError for it. apply is nil when no
+// file is valid, and, the first time, when any file is invalid.
 //
-// A broken CA bundle does not keep a renewed certificate out: that would end in an expired one. And a
-// broken certificate does not keep the removal of a CA from taking effect.
-func (t *TLS) Load(now time.Time) (take func(), err error) {
+// An invalid CA bundle does not stop a renewed certificate: the previous one would expire. An invalid certificate does
+// not stop the removal of a CA.
+func (t *TLS) Load(now time.Time) (apply func(), err error) {
 	pair, errPair := loadPair(t.files.Certificate, t.files.PrivateKey, now)
 	var clientCAs *authorities
 	var errCAs error
@@ -86,7 +85,7 @@ func (t *TLS) Load(now time.Time) (take func(), err error) {
 		clientCAs = old.clientCAs
 	}
 	if old != nil && clientCAs.equal(old.clientCAs) {
-		clientCAs = old.clientCAs // so that nobody is verified again
+		clientCAs = old.clientCAs // so that open connections are not verified again
 	}
 	next := newIdentity(pair, clientCAs, t.allowedNames)
 	return func() { t.current.Store(next) }, err
@@ -98,7 +97,7 @@ func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().pair.Leaf }
 // DescribeCAs names the CAs in effect that client certificates must chain to.
 func (t *TLS) DescribeCAs() string { return t.current.Load().clientCAs.String() }
 
-// Warnings says what is probably not meant with the files in effect.
+// Warnings says what is probably not meant in the files in effect.
 func (t *TLS) Warnings(now time.Time) []string {
 	current := t.current.Load()
 	var warnings []string
@@ -109,9 +108,8 @@ func (t *TLS) Warnings(now time.Time) []string {
 	if issuer := current.missingIssuer(); issuer != "" {
 		warnings = append(warnings, fmt.Sprintf("TLS_CERT_PATH: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", issuer))
 	}
-	const manyCAs = 20 // more than anybody has of their own
 	if many := len(current.clientCAs.all()); many > manyCAs {
-		warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: the file has %d CAs, as the bundle of the system has; client certificates of each of them are accepted; put the root of your own CA alone into a file", many))
+		warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: the file has %d CAs, like the bundle of the system; client certificates of each of them are accepted; use a file with the root of your own CA only", many))
 	}
 	for _, ca := range current.clientCAs.all() {
 		if wrong := wrongWith(ca, now); wrong != "" {
@@ -121,11 +119,11 @@ func (t *TLS) Warnings(now time.Time) []string {
 	return warnings
 }
 
-// missingIssuer names the issuer of the server certificate when its certificate is not sent along, and is
-// not known to be the root.
+// missingIssuer names the issuer of the server certificate if the issuer's certificate is neither in the file nor known
+// to be the root.
 func (i *identity) missingIssuer() string {
 	leaf := i.pair.Leaf
-	known := i.pair.chain // with the leaf, which may have signed itself
+	known := i.pair.chain // with the leaf, which may be self-signed
 	for _, ca := range i.clientCAs.all() {
 		if bytes.Equal(ca.RawIssuer, ca.RawSubject) {
 			known = append(slices.Clip(known), ca)
@@ -151,9 +149,9 @@ func nameOf(c *x509.Certificate) string {
 	return fmt.Sprintf("%.64q", cmp.Or(c.Subject.CommonName, c.Subject.String(), "?"))
 }
 
-// Config returns the TLS configuration of the listener. It follows what is loaded later.
+// Config returns the TLS configuration of the listener. It always uses the version in effect.
 func (t *TLS) Config() *tls.Config {
-	// Fail closed: the base configuration asks for the same as those that replace it.
+	// Fail closed: the base configuration requires the same as the later ones.
 	config := t.current.Load().config.Clone()
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		now := t.current.Load()
@@ -165,8 +163,8 @@ func (t *TLS) Config() *tls.Config {
 	return config
 }
 
-// admits reports whether a connection whose handshake was made under an older CA bundle would still
-// be let in: a CA that was removed must not live on in connections that are open.
+// admits reports whether a connection whose handshake was made with an older CA bundle would still be accepted: a CA
+// that was removed must not keep its open connections.
 func (t *TLS) admits(c *connection, state *tls.ConnectionState) bool {
 	now := t.current.Load()
 	if now.clientCAs == nil || c.admittedBy.Load() == now.clientCAs {
@@ -210,7 +208,7 @@ func newIdentity(pair *pair, clientCAs *authorities, allowedNames []string) *ide
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			return verifyClient(state, allowedNames)
 		}
-		// A resumed session would carry on with what was verified under an older CA bundle.
+		// A resumed session would skip the verification with the present CA bundle.
 		config.SessionTicketsDisabled = true
 	}
 	return &identity{pair: pair, clientCAs: clientCAs, config: config}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monotonic is the time of the clock that systemd compares with.
+// monotonic reads the clock that systemd compares with.
 func monotonic() (time.Duration, error) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {

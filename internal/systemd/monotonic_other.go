@@ -4,5 +4,5 @@ package systemd
 
 import "time"
 
-// monotonic is of no use where there is no systemd.
+// monotonic is not needed: systemd exists on Linux only.
 func monotonic() (time.Duration, error) { return 0, nil }

@@ -1,5 +1,5 @@
-// Package systemd reports the daemon's state to the service manager, in the way of sd_notify(3). Where there is
-// none, nothing happens.
+// Package systemd reports the daemon's state to the service manager with sd_notify(3). Without a service manager, it does
+// nothing.
 package systemd
 
 import (
@@ -11,13 +11,13 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Ready says that the daemon answers, or that it has finished reloading.
+// Ready reports that the daemon answers, or that it has finished reloading.
 func Ready() error { return notify(daemon.SdNotifyReady) }
 
-// Stopping says that the daemon is ending.
+// Stopping reports that the daemon is shutting down.
 func Stopping() error { return notify(daemon.SdNotifyStopping) }
 
-// Reloading says that the daemon reloads its files; Ready says when that is done.
+// Reloading reports that the daemon reloads its files; Ready reports when that is done.
 func Reloading() error {
 	now, err := monotonic()
 	if err != nil {
@@ -26,7 +26,7 @@ func Reloading() error {
 	return notify(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Microseconds()))
 }
 
-// Watch tells the watchdog, where there is one, that the process runs, until ctx is done.
+// Watch keeps notifying the watchdog, if the service has one, until ctx is done.
 func Watch(ctx context.Context) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
@@ -35,7 +35,7 @@ func Watch(ctx context.Context) {
 	ticker := time.NewTicker(interval / 2)
 	defer ticker.Stop()
 	for {
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // may wait: nothing else does for it
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // it may block: nothing waits for this goroutine
 		select {
 		case <-ctx.Done():
 			return
@@ -43,10 +43,6 @@ func Watch(ctx context.Context) {
 		}
 	}
 }
-
-// patience is how long a notification may take. A service manager that does not read its socket must not keep
-// the daemon from reloading and ending.
-const patience = time.Second
 
 func notify(state string) error {
 	sent := make(chan error, 1)
@@ -60,7 +56,7 @@ func notify(state string) error {
 			return fmt.Errorf("notify the service manager: %w", err)
 		}
 		return nil
-	case <-time.After(patience):
+	case <-time.After(notifyTimeout):
 		return fmt.Errorf("notify the service manager: %w: it does not read its socket", os.ErrDeadlineExceeded)
 	}
 }

@@ -26,7 +26,7 @@ func manager(t *testing.T) *net.UnixConn {
 	return socket
 }
 
-// next is what the service manager is told next.
+// next returns the next notification.
 func next(t *testing.T, socket *net.UnixConn) string {
 	t.Helper()
 	if err := socket.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
@@ -49,12 +49,12 @@ func TestNotify(t *testing.T) {
 			t.Error(err)
 		}
 		if got := next(t, socket); !regexp.MustCompile(want).MatchString(got) {
-			t.Errorf("told %q, want %s", got, want)
+			t.Errorf("notified %q, want %s", got, want)
 		}
 	}
 	_ = socket.Close()
 	if err := systemd.Ready(); err == nil {
-		t.Error("that nobody listens is no error")
+		t.Error("Ready() without a listener = nil, want an error")
 	}
 }
 
@@ -66,7 +66,7 @@ func TestWatch(t *testing.T) {
 	go func() { systemd.Watch(ctx); close(ended) }()
 	for range 3 {
 		if got := next(t, socket); got != "WATCHDOG=1" {
-			t.Errorf("told %q, want WATCHDOG=1", got)
+			t.Errorf("notified %q, want WATCHDOG=1", got)
 		}
 	}
 	end()
@@ -74,7 +74,7 @@ func TestWatch(t *testing.T) {
 }
 
 // Without a service manager nothing happens.
-func TestNobody(t *testing.T) {
+func TestWithoutServiceManager(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	t.Setenv("WATCHDOG_USEC", "")
 	for _, notify := range []func() error{systemd.Ready, systemd.Reloading, systemd.Stopping} {

@@ -10,8 +10,8 @@ import (
 	"step-posture-connector/internal/audit"
 )
 
-// TestAllocations pins what the steps of a request allocate; docs/performance.md tells these numbers. Not
-// with the race detector, under which pools forget things on purpose: make test runs it by itself.
+// TestAllocations limits what the steps of a request allocate; docs/performance.md has these numbers. It does not run
+// with the race detector, which makes sync.Pool drop items on purpose: make test runs it separately.
 func TestAllocations(t *testing.T) {
 	c := recordedCall(t)
 	a := NewAuthenticator([]Webhook{c.hook})

@@ -16,7 +16,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// call is a real webhook call, for the benchmarks.
+// call is a recorded webhook call, for the benchmarks.
 type call struct {
 	hook   Webhook
 	header http.Header
@@ -150,7 +150,7 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// deadlines takes the time limits that a real connection takes.
+// deadlines accepts time limits, as a real connection does.
 type deadlines struct{ *httptest.ResponseRecorder }
 
 func (deadlines) SetReadDeadline(time.Time) error { return nil }

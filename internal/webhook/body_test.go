@@ -28,7 +28,7 @@ const (
 	cert  = `"x509Certificate":{}`
 )
 
-// Each body differs in one thing from one that is allowed.
+// Each body differs in one thing from an allowed one.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
@@ -37,7 +37,7 @@ func TestBodies(t *testing.T) {
 		want string // code, or "" for an allow
 	}{
 		"least that is allowed":  {`{` + stamp + `,` + data + `,` + cert + `}`, ""},
-		"with blanks":            {" {" + stamp + ",\n" + data + ",\t" + cert + "}\r\n", ""},
+		"with white space":       {" {" + stamp + ",\n" + data + ",\t" + cert + "}\r\n", ""},
 		"unknown members":        {`{` + stamp + `,"new":{"a":[1]},` + data + `,` + cert + `}`, ""},
 		"null objects":           {`{` + stamp + `,` + data + `,"x509CertificateRequest":null,"sshCertificate":null,"sshCertificateRequest":null,` + cert + `}`, ""},
 		"other zone":             {`{"timestamp":"2026-11-22T13:02:20.123456789+11:00",` + data + `,` + cert + `}`, ""},
@@ -59,7 +59,7 @@ func TestBodies(t *testing.T) {
 		"trailing JSON":                 {`{` + stamp + `,` + data + `,` + cert + `}{}`, "malformed"},
 		"trailing text":                 {`{` + stamp + `,` + data + `,` + cert + `}x`, "malformed"},
 		"trailing NUL":                  {`{` + stamp + `,` + data + `,` + cert + "}\x00", "malformed"},
-		"byte-order mark":               {"\xef\xbb\xbf{" + stamp + `,` + data + `,` + cert + `}`, "malformed"},
+		"BOM":                           {"\xef\xbb\xbf{" + stamp + `,` + data + `,` + cert + `}`, "malformed"},
 		"invalid UTF-8":                 {`{` + stamp + `,"new":"` + "\xff" + `",` + data + `,` + cert + `}`, "malformed"},
 		"comment":                       {`{` + stamp + `,/**/` + data + `,` + cert + `}`, "malformed"},
 		"no object":                     {`{` + stamp + `,` + data + `}`, "malformed"},
@@ -121,14 +121,14 @@ func TestIdentifiers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ identifier, want string }{
 		"longest":             {strings.Repeat("A", 256), "deviceNotFound"},
-		"blank inside":        {"A B", "deviceNotFound"},
+		"space inside":        {"A B", "deviceNotFound"},
 		"path":                {"../../etc/passwd", "deviceNotFound"},
 		"wildcard":            {"*", "deviceNotFound"},
 		"UDID":                {"00008103-001A2B3C4D5E6F70", "deviceNotFound"},
 		"too long":            {strings.Repeat("A", 257), "identifierInvalid"},
-		"blank before":        {" C02HARNESS01", "identifierInvalid"},
-		"blank after":         {"C02HARNESS01 ", "identifierInvalid"},
-		"only a blank":        {" ", "identifierInvalid"},
+		"space before":        {" C02HARNESS01", "identifierInvalid"},
+		"space after":         {"C02HARNESS01 ", "identifierInvalid"},
+		"only a space":        {" ", "identifierInvalid"},
 		"tab":                 {`C02\tHARNESS01`, "identifierInvalid"},
 		"line feed":           {`C02HARNESS01\n`, "identifierInvalid"},
 		"NUL":                 {`C02HARNESS01\u0000`, "identifierInvalid"},
@@ -151,7 +151,7 @@ func TestIdentifiers(t *testing.T) {
 	}
 }
 
-// Case makes no difference to the inventory, and the answer is about the inventory's record.
+// The inventory ignores case, and the decision is about the inventory's record.
 func TestLookupIgnoresCase(t *testing.T) {
 	t.Parallel()
 	body := `{` + stamp + `,"attestationData":{"permanentIdentifier":"c02harness01"},` + cert + `}`

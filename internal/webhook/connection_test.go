@@ -12,13 +12,13 @@ import (
 	"step-posture-connector/internal/webhook"
 )
 
-// A provider that does not answer is given up on in time, and the answer is still sent.
-func TestProviderIsGivenUpOn(t *testing.T) {
+// A provider that does not answer is cut off in time, and the answer is still sent.
+func TestProviderIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
 	var calls int
 	var mu sync.Mutex
-	// The clock stands almost at the end of the budget when the provider is asked.
+	// The budget has almost ended when the provider is asked.
 	clock := func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
@@ -41,8 +41,8 @@ func TestProviderIsGivenUpOn(t *testing.T) {
 	}
 }
 
-// The connection of a stranger is closed after the answer; step-ca's is kept.
-func TestStrangersAreHungUpOn(t *testing.T) {
+// The connection of an unauthenticated client is closed after the answer; step-ca's stays open.
+func TestUnauthenticatedConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
 	for name, test := range map[string]struct {
@@ -76,8 +76,8 @@ func TestStrangersAreHungUpOn(t *testing.T) {
 	}
 }
 
-// On HTTP/2 a stranger's connection ends, but what is under way on it is finished first.
-func TestHangingUpIsGracefulOnHTTP2(t *testing.T) {
+// On HTTP/2 the connection is closed after an unauthenticated request, but requests in flight finish first.
+func TestClosingIsGracefulOnHTTP2(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
 	asked, release := make(chan struct{}), make(chan struct{})
@@ -101,6 +101,6 @@ func TestHangingUpIsGracefulOnHTTP2(t *testing.T) {
 	wantRefusal(t, c.post(t, nil, s.body), http.StatusUnauthorized, "unauthenticated")
 	close(release)
 	if got := <-answered; !strings.HasPrefix(got, "HTTP/2.0 200") {
-		t.Errorf("the request under way got %q, want HTTP/2.0 200", got)
+		t.Errorf("the request in flight got %q, want HTTP/2.0 200", got)
 	}
 }

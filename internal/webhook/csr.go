@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// The elements that are compared as they stand in DER.
+// DER that is compared byte for byte.
 const (
 	ecdsaWithSHA256 = "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
 	ecdsaWithSHA384 = "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"
@@ -23,10 +23,20 @@ const (
 	subjectAltNames = 17
 )
 
-// readPlainCSR reads the common names of a CSR of the plain kind: an elliptic key, no subject alternative
-// name, and nothing in it that could be taken in two ways. For every other one ok is false, and
-// crypto/x509 has to decide: what is accepted here it would accept too, and find the same names. It
-// takes a quarter of the time, which was the most expensive step of a request.
+// readPlainCSR reads the common names of a plain CSR: an elliptic key, no subject alternative name, and nothing ambiguous.
+// For every other CSR ok is false, and crypto/x509 decides; it accepts what is accepted here, with the same names
+// (TestPlainCSRChanged, FuzzPlainCSR). The own reader takes 0.65 µs and 7 allocations in place of the 4.2 µs and 28
+// allocations of x509.ParseCertificateRequest (BenchmarkCSR), which was the most expensive step of a request. What it
+// reads, and in which order:
+//
+//	CertificationRequest
+//	├── info
+//	│   ├── version        0
+//	│   ├── subject        readPlainName: the common names
+//	│   ├── key            skipPlainKey: P-256 or P-384, on the curve
+//	│   └── attributes     arePlainAttributes: at most an extension request, without a SAN
+//	├── algorithm          ECDSA with SHA-256 or SHA-384
+//	└── signature          not verified: step-ca has done that
 func readPlainCSR(der []byte) (commonNames []string, ok bool) {
 	input := cryptobyte.String(der)
 	var csr, info, algorithm, subject, attributes cryptobyte.String
@@ -47,7 +57,7 @@ func readPlainCSR(der []byte) (commonNames []string, ok bool) {
 	return readPlainName(subject)
 }
 
-// skipPlainKey reads a public key on one of the curves that devices use.
+// skipPlainKey skips a public key on one of the curves that devices use.
 func skipPlainKey(in *cryptobyte.String) bool {
 	var key, algorithm cryptobyte.String
 	var point []byte
@@ -66,8 +76,7 @@ func skipPlainKey(in *cryptobyte.String) bool {
 	return err == nil
 }
 
-// readPlainName returns the common names of a distinguished name whose attributes are those of X.520 and
-// plain strings.
+// readPlainName returns the common names of a distinguished name that has only attributes of X.520 with plain strings.
 func readPlainName(name cryptobyte.String) (commonNames []string, ok bool) {
 	for !name.Empty() {
 		var set, attribute, kind, value cryptobyte.String
@@ -82,15 +91,15 @@ func readPlainName(name cryptobyte.String) (commonNames []string, ok bool) {
 		if !known {
 			return nil, false
 		}
-		if last == commonNameType && len(value) > 0 { // an empty one counts as absent, as for step-ca
+		if last == commonNameType && len(value) > 0 { // an empty one counts as absent, as in step-ca
 			commonNames = append(commonNames, string(value))
 		}
 	}
 	return commonNames, true
 }
 
-// arePlainAttributes reports whether the attributes of a CSR are none, or one request for different
-// extensions without subject alternative names among them.
+// arePlainAttributes reports whether a CSR has no attributes, or one request for different extensions without subject
+// alternative names.
 func arePlainAttributes(in cryptobyte.String) bool {
 	if in.Empty() {
 		return true
@@ -121,7 +130,7 @@ func arePlainAttributes(in cryptobyte.String) bool {
 	return true
 }
 
-// ofArc returns what follows arc in an object identifier: one byte below 128.
+// ofArc returns the part of an object identifier after arc, if it is one byte below 128.
 func ofArc(id cryptobyte.String, arc string) (last byte, ok bool) {
 	if len(id) != len(arc)+1 || string(id[:len(arc)]) != arc || id[len(arc)] >= 0x80 {
 		return 0, false

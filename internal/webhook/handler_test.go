@@ -117,7 +117,7 @@ func start(t *testing.T, provider posture.Provider, configure func(*webhook.Hand
 	return &connector{server, log}
 }
 
-// logBuffer holds what was logged. A request is logged after its answer was sent, so readers wait.
+// logBuffer keeps the log. A request is logged after its answer was sent, so readers wait.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -134,7 +134,7 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// event returns the only event there is.
+// event returns the only event.
 func (b *logBuffer) event(t *testing.T) map[string]any {
 	t.Helper()
 	for {
@@ -220,7 +220,7 @@ func signed(hook webhook.Webhook, body []byte) http.Header {
 	}
 }
 
-// wantRefusal checks an answer that is not an allow, in every respect that is the same for all.
+// wantRefusal checks an answer that is not an allow, and what all of them have in common.
 func wantRefusal(t *testing.T, r reply, status int, code string) {
 	t.Helper()
 	if r.status != status || r.body.Error.Code != code {

@@ -20,8 +20,8 @@ import (
 
 const wanted = "C02HARNESS01"
 
-// authorizing is a row of a table that the end-to-end tests check with step-ca's own library: what it sends
-// of a certificate template, and which names the certificate would have.
+// authorizing is a row of a table that the end-to-end tests check with step-ca's own library: a certificate template,
+// what step-ca sends for it, and the names that the certificate would have.
 type authorizing struct {
 	Name, Code     string
 	Template, Sent map[string]json.RawMessage
@@ -41,7 +41,7 @@ func readAuthorizing(tb testing.TB) []authorizing {
 	return table
 }
 
-// Whatever step-ca would sign in the name of another device is refused.
+// A certificate that step-ca would sign with the name of another device is refused.
 func TestNamesThatStepCASigns(t *testing.T) {
 	t.Parallel()
 	for _, row := range readAuthorizing(t) {
@@ -60,8 +60,7 @@ func TestNamesThatStepCASigns(t *testing.T) {
 			if row.Code == "" && (slices.ContainsFunc(row.Signed.CommonNames, other) || slices.ContainsFunc(row.Signed.PermanentIdentifiers, other)) {
 				t.Errorf("it is allowed, but step-ca signs %+v", row.Signed)
 			}
-			// What the template wrote into sans is read by itself, not only the extension that
-			// step-ca makes out of it.
+			// The connector reads sans itself, and not only the extension that step-ca makes from it.
 			if _, own := row.Template["extensions"]; !own {
 				row.Sent["extensions"] = json.RawMessage("null")
 				send()
@@ -115,8 +114,8 @@ func newSANExtension(t *testing.T, identifiers ...string) []byte {
 	return der
 }
 
-// newUUIDExtension is like newSANExtension, but the first name is an otherName whose type is of the arc of
-// UUIDs: far more than an int holds.
+// newUUIDExtension is like newSANExtension, but the first name is an otherName whose type is in the arc of UUIDs, with a
+// number that no int can hold.
 func newUUIDExtension(t *testing.T, identifier string) []byte {
 	t.Helper()
 	oid, err := x509.ParseOID("2.25.329800735698586629295641978511506172918")
@@ -159,7 +158,7 @@ func otherName(t *testing.T, oid asn1.ObjectIdentifier, content []byte) asn1.Raw
 	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: append(id, value...)}
 }
 
-// wantAnswer sends a body about the device wanted and compares the code; "" is an allow.
+// wantAnswer sends a body about the device wanted and compares the code; "" means an allow.
 func wantAnswer(t *testing.T, objects, want string) {
 	t.Helper()
 	body := `{` + stamp + `,` + data + `,` + objects + `}`
@@ -175,7 +174,7 @@ func wantAnswer(t *testing.T, objects, want string) {
 	}
 }
 
-// The DER of the CSR decides, whatever stands in the JSON beside it.
+// Only the DER of the CSR counts, not the JSON beside it.
 func TestNamesInCSR(t *testing.T) {
 	t.Parallel()
 	one := func(names ...any) []any { return names }
@@ -189,7 +188,7 @@ func TestNamesInCSR(t *testing.T) {
 		"no common name":           {nil, nil, "", ""},
 		"common name of another":   {one("C02OTHER0001"), nil, "", "commonNameMismatch"},
 		"common name in low case":  {one("c02harness01"), nil, "", "commonNameMismatch"},
-		"common name with a blank": {one(wanted + " "), nil, "", "commonNameMismatch"},
+		"common name with a space": {one(wanted + " "), nil, "", "commonNameMismatch"},
 		"common name with a NUL":   {one(wanted + "\x00"), nil, "", "commonNameMismatch"},
 		"common name twice":        {one(wanted, wanted), nil, "", "commonNameMismatch"},
 		"other one first":          {one("C02OTHER0001", wanted), nil, "", "commonNameMismatch"},
@@ -231,7 +230,7 @@ func TestCSRThatDoesNotParse(t *testing.T) {
 		"a number":   `{"raw":1}`,
 		"not base64": `{"raw":"?"}`,
 		"PEM":        `{"raw":"-----BEGIN CERTIFICATE REQUEST-----\n` + raw + `\n-----END CERTIFICATE REQUEST-----"}`,
-		"no DER":     `{"raw":"aGVsbG8="}`,
+		"not DER":    `{"raw":"aGVsbG8="}`,
 		"cut short":  `{"raw":"` + base64.StdEncoding.EncodeToString(der[:len(der)-1]) + `"}`,
 		"trailing":   `{"raw":"` + base64.StdEncoding.EncodeToString(append(der, 0)) + `"}`,
 	} {
@@ -242,7 +241,7 @@ func TestCSRThatDoesNotParse(t *testing.T) {
 	}
 }
 
-// AUTHORIZING has no DER: the names are in the JSON of the certificate to be.
+// AUTHORIZING has no DER: the names are in the JSON of the future certificate.
 func TestNamesInCertificate(t *testing.T) {
 	t.Parallel()
 	extension := func(identifiers ...string) string {

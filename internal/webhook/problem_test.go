@@ -10,7 +10,7 @@ import (
 	"step-posture-connector/internal/audit"
 )
 
-// Whatever is not allowed tells the administrator in the log what to do, and the device nothing of that.
+// Every refusal and error has a remedy in the log, for the administrator, which the answer to the device does not have.
 func TestRemedies(t *testing.T) {
 	t.Parallel()
 	for _, code := range Codes() {

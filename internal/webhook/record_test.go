@@ -13,8 +13,8 @@ import (
 	"step-posture-connector/internal/webhook"
 )
 
-// On HTTP/1.1 the whole answer has left before the event is recorded.
-func TestAnswerLeavesBeforeItIsRecorded(t *testing.T) {
+// On HTTP/1.1 the whole answer is sent before the event is recorded.
+func TestAnswerIsSentBeforeItIsRecorded(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
 	received := make(chan struct{}, 1)
@@ -46,8 +46,8 @@ func TestAnswerLeavesBeforeItIsRecorded(t *testing.T) {
 	}
 }
 
-// An event says who was answered, also where that was an allow: with a leaked secret, that is the only trace.
-func TestEventOfAnAllowSaysWhoAsked(t *testing.T) {
+// The event of an allow has the client's address: when a secret has leaked, it is the only trace.
+func TestEventOfAnAllowHasTheClient(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
 	c := start(t, having("C02HARNESS01", ""), nil, s.hook(t))
@@ -61,7 +61,7 @@ func TestEventOfAnAllowSaysWhoAsked(t *testing.T) {
 	}
 }
 
-// The audit log may wait for what is left of the time for the answer, and no longer.
+// The audit log may take the rest of the time for the answer, and no more.
 func TestAuditKeepsTheBudget(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")

@@ -30,11 +30,11 @@ func TestRecordedRequests(t *testing.T) {
 			c := start(t, having("C02HARNESS01", harnessData), nil, s.hook(t))
 			r := c.post(t, s.headers(), s.body)
 			event := c.log.event(t)
-			if got := event["request-id"]; got != s.meta.Headers["X-Request-Id"][0] {
-				t.Errorf("got request-id %v in the event, want that of the request", got)
+			if got := event["request_id"]; got != s.meta.Headers["X-Request-Id"][0] {
+				t.Errorf("got request_id %v in the event, want that of the request", got)
 			}
-			if got := event["webhook-id"]; got != s.meta.WebhookID {
-				t.Errorf("got webhook-id %v in the event, want %s", got, s.meta.WebhookID)
+			if got := event["webhook_id"]; got != s.meta.WebhookID {
+				t.Errorf("got webhook_id %v in the event, want %s", got, s.meta.WebhookID)
 			}
 			if wantCode != "" {
 				wantRefusal(t, r, http.StatusOK, wantCode)
@@ -100,7 +100,7 @@ func TestTimestampTolerance(t *testing.T) {
 	}
 }
 
-// step-ca repeats a request with the very same bytes.
+// step-ca repeats a request with identical bytes.
 func TestIdenticalRepeatIsAllowed(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")

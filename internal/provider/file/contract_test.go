@@ -10,8 +10,8 @@ import (
 	"step-posture-connector/internal/provider/providertest"
 )
 
-// TestContract: a file does not tell types of devices apart, has neither groups nor devices that are
-// not managed, and does not load with duplicates or with what can be no identifier.
+// TestContract: a file does not distinguish types of devices, has neither groups nor unmanaged devices, and does not
+// load with duplicates or invalid identifiers.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for kind, content := range map[string]func(*testing.T, []providertest.Device) string{"csv": asCSV, "json": asJSON} {

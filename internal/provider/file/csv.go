@@ -22,7 +22,7 @@ func readCSV(r *bufio.Reader, in *inventory) error {
 	return in.load(func(out *feed) error { return readRows(rows, in.devices, out) }, nil)
 }
 
-// readRows hands every row to out, with the hash by which devices will keep it.
+// readRows sends every row to out, with the hash of its key.
 func readRows(rows *rows, devices *store, out *feed) error {
 	for {
 		read, line, err := rows.next()
@@ -30,11 +30,11 @@ func readRows(rows *rows, devices *store, out *feed) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return csvError(err) // the rest cannot be told apart into rows
+			return csvError(err) // where the next row begins is unknown
 		}
 		e := entry{place: line}
 		switch count := read.count(); {
-		case read.isBlank():
+		case read.isWhitespace():
 			continue
 		case count != 1+len(devices.columns):
 			e.fault = fmt.Errorf("%d fields, but the header has %d", count, 1+len(devices.columns))
@@ -58,24 +58,24 @@ func readRows(rows *rows, devices *store, out *feed) error {
 
 var (
 	errNotUTF8  = errors.New("not valid UTF-8; save the file as UTF-8")
-	errNUL      = errors.New("a NUL byte in a value; the file is damaged, or is no text")
+	errNUL      = errors.New("a NUL byte in a value; the file is damaged, or is not text")
 	errEmptyRow = errors.New("the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)")
 )
 
-const hintBareQuote = `; quotation marks are around a whole field, right after the comma (a formula, ="…", is from a spreadsheet: export the values)`
+const hintBareQuote = `; put quotation marks around the whole field, right after the comma (a formula, ="…", comes from a spreadsheet: export the values)`
 
 func csvError(err error) error {
 	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
 		if syntax.StartLine != syntax.Line {
-			// A quotation mark that is never closed runs on; the line where it opens is the one to fix.
-			return fmt.Errorf("line %d: a quotation mark that begins a field has none that ends it (seen at line %d, column %d)", syntax.StartLine, syntax.Line, syntax.Column)
+			// The quoted field runs on to a later line; the line where it begins is the one to fix.
+			return fmt.Errorf("line %d: a quoted field is never closed (noticed at line %d, column %d); it ends with a quotation mark right before the comma", syntax.StartLine, syntax.Line, syntax.Column)
 		}
 		hint := ""
 		if errors.Is(syntax.Err, csv.ErrBareQuote) {
 			hint = hintBareQuote
 		}
 		if errors.Is(syntax.Err, csv.ErrQuote) {
-			return fmt.Errorf(`line %d: column %d: a field that begins with a quotation mark ends with one, right before the comma; one that belongs to the value is written twice, ""`, syntax.Line, syntax.Column)
+			return fmt.Errorf(`line %d: column %d: a quoted field ends with a quotation mark right before the comma; write a quotation mark that belongs to the value twice, ""`, syntax.Line, syntax.Column)
 		}
 		return fmt.Errorf("line %d: column %d: %w%s", syntax.Line, syntax.Column, syntax.Err, hint)
 	}

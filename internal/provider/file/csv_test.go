@@ -24,12 +24,12 @@ func TestCSVAccepted(t *testing.T) {
 			},
 		},
 		{
-			name:    "byte-order mark, CRLF, no line end at the end",
+			name:    "BOM, CRLF, no line end at the end",
 			content: "\xef\xbb\xbfIdentifier,name\r\nC02,ada\r\nC03,bob",
 			devices: map[string]string{"C02": `{"name":"ada"}`, "C03": `{"name":"bob"}`},
 		},
 		{
-			name:    "byte-order mark before a quoted header",
+			name:    "BOM before a quoted header",
 			content: "\xef\xbb\xbf\"Identifier\",\"name\"\r\n\"C02\",\"ada\"\r\n",
 			devices: map[string]string{"C02": `{"name":"ada"}`},
 		},
@@ -42,12 +42,12 @@ func TestCSVAccepted(t *testing.T) {
 			},
 		},
 		{
-			name:    "blank lines, also with blanks in them, also before the end",
+			name:    "empty lines and lines of spaces, also before the end",
 			content: "\nIdentifier,name\n\nC02,ada\n   \n\t\nC03,bob\n\n\n",
 			devices: map[string]string{"C02": `{"name":"ada"}`, "C03": `{"name":"bob"}`},
 		},
 		{
-			name:    "blank lines with CRLF",
+			name:    "empty lines with CRLF",
 			content: "Identifier,name\r\n\r\nC02,ada\r\n  \r\nC03,bob\r\n\r\n",
 			devices: map[string]string{"C02": `{"name":"ada"}`, "C03": `{"name":"bob"}`},
 		},
@@ -57,7 +57,7 @@ func TestCSVAccepted(t *testing.T) {
 			devices: map[string]string{"C02": `{}`, "C03": `{}`},
 		},
 		{
-			name:    "only identifiers, blank lines between",
+			name:    "only identifiers, empty lines between",
 			content: "Identifier\n\nC02\n \nC03\n",
 			devices: map[string]string{"C02": `{}`, "C03": `{}`},
 		},
@@ -67,7 +67,7 @@ func TestCSVAccepted(t *testing.T) {
 			devices: map[string]string{"C02": `{"a":"","b":"x","c":""}`, "C03": `{"a":"","b":"","c":""}`},
 		},
 		{
-			name:    "header in another case, with blanks",
+			name:    "header in another case, with spaces",
 			content: " iDENTIFIER ,n\nC02,1\n",
 			devices: map[string]string{"C02": `{"n":"1"}`},
 		},
@@ -82,10 +82,10 @@ func TestCSVAccepted(t *testing.T) {
 			devices: map[string]string{"C02": "{\"Prénom\":\"Zoë \u2028 日本\",\"<&>\":\"<b>&'</b>\",\"😀\":\"👩‍💻\"}"},
 		},
 		{
-			name:     "blanks in values are kept",
+			name:     "spaces in values are kept",
 			content:  "Identifier,n\nC02,  ada \n",
 			devices:  map[string]string{"C02": `{"n":"  ada "}`},
-			warnings: []string{"inventory PATH: line 2: a value begins with a blank, which is part of it; write commas without a blank behind them"},
+			warnings: []string{"inventory PATH: line 2: a value begins with a space, which is part of it; write commas without a space after them"},
 		},
 		{
 			name:    "columns keep their order",
@@ -99,7 +99,7 @@ func TestCSVAccepted(t *testing.T) {
 		},
 		{name: "header only", content: "Identifier,name\n", warnings: []string{noDevices}},
 		{name: "header only, no line end", content: "Identifier", warnings: []string{noDevices}},
-		{name: "header and blank lines only", content: "\xef\xbb\xbfIdentifier,name\r\n\r\n  \r\n", warnings: []string{noDevices}},
+		{name: "header and empty lines only", content: "\xef\xbb\xbfIdentifier,name\r\n\r\n  \r\n", warnings: []string{noDevices}},
 		{
 			name:     "exact repeat",
 			content:  "Identifier,n\nC02,1\nC03,2\nc02,1\nC02,1\n",
@@ -130,10 +130,10 @@ func TestCSVRefused(t *testing.T) {
 	const (
 		empty     = "the file is empty; the first line must be a header whose first column is Identifier"
 		utf16     = "the file is UTF-16; save it as UTF-8"
-		bareQuote = `bare " in non-quoted-field; quotation marks are around a whole field, right after the comma (a formula, ="…", is from a spreadsheet: export the values)`
+		bareQuote = `bare " in non-quoted-field; put quotation marks around the whole field, right after the comma (a formula, ="…", comes from a spreadsheet: export the values)`
 	)
 	nul := func(line int) string {
-		return fmt.Sprintf("line %d: a NUL byte in a value; the file is damaged, or is no text", line)
+		return fmt.Sprintf("line %d: a NUL byte in a value; the file is damaged, or is not text", line)
 	}
 	emptyRow := func(line int) string {
 		return fmt.Sprintf("line %d: the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)", line)
@@ -144,9 +144,9 @@ func TestCSVRefused(t *testing.T) {
 		want    []string // after "inventory PATH: "
 	}{
 		{"empty file", "", []string{empty}},
-		{"byte-order mark only", "\xef\xbb\xbf", []string{empty}},
-		{"blank lines only", "\n\r\n", []string{empty}},
-		{"blank lines with blanks only", " \n\t\r\n", []string{empty}},
+		{"BOM only", "\xef\xbb\xbf", []string{empty}},
+		{"empty lines only", "\n\r\n", []string{empty}},
+		{"lines of spaces only", " \n\t\r\n", []string{empty}},
 		{"no header", "C02,ada\nC03,bob\n", []string{`line 1: the first column is "C02", want Identifier; columns are separated by commas`}},
 		{"no header, a serial number", "C02XK1JKLVCG,ada\n", []string{`line 1: the first column is "C02XK1JKLVCG", want Identifier; the header is missing: write a line with the names of the columns above, the first of them Identifier`}},
 		{"no header, a UDID", "00008030-001C2D8E0F90802E\n", []string{`line 1: the first column is "00008030-001C2D8E0F90802E", want Identifier; the header is missing: write a line with the names of the columns above, the first of them Identifier`}},
@@ -156,38 +156,38 @@ func TestCSVRefused(t *testing.T) {
 		{"semicolons, quoted", "\"Identifier\";\"name\"\n", []string{"the file has columns that are separated by semicolons, want commas"}},
 		{"tabs", "Identifier\tname\nC02\tada\n", []string{`line 1: the first column is "Identifier\tname", want Identifier; columns are separated by commas, and not by tabs`}},
 		{"semicolons, other names", "Serial Number;name\n", []string{`line 1: the first column is "Serial Number;name", want Identifier; columns are separated by commas, and not by semicolons`}},
-		{"a comment", "# our devices\nIdentifier,name\n", []string{`line 1: the first column is "# our devices", want Identifier; if the line is a comment, remove it: a CSV file has none`}},
+		{"a comment", "# our devices\nIdentifier,name\n", []string{`line 1: the first column is "# our devices", want Identifier; if the line is a comment, remove it: CSV has no comments`}},
 		{"a line for Excel", "sep=,\nIdentifier,name\n", []string{`line 1: the first column is "sep=", want Identifier; remove the line, which only Excel understands`}},
 		{"an export of serial numbers", "Serial Number,Name\n", []string{`line 1: the first column is "Serial Number", want Identifier; rename it`}},
 		{"an export with serial numbers", "Computer Name,Jamf Pro ID,Serial Number\n", []string{`line 1: the first column is "Computer Name", want Identifier; rename column 3, "Serial Number", to Identifier and make it the first`}},
 		{"identifier in the third column", "Name,Serial Number,identifier \n", []string{`line 1: the first column is "Name", want Identifier; make column 3, "identifier", the first`}},
-		{"header after a line of blanks", "  \nserial\n", []string{`line 2: the first column is "serial", want Identifier; rename it`}},
-		{"header after a blank line", "\n\nserial\n", []string{`line 3: the first column is "serial", want Identifier; rename it`}},
+		{"header after a line of spaces", "  \nserial\n", []string{`line 2: the first column is "serial", want Identifier; rename it`}},
+		{"header after an empty line", "\n\nserial\n", []string{`line 3: the first column is "serial", want Identifier; rename it`}},
 		{"UTF-16", "\xff\xfeI\x00d\x00", []string{utf16}},
 		{"UTF-16, big-endian", "\xfe\xff\x00I\x00d", []string{utf16}},
-		{"UTF-16 without a byte-order mark", "I\x00d\x00e\x00n\x00", []string{utf16}},
-		{"UTF-16 without a byte-order mark, big-endian", "\x00I\x00d\x00e\x00n", []string{utf16}},
+		{"UTF-16 without a BOM", "I\x00d\x00e\x00n\x00", []string{utf16}},
+		{"UTF-16 without a BOM, big-endian", "\x00I\x00d\x00e\x00n", []string{utf16}},
 		{"a carriage return at each line's end", "Identifier,a\rC02,1\r", []string{"the file has lines that end with a carriage return alone; save it with line ends of LF or CRLF"}},
 		{"JSON", " {\"devices\":[]}", []string{"the file is JSON; set FILE_TYPE to json"}},
 		{"a spreadsheet", "PK\x03\x04\x14\x00", []string{"the file is a spreadsheet (.xlsx, .ods) or a ZIP archive; export it as CSV in UTF-8"}},
-		{"an error page", "\n<!DOCTYPE html>", []string{"the file is XML or HTML, maybe an error page that was saved in place of the export; want CSV or JSON"}},
+		{"an error page", "\n<!DOCTYPE html>", []string{"the file is XML or HTML, perhaps an error page that was saved in place of the export; want CSV or JSON"}},
 		{"NUL bytes", strings.Repeat("\x00", 100), []string{"the file begins with NUL bytes: it is damaged, write it again"}},
 		{"NUL bytes at the end", "Identifier,a\nC02,x\n\x00\x00,\x00", []string{"line 3: identifier has U+0000 (NUL) at position 1, want printable ASCII only"}},
 		{"NUL byte in a value", "Identifier,a\nC02,x\nC03,\x00\nC04,y\n", []string{nul(3)}},
 		{"NUL byte in a value in quotation marks", "Identifier,a\nC02,\"x\x00\"\n", []string{nul(2)}},
 		{"NUL byte in a column name", "Identifier,a\x00\n", []string{"line 1: the name of column 2 has a line break or a NUL byte in it; lines end with LF or CRLF"}},
-		{"column name twice, with blanks", "Identifier,a, a\n", []string{`line 1: column 3 repeats the name "a"`}},
+		{"column name twice, with spaces", "Identifier,a, a\n", []string{`line 1: column 3 repeats the name "a"`}},
 		{"rows of commas", "Identifier,a,b\nC02,1,2\n,,\n , ,\n\"\",,\n", []string{emptyRow(3), emptyRow(4), emptyRow(5)}},
-		{"files joined, with their byte-order marks", "\xef\xbb\xbfIdentifier\nC02\n\xef\xbb\xbfIdentifier\nC03\n", []string{"line 3: identifier has U+FEFF (byte-order mark) at position 1, want printable ASCII only"}},
+		{"joined files, with their BOMs", "\xef\xbb\xbfIdentifier\nC02\n\xef\xbb\xbfIdentifier\nC03\n", []string{"line 3: identifier has U+FEFF (byte-order mark) at position 1, want printable ASCII only"}},
 		{"identifier with a no-break space", "Identifier\nC02\u00a03\n", []string{"line 2: identifier has U+00A0 (no-break space) at position 4, want printable ASCII only"}},
 		{"identifier with a zero-width space", "Identifier\n\u200bC023\n", []string{"line 2: identifier has U+200B (zero-width space) at position 1, want printable ASCII only"}},
 		{"identifier in full width", "Identifier\nC\uff10\uff12\n", []string{"line 2: identifier has U+FF10 (full-width 0) at position 2, want printable ASCII only"}},
 		{"identifier with a Cyrillic letter", "Identifier\n\u042102\n", []string{"line 2: identifier has U+0421 (a Cyrillic letter) at position 1, want printable ASCII only"}},
 		{"identifier with a carriage return", "Identifier\nC02\rC03\n", []string{"line 2: identifier has U+000D (carriage return) at position 4, want printable ASCII only"}},
 		{"a formula that is not quoted", "Identifier,a\n=\"C02\",1\n", []string{`line 2: column 2: ` + bareQuote}},
-		{"a blank before a quoted field", "Identifier,a\nC02, \"x\"\n", []string{`line 2: column 6: ` + bareQuote}},
+		{"a space before a quoted field", "Identifier,a\nC02, \"x\"\n", []string{`line 2: column 6: ` + bareQuote}},
 		{"empty column name", "Identifier,a,\nC02,1,2\n", []string{"line 1: column 3 has no name; name it, or delete the column"}},
-		{"blank column name", "Identifier, ,b\n", []string{"line 1: column 2 has no name; name it, or delete the column"}},
+		{"column name of spaces", "Identifier, ,b\n", []string{"line 1: column 2 has no name; name it, or delete the column"}},
 		{"column name twice", "Identifier,a,b,a\n", []string{`line 1: column 4 repeats the name "a"`}},
 		{"identifier column twice", "Identifier,a,IDENTIFIER\n", []string{`line 1: column 3 repeats the name "IDENTIFIER"`}},
 		{"column name that is not UTF-8", "Identifier,caf\xe9\n", []string{"line 1: not valid UTF-8; save the file as UTF-8"}},
@@ -196,30 +196,30 @@ func TestCSVRefused(t *testing.T) {
 		{"too few fields", "Identifier,a,b\nC02,1,2\nC03,1\n", []string{"line 3: 2 fields, but the header has 3"}},
 		{"too many fields", "Identifier,a\nC02,1,2\n", []string{"line 2: 3 fields, but the header has 2"}},
 		{"empty identifier", "Identifier,a\n,1\n", []string{"line 2: identifier is empty"}},
-		{"blank identifier in quotation marks, alone", "Identifier\n\"  \"\n", []string{"line 2: identifier is empty"}},
-		{"blank identifier", "Identifier,a\n\" \t\",1\n", []string{"line 2: identifier is empty"}},
+		{"identifier of spaces in quotation marks, alone", "Identifier\n\"  \"\n", []string{"line 2: identifier is empty"}},
+		{"identifier of spaces", "Identifier,a\n\" \t\",1\n", []string{"line 2: identifier is empty"}},
 		{"empty identifier in quotation marks", "Identifier\n\"\"\n", []string{"line 2: identifier is empty"}},
 		{"identifier with a control character", "Identifier\nC0\x002\n", []string{"line 2: identifier has U+0000 (NUL) at position 3, want printable ASCII only"}},
 		{"identifier with an umlaut", "Identifier\nC02Ä\n", []string{"line 2: identifier has U+00C4 (Ä) at position 4, want printable ASCII only"}},
 		{"identifier of 257 bytes", "Identifier\n" + strings.Repeat("x", 257) + "\n", []string{"line 2: identifier is longer than 256 bytes"}},
-		{"same identifier, other data", "Identifier,a\nC02,1\nC03,1\nC02,2\n", []string{`line 4: identifier "C02" stands here a second time, with other data`}},
-		{"same identifier in another case, other data", "Identifier,a\nC02,1\nc02,2\n", []string{`line 3: identifier "c02" stands here a second time, with other data`}},
+		{"same identifier, other data", "Identifier,a\nC02,1\nC03,1\nC02,2\n", []string{`line 4: duplicate identifier "C02" with different data`}},
+		{"same identifier in another case, other data", "Identifier,a\nC02,1\nc02,2\n", []string{`line 3: duplicate identifier "c02" with different data`}},
 		{
 			"every fault, with the line on which its row begins",
 			"Identifier,a\r\n\r\n\"C02\",\"two\nlines\"\r\nC03\r\n,x\r\nC02,y\r\n",
 			[]string{
 				"line 5: 1 fields, but the header has 2",
 				"line 6: identifier is empty",
-				`line 7: identifier "C02" stands here a second time, with other data`,
+				`line 7: duplicate identifier "C02" with different data`,
 			},
 		},
 		{"quotation mark in a plain field", "Identifier,a\nC02,x\nC03,5\" disk\n", []string{`line 3: column 6: ` + bareQuote}},
-		{"text after a quoted field", "Identifier,a\nC02,\"x\"y\n", []string{`line 2: column 7: a field that begins with a quotation mark ends with one, right before the comma; one that belongs to the value is written twice, ""`}},
+		{"text after a quoted field", "Identifier,a\nC02,\"x\"y\n", []string{`line 2: column 7: a quoted field ends with a quotation mark right before the comma; write a quotation mark that belongs to the value twice, ""`}},
 		{
 			// The line on which the row begins: the file ends far from the fault.
-			"quotation mark that is never closed",
+			"quoted field that is never closed",
 			"Identifier,a\nC02,x\nC03,\"y\n" + strings.Repeat("C04,z\n", 100),
-			[]string{`line 3: a quotation mark that begins a field has none that ends it (seen at line 103, column 7)`},
+			[]string{`line 3: a quoted field is never closed (noticed at line 103, column 7); it ends with a quotation mark right before the comma`},
 		},
 		{
 			"more faults than an operator reads",

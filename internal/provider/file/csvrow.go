@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// csvRow is a row of a CSV file: a line without quotation marks, or fields.
+// csvRow is a row of a CSV file: either a line without quotation marks, or its fields.
 type csvRow struct {
 	plain  []byte
 	fields [][]byte
@@ -19,9 +19,9 @@ func (r csvRow) count() int {
 	return len(r.fields)
 }
 
-// isBlank reports whether the row is a line of blanks. (Lines without any character do not come as rows.) One
-// with quotation marks is not: it has an empty identifier.
-func (r csvRow) isBlank() bool { return r.plain != nil && len(bytes.TrimSpace(r.plain)) == 0 }
+// isWhitespace reports whether the row is a line of spaces and tabs. (rows skips empty lines.) A row with quotation
+// marks is not: it has an empty identifier.
+func (r csvRow) isWhitespace() bool { return r.plain != nil && len(bytes.TrimSpace(r.plain)) == 0 }
 
 func (r csvRow) isUTF8() bool {
 	for _, field := range r.fields {
@@ -32,7 +32,7 @@ func (r csvRow) isUTF8() bool {
 	return utf8.Valid(r.plain)
 }
 
-// isEmpty reports whether the row has several fields, and nothing in them.
+// isEmpty reports whether the row has several fields, all empty.
 func (r csvRow) isEmpty() bool {
 	if r.plain != nil {
 		return len(bytes.Trim(r.plain, ", \t")) == 0 && r.count() > 1
@@ -56,7 +56,7 @@ func (r csvRow) strings() []string {
 	return all
 }
 
-// appendRow appends what is kept of the row, which is UTF-8.
+// appendRow appends the row in its form for memory. The row must be UTF-8.
 func (r csvRow) appendRow(to []byte) []byte {
 	if r.plain != nil {
 		identifier, _ := cutField(r.plain)

@@ -2,32 +2,21 @@ package file
 
 import "iter"
 
-const (
-	// manyBatches are on their way at once, so that neither side waits for the other over one device
-	// that takes longer.
-	manyBatches = 4
-	// A batch is full with as many devices or as many bytes, whichever come first; it fits into a
-	// processor's cache.
-	batchDevices = 1 << 10
-	batchBytes   = 1 << 16
-)
-
-// batch is devices that follow each other in the file: what was read of each, as it stands there or as
-// a row.
+// batch is a run of devices of the file: the text of each, as in the file or as a row.
 type batch struct {
 	entries []entry
 	text    []byte
 }
 
 type entry struct {
-	place int    // the line or the number that faults are told of
+	place int    // the line or the index, for messages
 	fault error  // what is wrong with the device
-	end   int    // of its text; it begins where the last one ends
+	end   int    // of its text, which begins at the end of the previous one
 	hash  uint64 // of a row's key
 	notes notes  // what to warn about
 }
 
-// end ends a device: what was appended to text since the last one.
+// end completes a device: its text is what was appended since the previous one.
 func (b *batch) end(e entry) {
 	e.end = len(b.text)
 	b.entries = append(b.entries, e)
@@ -49,18 +38,22 @@ func (b *batch) all() iter.Seq2[*entry, []byte] {
 	}
 }
 
-// feed hands devices from the goroutine that reads them to the one that takes them into the inventory.
+// feed passes devices from the goroutine that reads them to the one that indexes them. The batches circulate, so that
+// a million devices need the memory of a few:
+//
+//	read ──► batch ──► full ──► index
+//	           ▲                  │
+//	           └────── free ◄─────┘
 type feed struct {
 	*batch     // the one that is being filled
 	free, full chan *batch
 	done       chan struct{}
-	cause      any // of the panic that ended the taking, once done is closed
+	cause      any // of the panic that stopped the indexing, once done is closed
 }
 
-// load runs read, which hands devices to next, and in another goroutine takes them into the inventory:
-// with two processors, loading takes as long as reading does. makeRows makes rows of what was read, if
-// it is none. Both sides' faults are told in the order of the file. The goroutine has ended when load
-// returns, however it does.
+// load runs read, which sends devices to next, and indexes them in another goroutine: with two processors, loading
+// takes as long as the slower of the two. makeRows converts what was read to rows; nil if they are rows already.
+// Faults of both sides are reported in the order of the file. The goroutine has ended when load returns or panics.
 func (in *inventory) load(read func(*feed) error, makeRows func(read, rows *batch)) error {
 	f := &feed{batch: new(batch), free: make(chan *batch, in.batches), full: make(chan *batch, in.batches), done: make(chan struct{})}
 	for range in.batches - 1 {
@@ -68,11 +61,11 @@ func (in *inventory) load(read func(*feed) error, makeRows func(read, rows *batc
 	}
 	go func() {
 		defer close(f.done)
-		// Whoever loads can survive a panic; in a goroutine it would end the process.
+		// The caller of load can recover from a panic; in this goroutine it would end the process.
 		defer func() { f.cause = recover() }()
 		var rows batch
 		for b := range f.full {
-			in.expect(b)
+			in.reserve(b)
 			if makeRows == nil {
 				in.add(b)
 			} else {
@@ -91,7 +84,7 @@ func (in *inventory) load(read func(*feed) error, makeRows func(read, rows *batc
 	return err
 }
 
-// run also hands over what was read before a fault that ended the reading.
+// run also sends what was read before a fault.
 func (f *feed) run(read func(*feed) error) error {
 	defer func() {
 		close(f.full)
@@ -102,13 +95,13 @@ func (f *feed) run(read func(*feed) error) error {
 	return err
 }
 
-// next ends a device, and begins a new batch if this one is full.
+// next completes a device, and begins a new batch if this one is full.
 func (f *feed) next(e entry) {
 	f.end(e)
 	if len(f.entries) < batchDevices && len(f.text) < batchBytes {
 		return
 	}
-	f.full <- f.batch // there is room for all of them
+	f.full <- f.batch // never waits: the channel has room for all batches
 	select {
 	case f.batch = <-f.free:
 	case <-f.done:

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// loading is a content that goes on for several batches, and what is told of it: faults that are found in
-// reading and faults that are found in indexing, one after the other, each in another batch.
+// loading is an inventory of several batches, and its faults: found by the reader and found by the index, in turn,
+// each in another batch.
 func loading(kind string) (content string, faults []string) {
 	var text strings.Builder
 	first, repeat, wrong := "%d,x\n", "0,y\n", "1,x,y\n"
 	at := func(i int) string { return fmt.Sprintf("line %d: ", i+2) }
-	texts := []string{`identifier "0" stands here a second time, with other data`, "3 fields, but the header has 2"}
+	texts := []string{`duplicate identifier "0" with different data`, "3 fields, but the header has 2"}
 	if kind == "json" {
 		first, repeat, wrong = `{"identifier":"%d"},`, `{"identifier":"0","data":{"a":1}},`, `{"identifier":5},`
 		at = func(i int) string { return fmt.Sprintf("devices[%d]: ", i) }
@@ -43,9 +43,9 @@ func loading(kind string) (content string, faults []string) {
 
 func readAll(in *inventory, kind string, content io.Reader) error {
 	if kind == "csv" {
-		return readCSV(withoutMark(content), in)
+		return readCSV(withoutBOM(content), in)
 	}
-	return readJSON(withoutMark(content), in)
+	return readJSON(withoutBOM(content), in)
 }
 
 func wantFaults(t *testing.T, in *inventory, want []string) {
@@ -59,8 +59,9 @@ func wantFaults(t *testing.T, in *inventory, want []string) {
 	}
 }
 
-// TestFaultsOfBothSidesInOrder: and what was read before a file breaks off is told too, before that.
-func TestFaultsOfBothSidesInOrder(t *testing.T) {
+// TestFaultsInOrder: the faults that the reader and the index find are reported in the order of the file, also those
+// before a read error.
+func TestFaultsInOrder(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"csv", "json"} {
 		for _, batches := range []int{1, manyBatches} {
@@ -77,14 +78,14 @@ func TestFaultsOfBothSidesInOrder(t *testing.T) {
 			in = newInventory(int64(len(content)))
 			in.batches = batches
 			if err := readAll(in, kind, broken); err == nil || !strings.Contains(err.Error(), "broken") {
-				t.Errorf("%s: the error is %v, want what the disk told", kind, err)
+				t.Errorf("%s: the error is %v, want the read error", kind, err)
 			}
 			wantFaults(t, in, faults)
 		}
 	}
 }
 
-// settled waits until there are no more goroutines than there were.
+// settled waits until no more goroutines are running than before.
 func settled(t *testing.T, before int) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
@@ -94,8 +95,9 @@ func settled(t *testing.T, before int) {
 	}
 }
 
-// TestNothingGoesOnAfterAnEarlyEnd is not parallel, because it counts the program's goroutines.
-func TestNothingGoesOnAfterAnEarlyEnd(t *testing.T) {
+// TestNoGoroutineLeaks: the goroutine of a load ends with it, also when reading fails. It is not parallel, because it
+// counts the program's goroutines.
+func TestNoGoroutineLeaks(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, content := range map[string]string{
 		"csv":  "Identifier,v\n" + strings.Repeat("C02,x\n", 5*batchDevices) + "C02,\"x\"y\n",
@@ -107,14 +109,15 @@ func TestNothingGoesOnAfterAnEarlyEnd(t *testing.T) {
 		}
 		in := newInventory(int64(len(content)))
 		if err := readAll(in, kind, bytes.NewReader([]byte(content))); err == nil || in.repeats != 5*batchDevices-1 {
-			t.Errorf("%s: error %v and %d repeats, want an error and all that came before it", kind, err, in.repeats)
+			t.Errorf("%s: error %v and %d repeats, want an error, and all repeats before it", kind, err, in.repeats)
 		}
 	}
 	settled(t, before)
 }
 
-// TestPanicReachesWhoeverLoads: on either side; a reload survives it, and nothing goes on.
-func TestPanicReachesWhoeverLoads(t *testing.T) {
+// TestPanicReachesTheCaller: a panic of the reader or of the index is raised again in load, where a reload recovers
+// from it, and no goroutine is left.
+func TestPanicReachesTheCaller(t *testing.T) {
 	before := runtime.NumGoroutine()
 	endless := func(out *feed) error {
 		for {

@@ -1,4 +1,15 @@
-// Package file is the inventory that is a JSON or CSV file.
+// Package file is the inventory that is a JSON or CSV file, in memory.
+//
+// A map that encoding/csv or encoding/json fills would need a tenth of the code in store.go, feed.go, rows.go,
+// csvrow.go and row.go. They exist because an inventory may have a million devices, and is reloaded while requests
+// wait. BenchmarkOwnCode measures both, with a million devices of four columns on two processors:
+//
+//	      own code                      map[string]json.RawMessage
+//	CSV   0.10 s,  78 bytes a device    1.1 s, 293 bytes a device
+//	JSON  0.63 s, 115 bytes a device    1.5 s, 213 bytes a device
+//
+// The store has no pointers into its devices, so a garbage collection does not look at them; it would follow every
+// pointer of a map, each time.
 package file
 
 import (
@@ -9,28 +20,30 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/filesys"
 	"step-posture-connector/internal/posture"
 )
 
 // Config says where the inventory is.
 type Config struct {
-	Path config.Path `env:"FILE_PATH,required" accepted:"the path of the inventory file"`
-	Type string      `env:"FILE_TYPE,required" choice:"csv,json"`
+	// The inventory file.
+	Path config.Path `env:"FILE_PATH,required" example:"devices.json" accepted:"the path of the inventory file"`
+	// The format of the inventory file.
+	Type string `env:"FILE_TYPE,required" example:"json" choice:"csv,json"`
 }
 
-// Problems tells of a file that cannot be opened even when its type is not known, so that it is not read.
+// Problems reports a file that cannot be opened also when FILE_TYPE is invalid: then New is not called.
 func (c Config) Problems() config.Problems {
 	if c.Path == "" || c.Type == "csv" || c.Type == "json" {
 		return nil
 	}
-	file, err := open(string(c.Path))
+	file, err := filesys.Open(string(c.Path))
 	if err != nil {
 		return problemsOf(fmt.Errorf("inventory: %w", err))
 	}
@@ -38,34 +51,34 @@ func (c Config) Problems() config.Problems {
 	return nil
 }
 
-// Files are the files that the inventory is read from.
+// Files are the paths to watch for changes.
 func (c Config) Files() []string { return []string{string(c.Path)} }
 
-// Provider answers from an inventory that was read into memory.
+// Provider answers from an inventory in memory.
 type Provider struct {
 	config  Config
 	current atomic.Pointer[content]
 }
 
-// content is the file as it was at one time.
+// content is one version of the file.
 type content struct {
 	devices  *store
 	modified time.Time
 }
 
-// Open reads the inventory and judges it as configuration. The strings are warnings for the operator.
+// Open reads the inventory; its faults are problems of the configuration. The strings are warnings for the operator.
 func Open(c Config) (posture.Decider, []string, error) {
 	p, warnings, err := New(c)
 	if err != nil {
 		return posture.Decider{}, nil, problemsOf(err)
 	}
-	// The zero Policy: whoever is in the file is managed, and a file has no groups.
+	// The zero Policy: every device in the file is managed, and a file has no groups.
 	return posture.Decider{Provider: p}, warnings, nil
 }
 
-// problemsOf are those of the configuration that keep the inventory from being read.
+// problemsOf converts the faults of an inventory to problems of the configuration.
 func problemsOf(err error) (all config.Problems) {
-	accepted := "" // a line about what is in the file says what is wrong there
+	accepted := "" // a fault in the file itself says what is wrong there
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		accepted = "a file that exists; a relative path begins in the folder in which the program starts"
@@ -89,11 +102,11 @@ func New(c Config) (*Provider, []string, error) {
 	return p, loaded.Warnings, nil
 }
 
-// Reload implements posture.Reloader. It reads the inventory, whole: one with a fault in it is not
-// used in part, because what is missing in it would be refused without anybody knowing why.
+// Reload implements posture.Reloader. It reads the whole inventory, and refuses all of it for one fault: a device
+// that was left out would be refused, and the administrator could not see why.
 func (p *Provider) Reload() (posture.Loaded, error) {
 	path := string(p.config.Path)
-	file, err := open(path)
+	file, err := filesys.Open(path)
 	if err != nil {
 		return posture.Loaded{}, fmt.Errorf("inventory: %w", err)
 	}
@@ -108,9 +121,9 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	}
 	in := newInventory(info.Size())
 	if p.current.Load() != nil {
-		in.batches = 1 // there are requests that can use the other processor
+		in.batches = 1 // requests need the other processor
 	}
-	text := withoutMark(file)
+	text := withoutBOM(file)
 	err = sniff(text, p.config.Type)
 	if err == nil {
 		err = read(text, in)
@@ -118,7 +131,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	if err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}
-	in.devices.fit()
+	in.devices.shrink()
 	if len(in.faults) > 0 {
 		err, size := in.err(path), in.devices.size
 		release(size)
@@ -136,23 +149,10 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	}, nil
 }
 
-// open opens a file, and refuses what is none: a pipe would be waited for, and no certificate be loaded
-// anew meanwhile; a device may never end.
-func open(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
-		return nil, fmt.Errorf("open %s: it is a pipe or a device, and not a file", path)
-	}
-	return os.Open(path)
-}
-
-// largeInventory is the size in memory, in bytes, from which an inventory is worth release.
-const largeInventory = 16 << 20
-
-// release returns to the system the memory of an inventory that nothing refers to any more. Else it
-// would stay with the program until the garbage collector next has reason to run, which in one that
-// does little may be minutes, and from then on sink slowly: after every reload of a large inventory it
-// would seem to need twice as much. For a small one it would be more work than the reload itself.
+// release returns to the system the memory of an inventory that is no longer referenced. Otherwise the program would
+// keep it until the next garbage collection, minutes later when requests are rare, and then return it slowly: after
+// every reload of a large inventory it would seem to need twice the memory. For a small inventory this would be more
+// work than the reload itself.
 func release(size int) {
 	if size >= largeInventory {
 		debug.FreeOSMemory()
@@ -166,8 +166,8 @@ func (c *content) summary(path string) string {
 	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
 }
 
-// columns says what templates find, as they must write it: that department is not Department shows here, or in no
-// certificate.
+// columns lists the columns as templates must name them. If a template has Department in place of department, only this
+// list shows it: step-ca leaves the field out without an error.
 func (c *content) columns() string {
 	if len(c.devices.names) == 0 {
 		return ""
@@ -178,7 +178,7 @@ func (c *content) columns() string {
 	return ", with the columns " + listed(c.devices.names)
 }
 
-// Lookup implements posture.Provider. The device type is ignored: a file does not tell types apart.
+// Lookup implements posture.Provider. It ignores the device type: a file does not distinguish types.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 	devices := p.current.Load().devices
 	row, ok := devices.find(q.Identifier.Key())
@@ -192,7 +192,7 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 	return posture.Device{Identifier: found.identifier, Managed: true, Data: found.data}, nil
 }
 
-// Returns says which data about a device go to step-ca.
+// Returns says which data about a device goes to step-ca.
 func (p *Provider) Returns(posture.DeviceType) string {
 	return "the data in the inventory file is returned"
 }
@@ -200,18 +200,18 @@ func (p *Provider) Returns(posture.DeviceType) string {
 // InMemory implements posture.InMemory.
 func (p *Provider) InMemory() {}
 
-// Check implements posture.Checker. What could be wrong with the file was found when it was read.
+// Check implements posture.Checker. The faults of the file were found when it was read.
 func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {
 	now := p.current.Load()
 	return now.summary(string(p.config.Path)) + now.columns(), nil, nil
 }
 
-// withoutMark drops a UTF-8 byte-order mark, which spreadsheets put at the beginning of a file.
-func withoutMark(r io.Reader) *bufio.Reader {
-	buffered := bufio.NewReaderSize(r, 64<<10)
-	mark := []byte("\xef\xbb\xbf")
-	if start, _ := buffered.Peek(len(mark)); bytes.Equal(start, mark) {
-		_, _ = buffered.Discard(len(mark))
+// withoutBOM drops the UTF-8 byte-order mark (BOM) that spreadsheets write at the beginning of a file.
+func withoutBOM(r io.Reader) *bufio.Reader {
+	buffered := bufio.NewReaderSize(r, readBuffer)
+	bom := []byte("\xef\xbb\xbf")
+	if start, _ := buffered.Peek(len(bom)); bytes.Equal(start, bom) {
+		_, _ = buffered.Discard(len(bom))
 	}
 	return buffered
 }

@@ -13,7 +13,7 @@ import (
 	"step-posture-connector/internal/provider/file"
 )
 
-// written puts an inventory into a file and returns how a provider is told of it.
+// written writes an inventory to a file and returns its configuration.
 func written(t testing.TB, kind, content string) file.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "devices."+kind)
@@ -23,7 +23,7 @@ func written(t testing.TB, kind, content string) file.Config {
 	return file.Config{Path: config.Path(path), Type: kind}
 }
 
-// loaded opens an inventory that has to be good, with the warnings.
+// loaded opens an inventory that must load, and returns its warnings.
 func loaded(t testing.TB, kind, content string) (*file.Provider, []string) {
 	t.Helper()
 	c := written(t, kind, content)
@@ -72,7 +72,7 @@ func wantData(t *testing.T, p *file.Provider, text, want string) {
 	case string(device.Data) != want:
 		t.Errorf("Lookup(%q) has data %s, want %s", text, device.Data, want)
 	case !device.Managed:
-		t.Errorf("Lookup(%q) is not managed; whoever is in the file is", text)
+		t.Errorf("Lookup(%q) is not managed; every device in the file is", text)
 	case !id.Matches(device):
 		t.Errorf("Lookup(%q) returned the record of %q", text, device.Identifier)
 	}
@@ -140,7 +140,7 @@ func TestOnlyASCIICaseIsFolded(t *testing.T) {
 	}
 }
 
-func TestZeroIdentifierNamesNoDevice(t *testing.T) {
+func TestZeroIdentifierMatchesNoDevice(t *testing.T) {
 	t.Parallel()
 	p, _ := loaded(t, "json", `{"devices":[{"identifier":"A"}]}`)
 	if device, err := p.Lookup(t.Context(), posture.Query{}); !errors.Is(err, posture.ErrNotFound) {
@@ -158,7 +158,7 @@ func TestModeIsIgnored(t *testing.T) {
 	}
 }
 
-func TestCheckSaysWhatIsThere(t *testing.T) {
+func TestCheckCountsTheDevices(t *testing.T) {
 	t.Parallel()
 	c := written(t, "csv", "Identifier\nC02\nC03\n")
 	p, _, err := file.New(c)

@@ -18,7 +18,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// read does what New does, without a file; faster by far.
+// read does what New does, without a file, which is much faster.
 func read(content []byte, reader func(*inventory, []byte) error) (*inventory, error) {
 	in := newInventory(int64(len(content)))
 	if err := reader(in, content); err != nil {
@@ -31,15 +31,15 @@ func read(content []byte, reader func(*inventory, []byte) error) (*inventory, er
 }
 
 func fromJSON(in *inventory, content []byte) error {
-	return readJSON(withoutMark(bytes.NewReader(content)), in)
+	return readJSON(withoutBOM(bytes.NewReader(content)), in)
 }
 
 func fromCSV(in *inventory, content []byte) error {
-	return readCSV(withoutMark(bytes.NewReader(content)), in)
+	return readCSV(withoutBOM(bytes.NewReader(content)), in)
 }
 
-// checkFault opens what did not load as a file, and holds the error to what an operator needs: in
-// every line the file and the place. Only what is wrong with the file as a whole has no place.
+// checkFault opens content that did not load as a file, and checks that the error has what an operator needs: in
+// every line the file and the place. Only a fault of the file as a whole has no place.
 func checkFault(t *testing.T, path, kind string, content []byte, place string) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -58,7 +58,7 @@ func checkFault(t *testing.T, path, kind string, content []byte, place string) {
 	}
 }
 
-// checkInventory holds an inventory to what is promised of every one that loads.
+// checkInventory checks what holds for every inventory that loads.
 func checkInventory(t *testing.T, in *inventory) {
 	t.Helper()
 	p := &Provider{}
@@ -70,7 +70,7 @@ func checkInventory(t *testing.T, in *inventory) {
 			continue
 		}
 		if id.Key() != key {
-			t.Errorf("device %q is kept under %q, want %q", entry.identifier, key, id.Key())
+			t.Errorf("device %q has the key %q, want %q", entry.identifier, key, id.Key())
 		}
 		device, err := p.Lookup(t.Context(), posture.Query{Identifier: id})
 		if err != nil || !id.Matches(device) || !bytes.Equal(device.Data, entry.data) {
@@ -88,7 +88,7 @@ func checkInventory(t *testing.T, in *inventory) {
 	}
 }
 
-// devices returns all of an inventory by the key under which each is found.
+// devices returns all devices of an inventory by their keys.
 func devices(t *testing.T, in *inventory) map[string]device {
 	t.Helper()
 	all := map[string]device{}
@@ -103,7 +103,7 @@ func devices(t *testing.T, in *inventory) map[string]device {
 		}
 		key := strings.ToUpper(d.identifier)
 		if found, ok := in.devices.find(key); !ok || !bytes.Equal(found, row) {
-			t.Errorf("device %q is not found under %q", d.identifier, key)
+			t.Errorf("device %q is not found by its key %q", d.identifier, key)
 		}
 		all[key] = d
 	}
@@ -117,10 +117,10 @@ func checkSame(t *testing.T, from string, got, want *inventory) {
 	t.Helper()
 	equal := func(a, b device) bool { return a.identifier == b.identifier && bytes.Equal(a.data, b.data) }
 	if !maps.EqualFunc(devices(t, got), devices(t, want), equal) {
-		t.Errorf("loading what was written as %s gives %q, want %q", from, devices(t, got), devices(t, want))
+		t.Errorf("the inventory written as %s loads as %q, want %q", from, devices(t, got), devices(t, want))
 	}
 	if got.repeats != 0 {
-		t.Errorf("loading what was written as %s finds %d repeats, want none", from, got.repeats)
+		t.Errorf("the inventory written as %s has %d repeats, want none", from, got.repeats)
 	}
 }
 
@@ -143,7 +143,7 @@ func asJSON(t *testing.T, in *inventory) []byte {
 func asCSV(t *testing.T, in *inventory) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	rows := csv.NewWriter(&out)
+	var rows [][]string
 	all := devices(t, in)
 	for i, key := range slices.Sorted(maps.Keys(all)) {
 		header, row := []string{"Identifier"}, []string{all[key].identifier}
@@ -161,11 +161,13 @@ func asCSV(t *testing.T, in *inventory) []byte {
 			header, row = append(header, name.(string)), append(row, text)
 		}
 		if i == 0 {
-			rows.Write(header) //nolint:errcheck,gosec // into memory
+			rows = append(rows, header)
 		}
-		rows.Write(row) //nolint:errcheck,gosec // into memory
+		rows = append(rows, row)
 	}
-	rows.Flush()
+	if err := csv.NewWriter(&out).WriteAll(rows); err != nil {
+		t.Fatal(err)
+	}
 	return out.Bytes()
 }
 
@@ -192,14 +194,14 @@ func FuzzJSON(f *testing.F) {
 		checkAgainstStandardLibrary(t, in, bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")))
 		again, err := read(asJSON(t, in), fromJSON)
 		if err != nil {
-			t.Fatalf("what was written does not load: %v", err)
+			t.Fatalf("the written inventory does not load: %v", err)
 		}
 		checkSame(t, "JSON", again, in)
 	})
 }
 
-// checkAgainstStandardLibrary: what loads is JSON for encoding/json too, and its data have the same
-// values. Members are looked up by exact name, which encoding/json does for maps only.
+// checkAgainstStandardLibrary: a file that loads is JSON for encoding/json too, and the data has the same values.
+// Members are compared by exact name, which encoding/json does for maps only.
 func checkAgainstStandardLibrary(t *testing.T, in *inventory, content []byte) {
 	t.Helper()
 	var members map[string]json.RawMessage
@@ -260,15 +262,15 @@ func FuzzCSV(f *testing.F) {
 		checkInventory(t, in)
 		again, err := read(asJSON(t, in), fromJSON)
 		if err != nil {
-			t.Fatalf("what was written as JSON does not load: %v", err)
+			t.Fatalf("the inventory written as JSON does not load: %v", err)
 		}
 		checkSame(t, "JSON", again, in)
 		if in.devices.len() == 0 {
-			return // without a device there is no telling what the columns were
+			return // without a device the columns are unknown
 		}
 		again, err = read(asCSV(t, in), fromCSV)
 		if err != nil {
-			t.Fatalf("what was written as CSV does not load: %v\n%s", err, asCSV(t, in))
+			t.Fatalf("the inventory written as CSV does not load: %v\n%s", err, asCSV(t, in))
 		}
 		checkSame(t, "CSV", again, in)
 	})

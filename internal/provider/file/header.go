@@ -12,16 +12,16 @@ import (
 // identifierColumn is the name of the first column; case is ignored.
 const identifierColumn = "Identifier"
 
-// shortSerial is the length from which a text may be a serial number, in bytes.
+// shortSerial is the length of the shortest serial number, in bytes.
 const shortSerial = 8
 
 func isIdentifierColumn(name string) bool { return strings.EqualFold(trim(name), identifierColumn) }
 
-// readHeader reads the first row and returns the names of the columns behind the identifier. Blanks around a name are
-// left out, which is a warning: nobody writes them on purpose, and in a template nobody sees that they are missing.
+// readHeader reads the first row and returns the names of the columns after the identifier. It removes spaces around
+// a name, with a warning: they are never meant, and a template in which they are missing looks right.
 func readHeader(rows *rows, in *inventory) ([]string, error) {
 	read, line, err := rows.next()
-	for err == nil && read.isBlank() {
+	for err == nil && read.isWhitespace() {
 		read, line, err = rows.next()
 	}
 	switch {
@@ -57,12 +57,12 @@ func readHeader(rows *rows, in *inventory) ([]string, error) {
 		}
 	}
 	if len(trimmed) > 0 {
-		in.remarks = append(in.remarks, fmt.Sprintf("line %d: blanks around column names are left out: %s", line, listed(trimmed)))
+		in.remarks = append(in.remarks, fmt.Sprintf("line %d: spaces around column names are removed: %s", line, listed(trimmed)))
 	}
 	return names, nil
 }
 
-// wrongHeader says what the first line is when its first column is not Identifier.
+// wrongHeader says what is wrong with a first line whose first column is not Identifier.
 func wrongHeader(header []string) string {
 	first := header[0]
 	wrong := fmt.Sprintf("the first column is %.40q, want Identifier", trim(first))
@@ -70,7 +70,7 @@ func wrongHeader(header []string) string {
 		return wrong + "; remove the line, which only Excel understands"
 	}
 	if strings.HasPrefix(trim(first), "#") {
-		return wrong + "; if the line is a comment, remove it: a CSV file has none"
+		return wrong + "; if the line is a comment, remove it: CSV has no comments"
 	}
 	if at := strings.IndexAny(first, ";\t|"); at >= 0 && (len(header) == 1 || isIdentifierColumn(first[:at])) {
 		return wrong + "; columns are separated by commas, and not by " + separator(first[at])
@@ -96,22 +96,22 @@ func wrongHeader(header []string) string {
 }
 
 var (
-	// serialColumn matches what exports call the column of the serial numbers.
+	// serialColumn matches the names that exports give to the column of serial numbers.
 	serialColumn = regexp.MustCompile(`(?i)^(.*\bserial([ _-]?(number|no|num|#)\.?)?\b.*|serialnumber|device_?serial_?number|sn|s/n|seriennummer|n[uú]mero de s[eé]rie)$`)
-	// serialNumber matches serial numbers and UDIDs. Unlike the names of columns they have digits.
+	// serialNumber matches serial numbers and UDIDs. Unlike column names, they have digits.
 	serialNumber = regexp.MustCompile(`(?i)^[0-9a-z-]*[0-9][0-9a-z-]*$`)
 )
 
-// trim drops blanks and invisible characters from the ends of a name.
+// trim drops white space and invisible characters from both ends of a name.
 func trim(name string) string {
 	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
 }
 
-// isInvisible reports whether a character is one of those that editors and web pages leave in a text unseen.
+// isInvisible reports whether a character is one of the invisible ones that editors and web pages leave in a text.
 func isInvisible(r rune) bool {
 	return r == 0x00AD || // soft hyphen
 		r >= 0x200B && r <= 0x200F || // zero-width characters, direction marks
 		r >= 0x202A && r <= 0x202E || // embeddings
 		r >= 0x2060 && r <= 0x2069 || // word joiner, isolates
-		r == 0xFEFF // byte-order mark
+		r == 0xFEFF // BOM
 }

@@ -22,7 +22,7 @@ func inventoryOf(t *testing.T, kind, content string) Config {
 	return Config{Path: config.Path(path), Type: kind}
 }
 
-// What is in the file besides devices takes no room in the index.
+// Text in the file besides devices takes no room in the index.
 func TestIndexFitsTheDevices(t *testing.T) {
 	t.Parallel()
 	const devices = 3000
@@ -51,8 +51,8 @@ func TestIndexFitsTheDevices(t *testing.T) {
 	}
 }
 
-// A large device that stands there again and again, with other data, is not compared each time: that
-// would take minutes here.
+// A large device with thousands of duplicates, with different data, is not compared each time: that would take
+// minutes here.
 func TestManyRepeatsOfALargeDevice(t *testing.T) {
 	t.Parallel()
 	const repeats = 5000
@@ -64,7 +64,7 @@ func TestManyRepeatsOfALargeDevice(t *testing.T) {
 	}
 }
 
-// A pipe that nobody writes to would be waited for, by everything that is reloaded.
+// A pipe without a writer would block every reload.
 func TestPipeIsRefused(t *testing.T) {
 	t.Parallel()
 	c := inventoryOf(t, "csv", "Identifier\nC02\n")

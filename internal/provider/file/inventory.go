@@ -11,22 +11,16 @@ import (
 	"strings"
 )
 
-// maxFaults is how many faults of a file are told at once.
-const maxFaults = 10
-
-// shortRow is the length, in bytes, below which no device is expected to be for room to be kept for it.
-const shortRow = 32
-
-// inventory gathers the devices of one file, and what is wrong with them.
+// inventory collects the devices of one file, and its faults.
 type inventory struct {
 	devices *store
 	size    int64  // of the file, in bytes
-	batches int    // of devices that are on their way at once
-	place   string // how a place in the file is called: a format with its number
+	batches int    // how many are in use at once
+	place   string // format of a place in the file, such as "line %d"
 	faults  []error
 	more    int // faults beyond maxFaults
 	repeats int
-	repeat  int // where the first exact repeat is
+	repeat  int // place of the first exact repeat
 	remarks []string
 	noted   [noteKinds]noted
 }
@@ -35,19 +29,19 @@ func newInventory(size int64) *inventory {
 	return &inventory{devices: newStore(), size: size, batches: manyBatches}
 }
 
-// expect makes room for as many devices as there may be in the file, when the first of them were read.
-func (in *inventory) expect(read *batch) {
+// reserve makes room in the index for the devices of the whole file, estimated from the first batch.
+func (in *inventory) reserve(read *batch) {
 	if in.devices.len() == 0 && len(read.entries) > 0 {
-		// The others may be as long as these; but should these be the shortest, that would be too many.
+		// Assume that the others are as long. The limit is for files whose first devices are the shortest.
 		length := max(len(read.text)/len(read.entries), shortRow)
-		in.devices.expect(int(in.size / int64(length)))
+		in.devices.reserve(int(in.size / int64(length)))
 	}
 }
 
-// add takes a batch of rows.
+// add indexes a batch of rows.
 func (in *inventory) add(rows *batch) {
-	in.devices.fetch(rows.entries)
-	// To look at a batch as a whole costs next to nothing; what is looked for is rare.
+	in.devices.prefetch(rows.entries)
+	// Scanning the batch as a whole costs almost nothing, and a finding is rare.
 	odd := in.devices.columns != nil && isOdd(rows.text)
 	for e, row := range rows.all() {
 		if odd && e.fault == nil {
@@ -71,8 +65,8 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 		return nil
 	}
 	if len(in.faults) == maxFaults && !bytes.Equal(before, row) {
-		// Most likely one more fault, and the file is refused anyway: to compare a large device again and
-		// again would take minutes.
+		// Very likely one more fault, and the file is refused anyway: comparing a large device thousands of
+		// times would take minutes.
 		return errNotCompared
 	}
 	same, err := in.devices.sameData(before, row)
@@ -81,7 +75,7 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 		return err
 	case !same:
 		identifier, _ := cutField(row)
-		return fmt.Errorf("identifier %q stands here a second time, with other data", identifier)
+		return fmt.Errorf("duplicate identifier %q with different data", identifier)
 	}
 	in.repeats++
 	if in.repeats == 1 {
@@ -90,7 +84,7 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 	return nil
 }
 
-var errNotCompared = errors.New("an identifier stands here a second time")
+var errNotCompared = errors.New("duplicate identifier")
 
 func (in *inventory) fault(place int, err error) {
 	if len(in.faults) == maxFaults {
@@ -126,8 +120,8 @@ func (in *inventory) warnings(path string) []string {
 	return warnings
 }
 
-// sameJSON compares two JSON texts by value: blanks, the order of members and the way a string or a
-// number is written make no difference.
+// sameJSON compares two JSON texts by value: white space, the order of members and the notation of strings and
+// numbers make no difference.
 func sameJSON(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -147,7 +141,7 @@ func decodeValue(text json.RawMessage) (any, error) {
 	return normalNumbers(value), nil
 }
 
-// normalNumbers replaces numbers by a form that equal numbers share, without losing a digit.
+// normalNumbers replaces each number by a form that equal numbers share, without losing a digit.
 func normalNumbers(value any) any {
 	switch v := value.(type) {
 	case json.Number:

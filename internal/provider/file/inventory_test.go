@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRepeatsAreComparedByValue: the same value written in another way is a repeat, which is
-// pointless but harmless; another value is an error, because one of the two is wrong.
+// TestRepeatsAreComparedByValue: the same value in another notation is a repeat, which is harmless; another value is
+// an error, because one of the two is wrong.
 func TestRepeatsAreComparedByValue(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -15,7 +15,7 @@ func TestRepeatsAreComparedByValue(t *testing.T) {
 		same                bool
 	}{
 		{"identical", `{"a":1}`, `{"a":1}`, true},
-		{"blanks", `{"a":[1,2]}`, "{ \"a\" :\n[ 1 ,2 ] }", true},
+		{"white space", `{"a":[1,2]}`, "{ \"a\" :\n[ 1 ,2 ] }", true},
 		{"order of members", `{"a":1,"b":{"c":2,"d":3}}`, `{"b":{"d":3,"c":2},"a":1}`, true},
 		{"order of a list", `{"a":[1,2]}`, `{"a":[2,1]}`, false},
 		{"escapes", `{"\u0061":"\u00e9\/😀"}`, `{"a":"é/\ud83d\ude00"}`, true},
@@ -53,13 +53,13 @@ func TestRepeatsAreComparedByValue(t *testing.T) {
 				content := fmt.Sprintf(`{"devices":[{"identifier":"C02","data":%s},{"identifier":"C02","data":%s}]}`, data[0], data[1])
 				if !test.same {
 					wantLines(t, "error of "+content, refused(t, "json", content),
-						[]string{`inventory PATH: devices[1]: identifier "C02" stands here a second time, with other data`})
+						[]string{`inventory PATH: devices[1]: duplicate identifier "C02" with different data`})
 					continue
 				}
 				p, warnings := loaded(t, "json", content)
 				wantLines(t, "warnings of "+content, warnings, []string{"inventory PATH: devices[1]: exact repeat of a device (1 in the file)"})
 				want := strings.NewReplacer("null", "{}").Replace(data[0])
-				if test.name != "blanks" {
+				if test.name != "white space" {
 					wantData(t, p, "C02", want)
 				}
 			}
@@ -67,9 +67,9 @@ func TestRepeatsAreComparedByValue(t *testing.T) {
 	}
 }
 
-// TestRepeatOfARepeat: the third of the same identifier is compared too.
+// TestRepeatOfARepeat: the third entry with the same identifier is compared too.
 func TestRepeatOfARepeat(t *testing.T) {
 	t.Parallel()
 	wantLines(t, "error", refused(t, "csv", "Identifier,a\nC02,1\nC02,1\nC02,2\nC02,1\n"),
-		[]string{`inventory PATH: line 4: identifier "C02" stands here a second time, with other data`})
+		[]string{`inventory PATH: line 4: duplicate identifier "C02" with different data`})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // readJSON reads {"devices":[{"identifier":"…","data":{…}}]}, one device at a time, so that the file
-// never stands in memory as a whole. Unknown members are ignored, duplicate ones refused.
+// is never in memory as a whole. It ignores unknown members and refuses duplicate ones.
 func readJSON(r *bufio.Reader, in *inventory) error {
 	decoder := jsontext.NewDecoder(r)
 	if decoder.PeekKind() != '{' {
@@ -79,8 +79,8 @@ func readDevices(decoder *jsontext.Decoder, in *inventory) error {
 	return nil
 }
 
-// readValues reads the list's elements, each as it stands. They are valid then, and without members
-// of the same name.
+// readValues reads the elements of the list, each as it is in the file. The decoder has checked that they are valid
+// JSON without duplicate members.
 func readValues(decoder *jsontext.Decoder, out *feed) error {
 	for i := 0; decoder.PeekKind() != ']'; i++ {
 		value, err := decoder.ReadValue()
@@ -93,9 +93,9 @@ func readValues(decoder *jsontext.Decoder, out *feed) error {
 	return nil
 }
 
-// makeRows makes rows of elements of devices.
+// makeRows converts elements of devices to rows.
 func (in *inventory) makeRows(values, rows *batch) {
-	var read element // used again, so that a million devices leave no garbage
+	var read element // reused, so that a million devices leave no garbage
 	for e, value := range values.all() {
 		begin := len(rows.text)
 		rows.text, e.fault = read.appendRow(rows.text, value)
@@ -112,18 +112,18 @@ func (in *inventory) makeRows(values, rows *batch) {
 	}
 }
 
-// element is one of devices.
+// element is one element of devices.
 type element struct {
 	Identifier jsontext.Value `json:"identifier"`
 	Data       jsontext.Value `json:"data"`
 	Others     jsontext.Value `json:",embed"`
 
-	noData bool   // there is no member data, not even null
+	noData bool   // the member data is missing, and not only null
 	text   []byte // of the identifier
 }
 
-// appendRow reads an element and appends its row. The data is kept as the file has it, but for blanks.
-// That a value is null is as if it were not there.
+// appendRow reads an element and appends its row. It keeps the data as in the file, without white space. null counts
+// as missing.
 func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	if value.Kind() != '{' {
 		return row, errors.New("not an object")
@@ -157,11 +157,11 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	if e.text, err = jsontext.AppendUnquote(e.text[:0], e.Identifier); err != nil {
 		return row, fmt.Errorf("identifier: %w", err)
 	}
-	row = append(appendField(row, bytes.TrimSpace(e.text)), fieldMark)
+	row = append(appendField(row, bytes.TrimSpace(e.text)), fieldSeparator)
 	return append(row, e.Data...), nil
 }
 
-// isStray reports whether the element has members that look like data, but none of that name.
+// isStray reports whether the element has other members in place of data.
 func (e *element) isStray() bool { return e.noData && len(e.Others) > len("{}") }
 
 // jsonError says where a file stops being JSON.

@@ -30,7 +30,7 @@ func TestJSONAccepted(t *testing.T) {
 			devices: map[string]string{"C02": `{"a":{"b":[1,null,true]}}`, "C03": `{}`},
 		},
 		{
-			name:    "byte-order mark and CRLF",
+			name:    "BOM and CRLF",
 			content: "\xef\xbb\xbf{\r\n\"devices\": [\r\n{\"identifier\": \"C02\", \"data\": {\"a\": 1}}\r\n]\r\n}\r\n",
 			devices: map[string]string{"C02": `{"a":1}`},
 		},
@@ -65,12 +65,12 @@ func TestJSONAccepted(t *testing.T) {
 			devices: map[string]string{"C02": `{"z":1,"a":2,"M":{"y":1,"b":2},"1":3}`},
 		},
 		{
-			name:    "blanks in strings are kept",
+			name:    "spaces in strings are kept",
 			content: `{"devices":[{"identifier":"C02","data":{ " a " : "  b \n" }}]}`,
 			devices: map[string]string{"C02": `{" a ":"  b \n"}`},
 		},
 		{name: "no devices", content: `{"devices":[]}`, warnings: []string{noDevices}},
-		{name: "no devices, blanks and line ends", content: "\n { \"devices\" : [\n] }\n\n", warnings: []string{noDevices}},
+		{name: "no devices, spaces and line ends", content: "\n { \"devices\" : [\n] }\n\n", warnings: []string{noDevices}},
 		{
 			name:     "exact repeat",
 			content:  `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"C03"},{"identifier":" c02","data":{"a":1}},{"identifier":"C03","data":{}}]}`,
@@ -98,7 +98,7 @@ func TestJSONRefused(t *testing.T) {
 		notObject = `want a JSON object with a member "devices": {"devices":[…]}`
 		missing   = `the member "devices" is missing`
 		notList   = `the member "devices" is not a list`
-		comma     = "not valid JSON: a comma with nothing behind it; remove it"
+		comma     = "not valid JSON: a trailing comma; remove it"
 		badData   = `the member "data" is neither an object nor null`
 	)
 	tests := []struct {
@@ -107,8 +107,8 @@ func TestJSONRefused(t *testing.T) {
 		want    []string // after "inventory PATH: "
 	}{
 		{"empty file", "", []string{empty}},
-		{"byte-order mark only", "\xef\xbb\xbf", []string{empty}},
-		{"blanks only", " \r\n", []string{empty}},
+		{"BOM only", "\xef\xbb\xbf", []string{empty}},
+		{"white space only", " \r\n", []string{empty}},
 		{"empty object", "{}", []string{missing}},
 		{"a list", `[{"identifier":"C02"}]`, []string{notObject}},
 		{"null", "null", []string{notObject}},
@@ -116,8 +116,8 @@ func TestJSONRefused(t *testing.T) {
 		{"a CSV file with semicolons", "\"identifier\";\"name\"\n", []string{"the file is CSV; set FILE_TYPE to csv"}},
 		{"no JSON", "devices\n", []string{"line 1, column 1: not valid JSON: invalid character 'd' at start of value"}},
 		{"UTF-16", "\xff\xfe{\x00}\x00", []string{"the file is UTF-16; save it as UTF-8"}},
-		{"UTF-16 without a byte-order mark", "{\x00}\x00", []string{"the file is UTF-16; save it as UTF-8"}},
-		{"UTF-16 without a byte-order mark, big-endian", "\x00{\x00}", []string{"the file is UTF-16; save it as UTF-8"}},
+		{"UTF-16 without a BOM", "{\x00}\x00", []string{"the file is UTF-16; save it as UTF-8"}},
+		{"UTF-16 without a BOM, big-endian", "\x00{\x00}", []string{"the file is UTF-16; save it as UTF-8"}},
 		{"compressed", "\x1f\x8b\x08\x00", []string{"the file is compressed with gzip; decompress it"}},
 		{"devices in another case", `{"Devices":[]}`, []string{missing}},
 		{"devices deeper down", `{"x":{"devices":[]}}`, []string{missing}},
@@ -131,7 +131,7 @@ func TestJSONRefused(t *testing.T) {
 		{"identifier null", `{"devices":[{"identifier":null}]}`, []string{`devices[0]: the member "identifier" is missing`}},
 		{"identifier a number", `{"devices":[{"identifier":5}]}`, []string{`devices[0]: the member "identifier" has the wrong type`}},
 		{"identifier empty", `{"devices":[{"identifier":"C02"},{"identifier":""}]}`, []string{"devices[1]: identifier is empty"}},
-		{"identifier blank", `{"devices":[{"identifier":" \t\n "}]}`, []string{"devices[0]: identifier is empty"}},
+		{"identifier of white space", `{"devices":[{"identifier":" \t\n "}]}`, []string{"devices[0]: identifier is empty"}},
 		{"identifier with a control character", `{"devices":[{"identifier":"C0\u00002"}]}`, []string{"devices[0]: identifier has U+0000 (NUL) at position 3, want printable ASCII only"}},
 		{"identifier of 257 bytes", `{"devices":[{"identifier":"` + strings.Repeat("x", 257) + `"}]}`, []string{"devices[0]: identifier is longer than 256 bytes"}},
 		{"identifier twice in a device", `{"devices":[{"identifier":"C02","identifier":"C03"}]}`, []string{"devices[0]: line 1, column 33: not valid JSON: duplicate object member name"}},
@@ -139,12 +139,12 @@ func TestJSONRefused(t *testing.T) {
 			"data neither object nor null", `{"devices":[{"identifier":"A"},{"identifier":"B","data":[]},{"identifier":"C","data":"x"},{"identifier":"D","data":5},{"identifier":"E","data":false}]}`,
 			[]string{"devices[1]: " + badData, "devices[2]: " + badData, "devices[3]: " + badData, "devices[4]: " + badData},
 		},
-		{"same identifier, other data", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"c02","data":{"a":2}}]}`, []string{`devices[1]: identifier "c02" stands here a second time, with other data`}},
-		{"same identifier, data once", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"C02"}]}`, []string{`devices[1]: identifier "C02" stands here a second time, with other data`}},
+		{"same identifier, other data", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"c02","data":{"a":2}}]}`, []string{`devices[1]: duplicate identifier "c02" with different data`}},
+		{"same identifier, data once", `{"devices":[{"identifier":"C02","data":{"a":1}},{"identifier":"C02"}]}`, []string{`devices[1]: duplicate identifier "C02" with different data`}},
 		{"invalid UTF-8 in data", "{\"devices\":[{\"identifier\":\"A\"},\n{\"identifier\":\"B\",\"data\":{\"x\":\"caf\xe9\"}}]}", []string{"devices[1]: line 2, column 35: not valid JSON: invalid UTF-8; save the file as UTF-8"}},
 		{"data after the JSON", "{\"devices\":[]}\n\n{}", []string{"line 3, column 1: data after the JSON object"}},
 		{"a bracket too many", "{\n\"devices\":[]}\n}\n", []string{"line 3, column 1: data after the JSON object"}},
-		{"zero bytes after the JSON", "{\"devices\":[]}\n\x00", []string{"line 2, column 1: data after the JSON object; a NUL byte: the file is damaged, or is no text"}},
+		{"NUL bytes after the JSON", "{\"devices\":[]}\n\x00", []string{"line 2, column 1: data after the JSON object; a NUL byte: the file is damaged, or is not text"}},
 		{"cut off in a device", "{\"devices\":[\n{\"identifier\":\"A\"},\n{\"identifier\":", []string{"devices[1]: line 3, column 15: not valid JSON: unexpected EOF; the file ends too early: was it written completely?"}},
 		{"cut off at the end", `{"devices":[{"identifier":"A"}]`, []string{"line 1, column 32: not valid JSON: unexpected EOF; the file ends too early: was it written completely?"}},
 		{"cut off before the list", "{\n\"devices\"", []string{"line 2, column 10: not valid JSON: unexpected EOF; the file ends too early: was it written completely?"}},

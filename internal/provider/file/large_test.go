@@ -19,8 +19,8 @@ const million = 1_000_000
 
 func serial(i int) string { return "C" + strconv.Itoa(10_000_000_000+i) }
 
-// generated writes an inventory of count devices, and one more that is written in last as the format has it
-// between its identifier and its value.
+// generated writes an inventory of count devices, and one more, last, if it is not empty: the format's text between
+// its identifier and the end of its value.
 func generated(t testing.TB, kind string, count int, last string) file.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "devices."+kind)
@@ -66,9 +66,8 @@ func large() int {
 	return million
 }
 
-// TestMillionDevices also compares what a lookup costs among few and among many devices, as far as that
-// can be measured exactly; BenchmarkLookup shows the time. It is not parallel, because the count of
-// allocations is the whole program's.
+// TestMillionDevices also compares the allocations of a lookup in a small and in a large inventory; BenchmarkLookup
+// shows the time. It is not parallel, because allocations are counted for the whole program.
 func TestMillionDevices(t *testing.T) {
 	const few = 1000
 	many := large()
@@ -98,8 +97,7 @@ func TestMillionDevices(t *testing.T) {
 	}
 }
 
-// TestMemory: what an inventory needs to stay in memory, for each device. It is not parallel, because the
-// heap is the whole program's.
+// TestMemory limits the memory for each device. It is not parallel, because the heap is the whole program's.
 func TestMemory(t *testing.T) {
 	const count = 200_000
 	for kind, most := range map[string]uint64{"csv": 100, "json": 140} {
@@ -123,7 +121,7 @@ func heap() uint64 {
 	return now.HeapAlloc
 }
 
-// TestReloadOfManyDevices: in a reload, reading and indexing take turns.
+// TestReloadOfManyDevices: in a reload, reading and indexing alternate.
 func TestReloadOfManyDevices(t *testing.T) {
 	t.Parallel()
 	const count = 20_000
@@ -144,7 +142,7 @@ func TestReloadOfManyDevices(t *testing.T) {
 	}
 }
 
-// allocations counts those of three lookups: the first device, the last, and one that is not there.
+// allocations counts those of three lookups: the first device, the last, and a missing one.
 func allocations(t *testing.T, p *file.Provider, count int) float64 {
 	t.Helper()
 	var queries []posture.Query
@@ -159,13 +157,13 @@ func allocations(t *testing.T, p *file.Provider, count int) float64 {
 	})
 }
 
-// TestFaultAtTheEnd: the place is told as exactly as at the beginning.
+// TestFaultAtTheEnd: the place of a fault is as exact as at the beginning.
 func TestFaultAtTheEnd(t *testing.T) {
 	t.Parallel()
 	const count = 50_000
 	for kind, test := range map[string]struct{ last, want string }{
-		"csv":  {"c10000000000,x", `line 50002: identifier "c10000000000" stands here a second time, with other data`},
-		"json": {`c10000000000","data":{"n":"x`, `devices[50000]: identifier "c10000000000" stands here a second time, with other data`},
+		"csv":  {"c10000000000,x", `line 50002: duplicate identifier "c10000000000" with different data`},
+		"json": {`c10000000000","data":{"n":"x`, `devices[50000]: duplicate identifier "c10000000000" with different data`},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +187,7 @@ func BenchmarkLookup(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				queries := make([]posture.Query, 1024) // the same number for both, so that caches weigh alike
+				queries := make([]posture.Query, 1024) // the same number for both, so that caches have the same effect
 				for i := range queries {
 					queries[i].Identifier = identifier(b, fmt.Sprintf("C02X%08d", i*(count/len(queries)+1)%count))
 				}
@@ -223,7 +221,7 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-// fourColumns is an inventory as it may be in life.
+// fourColumns is an inventory as in practice.
 func fourColumns(kind string, count int) string {
 	format, end := "C02X%08d,Engineering,user%07d@example.com,A-%08d\n", ""
 	var content strings.Builder

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"step-posture-connector/internal/filesys"
 )
 
-// syntaxError is a fault at an offset of a JSON file, behind its byte-order mark.
+// syntaxError is a fault at an offset of a JSON file, counted after its BOM.
 type syntaxError struct {
-	device string // the one that it is in, or empty
+	device string // that has the fault, or empty
 	offset int64
-	behind bool // the fault is behind the blanks at the offset
+	behind bool // the fault is after the white space at the offset
 	err    error
 }
 
@@ -20,20 +21,17 @@ func (e *syntaxError) Error() string { return e.err.Error() }
 
 func (e *syntaxError) Unwrap() error { return e.err }
 
-// locate adds line, column and likely cause to a fault that has only an offset, by reading the file up to it once
-// more. It drops the path, which is added later.
+// locate adds line, column and likely cause to a fault that has only an offset: it reads the file again up to there.
+// It drops the path, which is added later.
 func locate(err error, file io.ReadSeeker) error {
-	if inPath := (*os.PathError)(nil); errors.As(err, &inPath) {
-		return fmt.Errorf("%s: %w", inPath.Op, inPath.Err)
-	}
 	fault := (*syntaxError)(nil)
 	if !errors.As(err, &fault) {
-		return err
+		return filesys.WithoutPath(err)
 	}
 	if _, errSeek := file.Seek(0, io.SeekStart); errSeek != nil {
 		return err
 	}
-	text := withoutMark(file)
+	text := withoutBOM(file)
 	before := passage{place: place{line: 1, column: 1}}
 	for range fault.offset {
 		c, errRead := text.ReadByte()
@@ -43,14 +41,14 @@ func locate(err error, file io.ReadSeeker) error {
 		before.add(c)
 	}
 	rest, _ := text.Peek(sniffed)
-	for fault.behind && len(rest) > 0 && isBlank(rest[0]) {
+	for fault.behind && len(rest) > 0 && isSpace(rest[0]) {
 		before.add(rest[0])
 		_, _ = text.Discard(1)
 		rest, _ = text.Peek(sniffed)
 	}
 	at := before.place
-	if comma := before.surplus(rest); comma != nil {
-		at, err = *comma, errComma
+	if comma := before.trailingComma(rest); comma != nil {
+		at, err = *comma, errTrailingComma
 	} else if hint := hintOf(rest, err); hint != "" {
 		err = fmt.Errorf("%w; %s", err, hint)
 	}
@@ -61,15 +59,15 @@ func locate(err error, file io.ReadSeeker) error {
 	return err
 }
 
-var errComma = errors.New("not valid JSON: a comma with nothing behind it; remove it")
+var errTrailingComma = errors.New("not valid JSON: a trailing comma; remove it")
 
-// place is where a character is. Both count from 1.
+// place is the position of a character; both numbers count from 1.
 type place struct{ line, column int }
 
 // passage is the text before a fault.
 type passage struct {
 	place        // the fault's
-	comma *place // the last character that is no blank, if it is a comma
+	comma *place // the last character that is not white space, if it is a comma
 }
 
 func (p *passage) add(c byte) {
@@ -77,19 +75,19 @@ func (p *passage) add(c byte) {
 	case c == ',':
 		at := p.place
 		p.comma = &at
-	case !isBlank(c):
+	case !isSpace(c):
 		p.comma = nil
 	}
 	switch {
 	case c == '\n':
 		p.line, p.column = p.line+1, 1
-	case c&0xC0 != 0x80: // no continuation of a character
+	case c&0xC0 != 0x80: // the first byte of a character in UTF-8
 		p.column++
 	}
 }
 
-// surplus is where a comma stands that nothing follows: the fault is at what closes the list, or at the comma.
-func (p *passage) surplus(rest []byte) *place {
+// trailingComma returns the place of a comma before a closing bracket. The decoder reports the bracket or the comma.
+func (p *passage) trailingComma(rest []byte) *place {
 	if len(rest) == 0 {
 		return nil
 	}
@@ -102,11 +100,11 @@ func (p *passage) surplus(rest []byte) *place {
 	return nil
 }
 
-func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 func isClosing(c byte) bool { return c == ']' || c == '}' }
 
-// hintOf says what a fault is likely to come from, where the fault's own text does not.
+// hintOf returns the likely cause of a fault, where the decoder's own text does not name it.
 func hintOf(rest []byte, err error) string {
 	starts := func(texts ...string) bool {
 		for _, text := range texts {
@@ -126,7 +124,7 @@ func hintOf(rest []byte, err error) string {
 	case starts("'", "“", "”", "‘", "’"):
 		return `strings are in straight double quotation marks: "…"`
 	case starts("\x00"):
-		return "a NUL byte: the file is damaged, or is no text"
+		return "a NUL byte: the file is damaged, or is not text"
 	}
 	return ""
 }

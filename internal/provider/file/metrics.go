@@ -15,6 +15,6 @@ func (p *Provider) Collect(out chan<- prometheus.Metric) {
 	devices := prometheus.NewDesc("step_posture_inventory_devices", "Devices in the inventory in effect.", nil, nil)
 	age := prometheus.NewDesc("step_posture_inventory_age_seconds", "Time since the inventory file in effect was last modified.", nil, nil)
 	out <- prometheus.MustNewConstMetric(devices, prometheus.GaugeValue, float64(now.devices.len()))
-	// A file from the future is not younger than new.
+	// A modification time in the future counts as now.
 	out <- prometheus.MustNewConstMetric(age, prometheus.GaugeValue, max(0, time.Since(now.modified).Seconds()))
 }

@@ -11,7 +11,7 @@ import (
 	"step-posture-connector/internal/provider/file"
 )
 
-// What is measured is the file in force, not the one that is there now.
+// The metrics are about the inventory in effect, not about the newer file.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	c := written(t, "csv", "Identifier\nC02XK1JKLVCG\nC02XK1JKLVCH\n")
@@ -48,9 +48,9 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want("not taken yet", 2, 3600, 5400)
+	want("read, not applied", 2, 3600, 5400)
 	next.Apply()
-	want("taken", 0, 0, 0)
+	want("applied", 0, 0, 0)
 	if problems, err := testutil.CollectAndLint(p); err != nil || len(problems) > 0 {
 		t.Errorf("promlint: %v, %v", problems, err)
 	}

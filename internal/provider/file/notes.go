@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// notes are what a device's entry is accepted with, but probably not meant to have.
+// notes are properties of an entry that are accepted, but probably not meant.
 type notes uint8
 
 const (
-	spoilt   notes = 1 << iota // the identifier is what a spreadsheet made of one
-	header                     // the identifier is Identifier
-	indented                   // a value begins with a blank
-	stray                      // there are members, but none is data
+	altered      notes = 1 << iota // a spreadsheet has changed the identifier
+	header                         // the identifier is Identifier
+	leadingSpace                   // a value begins with a space
+	stray                          // other members, but no data
 
 	noteKinds = iota
 )
@@ -21,27 +21,24 @@ const (
 // text says what it means.
 func (n notes) text() string {
 	switch n {
-	case spoilt:
-		return "a spreadsheet has changed the identifier, and the device will be refused; format the column as text before it is filled, and export the plain values"
+	case altered:
+		return "a spreadsheet has changed the identifier, and the device will be refused; format the column as text before filling it, and export the plain values"
 	case header:
-		return "the header a second time, taken for a device; were files joined?"
-	case indented:
-		return "a value begins with a blank, which is part of it; write commas without a blank behind them"
+		return "a second header, read as a device; were files joined?"
+	case leadingSpace:
+		return "a value begins with a space, which is part of it; write commas without a space after them"
 	default:
-		return `no member "data", and the other members are ignored; what step-ca is to get belongs into "data"`
+		return `no member "data", and the other members are ignored; put what step-ca should get into "data"`
 	}
 }
 
-// noted is where a note was made.
+// noted counts the entries with one kind of note.
 type noted struct {
 	count  int
-	places []string // of the first
+	places []string // of the first entries
 }
 
-// maxPlaces is how many places are named.
-const maxPlaces = 3
-
-// note remembers an entry with notes.
+// note counts an entry with notes.
 func (in *inventory) note(e *entry, row []byte) {
 	for kind := range in.noted {
 		if e.notes&(1<<kind) == 0 {
@@ -53,7 +50,7 @@ func (in *inventory) note(e *entry, row []byte) {
 			continue
 		}
 		place := fmt.Sprintf(in.place, e.place)
-		if 1<<kind == spoilt {
+		if 1<<kind == altered {
 			identifier, _ := cutField(row)
 			place += fmt.Sprintf(" (%.40q)", identifier)
 		}
@@ -75,21 +72,21 @@ func (in *inventory) notes() (warnings []string) {
 	return warnings
 }
 
-// notesOf looks at an identifier, which is not empty. For a serial number it reads the first byte.
+// notesOf examines an identifier, which must not be empty. For a serial number it reads only the first byte.
 func notesOf(identifier []byte) notes {
 	switch first := identifier[0]; {
-	case first == '=', first == '\'', // a formula that makes a text of it, or the mark of a text
+	case first == '=', first == '\'', // a formula that makes it a text, or the apostrophe that does
 		first == '#' && isSheetError(identifier[1:]),
 		first >= '0' && first <= '9' && isSheetNumber(identifier):
-		return spoilt
+		return altered
 	case len(identifier) == len(identifierColumn) && bytes.EqualFold(identifier, []byte(identifierColumn)):
 		return header
 	}
 	return 0
 }
 
-// isOdd reports whether there is anything for examine to find in rows of CSV. Blanks are looked for first: there are
-// fewer of them than of separators. A row does not begin with one.
+// isOdd reports whether examine would find anything in rows of CSV. It searches for spaces first: they are rarer than
+// separators. A row does not begin with a space.
 func isOdd(rows []byte) bool {
 	if bytes.IndexByte(rows, 0) >= 0 {
 		return true
@@ -100,27 +97,27 @@ func isOdd(rows []byte) bool {
 			return false
 		}
 		at += next
-		if at > 0 && (rows[at-1] == ',' || rows[at-1] == fieldMark) {
+		if at > 0 && (rows[at-1] == ',' || rows[at-1] == fieldSeparator) {
 			return true
 		}
 	}
 }
 
-// examine looks at the values of a row of CSV.
+// examine checks the values of a row of CSV for NUL bytes and leading spaces.
 func (e *entry) examine(row []byte) {
 	if bytes.IndexByte(row, 0) >= 0 {
 		e.fault = errNUL
 	}
 	separator := byte(',')
-	if row[0] == fieldMark {
-		separator = fieldMark // commas are part of values
+	if row[0] == fieldSeparator {
+		separator = fieldSeparator // commas are part of values
 	}
 	if bytes.Contains(row, []byte{separator, ' '}) {
-		e.notes |= indented
+		e.notes |= leadingSpace
 	}
 }
 
-// isSheetError is about what follows the sign of a #N/A, #NAME?, or a column that is too narrow (####).
+// isSheetError reports whether a text after # is that of #N/A, #NAME?, or of a column that is too narrow (####).
 func isSheetError(text []byte) bool {
 	return len(text) > 0 && (text[0] == '#' || bytes.HasSuffix(text, []byte("!")) || bytes.HasSuffix(text, []byte("?")) || bytes.Equal(text, []byte("N/A")))
 }
@@ -150,10 +147,7 @@ func isDigits(text []byte) bool {
 	return len(text) > 0
 }
 
-// maxListed is how many names are listed.
-const maxListed = 10
-
-// listed joins names, but not too many.
+// listed joins names, at most maxListed.
 func listed(names []string) string {
 	if len(names) > maxListed {
 		names = append(names[:maxListed:maxListed], fmt.Sprintf("and %d more", len(names)-maxListed))

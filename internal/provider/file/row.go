@@ -2,29 +2,33 @@ package file
 
 import "bytes"
 
-// A row is a device in memory: the identifier, then the data. The fields are separated by commas, as in
-// most lines of a CSV file, which are rows without any further work. A row with fields that may have a
-// comma themselves begins with fieldMark and is separated by it; it is no part of any UTF-8.
-const fieldMark = 0xff
+// A row is a device in memory: the identifier, then the data.
+//
+//	C02XK1JKLVCG,Engineering,ana@example.com     of CSV without quotation marks: the line as it is, no work at all
+//	␟C02XK1JKLVCG␟Lovelace, Ada␟ana@example.com  of CSV with quotation marks: values may have commas
+//	␟C02XK1JKLVCG␟{"department":"Engineering"}   of JSON: the data as it is
+//
+// ␟ is fieldSeparator, a byte that UTF-8 never has.
+const fieldSeparator = 0xff
 
-// appendField appends a field to a row of the second kind.
+// appendField appends a field to a row with fieldSeparator.
 func appendField(row, field []byte) []byte {
-	return append(append(row, fieldMark), field...)
+	return append(append(row, fieldSeparator), field...)
 }
 
-// cutField returns the identifier of a row, and what follows it.
+// cutField returns the identifier of a row, and the rest.
 func cutField(row []byte) (identifier, rest []byte) {
-	if len(row) > 0 && row[0] == fieldMark {
+	if len(row) > 0 && row[0] == fieldSeparator {
 		return cutNext(row, row[1:])
 	}
 	return cutNext(row, row)
 }
 
-// cutNext returns the field that the rest of a row begins with, and what follows it.
+// cutNext returns the next field of a row, and the rest after it.
 func cutNext(row, rest []byte) (field, after []byte) {
 	separator := byte(',')
-	if len(row) > 0 && row[0] == fieldMark {
-		separator = fieldMark
+	if len(row) > 0 && row[0] == fieldSeparator {
+		separator = fieldSeparator
 	}
 	if end := bytes.IndexByte(rest, separator); end >= 0 {
 		return rest[:end], rest[end+1:]

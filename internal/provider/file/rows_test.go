@@ -13,8 +13,8 @@ import (
 	"testing/iotest"
 )
 
-// told returns all rows that a reader of CSV gives, with their lines, and the error that ends them.
-func told(next func() (fields []string, line int, err error)) (rows []string) {
+// rowsOf returns all rows of a CSV reader with their lines, and the error at the end.
+func rowsOf(next func() (fields []string, line int, err error)) (rows []string) {
 	for {
 		fields, line, err := next()
 		if err != nil {
@@ -25,15 +25,15 @@ func told(next func() (fields []string, line int, err error)) (rows []string) {
 }
 
 func ours(content io.Reader) []string {
-	rows := newRows(bufio.NewReaderSize(content, 16)) // the smallest: most lines are too long for it
-	return told(func() ([]string, int, error) {
+	rows := newRows(bufio.NewReaderSize(content, 16)) // the smallest: most lines are longer
+	return rowsOf(func() ([]string, int, error) {
 		read, line, err := rows.next()
 		if err != nil {
 			return nil, 0, err
 		}
 		fields := read.strings()
 		if len(fields) != read.count() {
-			return nil, 0, fmt.Errorf("%d fields are counted as %d", len(fields), read.count())
+			return nil, 0, fmt.Errorf("count() of %d fields is %d", len(fields), read.count())
 		}
 		return fields, line, nil
 	})
@@ -42,7 +42,7 @@ func ours(content io.Reader) []string {
 func standard(content io.Reader) []string {
 	rows := csv.NewReader(content)
 	rows.FieldsPerRecord = -1
-	return told(func() ([]string, int, error) {
+	return rowsOf(func() ([]string, int, error) {
 		fields, err := rows.Read()
 		if err != nil {
 			return nil, 0, err
@@ -72,7 +72,7 @@ func FuzzRows(f *testing.F) {
 		}
 		got, want = ours(broken()), standard(broken())
 		if !slices.Equal(got, want) {
-			t.Errorf("%q and a fault of the disk is read as\n%s\nwant\n%s", content, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("%q and a read error are read as\n%s\nwant\n%s", content, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
 }

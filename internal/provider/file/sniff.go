@@ -9,20 +9,17 @@ import (
 	"strings"
 )
 
-// sniffed is how much of the beginning of a file is looked at, in bytes.
-const sniffed = 512
-
 var (
 	errUTF16 = errors.New("the file is UTF-16; save it as UTF-8")
 	errCR    = errors.New("the file has lines that end with a carriage return alone; save it with line ends of LF or CRLF")
 	errJSON  = errors.New("the file is JSON; set FILE_TYPE to json")
 	errCSV   = errors.New("the file is CSV; set FILE_TYPE to csv")
-	errXML   = errors.New("the file is XML or HTML, maybe an error page that was saved in place of the export; want CSV or JSON")
+	errXML   = errors.New("the file is XML or HTML, perhaps an error page that was saved in place of the export; want CSV or JSON")
 )
 
-// sniff recognizes by its beginning what is no inventory file of the given type.
+// sniff recognizes, by its beginning, a file that is not an inventory of the given type.
 func sniff(r *bufio.Reader, kind string) error {
-	start, _ := r.Peek(sniffed) // what keeps it from being read is found by who reads it
+	start, _ := r.Peek(sniffed) // a read error is reported by the reader that follows
 	if err := foreign(start); err != nil {
 		return err
 	}
@@ -62,17 +59,17 @@ func foreign(start []byte) error {
 	case starts("\x00\x00\x00\x00"):
 		return errors.New("the file begins with NUL bytes: it is damaged, write it again")
 	case starts("\xff\xfe"), starts("\xfe\xff"),
-		// Without a byte-order mark: every other byte of a Latin text is zero.
+		// Without a BOM: every other byte of Latin text is zero.
 		len(start) >= 4 && (start[0] == 0 && start[2] == 0 || start[1] == 0 && start[3] == 0):
 		return errUTF16
 	}
 	return nil
 }
 
-// quotedName matches a name in quotation marks that another separator than a comma follows: the row could not be read.
+// quotedName matches a quoted name before another separator than a comma: CSV cannot parse such a row.
 var quotedName = regexp.MustCompile(`^"[^"\r\n]*"([;\t|])`)
 
-// separator names what separates columns where commas are part of numbers.
+// separator names a separator of columns other than the comma.
 func separator(c byte) string {
 	switch c {
 	case ';':
@@ -90,7 +87,7 @@ func endsWithCR(text []byte) bool {
 	return end >= 0 && end+1 < len(text) && bytes.IndexByte(text, '\n') < 0
 }
 
-// isHeader reports whether the first line of a text may be the header of a CSV file.
+// isHeader reports whether the first line of a text looks like the header of a CSV file.
 func isHeader(text []byte) bool {
 	line, _, _ := strings.Cut(string(text), "\n")
 	name, _, _ := strings.Cut(line, ",")

@@ -15,60 +15,55 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
+// The place of a row is the number of its chunk and its offset there: enough for 2^18 chunks, at least 64 GiB of
+// devices. Devices beyond would not be found: refused, not confused.
 const (
-	// chunkSize is how much of the devices stands in one piece. A single slice would have to be copied
-	// whenever it is full, and two of them would stand in memory meanwhile.
-	chunkSize = 1 << chunkBits
-	chunkBits = 20
-	// maxKey is room for any key without garbage.
-	maxKey = 256
-
-	firstSlots = 8
-	firstChunk = 4 << 10 // a small inventory takes no large one
-	// largeRow gets a chunk of its own, so that little of the last one is wasted.
-	largeRow = chunkSize / 4
-
-	// A slot of the index is the upper bits of a key's hash, and below them the place of the row plus
-	// one; 0 is a free slot. The place is the chunk's number and the offset in it: they are enough for
-	// 2^18 chunks, at least 64 GiB of devices. Devices beyond would not be found: refused, not confused.
 	placeBits = 38
 	placeMask = 1<<placeBits - 1
 )
 
-// device is one entry of the inventory, as the file has it.
+// device is one entry of the inventory, as in the file.
 type device struct {
 	identifier string
 	data       json.RawMessage // an object
 }
 
-// store holds devices by Identifier.Key. It has no pointers into the devices: the garbage collector
-// would follow each of a million of them, again and again, and requests would pay for it.
+// store holds devices by Identifier.Key: a hash table with open addressing, and the rows one after another in chunks.
+// See the package comment for what it buys. The upper 26 bits of the hash of a key find its home slot, and distinguish
+// most other keys without reading a row.
+//
+//	slots     63       38 37      20 19       0
+//	          ┌──────────┬──────────┬─────────┐
+//	home ───► │ hash     │ chunk    │ offset  │ + 1        0: a free slot
+//	          ├──────────┼──────────┼─────────┤
+//	after ──► │ hash     │ chunk    │ offset  │ + 1        the next key of the same home
+//	          └──────────┴────┬─────┴────┬────┘
+//	chunks[chunk]             ▼          ▼
+//	          │ length row │ length row │ length row │ …   1 MiB; length is a varint
 type store struct {
 	// columns are the beginnings of the members that the columns of a CSV file become, nil for JSON.
 	columns [][]byte
-	names   []string // of the columns, as an operator is shown them
+	names   []string // of the columns, for the operator
 
-	chunks [][]byte // the rows, each with its length before it
-	last   int      // the chunk that is being filled
-	size   int      // of all chunks
+	chunks [][]byte
+	last   uint64 // the chunk that is being filled
+	size   int    // of all chunks
 
-	// Rows by key: a power of two of slots, of which a quarter at least are free. A row stands in the
-	// first that was free from that on which its hash points to.
 	seed  maphash.Seed
-	slots []uint64
+	slots []uint64 // a power of two; at least a quarter are free
 	count int
 
-	fetched uint64 // of no use, but that the compiler does not leave fetch out
+	prefetched uint64 // keeps the compiler from removing prefetch
 }
 
 func newStore() *store {
 	return &store{seed: maphash.MakeSeed(), slots: make([]uint64, firstSlots)}
 }
 
-// field matches the names that templates reach with a dot. Others are quoted, as index wants them.
+// field matches the names that templates can write after a dot. Others are quoted, as the function index needs them.
 var field = regexp.MustCompile(`^[\pL_][\pL_\p{Nd}]{0,63}$`)
 
-// setColumns makes it a store of rows of CSV: after the identifier they have a value for each name.
+// setColumns makes it a store of CSV rows: after the identifier they have a value for each name.
 func (s *store) setColumns(names []string) error {
 	s.columns = make([][]byte, len(names))
 	sign := byte('{')
@@ -87,7 +82,7 @@ func (s *store) setColumns(names []string) error {
 	return nil
 }
 
-// find returns the row of the device that has a key.
+// find returns the row of the device with a key.
 func (s *store) find(key string) (row []byte, found bool) {
 	slot := s.search(maphash.String(s.seed, key), []byte(key))
 	if s.slots[slot] == 0 {
@@ -96,15 +91,15 @@ func (s *store) find(key string) (row []byte, found bool) {
 	return s.at(s.slots[slot]), true
 }
 
-// hash returns that of an identifier's key, or why it is no identifier. It may be called at any time.
+// hash returns the hash of an identifier's key, or why it is not an identifier. It is safe for concurrent use.
 func (s *store) hash(identifier []byte) (uint64, error) {
 	var room [maxKey]byte
 	key, err := posture.AppendKey(room[:0], identifier)
 	return maphash.Bytes(s.seed, key), err
 }
 
-// search returns the slot of an identifier, a free one if it is not there.
-func (s *store) search(hash uint64, identifier []byte) int {
+// search returns the slot of an identifier, or a free one if the store does not have it.
+func (s *store) search(hash uint64, identifier []byte) uint64 {
 	slot := s.home(hash)
 	for s.slots[slot] != 0 && ((s.slots[slot]^hash)>>placeBits != 0 || !sameKey(s.at(s.slots[slot]), identifier)) {
 		slot = s.after(slot)
@@ -112,15 +107,15 @@ func (s *store) search(hash uint64, identifier []byte) int {
 	return slot
 }
 
-// sameKey reports whether a row is that of an identifier.
+// sameKey reports whether a row is the one of an identifier.
 func sameKey(row, identifier []byte) bool {
 	own, _ := cutField(row)
 	return posture.SameKey(own, identifier)
 }
 
-// add keeps a row, unless there is one with its key: that one is returned then.
+// add stores a row, unless the store has one with its key: then it returns that one.
 func (s *store) add(hash uint64, row []byte) (before []byte, repeated bool) {
-	s.expect(s.count + 1)
+	s.reserve(s.count + 1)
 	identifier, _ := cutField(row)
 	slot := s.search(hash, identifier)
 	if s.slots[slot] != 0 {
@@ -131,24 +126,24 @@ func (s *store) add(hash uint64, row []byte) (before []byte, repeated bool) {
 	return nil, false
 }
 
-// fetch looks at the slots of devices that are about to be added. They lie all over the index: memory
-// brings many of them in the time that it takes to bring one, if nothing has to wait for each. It makes
-// loading a million devices a fifth faster.
-func (s *store) fetch(devices []entry) {
+// prefetch reads the home slots of devices that are about to be added. They are all over the index, and not in the
+// processor's cache: memory delivers many of them in the time of one, because no read waits for another.
+// It saves a fifth of the processor time of loading a million devices.
+func (s *store) prefetch(devices []entry) {
 	for i := range devices {
-		s.fetched ^= s.slots[s.home(devices[i].hash)]
+		s.prefetched ^= s.slots[s.home(devices[i].hash)]
 	}
 }
 
-// expect makes room for a number of devices, so that the index need not grow.
-func (s *store) expect(count int) {
+// reserve makes room for a number of devices, so that the index does not have to grow.
+func (s *store) reserve(count int) {
 	if count > len(s.slots)/4*3 {
 		s.resize(slotsFor(count))
 	}
 }
 
-// fit gives back room for devices that did not come.
-func (s *store) fit() {
+// shrink frees the room of devices that were expected and did not come.
+func (s *store) shrink() {
 	if size := slotsFor(s.count); size < len(s.slots) {
 		s.resize(size)
 	}
@@ -156,8 +151,8 @@ func (s *store) fit() {
 
 func slotsFor(count int) int { return max(firstSlots, 1<<bits.Len(uint(count+count/3))) }
 
-// resize makes the index larger or smaller. A slot has enough of the hash for that, so that no row is looked at; and
-// as the hash's upper bits say where a slot stands, both indexes are gone through from begin to end.
+// resize makes the index larger or smaller. A slot has enough of the hash, so no row is read; and because the home
+// follows from the upper bits of the hash, both indexes are accessed from beginning to end.
 func (s *store) resize(size int) {
 	before := s.slots
 	s.slots = make([]uint64, size)
@@ -173,13 +168,13 @@ func (s *store) resize(size int) {
 	}
 }
 
-// home is where the search for a hash begins. Only the bits that a slot keeps are used: should there be
-// more slots than these tell apart, neighbors share what is left, and are found after a few steps.
-func (s *store) home(hash uint64) int {
-	return int(hash &^ placeMask >> (64 - bits.Len(uint(len(s.slots)-1)))) //nolint:gosec // G115: it is less than the number of slots
+// home is the slot where the search for a hash begins. It uses only the bits that a slot keeps: in an index with more
+// slots than these can number, neighbors share a home, and are found after a few steps.
+func (s *store) home(hash uint64) uint64 {
+	return hash &^ placeMask >> (bits.LeadingZeros64(uint64(len(s.slots))) + 1)
 }
 
-func (s *store) after(i int) int { return (i + 1) & (len(s.slots) - 1) }
+func (s *store) after(i uint64) uint64 { return (i + 1) & (uint64(len(s.slots)) - 1) }
 
 // keep copies a row into a chunk and returns its place.
 func (s *store) keep(row []byte) uint64 {
@@ -188,33 +183,34 @@ func (s *store) keep(row []byte) uint64 {
 	switch {
 	case need > largeRow:
 		in = s.newChunk(need)
-	case in == len(s.chunks) || cap(s.chunks[in])-len(s.chunks[in]) < need:
+	case in == uint64(len(s.chunks)) || cap(s.chunks[in])-len(s.chunks[in]) < need:
 		in = s.newChunk(max(need, min(chunkSize, max(firstChunk, s.size))))
 		s.last = in
 	}
-	place := len(s.chunks[in])
+	place := uint64(len(s.chunks[in]))
 	s.chunks[in] = append(binary.AppendUvarint(s.chunks[in], uint64(len(row))), row...)
-	return uint64(in<<chunkBits | place) //nolint:gosec // G115: neither is negative
+	return in<<chunkBits | place
 }
 
-func (s *store) newChunk(size int) int {
+func (s *store) newChunk(size int) uint64 {
+	added := uint64(len(s.chunks))
 	s.chunks = append(s.chunks, make([]byte, 0, size))
 	s.size += size
-	return len(s.chunks) - 1
+	return added
 }
 
-// at returns the row that a slot is of.
+// at returns the row of a slot.
 func (s *store) at(slot uint64) []byte {
 	place := slot&placeMask - 1
 	chunk := s.chunks[place>>chunkBits][place&(chunkSize-1):]
 	length, n := binary.Uvarint(chunk)
-	return chunk[n : n+int(length)] //nolint:gosec // G115: it was the length of a slice
+	return chunk[n:][:length]
 }
 
 func (s *store) len() int { return s.count }
 
-// device makes a device of a row. That of a CSV file has its values only: with their names a million
-// rows would be half as large again.
+// device makes a device from a row. The row of a CSV file has only the values: with the names of the columns, a
+// million rows would be half as large again.
 func (s *store) device(row []byte) (device, error) {
 	identifier, rest := cutField(row)
 	if s.columns == nil {
@@ -240,7 +236,7 @@ func (s *store) device(row []byte) (device, error) {
 	return device{string(identifier), append(data, '}')}, nil
 }
 
-// sameData compares by value.
+// sameData compares the data of two rows by value.
 func (s *store) sameData(a, b []byte) (bool, error) {
 	if bytes.Equal(a, b) {
 		return true, nil

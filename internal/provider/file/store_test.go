@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// kept puts rows into a store and expects every one of them to be found again, and no other.
+// kept adds rows to a store and wants every one to be found, and no other.
 func kept(t *testing.T, s *store, identifiers, values []string) {
 	t.Helper()
 	if err := s.setColumns([]string{"v"}); err != nil {
@@ -18,7 +18,7 @@ func kept(t *testing.T, s *store, identifiers, values []string) {
 			t.Fatal(err)
 		}
 		if before, repeated := s.add(hash, []byte(identifier+","+values[i])); repeated {
-			t.Fatalf("%.40s is taken for %.40s", identifier, before)
+			t.Fatalf("%.40s is confused with %.40s", identifier, before)
 		}
 	}
 	for i, identifier := range identifiers {
@@ -32,12 +32,12 @@ func kept(t *testing.T, s *store, identifiers, values []string) {
 		}
 	}
 	if row, found := s.find("OTHER"); found || s.len() != len(identifiers) {
-		t.Errorf("%d devices, and %q that is not there; want %d", s.len(), row, len(identifiers))
+		t.Errorf("%d devices, and a row %q for a missing one; want %d", s.len(), row, len(identifiers))
 	}
 }
 
-// TestRowsOfEverySize: those that just fit into what is left of a chunk, that just do not, that have one of
-// their own, and that are longer than any.
+// TestRowsOfEverySize: rows that just fit into the rest of a chunk, that just do not, that get a chunk of their own,
+// and that are longer than a chunk.
 func TestRowsOfEverySize(t *testing.T) {
 	t.Parallel()
 	var identifiers, values []string
@@ -58,7 +58,7 @@ func TestRowsOfEverySize(t *testing.T) {
 	}
 }
 
-// TestManyChunks: a large inventory has many, and none that doubles.
+// TestManyChunks: a large inventory has many chunks, and none grows by doubling.
 func TestManyChunks(t *testing.T) {
 	t.Parallel()
 	const count = 100_000
@@ -73,14 +73,14 @@ func TestManyChunks(t *testing.T) {
 	}
 }
 
-// TestIndex: room is made beforehand or on the way, and a quarter of it stays free, else a search would
-// not end.
+// TestIndex: the index has room from the beginning or grows, and a quarter of the slots stays free: otherwise a
+// search for a missing key would never end.
 func TestIndex(t *testing.T) {
 	t.Parallel()
 	for _, count := range []int{0, 1, 5, 6, 7, 8, 11, 12, 13, 95, 96, 97, 1000} {
 		for _, expected := range []int{0, count, 3 * count, count / 2} {
 			s := newStore()
-			s.expect(expected)
+			s.reserve(expected)
 			identifiers := make([]string, count)
 			for i := range identifiers {
 				identifiers[i] = fmt.Sprintf("C%d", i)
@@ -93,13 +93,13 @@ func TestIndex(t *testing.T) {
 				}
 			}
 			if taken != count || len(s.slots)&(len(s.slots)-1) != 0 || taken > len(s.slots)/4*3 {
-				t.Errorf("%d of %d slots are taken by %d devices, %d expected", taken, len(s.slots), count, expected)
+				t.Errorf("%d of %d slots are used by %d devices, %d expected", taken, len(s.slots), count, expected)
 			}
 		}
 	}
 }
 
-// TestSameHash: devices whose hashes are equal, or equal in the bits that a slot keeps, are not mixed up.
+// TestSameHash: devices whose hashes are equal, or equal in the bits that a slot keeps, are not confused.
 func TestSameHash(t *testing.T) {
 	t.Parallel()
 	for _, hash := range []uint64{0, 1, 1<<64 - 1, 1 << placeBits, placeMask} {
@@ -110,10 +110,10 @@ func TestSameHash(t *testing.T) {
 		for i := range 100 {
 			identifier := []byte(fmt.Sprintf("C%d", i))
 			if before, repeated := s.add(hash, identifier); repeated {
-				t.Fatalf("%s is taken for %s", identifier, before)
+				t.Fatalf("%s is confused with %s", identifier, before)
 			}
 			if before, repeated := s.add(hash, identifier); !repeated || string(before) != string(identifier) {
-				t.Fatalf("%s is not found again, but %q", identifier, before)
+				t.Fatalf("the duplicate of %s is not found, but %q", identifier, before)
 			}
 		}
 		if s.len() != 100 {

@@ -25,16 +25,26 @@ import (
 
 // Config says which server, and what is asked of a device.
 type Config struct {
-	BaseURL        string        `env:"JAMF_BASE_URL,required" accepted:"https://… of the Jamf Pro server"`
-	ClientID       string        `env:"JAMF_CLIENT_ID,required" accepted:"the client ID of a Jamf API client"`
-	ClientSecret   config.Secret `env:"JAMF_CLIENT_SECRET,required" accepted:"the client secret of the API client"`
-	DeviceGroup    string        `env:"JAMF_DEVICE_GROUP" accepted:"the name of a mobile device group"`
-	ComputerGroup  string        `env:"JAMF_COMPUTER_GROUP" accepted:"the name of a computer group"`
-	DeviceEnrich   config.Switch `env:"JAMF_DEVICE_ENRICH" envDefault:"0" accepted:"0 or 1"`
+	// The Jamf Pro server: `https://` and its host, with port and context path where it has them.
+	BaseURL string `env:"JAMF_BASE_URL,required" example:"https://example.jamfcloud.com" accepted:"https://… of the Jamf Pro server"`
+	// The client ID of an API client of that server.
+	ClientID string `env:"JAMF_CLIENT_ID,required" example:"4e9c2a51-6d0b-4b7a-9a7e-2f6a5f0c1d34" accepted:"the client ID of a Jamf API client"`
+	// The client secret of that API client.
+	ClientSecret config.Secret `env:"JAMF_CLIENT_SECRET,required" example:"the-secret-that-jamf-shows-once" accepted:"the client secret of the API client"`
+	// The exact name of the group, smart or static, that a mobile device must be a member of; without it none is required.
+	DeviceGroup string `env:"JAMF_DEVICE_GROUP" example:"Up to date" accepted:"the name of a mobile device group"`
+	// The exact name of the group, smart or static, that a computer must be a member of; without it none is required.
+	ComputerGroup string `env:"JAMF_COMPUTER_GROUP" example:"Disk encrypted" accepted:"the name of a computer group"`
+	// `1`: what Jamf knows about a mobile device, its user and its groups goes to step-ca, for the certificate.
+	DeviceEnrich config.Switch `env:"JAMF_DEVICE_ENRICH" envDefault:"0" accepted:"0 or 1"`
+	// `1`: what Jamf knows about a computer, its user and its groups goes to step-ca, for the certificate.
 	ComputerEnrich config.Switch `env:"JAMF_COMPUTER_ENRICH" envDefault:"0" accepted:"0 or 1"`
-	API            string        `env:"JAMF_API" envDefault:"pro" choice:"pro,classic"`
+	// `pro`: the Jamf Pro API, in the newest version that the server has; `classic`: the Classic API, for servers that are too old for it.
+	API string `env:"JAMF_API" envDefault:"pro" choice:"pro,classic"`
+	// `1`: a device that Jamf has a record of but does not manage may pass too.
 	AllowUnmanaged config.Switch `env:"JAMF_ALLOW_UNMANAGED" envDefault:"0" accepted:"0 or 1"`
-	Timeout        config.Whole  `env:"TIMEOUT" envDefault:"10" range:"1-300"`
+	// Seconds for each request to Jamf, see [Timing and limits](#timing-and-limits).
+	Timeout config.Whole `env:"TIMEOUT" envDefault:"10" range:"1-300"`
 
 	// RootCAs are the CAs of which the server's certificate must be; nil means the system's.
 	RootCAs *x509.CertPool

@@ -108,7 +108,7 @@ func TestAuditLogSurvivesKill(t *testing.T) {
 	for range 3 {
 		answered = append(answered, killUnderLoad(t, p, program.StartDaemon(t, program.WorkingEnvironment(t, p).With("AUDIT_LOG_PATH", path)))...)
 	}
-	// A kill may leave part of a line; the next daemon cuts it off.
+	// A kill may leave an unfinished line; the next daemon removes it.
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -119,8 +119,8 @@ func TestAuditLogSurvivesKill(t *testing.T) {
 	_ = file.Close()
 	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("AUDIT_LOG_PATH", path))
 	program.NewStepCA(t, p, d.Address, nil).WantDecision(t, "after the kill", "C02XK1JKLVCG", program.Allowed)
-	if _, output := d.Stop(t); !strings.Contains(output, "its 32 bytes were cut off") {
-		t.Errorf("the log does not say that a line was cut off:\n%s", output)
+	if _, output := d.Stop(t); !strings.Contains(output, "its 32 bytes were removed") {
+		t.Errorf("the log does not say that an unfinished line was removed:\n%s", output)
 	}
 	written := auditReferences(program.ReadAuditLog(t, path))
 	slices.Sort(written)

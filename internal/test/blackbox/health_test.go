@@ -53,7 +53,7 @@ func TestHealth(t *testing.T) {
 	}
 	request.finish(t)
 	d.WantExit(t, 0)
-	wantHealthcheck(t, "gone", d.Health, 1, "does the daemon run, with the same HEALTH_ADDRESS?")
+	wantHealthcheck(t, "gone", d.Health, 1, "is the daemon running, with the same HEALTH_ADDRESS?")
 	wantHealthcheck(t, "off", "off", 1, "HEALTH_ADDRESS is off")
 	wantHealthcheck(t, "broken", "x", 1, `HEALTH_ADDRESS: "x" is not accepted; accepted: host:port`)
 }

@@ -108,7 +108,7 @@ func TestLogReaderComesBack(t *testing.T) {
 	t.Parallel()
 	for format, lost := range map[string]string{
 		"text": `^time="[^"]+" level=warning msg="(\d+) lines of the log were lost`,
-		"json": `^\{"level":"warning","msg":"(\d+) lines of the log were lost[^"]*","time":"[^"]+"\}$`,
+		"json": `^\{"time":"[^"]+","level":"warning","msg":"(\d+) lines of the log were lost[^"]*"\}$`,
 	} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()

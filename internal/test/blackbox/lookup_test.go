@@ -79,7 +79,7 @@ func TestCheckDescribesUnanswered(t *testing.T) {
 	if want := "\ncomputers: must be in the group \"disk Encrypted\"; no data is returned\n"; r.Code != 1 || !strings.Contains(r.Stdout, want) || r.Stderr == "" {
 		t.Errorf("exit code %d, printed\n%s%s\nwant 1 and %q", r.Code, r.Stdout, r.Stderr, want)
 	}
-	if want := "warning: the daemon starts all the same, and recovers by itself"; !strings.Contains(r.Stderr, want) {
+	if want := "warning: the daemon starts anyway, and recovers by itself"; !strings.Contains(r.Stderr, want) {
 		t.Errorf("printed %s, want %q", r.Stderr, want)
 	}
 	r = program.Run(t, env, "", "check", "--json")

@@ -140,7 +140,7 @@ func (s *jamfLab) testFollowed(t *testing.T) {
 		if idErr != nil {
 			t.Fatalf("finalized with %v: %v", err, idErr)
 		}
-		expectLog(t, s.gate.Connector(), test.decision, test.serial, "request-id="+id)
+		expectLog(t, s.gate.Connector(), test.decision, test.serial, "request_id="+id)
 
 		all := s.requestIDs(t)
 		got := all[seen:]

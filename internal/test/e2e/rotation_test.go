@@ -117,7 +117,7 @@ func checkRotated(t *testing.T, dir string) {
 	}
 	called := map[string]bool{}
 	last := ""
-	for _, match := range regexp.MustCompile(`\[ALLOW\] .*webhook-id=(\S+)`).FindAllStringSubmatch(string(log), -1) {
+	for _, match := range regexp.MustCompile(`\[ALLOW\] .*webhook_id=(\S+)`).FindAllStringSubmatch(string(log), -1) {
 		last = match[1]
 		called[last] = true
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/prometheus/rules"
 )
 
-// A sample a minute. What is here for an hour, or a day, is long enough for every rule.
+// A sample a minute. An hour, or a day, is long enough for every rule.
 const (
 	decisions  = `step_posture_decisions_total{outcome="allow",code="none"} `
 	denials    = `step_posture_decisions_total{outcome="deny",code="deviceNotFound"} `
@@ -24,21 +24,21 @@ const (
 	up         = `up{job="step-posture-connector"} `
 	expiry     = `step_posture_certificate_expiry_timestamp_seconds `
 	provider   = `step_posture_check_ok{check="provider"} `
-	started    = `step_posture_process_start_time_seconds `
+	started    = `process_start_time_seconds{job="step-posture-connector"} `
 	handshakes = `step_posture_tls_handshake_failures_total`
 	devices    = `step_posture_inventory_devices `
-	strangers  = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
+	unknown    = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
 )
 
-// loads are, by alert, series with which it fires at their end, and series with which it does not. Several series
-// of one load stand on lines of their own.
+// loads returns by alert the series with which it fires at their end, and those with which it does not. The series of one
+// load are on lines of their own.
 func loads() map[string]struct{ fires, quiet []string } {
 	return map[string]struct{ fires, quiet []string }{
 		"PostureConnectorDown": {
 			[]string{up + "0+0x60", up + "1+0x57 0 0 0", `other 0+0x60`},
 			[]string{up + "1+0x60", up + "1+0x58 0 0"}, // for one minute only
 		},
-		"PostureConnectorRestarts":      {[]string{started + "0+0x50 1 2 3 4 5 6 7 8 9 9"}, []string{started + "0+0x50 1+0x10"}},
+		"PostureConnectorRestarts":      {[]string{started + "0+0x50 1 2 3 4 5 6 7 8 9 9"}, []string{started + "0+0x50 1+0x10", `process_start_time_seconds{job="other"} 0+0x50 1 2 3 4 5 6 7 8 9 9`}},
 		"PostureCertificateExpiresSoon": {[]string{expiry + "24000+0x60"}, []string{expiry + "36000+0x60", expiry + "24000+0x55 90000+0x5"}},
 		"PostureCertificateExpires":     {[]string{expiry + "3000+0x60"}, []string{expiry + "24000+0x60"}},
 		"PostureFileRefused": {
@@ -53,7 +53,7 @@ func loads() map[string]struct{ fires, quiet []string } {
 		"PostureTokenRenewalFailing": {[]string{`step_posture_token_renewals_total{result="failure"} 0+1x60`}, []string{`step_posture_token_renewals_total{result="failure"} 0+0x59 1`}},
 		"PostureRefusalsRising": {
 			[]string{
-				// A day, of which the last hour is different: from none, from a third, and from three quarters.
+				// A day whose last hour is different: before it no refusals, one third, and three quarters.
 				decisions + "0+10x1440\n" + denials + "0+0x1380 5+5x59",
 				decisions + "0+10x1440\n" + denials + "0+5x1380 6925+25x59",
 				decisions + "0+1x1380 1380+0x60\n" + denials + "0+3x1440",
@@ -61,13 +61,13 @@ func loads() map[string]struct{ fires, quiet []string } {
 			[]string{
 				decisions + "0+10x1440\n" + denials + "0+5x1440",
 				decisions + "0+1x1440\n" + denials + "0+3x1440",
-				// What the MDM did not answer, and who is not step-ca, are told by others.
-				decisions + "0+10x1440\n" + denials + "0+1x1440\n" + failures + "0+0x1380 50+50x59\n" + strangers + "0+0x1380 50+50x59",
-				// One visitor, some times.
+				// Lookups without an answer of the MDM, and unauthenticated clients, have alerts of their own.
+				decisions + "0+10x1440\n" + denials + "0+1x1440\n" + failures + "0+0x1380 50+50x59\n" + unknown + "0+0x1380 50+50x59",
+				// One device that is not ours, five times.
 				decisions + "0+1x1440\n" + denials + "0+0x1435 1 2 3 4 5",
 			},
 		},
-		"PostureUnauthenticated": {[]string{strangers + "0+1x60"}, []string{strangers + "0+0x58 1 2"}},
+		"PostureUnauthenticated": {[]string{unknown + "0+1x60"}, []string{unknown + "0+0x58 1 2"}},
 		"PostureFault":           {[]string{`step_posture_decisions_total{code="internal"} 0+0x58 1 1`}, []string{`step_posture_decisions_total{code="internal"} 0+0x60`}},
 		"PostureInventoryStale":  {[]string{`step_posture_inventory_age_seconds 700000+60x120`}, []string{`step_posture_inventory_age_seconds 500000+60x120`, `step_posture_inventory_age_seconds 603000+60x60`}},
 		"PostureInventoryShrunk": {[]string{devices + "100+0x30 70+0x29"}, []string{devices + "100+0x30 90+0x29", devices + "100+0x50 70+0x5 100+0x5"}},
@@ -101,7 +101,7 @@ func TestAlerts(t *testing.T) {
 			}
 			c, known := loads()[rule.Alert]
 			if !known {
-				t.Fatal("there is no case for this alert")
+				t.Fatal("this alert has no test case")
 			}
 			for _, load := range c.fires {
 				if got := state(t, rule, load); got != rules.StateFiring {
@@ -117,7 +117,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// state is that of a rule at the end of a load.
+// state returns the state of a rule at the end of a load.
 func state(t *testing.T, rule rulefmt.Rule, load string) rules.AlertState {
 	t.Helper()
 	var minutes int64 = 60
@@ -134,7 +134,7 @@ func state(t *testing.T, rule rulefmt.Rule, load string) rules.AlertState {
 	engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
 	alert := rules.NewAlertingRule(rule.Alert, expression, time.Duration(rule.For), time.Duration(rule.KeepFiringFor),
 		labels.FromMap(rule.Labels), labels.FromMap(rule.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler))
-	// The last two hours: no rule waits for longer.
+	// The last two hours: no rule waits longer.
 	for minute := max(minutes-120, 0); minute <= minutes; minute++ {
 		at := time.Unix(minute*60, 0)
 		if _, err := alert.Eval(t.Context(), 0, at, rules.EngineQueryFunc(engine, storage), nil, 0); err != nil {

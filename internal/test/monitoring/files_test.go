@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Prometheus itself reads its file. Each replica behind the connector's name is asked.
+// Prometheus' own library reads its file. It scrapes each replica behind the connector's name.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	c, err := config.LoadFile(filepath.Join(folder, "prometheus.yml"), false, slog.New(slog.DiscardHandler))
@@ -32,7 +32,7 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// What Grafana is provisioned with is known to it, and leads to where the compose file puts things.
+// Grafana's provisioning files have keys that it knows, and paths of the compose file.
 func TestGrafana(t *testing.T) {
 	t.Parallel()
 	var sources struct {

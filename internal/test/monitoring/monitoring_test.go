@@ -18,7 +18,7 @@ import (
 
 const folder = "../../../docker/monitoring"
 
-// dashboard is what of a Grafana dashboard matters here.
+// dashboard has the parts of a Grafana dashboard that the tests use.
 type dashboard struct {
 	Panels []struct {
 		ID      int
@@ -60,7 +60,7 @@ func readRules(t *testing.T) []rulefmt.Rule {
 	return rules
 }
 
-// queries are all expressions, by where they stand.
+// queries returns all expressions, by their places.
 func queries(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -76,8 +76,8 @@ func queries(t *testing.T) map[string]string {
 	return all
 }
 
-// exported are the series of testdata/metrics.txt, by name. A test of the daemon holds that file to what
-// it really exports.
+// exported returns the series of testdata/metrics.txt, by name. A test of the daemon compares that file with what it
+// exports.
 func exported(t *testing.T) map[string][]labels.Labels {
 	t.Helper()
 	text, err := os.ReadFile("../../../testdata/metrics.txt")
@@ -99,10 +99,10 @@ func exported(t *testing.T) map[string][]labels.Labels {
 	return all
 }
 
-// ofPrometheus are labels and metrics that are not the daemon's.
+// ofPrometheus reports whether a label or metric is made by Prometheus.
 func ofPrometheus(name string) bool { return slices.Contains([]string{"up", "instance", "job"}, name) }
 
-// Whatever is asked for is exported: the metric, each label, and each value that is named.
+// Every query finds exported series: the metric, each label, and each value in it.
 func TestQueriesFindWhatIsExported(t *testing.T) {
 	t.Parallel()
 	series := exported(t)
@@ -116,12 +116,12 @@ func TestQueriesFindWhatIsExported(t *testing.T) {
 			switch n := node.(type) {
 			case *parser.VectorSelector:
 				if !ofPrometheus(n.Name) && !slices.ContainsFunc(series[n.Name], func(s labels.Labels) bool { return matches(n.LabelMatchers, s) }) {
-					t.Errorf("%s: nothing is exported that matches %s", where, n)
+					t.Errorf("%s: no exported series matches %s", where, n)
 				}
 			case *parser.AggregateExpr:
 				for _, label := range n.Grouping {
 					if !ofPrometheus(label) && !strings.Contains(names(t), label+`="`) {
-						t.Errorf("%s: there is no label %s", where, label)
+						t.Errorf("%s: no exported series has the label %s", where, label)
 					}
 				}
 			}
@@ -148,14 +148,14 @@ func names(t *testing.T) string {
 	return string(text)
 }
 
-// Whatever is exported is shown or watched.
+// Every exported metric is in a panel or a rule.
 func TestEveryMetricIsUsed(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
 	for _, text := range queries(t) {
 		all.WriteString(text + "\n")
 	}
-	for _, match := range regexp.MustCompile(`(?m)^# (step_posture_\w+) `).FindAllStringSubmatch(names(t), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^# (\w+) `).FindAllStringSubmatch(names(t), -1) {
 		if !strings.Contains(all.String(), match[1]) {
 			t.Errorf("%s is in no panel and in no rule", match[1])
 		}
@@ -188,7 +188,7 @@ func TestDashboard(t *testing.T) {
 	}
 	for _, variable := range d.Templating.List {
 		if metric := regexp.MustCompile(`label_values\((\w+),`).FindStringSubmatch(variable.Query); metric != nil && exported(t)[metric[1]] == nil {
-			t.Errorf("a variable asks for %s, which is not exported", metric[1])
+			t.Errorf("a variable reads %s, which is not exported", metric[1])
 		}
 	}
 }

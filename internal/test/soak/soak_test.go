@@ -131,13 +131,13 @@ type usage struct {
 func (s *soak) settle(t *testing.T, d *program.Daemon) usage {
 	t.Helper()
 	value := func(name string) float64 {
-		v, err := strconv.ParseFloat(d.Metric(t, "step_posture_"+name), 64)
+		v, err := strconv.ParseFloat(d.Metric(t, name), 64)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return v
 	}
-	d.Eventually(t, "all connections are closed", func() bool { return value("connections") == 0 })
+	d.Eventually(t, "all connections are closed", func() bool { return value("step_posture_connections") == 0 })
 	least := usage{math.Inf(1), math.Inf(1), 0, math.Inf(1)}
 	// Scraping makes garbage, which starts the collector. Goroutines and files end in their own time: the minimum counts.
 	for range 50 {

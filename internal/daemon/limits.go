@@ -1,0 +1,28 @@
+package daemon
+
+import "time"
+
+// The limits of the daemon itself. Each package has its own limits in a file of this name. docs/operation.md lists the
+// time limits of all of them; a test compares.
+const (
+	// checkTimeout is how long an answer of the inventory is awaited by check and at start. It is as long as step-ca
+	// waits for a whole webhook call: an inventory that needs more cannot serve one.
+	checkTimeout = 10 * time.Second
+	// reloadTimeout is how long a reload that a signal asked for waits for files that are being written to. The
+	// service manager counts the daemon as reloading for as long.
+	reloadTimeout = 10 * time.Second
+	// lastLines is how long the last lines of the log may take to be written. Requests have been answered by then.
+	lastLines = time.Second
+
+	// healthConnections is how many connections the health listener holds.
+	healthConnections = 64
+	// reservedFiles is how many files the daemon needs beside the connections of callers: those of the health
+	// listener, and those to the inventory, with logs, certificate and inventory files and what watches them.
+	reservedFiles = healthConnections + 96
+
+	// maxMessage bounds the text of an error in /readyz, in bytes.
+	maxMessage = 1024
+
+	// ballastSize is how much garbage may gather, at least, before it is collected, in bytes.
+	ballastSize = 32 << 20
+)
