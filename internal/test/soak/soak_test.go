@@ -55,7 +55,7 @@ type soak struct {
 }
 
 // TestSoak: files change, the MDM fails, unauthenticated and slow clients come, and step-ca sends requests all the
-// time. No request of step-ca is lost or gets a wrong answer, and neither memory nor goroutines nor files grow.
+// time. No request of step-ca is lost or gets a wrong answer, and memory, goroutines and open files do not grow.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	s := newSoak(t)
