@@ -169,17 +169,3 @@ func TestTwoProviders(t *testing.T) {
 	}
 	var _ posture.Checker = (*jamf.Provider)(nil)
 }
-
-// A token is used for most of the lifetime that the server gives it, and not after it.
-func TestTokenLifetime(t *testing.T) {
-	t.Parallel()
-	for lifetime, least := range map[time.Duration]time.Duration{time.Minute: 40 * time.Second, 10 * time.Minute: 8 * time.Minute, 2 * time.Hour: 118 * time.Minute} {
-		client := jamftest.Client{ID: "id", Secret: "secret", Privileges: []string{jamftest.ReadComputers}, ExpiresIn: int(lifetime.Seconds())}
-		server := started(t, jamftest.Options{Devices: computers(1), Clients: []jamftest.Client{client}})
-		provider := opened(t, configOf(server, "pro"))
-		lookups(t, provider, 1)
-		if left := time.Until(provider.TokenUntil()); left < least || left >= lifetime {
-			t.Errorf("a token that lives %s is used for %s, want at least %s", lifetime, left, least)
-		}
-	}
-}

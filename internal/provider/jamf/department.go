@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"step-posture-connector/internal/provider/flight"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 const departmentsEndpoint = "departments"
@@ -17,8 +18,8 @@ const departmentsEndpoint = "departments"
 // departments turns department IDs into names, which the computers endpoint does not have. No name is
 // remembered: it goes into a certificate, and may have changed.
 type departments struct {
-	client *client
-	flight flight.Group[string, string]
+	provider *Provider
+	flight   flight.Group[string, string]
 
 	mu        sync.Mutex
 	forbidden time.Time // when the privilege was found to be missing
@@ -33,7 +34,7 @@ func (d *departments) name(ctx context.Context, id string) string {
 	// What is left after it is for the answer about the device, which lacks only this.
 	limit := departmentTimeout
 	if deadline, ok := flight.Deadline(ctx); ok {
-		limit = min(limit, time.Until(deadline)-leastTime)
+		limit = min(limit, time.Until(deadline)-vendorhttp.LeastTime)
 	}
 	if limit <= 0 {
 		return ""
@@ -52,18 +53,18 @@ func (d *departments) name(ctx context.Context, id string) string {
 func (d *departments) areForbidden() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Since(d.forbidden) < privilegeMemory
+	return d.provider.now().Sub(d.forbidden) < privilegeMemory
 }
 
 // fetch asks for the name.
 // https://developer.jamf.com/jamf-pro/reference/get_v1-departments-id
 func (d *departments) fetch(ctx context.Context, id string) (string, error) {
-	body, err := d.client.get(ctx, departmentsEndpoint, "/api/v1/departments/"+url.PathEscape(id), nil)
+	body, err := d.provider.Get(ctx, departmentsEndpoint, "/api/v1/departments/"+url.PathEscape(id), nil)
 	if err != nil {
 		if isForbidden(err) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			d.forbidden = time.Now()
+			d.forbidden = d.provider.now()
 		}
 		return "", err
 	}
@@ -71,7 +72,7 @@ func (d *departments) fetch(ctx context.Context, id string) (string, error) {
 		Name text `json:"name"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
-		return "", errNotJamf
+		return "", d.provider.Other()
 	}
 	return string(answer.Name), nil
 }

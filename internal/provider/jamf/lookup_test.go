@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
@@ -221,20 +220,5 @@ func TestRequiredGroups(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestRetryAfter: a server that wants to be left alone for a second is, when there is time for it.
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	for _, status := range []int{429, 503} {
-		server := started(t, jamftest.Options{Devices: []jamftest.Device{mac(macSerial)}})
-		provider := opened(t, configOf(server, "pro"))
-		server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: status, Headers: map[string]string{"Retry-After": "1"}, Times: 1}, lookupEndpoints()...)
-		begin := time.Now()
-		finds(t, provider, macSerial, posture.Computer)
-		if took := time.Since(begin); took < time.Second {
-			t.Errorf("%d: the request was repeated after %v, want a second", status, took)
-		}
 	}
 }

@@ -2,7 +2,6 @@ package jamf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,12 +11,13 @@ import (
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 // proAPI is the Jamf Pro API.
 // https://developer.jamf.com/jamf-pro/reference/jamf-pro-api
 type proAPI struct {
-	client      *client
+	client      *vendorhttp.Client
 	departments *departments
 	resolve     bool // department names of computers are wanted
 
@@ -25,6 +25,13 @@ type proAPI struct {
 	mu      sync.Mutex
 	version int // of the computers endpoint; 0 until it is known
 }
+
+// The paths of the token endpoint; servers before 11.23 have only the second.
+// https://developer.jamf.com/jamf-pro/docs/client-credentials
+const (
+	tokenPath    = "/api/v1/oauth/token"
+	oldTokenPath = "/api/oauth/token"
+)
 
 const (
 	newestComputers = 4 // since server version 11.30
@@ -50,7 +57,7 @@ func (a *proAPI) checkDepartments(ctx context.Context) error {
 	if !a.resolve {
 		return nil
 	}
-	_, err := a.client.get(ctx, departmentsEndpoint, "/api/v1/departments", url.Values{"page": {"0"}, "page-size": {"1"}})
+	_, err := a.client.Get(ctx, departmentsEndpoint, "/api/v1/departments", url.Values{"page": {"0"}, "page-size": {"1"}})
 	return err
 }
 
@@ -127,7 +134,7 @@ func (a *proAPI) computer(ctx context.Context, id posture.Identifier) (record, e
 			departmentID: string(c.UserAndLocation.DepartmentID),
 		}
 	}
-	r, err := only(id, found)
+	r, err := only(a.client, id, found)
 	if err == nil && a.resolve {
 		r.user.Department = a.departments.name(ctx, r.departmentID)
 	}
@@ -153,7 +160,7 @@ func (a *proAPI) mobile(ctx context.Context, id posture.Identifier) (record, err
 			},
 		}
 	}
-	return only(id, found)
+	return only(a.client, id, found)
 }
 
 // computers searches with the newest version of the endpoint that the server has. A search has no
@@ -170,12 +177,11 @@ func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]comput
 	for ; ; version-- {
 		path := fmt.Sprintf("/api/v%d/computers-inventory", version)
 		results, err := search[computerRecord](ctx, a.client, computersEndpoint, path, query)
-		missing := (*fault)(nil)
 		switch {
 		case err == nil:
 			a.setVersion(version)
 			return results, nil
-		case !errors.As(err, &missing) || missing.status != http.StatusNotFound || missing.endpoint != computersEndpoint:
+		case !vendorhttp.HasStatus(err, computersEndpoint, http.StatusNotFound):
 			return nil, err
 		case version == oldestComputers:
 			// Not even the oldest: begin at the top next time, the server may have been replaced.
@@ -186,12 +192,12 @@ func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]comput
 }
 
 // search reads every page of a search.
-func search[T any](ctx context.Context, c *client, endpoint, path string, query url.Values) ([]T, error) {
+func search[T any](ctx context.Context, c *vendorhttp.Client, endpoint, path string, query url.Values) ([]T, error) {
 	var all []T
 	query.Set("page-size", strconv.Itoa(pageSize))
 	for page := range maxPages {
 		query.Set("page", strconv.Itoa(page))
-		body, err := c.get(ctx, endpoint, path, query)
+		body, err := c.Get(ctx, endpoint, path, query)
 		if err != nil {
 			return nil, err
 		}
@@ -199,11 +205,11 @@ func search[T any](ctx context.Context, c *client, endpoint, path string, query 
 			TotalCount *int `json:"totalCount"`
 			Results    *[]T `json:"results"`
 		}
-		if err := decode(endpoint, pageOfResults, body, &answer); err != nil {
+		if err := c.Decode(endpoint, pageOfResults, body, &answer); err != nil {
 			return nil, err
 		}
 		if answer.TotalCount == nil || answer.Results == nil {
-			return nil, fmt.Errorf("%s: the answer is not %s; check that JAMF_BASE_URL is a Jamf Pro server", endpoint, pageOfResults)
+			return nil, c.NotA(endpoint, pageOfResults)
 		}
 		all = append(all, *answer.Results...)
 		switch {

@@ -173,7 +173,7 @@ func TestPrivileges(t *testing.T) {
 			if got := server.TokensIssued(); got != 1 {
 				t.Errorf("a missing privilege took %d tokens, want 1", got)
 			}
-			provider.AgeToken(time.Minute)
+			provider.Age(time.Minute)
 			asked := server.Count(lookupEndpoints()...)
 			for range 5 {
 				wantFault(t, provider, macSerial, posture.Computer)
@@ -186,7 +186,7 @@ func TestPrivileges(t *testing.T) {
 			}
 			client.Privileges = []string{jamftest.ReadMobileDevices, jamftest.ReadComputers}
 			server.SetClients(client)
-			provider.AgeToken(time.Minute)
+			provider.Age(time.Minute)
 			finds(t, provider, macSerial, posture.Computer)
 			finds(t, provider, macSerial, posture.AnyDevice)
 			if got := server.TokensIssued(); got != 3 {
