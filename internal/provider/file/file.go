@@ -53,14 +53,16 @@ type content struct {
 	modified time.Time
 }
 
+// Policy is the zero Policy: every device in the file is managed, and a file has no groups.
+func (c Config) Policy() posture.Policy { return posture.Policy{} }
+
 // Open reads the inventory and judges it as configuration. The strings are warnings for the operator.
-func Open(c Config) (posture.Decider, []string, error) {
+func Open(c Config) (posture.Provider, []string, error) {
 	p, warnings, err := New(c)
 	if err != nil {
-		return posture.Decider{}, nil, problemsOf(err)
+		return nil, nil, problemsOf(err)
 	}
-	// The zero Policy: whoever is in the file is managed, and a file has no groups.
-	return posture.Decider{Provider: p}, warnings, nil
+	return p, warnings, nil
 }
 
 // problemsOf are those of the configuration that keep the inventory from being read.

@@ -271,10 +271,7 @@ func TestNothingShowsSecrets(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{Devices: inventory()})
 	c := configOf(server, "pro")
-	decider, _, err := jamf.Open(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	decider := deciding(t, c)
 	finds(t, decider.Provider, macSerial, posture.Computer)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		for _, thing := range []any{c, &c, decider, decider.Provider} {

@@ -33,7 +33,7 @@ type Config struct {
 	AllowUnmanaged config.Switch `env:"JAMF_ALLOW_UNMANAGED" envDefault:"0" accepted:"0 or 1"`
 	Timeout        config.Whole  `env:"TIMEOUT" envDefault:"10" range:"1-300"`
 
-	// RootCAs are the CAs of which the server's certificate must be; nil means the system's.
+	// RootCAs are the CAs that may have issued the server's certificate; nil means the system's.
 	RootCAs *x509.CertPool
 }
 
@@ -53,12 +53,17 @@ type api interface {
 	checkDepartments(ctx context.Context) error
 }
 
-// Open makes the provider and the policy. The strings are warnings for the operator.
-func Open(c Config) (posture.Decider, []string, error) {
+// Open makes the provider, as New does.
+func Open(c Config) (posture.Provider, []string, error) {
 	p, err := New(c)
 	if err != nil {
-		return posture.Decider{}, nil, err
+		return nil, nil, err
 	}
+	return p, nil, nil
+}
+
+// Policy is what is asked of a device.
+func (c Config) Policy() posture.Policy {
 	groups := map[posture.DeviceType]string{}
 	if c.ComputerGroup != "" {
 		groups[posture.Computer] = c.ComputerGroup
@@ -66,12 +71,14 @@ func Open(c Config) (posture.Decider, []string, error) {
 	if c.DeviceGroup != "" {
 		groups[posture.MobileDevice] = c.DeviceGroup
 	}
-	policy := posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
-	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, c.warnings(), nil
+	return posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
 }
 
-// warnings name settings that are accepted and probably not meant.
-func (c Config) warnings() []string {
+// DefaultType is that of a request without a mode.
+func (c Config) DefaultType() posture.DeviceType { return posture.MobileDevice }
+
+// Warnings name settings that are accepted and probably not meant.
+func (c Config) Warnings() []string {
 	const text = "%s is set and %s is not: %s pass without a group"
 	switch {
 	case c.ComputerGroup != "" && c.DeviceGroup == "":
@@ -138,7 +145,7 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 		return posture.Device{}, fmt.Errorf("%w: %w", posture.ErrIdentifier, err)
 	}
 	if q.Type == "" {
-		q.Type = posture.MobileDevice
+		q.Type = p.config.DefaultType()
 	}
 	return p.Join(ctx, posture.Query{Identifier: id, Type: q.Type, RequestID: q.RequestID}, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.find(ctx, q.Type, id)

@@ -9,7 +9,6 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
-	"step-posture-connector/internal/provider/jamf"
 	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
@@ -151,10 +150,10 @@ func TestManaged(t *testing.T) {
 				for _, lenient := range []bool{false, true} {
 					c := configOf(server, api)
 					c.AllowUnmanaged = config.Switch(lenient)
-					decider, warnings, err := jamf.Open(c)
-					if err != nil || len(warnings) > 0 {
-						t.Fatalf("Open = %q, %v", warnings, err)
+					if warnings := c.Warnings(); len(warnings) > 0 {
+						t.Errorf("the warnings are %q, want none", warnings)
 					}
+					decider := deciding(t, c)
 					for serial, of := range map[string]posture.DeviceType{macSerial: posture.Computer, phoneSerial: posture.MobileDevice} {
 						decision, err := decider.Decide(t.Context(), query(t, serial, of))
 						if err != nil || decision.Allowed() != (row.want || lenient) {
@@ -197,10 +196,7 @@ func TestRequiredGroups(t *testing.T) {
 			} {
 				c := configOf(server, api)
 				c.ComputerGroup, c.DeviceGroup = row.computer, row.device
-				decider, _, err := jamf.Open(c)
-				if err != nil {
-					t.Fatal(err)
-				}
+				decider := deciding(t, c)
 				for _, ask := range []struct {
 					serial string
 					of     posture.DeviceType

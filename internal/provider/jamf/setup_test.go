@@ -67,6 +67,16 @@ func opened(t *testing.T, c jamf.Config) *jamf.Provider {
 	return provider
 }
 
+// deciding is the provider with the policy of its configuration, as internal/provider opens it.
+func deciding(t *testing.T, c jamf.Config) posture.Decider {
+	t.Helper()
+	provider, warnings, err := jamf.Open(c)
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("Open = %q, %v", warnings, err)
+	}
+	return posture.Decider{Provider: provider, Policy: c.Policy(), DefaultType: c.DefaultType()}
+}
+
 // query is one of many: each has its own request ID, which must make no difference.
 func query(t *testing.T, serial string, of posture.DeviceType) posture.Query {
 	t.Helper()

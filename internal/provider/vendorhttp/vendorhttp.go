@@ -76,7 +76,9 @@ func New(o Options) *Client {
 func (c *Client) Server() string { return c.way.base.String() }
 
 // Format implements fmt.Formatter for every verb: neither a client nor a provider that embeds one shows a token.
-func (c *Client) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, c.vendor.Name+" at "+c.Server()) }
+func (c *Client) Format(state fmt.State, _ rune) {
+	_, _ = io.WriteString(state, c.vendor.Name+" at "+c.Server())
+}
 
 // Join has lookups of the same device that run at the same time ask the server once; the request ID of the first is
 // sent along. The error at the end of ctx's time says who did not answer.
