@@ -220,22 +220,25 @@ func TestCheckToleratesFaults(t *testing.T) {
 		"both broken, classic":    {"classic", 500, []string{jamftest.ClassicComputers, jamftest.ClassicMobile}, 2},
 		"everything but tokens":   {"pro", 500, []string{jamftest.Version, jamftest.Computers + "4", jamftest.MobileDevices}, 2},
 	} {
-		server := started(t, jamftest.Options{})
-		fault := vendortest.Fault{Kind: vendortest.Answer, Status: row.status}
-		if row.status == 0 {
-			fault.Kind = vendortest.Hang
-		}
-		server.Fail(fault, row.endpoints...)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // what the daemon gives it
-		defer cancel()
-		found, warnings, err := opened(t, configOf(server, row.api)).Check(ctx)
-		if row.status == 0 && err == nil && !strings.Contains(found, "of unknown version") {
-			t.Errorf("%s: Check = %q, want it to say that the version is not known", name, found)
-		}
-		unanswered := errors.Is(err, posture.ErrUnanswered)
-		if err != nil && !unanswered || len(warnings) != row.warned || unanswered != (row.warned == 2) || unanswered != (found == "") {
-			t.Errorf("%s: Check = %q, %q, %v, want %d warnings, and an error only when nothing was answered", name, found, warnings, err, row.warned)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := started(t, jamftest.Options{})
+			fault := vendortest.Fault{Kind: vendortest.Answer, Status: row.status}
+			if row.status == 0 {
+				fault.Kind = vendortest.Hang
+			}
+			server.Fail(fault, row.endpoints...)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // what the daemon gives it
+			defer cancel()
+			found, warnings, err := opened(t, configOf(server, row.api)).Check(ctx)
+			if row.status == 0 && err == nil && !strings.Contains(found, "of unknown version") {
+				t.Errorf("Check = %q, want it to say that the version is not known", found)
+			}
+			unanswered := errors.Is(err, posture.ErrUnanswered)
+			if err != nil && !unanswered || len(warnings) != row.warned || unanswered != (row.warned == 2) || unanswered != (found == "") {
+				t.Errorf("Check = %q, %q, %v, want %d warnings, and an error only when nothing was answered", found, warnings, err, row.warned)
+			}
+		})
 	}
 }
 

@@ -83,6 +83,10 @@ func (c *Client) Format(state fmt.State, _ rune) {
 // Join has lookups of the same device that run at the same time ask the server once; the request ID of the first is
 // sent along. The error at the end of ctx's time says who did not answer.
 func (c *Client) Join(ctx context.Context, q posture.Query, find func(context.Context) (posture.Device, error)) (posture.Device, error) {
+	// Fail closed: a search for "" may return every device.
+	if q.Identifier.Key() == "" {
+		return posture.Device{}, fmt.Errorf("%w: it is empty", posture.ErrIdentifier)
+	}
 	ctx = withRequestID(ctx, q.RequestID)
 	q.RequestID = ""
 	device, err := c.flight.Do(ctx, q, find)
