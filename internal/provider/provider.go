@@ -27,7 +27,6 @@ func kinds() map[string]entry {
 //	DefaultType() posture.DeviceType // the type of device that is meant where none is given
 //	Files() []string                 // the files that the inventory is read from
 //	Problems() config.Problems       // what the tags of the fields cannot say
-//	Warnings() []string              // what is accepted but probably not meant
 type settings interface {
 	Policy() posture.Policy
 }
@@ -60,12 +59,8 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			if len(problems) > 0 {
 				return posture.Decider{}, nil, problems
 			}
-			provider, opening, err := open(c)
-			warnings := config.Doubts[C](environ)
-			if more, ok := any(c).(interface{ Warnings() []string }); ok {
-				warnings = append(warnings, more.Warnings()...)
-			}
-			warnings = append(warnings, opening...)
+			provider, more, err := open(c)
+			warnings := slices.Concat(config.Doubts[C](environ), ungrouped(c.Policy(), config.Variables[C]()), more)
 			if err != nil {
 				return posture.Decider{}, warnings, err
 			}
@@ -76,6 +71,27 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			return decider, warnings, nil
 		},
 	}
+}
+
+// ungrouped warns where a group is required of one type of device only. The suffixes of the variables say which is which.
+func ungrouped(policy posture.Policy, variables []string) []string {
+	types := []struct {
+		of              posture.DeviceType
+		devices, suffix string
+	}{{posture.Computer, "computers", "_COMPUTER_GROUP"}, {posture.MobileDevice, "mobile devices", "_DEVICE_GROUP"}}
+	variable := func(i int) string {
+		found := slices.IndexFunc(variables, func(name string) bool { return strings.HasSuffix(name, types[i].suffix) })
+		if found < 0 {
+			return "the group of " + types[i].devices
+		}
+		return variables[found]
+	}
+	for i, set := range types {
+		if other := types[1-i]; policy.RequiredGroups[set.of] != "" && policy.RequiredGroups[other.of] == "" {
+			return []string{fmt.Sprintf("%s is set and %s is not: %s pass without a group", variable(i), variable(1-i), other.devices)}
+		}
+	}
+	return nil
 }
 
 // Open opens the named provider as environ configures it. The strings are warnings for the operator.

@@ -64,30 +64,11 @@ func Open(c Config) (posture.Provider, []string, error) {
 
 // Policy is what is asked of a device.
 func (c Config) Policy() posture.Policy {
-	groups := map[posture.DeviceType]string{}
-	if c.ComputerGroup != "" {
-		groups[posture.Computer] = c.ComputerGroup
-	}
-	if c.DeviceGroup != "" {
-		groups[posture.MobileDevice] = c.DeviceGroup
-	}
-	return posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
+	return posture.Policy{RequiredGroups: posture.RequiredGroups(c.ComputerGroup, c.DeviceGroup), AllowUnmanaged: bool(c.AllowUnmanaged)}
 }
 
 // DefaultType is that of a request without a mode.
 func (c Config) DefaultType() posture.DeviceType { return posture.MobileDevice }
-
-// Warnings name settings that are accepted and probably not meant.
-func (c Config) Warnings() []string {
-	const text = "%s is set and %s is not: %s pass without a group"
-	switch {
-	case c.ComputerGroup != "" && c.DeviceGroup == "":
-		return []string{fmt.Sprintf(text, "JAMF_COMPUTER_GROUP", "JAMF_DEVICE_GROUP", "mobile devices")}
-	case c.DeviceGroup != "" && c.ComputerGroup == "":
-		return []string{fmt.Sprintf(text, "JAMF_DEVICE_GROUP", "JAMF_COMPUTER_GROUP", "computers")}
-	}
-	return nil
-}
 
 // Problems returns what the tags of Config cannot say.
 func (c Config) Problems() config.Problems {
