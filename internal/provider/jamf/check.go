@@ -11,13 +11,13 @@ import (
 	"step-posture-connector/internal/provider/vendorhttp"
 )
 
-// Check implements posture.Checker: it authenticates, asks for the server's version, and finds out
+// Check implements posture.Checker: it authenticates, asks for the server's version, and tries
 // what the API client may read.
 func (p *Provider) Check(ctx context.Context) (found string, warnings []string, err error) {
 	if err := p.Authenticate(ctx); err != nil {
 		return "", nil, p.Explain(err)
 	}
-	// A fault from here on may concern the one kind of device that nobody has; it is a warning where it can be.
+	// A fault from here on may concern a type of device that the organization does not have; it is a warning where it can be.
 	version := "of unknown version"
 	limited, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
@@ -42,9 +42,9 @@ func (p *Provider) Check(ctx context.Context) (found string, warnings []string, 
 	return fmt.Sprintf("Jamf Pro %s at %s, API %s", version, p.Server(), p.config.API), warnings, nil
 }
 
-// missingPrivileges finds out what may be read. A privilege is missed where the configuration says
-// that it is needed, or where there is no other; else its absence is a warning, because a server
-// may be asked about one kind of device only. answered says whether any lookup was.
+// missingPrivileges tries what may be read. A missing privilege is an error where the configuration says that it is
+// needed, or where all are missing; otherwise it is a warning, because the connector may be asked about one type of
+// device only. answered says whether any lookup was answered.
 func (p *Provider) missingPrivileges(ctx context.Context) (warnings []string, answered bool, err error) {
 	kinds := []struct {
 		deviceType posture.DeviceType
@@ -80,13 +80,13 @@ func (p *Provider) missingPrivileges(ctx context.Context) (warnings []string, an
 	return warnings, answered, nil
 }
 
-// mayRead looks up a serial number that no device has: whoever may read is told that there is none.
+// mayRead looks up a serial number that no device has: with the privilege, the answer is that it does not exist.
 func (p *Provider) mayRead(ctx context.Context, t posture.DeviceType) error {
-	nobody, err := posture.ParseIdentifier("00000000")
+	absent, err := posture.ParseIdentifier("00000000")
 	if err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
-	if _, err = p.api.lookup(ctx, t, nobody); errors.Is(err, posture.ErrNotFound) {
+	if _, err = p.api.lookup(ctx, t, absent); errors.Is(err, posture.ErrNotFound) {
 		return nil
 	}
 	return err

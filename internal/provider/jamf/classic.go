@@ -33,7 +33,7 @@ func (a *classicAPI) lookup(ctx context.Context, t posture.DeviceType, id postur
 	}
 	body, err := a.client.Get(ctx, endpoint, "/"+endpoint+"/serialnumber/"+url.PathEscape(id.String()), nil)
 	if vendorhttp.HasStatus(err, endpoint, http.StatusNotFound) {
-		// A 404 means that there is no such device, but a wrong base URL looks just the same.
+		// A 404 means that the device does not exist, but a wrong base URL looks the same.
 		if err := a.prove(ctx); err != nil {
 			return record{}, err
 		}
@@ -50,7 +50,7 @@ func (a *classicAPI) lookup(ctx context.Context, t posture.DeviceType, id postur
 	return only(a.client, id, []record{found})
 }
 
-// checkDepartments has nothing to find out: the Classic API returns names.
+// checkDepartments has nothing to check: the Classic API returns names.
 func (a *classicAPI) checkDepartments(context.Context) error { return nil }
 
 // prove makes sure that a Jamf Pro server answers at the base URL.
@@ -141,7 +141,7 @@ func firstOf(texts ...text) string {
 	return ""
 }
 
-// maybe is an object, or "" or anything else where an empty container was converted from XML.
+// maybe is an object; an empty container that was converted from XML is "" or another value.
 type maybe[T any] struct{ value T }
 
 // UnmarshalJSON implements json.Unmarshaler.

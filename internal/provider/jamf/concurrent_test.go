@@ -69,7 +69,7 @@ func TestOneTokenForAll(t *testing.T) {
 	}
 }
 
-// TestOneRequestForOneDevice is not parallel: it tells from all goroutines that there are whether
+// TestOneRequestForOneDevice is not parallel: it looks at all goroutines of the process to find out whether
 // every lookup has begun to wait.
 func TestOneRequestForOneDevice(t *testing.T) {
 	const many = 1000
@@ -124,8 +124,8 @@ func waitingLookups() int {
 	return waiting
 }
 
-// TestFiveAtOnce: Jamf wants no more than five requests at once, whatever they are for. That there
-// are not more is a violation that the server reports; here there are enough that it could be.
+// TestFiveAtOnce: Jamf wants no more than five requests of any kind at once. The server reports a sixth one as a
+// violation; here are enough lookups for one.
 func TestFiveAtOnce(t *testing.T) {
 	t.Parallel()
 	const many = 40

@@ -14,7 +14,7 @@ import (
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
-// variant is a server and the API by which it is asked.
+// variant is a server and the API that it is asked with.
 type variant struct {
 	api     string
 	options jamftest.Options

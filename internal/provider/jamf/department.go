@@ -25,13 +25,13 @@ type departments struct {
 	forbidden time.Time // when the privilege was found to be missing
 }
 
-// name returns the name of a department, or nothing when there is none or it cannot be had: whatever
-// goes wrong here costs only this field.
+// name returns the name of a department, or "" where it has none or the request fails: a fault here costs only
+// this field.
 func (d *departments) name(ctx context.Context, id string) string {
 	if !regexp.MustCompile(`^[0-9]{1,12}$`).MatchString(id) || d.areForbidden() {
 		return ""
 	}
-	// What is left after it is for the answer about the device, which lacks only this.
+	// The rest of the time is for the answer about the device, which lacks only this.
 	limit := departmentTimeout
 	if deadline, ok := flight.Deadline(ctx); ok {
 		limit = min(limit, time.Until(deadline)-vendorhttp.LeastTime)
@@ -48,8 +48,8 @@ func (d *departments) name(ctx context.Context, id string) string {
 	return name
 }
 
-// areForbidden reports whether the API client lacked the privilege a moment ago. Asking all the same would
-// double the requests.
+// areForbidden reports whether the API client lacked the privilege a moment ago. To ask again would double the
+// requests.
 func (d *departments) areForbidden() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,7 +1,7 @@
 // Package jamf is the inventory of a Jamf Pro server.
 //
 // It looks devices up by serial number only: the UDID that Apple attests for a Mac is the
-// provisioning UDID, by which Jamf cannot search.
+// provisioning UDID, and Jamf cannot search for that.
 package jamf
 
 import (
@@ -46,7 +46,7 @@ type Provider struct {
 }
 
 // api is one of the two interfaces of Jamf Pro. Both return ErrNotFound and ErrAmbiguous of posture;
-// a record is never one of another device than the one asked for.
+// a record is always one of the device that was asked for.
 type api interface {
 	lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error)
 	// checkDepartments finds out whether names of departments may be read, where they are needed.
@@ -117,7 +117,7 @@ func (p *Provider) outdated(why *vendorhttp.Fault, issued time.Time) bool {
 
 // Lookup implements posture.Provider. Concurrent lookups of the same device are one.
 func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device, error) {
-	// What cannot be an Apple serial number is not put into a query.
+	// A text that cannot be an Apple serial number is not put into a query.
 	if !isSerialNumber(q.Identifier.Key()) {
 		return posture.Device{}, fmt.Errorf("%w: Jamf is asked for serial numbers of 8 to 14 letters and digits", posture.ErrIdentifier)
 	}
@@ -140,7 +140,7 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	})
 }
 
-// notFound says where was searched, and how to search elsewhere: to leave the mode out is a common mistake.
+// notFound says what was searched, and how to search the rest: to leave the mode out is a common mistake.
 func notFound(t posture.DeviceType) error {
 	searched, other, mode := "mobile device", "computers", posture.Computer
 	switch t {
@@ -198,7 +198,7 @@ func either(mobile record, errMobile error, computer record, errComputer error) 
 	switch {
 	case errors.Is(errMobile, posture.ErrAmbiguous) || errors.Is(errComputer, posture.ErrAmbiguous):
 		return record{}, posture.ErrAmbiguous
-	// Fail closed: with one side unknown, what the other says may be half of the truth.
+	// Fail closed: with one side unknown, the other side may be half of the truth.
 	case !answered(errMobile):
 		return record{}, errMobile
 	case !answered(errComputer):

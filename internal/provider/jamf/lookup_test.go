@@ -51,7 +51,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestAnyWithOneSideUnknown: what one side says may be half of the truth.
+// TestAnyWithOneSideUnknown: an answer of one side may be half of the truth.
 func TestAnyWithOneSideUnknown(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -76,7 +76,7 @@ func TestAnyWithOneSideUnknown(t *testing.T) {
 	}
 }
 
-// TestPanicWithAny: a fault of the connector is not passed off as one of Jamf's, on whichever side it is.
+// TestPanicWithAny: a fault of the connector does not look like one of Jamf's, on either side.
 func TestPanicWithAny(t *testing.T) {
 	t.Parallel()
 	for _, of := range []posture.DeviceType{posture.Computer, posture.MobileDevice} {
@@ -100,7 +100,7 @@ func TestPanicWithAny(t *testing.T) {
 	}
 }
 
-// TestIdentifiers: what cannot be a serial number is refused without a request.
+// TestIdentifiers: a text that cannot be a serial number is refused without a request.
 func TestIdentifiers(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{"pro", "classic"} {

@@ -163,8 +163,8 @@ func (a *proAPI) mobile(ctx context.Context, id posture.Identifier) (record, err
 	return only(a.client, id, found)
 }
 
-// computers searches with the newest version of the endpoint that the server has. A search has no
-// other reason for a 404 than that the version is not there, so each steps down by one.
+// computers searches with the newest version of the endpoint that the server has. The only reason for a 404 of a
+// search is that the server lacks the version, so each 404 steps down by one.
 func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]computerRecord, error) {
 	query := url.Values{
 		"section": {"GENERAL", "HARDWARE", "USER_AND_LOCATION", "GROUP_MEMBERSHIPS"},
@@ -184,7 +184,7 @@ func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]comput
 		case !vendorhttp.HasStatus(err, computersEndpoint, http.StatusNotFound):
 			return nil, err
 		case version == oldestComputers:
-			// Not even the oldest: begin at the top next time, the server may have been replaced.
+			// Not even the oldest: begin at the newest next time, the server may have been replaced.
 			a.setVersion(0)
 			return nil, err
 		}

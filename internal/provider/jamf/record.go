@@ -60,7 +60,7 @@ func only(c *vendorhttp.Client, id posture.Identifier, found []record) (record, 
 // text is a string that may be missing, null, a number or a truth value.
 type text string
 
-// UnmarshalJSON implements json.Unmarshaler. What has no plain text is empty.
+// UnmarshalJSON implements json.Unmarshaler. Objects and lists are empty.
 func (t *text) UnmarshalJSON(value []byte) error {
 	switch jsontext.Value(value).Kind() {
 	case '"':
@@ -80,7 +80,7 @@ func (t *text) UnmarshalJSON(value []byte) error {
 // flag is true only when it says so: as a truth value, or as a string as the Classic API writes it.
 type flag bool
 
-// UnmarshalJSON implements json.Unmarshaler. Fail closed: what is not true is false.
+// UnmarshalJSON implements json.Unmarshaler. Fail closed: everything except true is false.
 func (f *flag) UnmarshalJSON(value []byte) error {
 	*f = flag(strings.Trim(string(value), `"`) == "true")
 	return nil

@@ -23,7 +23,7 @@ const (
 // ample is the time for what has to succeed on a busy machine.
 const ample = time.Minute
 
-// started starts a Jamf Pro server. At the end of the test its complaints are failures.
+// started starts a Jamf Pro server. At the end of the test its violations are failures.
 func started(t *testing.T, options jamftest.Options) *jamftest.Server {
 	t.Helper()
 	server := tolerant(t, options)
@@ -35,7 +35,7 @@ func started(t *testing.T, options jamftest.Options) *jamftest.Server {
 	return server
 }
 
-// tolerant starts a Jamf Pro server whose complaints are nobody's business.
+// tolerant starts a Jamf Pro server whose violations are not looked at.
 func tolerant(t *testing.T, options jamftest.Options) *jamftest.Server {
 	t.Helper()
 	server, err := jamftest.New(options)

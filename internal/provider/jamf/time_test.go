@@ -12,7 +12,7 @@ import (
 )
 
 // TestDepartmentCostsNoDecision: a device that was found stays found when the name of its department does
-// not come in the time that is left.
+// not arrive in time.
 func TestDepartmentCostsNoDecision(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{Devices: computers(1)})

@@ -37,7 +37,7 @@ func (a *proAPI) startVersion(ctx context.Context) (int, error) {
 			return version, nil
 		}
 		if err := a.client.Authenticate(ctx); err != nil {
-			return 0, err // nothing else would get a token either
+			return 0, err // no other request would get a token either
 		}
 		limited, cancel := context.WithTimeout(ctx, versionTimeout)
 		defer cancel()

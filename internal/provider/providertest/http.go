@@ -35,8 +35,8 @@ type HTTPHarness struct {
 	Shapes map[string]vendortest.Fault
 	// Lacks are the traits that the vendor does not have: Tokens, EndpointsOfTypes.
 	Lacks Trait
-	// OverVendorhttp: the provider asks by package vendorhttp, whose own test runs every row. Rows that depend on nothing
-	// else are left out, except one of each class.
+	// OverVendorhttp: the provider asks by package vendorhttp, whose own test runs every row. Rows that test only
+	// vendorhttp are left out, except one of each class.
 	OverVendorhttp bool
 	// Sibling: the rows that take long and do not depend on the version of the vendor's server run in the test of
 	// another version.

@@ -89,16 +89,16 @@ func (o *outage) recovered(since time.Time) {
 }
 
 func (o *outage) hangsThenRecovers() {
-	o.Server.Silence()
+	o.Server.Stall()
 	for _, err := range o.many(brief) {
 		checkFault(o.t, posture.Device{}, err)
 	}
-	o.Server.Speak()
+	o.Server.Resume()
 	o.recovered(time.Now())
 }
 
 func (o *outage) recoversWhileWaiting() {
-	o.Server.Silence()
+	o.Server.Stall()
 	first := make(chan error, 1)
 	q := query(o.t, numbered(0), posture.Computer)
 	go func() {
@@ -110,7 +110,7 @@ func (o *outage) recoversWhileWaiting() {
 	if err := o.Server.Await(arrived, func() bool { return o.Server.Connections() > 0 }); err != nil {
 		o.t.Errorf("%s: no connection was made: %v", o.row, err)
 	}
-	o.Server.Speak()
+	o.Server.Resume()
 	begin := time.Now()
 	if err := <-first; err != nil {
 		o.t.Errorf("%s: the lookup that began in the outage = %v, want the device", o.row, err)

@@ -63,7 +63,7 @@ const (
 	grace = 6 * time.Second
 )
 
-// open opens an inventory. What it complains of is a failure when the test ends.
+// open opens an inventory. Its violations are failures when the test ends.
 func (h Harness) open(t *testing.T, devices ...Device) Inventory {
 	t.Helper()
 	inventory := h.Open(t, devices...)

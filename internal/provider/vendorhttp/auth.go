@@ -27,7 +27,7 @@ type header struct{ name, value string }
 // StaticHeader sends the same header with every request.
 type StaticHeader struct {
 	Name   string // "Authorization"
-	Prefix string // what stands before the value: "Bearer "
+	Prefix string // in front of the value: "Bearer "
 	Value  Secret
 	Remedy string // what to check when the server refuses it: "check FLEET_TOKEN"
 }

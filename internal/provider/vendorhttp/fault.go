@@ -85,14 +85,14 @@ func (c *Client) Other() error {
 
 // Explain drops the endpoint where it is of no importance: when there was no answer at all.
 func (c *Client) Explain(err error) error {
-	silent := (*Unreachable)(nil)
+	unreachable := (*Unreachable)(nil)
 	switch {
 	case HasStatus(err, tokenEndpoint, http.StatusNotFound):
 		return fmt.Errorf("%w: it has no token endpoint", c.Other())
 	case errors.Is(err, ErrOther):
 		return err
-	case errors.As(err, &silent):
-		return silent
+	case errors.As(err, &unreachable):
+		return unreachable
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s did not answer in time", c.way.base.Host)
 	default:

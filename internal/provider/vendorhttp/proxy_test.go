@@ -29,7 +29,7 @@ func TestHangingProxy(t *testing.T) {
 	})
 	provider := opened(server.options(t))
 	provider.UseProxy(&url.URL{Scheme: "http", Host: address})
-	for range 8 { // each of which asks for a token once
+	for range 8 { // each round asks for a token once
 		var together sync.WaitGroup
 		for i := range crowd {
 			q := query(t, numbered(i))

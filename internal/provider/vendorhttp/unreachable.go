@@ -50,7 +50,7 @@ func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, response *ht
 	return &proxyRefusal{response.StatusCode}
 }
 
-// explain says why a request got no answer, and which of the two is at fault: the server, or the proxy before it.
+// explain says why a request got no answer, and which one is at fault: the server, or the proxy before it.
 func (c *connection) explain(err error, at *progress) error {
 	if at.givenUp.Load() {
 		err = context.DeadlineExceeded // net/http says that the request was canceled
