@@ -52,15 +52,17 @@ func (g *Group[K, V]) join(ctx context.Context, key K, work func(context.Context
 		c.latest.extend(ctx)
 		return c
 	}
-	c := &call[V]{done: make(chan struct{}), waiters: 1}
+	free, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c := &call[V]{done: make(chan struct{}), cancel: cancel, waiters: 1}
 	c.latest.extend(ctx)
 	if g.calls == nil {
 		g.calls = map[K]*call[V]{}
 	}
 	g.calls[key] = c
-	free := context.WithValue(context.WithoutCancel(ctx), deadlineKey{}, &c.latest)
-	free, c.cancel = context.WithCancel(free)
-	go g.run(free, key, c, work)
+	go func() {
+		defer cancel()
+		g.run(context.WithValue(free, deadlineKey{}, &c.latest), key, c, work)
+	}()
 	return c
 }
 
@@ -115,7 +117,6 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], work func(cont
 		// A panic that is not recovered here would end the daemon, and not only the request.
 		c.panic = Recovered(recover())
 		g.forget(key, c)
-		c.cancel()
 		close(c.done)
 	}()
 	c.value, c.err = work(ctx)

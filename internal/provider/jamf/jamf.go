@@ -93,7 +93,9 @@ func New(c Config) (*Provider, error) {
 		Base:   base, Timeout: c.Timeout.Seconds(), AtOnce: maxRequests, RootCAs: c.RootCAs, Hint: hint,
 		Now: func() time.Time { return p.now() },
 		Auth: vendorhttp.ClientCredentials{
-			ID: c.ClientID, Secret: c.ClientSecret, Path: tokenPath, OldPath: oldTokenPath, Outdated: p.outdated,
+			ID: c.ClientID, Secret: c.ClientSecret, Outdated: p.outdated,
+			// Servers before 11.23 have only the second path. https://developer.jamf.com/jamf-pro/docs/client-credentials
+			Path: "/api/v1/oauth/token", OldPath: "/api/oauth/token",
 			Remedy: "check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled",
 		},
 	})

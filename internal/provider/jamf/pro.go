@@ -26,13 +26,6 @@ type proAPI struct {
 	version int // of the computers endpoint; 0 until it is known
 }
 
-// The paths of the token endpoint; servers before 11.23 have only the second.
-// https://developer.jamf.com/jamf-pro/docs/client-credentials
-const (
-	tokenPath    = "/api/v1/oauth/token"
-	oldTokenPath = "/api/oauth/token"
-)
-
 const (
 	newestComputers = 4 // since server version 11.30
 	oldestComputers = 1
