@@ -219,9 +219,10 @@ func TestObstacles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			provider := opened(vendorhttp.Options{Base: base, RootCAs: row.pool, Auth: vendorhttp.ClientCredentials{
+			o := vendorhttp.Options{Base: base, RootCAs: row.pool, Auth: vendorhttp.ClientCredentials{
 				ID: "x", Secret: config.NewSecret([]byte("hidden-secret")), Path: tokenPath,
-			}})
+			}}
+			provider, lookups := opened(o), opened(o)
 			want := strings.ReplaceAll(row.want, "S:", row.address)
 			if row.proxy != "" {
 				proxy, err := url.Parse(row.proxy)
@@ -229,15 +230,21 @@ func TestObstacles(t *testing.T) {
 					t.Fatal(err)
 				}
 				provider.UseProxy(proxy)
+				lookups.UseProxy(proxy)
 				want = strings.ReplaceAll(want, "P:", proxy.Host)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), ample)
 			defer cancel()
+			lookedUp, q := make(chan error, 1), query(t, serial)
+			go func() {
+				_, err := lookups.Lookup(ctx, q) // at the same time, because some rows wait long
+				lookedUp <- err
+			}()
 			err = provider.Explain(provider.Authenticate(ctx))
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("Authenticate = %v\nwant           %s", err, want)
 			}
-			_, errLookup := provider.Lookup(ctx, query(t, serial))
+			errLookup := <-lookedUp
 			for _, err := range []error{err, errLookup} {
 				if err == nil || errors.Is(err, posture.ErrCredentials) || errors.Is(err, posture.ErrNotFound) {
 					t.Fatalf("got %v, want an error that says the server could not answer", err)
