@@ -209,7 +209,7 @@ func search[T any](ctx context.Context, c *vendorhttp.Client, endpoint, path str
 		case len(all) == *answer.TotalCount:
 			return all, nil
 		case len(all) > *answer.TotalCount, len(*answer.Results) == 0:
-			return nil, fmt.Errorf("%s: %d results where %d were said to be", endpoint, len(all), *answer.TotalCount)
+			return nil, fmt.Errorf("%s: %d results, but the total is %d", endpoint, len(all), *answer.TotalCount)
 		}
 	}
 	return nil, fmt.Errorf("%s: more than %d pages of results", endpoint, maxPages)

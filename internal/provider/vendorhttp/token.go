@@ -35,13 +35,14 @@ type ClientCredentials struct {
 }
 
 func (cc ClientCredentials) bind(c *Client) authorizer {
-	return &tokens{ClientCredentials: cc, client: c, path: cc.Path}
+	return &tokens{ClientCredentials: cc, client: c, way: c.way, path: cc.Path}
 }
 
 // tokens keeps the current token in memory.
 type tokens struct {
 	ClientCredentials
 	client *Client
+	way    *connection
 	flight flight.Group[struct{}, string]
 
 	mu      sync.Mutex
@@ -150,8 +151,7 @@ func usable(lifetime time.Duration) time.Duration {
 }
 
 func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token, err error) {
-	way := t.client.way
-	address := *way.base
+	address := *t.way.base
 	address.Path += path
 	exchange := clientcredentials.Config{
 		ClientID:     t.ID,
@@ -159,9 +159,9 @@ func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token
 		TokenURL:     address.String(),
 		AuthStyle:    oauth2.AuthStyleInParams, // probing for it would double the requests
 	}
-	http := *way.http
-	http.Transport = whole{way.http.Transport}
-	err = way.run(ctx, false, func(ctx context.Context, at *progress) error {
+	http := *t.way.http
+	http.Transport = whole{t.way.http.Transport}
+	err = t.way.run(ctx, false, func(ctx context.Context, at *progress) error {
 		got, err := exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, &http))
 		if err != nil {
 			return t.tokenError(err, at)
@@ -195,7 +195,7 @@ func (t *tokens) tokenError(err error, at *progress) error {
 		}
 		return t.client.refusal(tokenEndpoint, refused.Response)
 	case errors.As(err, &inURL):
-		return &Fault{Endpoint: tokenEndpoint, cause: t.client.way.failed(err, at)}
+		return &Fault{Endpoint: tokenEndpoint, cause: t.way.failed(err, at)}
 	default:
 		// Also what was cut off. The fault is retriable: callers that have joined the request get a second one.
 		return &Fault{Endpoint: tokenEndpoint, cause: fmt.Errorf("the answer holds no token: %w", t.client.Other())}

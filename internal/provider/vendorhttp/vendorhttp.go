@@ -36,8 +36,8 @@ type Options struct {
 	AtOnce int
 	// RootCAs are the CAs that may have issued the server's certificate; nil means the system's.
 	RootCAs *x509.CertPool
-	// Hint says what an administrator can do about the status of an endpoint; it may be nil. Where it returns "",
-	// what is true of every server is said.
+	// Hint says what a status of an endpoint means at this vendor; it may be nil. Where it returns "", the error says
+	// what the status means at every server.
 	Hint func(endpoint string, status int) string
 	// Now is the clock by which tokens age; nil is time.Now.
 	Now func() time.Time
@@ -80,8 +80,8 @@ func (c *Client) Format(state fmt.State, _ rune) {
 	_, _ = io.WriteString(state, c.vendor.Name+" at "+c.Server())
 }
 
-// Join has lookups of the same device that run at the same time ask the server once; the request ID of the first is
-// sent along. The error at the end of ctx's time says who did not answer.
+// Join makes lookups of the same device that run at the same time one, which sends the request ID of the first. The
+// error at ctx's deadline says which server did not answer.
 func (c *Client) Join(ctx context.Context, q posture.Query, find func(context.Context) (posture.Device, error)) (posture.Device, error) {
 	// Fail closed: a search for "" may return every device.
 	if q.Identifier.Key() == "" {
