@@ -118,6 +118,9 @@ func (h HTTPHarness) openWithLimit(t *testing.T, limit time.Duration, devices ..
 	if h.has(EndpointsOfTypes) == (service.Apart == nil) {
 		t.Fatal("either the Service says which endpoints are for which type of device, or the harness Lacks EndpointsOfTypes")
 	}
+	if _, embedded := service.Provider.(interface{ Explain(err error) error }); h.OverVendorhttp && !embedded {
+		t.Fatal("OverVendorhttp is for providers that embed a *vendorhttp.Client")
+	}
 	service.watch(t)
 	return service
 }

@@ -26,7 +26,7 @@ import (
 // Device is a record that a suite wants to have in an inventory.
 type Device struct {
 	Identifier string
-	// Type is Computer or MobileDevice. Inventories that do not tell them apart ignore it.
+	// Type is Computer or MobileDevice. Inventories that do not distinguish them ignore it.
 	Type      posture.DeviceType
 	Unmanaged bool
 	Groups    []string

@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Decode reads the JSON of an endpoint's answer. Its errors say in words of ours what is wrong: those of the library
+// Decode reads the JSON of an endpoint's answer. Its errors say in our own words what is wrong: those of the library
 // could repeat what the server sent. what names what the answer should be, such as "a page of results".
 //
 // Invalid JSON is neither read in part nor repaired: two readers may read it in two ways, so nothing in it is believed.

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// Unreachable says why there was no answer, in words of ours. Errors of net/http repeat the address, whose
+// Unreachable says why there was no answer, in our own words. Errors of net/http repeat the address, whose
 // query names the device, and what a server or proxy wrote; none of that is kept.
 type Unreachable struct {
 	text  string
