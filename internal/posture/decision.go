@@ -72,6 +72,17 @@ type Policy struct {
 	AllowUnmanaged bool
 }
 
+// RequiredGroups is for a Policy that requires a group of computers and another one of mobile devices; "" requires none.
+func RequiredGroups(computers, mobileDevices string) map[DeviceType]string {
+	groups := map[DeviceType]string{}
+	for of, group := range map[DeviceType]string{Computer: computers, MobileDevice: mobileDevices} {
+		if group != "" {
+			groups[of] = group
+		}
+	}
+	return groups
+}
+
 // Authorize decides about d. It is the only maker of a Decision that allows.
 func (p Policy) Authorize(d Device) Decision {
 	decision := p.judge(d)

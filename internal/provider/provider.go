@@ -1,4 +1,4 @@
-// Package provider is the catalogue of inventories.
+// Package provider is the table of inventories.
 package provider
 
 import (
@@ -13,12 +13,22 @@ import (
 	"step-posture-connector/internal/provider/jamf"
 )
 
-// catalogue names every provider, once.
-func catalogue() map[string]entry {
+// kinds names every provider, once.
+func kinds() map[string]entry {
 	return map[string]entry{
 		"file": kind(file.Open),
 		"jamf": kind(jamf.Open),
 	}
+}
+
+// settings is the Config of a provider. Its policy is no optional method: a provider that forgets it would require
+// nothing of a device. It may also have the methods
+//
+//	DefaultType() posture.DeviceType // the type of device that is meant where none is given
+//	Files() []string                 // the files that the inventory is read from
+//	Problems() config.Problems       // what the tags of the fields cannot say
+type settings interface {
+	Policy() posture.Policy
 }
 
 // entry is one kind of inventory.
@@ -29,12 +39,12 @@ type entry struct {
 }
 
 // kind derives an entry from a provider's Open function and the Config that it takes.
-func kind[C any](open func(C) (posture.Decider, []string, error)) entry {
+func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 	return entry{
 		variables: config.Variables[C](),
 		files: func(environ map[string]string) []string {
 			var c C
-			_ = config.Parse(environ, &c) // open tells what is wrong
+			_ = config.Parse(environ, &c) // open returns the problems
 			if reads, ok := any(c).(interface{ Files() []string }); ok {
 				return reads.Files()
 			}
@@ -49,21 +59,50 @@ func kind[C any](open func(C) (posture.Decider, []string, error)) entry {
 			if len(problems) > 0 {
 				return posture.Decider{}, nil, problems
 			}
-			decider, warnings, err := open(c)
-			return decider, append(config.Doubts[C](environ), warnings...), err
+			provider, more, err := open(c)
+			warnings := slices.Concat(config.Doubts[C](environ), ungrouped(c.Policy(), config.Variables[C]()), more)
+			if err != nil {
+				return posture.Decider{}, warnings, err
+			}
+			decider := posture.Decider{Provider: provider, Policy: c.Policy()}
+			if typed, ok := any(c).(interface{ DefaultType() posture.DeviceType }); ok {
+				decider.DefaultType = typed.DefaultType()
+			}
+			return decider, warnings, nil
 		},
 	}
 }
 
+// ungrouped warns where a group is required of one type of device only. The suffixes of the variables say which is which.
+func ungrouped(policy posture.Policy, variables []string) []string {
+	types := []struct {
+		of              posture.DeviceType
+		devices, suffix string
+	}{{posture.Computer, "computers", "_COMPUTER_GROUP"}, {posture.MobileDevice, "mobile devices", "_DEVICE_GROUP"}}
+	variable := func(i int) string {
+		found := slices.IndexFunc(variables, func(name string) bool { return strings.HasSuffix(name, types[i].suffix) })
+		if found < 0 {
+			return "the group of " + types[i].devices
+		}
+		return variables[found]
+	}
+	for i, set := range types {
+		if other := types[1-i]; policy.RequiredGroups[set.of] != "" && policy.RequiredGroups[other.of] == "" {
+			return []string{fmt.Sprintf("%s is set and %s is not: %s pass without a group", variable(i), variable(1-i), other.devices)}
+		}
+	}
+	return nil
+}
+
 // Open opens the named provider as environ configures it. The strings are warnings for the operator.
 func Open(name string, environ map[string]string) (posture.Decider, []string, error) {
-	entry, known := catalogue()[name]
+	entry, known := kinds()[name]
 	if !known {
 		text := "there is no such provider"
 		if name == "" {
 			text = "not set"
 		}
-		names := strings.Join(slices.Sorted(maps.Keys(catalogue())), " or ")
+		names := strings.Join(slices.Sorted(maps.Keys(kinds())), " or ")
 		return posture.Decider{}, nil, config.Problems{{Variable: "PROVIDER", Text: text, Accepted: names}}
 	}
 	decider, warnings, err := entry.open(environ)
@@ -73,7 +112,7 @@ func Open(name string, environ map[string]string) (posture.Decider, []string, er
 
 // Files returns the paths of the files that the named provider reads its inventory from.
 func Files(name string, environ map[string]string) []string {
-	entry, known := catalogue()[name]
+	entry, known := kinds()[name]
 	if !known {
 		return nil
 	}
@@ -81,17 +120,17 @@ func Files(name string, environ map[string]string) []string {
 }
 
 // MakesRequests reports whether the named provider asks a server.
-func MakesRequests(name string) bool { return slices.Contains(catalogue()[name].variables, "TIMEOUT") }
+func MakesRequests(name string) bool { return slices.Contains(kinds()[name].variables, "TIMEOUT") }
 
 // Unused warns of variables that are set, but that only providers other than the named one read.
 func Unused(name string, environ map[string]string) []string {
-	chosen, known := catalogue()[name]
+	chosen, known := kinds()[name]
 	if !known {
 		return nil
 	}
 	var warnings []string
-	for _, other := range slices.Sorted(maps.Keys(catalogue())) {
-		unread := slices.DeleteFunc(catalogue()[other].variables, func(variable string) bool {
+	for _, other := range slices.Sorted(maps.Keys(kinds())) {
+		unread := slices.DeleteFunc(kinds()[other].variables, func(variable string) bool {
 			return environ[variable] == "" || variable == "TIMEOUT" || slices.Contains(chosen.variables, variable)
 		})
 		if len(unread) > 0 {
@@ -104,7 +143,7 @@ func Unused(name string, environ map[string]string) []string {
 // Variables returns the environment variables of all providers.
 func Variables() []string {
 	var names []string
-	for _, entry := range catalogue() {
+	for _, entry := range kinds() {
 		names = append(names, entry.variables...)
 	}
 	return names

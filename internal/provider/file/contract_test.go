@@ -35,7 +35,7 @@ func TestContract(t *testing.T) {
 					next.Apply()
 				}
 				return providertest.Inventory{Provider: provider, Replace: replace}
-			}})
+			}, Lacks: providertest.Types | providertest.Groups | providertest.Unmanaged | providertest.Duplicates | providertest.AnyIdentifier})
 		})
 	}
 }

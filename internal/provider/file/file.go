@@ -66,14 +66,16 @@ type content struct {
 	modified time.Time
 }
 
+// Policy is the zero Policy: every device in the file is managed, and a file has no groups.
+func (c Config) Policy() posture.Policy { return posture.Policy{} }
+
 // Open reads the inventory; its faults are problems of the configuration. The strings are warnings for the operator.
-func Open(c Config) (posture.Decider, []string, error) {
+func Open(c Config) (posture.Provider, []string, error) {
 	p, warnings, err := New(c)
 	if err != nil {
-		return posture.Decider{}, nil, problemsOf(err)
+		return nil, nil, problemsOf(err)
 	}
-	// The zero Policy: every device in the file is managed, and a file has no groups.
-	return posture.Decider{Provider: p}, warnings, nil
+	return p, warnings, nil
 }
 
 // problemsOf converts the faults of an inventory to problems of the configuration.

@@ -8,7 +8,7 @@ import (
 )
 
 // Group joins calls with the same key. The zero Group is ready for use. Nothing is remembered:
-// a call that begins after another has ended does the work anew.
+// a call that begins after another has ended does the work again.
 type Group[K comparable, V any] struct {
 	mu    sync.Mutex
 	calls map[K]*call[V]
@@ -27,7 +27,7 @@ type call[V any] struct {
 
 // Do returns what work returns, for every caller that comes with the same key while it runs. It
 // returns by ctx's deadline. A caller that leaves does not end the work that others wait for; when
-// the last one has left, the work's context is canceled; Deadline tells when that will be. A panic in
+// the last one has left, the work's context is canceled; Deadline returns when that will be. A panic in
 // work is raised in every caller, as a *Panic.
 func (g *Group[K, V]) Do(ctx context.Context, key K, work func(context.Context) (V, error)) (V, error) {
 	c := g.join(ctx, key, work)
@@ -52,22 +52,25 @@ func (g *Group[K, V]) join(ctx context.Context, key K, work func(context.Context
 		c.latest.extend(ctx)
 		return c
 	}
-	free, cancel := context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // G118: run calls it
+	free, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &call[V]{done: make(chan struct{}), cancel: cancel, waiters: 1}
 	c.latest.extend(ctx)
 	if g.calls == nil {
 		g.calls = map[K]*call[V]{}
 	}
 	g.calls[key] = c
-	go g.run(context.WithValue(free, deadlineKey{}, &c.latest), key, c, work)
+	go func() {
+		defer cancel()
+		g.run(context.WithValue(free, deadlineKey{}, &c.latest), key, c, work)
+	}()
 	return c
 }
 
 type deadlineKey struct{}
 
-// Deadline is the time until which somebody waits for the work that has the context ctx. It moves
-// when a more patient caller joins, so it is no deadline of the context itself: what is derived from
-// one would keep the old time.
+// Deadline is the time until which a caller waits for the work that has the context ctx. It moves
+// when a more patient caller joins, so it is no deadline of the context itself: a context that is derived from
+// it would keep the old time.
 func Deadline(ctx context.Context) (time.Time, bool) {
 	own, isOwn := ctx.Deadline()
 	latest, isShared := ctx.Value(deadlineKey{}).(*deadline)
@@ -81,7 +84,7 @@ func Deadline(ctx context.Context) (time.Time, bool) {
 	return at, some
 }
 
-// deadline is the latest of those of several callers. It asks them anew each time, because a caller
+// deadline is the latest of those of several callers. It asks them again each time, because a caller
 // may itself be work that others wait for.
 type deadline struct {
 	mu      sync.Mutex
@@ -100,7 +103,7 @@ func (d *deadline) get() (latest time.Time, some bool) {
 	for _, caller := range d.callers {
 		at, ok := caller()
 		if !ok {
-			return time.Time{}, false // somebody waits for as long as it takes
+			return time.Time{}, false // this caller waits for as long as it takes
 		}
 		if at.After(latest) {
 			latest = at
@@ -111,16 +114,15 @@ func (d *deadline) get() (latest time.Time, some bool) {
 
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], work func(context.Context) (V, error)) {
 	defer func() {
-		// Unrecovered, a panic here would end the daemon and not only the request.
+		// A panic that is not recovered here would end the daemon, and not only the request.
 		c.panic = Recovered(recover())
 		g.forget(key, c)
-		c.cancel()
 		close(c.done)
 	}()
 	c.value, c.err = work(ctx)
 }
 
-// leave ends the work when nobody waits for it any more; whoever comes next begins anew.
+// leave ends the work when no caller waits for it any more; the next caller begins again.
 func (g *Group[K, V]) leave(key K, c *call[V]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

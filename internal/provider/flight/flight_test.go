@@ -15,16 +15,16 @@ func joined[V any](g *Group[string, V], waiters int) {
 	for {
 		g.mu.Lock()
 		c := g.calls["key"]
-		there := c != nil && c.waiters == waiters
+		all := c != nil && c.waiters == waiters
 		g.mu.Unlock()
-		if there {
+		if all {
 			return
 		}
 		runtime.Gosched()
 	}
 }
 
-// Callers that come while work is under way share it; one that comes later begins anew.
+// Callers that come while work is under way share it; one that comes later begins again.
 func TestShared(t *testing.T) {
 	t.Parallel()
 	var g Group[string, int]
@@ -67,7 +67,7 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// Who leaves does not end the work; when all have left it is canceled, and the next begins anew.
+// A caller that leaves does not end the work; when all have left it is canceled, and the next begins again.
 func TestLeaving(t *testing.T) {
 	t.Parallel()
 	var g Group[string, int]
@@ -87,11 +87,11 @@ func TestLeaving(t *testing.T) {
 	joined(&g, 2)
 	leaveSecond()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
-		t.Errorf("who left got %v, want its own context's error", err)
+		t.Errorf("the caller that left got %v, want its own context's error", err)
 	}
 	select {
 	case <-canceled:
-		t.Error("the work was canceled though somebody waits for it")
+		t.Error("the work was canceled though a caller waits for it")
 	default:
 	}
 	leaveFirst()
@@ -104,7 +104,7 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-// The work is told how long the most patient caller waits, also through other shared work.
+// The work can find out how long the most patient caller waits, also through other shared work.
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	var outer, inner Group[string, time.Time]

@@ -12,8 +12,8 @@ type Panic struct {
 	stack []byte
 }
 
-// Recovered makes a Panic of what recover has returned; it is nil where that is nil. It must be called by the
-// deferred function that recovers, where the stack still has the function that panicked.
+// Recovered makes a Panic of what recover has returned; it is nil where that is nil. The deferred function that recovers
+// must call it: there the stack still has the function that panicked.
 func Recovered(value any) *Panic {
 	switch p := value.(type) {
 	case nil:

@@ -48,8 +48,8 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
-// TestCheckPrivileges: a privilege that is missing is named. It is an error where it is needed for
-// certain, or where none is left.
+// TestCheckPrivileges: a privilege that is missing is named. It is an error where it is surely needed, or where all
+// are missing.
 func TestCheckPrivileges(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -112,8 +112,8 @@ func TestCheckPrivileges(t *testing.T) {
 	}
 }
 
-// stranger starts a server that is no Jamf Pro server.
-func stranger(t *testing.T, status int, kind, body string, names ...string) *vendortest.Server {
+// otherServer starts a server that is no Jamf Pro server.
+func otherServer(t *testing.T, status int, kind, body string, names ...string) *vendortest.Server {
 	t.Helper()
 	server, err := vendortest.New(vendortest.API{
 		Names:    names,
@@ -134,24 +134,24 @@ func stranger(t *testing.T, status int, kind, body string, names ...string) *ven
 	return server
 }
 
-// TestCheckTellsApart: each thing that can be wrong has words of its own.
-func TestCheckTellsApart(t *testing.T) {
+// TestCheckNamesTheFault: each thing that can be wrong has a message of its own.
+func TestCheckNamesTheFault(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{})
 	other := started(t, jamftest.Options{})
 	at := func(url string, roots *x509.CertPool) jamf.Config {
 		return jamf.Config{BaseURL: url, ClientID: "x", ClientSecret: config.NewSecret([]byte("hidden-secret")), API: "pro", Timeout: 10, RootCAs: roots}
 	}
-	misnamed := stranger(t, 200, "text/html", "", "jamf.example")
+	misnamed := otherServer(t, 200, "text/html", "", "jamf.example")
 	loose := tolerant(t, jamftest.Options{})
 	strange := func(status int, kind, body string) jamf.Config {
-		s := stranger(t, status, kind, body)
+		s := otherServer(t, status, kind, body)
 		return at(s.URL(), s.CertPool())
 	}
 	valid := configOf(server, "pro")
 	wrongSecret, wrongID := valid, valid
 	wrongSecret.ClientSecret = config.NewSecret([]byte("hidden-secret"))
-	wrongID.ClientID = "nobody"
+	wrongID.ClientID = "unknown"
 	const notJamf = "Jamf Pro server"
 	for name, row := range map[string]struct {
 		c    jamf.Config
@@ -198,8 +198,8 @@ func TestCheckTellsApart(t *testing.T) {
 	}
 }
 
-// TestCheckToleratesFaults: who is authenticated may start, with a warning, whatever else is at fault at
-// that moment, and the version is of no importance.
+// TestCheckToleratesFaults: with valid credentials the daemon may start, with a warning for any other fault, and the
+// version is of no importance.
 func TestCheckToleratesFaults(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -212,7 +212,7 @@ func TestCheckToleratesFaults(t *testing.T) {
 		"version forbidden": {"pro", 403, []string{jamftest.Version}, 0},
 		"version broken":    {"pro", 500, []string{jamftest.Version}, 0},
 		"version hangs":     {"pro", 0, []string{jamftest.Version}, 0},
-		// The Classic API has nothing else by which a 404 can be believed.
+		// In the Classic API only the version proves that a 404 comes from Jamf.
 		"version broken, classic": {"classic", 500, []string{jamftest.Version}, 2},
 		"computers broken":        {"pro", 500, []string{jamftest.Computers + "4"}, 1},
 		"no mobile devices":       {"pro", 404, []string{jamftest.MobileDevices}, 1},
@@ -220,22 +220,25 @@ func TestCheckToleratesFaults(t *testing.T) {
 		"both broken, classic":    {"classic", 500, []string{jamftest.ClassicComputers, jamftest.ClassicMobile}, 2},
 		"everything but tokens":   {"pro", 500, []string{jamftest.Version, jamftest.Computers + "4", jamftest.MobileDevices}, 2},
 	} {
-		server := started(t, jamftest.Options{})
-		fault := vendortest.Fault{Kind: vendortest.Answer, Status: row.status}
-		if row.status == 0 {
-			fault.Kind = vendortest.Hang
-		}
-		server.Fail(fault, row.endpoints...)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // what the daemon gives it
-		defer cancel()
-		found, warnings, err := opened(t, configOf(server, row.api)).Check(ctx)
-		if row.status == 0 && err == nil && !strings.Contains(found, "of unknown version") {
-			t.Errorf("%s: Check = %q, want it to say that the version is not known", name, found)
-		}
-		unanswered := errors.Is(err, posture.ErrUnanswered)
-		if err != nil && !unanswered || len(warnings) != row.warned || unanswered != (row.warned == 2) || unanswered != (found == "") {
-			t.Errorf("%s: Check = %q, %q, %v, want %d warnings, and an error only when nothing was answered", name, found, warnings, err, row.warned)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := started(t, jamftest.Options{})
+			fault := vendortest.Fault{Kind: vendortest.Answer, Status: row.status}
+			if row.status == 0 {
+				fault.Kind = vendortest.Hang
+			}
+			server.Fail(fault, row.endpoints...)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // what the daemon gives it
+			defer cancel()
+			found, warnings, err := opened(t, configOf(server, row.api)).Check(ctx)
+			if row.status == 0 && err == nil && !strings.Contains(found, "of unknown version") {
+				t.Errorf("Check = %q, want it to say that the version is not known", found)
+			}
+			unanswered := errors.Is(err, posture.ErrUnanswered)
+			if err != nil && !unanswered || len(warnings) != row.warned || unanswered != (row.warned == 2) || unanswered != (found == "") {
+				t.Errorf("Check = %q, %q, %v, want %d warnings, and an error only when nothing was answered", found, warnings, err, row.warned)
+			}
+		})
 	}
 }
 
@@ -271,10 +274,7 @@ func TestNothingShowsSecrets(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{Devices: inventory()})
 	c := configOf(server, "pro")
-	decider, _, err := jamf.Open(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	decider := deciding(t, c)
 	finds(t, decider.Provider, macSerial, posture.Computer)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		for _, thing := range []any{c, &c, decider, decider.Provider} {

@@ -2,7 +2,6 @@ package jamf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,12 +11,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 // classicAPI is the Classic API, for servers that are too old for the other one.
 // https://developer.jamf.com/jamf-pro/reference/classic-api
 type classicAPI struct {
-	client *client
+	client *vendorhttp.Client
 	proved atomic.Bool // the base URL has answered as a Jamf Pro server does
 }
 
@@ -31,10 +31,9 @@ func (a *classicAPI) lookup(ctx context.Context, t posture.DeviceType, id postur
 	if t == posture.Computer {
 		endpoint = classicComputers
 	}
-	body, err := a.client.get(ctx, endpoint, "/"+endpoint+"/serialnumber/"+url.PathEscape(id.String()), nil)
-	missing := (*fault)(nil)
-	if errors.As(err, &missing) && missing.status == http.StatusNotFound && missing.endpoint == endpoint {
-		// A 404 means that there is no such device, but a wrong base URL looks just the same.
+	body, err := a.client.Get(ctx, endpoint, "/"+endpoint+"/serialnumber/"+url.PathEscape(id.String()), nil)
+	if vendorhttp.HasStatus(err, endpoint, http.StatusNotFound) {
+		// A 404 means that the device does not exist, but a wrong base URL looks the same.
 		if err := a.prove(ctx); err != nil {
 			return record{}, err
 		}
@@ -43,15 +42,15 @@ func (a *classicAPI) lookup(ctx context.Context, t posture.DeviceType, id postur
 	if err != nil {
 		return record{}, err
 	}
-	found, err := decodeClassic(body, endpoint, t)
+	found, err := a.decode(body, endpoint, t)
 	if err != nil {
 		return record{}, err
 	}
 	a.proved.Store(true)
-	return only(id, []record{found})
+	return only(a.client, id, []record{found})
 }
 
-// checkDepartments has nothing to find out: the Classic API returns names.
+// checkDepartments has nothing to check: the Classic API returns names.
 func (a *classicAPI) checkDepartments(context.Context) error { return nil }
 
 // prove makes sure that a Jamf Pro server answers at the base URL.
@@ -59,7 +58,7 @@ func (a *classicAPI) prove(ctx context.Context) error {
 	if a.proved.Load() {
 		return nil
 	}
-	if _, err := a.client.serverVersion(ctx); err != nil {
+	if _, err := serverVersionOf(ctx, a.client); err != nil {
 		return err
 	}
 	a.proved.Store(true)
@@ -95,13 +94,13 @@ type classicRecord struct {
 	}] `json:"mobile_device_groups"`
 }
 
-func decodeClassic(body []byte, endpoint string, t posture.DeviceType) (record, error) {
+func (a *classicAPI) decode(body []byte, endpoint string, t posture.DeviceType) (record, error) {
 	var answer struct {
 		Computer     *classicRecord `json:"computer"`
 		MobileDevice *classicRecord `json:"mobile_device"`
 	}
 	const aRecord = "a record"
-	if err := decode(endpoint, aRecord, body, &answer); err != nil {
+	if err := a.client.Decode(endpoint, aRecord, body, &answer); err != nil {
 		return record{}, err
 	}
 	c := answer.MobileDevice
@@ -109,7 +108,7 @@ func decodeClassic(body []byte, endpoint string, t posture.DeviceType) (record, 
 		c = answer.Computer
 	}
 	if c == nil {
-		return record{}, fmt.Errorf("%s: the answer is not %s; check that JAMF_BASE_URL is a Jamf Pro server", endpoint, aRecord)
+		return record{}, a.client.NotA(endpoint, aRecord)
 	}
 	location := c.Location.value
 	r := record{
@@ -142,7 +141,7 @@ func firstOf(texts ...text) string {
 	return ""
 }
 
-// maybe is an object, or "" or anything else where an empty container was converted from XML.
+// maybe is an object; an empty container that was converted from XML is "" or another value.
 type maybe[T any] struct{ value T }
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -14,7 +14,7 @@ import (
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
-// variant is a server and the API by which it is asked.
+// variant is a server and the API that it is asked with.
 type variant struct {
 	api     string
 	options jamftest.Options
@@ -32,6 +32,14 @@ func variants() map[string]variant {
 	}
 }
 
+// lacks: the Classic API returns the first of several records.
+func (v variant) lacks() providertest.Trait {
+	if v.api == "classic" {
+		return providertest.Duplicates
+	}
+	return 0
+}
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for name, v := range variants() {
@@ -42,9 +50,7 @@ func TestContract(t *testing.T) {
 					t.Helper()
 					return v.open(t, 10*time.Second, devices).Inventory
 				},
-				Types: true, Groups: true, Unmanaged: true, AnyIdentifier: true,
-				// The Classic API returns the first of several records.
-				Duplicates: v.api == "pro",
+				Lacks: v.lacks(),
 			})
 		})
 	}
@@ -62,9 +68,10 @@ func TestContractOfFaults(t *testing.T) {
 					t.Helper()
 					return v.open(t, limit, devices)
 				},
-				Shapes:       shapes(t, v.api),
-				MissingIs404: v.api == "classic",
-				Sibling:      name != "pro 11.30",
+				Shapes:         shapes(t, v.api),
+				OverVendorhttp: true,
+				MissingIs404:   v.api == "classic",
+				Sibling:        name != "pro 11.30",
 			})
 		})
 	}

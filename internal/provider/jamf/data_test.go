@@ -95,7 +95,7 @@ func TestEnrichSwitches(t *testing.T) {
 	}
 }
 
-// TestDepartment: a department that cannot be had costs only its own field.
+// TestDepartment: a department without a name costs only its own field.
 func TestDepartment(t *testing.T) {
 	t.Parallel()
 	without := func(department string) string {
@@ -111,7 +111,7 @@ func TestDepartment(t *testing.T) {
 		prepare func(*jamftest.Server)
 		want    string
 	}{
-		"there": {func(*jamftest.Server) {}, "Platform"},
+		"found": {func(*jamftest.Server) {}, "Platform"},
 		"no privilege": {func(s *jamftest.Server) {
 			client := s.Client()
 			client.Privileges = []string{jamftest.ReadComputers, jamftest.ReadMobileDevices}
@@ -152,8 +152,8 @@ func TestDepartment(t *testing.T) {
 	}
 }
 
-// TestDepartmentIsNotAskedForInVain: where no data is wanted, no name is needed.
-func TestDepartmentIsNotAskedForInVain(t *testing.T) {
+// TestDepartmentIsAskedForWhenNeeded: where no data is wanted, no name is asked for.
+func TestDepartmentIsAskedForWhenNeeded(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{Devices: inventory()})
 	c := configOf(server, "pro")

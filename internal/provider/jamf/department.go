@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"step-posture-connector/internal/provider/flight"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 const departmentsEndpoint = "departments"
@@ -17,23 +18,23 @@ const departmentsEndpoint = "departments"
 // departments turns department IDs into names, which the computers endpoint does not have. No name is
 // remembered: it goes into a certificate, and may have changed.
 type departments struct {
-	client *client
-	flight flight.Group[string, string]
+	provider *Provider
+	flight   flight.Group[string, string]
 
 	mu        sync.Mutex
 	forbidden time.Time // when the privilege was found to be missing
 }
 
-// name returns the name of a department, or nothing when there is none or it cannot be had: whatever
-// goes wrong here costs only this field.
+// name returns the name of a department, or "" where it has none or the request fails: a fault here costs only
+// this field.
 func (d *departments) name(ctx context.Context, id string) string {
 	if !regexp.MustCompile(`^[0-9]{1,12}$`).MatchString(id) || d.areForbidden() {
 		return ""
 	}
-	// What is left after it is for the answer about the device, which lacks only this.
+	// The rest of the time is for the answer about the device, which lacks only this.
 	limit := departmentTimeout
 	if deadline, ok := flight.Deadline(ctx); ok {
-		limit = min(limit, time.Until(deadline)-leastTime)
+		limit = min(limit, time.Until(deadline)-vendorhttp.LeastTime)
 	}
 	if limit <= 0 {
 		return ""
@@ -47,23 +48,23 @@ func (d *departments) name(ctx context.Context, id string) string {
 	return name
 }
 
-// areForbidden reports whether the API client lacked the privilege a moment ago. Asking all the same would
-// double the requests.
+// areForbidden reports whether the API client lacked the privilege a moment ago. To ask again would double the
+// requests.
 func (d *departments) areForbidden() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Since(d.forbidden) < privilegeMemory
+	return d.provider.now().Sub(d.forbidden) < privilegeMemory
 }
 
 // fetch asks for the name.
 // https://developer.jamf.com/jamf-pro/reference/get_v1-departments-id
 func (d *departments) fetch(ctx context.Context, id string) (string, error) {
-	body, err := d.client.get(ctx, departmentsEndpoint, "/api/v1/departments/"+url.PathEscape(id), nil)
+	body, err := d.provider.Get(ctx, departmentsEndpoint, "/api/v1/departments/"+url.PathEscape(id), nil)
 	if err != nil {
 		if isForbidden(err) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			d.forbidden = time.Now()
+			d.forbidden = d.provider.now()
 		}
 		return "", err
 	}
@@ -71,7 +72,7 @@ func (d *departments) fetch(ctx context.Context, id string) (string, error) {
 		Name text `json:"name"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
-		return "", errNotJamf
+		return "", d.provider.Other()
 	}
 	return string(answer.Name), nil
 }

@@ -1,7 +1,7 @@
 // Package jamf is the inventory of a Jamf Pro server.
 //
 // It looks devices up by serial number only: the UDID that Apple attests for a Mac is the
-// provisioning UDID, by which Jamf cannot search.
+// provisioning UDID, and Jamf cannot search for that.
 package jamf
 
 import (
@@ -10,17 +10,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
-	"step-posture-connector/internal/provider/upstream"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 // Config says which server, and what is asked of a device.
@@ -46,55 +43,42 @@ type Config struct {
 	// Seconds for each request to Jamf, see [Timing and limits](#timing-and-limits).
 	Timeout config.Whole `env:"TIMEOUT" envDefault:"10" range:"1-300"`
 
-	// RootCAs are the CAs of which the server's certificate must be; nil means the system's.
+	// RootCAs are the CAs that may have issued the server's certificate; nil means the system's.
 	RootCAs *x509.CertPool
 }
 
 // Provider asks a Jamf Pro server.
 type Provider struct {
-	config   Config
-	upstream *upstream.Upstream
-	client   *client
-	api      api
-	flight   flight.Group[posture.Query, posture.Device]
+	*vendorhttp.Client
+	config Config
+	api    api
+	now    func() time.Time // the age of a refused privilege is measured with it
 }
 
 // api is one of the two interfaces of Jamf Pro. Both return ErrNotFound and ErrAmbiguous of posture;
-// a record is never one of another device than the one asked for.
+// a record is always one of the device that was asked for.
 type api interface {
 	lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error)
 	// checkDepartments finds out whether names of departments may be read, where they are needed.
 	checkDepartments(ctx context.Context) error
 }
 
-// Open makes the provider and the policy. The strings are warnings for the operator.
-func Open(c Config) (posture.Decider, []string, error) {
+// Open makes the provider, as New does.
+func Open(c Config) (posture.Provider, []string, error) {
 	p, err := New(c)
 	if err != nil {
-		return posture.Decider{}, nil, err
+		return nil, nil, err
 	}
-	groups := map[posture.DeviceType]string{}
-	if c.ComputerGroup != "" {
-		groups[posture.Computer] = c.ComputerGroup
-	}
-	if c.DeviceGroup != "" {
-		groups[posture.MobileDevice] = c.DeviceGroup
-	}
-	policy := posture.Policy{RequiredGroups: groups, AllowUnmanaged: bool(c.AllowUnmanaged)}
-	return posture.Decider{Provider: p, Policy: policy, DefaultType: posture.MobileDevice}, c.warnings(), nil
+	return p, nil, nil
 }
 
-// warnings name settings that are accepted and probably not meant.
-func (c Config) warnings() []string {
-	const text = "%s is set and %s is not: %s pass without a group"
-	switch {
-	case c.ComputerGroup != "" && c.DeviceGroup == "":
-		return []string{fmt.Sprintf(text, "JAMF_COMPUTER_GROUP", "JAMF_DEVICE_GROUP", "mobile devices")}
-	case c.DeviceGroup != "" && c.ComputerGroup == "":
-		return []string{fmt.Sprintf(text, "JAMF_DEVICE_GROUP", "JAMF_COMPUTER_GROUP", "computers")}
-	}
-	return nil
+// Policy is what is asked of a device.
+func (c Config) Policy() posture.Policy {
+	return posture.Policy{RequiredGroups: posture.RequiredGroups(c.ComputerGroup, c.DeviceGroup), AllowUnmanaged: bool(c.AllowUnmanaged)}
 }
+
+// DefaultType is that of a request without a mode.
+func (c Config) DefaultType() posture.DeviceType { return posture.MobileDevice }
 
 // Problems returns what the tags of Config cannot say.
 func (c Config) Problems() config.Problems {
@@ -113,57 +97,39 @@ func New(c Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("JAMF_BASE_URL: %w", err)
 	}
-	timeout := c.Timeout.Seconds()
-	if timeout <= 0 {
-		timeout = 10 * time.Second
-	}
-	up := upstream.New()
-	way := newConnection(base, timeout, c.RootCAs, up)
-	cl := &client{connection: way, tokens: &tokens{connection: way, id: c.ClientID, secret: c.ClientSecret, renewed: up.TokenRenewed}}
-	p := &Provider{config: c, upstream: up, client: cl}
+	p := &Provider{config: c, now: time.Now}
+	p.Client = vendorhttp.New(vendorhttp.Options{
+		Vendor: vendorhttp.Vendor{Name: "Jamf", Server: "a Jamf Pro server", Variable: "JAMF_BASE_URL"},
+		Base:   base, Timeout: c.Timeout.Seconds(), AtOnce: maxRequests, RootCAs: c.RootCAs, Hint: hint,
+		Now: func() time.Time { return p.now() },
+		Auth: vendorhttp.ClientCredentials{
+			ID: c.ClientID, Secret: c.ClientSecret, Outdated: p.outdated,
+			// Servers before 11.23 have only the second path. https://developer.jamf.com/jamf-pro/docs/client-credentials
+			Path: "/api/v1/oauth/token", OldPath: "/api/oauth/token",
+			Remedy: "check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled",
+		},
+	})
 	if c.API == "classic" {
-		p.api = &classicAPI{client: cl}
+		p.api = &classicAPI{client: p.Client}
 	} else {
-		p.api = &proAPI{client: cl, departments: &departments{client: cl}, resolve: bool(c.ComputerEnrich)}
+		p.api = &proAPI{client: p.Client, departments: &departments{provider: p}, resolve: bool(c.ComputerEnrich)}
 	}
 	return p, nil
 }
 
-// parseBaseURL keeps a context path, and drops what people paste along: a slash at the end, /api, /JSSResource.
 func parseBaseURL(text string) (*url.URL, error) {
-	base, err := url.Parse(strings.TrimSpace(text))
-	switch {
-	case err != nil:
-		return nil, errors.New("not a URL")
-	case base.Scheme != "https":
-		// The client secret and bearer tokens travel over it.
-		return nil, errors.New("does not begin with https://")
-	case base.Hostname() == "" || base.Opaque != "":
-		return nil, errors.New("has no host")
-	case base.Port() == "" && strings.HasSuffix(base.Host, ":"), strings.HasPrefix(base.Path, "//"):
-		return nil, errors.New("has https:// twice, or a colon without a port")
-	case base.Port() != "" && !isPort(base.Port()):
-		return nil, errors.New("has a port that is none")
-	case base.User != nil:
-		return nil, errors.New("holds a user name or password")
-	case base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("has a query or a fragment")
-	}
-	path := strings.TrimRight(base.Path, "/")
-	for _, suffix := range []string{"/api", "/JSSResource"} {
-		path = strings.TrimSuffix(path, suffix)
-	}
-	return &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(path, "/")}, nil
+	return vendorhttp.ParseBase(text, "/api", "/JSSResource")
 }
 
-func isPort(text string) bool {
-	number, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && number > 0
+// outdated reports whether a new token may be accepted. Jamf gives a token the privileges that the API client has at
+// that time. Where the privilege is missing for good, this is one more token each time that privilegeMemory has passed.
+func (p *Provider) outdated(why *vendorhttp.Fault, issued time.Time) bool {
+	return why.Status == http.StatusForbidden && privilegeOf(why.Endpoint) != "" && p.now().Sub(issued) >= privilegeMemory
 }
 
 // Lookup implements posture.Provider. Concurrent lookups of the same device are one.
 func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device, error) {
-	// What cannot be an Apple serial number is not put into a query.
+	// A text that cannot be an Apple serial number is not put into a query.
 	if !isSerialNumber(q.Identifier.Key()) {
 		return posture.Device{}, fmt.Errorf("%w: Jamf is asked for serial numbers of 8 to 14 letters and digits", posture.ErrIdentifier)
 	}
@@ -172,11 +138,9 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 		return posture.Device{}, fmt.Errorf("%w: %w", posture.ErrIdentifier, err)
 	}
 	if q.Type == "" {
-		q.Type = posture.MobileDevice
+		q.Type = p.config.DefaultType()
 	}
-	ctx = upstream.WithRequestID(ctx, q.RequestID)
-	// Two requests about the same device are one lookup, which bears the ID of the first.
-	device, err := p.flight.Do(ctx, posture.Query{Identifier: id, Type: q.Type}, func(ctx context.Context) (posture.Device, error) {
+	return p.Join(ctx, posture.Query{Identifier: id, Type: q.Type, RequestID: q.RequestID}, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.find(ctx, q.Type, id)
 		if errors.Is(err, posture.ErrNotFound) {
 			return posture.Device{}, notFound(q.Type)
@@ -186,13 +150,9 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 		}
 		return p.device(found)
 	})
-	if said := (*unreachable)(nil); errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &said) {
-		err = &unreachable{text: p.client.base.Host + " did not answer in time", cause: context.DeadlineExceeded}
-	}
-	return device, err
 }
 
-// notFound says where was searched, and how to search elsewhere: to leave the mode out is a common mistake.
+// notFound says what was searched, and how to search the rest: to leave the mode out is a common mistake.
 func notFound(t posture.DeviceType) error {
 	searched, other, mode := "mobile device", "computers", posture.Computer
 	switch t {
@@ -216,15 +176,6 @@ func isSerialNumber(key string) bool {
 	}
 	return shortest <= len(key) && len(key) <= longest
 }
-
-// Describe implements prometheus.Collector.
-func (p *Provider) Describe(out chan<- *prometheus.Desc) { p.upstream.Describe(out) }
-
-// Collect implements prometheus.Collector.
-func (p *Provider) Collect(out chan<- prometheus.Metric) { p.upstream.Collect(out) }
-
-// Trace implements posture.Tracer.
-func (p *Provider) Trace(log func(format string, arguments ...any)) { p.upstream.Trace(log) }
 
 // find asks for the device types that q may be.
 func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
@@ -259,7 +210,7 @@ func either(mobile record, errMobile error, computer record, errComputer error) 
 	switch {
 	case errors.Is(errMobile, posture.ErrAmbiguous) || errors.Is(errComputer, posture.ErrAmbiguous):
 		return record{}, posture.ErrAmbiguous
-	// Fail closed: with one side unknown, what the other says may be half of the truth.
+	// Fail closed: with one side unknown, the other side may be half of the truth.
 	case !answered(errMobile):
 		return record{}, errMobile
 	case !answered(errComputer):

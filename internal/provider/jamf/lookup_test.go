@@ -5,12 +5,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
-	"step-posture-connector/internal/provider/jamf"
 	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
@@ -53,7 +51,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestAnyWithOneSideUnknown: what one side says may be half of the truth.
+// TestAnyWithOneSideUnknown: an answer of one side may be half of the truth.
 func TestAnyWithOneSideUnknown(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -78,7 +76,7 @@ func TestAnyWithOneSideUnknown(t *testing.T) {
 	}
 }
 
-// TestPanicWithAny: a fault of the connector is not passed off as one of Jamf's, on whichever side it is.
+// TestPanicWithAny: a fault of the connector does not look like one of Jamf's, on either side.
 func TestPanicWithAny(t *testing.T) {
 	t.Parallel()
 	for _, of := range []posture.DeviceType{posture.Computer, posture.MobileDevice} {
@@ -102,7 +100,7 @@ func TestPanicWithAny(t *testing.T) {
 	}
 }
 
-// TestIdentifiers: what cannot be a serial number is refused without a request.
+// TestIdentifiers: a text that cannot be a serial number is refused without a request.
 func TestIdentifiers(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{"pro", "classic"} {
@@ -152,10 +150,7 @@ func TestManaged(t *testing.T) {
 				for _, lenient := range []bool{false, true} {
 					c := configOf(server, api)
 					c.AllowUnmanaged = config.Switch(lenient)
-					decider, warnings, err := jamf.Open(c)
-					if err != nil || len(warnings) > 0 {
-						t.Fatalf("Open = %q, %v", warnings, err)
-					}
+					decider := deciding(t, c)
 					for serial, of := range map[string]posture.DeviceType{macSerial: posture.Computer, phoneSerial: posture.MobileDevice} {
 						decision, err := decider.Decide(t.Context(), query(t, serial, of))
 						if err != nil || decision.Allowed() != (row.want || lenient) {
@@ -198,10 +193,7 @@ func TestRequiredGroups(t *testing.T) {
 			} {
 				c := configOf(server, api)
 				c.ComputerGroup, c.DeviceGroup = row.computer, row.device
-				decider, _, err := jamf.Open(c)
-				if err != nil {
-					t.Fatal(err)
-				}
+				decider := deciding(t, c)
 				for _, ask := range []struct {
 					serial string
 					of     posture.DeviceType
@@ -221,20 +213,5 @@ func TestRequiredGroups(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestRetryAfter: a server that wants to be left alone for a second is, when there is time for it.
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	for _, status := range []int{429, 503} {
-		server := started(t, jamftest.Options{Devices: []jamftest.Device{mac(macSerial)}})
-		provider := opened(t, configOf(server, "pro"))
-		server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: status, Headers: map[string]string{"Retry-After": "1"}, Times: 1}, lookupEndpoints()...)
-		begin := time.Now()
-		finds(t, provider, macSerial, posture.Computer)
-		if took := time.Since(begin); took < time.Second {
-			t.Errorf("%d: the request was repeated after %v, want a second", status, took)
-		}
 	}
 }

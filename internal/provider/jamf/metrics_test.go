@@ -35,7 +35,7 @@ func TestMetrics(t *testing.T) {
 		text := collected(t, provider)
 		for _, line := range lines {
 			if !strings.Contains(text, line+"\n") {
-				t.Errorf("%s: there is no %s in\n%s", what, line, text)
+				t.Errorf("%s: %s is missing in\n%s", what, line, text)
 			}
 		}
 	}
@@ -55,7 +55,7 @@ func TestMetrics(t *testing.T) {
 
 	server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: 599, Times: 1}, lookupEndpoints()...)
 	finds(t, provider, macSerial, posture.Computer)
-	want("a status that nobody knows", requests+`{status="other"} 1`)
+	want("an unknown status", requests+`{status="other"} 1`)
 
 	server.Fail(vendortest.Fault{Kind: vendortest.Hang}, lookupEndpoints()...)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

@@ -2,7 +2,6 @@ package jamf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,12 +11,13 @@ import (
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 // proAPI is the Jamf Pro API.
 // https://developer.jamf.com/jamf-pro/reference/jamf-pro-api
 type proAPI struct {
-	client      *client
+	client      *vendorhttp.Client
 	departments *departments
 	resolve     bool // department names of computers are wanted
 
@@ -50,7 +50,7 @@ func (a *proAPI) checkDepartments(ctx context.Context) error {
 	if !a.resolve {
 		return nil
 	}
-	_, err := a.client.get(ctx, departmentsEndpoint, "/api/v1/departments", url.Values{"page": {"0"}, "page-size": {"1"}})
+	_, err := a.client.Get(ctx, departmentsEndpoint, "/api/v1/departments", url.Values{"page": {"0"}, "page-size": {"1"}})
 	return err
 }
 
@@ -127,7 +127,7 @@ func (a *proAPI) computer(ctx context.Context, id posture.Identifier) (record, e
 			departmentID: string(c.UserAndLocation.DepartmentID),
 		}
 	}
-	r, err := only(id, found)
+	r, err := only(a.client, id, found)
 	if err == nil && a.resolve {
 		r.user.Department = a.departments.name(ctx, r.departmentID)
 	}
@@ -153,11 +153,11 @@ func (a *proAPI) mobile(ctx context.Context, id posture.Identifier) (record, err
 			},
 		}
 	}
-	return only(id, found)
+	return only(a.client, id, found)
 }
 
-// computers searches with the newest version of the endpoint that the server has. A search has no
-// other reason for a 404 than that the version is not there, so each steps down by one.
+// computers searches with the newest version of the endpoint that the server has. The only reason for a 404 of a
+// search is that the server lacks the version, so each 404 steps down by one.
 func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]computerRecord, error) {
 	query := url.Values{
 		"section": {"GENERAL", "HARDWARE", "USER_AND_LOCATION", "GROUP_MEMBERSHIPS"},
@@ -170,15 +170,14 @@ func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]comput
 	for ; ; version-- {
 		path := fmt.Sprintf("/api/v%d/computers-inventory", version)
 		results, err := search[computerRecord](ctx, a.client, computersEndpoint, path, query)
-		missing := (*fault)(nil)
 		switch {
 		case err == nil:
 			a.setVersion(version)
 			return results, nil
-		case !errors.As(err, &missing) || missing.status != http.StatusNotFound || missing.endpoint != computersEndpoint:
+		case !vendorhttp.HasStatus(err, computersEndpoint, http.StatusNotFound):
 			return nil, err
 		case version == oldestComputers:
-			// Not even the oldest: begin at the top next time, the server may have been replaced.
+			// Not even the oldest: begin at the newest next time, the server may have been replaced.
 			a.setVersion(0)
 			return nil, err
 		}
@@ -186,12 +185,12 @@ func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]comput
 }
 
 // search reads every page of a search.
-func search[T any](ctx context.Context, c *client, endpoint, path string, query url.Values) ([]T, error) {
+func search[T any](ctx context.Context, c *vendorhttp.Client, endpoint, path string, query url.Values) ([]T, error) {
 	var all []T
 	query.Set("page-size", strconv.Itoa(pageSize))
 	for page := range maxPages {
 		query.Set("page", strconv.Itoa(page))
-		body, err := c.get(ctx, endpoint, path, query)
+		body, err := c.Get(ctx, endpoint, path, query)
 		if err != nil {
 			return nil, err
 		}
@@ -199,18 +198,18 @@ func search[T any](ctx context.Context, c *client, endpoint, path string, query 
 			TotalCount *int `json:"totalCount"`
 			Results    *[]T `json:"results"`
 		}
-		if err := decode(endpoint, pageOfResults, body, &answer); err != nil {
+		if err := c.Decode(endpoint, pageOfResults, body, &answer); err != nil {
 			return nil, err
 		}
 		if answer.TotalCount == nil || answer.Results == nil {
-			return nil, fmt.Errorf("%s: the answer is not %s; check that JAMF_BASE_URL is a Jamf Pro server", endpoint, pageOfResults)
+			return nil, c.NotA(endpoint, pageOfResults)
 		}
 		all = append(all, *answer.Results...)
 		switch {
 		case len(all) == *answer.TotalCount:
 			return all, nil
 		case len(all) > *answer.TotalCount, len(*answer.Results) == 0:
-			return nil, fmt.Errorf("%s: %d results where %d were said to be", endpoint, len(all), *answer.TotalCount)
+			return nil, fmt.Errorf("%s: %d results, but the total is %d", endpoint, len(all), *answer.TotalCount)
 		}
 	}
 	return nil, fmt.Errorf("%s: more than %d pages of results", endpoint, maxPages)

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 // record is one device as any of the endpoints describes it.
@@ -51,31 +52,15 @@ func (r record) data() (jsontext.Value, error) {
 	return data, nil
 }
 
-// only returns the single record of the device. A search may return others than the one asked for:
-// they are dropped, and an answer of nothing but others is not believed to mean "not found".
-func only(id posture.Identifier, found []record) (record, error) {
-	var of []record
-	for _, r := range found {
-		if id.Matches(posture.Device{Identifier: r.serial}) {
-			of = append(of, r)
-		}
-	}
-	switch {
-	case len(of) == 1:
-		return of[0], nil
-	case len(of) > 1:
-		return record{}, fmt.Errorf("%w: Jamf has %d records with the serial number", posture.ErrAmbiguous, len(of))
-	case len(found) > 0:
-		return record{}, fmt.Errorf("the search for the serial number returned %d records, none of which has it", len(found))
-	default:
-		return record{}, posture.ErrNotFound // Provider.find says where was searched
-	}
+// only returns the single record of the device.
+func only(c *vendorhttp.Client, id posture.Identifier, found []record) (record, error) {
+	return vendorhttp.Only(c, id, found, func(r record) string { return r.serial })
 }
 
 // text is a string that may be missing, null, a number or a truth value.
 type text string
 
-// UnmarshalJSON implements json.Unmarshaler. What has no plain text is empty.
+// UnmarshalJSON implements json.Unmarshaler. Objects and lists are empty.
 func (t *text) UnmarshalJSON(value []byte) error {
 	switch jsontext.Value(value).Kind() {
 	case '"':
@@ -95,7 +80,7 @@ func (t *text) UnmarshalJSON(value []byte) error {
 // flag is true only when it says so: as a truth value, or as a string as the Classic API writes it.
 type flag bool
 
-// UnmarshalJSON implements json.Unmarshaler. Fail closed: what is not true is false.
+// UnmarshalJSON implements json.Unmarshaler. Fail closed: everything except true is false.
 func (f *flag) UnmarshalJSON(value []byte) error {
 	*f = flag(strings.Trim(string(value), `"`) == "true")
 	return nil

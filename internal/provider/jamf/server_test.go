@@ -76,7 +76,7 @@ func TestVersionUnknown(t *testing.T) {
 	}
 }
 
-// TestTokenPath: the older path is asked when the newer one is not there, and then remembered.
+// TestTokenPath: the older path is asked when the server lacks the newer one, and is then asked first.
 func TestTokenPath(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -132,14 +132,14 @@ func TestPages(t *testing.T) {
 	// Others were found and the device was not: that is not believed.
 	wantFault(t, provider, macSerial[:8], posture.Computer)
 	wantError(t, provider, absentSerial, posture.Computer, posture.ErrNotFound)
-	// More pages than anybody reads: whether the device is on one of them is not known.
+	// More pages than are read: whether the device is on one of them is not known.
 	for i := range 500 {
 		server.Add(called("a", mac(fmt.Sprintf("C02ZZZZZ%03d", i))))
 	}
 	wantFault(t, provider, "C02ZZZZZ", posture.Computer)
 }
 
-// TestContextPath: a context path is kept, what people paste along is not.
+// TestContextPath: a context path is kept, and what people paste along is dropped.
 func TestContextPath(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{ContextPath: "/my/jamf", Devices: []jamftest.Device{mac(macSerial)}})
@@ -173,7 +173,7 @@ func TestPrivileges(t *testing.T) {
 			if got := server.TokensIssued(); got != 1 {
 				t.Errorf("a missing privilege took %d tokens, want 1", got)
 			}
-			provider.AgeToken(time.Minute)
+			provider.Age(time.Minute)
 			asked := server.Count(lookupEndpoints()...)
 			for range 5 {
 				wantFault(t, provider, macSerial, posture.Computer)
@@ -186,7 +186,7 @@ func TestPrivileges(t *testing.T) {
 			}
 			client.Privileges = []string{jamftest.ReadMobileDevices, jamftest.ReadComputers}
 			server.SetClients(client)
-			provider.AgeToken(time.Minute)
+			provider.Age(time.Minute)
 			finds(t, provider, macSerial, posture.Computer)
 			finds(t, provider, macSerial, posture.AnyDevice)
 			if got := server.TokensIssued(); got != 3 {

@@ -23,7 +23,7 @@ const (
 // ample is the time for what has to succeed on a busy machine.
 const ample = time.Minute
 
-// started starts a Jamf Pro server. At the end of the test its complaints are failures.
+// started starts a Jamf Pro server. At the end of the test its violations are failures.
 func started(t *testing.T, options jamftest.Options) *jamftest.Server {
 	t.Helper()
 	server := tolerant(t, options)
@@ -35,7 +35,7 @@ func started(t *testing.T, options jamftest.Options) *jamftest.Server {
 	return server
 }
 
-// tolerant starts a Jamf Pro server whose complaints are nobody's business.
+// tolerant starts a Jamf Pro server whose violations are not looked at.
 func tolerant(t *testing.T, options jamftest.Options) *jamftest.Server {
 	t.Helper()
 	server, err := jamftest.New(options)
@@ -65,6 +65,16 @@ func opened(t *testing.T, c jamf.Config) *jamf.Provider {
 		t.Fatalf("New: %v", err)
 	}
 	return provider
+}
+
+// deciding is the provider with the policy of its configuration, as internal/provider opens it.
+func deciding(t *testing.T, c jamf.Config) posture.Decider {
+	t.Helper()
+	provider, warnings, err := jamf.Open(c)
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("Open = %q, %v", warnings, err)
+	}
+	return posture.Decider{Provider: provider, Policy: c.Policy(), DefaultType: c.DefaultType()}
 }
 
 // query is one of many: each has its own request ID, which must make no difference.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json"
+
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 func (a *proAPI) setVersion(version int) {
@@ -17,7 +19,7 @@ func (a *proAPI) setVersion(version int) {
 }
 
 // startVersion is the version that worked last, or the newest that a server of this version can have.
-// A server that does not tell its version is taken to be of the newest.
+// A server that does not report its version is taken for the newest.
 func (a *proAPI) startVersion(ctx context.Context) (int, error) {
 	a.mu.Lock()
 	version := a.version
@@ -30,27 +32,27 @@ func (a *proAPI) startVersion(ctx context.Context) (int, error) {
 		a.mu.Lock()
 		version := a.version
 		a.mu.Unlock()
-		// Another flight may have landed between the look above and the start of this one.
+		// Another flight may have found it since.
 		if version != 0 {
 			return version, nil
 		}
-		if err := a.client.authenticate(ctx); err != nil {
-			return 0, err // nothing else would get a token either
+		if err := a.client.Authenticate(ctx); err != nil {
+			return 0, err // no other request would get a token either
 		}
 		limited, cancel := context.WithTimeout(ctx, versionTimeout)
 		defer cancel()
 		version = newestComputers
-		server, err := a.client.serverVersion(limited)
-		refused := (*fault)(nil)
+		server, err := serverVersionOf(limited, a.client)
+		refused := (*vendorhttp.Fault)(nil)
 		switch {
 		case err == nil && server.before(11, 30):
 			version--
 		case err == nil:
 		case ctx.Err() != nil:
 			return 0, err
-		case errors.As(err, &refused) && refused.endpoint != versionEndpoint:
+		case errors.As(err, &refused) && refused.Endpoint != versionEndpoint:
 			return 0, err // no token
-		case refused == nil && !errors.Is(err, errNotJamf) && !errors.Is(err, context.DeadlineExceeded):
+		case refused == nil && !errors.Is(err, vendorhttp.ErrOther) && !errors.Is(err, context.DeadlineExceeded):
 			return 0, err
 		}
 		a.setVersion(version)
@@ -67,10 +69,10 @@ func (v serverVersion) before(major, minor int) bool {
 
 func (v serverVersion) String() string { return fmt.Sprintf("%d.%d", v.major, v.minor) }
 
-// serverVersion asks for the version, such as 11.30.1-t1234567890.
+// serverVersionOf asks for the version, such as 11.30.1-t1234567890.
 // https://developer.jamf.com/jamf-pro/reference/get_v1-jamf-pro-version
-func (c *client) serverVersion(ctx context.Context) (serverVersion, error) {
-	body, err := c.get(ctx, versionEndpoint, "/api/v1/jamf-pro-version", nil)
+func serverVersionOf(ctx context.Context, c *vendorhttp.Client) (serverVersion, error) {
+	body, err := c.Get(ctx, versionEndpoint, "/api/v1/jamf-pro-version", nil)
 	if err != nil {
 		return serverVersion{}, err
 	}
@@ -78,11 +80,11 @@ func (c *client) serverVersion(ctx context.Context) (serverVersion, error) {
 		Version text `json:"version"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
-		return serverVersion{}, errNotJamf
+		return serverVersion{}, c.Other()
 	}
 	parts := regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})`).FindStringSubmatch(string(answer.Version))
 	if parts == nil {
-		return serverVersion{}, errNotJamf
+		return serverVersion{}, c.Other()
 	}
 	major, _ := strconv.Atoi(parts[1])
 	minor, _ := strconv.Atoi(parts[2])

@@ -3,6 +3,7 @@ package providertest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,13 +16,13 @@ import (
 type Service struct {
 	Inventory
 	Server *vendortest.Server
-	// Lookup names the endpoints that a device is looked up at, Token those that give out tokens;
-	// there may be none of the latter.
-	Lookup, Token []string
-	// Apart tells which endpoints of Lookup are for each type of device; nil where all are for both.
+	// Lookup names the endpoints that look a device up.
+	Lookup []string
+	// Apart says which endpoints of Lookup are for each type of device.
 	Apart map[posture.DeviceType][]string
-	// Expire and Revoke make the tokens that were given out invalid, of which the provider hears
-	// nothing; nil where there are none.
+	// Token names the endpoints that issue tokens. Expire and Revoke make the issued ones invalid, without a notice to
+	// the provider.
+	Token          []string
 	Expire, Revoke func()
 }
 
@@ -32,12 +33,19 @@ type HTTPHarness struct {
 	Open func(t *testing.T, limit time.Duration, devices ...Device) Service
 	// Shapes are answers of the lookup endpoints, to a lookup of a computer, that only look right.
 	Shapes map[string]vendortest.Fault
-	// Sibling: another version of the vendor's server, asked by the same code, is held to the rows that take
-	// long and do not depend on the version.
+	// Lacks are the traits that the vendor does not have: Tokens, EndpointsOfTypes.
+	Lacks Trait
+	// OverVendorhttp: the provider asks by package vendorhttp, whose own test runs every row. Rows that test only
+	// vendorhttp are left out, except one of each class.
+	OverVendorhttp bool
+	// Sibling: the rows that take long and do not depend on the version of the vendor's server run in the test of
+	// another version.
 	Sibling bool
-	// MissingIs404: the vendor answers 404 where there is no such device.
+	// MissingIs404: the vendor answers 404 for a device that it does not have.
 	MissingIs404 bool
 }
+
+func (h HTTPHarness) has(trait Trait) bool { return !h.Lacks.has(trait) }
 
 // vendorPage is what a proxy or a server that is being updated says.
 const vendorPage = "<!DOCTYPE html><html><body>" + vendortest.Marker + "</body></html>"
@@ -49,22 +57,29 @@ const vendorJSON = `{"error":"` + vendortest.Marker + `","error_description":"` 
 type unsound struct {
 	name  string
 	fault vendortest.Fault
-	// quiet: the server asked to be left alone, so that the next lookup need not succeed at once.
-	quiet bool
+	// pausing: the server asked for a pause, so that the next lookup need not succeed at once.
+	pausing bool
 	// searches: the provider may look for another endpoint, which takes more requests.
 	searches bool
+	// shared: what a provider over vendorhttp does about it is all in vendorhttp.
+	shared bool
+}
+
+// of returns the rows that apply.
+func (h HTTPHarness) of(rows []unsound) []unsound {
+	return slices.DeleteFunc(rows, func(u unsound) bool { return h.OverVendorhttp && u.shared })
 }
 
 // patience is how long a lookup may take: not long where nothing but the deadline ends it.
 func (u unsound) patience() time.Duration {
-	if u.quiet || u.fault.Kind == vendortest.Hang || u.fault.Kind == vendortest.Slow {
+	if u.pausing || u.fault.Kind == vendortest.Hang || u.fault.Kind == vendortest.Slow {
 		return brief
 	}
 	return ample
 }
 
-// RunHTTP holds a provider to what may be made of a server's faults: never an answer about a device,
-// never more time than there is, never a word of the vendor or a secret in an error.
+// RunHTTP tests what a provider makes of a server's faults: never an answer about a device, never more time than the
+// lookup has, never a word of the vendor or a secret in an error.
 func RunHTTP(t *testing.T, h HTTPHarness) {
 	t.Helper()
 	for _, row := range []struct {
@@ -97,15 +112,24 @@ func (h HTTPHarness) open(t *testing.T, devices ...Device) Service {
 func (h HTTPHarness) openWithLimit(t *testing.T, limit time.Duration, devices ...Device) Service {
 	t.Helper()
 	service := h.Open(t, limit, devices...)
+	if h.has(Tokens) == (len(service.Token) == 0 || service.Expire == nil || service.Revoke == nil) {
+		t.Fatal("either the Service says how tokens are issued and become invalid, or the harness Lacks Tokens")
+	}
+	if h.has(EndpointsOfTypes) == (service.Apart == nil) {
+		t.Fatal("either the Service says which endpoints are for which type of device, or the harness Lacks EndpointsOfTypes")
+	}
+	if _, embedded := service.Provider.(interface{ Explain(err error) error }); h.OverVendorhttp && !embedded {
+		t.Fatal("OverVendorhttp is for providers that embed a *vendorhttp.Client")
+	}
 	service.watch(t)
 	return service
 }
 
-// longLimit is a provider's limit for a request that is much longer than the deadlines of the lookups:
-// whoever heeds the one and not the other is found out.
+// longLimit is a provider's limit for a request. It is much longer than the deadlines of the lookups, so that a
+// provider that heeds only the limit fails.
 const longLimit = 10 * time.Second
 
-// statuses are answers that say by their status that they are none.
+// statuses are answers whose status says that they are no answer.
 func statuses() []unsound {
 	var all []unsound
 	for _, status := range []int{
@@ -122,13 +146,13 @@ func statuses() []unsound {
 		all = append(all, unsound{name: name, fault: fault, searches: status == http.StatusNotFound})
 		if status >= http.StatusInternalServerError || status == http.StatusForbidden {
 			fault.Body, fault.Headers = vendorPage, map[string]string{"Content-Type": "text/html"}
-			all = append(all, unsound{name: name + " in HTML", fault: fault})
+			all = append(all, unsound{name: name + " in HTML", fault: fault, shared: true})
 		}
 	}
 	for _, wait := range []string{"0", "1", "86400", "-5", "soon", "99999999999999999999", "Fri, 31 Dec 2100 23:59:59 GMT"} {
 		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 			fault := vendortest.Fault{Kind: vendortest.Answer, Status: status, Body: vendorJSON, Headers: map[string]string{"Retry-After": wait}}
-			all = append(all, unsound{name: http.StatusText(status) + ", Retry-After " + wait, fault: fault, quiet: wait != "0"})
+			all = append(all, unsound{name: http.StatusText(status) + ", Retry-After " + wait, fault: fault, pausing: wait != "0", shared: wait != "86400"})
 		}
 	}
 	return all
@@ -138,7 +162,7 @@ func statuses() []unsound {
 func bodies() []unsound {
 	var all []unsound
 	for name, body := range map[string]string{
-		"an empty body": "", "blanks": " \n", "a list": "[]", "an object": "{}", "null": "null", "a string": `"` + vendortest.Marker + `"`,
+		"an empty body": "", "white space": " \n", "a list": "[]", "an object": "{}", "null": "null", "a string": `"` + vendortest.Marker + `"`,
 		"a number": "1", "half an object": `{"a":`, "not JSON": vendortest.Marker, "null results": `{"totalCount":1,"results":null}`,
 		"a list of null": "[null]", "an error": vendorJSON, "binary": "\x00\xff\xfe",
 		"deep": strings.Repeat("[", 100_000), "another type": `{"totalCount":"many","results":{},"access_token":{},"computer":7}`,
@@ -152,14 +176,14 @@ func bodies() []unsound {
 // transports are faults below HTTP, and those in which HTTP is abused.
 func transports() []unsound {
 	return []unsound{
-		{name: "reset", fault: vendortest.Fault{Kind: vendortest.Reset}},
+		{name: "reset", fault: vendortest.Fault{Kind: vendortest.Reset}, shared: true},
 		{name: "truncated", fault: vendortest.Fault{Kind: vendortest.Truncate}},
-		{name: "endless", fault: vendortest.Fault{Kind: vendortest.Endless}},
+		{name: "endless", fault: vendortest.Fault{Kind: vendortest.Endless}, shared: true},
 		{name: "hang", fault: vendortest.Fault{Kind: vendortest.Hang}},
-		{name: "slow", fault: vendortest.Fault{Kind: vendortest.Slow, Delay: time.Hour}},
+		{name: "slow", fault: vendortest.Fault{Kind: vendortest.Slow, Delay: time.Hour}, shared: true},
 		{name: "redirect", fault: vendortest.Fault{Kind: vendortest.Redirect}},
-		{name: "permanent redirect", fault: vendortest.Fault{Kind: vendortest.Redirect, Status: http.StatusPermanentRedirect}},
-		{name: "temporary redirect", fault: vendortest.Fault{Kind: vendortest.Redirect, Status: http.StatusTemporaryRedirect}},
+		{name: "permanent redirect", fault: vendortest.Fault{Kind: vendortest.Redirect, Status: http.StatusPermanentRedirect}, shared: true},
+		{name: "temporary redirect", fault: vendortest.Fault{Kind: vendortest.Redirect, Status: http.StatusTemporaryRedirect}, shared: true},
 	}
 }
 
@@ -168,7 +192,7 @@ func lookupFaults(t *testing.T, h HTTPHarness) {
 	for name, fault := range h.Shapes {
 		all = append(all, unsound{name: name, fault: fault})
 	}
-	for _, row := range all {
+	for _, row := range h.of(all) {
 		if h.MissingIs404 && row.searches {
 			continue
 		}
@@ -182,13 +206,21 @@ func lookupFaults(t *testing.T, h HTTPHarness) {
 }
 
 func tokenFaults(t *testing.T, h HTTPHarness) {
-	for _, row := range append(append(statuses(), bodies()...), transports()...) {
+	if !h.has(Tokens) {
+		return
+	}
+	all := append(append(statuses(), bodies()...), transports()...)
+	for i := range all {
+		switch all[i].name { // of each class one, and those that make a provider ask another endpoint
+		case http.StatusText(http.StatusUnauthorized), http.StatusText(http.StatusNotFound), http.StatusText(http.StatusInternalServerError), "200 with HTML", "hang", "redirect":
+		default:
+			all[i].shared = true
+		}
+	}
+	for _, row := range h.of(all) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			service := h.open(t, mac(serial))
-			if len(service.Token) == 0 {
-				t.Skip("the vendor gives out no tokens")
-			}
 			service.suffers(t, row, service.Token)
 		})
 	}
@@ -207,27 +239,32 @@ func (s Service) suffers(t *testing.T, row unsound, endpoints []string) {
 	}
 	s.abandoned(t)
 	s.Server.Heal()
-	if !row.quiet {
+	if !row.pausing {
 		s.finds(t, serial, posture.Computer)
 	}
 }
 
-// abandoned insists that requests end for whose answers nobody waits.
+// abandoned insists that requests end when no lookup waits for them any more.
 func (s Service) abandoned(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), grace)
 	defer cancel()
 	if err := s.Server.Await(ctx, func() bool { return s.Server.Hanging()+s.Server.InFlight() == 0 }); err != nil {
-		t.Errorf("%d requests go on though nobody waits for their answers", s.Server.Hanging()+s.Server.InFlight())
+		t.Errorf("%d requests go on, though no lookup waits for them", s.Server.Hanging()+s.Server.InFlight())
 	}
 }
 
 // passingFaults: one fault is survived by asking again, where there is time.
 func passingFaults(t *testing.T, h HTTPHarness) {
-	kinds := []vendortest.Fault{{Kind: vendortest.Reset}, {Kind: vendortest.Answer, Status: http.StatusUnauthorized}}
-	for _, status := range []int{
-		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
-	} {
+	kinds := []vendortest.Fault{{Kind: vendortest.Reset}}
+	if h.has(Tokens) {
+		kinds = append(kinds, vendortest.Fault{Kind: vendortest.Answer, Status: http.StatusUnauthorized})
+	}
+	statuses := []int{http.StatusServiceUnavailable}
+	if !h.OverVendorhttp {
+		statuses = append(statuses, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout)
+	}
+	for _, status := range statuses {
 		kinds = append(kinds, vendortest.Fault{Kind: vendortest.Answer, Status: status, Body: vendorPage})
 	}
 	for _, fault := range kinds {
@@ -236,9 +273,6 @@ func passingFaults(t *testing.T, h HTTPHarness) {
 		t.Run("lookup "+name, func(t *testing.T) {
 			t.Parallel()
 			service := h.open(t, mac(serial))
-			if fault.Status == http.StatusUnauthorized && len(service.Token) == 0 {
-				t.Skip("there is no token to renew")
-			}
 			service.finds(t, serial, posture.Computer)
 			before := service.Server.Count(service.Lookup...)
 			service.Server.Fail(fault, service.Lookup...)
@@ -248,15 +282,12 @@ func passingFaults(t *testing.T, h HTTPHarness) {
 				t.Errorf("the endpoint was asked %d times, want 2", asked)
 			}
 		})
-		if fault.Status == http.StatusUnauthorized {
-			continue // says that the credentials are wrong, which does not pass
+		if fault.Status == http.StatusUnauthorized || !h.has(Tokens) {
+			continue // a 401 for a token says that the credentials are wrong, which does not pass
 		}
 		t.Run("token "+name, func(t *testing.T) {
 			t.Parallel()
 			service := h.open(t, mac(serial))
-			if len(service.Token) == 0 {
-				t.Skip("the vendor gives out no tokens")
-			}
 			service.Server.Fail(fault, service.Token...)
 			service.finds(t, serial, posture.Computer)
 		})

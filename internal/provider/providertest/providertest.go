@@ -1,10 +1,11 @@
-// Package providertest is the contract that every provider must pass: Run holds it to the truth, and
-// RunHTTP holds those that ask a vendor's server to what may be made of the server's faults.
+// Package providertest is the contract that every provider must pass. Run tests its answers about devices; RunHTTP
+// tests that a provider that asks a vendor's server survives the server's faults.
 //
-// A provider's test says how to make an inventory and open a provider on it; the suites bring the rest:
+// A provider's test says how to make an inventory and open a provider on it, and what its inventory lacks; the suites
+// bring the rest:
 //
 //	func TestContract(t *testing.T) {
-//		providertest.Run(t, providertest.Harness{Open: open, Groups: true})
+//		providertest.Run(t, providertest.Harness{Open: open, Lacks: providertest.Groups})
 //	}
 package providertest
 
@@ -25,7 +26,7 @@ import (
 // Device is a record that a suite wants to have in an inventory.
 type Device struct {
 	Identifier string
-	// Type is Computer or MobileDevice. Inventories that do not tell them apart ignore it.
+	// Type is Computer or MobileDevice. Inventories that do not distinguish them ignore it.
 	Type      posture.DeviceType
 	Unmanaged bool
 	Groups    []string
@@ -38,26 +39,19 @@ type Inventory struct {
 	Replace func(devices ...Device)
 	// Secrets returns what must not be in any error; may be nil.
 	Secrets func() []string
-	// Violations returns what the inventory has to complain of; may be nil.
+	// Violations returns what the provider did that the inventory forbids; may be nil.
 	Violations func() []string
 }
 
-// Harness is how a provider's test lets the suite use the provider, and what inventories of its kind
-// can hold.
+// Harness is how a provider's test lets the suite use the provider.
 type Harness struct {
 	// Open makes an inventory of the devices and opens a new provider on it. Both end with t.
 	Open func(t *testing.T, devices ...Device) Inventory
-	// Types: computers and mobile devices are kept apart.
-	Types bool
-	// Groups: devices are members of groups.
-	Groups bool
-	// Unmanaged: records of devices that are no longer managed are kept.
-	Unmanaged bool
-	// Duplicates: several records may have the same identifier.
-	Duplicates bool
-	// AnyIdentifier: records may have any text as an identifier, none included.
-	AnyIdentifier bool
+	// Lacks are the traits that inventories of this kind do not have.
+	Lacks Trait
 }
+
+func (h Harness) has(trait Trait) bool { return !h.Lacks.has(trait) }
 
 const (
 	// ample is the time for a lookup that has to succeed.
@@ -69,7 +63,7 @@ const (
 	grace = 6 * time.Second
 )
 
-// open opens an inventory whose complaints, when the test ends, are failures.
+// open opens an inventory. Its violations are failures when the test ends.
 func (h Harness) open(t *testing.T, devices ...Device) Inventory {
 	t.Helper()
 	inventory := h.Open(t, devices...)
@@ -99,8 +93,7 @@ func query(t *testing.T, identifier string, of posture.DeviceType) posture.Query
 	return posture.Query{Identifier: id, Type: of}
 }
 
-// lookup asks the provider and insists that it returns by the deadline. Whatever error there is must
-// hold no secret.
+// lookup asks the provider and insists that it returns by the deadline, and that an error holds no secret.
 func (i Inventory) lookup(t *testing.T, q posture.Query, timeout time.Duration) (posture.Device, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -126,7 +119,7 @@ func (i Inventory) lookupWith(ctx context.Context, t *testing.T, q posture.Query
 	defer timer.Stop()
 	select {
 	case a := <-answers:
-		i.checkSilence(t, a.err)
+		i.checkError(t, a.err)
 		return a.device, a.err
 	case <-timer.C:
 		t.Errorf("Lookup(%q) did not return within %v: it outlives its deadline", q.Identifier, limit)
@@ -134,8 +127,8 @@ func (i Inventory) lookupWith(ctx context.Context, t *testing.T, q posture.Query
 	}
 }
 
-// checkSilence looks through an error and all that it wraps for what must not come out.
-func (i Inventory) checkSilence(t *testing.T, err error) {
+// checkError insists that neither an error nor what it wraps shows a secret.
+func (i Inventory) checkError(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
 		return
@@ -151,7 +144,7 @@ func (i Inventory) checkSilence(t *testing.T, err error) {
 			}
 		}
 	}
-	text := strings.ReplaceAll(err.Error(), "?mode=", "") // of our own URL, to tell how to search elsewhere
+	text := strings.ReplaceAll(err.Error(), "?mode=", "") // of our own URL: how to search for the other type of device
 	if regexp.MustCompile(`[?&][A-Za-z_.-]+=|[Bb]earer [A-Za-z0-9]`).MatchString(text) {
 		t.Errorf("the error %q holds a URL's query or an Authorization header", err)
 	}
@@ -163,11 +156,9 @@ func texts(err error) []string {
 		return nil
 	}
 	found := []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)}
-	switch wrapping := err.(type) { //nolint:errorlint // walks the tree itself
-	case interface{ Unwrap() error }:
-		return append(found, texts(wrapping.Unwrap())...)
-	case interface{ Unwrap() []error }:
-		for _, inner := range wrapping.Unwrap() {
+	found = append(found, texts(errors.Unwrap(err))...)
+	if joined, ok := any(err).(interface{ Unwrap() []error }); ok {
+		for _, inner := range joined.Unwrap() {
 			found = append(found, texts(inner)...)
 		}
 	}

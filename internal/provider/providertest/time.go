@@ -14,6 +14,9 @@ import (
 
 // invalidTokens: a token that the vendor does not accept any more is renewed, once.
 func invalidTokens(t *testing.T, h HTTPHarness) {
+	if !h.has(Tokens) {
+		return
+	}
 	for name, invalidate := range map[string]func(Service) func(){
 		"expired": func(s Service) func() { return s.Expire },
 		"revoked": func(s Service) func() { return s.Revoke },
@@ -21,9 +24,6 @@ func invalidTokens(t *testing.T, h HTTPHarness) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			service := h.open(t, mac(serial))
-			if invalidate(service) == nil {
-				t.Skip("the vendor gives out no tokens")
-			}
 			service.finds(t, serial, posture.Computer)
 			tokens, lookups := service.Server.Count(service.Token...), service.Server.Count(service.Lookup...)
 			service.finds(t, serial, posture.Computer)
@@ -81,14 +81,14 @@ func connectionFaults(t *testing.T, h HTTPHarness) {
 
 // oneTypeUnknown: where any type of device will do, what is known of one type is half of the truth.
 func oneTypeUnknown(t *testing.T, h HTTPHarness) {
+	if !h.has(EndpointsOfTypes) {
+		return
+	}
 	for _, failing := range []posture.DeviceType{posture.Computer, posture.MobileDevice} {
 		for _, status := range []int{http.StatusInternalServerError, http.StatusForbidden, http.StatusBadRequest} {
 			t.Run(fmt.Sprintf("%s, %d", failing, status), func(t *testing.T) {
 				t.Parallel()
 				service := h.open(t, mac(serial), phone(secondSerial))
-				if service.Apart == nil {
-					t.Skip("does not apply to this vendor")
-				}
 				service.finds(t, serial, posture.AnyDevice)
 				service.Server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: status, Body: vendorJSON}, service.Apart[failing]...)
 				for _, identifier := range []string{serial, secondSerial, unknownSerial} {
@@ -100,10 +100,10 @@ func oneTypeUnknown(t *testing.T, h HTTPHarness) {
 	}
 }
 
-// waiting: who waits for an answer that others wait for too comes and goes without harm to them.
+// waiting: a lookup that joins others, and leaves, does not harm them.
 func waiting(t *testing.T, h HTTPHarness) {
 	leaving := errors.New("the client has left")
-	for name, leave := range map[string]func(context.Context) (context.Context, func()){
+	departures := map[string]func(context.Context) (context.Context, func()){
 		"a waiter is canceled": func(ctx context.Context) (context.Context, func()) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			return ctx, func() { cancel(leaving) }
@@ -115,7 +115,11 @@ func waiting(t *testing.T, h HTTPHarness) {
 				cancel()
 			}
 		},
-	} {
+	}
+	if h.OverVendorhttp {
+		delete(departures, "a waiter's deadline passes")
+	}
+	for name, leave := range departures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			service := h.open(t, mac(serial))
@@ -157,17 +161,18 @@ func waiting(t *testing.T, h HTTPHarness) {
 // hangingIsGivenUp: a request that is not answered ends by the provider's own limit, however many wait
 // for it and however patient they are, and is repeated.
 func hangingIsGivenUp(t *testing.T, h HTTPHarness) {
-	places := map[string]func(Service) []string{
-		"lookup": func(s Service) []string { return s.Lookup }, "token": func(s Service) []string { return s.Token },
+	if h.Sibling {
+		return
+	}
+	places := map[string]func(Service) []string{"lookup": func(s Service) []string { return s.Lookup }}
+	if h.has(Tokens) && !h.OverVendorhttp {
+		places["token"] = func(s Service) []string { return s.Token }
 	}
 	for name, place := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			service := h.openWithLimit(t, 4*brief, mac(serial))
 			endpoints := place(service)
-			if len(endpoints) == 0 {
-				t.Skip("the vendor gives out no tokens")
-			}
 			service.Server.Fail(vendortest.Fault{Kind: vendortest.Hang, Times: 1}, endpoints...)
 			q := query(t, serial, posture.Computer)
 			impatient, patient := make(chan answer, 1), make(chan answer, 1)

@@ -27,7 +27,7 @@ func phone(identifier string, groups ...string) Device {
 	return Device{Identifier: identifier, Type: posture.MobileDevice, Groups: groups}
 }
 
-// Run holds a provider to what is true of every inventory.
+// Run tests what must be true of every inventory.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
 	const always = true
@@ -41,12 +41,12 @@ func Run(t *testing.T, h Harness) {
 		{"a neighbor is not found", always, neighborsAreNotFound},
 		{"a hostile identifier matches nothing", always, hostileMatchNothing},
 		{"ASCII case does not matter", always, caseDoesNotMatter},
-		{"no other case folding", h.AnyIdentifier, kelvinIsNotK},
-		{"a record without identifier matches nothing", h.AnyIdentifier, blankMatchesNothing},
-		{"duplicates are ambiguous", h.Duplicates, duplicatesAreAmbiguous},
-		{"types are kept apart", h.Types, typesAreKeptApart},
-		{"groups are returned byte for byte", h.Groups, groupsAreExact},
-		{"a device that is not managed is reported so", h.Unmanaged, unmanagedIsReported},
+		{"no other case folding", h.has(AnyIdentifier), kelvinIsNotK},
+		{"a record without identifier matches nothing", h.has(AnyIdentifier), emptyMatchesNothing},
+		{"duplicates are ambiguous", h.has(Duplicates), duplicatesAreAmbiguous},
+		{"types are kept apart", h.has(Types), typesAreKeptApart},
+		{"groups are returned byte for byte", h.has(Groups), groupsAreExact},
+		{"a device that is not managed is reported so", h.has(Unmanaged), unmanagedIsReported},
 		{"concurrent lookups do not mix", always, concurrentLookups},
 		{"a context that has ended", always, endedContext},
 		{"nothing is remembered", always, nothingIsRemembered},
@@ -70,7 +70,7 @@ func knownAreFound(t *testing.T, h Harness) {
 		if device.Identifier != identifier || !device.Managed {
 			t.Errorf("Lookup(%q) has identifier %q, managed %v, want the record's own, managed", identifier, device.Identifier, device.Managed)
 		}
-		if h.Types && device.Type != of {
+		if h.has(Types) && device.Type != of {
 			t.Errorf("Lookup(%q) has type %q, want %q", identifier, device.Type, of)
 		}
 	}
@@ -102,8 +102,8 @@ func neighborsAreNotFound(t *testing.T, h Harness) {
 	}
 }
 
-// hostileMatchNothing: an identifier is text that an attested device has chosen as far as anybody
-// knows, and never a part of a search, a path or a query.
+// hostileMatchNothing: a device may have chosen its identifier, which must never become a part of a search, a path or
+// a query.
 func hostileMatchNothing(t *testing.T, h Harness) {
 	inventory := h.open(t, mac(serial), phone(secondSerial), mac(thirdSerial))
 	for _, hostile := range []string{
@@ -139,7 +139,7 @@ func caseDoesNotMatter(t *testing.T, h Harness) {
 }
 
 // kelvinIsNotK: by Unicode's rules U+212A (KELVIN SIGN) is a k, and U+017F (LONG S) an s. A vendor's
-// search may say so; the provider must not believe it. That may be "not found" or a fault.
+// search may say so; the provider must not believe it. Its answer is "not found" or a fault.
 func kelvinIsNotK(t *testing.T, h Harness) {
 	kelvin := strings.ReplaceAll(serial, "K", "\u212a")
 	longS := "SX" + serial[2:]
@@ -150,7 +150,7 @@ func kelvinIsNotK(t *testing.T, h Harness) {
 			t.Errorf("Lookup(%q) returned the record of %q", identifier, device.Identifier)
 		}
 	}
-	if h.Duplicates {
+	if h.has(Duplicates) {
 		both := h.open(t, mac(kelvin), mac(serial))
 		if device := both.finds(t, serial, posture.Computer); device.Identifier != serial {
 			t.Errorf("Lookup(%q) returned the record of %q", serial, device.Identifier)
@@ -158,7 +158,7 @@ func kelvinIsNotK(t *testing.T, h Harness) {
 	}
 }
 
-func blankMatchesNothing(t *testing.T, h Harness) {
+func emptyMatchesNothing(t *testing.T, h Harness) {
 	inventory := h.open(t, mac(""), mac(" "), phone(""), phone(" "), mac(serial))
 	inventory.finds(t, serial, posture.Computer)
 	for _, of := range types() {
@@ -175,7 +175,7 @@ func duplicatesAreAmbiguous(t *testing.T, h Harness) {
 		unmanaged, mac(thirdSerial))
 	inventory.refuses(t, query(t, serial, posture.Computer), posture.ErrAmbiguous)
 	inventory.refuses(t, query(t, secondSerial, posture.MobileDevice), posture.ErrAmbiguous)
-	if h.Unmanaged {
+	if h.has(Unmanaged) {
 		inventory.refuses(t, query(t, thirdSerial, posture.Computer), posture.ErrAmbiguous)
 	}
 	inventory.refuses(t, query(t, serial, posture.AnyDevice), posture.ErrAmbiguous)
@@ -238,10 +238,10 @@ func concurrentLookups(t *testing.T, h Harness) {
 	for range 8 {
 		together.Go(func() {
 			for range 5 {
-				if device := inventory.finds(t, serial, posture.Computer); h.Groups && !slices.Equal(device.Groups, []string{"one"}) {
+				if device := inventory.finds(t, serial, posture.Computer); h.has(Groups) && !slices.Equal(device.Groups, []string{"one"}) {
 					t.Errorf("Lookup(%q) has groups %q", serial, device.Groups)
 				}
-				if device := inventory.finds(t, secondSerial, posture.MobileDevice); h.Groups && !slices.Equal(device.Groups, []string{"two"}) {
+				if device := inventory.finds(t, secondSerial, posture.MobileDevice); h.has(Groups) && !slices.Equal(device.Groups, []string{"two"}) {
 					t.Errorf("Lookup(%q) has groups %q", secondSerial, device.Groups)
 				}
 				inventory.refuses(t, query(t, unknownSerial, posture.Computer), posture.ErrNotFound)
@@ -251,7 +251,7 @@ func concurrentLookups(t *testing.T, h Harness) {
 	together.Wait()
 }
 
-// endedContext: whoever has the answer at hand may give it, but "no time left" is never "not found".
+// endedContext: a provider that has the answer in memory may give it, but "no time left" is never "not found".
 func endedContext(t *testing.T, h Harness) {
 	inventory := h.open(t, mac(serial))
 	canceled, cancel := context.WithCancel(t.Context())
@@ -277,13 +277,13 @@ func nothingIsRemembered(t *testing.T, h Harness) {
 	inventory.finds(t, serial, posture.Computer)
 	inventory.refuses(t, query(t, thirdSerial, posture.Computer), posture.ErrNotFound)
 	inventory.Replace(mac(serial, "after"), mac(thirdSerial))
-	if device := inventory.finds(t, serial, posture.Computer); h.Groups && !slices.Equal(device.Groups, []string{"after"}) {
+	if device := inventory.finds(t, serial, posture.Computer); h.has(Groups) && !slices.Equal(device.Groups, []string{"after"}) {
 		t.Errorf("after a change Lookup(%q) has groups %q, want only %q", serial, device.Groups, "after")
 	}
 	inventory.finds(t, thirdSerial, posture.Computer)
 	inventory.refuses(t, query(t, secondSerial, posture.MobileDevice), posture.ErrNotFound)
 	inventory.Replace(Device{Identifier: serial, Type: posture.Computer, Unmanaged: true})
-	if device := inventory.finds(t, serial, posture.Computer); h.Unmanaged && device.Managed {
+	if device := inventory.finds(t, serial, posture.Computer); h.has(Unmanaged) && device.Managed {
 		t.Errorf("after it was unenrolled Lookup(%q) still says managed", serial)
 	}
 	inventory.Replace()

@@ -20,7 +20,7 @@ type Quirks struct {
 	StringsAsNumbers bool `json:"strings_as_numbers,omitempty"`
 	// SingleElements writes the one element of a list in place of the list.
 	SingleElements bool `json:"single_elements,omitempty"`
-	// EmptyContainers stands for empty lists and objects: "" or {}; by default [].
+	// EmptyContainers is written for empty lists and objects: "" or {}; by default [].
 	EmptyContainers string `json:"empty_containers,omitempty"`
 	// ManagedAsString writes "true" for true.
 	ManagedAsString bool `json:"managed_as_string,omitempty"`

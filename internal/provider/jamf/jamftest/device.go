@@ -33,7 +33,7 @@ type User struct {
 	Phone      string `json:"phone,omitempty"`
 	Room       string `json:"room,omitempty"`
 	Department string `json:"department,omitempty"`
-	// DepartmentID stands in the record in place of the ID of Department.
+	// DepartmentID replaces the ID of Department in the record.
 	DepartmentID string `json:"department_id,omitempty"`
 }
 
@@ -139,6 +139,6 @@ func (s *Server) departments() []string {
 	return slices.Clone(s.depts)
 }
 
-// sameText compares as Jamf's database does: without regard to case by Unicode's rules, by which
+// sameText compares as Jamf's database does: without regard to case by Unicode's rules, in which
 // U+212A (KELVIN SIGN) is a k.
 func sameText(a, b string) bool { return strings.EqualFold(a, b) }

@@ -1,6 +1,6 @@
-// Package jamftest plays a Jamf Pro server: the token endpoint, the Jamf Pro API and the Classic API,
-// as far as a device is looked up by them, with the vendor's quirks and refusals. It is strict: what
-// Jamf would refuse is refused, and what a client must not do is recorded as a violation.
+// Package jamftest simulates a Jamf Pro server: the token endpoint, the Jamf Pro API and the Classic API,
+// as far as lookups of devices use them, with the vendor's quirks and refusals. It is strict: it refuses what
+// Jamf would refuse, and records what a client must not do as a violation.
 package jamftest
 
 import (
@@ -52,7 +52,7 @@ type Options struct {
 	ComputerVersions []int `json:"computer_versions,omitempty"`
 	// OnlyOldToken leaves out /api/v1/oauth/token; so does a Version before 11.23.
 	OnlyOldToken bool `json:"only_old_token,omitempty"`
-	// PageLimit bounds the size of a page, whatever is asked for.
+	// PageLimit bounds the size of a page, also where the client asks for more.
 	PageLimit int `json:"page_limit,omitempty"`
 	// Fuzzy makes == in a filter match values that only contain what is asked for.
 	Fuzzy bool `json:"fuzzy,omitempty"`
@@ -156,7 +156,7 @@ func (s *Server) Advance(by time.Duration) {
 	s.skew += by
 }
 
-// version is a server version, as far as endpoints depend on it.
+// version is a server version; endpoints depend on it.
 type version struct{ major, minor int }
 
 // parseVersion takes what cannot be read for a current version.

@@ -71,7 +71,7 @@ func camel(section string) string {
 	return strings.Join(words, "")
 }
 
-// sectioned makes a record whose sections are null but for those that were asked for.
+// sectioned makes a record whose sections are null, except those that were asked for.
 func sectioned(record map[string]any, all, wanted []string, content map[string]any) map[string]any {
 	for _, section := range all {
 		record[camel(section)] = nil
@@ -143,7 +143,7 @@ func (s *Server) mobileDevice(d Device, sections []string) map[string]any {
 	})
 }
 
-// orNull is how a record has a text that is not there.
+// orNull is how a record has a missing text.
 func orNull(text string) *string {
 	if text == "" {
 		return nil

@@ -87,7 +87,7 @@ func (s *Server) classicRoute(endpoint, privilege, rest string) route {
 
 func (s *Server) endpoint(r *http.Request) string { return s.find(r).endpoint }
 
-// serve is the server in good health.
+// serve is the server without faults.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	to := s.find(r)
 	classic := strings.HasPrefix(to.endpoint, "classic-")

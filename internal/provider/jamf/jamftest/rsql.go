@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// An RSQL filter is parsed into a function that tells whether a record fulfills it. The grammar is
-// that of Jamf, but for one thing: a value has to be quoted, because a client that does not quote
+// An RSQL filter is parsed into a function that reports whether a record fulfills it. The grammar is
+// that of Jamf, with one exception: a value has to be quoted, because a client that does not quote
 // does not escape either.
 //
 //	or         = and { ( "," | " or " ) and }
@@ -37,7 +37,7 @@ func parseRSQL(text string, fields []string, fuzzy bool) (filter, error) {
 	return f, err
 }
 
-// eat takes one of the given texts from the front, after blanks when spaced.
+// eat takes one of the given texts from the front.
 func (p *rsqlParser) eat(texts ...string) (string, bool) {
 	for _, text := range texts {
 		if rest, ok := strings.CutPrefix(p.rest, text); ok {
@@ -129,16 +129,16 @@ func (p *rsqlParser) values(several bool) ([]string, error) {
 	}
 }
 
-// quoted takes a value in quotation marks, in which a backslash stands before what it escapes.
+// quoted takes a value in quotation marks; a backslash in it escapes the next character.
 func (p *rsqlParser) quoted() (string, error) {
-	mark, ok := p.eat(`"`, `'`)
+	quote, ok := p.eat(`"`, `'`)
 	if !ok {
 		return "", errFilter
 	}
 	var value strings.Builder
 	for i := 0; i < len(p.rest); i++ {
 		switch c := p.rest[i]; {
-		case c == mark[0]:
+		case c == quote[0]:
 			p.rest = p.rest[i+1:]
 			return value.String(), nil
 		case c == '\\' && i+1 < len(p.rest):

@@ -8,7 +8,7 @@ import (
 	"step-posture-connector/internal/provider/jamf/jamftest"
 )
 
-// TestTokenRequests: the token endpoint takes a form and nothing else.
+// TestTokenRequests: the token endpoint takes a form only.
 func TestTokenRequests(t *testing.T) {
 	t.Parallel()
 	const good = "grant_type=client_credentials&client_id=id&client_secret=secret"
@@ -59,7 +59,7 @@ func TestTokenRequests(t *testing.T) {
 	}
 }
 
-// TestViolations: what a client must not do is recorded, whatever the answer is.
+// TestViolations: what a client must not do is recorded, with any answer.
 func TestViolations(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -80,7 +80,7 @@ func TestViolations(t *testing.T) {
 		"not escaped":         {http.MethodGet, `/api/v4/computers-inventory?filter=id=="1"`, "", nil, "not escaped"},
 		"parameter":           {http.MethodGet, "/api/v4/computers-inventory?sections=GENERAL", "", nil, "no parameter"},
 		"malformed filter":    {http.MethodGet, "/api/v4/computers-inventory?filter=x", "", nil, "malformed"},
-		"version not there":   {http.MethodGet, "/api/v5/computers-inventory", "", nil, ""},
+		"missing version":     {http.MethodGet, "/api/v5/computers-inventory", "", nil, ""},
 		"XML":                 {http.MethodGet, "/JSSResource/computers/serialnumber/C02A", "", []string{"Accept", ""}, "XML"},
 		"two parts":           {http.MethodGet, "/JSSResource/computers/serialnumber/C02/A", "", nil, "no such endpoint"},
 	} {

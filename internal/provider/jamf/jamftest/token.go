@@ -51,7 +51,7 @@ func (s *Server) TokensIssued() int {
 }
 
 // Secrets returns everything that must not be seen outside of a client: the secrets, the tokens, and
-// what marks the server's own texts.
+// the marker of the server's own texts.
 func (s *Server) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"version": s.options.Version})
 }
 
-// serveAuth tells a client what it may do.
+// serveAuth answers what the client may do.
 func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request) {
 	type account struct {
 		ID               string              `json:"id"`

@@ -20,7 +20,7 @@ type authority struct {
 	leaf tls.Certificate
 }
 
-// lifetime is that of both certificates; nothing plays longer.
+// lifetime is that of both certificates; no test takes longer.
 const lifetime = 30 * 24 * time.Hour
 
 func newAuthority(names []string) (authority, error) {
@@ -35,7 +35,7 @@ func newAuthority(names []string) (authority, error) {
 	begin := time.Now().Add(-time.Hour)
 	ca := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "CA of a played vendor"},
+		Subject:               pkix.Name{CommonName: "CA of a simulated vendor"},
 		NotBefore:             begin,
 		NotAfter:              begin.Add(lifetime),
 		IsCA:                  true,
@@ -48,7 +48,7 @@ func newAuthority(names []string) (authority, error) {
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: "played vendor"},
+		Subject:      pkix.Name{CommonName: "simulated vendor"},
 		NotBefore:    begin,
 		NotAfter:     begin.Add(lifetime),
 		KeyUsage:     x509.KeyUsageDigitalSignature,

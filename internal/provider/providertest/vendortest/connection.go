@@ -7,22 +7,22 @@ import (
 	"sync"
 )
 
-// Silence makes new connections hang: they are accepted, and nothing more. Those that are open go on.
-func (s *Server) Silence() {
+// Stall makes new connections hang: they are accepted, and nothing more. Those that are open go on.
+func (s *Server) Stall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.silent = true
+	s.hangs = true
 }
 
-// Speak ends Silence for new connections. Those that hang go on hanging, as behind a load balancer that
+// Resume ends Stall for new connections. Those that hang go on hanging, as behind a load balancer that
 // has forgotten them.
-func (s *Server) Speak() {
+func (s *Server) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.silent = false
+	s.hangs = false
 }
 
-// Freeze makes every open connection dumb: what comes is accepted and lost, nothing goes out, and it is not
+// Freeze makes every open connection dead: what arrives is accepted and lost, nothing goes out, and it is not
 // closed either, as behind a firewall that has forgotten it. New connections work.
 func (s *Server) Freeze() {
 	s.mu.Lock()
@@ -46,7 +46,7 @@ func (s *Server) protocols(*tls.ClientHelloInfo) (*tls.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.onlyHTTP1 {
-		return nil, nil //nolint:nilnil // which says that the listener's configuration is used
+		return nil, nil // the listener's configuration is used
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.authority.leaf}, NextProtos: []string{"http/1.1"}}, nil
 }
@@ -92,7 +92,7 @@ func (s *Server) accept(conn net.Conn) *trackedConn {
 	}
 	s.accepted++
 	s.announce()
-	if s.silent {
+	if s.hangs {
 		s.conns[conn] = nil
 		return nil
 	}
@@ -143,7 +143,7 @@ func (c *trackedConn) Write(p []byte) (int, error) {
 // Close implements net.Conn.
 func (c *trackedConn) Close() error {
 	select {
-	case <-c.frozen: // the client must not hear of it
+	case <-c.frozen: // the client must not notice
 		c.end()
 		return nil
 	default:

@@ -24,7 +24,7 @@ const (
 	Reset Kind = "reset"
 	// Truncate breaks off in the middle of the body.
 	Truncate Kind = "truncate"
-	// Endless never comes to the end of the body; whoever reads too much of it commits a violation.
+	// Endless never comes to the end of the body; to read too much of it is a violation.
 	Endless Kind = "endless"
 	// Redirect sends the client, with Status or 302, to another host, where its arrival is a violation.
 	Redirect Kind = "redirect"
@@ -52,7 +52,7 @@ type active struct {
 }
 
 // Fail spoils the answers of the named endpoints, or of every one when none is named. Of several
-// faults of an endpoint the one that was told first has precedence, until it has passed.
+// faults of an endpoint the first one has precedence, until it has passed.
 func (s *Server) Fail(f Fault, endpoints ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -48,7 +48,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, fault, leave)
 }
 
-// answer answers, well or spoiled. It calls leave when the answer begins.
+// answer answers, spoiled or not. It calls leave when the answer begins.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, fault Fault, leave func()) {
 	switch fault.Kind {
 	case Slow, Hold:
@@ -144,8 +144,8 @@ func (s *Server) endless(w http.ResponseWriter, leave func()) {
 	panic(http.ErrAbortHandler)
 }
 
-// serveTrap is the host that redirects lead to. It answers as the vendor does, so that whoever
-// follows gets away with it, and is told on.
+// serveTrap is the host that redirects lead to. It answers as the vendor does, so that a client that
+// follows notices nothing, and records a violation.
 func (s *Server) serveTrap(w http.ResponseWriter, r *http.Request) {
 	with := "without a bearer token"
 	if r.Header.Get("Authorization") != "" {

@@ -1,6 +1,6 @@
-// Package vendortest plays a vendor's HTTPS API on the loopback, for tests and demonstrations. The
-// vendor in good health is a http.Handler that somebody else writes; this package puts it behind TLS
-// with a CA of its own, spoils its answers on demand, counts, and holds the client to good manners.
+// Package vendortest simulates a vendor's HTTPS API on the loopback, for tests and demonstrations. A http.Handler
+// is the vendor without faults; this package puts it behind TLS with a CA of its own, spoils its answers on demand,
+// counts, and records what a client must not do.
 package vendortest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Marker stands in every error text of a played vendor. It must never come out of a provider.
+// Marker is part of every error text of a simulated vendor. A provider must never repeat it.
 const Marker = "vendor-words-7d1f0c"
 
 // headerTimeout bounds how long a client may take over its headers.
@@ -24,7 +24,7 @@ const headerTimeout = 30 * time.Second
 
 // API is what a particular vendor adds.
 type API struct {
-	// Handler is the vendor in good health.
+	// Handler is the vendor without faults.
 	Handler http.Handler
 	// Endpoint names the endpoint that a request is for; faults and counts go by that name.
 	Endpoint func(*http.Request) string
@@ -48,11 +48,11 @@ type Server struct {
 	closeOnce sync.Once
 
 	mu         sync.Mutex
-	changed    chan struct{} // closed and made anew whenever something below changes
+	changed    chan struct{} // closed and replaced whenever something below changes
 	down       bool
-	silent     bool
+	hangs      bool // see Stall
 	onlyHTTP1  bool
-	conns      map[net.Conn]*trackedConn // nil where nobody serves it
+	conns      map[net.Conn]*trackedConn // nil for one that is not served
 	faults     []*active
 	counts     map[string]int
 	requestIDs []string
@@ -103,7 +103,7 @@ func (s *Server) serve(address string, handler http.Handler) (*http.Server, stri
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
-		// A client that does not trust the CA is no news.
+		// A client that does not trust the CA is not worth a line.
 		ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.authority.leaf}, GetConfigForClient: s.protocols,
@@ -112,7 +112,7 @@ func (s *Server) serve(address string, handler http.Handler) (*http.Server, stri
 			return context.WithValue(ctx, connKey{}, conn)
 		},
 	}
-	go server.ServeTLS(tracked{listener, s}, "", "") //nolint:errcheck // always says that it was closed
+	go func() { _ = server.ServeTLS(tracked{listener, s}, "", "") }() // its error is that it was closed
 	return server, "https://" + listener.Addr().String(), nil
 }
 
@@ -160,7 +160,7 @@ func (s *Server) Up() {
 // connKey is where a request's context has its connection.
 type connKey struct{}
 
-// reset closes a connection without the courtesies.
+// reset closes a connection with a TCP reset.
 func reset(conn net.Conn) {
 	if wrapped, ok := conn.(*tls.Conn); ok {
 		conn = wrapped.NetConn()

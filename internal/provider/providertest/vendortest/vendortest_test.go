@@ -14,13 +14,13 @@ import (
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
-const wellAnswer = `{"well":"done"}`
+const healthyAnswer = `{"state":"healthy"}`
 
 func started(t *testing.T) (*vendortest.Server, *http.Client) {
 	t.Helper()
 	server, err := vendortest.New(vendortest.API{
 		Endpoint: func(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/") },
-		Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, wellAnswer) }),
+		Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, healthyAnswer) }),
 		AtOnce:   2,
 	})
 	if err != nil {
@@ -64,9 +64,9 @@ func TestFaults(t *testing.T) {
 	}{
 		"answer":   {vendortest.Fault{Kind: vendortest.Answer, Status: 418, Body: "x"}, 418, "x"},
 		"no body":  {vendortest.Fault{Kind: vendortest.Answer}, 200, ""},
-		"edit":     {vendortest.Fault{Kind: vendortest.Edit, Change: func(b []byte) []byte { return b[:3] }}, 200, `{"w`},
-		"slow":     {vendortest.Fault{Kind: vendortest.Slow, Delay: time.Millisecond}, 200, wellAnswer},
-		"held":     {vendortest.Fault{Kind: vendortest.Hold, Until: open}, 200, wellAnswer},
+		"edit":     {vendortest.Fault{Kind: vendortest.Edit, Change: func(b []byte) []byte { return b[:3] }}, 200, `{"s`},
+		"slow":     {vendortest.Fault{Kind: vendortest.Slow, Delay: time.Millisecond}, 200, healthyAnswer},
+		"held":     {vendortest.Fault{Kind: vendortest.Hold, Until: open}, 200, healthyAnswer},
 		"reset":    {vendortest.Fault{Kind: vendortest.Reset}, 0, ""},
 		"truncate": {vendortest.Fault{Kind: vendortest.Truncate}, 0, ""},
 		"hang":     {vendortest.Fault{Kind: vendortest.Hang}, 0, ""},
@@ -85,11 +85,11 @@ func TestFaults(t *testing.T) {
 			if (err != nil) != (row.status == 0) || err == nil && (status != row.status || body != row.body) {
 				t.Errorf("GET = %d %s, %v, want %d %s", status, body, err, row.status, row.body)
 			}
-			if status, body, err := get(t.Context(), t, server, client, "/c"); err != nil || status != 200 || body != wellAnswer {
+			if status, body, err := get(t.Context(), t, server, client, "/c"); err != nil || status != 200 || body != healthyAnswer {
 				t.Errorf("another endpoint: GET = %d %s, %v", status, body, err)
 			}
 			server.Heal()
-			if status, body, err := get(t.Context(), t, server, client, "/b"); err != nil || status != 200 || body != wellAnswer {
+			if status, body, err := get(t.Context(), t, server, client, "/b"); err != nil || status != 200 || body != healthyAnswer {
 				t.Errorf("healed: GET = %d %s, %v", status, body, err)
 			}
 			if got := server.Violations(); len(got) > 0 {
@@ -99,7 +99,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestTimes: a fault passes, and those that were told after it come next.
+// TestTimes: a fault passes, and those that were added after it come next.
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	server, client := started(t)
@@ -112,12 +112,12 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestTrap: whoever follows a redirect to the other host is answered, and recorded.
+// TestTrap: a client that follows a redirect to the other host is answered, and recorded.
 func TestTrap(t *testing.T) {
 	t.Parallel()
 	server, client := started(t)
 	server.Fail(vendortest.Fault{Kind: vendortest.Redirect})
-	if status, body, err := get(t.Context(), t, server, client, "/a"); err != nil || status != 200 || body != wellAnswer {
+	if status, body, err := get(t.Context(), t, server, client, "/a"); err != nil || status != 200 || body != healthyAnswer {
 		t.Errorf("GET = %d %s, %v", status, body, err)
 	}
 	if got := server.Violations(); len(got) != 1 || !strings.Contains(got[0], "with its bearer token") {
@@ -232,9 +232,9 @@ func TestConnectionsAndAbandoned(t *testing.T) {
 	}
 }
 
-// TestFreezeAndSilence: a frozen connection answers no more and is not closed, a silent server accepts and does
+// TestFreezeAndStall: a frozen connection answers no more and is not closed, a stalled server accepts and does
 // nothing; new connections work afterwards.
-func TestFreezeAndSilence(t *testing.T) {
+func TestFreezeAndStall(t *testing.T) {
 	t.Parallel()
 	server, client := started(t)
 	const brief, ample = 300 * time.Millisecond, time.Minute
@@ -260,12 +260,12 @@ func TestFreezeAndSilence(t *testing.T) {
 	if err := asked(ample); err != nil {
 		t.Errorf("on a new connection: %v", err)
 	}
-	server.Silence()
+	server.Stall()
 	if err := asked(brief); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("of a silent server: %v, want no answer", err)
+		t.Errorf("of a stalled server: %v, want no answer", err)
 	}
-	server.Speak()
+	server.Resume()
 	if err := asked(ample); err != nil {
-		t.Errorf("after the silence: %v", err)
+		t.Errorf("after the stall: %v", err)
 	}
 }

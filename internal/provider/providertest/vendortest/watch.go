@@ -32,7 +32,7 @@ func (s *Server) leave(endpoint string) {
 	s.now--
 }
 
-// announce wakes whoever awaits something; s.mu is held.
+// announce wakes every Await; s.mu is held.
 func (s *Server) announce() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -155,7 +155,7 @@ func (s *Server) inspect(r *http.Request, endpoint string, size int) {
 	s.requestIDs = append(s.requestIDs, strings.Join(r.Header.Values("X-Request-Id"), " and "))
 	s.mu.Unlock()
 	if agent := r.UserAgent(); agent == "" || strings.HasPrefix(agent, "Go-http-client") {
-		s.Violate("%s: the User-Agent is %q, want one that tells who asks", endpoint, agent)
+		s.Violate("%s: the User-Agent is %q, want one that names the client", endpoint, agent)
 	}
 	if len(r.Header.Values("Cookie")) > 0 {
 		s.Violate("%s: a cookie was sent", endpoint)

@@ -1,4 +1,4 @@
-// Command fakejamf plays a Jamf Pro server in a process of its own, for end-to-end tests and the demo.
+// Command fakejamf simulates a Jamf Pro server in a process of its own, for end-to-end tests and the demo.
 //
 //	fakejamf -ca FILE [-options FILE] [-listen ADDRESS] [-admin ADDRESS]
 //
@@ -11,8 +11,8 @@
 //
 // and serves until it gets SIGTERM or SIGINT. The first is the server, with its context path; a daemon
 // on Linux trusts the CA when it is started with SSL_CERT_FILE=FILE. The second changes what is
-// played and reports what was seen, as described at jamftest.Server.Admin: POST /down and /up take the
-// server away and give it back under the same address, PUT /devices replaces the inventory.
+// simulated and reports what was seen, as described at jamftest.Server.Admin: POST /down makes the
+// server unreachable and /up reachable at the same address, PUT /devices replaces the inventory.
 package main
 
 import (
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	admin := &http.Server{Handler: server.Admin(), ReadHeaderTimeout: headerTimeout}
 	defer admin.Close()
-	go admin.Serve(listener) //nolint:errcheck // always says that it was closed
+	go func() { _ = admin.Serve(listener) }() // its error is that it was closed
 	if _, err := fmt.Fprintf(out, "jamf %s\nadmin http://%s\n", server.BaseURL(), listener.Addr()); err != nil {
 		return fmt.Errorf("print addresses: %w", err)
 	}
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// readOptions refuses words that it does not know: a typing error would play something else.
+// readOptions refuses unknown members: with a misspelled one, another server would be simulated.
 func readOptions(path string) (jamftest.Options, error) {
 	var options jamftest.Options
 	if path == "" {

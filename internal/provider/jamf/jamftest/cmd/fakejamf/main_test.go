@@ -23,8 +23,8 @@ const options = `{
   "devices": [{"computer": true, "serial": "C02XK1ABJHD2", "managed": true, "groups": [{"name": "Compliant"}]}]
 }`
 
-// TestRun plays the part of an end-to-end test: it starts the program, asks the server, and has the
-// admin handler change and report.
+// TestRun does what an end-to-end test does: it starts the program, asks the server, and uses the
+// admin handler.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	if status, _ := u.send(http.MethodPut, addresses[1]+"/devices", `[{"serail":"X"}]`); status != http.StatusBadRequest {
-		t.Errorf("a word that is not known = %d, want 400", status)
+		t.Errorf("an unknown member = %d, want 400", status)
 	}
 	_, body := u.send(http.MethodGet, addresses[1]+"/report", "")
 	var report jamftest.Report

@@ -1,4 +1,4 @@
-package jamf
+package vendorhttp
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"step-posture-connector/internal/provider/flight"
 )
 
-// retry does work, and does it once more when that may help and there is time for it. It backs off
-// from a server that asked for it.
-func (c *client) retry(ctx context.Context, work func(context.Context) error) error {
+// retry does work, and repeats it once where that may help and enough time is left. It backs off from a server that
+// asked for it.
+func (c *Client) retry(ctx context.Context, work func(context.Context) error) error {
 	if err := c.backOff(ctx); err != nil {
 		return err
 	}
 	err := work(ctx)
-	failed := (*fault)(nil)
+	failed := (*Fault)(nil)
 	if !errors.As(err, &failed) || !failed.retriable() || ctx.Err() != nil {
 		return err
 	}
@@ -30,15 +30,15 @@ func (c *client) retry(ctx context.Context, work func(context.Context) error) er
 	if !sleep(ctx, pause) {
 		return err
 	}
-	if failed.status == 0 {
-		// Once more, for by now HTTP/2 has noticed that its connection is unused.
-		c.http.CloseIdleConnections()
+	if failed.Status == 0 {
+		// Once more, because by now HTTP/2 has noticed that its connection is idle.
+		c.way.http.CloseIdleConnections()
 	}
 	return work(context.WithValue(ctx, lastTry{}, true))
 }
 
-// backOff waits until the server wants to be asked again, or fails when that is not in time.
-func (c *client) backOff(ctx context.Context) error {
+// backOff waits until the time that the server asked for has passed, or fails when that is too late.
+func (c *Client) backOff(ctx context.Context) error {
 	until := c.notBefore.Load()
 	if until == nil {
 		return nil
@@ -49,10 +49,9 @@ func (c *client) backOff(ctx context.Context) error {
 	return nil
 }
 
-// sleep waits, and reports whether enough time is left to go on. It does not begin to wait when
-// there will not be.
+// sleep waits, and reports whether enough time is left to go on. It does not begin to wait when too little will be left.
 func sleep(ctx context.Context, pause time.Duration) bool {
-	if deadline, ok := flight.Deadline(ctx); ok && time.Until(deadline) < pause+leastTime {
+	if deadline, ok := flight.Deadline(ctx); ok && time.Until(deadline) < pause+LeastTime {
 		return false
 	}
 	timer := time.NewTimer(pause)

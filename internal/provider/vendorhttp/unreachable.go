@@ -1,4 +1,4 @@
-package jamf
+package vendorhttp
 
 import (
 	"context"
@@ -17,19 +17,19 @@ import (
 	"time"
 )
 
-// unreachable says why there was no answer, in words of ours. Errors of net/http repeat the address, whose
+// Unreachable says why there was no answer, in our own words. Errors of net/http repeat the address, whose
 // query names the device, and what a server or proxy wrote; none of that is kept.
-type unreachable struct {
+type Unreachable struct {
 	text  string
 	cause error // context.DeadlineExceeded, or nil
 }
 
-func (u *unreachable) Error() string { return u.text }
+func (u *Unreachable) Error() string { return u.text }
 
-func (u *unreachable) Unwrap() error { return u.cause }
+func (u *Unreachable) Unwrap() error { return u.cause }
 
 // noCertificate is tls.Config.GetClientCertificate: the connector has none. A server that insists on one
-// may say no more than that the handshake has failed.
+// may only report that the handshake failed.
 func noCertificate(wanted *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	if p, ok := wanted.Context().Value(progressKey{}).(*progress); ok {
 		p.certificateWanted.Store(true)
@@ -50,7 +50,7 @@ func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, response *ht
 	return &proxyRefusal{response.StatusCode}
 }
 
-// explain says why a request got no answer, and who is at fault: the server, or the proxy before it.
+// explain says why a request got no answer, and which one is at fault: the server, or the proxy before it.
 func (c *connection) explain(err error, at *progress) error {
 	if at.givenUp.Load() {
 		err = context.DeadlineExceeded // net/http says that the request was canceled
@@ -58,7 +58,7 @@ func (c *connection) explain(err error, at *progress) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
-	u := &unreachable{}
+	u := &Unreachable{}
 	if errors.Is(err, context.DeadlineExceeded) {
 		u.cause = context.DeadlineExceeded
 	}
@@ -80,13 +80,13 @@ func (c *connection) explain(err error, at *progress) error {
 	return u
 }
 
-// proxy is the proxy that is used for the server, or "" where there is none.
+// proxy is the proxy for the server, or "".
 func (c *connection) proxy() string {
 	proxy, err := c.findProxy(&http.Request{URL: c.base})
 	if err != nil || proxy == nil {
 		return ""
 	}
-	return proxy.Host // no more of it: the rest may hold a password
+	return proxy.Host // the rest may hold a password
 }
 
 func hintOfProxy(status int) string {
@@ -120,8 +120,7 @@ func reason(host string, err error, at *progress) string {
 	return host + " cannot be reached: " + obstacle(err, at)
 }
 
-// distrust is x509's verdict. Names in a certificate are the server's words: only what can be a host name
-// is repeated.
+// distrust is x509's verdict. Names in a certificate are the server's words: only what can be a host name is repeated.
 func distrust(untrusted *tls.CertificateVerificationError) string {
 	err := untrusted.Err
 	var name x509.HostnameError
@@ -187,8 +186,8 @@ func malformed(err error) string {
 	return ""
 }
 
-// obstacle says what stood in the way. Go has no types for most of this; the texts that are compared are
-// its own, and a new version of Go that changes one fails TestObstacles.
+// obstacle says what prevented the answer. Go has no types for most of this; the texts that are compared are Go's,
+// and a version of Go that changes one fails TestObstacles.
 func obstacle(err error, at *progress) string {
 	text := err.Error()
 	has := func(part string) bool { return strings.Contains(text, part) }
@@ -250,7 +249,7 @@ func resolution(err *net.DNSError) string {
 	return "DNS cannot resolve its name"
 }
 
-// alert is the name of a TLS alert, as far as it is one that says something.
+// alert is the name of a TLS alert, where the name is of use.
 func alert(text string) string {
 	for _, known := range []string{"handshake failure", "unrecognized name", "internal error", "access denied", "insufficient security level", "no application protocol"} {
 		if strings.Contains(text, known) {

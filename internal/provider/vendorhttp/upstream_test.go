@@ -1,4 +1,4 @@
-package upstream_test
+package vendorhttp
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"step-posture-connector/internal/audit"
-	"step-posture-connector/internal/provider/upstream"
 )
 
 // server answers with a status, or with none, and notes what request it got.
@@ -33,12 +32,12 @@ func TestRequestID(t *testing.T) {
 		"d3f2a1": "d3f2a1", "A.b_c:d-9": "A.b_c:d-9", strings.Repeat("x", 64): strings.Repeat("x", 64),
 		"": "", "a b": "", "a\r\nb": "", "é": "", strings.Repeat("x", 65): "",
 	} {
-		r, err := http.NewRequestWithContext(upstream.WithRequestID(t.Context(), id), http.MethodGet, "https://example.com", http.NoBody)
+		r, err := http.NewRequestWithContext(withRequestID(t.Context(), id), http.MethodGet, "https://example.com", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := &server{status: http.StatusOK}
-		response, err := upstream.New().Transport(s).RoundTrip(r)
+		response, err := newUpstream().transport(s).RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,12 +56,12 @@ func TestRequestIDIsThatOfTheLog(t *testing.T) {
 	t.Parallel()
 	for c := range 256 {
 		id := "a" + string([]byte{byte(c)})
-		r, err := http.NewRequestWithContext(upstream.WithRequestID(t.Context(), id), http.MethodGet, "https://example.com", http.NoBody)
+		r, err := http.NewRequestWithContext(withRequestID(t.Context(), id), http.MethodGet, "https://example.com", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := &server{status: http.StatusOK}
-		response, err := upstream.New().Transport(s).RoundTrip(r)
+		response, err := newUpstream().transport(s).RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,17 +72,17 @@ func TestRequestIDIsThatOfTheLog(t *testing.T) {
 	}
 }
 
-// Whatever a server answers, there are no more series than statuses that are known.
+// A server cannot create series: statuses that are unknown share one.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
-	u := upstream.New()
+	u := newUpstream()
 	before := testutil.CollectAndCount(u)
 	for _, status := range []int{0, 200, 600, 742, 299, 999} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if response, err := u.Transport(&server{status: status}).RoundTrip(r); err == nil {
+		if response, err := u.transport(&server{status: status}).RoundTrip(r); err == nil {
 			_ = response.Body.Close()
 		}
 	}

@@ -1,5 +1,4 @@
-// Package upstream marks and counts the requests that a provider makes of its vendor's server.
-package upstream
+package vendorhttp
 
 import (
 	"context"
@@ -25,11 +24,10 @@ const (
 
 type requestIDKey struct{}
 
-// WithRequestID has every request that is made with the returned context bear an ID as X-Request-Id,
-// so that one order can be followed from step-ca's log to ours to the vendor's. It marks requests and
-// decides nothing; that is all that a context carries here.
-func WithRequestID(ctx context.Context, id string) context.Context {
-	// It came from outside, and was cleaned there; it is not put into a header unless it was.
+// withRequestID has every request that is made with the returned context bear an ID as X-Request-Id,
+// so that one order can be followed from step-ca's log to ours to the vendor's. It decides nothing.
+func withRequestID(ctx context.Context, id string) context.Context {
+	// Only what was cleaned, as internal/audit does, is put into a header.
 	if id == "" || len(id) > longestID || strings.ContainsFunc(id, isForeign) {
 		return ctx
 	}
@@ -41,8 +39,8 @@ func isForeign(c rune) bool {
 	return !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != ':' && c != '-'
 }
 
-// Upstream is an http.RoundTripper in front of another, and a prometheus.Collector of what went through.
-// A provider embeds it and so is one too, and the daemon shows what it collects.
+// Upstream counts the requests to the vendor's server. It is a prometheus.Collector; the daemon shows what a provider
+// that is one collects.
 type Upstream struct {
 	requests *prometheus.CounterVec
 	duration prometheus.Histogram
@@ -50,8 +48,7 @@ type Upstream struct {
 	trace    func(format string, arguments ...any) // may be nil
 }
 
-// New makes an Upstream.
-func New() *Upstream {
+func newUpstream() *Upstream {
 	u := &Upstream{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: namespaced + "requests_total", Help: "Requests to the provider's server, by the status of the answer; none when there was no answer.",
@@ -64,7 +61,7 @@ func New() *Upstream {
 			Name: prefix + "token_renewals_total", Help: "Times that a token was asked for.",
 		}, []string{"result"}),
 	}
-	// There from the beginning, so that the first time is seen as an increase.
+	// Present from the start, so that the first time is seen as an increase.
 	for _, status := range []string{"200", "401", "403", "429", "500", "503", noAnswer} {
 		u.requests.WithLabelValues(status)
 	}
@@ -87,8 +84,8 @@ func (u *Upstream) Collect(out chan<- prometheus.Metric) {
 	u.renewals.Collect(out)
 }
 
-// TokenRenewed counts that a token was asked for, in vain where there is an error.
-func (u *Upstream) TokenRenewed(err error) {
+// tokenRenewed counts a request for a token.
+func (u *Upstream) tokenRenewed(err error) {
 	result := success
 	if err != nil {
 		result = failure
@@ -97,12 +94,12 @@ func (u *Upstream) TokenRenewed(err error) {
 }
 
 // Trace has every request reported to log when it was answered or given up: method, host and path, status and
-// time. Not the query, headers and body, which hold what is secret, nor an error, which may quote them. Call it
+// time. It omits the query, headers and body, which hold what is secret, and errors, which may quote them. Call it
 // before the first request.
 func (u *Upstream) Trace(log func(format string, arguments ...any)) { u.trace = log }
 
-// Transport marks and counts the requests that next carries out.
-func (u *Upstream) Transport(next http.RoundTripper) http.RoundTripper { return &transport{u, next} }
+// transport counts the requests that next carries out, and adds their request ID.
+func (u *Upstream) transport(next http.RoundTripper) http.RoundTripper { return &transport{u, next} }
 
 type transport struct {
 	*Upstream

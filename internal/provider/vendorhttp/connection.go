@@ -1,24 +1,21 @@
-package jamf
+package vendorhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
-
-	"step-posture-connector/internal/provider/upstream"
 )
 
 const userAgent = "step-posture-connector"
 
-// connection is the way to one Jamf Pro server. Everything that is sent to it, token requests included,
-// goes through run.
+// connection is the way to one server. Everything that is sent to it, token requests included, goes through run.
 type connection struct {
 	base    *url.URL
 	http    *http.Client
@@ -28,30 +25,34 @@ type connection struct {
 	findProxy func(*http.Request) (*url.URL, error)
 }
 
-func newConnection(base *url.URL, timeout time.Duration, roots *x509.CertPool, through *upstream.Upstream) *connection {
+func newConnection(o Options, through *Upstream) *connection {
+	atOnce := cmp.Or(o.AtOnce, defaultAtOnce)
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: probeAfter, Interval: probeInterval, Count: probeCount,
 	}}
-	c := &connection{base: base, timeout: min(timeout, longestRequest), places: make(chan struct{}, maxRequests), findProxy: http.ProxyFromEnvironment}
+	c := &connection{
+		base: o.Base, timeout: min(cmp.Or(o.Timeout, longestRequest), longestRequest),
+		places: make(chan struct{}, atOnce), findProxy: http.ProxyFromEnvironment,
+	}
 	// Go goes on with a dial when the request that it was for has given up, so dial and handshake have
 	// limits of their own.
 	transport := &http.Transport{
 		Proxy:                  func(r *http.Request) (*url.URL, error) { return c.findProxy(r) },
 		DialContext:            dialer.DialContext,
 		OnProxyConnectResponse: refusedByProxy,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, GetClientCertificate: noCertificate},
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12, GetClientCertificate: noCertificate},
 		TLSHandshakeTimeout:    handshakeTimeout,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		MaxConnsPerHost:        maxRequests,
-		MaxIdleConnsPerHost:    maxRequests,
+		MaxConnsPerHost:        atOnce,
+		MaxIdleConnsPerHost:    atOnce,
 		IdleConnTimeout:        idleTimeout,
 	}
 	c.http = &http.Client{
-		Transport: &agent{through.Transport(transport), transport},
-		// A redirect would take the bearer token, or the client secret, to another place.
+		Transport: &agent{through.transport(transport), transport},
+		// A redirect would take the credentials to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		// No Jar: Jamf advises against pinning reads to a cluster node.
+		// No Jar: a cookie can tie reads to one node of a cluster, which Jamf for one advises against.
 	}
 	return c
 }
@@ -72,14 +73,14 @@ func (a *agent) RoundTrip(request *http.Request) (*http.Response, error) {
 // CloseIdleConnections is what http.Client.CloseIdleConnections calls.
 func (a *agent) CloseIdleConnections() { a.idle.CloseIdleConnections() }
 
-// run runs one request, its answer included, in one of the places. Its time limit begins when it has
-// got one: what waits behind four slow requests is not slow itself. A request that may be slow is repeated only where
+// run runs one request, its answer included, in one of the places. The time limit begins when the request has a place:
+// what waits behind slow requests is not slow itself. A request that may be slow is repeated only where
 // its connection may be dead; others, such as that for a token, also where the server takes too long.
 func (c *connection) run(ctx context.Context, mayBeSlow bool, request func(context.Context, *progress) error) error {
 	select {
 	case c.places <- struct{}{}:
 	case <-ctx.Done():
-		return fmt.Errorf("%d requests to %s are under way, and none has ended in time: %w", maxRequests, c.base.Host, context.Cause(ctx))
+		return fmt.Errorf("%d requests to %s are under way, and none has ended in time: %w", cap(c.places), c.base.Host, context.Cause(ctx))
 	}
 	defer func() { <-c.places }()
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
@@ -92,15 +93,14 @@ func (c *connection) run(ctx context.Context, mayBeSlow bool, request func(conte
 	return request(at.follow(limited), at)
 }
 
-// failed explains why a request got no answer. It also closes what may be dead: connections that nobody
-// uses, and dials that nobody waits for. The next request gets a new connection.
+// failed explains why a request got no answer. It also closes what may be dead: idle connections, and dials that no
+// request waits for any more. The next request gets a new connection.
 func (c *connection) failed(err error, at *progress) error {
 	c.http.CloseIdleConnections()
 	return c.explain(err, at)
 }
 
-// whole reads an answer to its end before it is handed on. The OAuth library gives the errors of reading
-// an answer as text only.
+// whole reads an answer to its end before the OAuth library gets it, which returns the errors of reading as text only.
 type whole struct{ next http.RoundTripper }
 
 // maxToken bounds the answer of the token endpoint, in bytes.

@@ -1,4 +1,4 @@
-package jamf
+package vendorhttp
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"step-posture-connector/internal/provider/flight"
 )
 
-// progress is how far a request has come. Some errors of net/http do not say it, io.EOF for one.
+// progress is how far a request has come. Some errors of net/http do not say it, such as io.EOF.
 type progress struct {
 	handshake, connected, certificateWanted, givenUp atomic.Bool
-	// alive says that the connection of the request cannot be dead without a sign of it: it was just made, or it is
-	// HTTP/2, which sends PINGs.
+	// alive says that the connection of the request cannot be dead unnoticed: it was just made, or it is HTTP/2, which
+	// sends PINGs.
 	alive atomic.Bool
 }
 
@@ -37,11 +37,11 @@ func (p *progress) follow(ctx context.Context) context.Context {
 // lastTry is in the context of a request that will not be repeated.
 type lastTry struct{}
 
-// giveUpInTime cancels a request while there is time for a repetition: its connection may be dead without a
-// sign of it. Where it cannot be, and the request may take its time, the server is slow, and what was waited for is
-// not thrown away. The request has at least as much time as it leaves. How long somebody waits for the work of
-// ctx is asked again each time: a more patient caller may have joined it. But one that joins late must not take
-// the repetition from those who came first.
+// giveUpInTime cancels a request while enough time for a repetition is left: its connection may be dead unnoticed.
+// Where it cannot be dead, and the request may be slow, the server is slow: then the request goes on, because a
+// repetition would be slow too. The request has at least as much time as it leaves for the repetition. The deadline of
+// ctx is read again each time, because a more patient caller may have joined; but a caller that joins late must not
+// take the repetition from those who came first.
 func (p *progress) giveUpInTime(ctx, request context.Context, mayBeSlow bool, cancel func()) *time.Timer {
 	begin := time.Now()
 	armed := make(chan *time.Timer, 1)
@@ -53,11 +53,11 @@ func (p *progress) giveUpInTime(ctx, request context.Context, mayBeSlow bool, ca
 		case !ok || request.Err() != nil || mayBeSlow && p.alive.Load():
 		case left > repetition && more > 0:
 			timer.Reset(min(left-repetition, more))
-		case left > retryPause+leastTime:
+		case left > retryPause+LeastTime:
 			p.givenUp.Store(true)
 			cancel()
 		default:
-			timer.Reset(max(left, leastTime))
+			timer.Reset(max(left, LeastTime))
 		}
 	})
 	armed <- timer

@@ -1,64 +1,84 @@
-package jamf
+package vendorhttp
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
-	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
 )
 
-const (
-	tokenEndpoint = "token endpoint"
-	// The paths of the token endpoint, newest first; servers before 11.23 have only the second.
-	// https://developer.jamf.com/jamf-pro/docs/client-credentials
-	tokenPath    = "/api/v1/oauth/token" //nolint:gosec // G101: a path, no credential
-	oldTokenPath = "/api/oauth/token"    //nolint:gosec // G101: a path, no credential
-)
+// tokenEndpoint is the name of the endpoint that issues tokens.
+const tokenEndpoint = "token endpoint"
 
-// errCredentials says that the server does not know the API client, or its secret is wrong.
-var errCredentials = fmt.Errorf("%w: check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET, and that the API client is enabled", posture.ErrCredentials)
+// ClientCredentials exchanges an ID and a secret for bearer tokens (RFC 6749 section 4.4).
+type ClientCredentials struct {
+	ID     string
+	Secret Secret
+	// Path is that of the token endpoint. Where the server answers 404 to it, OldPath is asked, if there is one.
+	Path, OldPath string
+	// Remedy is what to check when the server refuses them: "check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET".
+	Remedy string
+	// Outdated reports whether a new token may be accepted where one that was issued at that time was refused with
+	// another status than 401; it may be nil. The zero time stands for a token that was replaced meanwhile.
+	Outdated func(why *Fault, issued time.Time) bool
+}
 
-// tokens exchanges the API client's credentials for bearer tokens (RFC 6749 section 4.4), and keeps
-// the current one in memory.
+func (cc ClientCredentials) bind(c *Client) authorizer {
+	return &tokens{ClientCredentials: cc, client: c, way: c.way, path: cc.Path}
+}
+
+// tokens keeps the current token in memory.
 type tokens struct {
-	*connection
-	id      string
-	secret  config.Secret
-	renewed func(error) // is called for every token that was asked for
-
+	ClientCredentials
+	client *Client
+	way    *connection
 	flight flight.Group[struct{}, string]
 
 	mu      sync.Mutex
 	current string
 	issued  time.Time
 	until   time.Time
-	old     bool // the server has only the older path
+	path    string // that answered last
 }
 
-// get returns a token that is good for some time. Any number of callers cause one request.
+func (t *tokens) credentials(ctx context.Context) (header, error) {
+	token, err := t.get(ctx)
+	return header{"Authorization", "Bearer " + token}, err
+}
+
+// replace discards a token that the server does not accept any more.
+func (t *tokens) replace(refused header, why *Fault) bool {
+	token := strings.TrimPrefix(refused.value, "Bearer ")
+	if why.Status != http.StatusUnauthorized && (t.Outdated == nil || !t.Outdated(why, t.issuedAt(token))) {
+		return false
+	}
+	t.discard(token)
+	return true
+}
+
+// get returns a token that is valid for some time. Any number of callers cause one request.
 func (t *tokens) get(ctx context.Context) (string, error) {
 	if token := t.cached(); token != "" {
 		return token, nil
 	}
 	return t.flight.Do(ctx, struct{}{}, func(ctx context.Context) (string, error) {
-		// Another flight may have landed between the look above and the start of this one.
+		// Another flight may have brought a token since.
 		if token := t.cached(); token != "" {
 			return token, nil
 		}
 		token, err := t.fetch(ctx)
-		t.renewed(err)
+		t.client.tokenRenewed(err)
 		return token, err
 	})
 }
@@ -66,7 +86,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 func (t *tokens) cached() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if time.Now().Before(t.until) {
+	if t.client.now().Before(t.until) {
 		return t.current
 	}
 	return ""
@@ -81,28 +101,28 @@ func (t *tokens) discard(token string) {
 	}
 }
 
-// age is how long ago a token was issued; of one that was replaced meanwhile it is as long as can be.
-func (t *tokens) age(token string) time.Duration {
+// issuedAt is when a token was issued; the zero time where it was replaced meanwhile.
+func (t *tokens) issuedAt(token string) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current != token {
-		return math.MaxInt64
+		return time.Time{}
 	}
-	return time.Since(t.issued)
+	return t.issued
 }
 
-// fetch asks for a token; a server that does not have the one path is asked on the other one: it may be
-// too old for the newer, or was replaced by a newer server.
+// fetch asks for a token. A server that does not have one path is asked on the other one: it may be too old for the
+// newer, or was replaced by a newer server.
 func (t *tokens) fetch(ctx context.Context) (string, error) {
 	t.mu.Lock()
-	path, other := tokenPath, oldTokenPath
-	if t.old {
-		path, other = other, path
+	path, other := t.path, t.OldPath
+	if path == t.OldPath {
+		other = t.Path
 	}
 	t.mu.Unlock()
-	asked := time.Now()
+	asked := t.client.now()
 	token, err := t.exchange(ctx, path)
-	if missing := (*fault)(nil); errors.As(err, &missing) && missing.status == http.StatusNotFound {
+	if other != "" && HasStatus(err, tokenEndpoint, http.StatusNotFound) {
 		path = other
 		token, err = t.exchange(ctx, path)
 	}
@@ -111,7 +131,7 @@ func (t *tokens) fetch(ctx context.Context) (string, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.old = path == oldTokenPath
+	t.path = path
 	lifetime := time.Duration(0)
 	if !token.Expiry.IsZero() { // the library fills Expiry only
 		lifetime = time.Until(token.Expiry)
@@ -126,22 +146,22 @@ func usable(lifetime time.Duration) time.Duration {
 	if lifetime <= 0 {
 		lifetime = unknownLifetime
 	}
-	const fifth, most = 5, time.Minute
-	return lifetime - min(lifetime/fifth, most)
+	const fifth = 5
+	return lifetime - min(lifetime/fifth, longestMargin)
 }
 
 func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token, err error) {
-	address := *t.base
+	address := *t.way.base
 	address.Path += path
 	exchange := clientcredentials.Config{
-		ClientID:     t.id,
-		ClientSecret: string(t.secret.Reveal()),
+		ClientID:     t.ID,
+		ClientSecret: string(t.Secret.Reveal()),
 		TokenURL:     address.String(),
 		AuthStyle:    oauth2.AuthStyleInParams, // probing for it would double the requests
 	}
-	http := *t.http
-	http.Transport = whole{t.http.Transport}
-	err = t.run(ctx, false, func(ctx context.Context, at *progress) error {
+	http := *t.way.http
+	http.Transport = whole{t.way.http.Transport}
+	err = t.way.run(ctx, false, func(ctx context.Context, at *progress) error {
 		got, err := exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, &http))
 		if err != nil {
 			return t.tokenError(err, at)
@@ -168,16 +188,16 @@ func (t *tokens) tokenError(err error, at *progress) error {
 			code = refused.ErrorCode
 		}
 		if status == http.StatusUnauthorized || code == "invalid_client" || code == "unauthorized_client" {
-			return fmt.Errorf("%s answered %d: %w", tokenEndpoint, status, errCredentials)
+			return fmt.Errorf("%s answered %d: %w: %s", tokenEndpoint, status, posture.ErrCredentials, t.Remedy)
 		}
 		if status == http.StatusOK {
 			return fmt.Errorf("%s refused with %q", tokenEndpoint, code)
 		}
-		return &fault{endpoint: tokenEndpoint, status: status, wait: retryAfter(refused.Response)}
+		return t.client.refusal(tokenEndpoint, refused.Response)
 	case errors.As(err, &inURL):
-		return &fault{endpoint: tokenEndpoint, cause: t.failed(err, at)}
+		return &Fault{Endpoint: tokenEndpoint, cause: t.way.failed(err, at)}
 	default:
-		// Also what was cut off; and whoever joins a request that began badly gets a second one.
-		return &fault{endpoint: tokenEndpoint, cause: fmt.Errorf("the answer holds no token: %w", errNotJamf)}
+		// Also what was cut off. The fault is retriable: callers that have joined the request get a second one.
+		return &Fault{Endpoint: tokenEndpoint, cause: fmt.Errorf("the answer holds no token: %w", t.client.Other())}
 	}
 }

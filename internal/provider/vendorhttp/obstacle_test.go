@@ -1,4 +1,4 @@
-package jamf_test
+package vendorhttp_test
 
 import (
 	"bufio"
@@ -23,9 +23,8 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
-	"step-posture-connector/internal/provider/jamf"
-	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
 
 // accepting starts a listener and has each connection served until it is closed.
@@ -138,14 +137,14 @@ func tunnel(to string) func(net.Conn) {
 	}
 }
 
-// TestObstacles: each thing that can stand between the connector and the server has words of its own, says
-// which of the two it is, the server or a proxy, and repeats nothing that either has sent.
+// TestObstacles: each obstacle between the connector and the server has a message of its own, which says whether it is
+// the server or a proxy, and repeats nothing that either has sent.
 func TestObstacles(t *testing.T) {
 	t.Parallel()
 	good, pool := certificate(t, nil)
 	expired, expiredPool := certificate(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
 	misnamed, misnamedPool := certificate(t, func(c *x509.Certificate) {
-		c.IPAddresses, c.DNSNames = nil, []string{"jamf.example", "b.example", "c.example", "d.example", "e\x1b[31m.example"}
+		c.IPAddresses, c.DNSNames = nil, []string{"mdm.example", "b.example", "c.example", "d.example", "e\x1b[31m.example"}
 	})
 	unusable, unusablePool := certificate(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
 	negative, _ := certificate(t, nil)
@@ -162,13 +161,13 @@ func TestObstacles(t *testing.T) {
 	http2.NextProtos = []string{"h2"}
 	settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	goAway := settings + "\x00\x00" + string(rune(8+len(vendortest.Marker))) + "\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x0b" + vendortest.Marker
-	jamfServer := tolerant(t, jamftest.Options{})
-	aborting := stranger(t, 200, "", "")
+	working := newServer(t)
+	aborting := newServer(t)
 	aborting.Fail(vendortest.Fault{Kind: vendortest.Truncate})
 	closed := accepting(t, readAndHangUp)
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
-	const nobody = "127.0.0.1:1" // a port that was free a moment ago may be given to another test
+	const closedPort = "127.0.0.1:1" // a port that was free a moment ago may be given to another test
 	status := func(line string) func(net.Conn) {
 		return proxying("HTTP/1.1 " + line + "\r\nContent-Length: 0\r\n\r\n")
 	}
@@ -183,11 +182,11 @@ func TestObstacles(t *testing.T) {
 		"not TLS":            {accepting(t, says("SSH-2.0-"+vendortest.Marker+"\r\n")), nil, "", "S: cannot be reached: it does not speak TLS; check the port"},
 		"closed":             {accepting(t, readAndHangUp), nil, "", "S: cannot be reached: it closed the connection in the TLS handshake"},
 		"reset":              {accepting(t, resetConnection), nil, "", "S: cannot be reached: it reset the connection in the TLS handshake"},
-		"refused":            {nobody, nil, "", "S: cannot be reached: dial tcp S:: connect: connection refused"},
-		"no such name":       {"jamf.invalid:443", nil, "", "S: cannot be reached: DNS "},
-		"silent":             {accepting(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), nil, "", "S: cannot be reached: it accepts connections, but does not answer in the TLS handshake (3s)"},
+		"refused":            {closedPort, nil, "", "S: cannot be reached: dial tcp S:: connect: connection refused"},
+		"no such name":       {"mdm.invalid:443", nil, "", "S: cannot be reached: DNS "},
+		"idle":               {accepting(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), nil, "", "S: cannot be reached: it accepts connections, but does not answer in the TLS handshake (3s)"},
 		"unknown CA":         {encrypted(t, with(good), nil), misnamedPool, "", "the TLS certificate of S: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE"},
-		"wrong name":         {encrypted(t, with(misnamed), nil), misnamedPool, "", "the TLS certificate of S: is not trusted: it is for jamf.example, b.example, c.example and 1 others and not for 127.0.0.1"},
+		"wrong name":         {encrypted(t, with(misnamed), nil), misnamedPool, "", "the TLS certificate of S: is not trusted: it is for mdm.example, b.example, c.example and 1 others and not for 127.0.0.1"},
 		"expired":            {encrypted(t, with(expired), nil), expiredPool, "", "the TLS certificate of S: is not trusted: it is valid from "},
 		"not for servers":    {encrypted(t, with(unusable), nil), unusablePool, "", "the TLS certificate of S: is not trusted: it is not for TLS servers"},
 		"negative serial":    {encrypted(t, with(negative), nil), pool, "", "the TLS certificate of S: cannot be read: it is malformed (negative serial number)"},
@@ -204,21 +203,26 @@ func TestObstacles(t *testing.T) {
 		"cut off":            {encrypted(t, with(good), func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{") }), pool, "", "S: cannot be reached: it closed the connection before its answer was complete"},
 		"stream error":       {strings.TrimPrefix(aborting.URL(), "https://"), aborting.CertPool(), "", "S: cannot be reached: it broke the HTTP/2 request off: INTERNAL_ERROR"},
 		"GOAWAY":             {encrypted(t, http2, says(goAway)), pool, "", "S: cannot be reached: it ended the HTTP/2 connection (GOAWAY)"},
-		"proxy: 407":         {"jamf.example:443", nil, "http://" + accepting(t, status("407 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 407 to CONNECT: it wants a user name and password, which HTTPS_PROXY can hold"},
-		"proxy: 403":         {"jamf.example:443", nil, "http://" + accepting(t, status("403 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 403 to CONNECT: it does not allow that server"},
-		"proxy: 502":         {"jamf.example:443", nil, "http://" + accepting(t, status("502 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 502 to CONNECT: it does not reach that server"},
-		"proxy: gone":        {"jamf.example:443", nil, "http://user:hidden-secret@" + nobody, "the proxy P: cannot be reached: dial tcp P:: connect: connection refused; check HTTPS_PROXY"},
-		"proxy: closes":      {"jamf.example:443", nil, "http://" + closed, "S: cannot be reached: it closed the connection; the proxy P: did not open the way to it"},
-		"proxy: no proxy":    {"jamf.example:443", nil, "http://" + accepting(t, says("SSH-2.0-"+vendortest.Marker+"\r\n")), "S: cannot be reached: what it answers is not HTTP as it should be; the proxy P: did not open the way to it"},
-		"proxy: not trusted": {"jamf.example:443", misnamedPool, "https://" + encrypted(t, with(good), nil), "the TLS certificate of the proxy P: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE"},
-		"proxy: plain HTTP":  {"jamf.example:443", pool, "https://" + accepting(t, says("HTTP/1.1 400 "+vendortest.Marker+"\r\n\r\n")), "the proxy P: cannot be reached: it answers in plain HTTP where TLS is expected; check the port; check HTTPS_PROXY"},
-		"proxy: opens TLS":   {strings.TrimPrefix(jamfServer.URL(), "https://"), pool, "http://" + accepting(t, tunnel(strings.TrimPrefix(jamfServer.URL(), "https://"))), "the TLS certificate of S: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE can name the CA of a private server or of a proxy that opens TLS (by way of the proxy P:)"},
+		"proxy: 407":         {"mdm.example:443", nil, "http://" + accepting(t, status("407 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 407 to CONNECT: it wants a user name and password, which HTTPS_PROXY can hold"},
+		"proxy: 403":         {"mdm.example:443", nil, "http://" + accepting(t, status("403 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 403 to CONNECT: it does not allow that server"},
+		"proxy: 502":         {"mdm.example:443", nil, "http://" + accepting(t, status("502 "+vendortest.Marker)), "S: cannot be reached: the proxy P: answered 502 to CONNECT: it does not reach that server"},
+		"proxy: gone":        {"mdm.example:443", nil, "http://user:hidden-secret@" + closedPort, "the proxy P: cannot be reached: dial tcp P:: connect: connection refused; check HTTPS_PROXY"},
+		"proxy: closes":      {"mdm.example:443", nil, "http://" + closed, "S: cannot be reached: it closed the connection; the proxy P: did not open the way to it"},
+		"proxy: no proxy":    {"mdm.example:443", nil, "http://" + accepting(t, says("SSH-2.0-"+vendortest.Marker+"\r\n")), "S: cannot be reached: what it answers is not HTTP as it should be; the proxy P: did not open the way to it"},
+		"proxy: not trusted": {"mdm.example:443", misnamedPool, "https://" + encrypted(t, with(good), nil), "the TLS certificate of the proxy P: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE"},
+		"proxy: plain HTTP":  {"mdm.example:443", pool, "https://" + accepting(t, says("HTTP/1.1 400 "+vendortest.Marker+"\r\n\r\n")), "the proxy P: cannot be reached: it answers in plain HTTP where TLS is expected; check the port; check HTTPS_PROXY"},
+		"proxy: opens TLS":   {strings.TrimPrefix(working.URL(), "https://"), pool, "http://" + accepting(t, tunnel(strings.TrimPrefix(working.URL(), "https://"))), "the TLS certificate of S: is not trusted: it is of a CA that is not known here; SSL_CERT_FILE can name the CA of a private server or of a proxy that opens TLS (by way of the proxy P:)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			provider := opened(t, jamf.Config{
-				BaseURL: "https://" + row.address, ClientID: "x", ClientSecret: config.NewSecret([]byte("hidden-secret")), API: "pro", Timeout: 10, RootCAs: row.pool,
-			})
+			base, err := vendorhttp.ParseBase("https://" + row.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := vendorhttp.Options{Base: base, RootCAs: row.pool, Auth: vendorhttp.ClientCredentials{
+				ID: "x", Secret: config.NewSecret([]byte("hidden-secret")), Path: tokenPath,
+			}}
+			provider, lookups := opened(o), opened(o)
 			want := strings.ReplaceAll(row.want, "S:", row.address)
 			if row.proxy != "" {
 				proxy, err := url.Parse(row.proxy)
@@ -226,18 +230,24 @@ func TestObstacles(t *testing.T) {
 					t.Fatal(err)
 				}
 				provider.UseProxy(proxy)
+				lookups.UseProxy(proxy)
 				want = strings.ReplaceAll(want, "P:", proxy.Host)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), ample)
 			defer cancel()
-			_, _, err := provider.Check(ctx)
+			lookedUp, q := make(chan error, 1), query(t, serial)
+			go func() {
+				_, err := lookups.Lookup(ctx, q) // at the same time, because some rows wait long
+				lookedUp <- err
+			}()
+			err = provider.Explain(provider.Authenticate(ctx))
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
-				t.Errorf("Check = %v\nwant    %s", err, want)
+				t.Errorf("Authenticate = %v\nwant           %s", err, want)
 			}
-			_, errLookup := provider.Lookup(ctx, query(t, macSerial, posture.Computer))
+			errLookup := <-lookedUp
 			for _, err := range []error{err, errLookup} {
 				if err == nil || errors.Is(err, posture.ErrCredentials) || errors.Is(err, posture.ErrNotFound) {
-					t.Fatalf("got %v, want an error that says Jamf could not answer", err)
+					t.Fatalf("got %v, want an error that says the server could not answer", err)
 				}
 				for _, foreign := range []string{vendortest.Marker, "hidden-secret", "\x1b", "\n"} {
 					if strings.Contains(err.Error(), foreign) {

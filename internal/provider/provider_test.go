@@ -1,0 +1,70 @@
+package provider_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider"
+)
+
+// TestOpen: what a provider's variables ask of a device is in the policy that decides, for each provider.
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	inventory := filepath.Join(t.TempDir(), "devices.csv")
+	if err := os.WriteFile(inventory, []byte("Identifier\nC02XK1ABJHD2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := map[string]string{"FILE_PATH": inventory, "FILE_TYPE": "csv"}
+	jamf := map[string]string{"JAMF_BASE_URL": "https://mdm.example", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"}
+	with := func(environ map[string]string, more ...string) map[string]string {
+		environ = maps.Clone(environ)
+		for pair := range slices.Chunk(more, 2) {
+			environ[pair[0]] = pair[1]
+		}
+		return environ
+	}
+	groups := func(pairs ...string) posture.Policy {
+		policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{}}
+		for pair := range slices.Chunk(pairs, 2) {
+			policy.RequiredGroups[posture.DeviceType(pair[0])] = pair[1]
+		}
+		return policy
+	}
+	lenient := groups()
+	lenient.AllowUnmanaged = true
+	const onlyComputers = "JAMF_COMPUTER_GROUP is set and JAMF_DEVICE_GROUP is not: mobile devices pass without a group"
+	const onlyDevices = "JAMF_DEVICE_GROUP is set and JAMF_COMPUTER_GROUP is not: computers pass without a group"
+	for name, row := range map[string]struct {
+		provider string
+		environ  map[string]string
+		policy   posture.Policy
+		of       posture.DeviceType
+		warnings []string
+	}{
+		"file":            {"file", file, posture.Policy{}, "", nil},
+		"jamf":            {"jamf", jamf, groups(), posture.MobileDevice, nil},
+		"computers":       {"jamf", with(jamf, "JAMF_COMPUTER_GROUP", "Macs"), groups("computer", "Macs"), posture.MobileDevice, []string{onlyComputers}},
+		"mobile devices":  {"jamf", with(jamf, "JAMF_DEVICE_GROUP", "iPads"), groups("mobiledevice", "iPads"), posture.MobileDevice, []string{onlyDevices}},
+		"both":            {"jamf", with(jamf, "JAMF_COMPUTER_GROUP", "A", "JAMF_DEVICE_GROUP", "B"), groups("computer", "A", "mobiledevice", "B"), posture.MobileDevice, nil},
+		"allow unmanaged": {"jamf", with(jamf, "JAMF_ALLOW_UNMANAGED", "1"), lenient, posture.MobileDevice, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			decider, warnings, err := provider.Open(row.provider, row.environ)
+			if err != nil || decider.Provider == nil || decider.Name != row.provider {
+				t.Fatalf("Open = %+v, %v, want the provider", decider, err)
+			}
+			if !reflect.DeepEqual(decider.Policy, row.policy) || decider.DefaultType != row.of {
+				t.Errorf("the policy is %+v, the default type %q, want %+v and %q", decider.Policy, decider.DefaultType, row.policy, row.of)
+			}
+			if !slices.Equal(warnings, row.warnings) {
+				t.Errorf("the warnings are %q, want %q", warnings, row.warnings)
+			}
+		})
+	}
+}
