@@ -57,7 +57,7 @@ SOAKTIME ?= 10m
 
 .PHONY: soak
 soak: ## Run the daemon under changing files, faults and unauthenticated clients for SOAKTIME (default 10m; needs Linux)
-	SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./internal/test/blackbox
+	SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -v ./internal/test/soak
 
 # Uncached: the go command does not know that these tests build the connector.
 .PHONY: test-e2e

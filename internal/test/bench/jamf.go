@@ -54,7 +54,7 @@ func (b *bench) jamf(ctx context.Context) error {
 		return err
 	}
 	floor, err := b.run(ctx, "floor that asks jamf", func(ctx context.Context, address string) *exec.Cmd {
-		return self(ctx, relayArgument, address, string(b.folder), "https://"+f.address, f.ca)
+		return self(ctx, lookupArgument, address, string(b.folder), "https://"+f.address, f.ca)
 	})
 	if err != nil {
 		return err

@@ -39,8 +39,8 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == floorArgument {
 		return report(serveFloor(ctx, os.Args[2:]))
 	}
-	if len(os.Args) > 1 && os.Args[1] == relayArgument {
-		return report(serveRelay(ctx, os.Args[2:]))
+	if len(os.Args) > 1 && os.Args[1] == lookupArgument {
+		return report(serveLookupFloor(ctx, os.Args[2:]))
 	}
 	if len(os.Args) > 1 && os.Args[1] == readArgument {
 		return report(readOnce(os.Args[2:]))

@@ -1,6 +1,7 @@
 package blackbox_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -8,80 +9,74 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
-)
 
-func absolute(t *testing.T, env environment) environment {
-	t.Helper()
-	path, err := filepath.Abs(env["FILE_PATH"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return env.with("FILE_PATH", path)
-}
+	"step-posture-connector/internal/test/program"
+)
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
-	good := absolute(t, workingEnvironment(t, newPKI(t)))
-	bad := good.with("PORT", "0", "FILE_TYPE", "xml")
-	provider := environment{"PROVIDER": "file", "FILE_PATH": good["FILE_PATH"], "FILE_TYPE": "json"}
+	good := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
+	bad := good.With("PORT", "0", "FILE_TYPE", "xml")
+	provider := program.Environment{"PROVIDER": "file", "FILE_PATH": good["FILE_PATH"], "FILE_TYPE": "json"}
 	for name, test := range map[string]struct {
-		env            environment
+		env            program.Environment
 		args           string
 		code           int
 		stdout, stderr string // regular expressions
 	}{
-		"version":                {bad, "version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
-		"--version":              {bad, "--version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
-		"help":                   {bad, "--help", 0, `(?s)serve.*check|check.*serve`, `^$`},
-		"help of a command":      {bad, "lookup --help", 0, `--mode`, `^$`},
-		"help about a command":   {bad, "help lookup", 0, `--mode`, `^$`},
-		"help about nothing":     {bad, "help bogus", 64, `^$`, `no command "bogus"`},
-		"completion":             {bad, "completion bash", 0, `bash completion`, `^$`},
-		"completion of nothing":  {bad, "completion", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
-		"completion of no shell": {bad, "completion foo", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
-		"check":                  {good, "check", 0, `(?m)^provider file: 3 devices in .*$(?s).*^ok$`, `^$`},
-		"check, broken":          {bad, "check", 1, `^$`, `(?m)^PORT: "0" is not accepted; accepted: a whole number from 1 to 65535\nFILE_TYPE: "xml" is not accepted; accepted: csv or json$`},
-		"serve, broken":          {bad, "serve", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
-		"no command, broken":     {bad, "", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
-		"lookup, allow":          {good, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\nreason: .+\nrecord: C02XK1JKLVCG, device, managed\ndata: \{"device":\{"name":"mac-ada"`, `^$`},
-		"lookup, low case":       {good, "lookup c02xk1jklvcg --mode computer", 0, `^\[ALLOW\] `, `^$`},
-		"lookup, deny":           {good, "lookup C02STRANGER0", 2, `^\[DENY\] C02STRANGER0 \(deviceNotFound\)\nreason: .+\n$`, `^$`},
-		"lookup, no identifier":  {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},
-		"lookup, broken":         {bad, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nFILE_TYPE: "xml" is not accepted; accepted: csv or json\n$`},
-		"lookup, provider only":  {provider, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
-		"lookup, no provider":    {environment{}, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nPROVIDER: not set; accepted: file or jamf\n`},
-		"lookup, mode":           {good, "lookup C02XK1JKLVCG --mode any", 0, `(?m)^mode: any$`, `^$`},
-		"lookup of nothing":      {good, "lookup", 64, `^$`, `^lookup: which device\? Usage: step-posture-connector lookup IDENTIFIER \[--mode mobiledevice\|computer\|any\] \[--json\]\nTry 'step-posture-connector lookup --help'.\n$`},
-		"lookup of two":          {good, "lookup A B", 64, `^$`, `^lookup: one device at a time, 2 were given. Usage: step-posture-connector lookup IDENTIFIER `},
-		"lookup, wrong mode":     {good, "lookup A --mode laptop", 64, `^$`, `mobiledevice, computer, any`},
-		"unknown command":        {good, "chekc", 64, `^$`, `unknown command "chekc"(?s).*check`},
-		"unknown flag":           {good, "--verbose", 64, `^$`, `unknown flag`},
-		"surplus argument":       {good, "check now", 64, `^$`, `(?i)unknown command|arg`},
-		"env file is not there":  {good, "check --env-file no-such-file", 1, `^$`, `no-such-file`},
-		"flag without value":     {good, "check --env-file", 64, `^$`, `env-file`},
+		"version":               {bad, "version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
+		"--version":             {bad, "--version", 0, `^step-posture-connector \S+\ncommit \S+\ngo1\.\d+`, `^$`},
+		"help":                  {bad, "--help", 0, `(?s)serve.*check|check.*serve`, `^$`},
+		"help of a command":     {bad, "lookup --help", 0, `--mode`, `^$`},
+		"help about a command":  {bad, "help lookup", 0, `--mode`, `^$`},
+		"help, unknown command": {bad, "help bogus", 64, `^$`, `no command "bogus"`},
+		"completion":            {bad, "completion bash", 0, `bash completion`, `^$`},
+		"completion, no shell":  {bad, "completion", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
+		"completion, bad shell": {bad, "completion foo", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
+		"check":                 {good, "check", 0, `(?m)^provider file: 3 devices in .*$(?s).*^ok$`, `^$`},
+		"check, broken":         {bad, "check", 1, `^$`, `(?m)^PORT: "0" is not accepted; accepted: a whole number from 1 to 65535\nFILE_TYPE: "xml" is not accepted; accepted: csv or json$`},
+		"serve, broken":         {bad, "serve", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
+		"no command, broken":    {bad, "", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
+		"lookup, allow":         {good, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\nreason: .+\nrecord: C02XK1JKLVCG, device, managed\ndata: \{"device":\{"name":"mac-ada"`, `^$`},
+		"lookup, low case":      {good, "lookup c02xk1jklvcg --mode computer", 0, `^\[ALLOW\] `, `^$`},
+		"lookup, deny":          {good, "lookup C02UNKNOWN00", 2, `^\[DENY\] C02UNKNOWN00 \(deviceNotFound\)\nreason: .+\n$`, `^$`},
+		"lookup, no identifier": {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},
+		"lookup, broken":        {bad, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nFILE_TYPE: "xml" is not accepted; accepted: csv or json\n$`},
+		"lookup, provider only": {provider, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
+		"lookup, no provider":   {program.Environment{}, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nPROVIDER: not set; accepted: file or jamf\n`},
+		"lookup, mode":          {good, "lookup C02XK1JKLVCG --mode any", 0, `(?m)^mode: any$`, `^$`},
+		"lookup, no argument":   {good, "lookup", 64, `^$`, `^lookup: which device\? Usage: step-posture-connector lookup IDENTIFIER \[--mode mobiledevice\|computer\|any\] \[--json\]\nTry 'step-posture-connector lookup --help'.\n$`},
+		"lookup, two arguments": {good, "lookup A B", 64, `^$`, `^lookup: one device at a time, 2 were given. Usage: step-posture-connector lookup IDENTIFIER `},
+		"lookup, wrong mode":    {good, "lookup A --mode laptop", 64, `^$`, `mobiledevice, computer, any`},
+		"unknown command":       {good, "chekc", 64, `^$`, `unknown command "chekc"(?s).*check`},
+		"unknown flag":          {good, "--verbose", 64, `^$`, `unknown flag`},
+		"surplus argument":      {good, "check now", 64, `^$`, `(?i)unknown command|arg`},
+		"missing env file":      {good, "check --env-file no-such-file", 1, `^$`, `no-such-file`},
+		"flag without value":    {good, "check --env-file", 64, `^$`, `env-file`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runOnce(t, test.env, t.TempDir(), strings.Fields(test.args)...)
-			if r.code != test.code {
-				t.Errorf("got exit code %d, want %d", r.code, test.code)
+			r := program.Run(t, test.env, t.TempDir(), strings.Fields(test.args)...)
+			if r.Code != test.code {
+				t.Errorf("got exit code %d, want %d", r.Code, test.code)
 			}
-			if !regexp.MustCompile(test.stdout).MatchString(r.stdout) {
-				t.Errorf("got standard output %q, want it to match %q", r.stdout, test.stdout)
+			if !regexp.MustCompile(test.stdout).MatchString(r.Stdout) {
+				t.Errorf("got standard output %q, want it to match %q", r.Stdout, test.stdout)
 			}
-			if !regexp.MustCompile(test.stderr).MatchString(r.stderr) {
-				t.Errorf("got standard error %q, want it to match %q", r.stderr, test.stderr)
+			if !regexp.MustCompile(test.stderr).MatchString(r.Stderr) {
+				t.Errorf("got standard error %q, want it to match %q", r.Stderr, test.stderr)
 			}
 		})
 	}
 }
 
-// The env file may be named before and after the command; what the environment sets wins, unless
-// it sets it to nothing.
+// The flag for the env file may precede or follow the command. The environment has precedence, except for
+// empty variables.
 func TestEnvFile(t *testing.T) {
 	t.Parallel()
-	env := absolute(t, workingEnvironment(t, newPKI(t)))
+	env := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
 	var text strings.Builder
 	for name, value := range env {
 		text.WriteString(name + "='" + value + "'\n")
@@ -93,41 +88,41 @@ func TestEnvFile(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		env       environment
+		env       program.Environment
 		directory string
 		args      []string
 		code      int
 	}{
-		"in the working directory":     {environment{}, directory, []string{"check"}, 0},
-		"before the command":           {environment{}, "/", []string{"--env-file", filepath.Join(directory, "other.env"), "check"}, 0},
-		"after the command":            {environment{}, "/", []string{"check", "--env-file=" + filepath.Join(directory, "other.env")}, 0},
-		"in another directory":         {environment{}, "/", []string{"check"}, 1},
-		"environment wins":             {environment{"FILE_TYPE": "csv"}, directory, []string{"check"}, 1},
-		"empty variable does not":      {environment{"FILE_TYPE": ""}, directory, []string{"check"}, 0},
-		"secret here, its file there":  {environment{"WEBHOOK_SECRETS_FILE": "x"}, directory, []string{"check"}, 1},
-		"variable of no use to anyone": {environment{"SOMETHING": "x"}, directory, []string{"check"}, 0},
+		"in the working directory":   {program.Environment{}, directory, []string{"check"}, 0},
+		"before the command":         {program.Environment{}, "/", []string{"--env-file", filepath.Join(directory, "other.env"), "check"}, 0},
+		"after the command":          {program.Environment{}, "/", []string{"check", "--env-file=" + filepath.Join(directory, "other.env")}, 0},
+		"in another directory":       {program.Environment{}, "/", []string{"check"}, 1},
+		"environment has precedence": {program.Environment{"FILE_TYPE": "csv"}, directory, []string{"check"}, 1},
+		"empty variable has none":    {program.Environment{"FILE_TYPE": ""}, directory, []string{"check"}, 0},
+		"secret and its file":        {program.Environment{"WEBHOOK_SECRETS_FILE": "x"}, directory, []string{"check"}, 1},
+		"unknown variable":           {program.Environment{"SOMETHING": "x"}, directory, []string{"check"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if r := runOnce(t, test.env, test.directory, test.args...); r.code != test.code {
-				t.Errorf("got exit code %d, want %d\n%s%s", r.code, test.code, r.stdout, r.stderr)
+			if r := program.Run(t, test.env, test.directory, test.args...); r.Code != test.code {
+				t.Errorf("got exit code %d, want %d\n%s%s", r.Code, test.code, r.Stdout, r.Stderr)
 			}
 		})
 	}
 }
 
-// A header that is too large is refused like everything else: with an answer that has a reference,
-// and with an event, over HTTP/1.1 and HTTP/2.
+// A header that is too large is refused like every other request: with an answer that has a reference, and with
+// an event, over HTTP/1.1 and HTTP/2.
 func TestLargeHeader(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
-	d := startDaemon(t, workingEnvironment(t, p))
+	p := program.NewPKI(t)
+	d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
 	for _, protocol := range []string{"http/1.1", "h2"} {
 		for size, want := range map[int]int{15 << 10: 200, 17 << 10: 431, 40 << 10: 431, 60 << 10: 431} {
 			transport := &http.Transport{
-				TLSClientConfig: &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12, NextProtos: []string{protocol}}, ForceAttemptHTTP2: protocol == "h2",
+				TLSClientConfig: &tls.Config{RootCAs: p.Roots, MinVersion: tls.VersionTLS12, NextProtos: []string{protocol}}, ForceAttemptHTTP2: protocol == "h2",
 			}
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+d.address+"/status", nil)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+d.Address+"/status", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,27 +140,27 @@ func TestLargeHeader(t *testing.T) {
 			}
 		}
 	}
-	if _, output := d.stop(t); strings.Count(output, "code=tooLarge") != 6 {
-		t.Errorf("got this output, want six events:\n%s", output)
+	if _, output := d.Stop(t); strings.Count(output, "code=tooLarge") != 6 {
+		t.Errorf("want six events in this output:\n%s", output)
 	}
 }
 
-// Another program holds the port: an error, and no daemon.
+// A port that another program uses is an error, and the daemon exits.
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
-	env := workingEnvironment(t, newPKI(t))
-	d := startDaemon(t, env)
-	r := runOnce(t, env.with("PORT", d.address[strings.LastIndexByte(d.address, ':')+1:]), "", "serve")
-	if r.code != 1 || !strings.Contains(r.stderr, "PORT") || !strings.Contains(r.stderr, "in use") {
-		t.Errorf("got exit code %d and %q, want 1 and that the port is in use", r.code, r.stderr)
+	env := program.WorkingEnvironment(t, program.NewPKI(t))
+	d := program.StartDaemon(t, env)
+	r := program.Run(t, env.With("PORT", d.Address[strings.LastIndexByte(d.Address, ':')+1:]), "", "serve")
+	if r.Code != 1 || !strings.Contains(r.Stderr, "PORT") || !strings.Contains(r.Stderr, "in use") {
+		t.Errorf("got exit code %d and %q, want 1 and that the port is in use", r.Code, r.Stderr)
 	}
 }
 
-// Without PORT the daemon listens on 9443, or says that this very port is taken.
+// Without PORT the daemon listens on 9443, or reports that this port is in use.
 func TestDefaultPort(t *testing.T) {
 	t.Parallel()
-	env := workingEnvironment(t, newPKI(t))
-	c := program(t, env, "serve")
+	env := program.WorkingEnvironment(t, program.NewPKI(t))
+	c := program.Command(t, env, "serve")
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -173,15 +168,14 @@ func TestDefaultPort(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: c, ended: make(chan struct{})}
-	listening := make(chan struct{})
-	go p.read(stderr, listening)
-	select {
-	case <-listening:
-		p.stop(t)
-	case <-p.ended:
+	var output strings.Builder
+	for log := bufio.NewScanner(stderr); log.Scan(); output.WriteString(log.Text() + "\n") {
+		if strings.Contains(log.Text(), "listening on") {
+			_ = c.Process.Signal(syscall.SIGTERM)
+		}
 	}
-	if !strings.Contains(p.output(), "127.0.0.1:9443") {
-		t.Errorf("got %q, want the address 127.0.0.1:9443 in it", p.output())
+	_ = c.Wait()
+	if !strings.Contains(output.String(), "127.0.0.1:9443") {
+		t.Errorf("got %q, want the address 127.0.0.1:9443 in it", output.String())
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/test/program"
 )
 
-// What docker/setup/jamf.sh writes into the connector's env file is read as it was given.
+// The connector reads the same values that docker/setup/jamf.sh has written into its env file.
 func TestComposeEnvFile(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("docker/setup/jamf.sh")
@@ -23,7 +24,8 @@ func TestComposeEnvFile(t *testing.T) {
 		t.Fatal("docker/setup/jamf.sh has no loop")
 	}
 	for _, value := range []string{"Disk encrypted", "Lab # 2, $VIP", "Ada's Macs", `Ada's $VIP "Macs" \ more`, `"Macs"`, ""} {
-		script := exec.CommandContext(t.Context(), "sh", "-c", "set -eu\nfor name in "+loop+"\ndone") //nolint:gosec // G204: it is our script
+		script := exec.CommandContext(t.Context(), "sh")
+		script.Stdin = strings.NewReader("set -eu\nfor name in " + loop + "\ndone\n")
 		names, _, _ := strings.Cut(loop, ";")
 		for name := range strings.FieldsSeq(names) {
 			script.Env = append(script.Env, name+"="+value)
@@ -33,12 +35,10 @@ func TestComposeEnvFile(t *testing.T) {
 			t.Fatalf("%q: %v", value, err)
 		}
 		path := filepath.Join(t.TempDir(), "env")
-		if err := os.WriteFile(path, written, 0o600); err != nil { //nolint:gosec // G703: a folder of the test
-			t.Fatal(err)
-		}
+		program.ReplaceFile(t, path, string(written))
 		environ, err := config.Environ(nil, path, true)
 		if err != nil || environ.Variables["JAMF_COMPUTER_GROUP"] != value || environ.Variables["JAMF_ALLOW_UNMANAGED"] != value {
-			t.Errorf("%q is handed on as %q (%v)", value, environ.Variables, err)
+			t.Errorf("the connector reads %q as %q (%v)", value, environ.Variables, err)
 		}
 	}
 }

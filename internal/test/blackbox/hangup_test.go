@@ -12,9 +12,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"step-posture-connector/internal/test/program"
 )
 
-// serviceManager is the service manager's end of NOTIFY_SOCKET. It keeps what the daemon reports.
+// serviceManager is the service manager's end of NOTIFY_SOCKET. It records the daemon's reports.
 func serviceManager(t *testing.T) (path string, reported func() []string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "n") // short: the path of a socket has 104 bytes at most
@@ -41,17 +43,17 @@ func serviceManager(t *testing.T) (path string, reported func() []string) {
 	return path, func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(states) }
 }
 
-// While the inventory file is written to without pause, each SIGHUP reopens the audit log at once, and the
-// daemon does not count as reloading for ever.
-func TestHangupsWhileAFileIsRestless(t *testing.T) {
+// While the inventory file is written without pause, each SIGHUP reopens the audit log at once, and the daemon does
+// not stay in the state RELOADING.
+func TestHangupsWhileAFileIsWritten(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	folder := t.TempDir()
 	inventory, audit := filepath.Join(folder, "devices.csv"), filepath.Join(folder, "audit.jsonl")
-	replaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
+	program.ReplaceFile(t, inventory, "Identifier\nC02XK1JKLVCG\n")
 	socket, reported := serviceManager(t)
-	d := startDaemon(t, workingEnvironment(t, p).with("FILE_PATH", inventory, "FILE_TYPE", "csv", "AUDIT_LOG_PATH", audit, "NOTIFY_SOCKET", socket))
-	s := newSigner(t, p, d.address, nil)
+	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("FILE_PATH", inventory, "FILE_TYPE", "csv", "AUDIT_LOG_PATH", audit, "NOTIFY_SOCKET", socket))
+	s := program.NewStepCA(t, p, d.Address, nil)
 
 	writing, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -66,34 +68,34 @@ func TestHangupsWhileAFileIsRestless(t *testing.T) {
 		if err := os.Rename(audit, audit+moved); err != nil {
 			t.Fatal(err)
 		}
-		d.hangup(t)
-		d.eventually(t, "the audit log is reopened", func() bool { _, err := os.Stat(audit); return err == nil })
-		s.wantDecision(t, "after SIGHUP", "C02XK1JKLVCG", allowed)
-		if n := len(auditLines(t, audit)); n != 1 {
+		d.Hangup(t)
+		d.Eventually(t, "the audit log is reopened", func() bool { _, err := os.Stat(audit); return err == nil })
+		s.WantDecision(t, "after SIGHUP", "C02XK1JKLVCG", program.Allowed)
+		if n := len(program.ReadAuditLog(t, audit)); n != 1 {
 			t.Errorf("the new audit log has %d lines, want the decision after it was opened", n)
 		}
 	}
-	d.eventually(t, "it is ready although the file is still restless", func() bool {
+	d.Eventually(t, "it is ready although the file is still written", func() bool {
 		states := reported()
 		reloading := slices.Index(states, "RELOADING=1")
 		return reloading >= 0 && slices.Contains(states[reloading:], "READY=1")
 	})
-	// Where the machine is so slow that the file was quiet for a moment, there was nothing to give up.
-	if output := d.output(); !strings.Contains(output, "reload not finished after 10s, keeping the previous version until then: still being written to: inventory") {
-		d.eventually(t, "the inventory was reloaded instead", func() bool { return strings.Contains(d.output(), "reloaded: 1 device") })
+	// On a slow machine the file may be quiet for long enough; then the reload succeeds.
+	if output := d.Output(); !strings.Contains(output, "reload not finished after 10s, keeping the previous version until then: still being written to: inventory") {
+		d.Eventually(t, "the inventory was reloaded instead", func() bool { return strings.Contains(d.Output(), "reloaded: 1 device") })
 	}
 	stop()
-	d.eventually(t, "the inventory is reloaded", func() bool { return strings.Contains(d.output(), "reloaded: 1 device") })
-	if code, output := d.stop(t); code != 0 {
-		t.Errorf("exit status %d, want 0:\n%s", code, output)
+	d.Eventually(t, "the inventory is reloaded", func() bool { return strings.Contains(d.Output(), "reloaded: 1 device") })
+	if code, output := d.Stop(t); code != 0 {
+		t.Errorf("exit code %d, want 0:\n%s", code, output)
 	}
 }
 
-// A service manager that does not read what it is sent, so that its socket is full, holds neither reloads nor
-// the end.
+// A service manager that does not read its socket, so that the socket is full, delays neither reloads nor the
+// shutdown.
 func TestServiceManagerHangs(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	path := filepath.Join(t.TempDir(), "n")
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
@@ -105,16 +107,16 @@ func TestServiceManagerHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fill.Close()
-	d := startDaemon(t, workingEnvironment(t, p).with("NOTIFY_SOCKET", path))
+	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("NOTIFY_SOCKET", path))
 	if err := fill.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for err == nil {
 		_, err = fill.Write([]byte("X=1"))
 	}
-	d.hangup(t)
-	d.eventually(t, "it reloads", func() bool { return strings.Contains(d.output(), "reloaded: 3 devices") })
-	if code, output := d.stop(t); code != 0 || !strings.Contains(output, "notifying systemd failed: ") {
-		t.Errorf("exit status %d, want 0 and a warning:\n%s", code, output)
+	d.Hangup(t)
+	d.Eventually(t, "it reloads", func() bool { return strings.Contains(d.Output(), "reloaded: 3 devices") })
+	if code, output := d.Stop(t); code != 0 || !strings.Contains(output, "notifying systemd failed: ") {
+		t.Errorf("exit code %d, want 0 and a warning:\n%s", code, output)
 	}
 }

@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
-// What people get wrong in an inventory file, and what check says of it.
+// Common mistakes in an inventory file, and the output of check.
 func TestInventoryMistakes(t *testing.T) {
 	t.Parallel()
-	env := workingEnvironment(t, newPKI(t))
+	env := program.WorkingEnvironment(t, program.NewPKI(t))
 	const utf16 = `FILE_PATH: inventory \S+: the file is UTF-16; save it as UTF-8`
 	for name, test := range map[string]struct {
 		kind, content string
@@ -21,7 +23,7 @@ func TestInventoryMistakes(t *testing.T) {
 		"tabs":                      {"csv", "Identifier\tdepartment\nC02\tx\n", 1, `line 1: .+; columns are separated by commas, and not by tabs`},
 		"no header":                 {"csv", "C02XK1JKLVCG,x\n", 1, `line 1: .+; the header is missing: .+ Identifier`},
 		"UTF-16":                    {"csv", "\xff\xfeI\x00d\x00e\x00n\x00", 1, utf16},
-		"UTF-16, no mark":           {"csv", "I\x00d\x00e\x00n\x00", 1, utf16},
+		"UTF-16, no BOM":            {"csv", "I\x00d\x00e\x00n\x00", 1, utf16},
 		"UTF-16, JSON":              {"json", "\xff\xfe{\x00\"\x00d\x00e\x00", 1, utf16},
 		"Latin-1":                   {"csv", "Identifier,a\nC02,caf\xe9\n", 1, `line 2: not valid UTF-8; save the file as UTF-8`},
 		"an export of Jamf":         {"csv", "Serial Number,Model\nC02,x\n", 1, `line 1: the first column is "Serial Number", want Identifier; rename it`},
@@ -45,11 +47,11 @@ func TestInventoryMistakes(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r := runOnce(t, env.with("FILE_PATH", path, "FILE_TYPE", test.kind), t.TempDir(), "check")
-			if r.code != test.code {
-				t.Errorf("exit status %d, want %d", r.code, test.code)
+			r := program.Run(t, env.With("FILE_PATH", path, "FILE_TYPE", test.kind), t.TempDir(), "check")
+			if r.Code != test.code {
+				t.Errorf("exit code %d, want %d", r.Code, test.code)
 			}
-			if output := r.stdout + r.stderr; !regexp.MustCompile(`(?m)^.*` + test.want + `.*$`).MatchString(output) {
+			if output := r.Stdout + r.Stderr; !regexp.MustCompile(`(?m)^.*` + test.want + `.*$`).MatchString(output) {
 				t.Errorf("got\n%s\nwant a line that matches %s", output, test.want)
 			}
 		})

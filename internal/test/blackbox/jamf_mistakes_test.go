@@ -5,45 +5,17 @@ package blackbox_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"step-posture-connector/internal/provider/jamf/jamftest"
+	"step-posture-connector/internal/test/program"
 )
 
-// jamfEnvironment starts a Jamf Pro server and returns it with the environment of a connector that asks it.
-// (Linux, where SSL_CERT_FILE is heeded.)
-func jamfEnvironment(t *testing.T, p *pki, devices ...jamftest.Device) (*jamftest.Server, environment) {
-	t.Helper()
-	server, err := jamftest.New(jamftest.Options{Devices: devices})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	roots := filepath.Join(t.TempDir(), "vendor.pem")
-	if err := os.WriteFile(roots, server.CACertPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	client := server.Client()
-	return server, workingEnvironment(t, p).with("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "", "SSL_CERT_FILE", roots,
-		"JAMF_BASE_URL", server.BaseURL(), "JAMF_CLIENT_ID", client.ID, "JAMF_CLIENT_SECRET", client.Secret)
-}
-
-func macOfAda() jamftest.Device {
-	return jamftest.Device{Computer: true, Serial: "C02XK1JKLVCG", Managed: new(true), Groups: []jamftest.Group{{Name: "Disk encrypted"}}}
-}
-
-// What people get wrong with Jamf Pro is named by check and lookup, and neither the server's words nor the
-// secret are in it.
+// check and lookup name common mistakes with Jamf Pro, without the secret and without texts of the server.
 func TestJamfMistakes(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
-	_, env := jamfEnvironment(t, p, macOfAda())
+	p := program.NewPKI(t)
+	_, env := program.StartJamf(t, p, program.Mac("C02XK1JKLVCG", "Disk encrypted"))
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
@@ -57,13 +29,13 @@ func TestJamfMistakes(t *testing.T) {
 	}{
 		"a Mac, no mode":    {nil, "lookup C02XK1JKLVCG", 2, "Jamf has no mobile device with the serial number; computers were not searched: add ?mode=computer or ?mode=any to the webhook's URL (lookup: --mode)"},
 		"a Mac, mode":       {nil, "lookup C02XK1JKLVCG --mode any", 0, "[ALLOW]"},
-		"nowhere":           {nil, "lookup C02XK1JKLVCH --mode any", 2, "Jamf has neither a computer nor a mobile device with the serial number"},
+		"unknown device":    {nil, "lookup C02XK1JKLVCH --mode any", 2, "Jamf has neither a computer nor a mobile device with the serial number"},
 		"one group":         {[]string{"JAMF_COMPUTER_GROUP", "Disk encrypted"}, "check", 0, "warning: JAMF_COMPUTER_GROUP is set and JAMF_DEVICE_GROUP is not: mobile devices pass without a group"},
 		"the other group":   {[]string{"JAMF_DEVICE_GROUP", "Up to date"}, "check", 0, "warning: JAMF_DEVICE_GROUP is set and JAMF_COMPUTER_GROUP is not: computers pass without a group"},
 		"group, other case": {[]string{"JAMF_COMPUTER_GROUP", "disk encrypted"}, "lookup C02XK1JKLVCG --mode any", 2, `the device is in the group "Disk encrypted", which differs from "disk encrypted" only in case: group names are compared byte for byte`},
 		"wrong secret":      {[]string{"JAMF_CLIENT_SECRET", "hidden-secret"}, "check", 1, "token endpoint answered 401: the inventory refused the credentials: check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET"},
 		"plain HTTP":        {[]string{"JAMF_BASE_URL", "https" + strings.TrimPrefix(plain.URL, "http")}, "check", 1, "it answers in plain HTTP where TLS is expected; check the port"},
-		"private CA":        {[]string{"SSL_CERT_FILE", p.serverCert}, "check", 1, "is not trusted: it is of a CA that is not known here; SSL_CERT_FILE can name the CA of a private server"},
+		"private CA":        {[]string{"SSL_CERT_FILE", p.ServerCert}, "check", 1, "is not trusted: it is of a CA that is not known here; SSL_CERT_FILE can name the CA of a private server"},
 		"proxy wants a password": {
 			[]string{"JAMF_BASE_URL", "https://jamf.example", "HTTPS_PROXY", "http://user:hidden-secret@" + proxyAddress},
 			"check", 1,
@@ -72,9 +44,9 @@ func TestJamfMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runOnce(t, env.with(row.changes...), "", strings.Fields(row.args)...)
-			if printed := r.stdout + r.stderr; r.code != row.code || !strings.Contains(printed, row.want) || strings.Contains(printed, "hidden-secret") {
-				t.Errorf("%s: exit code %d\n%s%s\nwant %d, and it to say %s", row.args, r.code, r.stdout, r.stderr, row.code, row.want)
+			r := program.Run(t, env.With(row.changes...), "", strings.Fields(row.args)...)
+			if printed := r.Stdout + r.Stderr; r.Code != row.code || !strings.Contains(printed, row.want) || strings.Contains(printed, "hidden-secret") {
+				t.Errorf("%s: exit code %d\n%s%s\nwant %d and %s", row.args, r.Code, r.Stdout, r.Stderr, row.code, row.want)
 			}
 		})
 	}

@@ -9,21 +9,22 @@ import (
 	"testing"
 
 	"step-posture-connector/internal/provider/jamf/jamftest"
+	"step-posture-connector/internal/test/program"
 )
 
-// lookup says which kind of device was asked for, separates groups by commas, and
-// with --json says in JSON that there is no decision. (Linux, where SSL_CERT_FILE is heeded.)
+// lookup prints the kind of device, separates groups by commas, and with --json reports a missing decision in
+// JSON. (Linux: Go reads SSL_CERT_FILE there.)
 func TestLookupJamf(t *testing.T) {
 	t.Parallel()
-	_, whole := jamfEnvironment(t, newPKI(t), jamftest.Device{
+	_, whole := program.StartJamf(t, program.NewPKI(t), jamftest.Device{
 		Computer: true, Serial: "C02XK1JKLVCG", Managed: new(true), Groups: []jamftest.Group{{Name: "Disk encrypted"}, {Name: "VIP\u009b\u202e", Smart: true}},
 	})
-	env := environment{"JAMF_COMPUTER_GROUP": "Disk encrypted", "JAMF_COMPUTER_ENRICH": "1"}
+	env := program.Environment{"JAMF_COMPUTER_GROUP": "Disk encrypted", "JAMF_COMPUTER_ENRICH": "1"}
 	for _, name := range []string{"PROVIDER", "SSL_CERT_FILE", "JAMF_BASE_URL", "JAMF_CLIENT_ID", "JAMF_CLIENT_SECRET"} {
-		env[name] = whole[name] // what lookup needs, and nothing else
+		env[name] = whole[name] // only what lookup needs
 	}
 	for name, test := range map[string]struct {
-		env    environment
+		env    program.Environment
 		args   string
 		code   int
 		stdout []string
@@ -34,23 +35,23 @@ func TestLookupJamf(t *testing.T) {
 		"of the kind": {env, "lookup C02XK1JKLVCG --mode computer", 0, []string{
 			"[ALLOW] C02XK1JKLVCG\n", "\nmode: computer\n", "\nrecord: C02XK1JKLVCG, computer, managed\n", "\ngroups: \"Disk encrypted\", \"VIP\\u009b\\u202e\"\n", `"groups":["Disk encrypted","VIP\u009b\u202e"]`,
 		}},
-		// As docs/operation.md has it: what would another required group do?
-		"another group": {env.with("JAMF_COMPUTER_GROUP", "New"), "lookup C02XK1JKLVCG --mode computer", 2, []string{"(deviceNotInGroup)\n"}},
-		"no answer":     {env.with("JAMF_BASE_URL", "https://127.0.0.1:1"), "lookup C02XK1JKLVCG --json", 1, []string{`{"decision":"error","error":"no decision: look up device: `, `"identifier":"C02XK1JKLVCG","warnings":["JAMF_COMPUTER_GROUP is set `}},
+		// As in docs/operation.md: what would another required group change?
+		"another group": {env.With("JAMF_COMPUTER_GROUP", "New"), "lookup C02XK1JKLVCG --mode computer", 2, []string{"(deviceNotInGroup)\n"}},
+		"no answer":     {env.With("JAMF_BASE_URL", "https://127.0.0.1:1"), "lookup C02XK1JKLVCG --json", 1, []string{`{"decision":"error","error":"no decision: look up device: `, `"identifier":"C02XK1JKLVCG","warnings":["JAMF_COMPUTER_GROUP is set `}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runOnce(t, test.env, t.TempDir(), strings.Fields(test.args)...)
+			r := program.Run(t, test.env, t.TempDir(), strings.Fields(test.args)...)
 			for _, want := range test.stdout {
-				if r.code != test.code || !strings.Contains(r.stdout, want) {
-					t.Errorf("got exit code %d, printed\n%s%s\nwant %d and %q", r.code, r.stdout, r.stderr, test.code, want)
+				if r.Code != test.code || !strings.Contains(r.Stdout, want) {
+					t.Errorf("got exit code %d, printed\n%s%s\nwant %d and %q", r.Code, r.Stdout, r.Stderr, test.code, want)
 				}
 			}
 		})
 	}
 }
 
-// Where there is no decision, a warning may name the cause.
+// Without a decision, a warning may name the cause.
 func TestLookupWarnsWithoutDecision(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -59,51 +60,41 @@ func TestLookupWarnsWithoutDecision(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "env file .env: line 5: HTTPS_PROXY has no effect in an env file"
-	r := runOnce(t, nil, folder, "lookup", "C02XK1JKLVCG")
-	if r.code != 1 || !strings.HasPrefix(r.stderr, "warning: "+want) || !strings.Contains(r.stderr, "\nno decision: ") {
-		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	r := program.Run(t, nil, folder, "lookup", "C02XK1JKLVCG")
+	if r.Code != 1 || !strings.HasPrefix(r.Stderr, "warning: "+want) || !strings.Contains(r.Stderr, "\nno decision: ") {
+		t.Errorf("exit code %d, printed\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
-	r = runOnce(t, nil, folder, "lookup", "C02XK1JKLVCG", "--json")
-	if r.code != 1 || !strings.Contains(r.stdout, `"warnings":["`+want) {
-		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	r = program.Run(t, nil, folder, "lookup", "C02XK1JKLVCG", "--json")
+	if r.Code != 1 || !strings.Contains(r.Stdout, `"warnings":["`+want) {
+		t.Errorf("exit code %d, printed\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
 
-// Where the inventory does not answer, check says what was configured all the same.
+// When the inventory does not answer, check still describes the configuration.
 func TestCheckDescribesUnanswered(t *testing.T) {
 	t.Parallel()
-	env := workingEnvironment(t, newPKI(t)).with("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "",
+	env := program.WorkingEnvironment(t, program.NewPKI(t)).With("PROVIDER", "jamf", "FILE_PATH", "", "FILE_TYPE", "",
 		"JAMF_BASE_URL", "https://127.0.0.1:1", "JAMF_CLIENT_ID", "id", "JAMF_CLIENT_SECRET", "hidden", "JAMF_COMPUTER_GROUP", "disk Encrypted")
-	r := runOnce(t, env, "", "check")
-	if want := "\ncomputers: must be in the group \"disk Encrypted\"; no data is returned\n"; r.code != 1 || !strings.Contains(r.stdout, want) || r.stderr == "" {
-		t.Errorf("exit code %d, printed\n%s%s\nwant 1 and %q", r.code, r.stdout, r.stderr, want)
+	r := program.Run(t, env, "", "check")
+	if want := "\ncomputers: must be in the group \"disk Encrypted\"; no data is returned\n"; r.Code != 1 || !strings.Contains(r.Stdout, want) || r.Stderr == "" {
+		t.Errorf("exit code %d, printed\n%s%s\nwant 1 and %q", r.Code, r.Stdout, r.Stderr, want)
 	}
-	if want := "warning: the daemon starts anyway, and recovers by itself"; !strings.Contains(r.stderr, want) {
-		t.Errorf("printed %s, want %q", r.stderr, want)
+	if want := "warning: the daemon starts anyway, and recovers by itself"; !strings.Contains(r.Stderr, want) {
+		t.Errorf("printed %s, want %q", r.Stderr, want)
 	}
-	r = runOnce(t, env, "", "check", "--json")
-	if r.code != 1 || !strings.Contains(r.stdout, `"computers: must be in the group \"disk Encrypted\"; no data is returned"`) || r.stderr != "" {
-		t.Errorf("exit code %d, printed\n%s%s", r.code, r.stdout, r.stderr)
+	r = program.Run(t, env, "", "check", "--json")
+	if r.Code != 1 || !strings.Contains(r.Stdout, `"computers: must be in the group \"disk Encrypted\"; no data is returned"`) || r.Stderr != "" {
+		t.Errorf("exit code %d, printed\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
 
-// TestJamfGuide runs the commands of docs/providers/jamf.md with the configuration that the page shows, and those of
-// docs/operation.md that try another required group. (Linux, where SSL_CERT_FILE is heeded.)
+// TestJamfGuide runs the commands of docs/providers/jamf.md with the configuration of that page, and the commands of
+// docs/operation.md that try another required group. (Linux: Go reads SSL_CERT_FILE there.)
 func TestJamfGuide(t *testing.T) {
 	t.Parallel()
-	managed := true
-	server, err := jamftest.New(jamftest.Options{Devices: []jamftest.Device{
-		{Computer: true, Serial: "C02XK1JKLVCG", Managed: &managed, Groups: []jamftest.Group{{Name: "Disk encrypted"}}},
-		{Computer: true, Serial: "C02XK1JKLVCH", Managed: &managed},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	p, client, folder := newPKI(t), server.Client(), t.TempDir()
+	p, folder := program.NewPKI(t), t.TempDir()
+	server, _ := program.StartJamf(t, p, program.Mac("C02XK1JKLVCG", "Disk encrypted"), program.Mac("C02XK1JKLVCH"))
+	client := server.Client()
 	text, err := os.ReadFile("docs/providers/jamf.md")
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +107,7 @@ func TestJamfGuide(t *testing.T) {
 	}
 	config = "PROVIDER=jamf\n" + strings.NewReplacer(
 		"https://example.jamfcloud.com", server.BaseURL(), "4e9c2a51-6d0b-4b7a-9a7e-2f6a5f0c1d34", client.ID, "/etc/step-posture-connector", folder,
-	).Replace(config) + "TLS_CERT_PATH=" + p.serverCert + "\nTLS_KEY_PATH=" + p.serverKey + "\nWEBHOOK_IDS=" + testID + "\nWEBHOOK_SECRETS=" + testSecret + "\n"
+	).Replace(config) + "TLS_CERT_PATH=" + p.ServerCert + "\nTLS_KEY_PATH=" + p.ServerKey + "\nWEBHOOK_IDS=" + program.WebhookID + "\nWEBHOOK_SECRETS=" + program.WebhookSecret + "\n"
 	for name, content := range map[string]string{
 		".env": config, "jamf_client_secret": client.Secret + "\n", "vendor.pem": string(server.CACertPEM()), "serials.txt": "C02XK1JKLVCG\nC02XK1JKLVCH\n",
 	} {
@@ -135,7 +126,7 @@ mobile devices: must be in the group "Up to date"; device, user and group data i
 		runCommands(t, folder, environ, shown, line, "\nok\n", "[ALLOW] C02XK1JKLVCG\n")
 	}
 
-	// What jq makes of it does not matter here.
+	// jq is replaced: its output does not matter here.
 	trying := "jq() { cat; }\n" + block(t, "docs/operation.md", "Try a required group", "sh")
 	runCommands(t, folder, environ, trying, `{"decision":"allow",`, `{"decision":"deny","code":"deviceNotInGroup",`)
 }

@@ -13,15 +13,16 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/test/program"
 )
 
-// exported is everything that the daemon exports, one series a line and without its value: by a daemon
-// with the provider file, and by the providers that would ask a server first.
+// exported is every series that the daemon exports, one a line and without its value: by a daemon with the provider
+// file, and by the providers that would ask a server at start.
 func exported(t *testing.T) string {
 	t.Helper()
-	p := newPKI(t)
-	d := startDaemon(t, workingEnvironment(t, p).with("HEALTH_ADDRESS", freeHealth, "AUDIT_LOG_PATH", filepath.Join(t.TempDir(), "audit.jsonl")))
-	_, text := d.get(t, "/metrics")
+	p := program.NewPKI(t)
+	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("HEALTH_ADDRESS", program.FreeHealth, "AUDIT_LOG_PATH", filepath.Join(t.TempDir(), "audit.jsonl")))
+	_, text := d.Get(t, "/metrics")
 	decider, _, err := provider.Open("jamf", map[string]string{"JAMF_BASE_URL": "https://127.0.0.1", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +48,7 @@ func exported(t *testing.T) string {
 		line = regexp.MustCompile(`(version|commit|goversion)="[^"]*"`).ReplaceAllString(line, `$1=""`)
 		kind, isType := strings.CutPrefix(line, "# TYPE ")
 		switch {
-		// What the library measures of the process differs from system to system; these are used, by their usual names.
+		// The library's metrics of the process differ between systems; only these are used, by their usual names.
 		case former.MatchString(line), ofProcess.MatchString(line) && !used.MatchString(line),
 			strings.Contains(line, `le="`) && !strings.Contains(line, `le="+Inf"`):
 		case isType:
@@ -60,7 +61,7 @@ func exported(t *testing.T) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// testdata/metrics.txt is what dashboard and alert rules are checked against. It is what the daemon exports.
+// testdata/metrics.txt lists what the daemon exports. Dashboard and alert rules are compared with it.
 func TestMetricsFile(t *testing.T) {
 	t.Parallel()
 	want, err := os.ReadFile(filepath.Join("testdata", "metrics.txt"))
@@ -68,11 +69,11 @@ func TestMetricsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := exported(t); got != string(want) {
-		t.Errorf("the daemon exports other metrics than testdata/metrics.txt has; it should be\n%s", got)
+		t.Errorf("the daemon exports other metrics than testdata/metrics.txt lists; the file should be\n%s", got)
 	}
 }
 
-// The table of docs/operation.md has every metric that the daemon exports, with type and labels, and no other.
+// The table of docs/operation.md has exactly the metrics that the daemon exports, with type and labels.
 func TestMetricsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	all := exported(t)
@@ -103,6 +104,6 @@ func TestMetricsOfTheDocumentation(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("documented are\n%s\nexported are\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("documented:\n%s\nexported:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -7,25 +7,27 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/test/program"
 )
 
-// What an operator wants to be sure of before a start is in what check prints, and in the log of the start.
+// check prints, and the start logs, the settings that an operator wants to verify.
 func TestDescription(t *testing.T) {
 	t.Parallel()
-	good := absolute(t, workingEnvironment(t, newPKI(t)))
+	good := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
 	audit := filepath.Join(t.TempDir(), "audit.jsonl")
 	for name, test := range map[string]struct {
-		env  environment
+		env  program.Environment
 		want []string
 	}{
-		"little": {good, []string{
-			"webhooks: " + testID,
+		"minimum": {good, []string{
+			"webhooks: " + program.WebhookID,
 			"devices: no group is required; the data in the inventory file is returned",
 			"audit log: none",
 			"webhook listener: 127.0.0.1, port 9443",
 			"health listener: none",
 		}},
-		"all": {good.with("AUDIT_LOG_PATH", audit, "BIND_ADDRESS", "", "PORT", "9999", "HEALTH_ADDRESS", ""), []string{
+		"everything": {good.With("AUDIT_LOG_PATH", audit, "BIND_ADDRESS", "", "PORT", "9999", "HEALTH_ADDRESS", ""), []string{
 			"audit log: " + audit,
 			"webhook listener: all interfaces, port 9999",
 			"health listener: 127.0.0.1:9444",
@@ -33,16 +35,16 @@ func TestDescription(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runOnce(t, test.env, "", "check")
+			r := program.Run(t, test.env, "", "check")
 			for _, want := range test.want {
-				if !strings.Contains("\n"+r.stdout, "\n"+want+"\n") {
-					t.Errorf("check printed\n%s%s\nwant a line %q", r.stdout, r.stderr, want)
+				if !strings.Contains("\n"+r.Stdout, "\n"+want+"\n") {
+					t.Errorf("check printed\n%s%s\nwant a line %q", r.Stdout, r.Stderr, want)
 				}
 			}
 		})
 	}
-	d := startDaemon(t, good.with("AUDIT_LOG_PATH", audit))
-	_, output := d.stop(t)
+	d := program.StartDaemon(t, good.With("AUDIT_LOG_PATH", audit))
+	_, output := d.Stop(t)
 	for _, want := range []string{
 		"devices: no group is required; the data in the inventory file is returned", "audit log: " + audit, "webhook listener: 127.0.0.1, port", "health listener: none",
 	} {
@@ -51,33 +53,33 @@ func TestDescription(t *testing.T) {
 		}
 	}
 	if strings.Contains(output, "TIMEOUT") {
-		t.Errorf("nobody has set TIMEOUT, and the provider makes no requests; the log has it:\n%s", output)
+		t.Errorf("TIMEOUT is not set, and the provider makes no requests, but the log mentions it:\n%s", output)
 	}
 }
 
-// Warnings are not to be overlooked behind an "ok".
+// The last line counts the warnings, so that "ok" does not hide them.
 func TestCheckCountsWarnings(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
-	good := absolute(t, workingEnvironment(t, p))
-	for want, env := range map[string]environment{
+	p := program.NewPKI(t)
+	good := program.WorkingEnvironment(t, p).Absolute(t)
+	for want, env := range map[string]program.Environment{
 		"ok":                  good,
-		"ok, with 1 warning":  good.with("MTLS_ALLOWED_NAMES", "ca.example.com"),
-		"ok, with 2 warnings": good.with("MTLS_ALLOWED_NAMES", "ca.example.com", "TIMESTAMP_TOLERANCE", "5"),
+		"ok, with 1 warning":  good.With("MTLS_ALLOWED_NAMES", "ca.example.com"),
+		"ok, with 2 warnings": good.With("MTLS_ALLOWED_NAMES", "ca.example.com", "TIMESTAMP_TOLERANCE", "5"),
 	} {
-		if r := runOnce(t, env, "", "check"); r.code != 0 || !strings.HasSuffix(r.stdout, "\n"+want+"\n") {
-			t.Errorf("check: exit code %d\n%s%s\nwant it to end in %q", r.code, r.stdout, r.stderr, want)
+		if r := program.Run(t, env, "", "check"); r.Code != 0 || !strings.HasSuffix(r.Stdout, "\n"+want+"\n") {
+			t.Errorf("check: exit code %d\n%s%s\nwant it to end in %q", r.Code, r.Stdout, r.Stderr, want)
 		}
 	}
 }
 
-// With --json there is one JSON object on standard output, whatever the outcome, and nothing else.
+// With --json standard output is one JSON object, for every result, and standard error is empty.
 func TestJSONOutput(t *testing.T) {
 	t.Parallel()
-	good := absolute(t, workingEnvironment(t, newPKI(t)))
-	bad := good.with("PORT", "0", "FILE_TYPE", "xml")
+	good := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
+	bad := good.With("PORT", "0", "FILE_TYPE", "xml")
 	for name, test := range map[string]struct {
-		env  environment
+		env  program.Environment
 		args string
 		code int
 		want string // a regular expression
@@ -86,28 +88,28 @@ func TestJSONOutput(t *testing.T) {
 		"check, broken":        {bad, "check --json", 1, `^\{"ok":false,"found":\[\],"warnings":\[\],"problems":\["PORT: .*","FILE_TYPE: .*"\]\}$`},
 		"check, no env file":   {good, "check --json --env-file none", 1, `^\{"ok":false,.*"problems":\[".*none.*"\]\}$`},
 		"lookup":               {good, "lookup --json C02XK1JKLVCG", 0, `^\{"decision":"allow",.*"identifier":"C02XK1JKLVCG"`},
-		"lookup, deny":         {good, "lookup --json C02STRANGER0", 2, `^\{"decision":"deny","code":"deviceNotFound",`},
+		"lookup, deny":         {good, "lookup --json C02UNKNOWN00", 2, `^\{"decision":"deny","code":"deviceNotFound",`},
 		"lookup, broken":       {bad, "lookup --json C02XK1JKLVCG", 1, `^\{"decision":"error","error":"configuration: FILE_TYPE: .*","identifier":"C02XK1JKLVCG"\}$`},
-		"lookup, no inventory": {good.with("FILE_PATH", "none"), "lookup --json C02XK1JKLVCG", 1, `^\{"decision":"error","error":"configuration: FILE_PATH: .*none`},
+		"lookup, no inventory": {good.With("FILE_PATH", "none"), "lookup --json C02XK1JKLVCG", 1, `^\{"decision":"error","error":"configuration: FILE_PATH: .*none`},
 		"lookup, no env file":  {good, "lookup --json X --env-file none", 1, `^\{"decision":"error","error":"configuration: .*none`},
 		"version":              {bad, "version --json", 0, `^\{"version":"[^"]+","commit":"[^"]+","go":"go1\.[^"]+"\}$`},
 		"healthcheck, off":     {good, "healthcheck --json", 1, `^\{"status":"unavailable","checks":\{\},"error":"HEALTH_ADDRESS is off, so the daemon cannot be asked"\}$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runOnce(t, test.env, t.TempDir(), strings.Fields(test.args)...)
-			if r.code != test.code || r.stderr != "" {
-				t.Errorf("got exit code %d, want %d, and on standard error %q, want nothing", r.code, test.code, r.stderr)
+			r := program.Run(t, test.env, t.TempDir(), strings.Fields(test.args)...)
+			if r.Code != test.code || r.Stderr != "" {
+				t.Errorf("got exit code %d, want %d, and on standard error %q, want nothing", r.Code, test.code, r.Stderr)
 			}
-			if !json.Valid([]byte(r.stdout)) || !regexp.MustCompile(test.want).MatchString(strings.TrimSuffix(r.stdout, "\n")) {
-				t.Errorf("got %q, want JSON that matches %q", r.stdout, test.want)
+			if !json.Valid([]byte(r.Stdout)) || !regexp.MustCompile(test.want).MatchString(strings.TrimSuffix(r.Stdout, "\n")) {
+				t.Errorf("got %q, want JSON that matches %q", r.Stdout, test.want)
 			}
 		})
 	}
 }
 
-// What others have written into the inventory reaches the terminal without what a terminal obeys, or what
-// shows text in another order than it is in. JSON is for programs, and stays as it is.
+// Text from the inventory reaches the terminal without control characters, and without characters that change the
+// order of text. JSON is for programs, and is not changed.
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
@@ -119,43 +121,43 @@ func TestTerminal(t *testing.T) {
 	if err := os.WriteFile(inventory, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := workingEnvironment(t, newPKI(t)).with("FILE_PATH", inventory)
-	r := runOnce(t, env, "", "lookup", "C02XK1JKLVCG")
-	if want := `data: {"name":"\u009b2Jmac\u202egpj.\u200b\udb40\udc41","esc":"\u001b[2J"}` + "\n"; r.code != 0 || !strings.HasSuffix(r.stdout, want) {
-		t.Errorf("lookup printed %q (%s), want it to end in %q", r.stdout, r.stderr, want)
+	env := program.WorkingEnvironment(t, program.NewPKI(t)).With("FILE_PATH", inventory)
+	r := program.Run(t, env, "", "lookup", "C02XK1JKLVCG")
+	if want := `data: {"name":"\u009b2Jmac\u202egpj.\u200b\udb40\udc41","esc":"\u001b[2J"}` + "\n"; r.Code != 0 || !strings.HasSuffix(r.Stdout, want) {
+		t.Errorf("lookup printed %q (%s), want it to end in %q", r.Stdout, r.Stderr, want)
 	}
-	r = runOnce(t, env, "", "lookup", "C02XK1JKLVCG", "--json")
-	if !strings.Contains(r.stdout, name) {
-		t.Errorf("lookup --json printed %q, want the name as it is in the inventory", r.stdout)
+	r = program.Run(t, env, "", "lookup", "C02XK1JKLVCG", "--json")
+	if !strings.Contains(r.Stdout, name) {
+		t.Errorf("lookup --json printed %q, want the name as it is in the inventory", r.Stdout)
 	}
 
 	broken := filepath.Join(directory, "broken\u202e.json")
 	for _, command := range [][]string{{"check"}, {"lookup", "C02XK1JKLVCG"}, {"serve"}} {
-		r := runOnce(t, env.with("FILE_PATH", broken), "", command...)
-		if r.code != 1 || strings.ContainsAny(r.stdout+r.stderr, "\u202e") || !strings.Contains(r.stderr, `broken\u202e.json`) {
-			t.Errorf("%v: exit code %d, printed %q", command, r.code, r.stdout+r.stderr)
+		r := program.Run(t, env.With("FILE_PATH", broken), "", command...)
+		if r.Code != 1 || strings.ContainsAny(r.Stdout+r.Stderr, "\u202e") || !strings.Contains(r.Stderr, `broken\u202e.json`) {
+			t.Errorf("%v: exit code %d, printed %q", command, r.Code, r.Stdout+r.Stderr)
 		}
 	}
 	if err := os.Rename(inventory, broken); err != nil {
 		t.Fatal(err)
 	}
-	if r := runOnce(t, env.with("FILE_PATH", broken), "", "check"); r.code != 0 || strings.ContainsAny(r.stdout, "\u202e") {
-		t.Errorf("check: exit code %d, printed %q", r.code, r.stdout+r.stderr)
+	if r := program.Run(t, env.With("FILE_PATH", broken), "", "check"); r.Code != 0 || strings.ContainsAny(r.Stdout, "\u202e") {
+		t.Errorf("check: exit code %d, printed %q", r.Code, r.Stdout+r.Stderr)
 	}
 }
 
 // An error about a file names the file.
 func TestErrorsNameThePath(t *testing.T) {
 	t.Parallel()
-	good := absolute(t, workingEnvironment(t, newPKI(t)))
+	good := program.WorkingEnvironment(t, program.NewPKI(t)).Absolute(t)
 	const missing = "/no-such-folder/file.txt"
 	for variable, accepted := range map[string]string{
 		"AUDIT_LOG_PATH": "in a folder that exists", "FILE_PATH": "a relative path begins in the folder in which the program starts",
 		"TLS_CERT_PATH": "a relative path begins in the folder in which the program starts", "TLS_KEY_PATH": "a relative path begins in the folder in which the program starts",
 	} {
-		r := runOnce(t, good.with(variable, missing), "", "check")
-		if r.code != 1 || !regexp.MustCompile(`(?m)^`+variable+`: .*`+regexp.QuoteMeta(missing)+`: (?:open: )?no such file or directory.*; accepted: .*`+accepted+`$`).MatchString(r.stderr) {
-			t.Errorf("%s: exit code %d\n%s", variable, r.code, r.stderr)
+		r := program.Run(t, good.With(variable, missing), "", "check")
+		if r.Code != 1 || !regexp.MustCompile(`(?m)^`+variable+`: .*`+regexp.QuoteMeta(missing)+`: (?:open: )?no such file or directory.*; accepted: .*`+accepted+`$`).MatchString(r.Stderr) {
+			t.Errorf("%s: exit code %d\n%s", variable, r.Code, r.Stderr)
 		}
 	}
 }

@@ -9,25 +9,27 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"step-posture-connector/internal/test/program"
 )
 
 const dataOfK3 = `{}` // of K3Q7XH2N9P in testdata/devices.json
 
 func TestServerCertificates(t *testing.T) {
 	t.Parallel()
-	for name, key := range map[string]crypto.Signer{"RSA": rsaKey(t), "ECDSA": ecKey(t)} {
+	for name, key := range map[string]crypto.Signer{"RSA": program.NewRSAKey(t), "ECDSA": program.NewECKey(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPKIWith(t, key)
-			d := startDaemon(t, workingEnvironment(t, p))
-			s := newSigner(t, p, d.address, nil)
-			s.wantAllow(t, "K3Q7XH2N9P", dataOfK3)
-			s.wantAllow(t, "k3q7xh2n9p", dataOfK3)
-			status, text, err := s.send(t, order("C02STRANGER0"))
+			p := program.NewPKIWith(t, key)
+			d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
+			s := program.NewStepCA(t, p, d.Address, nil)
+			s.WantAllow(t, "K3Q7XH2N9P", dataOfK3)
+			s.WantAllow(t, "k3q7xh2n9p", dataOfK3)
+			status, text, err := s.Send(t, program.WebhookBody("C02UNKNOWN00"))
 			if err != nil || status != http.StatusOK || !strings.Contains(text, `"code":"deviceNotFound"`) {
 				t.Errorf("got %d %s (%v), want a refusal with deviceNotFound", status, text, err)
 			}
-			code, output := d.stop(t)
+			code, output := d.Stop(t)
 			if code != 0 || strings.Count(output, "[ALLOW]") != 2 || strings.Count(output, "[DENY]") != 1 {
 				t.Errorf("got exit code %d and this output, want 0, two [ALLOW] and one [DENY]:\n%s", code, output)
 			}
@@ -35,27 +37,27 @@ func TestServerCertificates(t *testing.T) {
 	}
 }
 
-// Old versions and weak cipher suites end in the handshake, for RSA and ECDSA alike.
+// Old versions and weak cipher suites are refused in the handshake, for RSA and ECDSA alike.
 func TestWeakTLSIsRefused(t *testing.T) {
 	t.Parallel()
-	for keyName, key := range map[string]crypto.Signer{"RSA": rsaKey(t), "ECDSA": ecKey(t)} {
-		p := newPKIWith(t, key)
-		d := startDaemon(t, workingEnvironment(t, p))
+	for keyName, key := range map[string]crypto.Signer{"RSA": program.NewRSAKey(t), "ECDSA": program.NewECKey(t)} {
+		p := program.NewPKIWith(t, key)
+		d := program.StartDaemon(t, program.WorkingEnvironment(t, p))
 		handshake := func(config *tls.Config) error {
-			config.RootCAs = p.roots
-			connection, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", d.address)
+			config.RootCAs = p.Roots
+			connection, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", d.Address)
 			if err == nil {
 				_ = connection.Close()
 			}
 			return err
 		}
 		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
-			if handshake(&tls.Config{MinVersion: version, MaxVersion: version}) == nil { // #nosec G402 -- must be refused
+			if handshake(&tls.Config{MinVersion: version, MaxVersion: version}) == nil {
 				t.Errorf("%s: %s was accepted", keyName, tls.VersionName(version))
 			}
 		}
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			if err := handshake(&tls.Config{MinVersion: version, MaxVersion: version}); err != nil { // #nosec G402 -- one version at a time
+			if err := handshake(&tls.Config{MinVersion: version, MaxVersion: version}); err != nil {
 				t.Errorf("%s: %s was refused: %v", keyName, tls.VersionName(version), err)
 			}
 		}
@@ -64,7 +66,7 @@ func TestWeakTLSIsRefused(t *testing.T) {
 			if suite.SupportedVersions[0] == tls.VersionTLS13 {
 				continue
 			}
-			err := handshake(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}}) // #nosec G402 -- one suite at a time
+			err := handshake(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
 			strong := strings.HasPrefix(suite.Name, "TLS_ECDHE_") && (strings.Contains(suite.Name, "_GCM_") || strings.Contains(suite.Name, "CHACHA20"))
 			if err == nil {
 				accepted++
@@ -79,16 +81,16 @@ func TestWeakTLSIsRefused(t *testing.T) {
 	}
 }
 
-// Without a good client certificate nothing reaches HTTP: no answer, no event.
+// Without an accepted client certificate no request reaches HTTP: no answer, no event.
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
-	p, stranger := newPKI(t), newPKI(t)
-	env := workingEnvironment(t, p).with("ENABLE_MTLS", "1", "TLS_CA_PATH", p.caCert, "LOGGING_LEVEL", "2")
-	anyName := startDaemon(t, env)
-	oneName := startDaemon(t, env.with("MTLS_ALLOWED_NAMES", "CA.example.com, ca@Example.com, Step Online CA"))
+	p, another := program.NewPKI(t), program.NewPKI(t)
+	env := program.WorkingEnvironment(t, p).With("ENABLE_MTLS", "1", "TLS_CA_PATH", p.CACert, "LOGGING_LEVEL", "2")
+	anyName := program.StartDaemon(t, env)
+	oneName := program.StartDaemon(t, env.With("MTLS_ALLOWED_NAMES", "CA.example.com, ca@Example.com, Step Online CA"))
 
 	stepCA := func() *x509.Certificate {
-		template := leaf("Step Online CA")
+		template := program.LeafTemplate("Step Online CA")
 		template.DNSNames = []string{"ca.internal"}
 		return template
 	}
@@ -97,33 +99,33 @@ func TestMutualTLS(t *testing.T) {
 		any, one    bool
 	}{
 		"none":             {nil, false, false},
-		"of another CA":    {stranger.client(t, stepCA()), false, false},
-		"expired":          {p.client(t, change(stepCA(), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), false, false},
-		"not valid yet":    {p.client(t, change(stepCA(), func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) })), false, false},
-		"for servers only": {p.client(t, change(stepCA(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })), false, false},
-		"without usage":    {p.client(t, change(stepCA(), func(c *x509.Certificate) { c.ExtKeyUsage = nil })), false, false},
-		"common name":      {p.client(t, stepCA()), true, true},
-		"DNS name":         {p.client(t, change(leaf(""), func(c *x509.Certificate) { c.DNSNames = []string{"other", "ca.EXAMPLE.com"} })), true, true},
-		"e-mail":           {p.client(t, change(leaf(""), func(c *x509.Certificate) { c.EmailAddresses = []string{"ca@example.COM"} })), true, true},
-		"of a device":      {p.client(t, leaf("C02XK1JKLVCG")), true, false},
-		"CN in low case":   {p.client(t, leaf("step online ca")), true, false},
-		"longer DNS name":  {p.client(t, change(leaf(""), func(c *x509.Certificate) { c.DNSNames = []string{"x.ca.example.com"} })), true, false},
-		"wildcard":         {p.client(t, change(leaf(""), func(c *x509.Certificate) { c.DNSNames = []string{"*.example.com"} })), true, false},
-		"other mailbox":    {p.client(t, change(leaf(""), func(c *x509.Certificate) { c.EmailAddresses = []string{"CA@example.com"} })), true, false},
+		"of another CA":    {another.ClientCertificate(t, stepCA()), false, false},
+		"expired":          {p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), false, false},
+		"not valid yet":    {p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) })), false, false},
+		"for servers only": {p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })), false, false},
+		"without usage":    {p.ClientCertificate(t, change(stepCA(), func(c *x509.Certificate) { c.ExtKeyUsage = nil })), false, false},
+		"common name":      {p.ClientCertificate(t, stepCA()), true, true},
+		"DNS name":         {p.ClientCertificate(t, change(program.LeafTemplate(""), func(c *x509.Certificate) { c.DNSNames = []string{"other", "ca.EXAMPLE.com"} })), true, true},
+		"e-mail":           {p.ClientCertificate(t, change(program.LeafTemplate(""), func(c *x509.Certificate) { c.EmailAddresses = []string{"ca@example.COM"} })), true, true},
+		"of a device":      {p.ClientCertificate(t, program.LeafTemplate("C02XK1JKLVCG")), true, false},
+		"CN in low case":   {p.ClientCertificate(t, program.LeafTemplate("step online ca")), true, false},
+		"longer DNS name":  {p.ClientCertificate(t, change(program.LeafTemplate(""), func(c *x509.Certificate) { c.DNSNames = []string{"x.ca.example.com"} })), true, false},
+		"wildcard":         {p.ClientCertificate(t, change(program.LeafTemplate(""), func(c *x509.Certificate) { c.DNSNames = []string{"*.example.com"} })), true, false},
+		"other mailbox":    {p.ClientCertificate(t, change(program.LeafTemplate(""), func(c *x509.Certificate) { c.EmailAddresses = []string{"CA@example.com"} })), true, false},
 	} {
-		for d, want := range map[*process]bool{anyName: test.any, oneName: test.one} {
-			s := newSigner(t, p, d.address, test.certificate)
+		for d, want := range map[*program.Daemon]bool{anyName: test.any, oneName: test.one} {
+			s := program.NewStepCA(t, p, d.Address, test.certificate)
 			if want {
-				s.wantAllow(t, "K3Q7XH2N9P", dataOfK3)
+				s.WantAllow(t, "K3Q7XH2N9P", dataOfK3)
 				continue
 			}
-			if status, text, err := s.send(t, order("K3Q7XH2N9P")); err == nil {
+			if status, text, err := s.Send(t, program.WebhookBody("K3Q7XH2N9P")); err == nil {
 				t.Errorf("client certificate %s: got %d %s, want no answer", name, status, text)
 			}
 		}
 	}
-	for d, want := range map[*process]int{anyName: 8, oneName: 3} {
-		code, output := d.stop(t)
+	for d, want := range map[*program.Daemon]int{anyName: 8, oneName: 3} {
+		code, output := d.Stop(t)
 		if got := strings.Count(output, "[ALLOW]") + strings.Count(output, "[DENY]"); code != 0 || got != want {
 			t.Errorf("got exit code %d and %d events, want 0 and %d:\n%s", code, got, want, output)
 		}
@@ -135,26 +137,26 @@ func change(c *x509.Certificate, how func(*x509.Certificate)) *x509.Certificate 
 	return c
 }
 
-// A session is not resumed with mutual TLS: a CA that was removed is gone at once.
+// With mutual TLS no session is resumed, so that the removal of a CA has effect at once.
 func TestResumption(t *testing.T) {
 	t.Parallel()
-	p := newPKI(t)
+	p := program.NewPKI(t)
 	for name, test := range map[string]struct {
-		env  environment
+		env  program.Environment
 		want bool
 	}{
-		"without client certificates": {workingEnvironment(t, p), true},
-		"with client certificates":    {workingEnvironment(t, p).with("ENABLE_MTLS", "1", "TLS_CA_PATH", p.caCert), false},
+		"without client certificates": {program.WorkingEnvironment(t, p), true},
+		"with client certificates":    {program.WorkingEnvironment(t, p).With("ENABLE_MTLS", "1", "TLS_CA_PATH", p.CACert), false},
 	} {
-		d := startDaemon(t, test.env)
+		d := program.StartDaemon(t, test.env)
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			config := &tls.Config{ // #nosec G402 -- one version at a time
-				RootCAs: p.roots, MinVersion: version, MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(1),
-				Certificates: []tls.Certificate{*p.client(t, leaf("Step Online CA"))},
+			config := &tls.Config{
+				RootCAs: p.Roots, MinVersion: version, MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(1),
+				Certificates: []tls.Certificate{*p.ClientCertificate(t, program.LeafTemplate("Step Online CA"))},
 			}
 			resumed := false
 			for range 2 {
-				resumed = talk(t, d.address, config).DidResume
+				resumed = talk(t, d.Address, config).DidResume
 			}
 			if resumed != test.want {
 				t.Errorf("%s, %s: resumed is %v, want %v", name, tls.VersionName(version), resumed, test.want)
@@ -163,7 +165,7 @@ func TestResumption(t *testing.T) {
 	}
 }
 
-// talk makes one request, because a TLS 1.3 ticket comes after the handshake.
+// talk makes one request, because a TLS 1.3 ticket arrives after the handshake.
 func talk(t *testing.T, address string, config *tls.Config) tls.ConnectionState {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}

@@ -137,7 +137,7 @@ func (c *caller) sign(leaf *x509.Certificate) (signedNames, error) {
 }
 
 // permanentIdentifiersIn reads a subjectAltName extension as a careless client
-// would: whatever is or contains a string is an identifier.
+// would: every value that is or contains a string is an identifier.
 func permanentIdentifiersIn(extension []byte) []string {
 	var found []string
 	var names []asn1.RawValue
@@ -186,7 +186,7 @@ func stringsIn(der []byte) []string {
 }
 
 // ask sends the connector what step-ca sends before it signs, and returns the code
-// of the answer, which is empty where it allows.
+// of the answer, which is empty for an allow.
 func (c *caller) ask(t *testing.T, certificate *x509util.Certificate, leaf *x509.Certificate) string {
 	t.Helper()
 	content, err := webhook.NewRequestBody(

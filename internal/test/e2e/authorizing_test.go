@@ -18,22 +18,21 @@ import (
 	"step-posture-connector/internal/test/e2e/toolchain"
 )
 
-// The device that was attested, and one whose name must not get into its certificate.
+// The attested device, and another one whose name must not get into its certificate.
 const (
 	attestedSerial = "C02HARNESS01"
 	stolenSerial   = "C02OTHER0001"
 )
 
-// updateTable is the variable that, set to anything, has TestAuthorizing write what
-// step-ca sends and signs into the table. A new version of step-ca may need that.
+// updateTable is a variable: with any value, TestAuthorizing writes into the table what
+// step-ca sends and signs. A new version of step-ca may need that.
 const updateTable = "UPDATE_AUTHORIZING"
 
-// authorizing is a row of the table of AUTHORIZING requests, which the tests of the
-// webhook read too, without step-ca: what step-ca's library makes of a certificate
-// template.
+// authorizing is a row of the table of AUTHORIZING requests: what step-ca's library makes
+// from a certificate template. The webhook's tests read the table too, without step-ca.
 type authorizing struct {
 	Name     string          `json:"name"`
-	Code     string          `json:"code"` // of the connector's answer; empty where it allows
+	Code     string          `json:"code"` // of the connector's answer; empty for an allow
 	Template json.RawMessage `json:"template"`
 	Sent     json.RawMessage `json:"sent"`   // the names in x509Certificate, as step-ca sends them
 	Signed   signedNames     `json:"signed"` // the names in the certificate that step-ca would sign
@@ -44,15 +43,15 @@ type signedNames struct {
 	PermanentIdentifiers []string `json:"permanentIdentifiers"`
 }
 
-// nameAnother reports whether the names are others than that of the attested device.
+// nameAnother reports whether a name is not that of the attested device.
 func (n signedNames) nameAnother() bool {
 	other := func(name string) bool { return name != attestedSerial }
 	return len(n.CommonNames) > 1 || slices.ContainsFunc(n.CommonNames, other) || slices.ContainsFunc(n.PermanentIdentifiers, other)
 }
 
-// TestAuthorizing has step-ca's own library make certificates of templates that try
-// to get the name of another device into them, and sends the connector what step-ca
-// would send: whatever names another device is refused.
+// TestAuthorizing makes certificates with step-ca's own library, from templates that try
+// to add the name of another device, and sends the connector what step-ca would send:
+// every certificate that names another device is denied.
 func TestAuthorizing(t *testing.T) {
 	programs, err := toolchain.Locate(t.Context())
 	if err != nil {
@@ -67,7 +66,7 @@ func TestAuthorizing(t *testing.T) {
 	for i, row := range table {
 		certificate, leaf, err := c.fill(row.Template)
 		if err != nil {
-			t.Errorf("%s: step-ca does not take the template: %v", row.Name, err)
+			t.Errorf("%s: step-ca does not accept the template: %v", row.Name, err)
 			continue
 		}
 		sent := namesSent(t, certificate, leaf)
@@ -84,7 +83,7 @@ func TestAuthorizing(t *testing.T) {
 			t.Errorf("%s: the connector answers %q, want %q", row.Name, got, row.Code)
 		}
 		if row.Code == "" && signed.nameAnother() {
-			t.Errorf("%s: is allowed, but step-ca signs %+v", row.Name, signed)
+			t.Errorf("%s: allowed, but step-ca signs %+v", row.Name, signed)
 		}
 	}
 	if update {
@@ -94,7 +93,7 @@ func TestAuthorizing(t *testing.T) {
 	for template := range combinations() {
 		certificate, leaf, err := c.fill(template)
 		if err != nil {
-			continue // step-ca would not come so far
+			continue // step-ca fails before the webhook
 		}
 		asked++
 		code := c.ask(t, certificate, leaf)
@@ -103,15 +102,15 @@ func TestAuthorizing(t *testing.T) {
 			t.Errorf("%s is allowed, but step-ca signs %+v", template, signed)
 		}
 		if code != "" && code != "malformed" && code != "sanMismatch" && code != "commonNameMismatch" {
-			t.Errorf("%s is answered with %q", template, code)
+			t.Errorf("%s: the connector answers %q", template, code)
 		}
 	}
 	if asked < 500 {
-		t.Errorf("step-ca took %d of the combined templates, want most of them", asked)
+		t.Errorf("step-ca accepted %d of the combined templates, want most of them", asked)
 	}
 }
 
-// combinations yields templates with every type of name in every form of value.
+// combinations yields templates with every type of name and every form of value.
 func combinations() func(yield func(json.RawMessage) bool) {
 	values := []string{
 		attestedSerial, stolenSerial, "", "utf8:" + attestedSerial, "utf8:" + stolenSerial, "ia5:" + stolenSerial, "printable:" + stolenSerial,
@@ -129,7 +128,7 @@ func combinations() func(yield func(json.RawMessage) bool) {
 		text := func(s string) string { return strconv.Quote(s) }
 		for _, kind := range types {
 			asn1Values := asn1Values
-			if strings.Contains(kind, "1") { // an OID, for which step-ca does not read them
+			if strings.Contains(kind, "1") { // an OID: step-ca does not read them for it
 				asn1Values = asn1Values[:1]
 			}
 			for _, value := range values {
@@ -165,7 +164,7 @@ func combinations() func(yield func(json.RawMessage) bool) {
 	}
 }
 
-// spellings writes an OID in every way that step-ca may take for it.
+// spellings writes an OID in every form that step-ca may accept.
 func spellings(arcs ...int) []string {
 	write := func(arcs []string) string {
 		var b bytes.Buffer
@@ -189,7 +188,7 @@ func spellings(arcs ...int) []string {
 			all = append(all, write(changed))
 		}
 	}
-	// The first two arcs are one number in DER. One that overflows is none at all.
+	// The first two arcs are one number in DER. An OID whose number overflows is invalid.
 	first := arcs[0]*40 + arcs[1]
 	for _, begin := range []string{fmt.Sprintf("2.%d", first-80), fmt.Sprintf("2.9223372036854775807.%d", first), fmt.Sprintf("2.-81.%d", first), fmt.Sprintf("1.-41.%d", first), fmt.Sprintf("0.-1.%d", first)} {
 		all = append(all, write(append([]string{begin}, plain[2:]...)))
@@ -197,7 +196,7 @@ func spellings(arcs ...int) []string {
 	return all
 }
 
-// namesSent is what step-ca sends, without the members that hold no name.
+// namesSent is what step-ca sends, without the members that have no name.
 func namesSent(t *testing.T, certificate *x509util.Certificate, leaf *x509.Certificate) json.RawMessage {
 	t.Helper()
 	content, err := webhook.NewRequestBody(webhook.WithX509Certificate(certificate, leaf))
@@ -236,7 +235,7 @@ func readAuthorizing(t *testing.T, path string) []authorizing {
 	return table
 }
 
-// writeAuthorizing writes a part of a row on each line.
+// writeAuthorizing writes each member of a row on its own line.
 func writeAuthorizing(t *testing.T, path string, table []authorizing) {
 	t.Helper()
 	var text bytes.Buffer

@@ -9,8 +9,8 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-// TestGate runs every scenario against one step-ca, each behind a provisioner
-// and a connector of its own.
+// TestGate runs every scenario with one step-ca; each has its own provisioner and
+// connector.
 func TestGate(t *testing.T) {
 	l := newLab(t)
 	scenarios := map[string]func(*testing.T, *lab){
@@ -39,7 +39,7 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// testAnswers checks the two plain answers, for each way to set up a gate.
+// testAnswers checks an allow and a deny, for each way to set up a gate.
 func testAnswers(t *testing.T, l *lab) {
 	tests := []struct {
 		name   string
@@ -72,9 +72,8 @@ func testAnswers(t *testing.T, l *lab) {
 	}
 }
 
-// testWrongClientName: the CA's client certificate chains to its own root, but
-// does not bear the name that the connector lets in. The device is a known one,
-// so that only the name can be what stops it.
+// testWrongClientName: the CA's client certificate chains to its own root, but has
+// none of the allowed names. The device is known, so only the name can be the cause.
 func testWrongClientName(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{MutualTLS: true, AllowedNames: "ca.example.com"})
 	expectServerError(t, l.order(t, g.DirectoryURL(), knownSerial))
@@ -85,19 +84,19 @@ func testWrongClientName(t *testing.T, l *lab) {
 	}
 }
 
-// testClientAuthDisabled: without client authentication step-ca also forgets
-// its own root, and so refuses a connector whose certificate it issued itself,
-// although this connector asks for no client certificate.
+// testClientAuthDisabled: without client authentication step-ca does not trust its own
+// root either, and so refuses a connector with a certificate of its own, although the
+// connector asks for no client certificate.
 func testClientAuthDisabled(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{DisableTLSClientAuth: true})
 	expectServerError(t, l.order(t, g.DirectoryURL(), knownSerial))
 	if log := l.ca.Log(); !strings.Contains(log, "certificate signed by unknown authority") {
-		t.Errorf("step-ca did not complain of an unknown authority")
+		t.Errorf("step-ca did not log an unknown authority")
 	}
 }
 
-// testRefusedThenAdded: a refusal does not use the order up, and a device that is
-// added to the file is let in without a restart.
+// testRefusedThenAdded: after a denial the order stays valid, and a device that is
+// added to the file is allowed without a restart.
 func testRefusedThenAdded(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{Inventory: `{"devices": []}`, InventoryType: "json"})
 	order := l.order(t, g.DirectoryURL(), knownSerial)
@@ -112,7 +111,7 @@ func testRefusedThenAdded(t *testing.T, l *lab) {
 	expectEnriched(t, cert, err)
 }
 
-// testConnectorDown: nobody to ask is a fault, and lets nobody in.
+// testConnectorDown: without a connector, the device gets a server error and no certificate.
 func testConnectorDown(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{})
 	order := l.order(t, g.DirectoryURL(), knownSerial)
@@ -122,8 +121,8 @@ func testConnectorDown(t *testing.T, l *lab) {
 	expectServerError(t, order)
 }
 
-// testAnotherCommonName: a known device asks for a certificate that names
-// another one.
+// testAnotherCommonName: a known device requests a certificate with the name of another
+// one.
 func testAnotherCommonName(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{})
 	order := l.order(t, g.DirectoryURL(), knownSerial)
@@ -132,8 +131,8 @@ func testAnotherCommonName(t *testing.T, l *lab) {
 	expectReady(t, order)
 }
 
-// testNoCommonName: a request need not have a common name; the template takes
-// the attested identifier.
+// testNoCommonName: a request need not have a common name; the template uses the
+// attested identifier.
 func testNoCommonName(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{})
 	order := l.order(t, g.DirectoryURL(), knownSerial)
@@ -141,8 +140,8 @@ func testNoCommonName(t *testing.T, l *lab) {
 	expectEnriched(t, cert, err)
 }
 
-// testForceCN: step-ca forces the common name to be a DNS name, of which such a
-// certificate has none.
+// testForceCN: step-ca forces the common name to be a DNS name, and a device's
+// certificate has no DNS name.
 func testForceCN(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{Kind: stepca.Authorizing, Provisioner: stepca.Provisioner{ForceCN: true}})
 	order := l.order(t, g.DirectoryURL(), knownSerial)

@@ -15,8 +15,8 @@ import (
 	"step-posture-connector/internal/test/e2e/device"
 )
 
-// expectIssued checks a certificate that the CA's default template made: it
-// names the device and nobody else.
+// expectIssued checks a certificate of the CA's default template: it names the device
+// and no other.
 func expectIssued(t *testing.T, cert *x509.Certificate, err error) {
 	t.Helper()
 	expectIssuedTo(t, knownSerial, cert, err)
@@ -44,8 +44,8 @@ func expectIssuedTo(t *testing.T, serial string, cert *x509.Certificate, err err
 	}
 }
 
-// expectEnriched checks a certificate that gate.Template made: it carries what
-// the inventory knows of the device.
+// expectEnriched checks a certificate of gate.Template: it has the inventory's data about
+// the device.
 func expectEnriched(t *testing.T, cert *x509.Certificate, err error) {
 	t.Helper()
 	expectIssued(t, cert, err)
@@ -57,14 +57,14 @@ func expectEnriched(t *testing.T, cert *x509.Certificate, err error) {
 	}
 }
 
-// expectNotFound checks the refusal of a device that the inventory does not have.
+// expectNotFound checks the denial of a device that is not in the inventory.
 func expectNotFound(t *testing.T, c *connector.Connector, cert *x509.Certificate, err error) {
 	t.Helper()
 	expectRefused(t, c, "deviceNotFound", unknownSerial, cert, err)
 }
 
-// expectRefused checks a refusal: what the device is told, and that the
-// connector's log has the line that the reference in it leads to.
+// expectRefused checks a denial: the error that the device gets, and the line of the
+// connector's log with the same reference.
 func expectRefused(t *testing.T, c *connector.Connector, code, serial string, cert *x509.Certificate, err error) {
 	t.Helper()
 	problem := expectProblem(t, cert, err, 401, "urn:ietf:params:acme:error:unauthorized")
@@ -82,8 +82,8 @@ func expectRefused(t *testing.T, c *connector.Connector, code, serial string, ce
 	expectLog(t, c, "[DENY]", code, serial, match[1])
 }
 
-// expectServerError checks that the CA could not decide: to the device it is a
-// fault, which it may try again, and not a refusal.
+// expectServerError checks that there was no decision: the device gets a server error,
+// after which it may try again.
 func expectServerError(t *testing.T, order *device.Order) {
 	t.Helper()
 	cert, err := finalize(t, order)
@@ -91,8 +91,8 @@ func expectServerError(t *testing.T, order *device.Order) {
 	expectReady(t, order)
 }
 
-// expectReady checks that nothing was issued, and that the order may be
-// finalized again.
+// expectReady checks that no certificate was issued, and that the order may be finalized
+// again.
 func expectReady(t *testing.T, order *device.Order) {
 	t.Helper()
 	status, err := order.Status(t.Context())
@@ -122,7 +122,7 @@ func expectProblem(t *testing.T, cert *x509.Certificate, err error, status int, 
 	return problem
 }
 
-// expectLog waits for a line of the connector's log that has all of the texts.
+// expectLog waits for a line of the connector's log that contains all texts.
 func expectLog(t *testing.T, c *connector.Connector, texts ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)

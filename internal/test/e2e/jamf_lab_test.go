@@ -14,14 +14,14 @@ import (
 	"step-posture-connector/internal/test/e2e/gate"
 )
 
-// The groups that are required. Groups of almost the same name, and that of the
-// other kind of device, must not do instead.
+// The required groups. Groups with almost the same name, and the group of the other kind
+// of device, must not be accepted.
 const (
 	macGroup   = "Macs, disk encrypted"
 	phoneGroup = "iPhones, up to date"
 )
 
-// The devices of the played Jamf Pro server, and one that it does not have.
+// The devices of the simulated Jamf Pro server, and one that it does not have.
 const (
 	memberMac      = "C02JAMFMAC01"
 	outsiderMac    = "C02JAMFMAC02"
@@ -33,8 +33,8 @@ const (
 	strangerSerial = "C02JAMFNONE1"
 )
 
-// jamfDevices is the inventory. Department and device name would break out of a
-// certificate template that does not quote them.
+// jamfDevices is the inventory. Department and device name would change a certificate
+// whose template does not quote them.
 func jamfDevices() []fakejamf.Device {
 	ada := fakejamf.User{
 		Username: "ada", RealName: "Ada Example", Email: email, Position: "Engineer", Department: department,
@@ -77,20 +77,20 @@ func jamfRecord(t *testing.T, serial string) fakejamf.Device {
 	return devices[i]
 }
 
-// jamfLab is a played Jamf Pro server, and the gate whose connector asks it.
+// jamfLab is a simulated Jamf Pro server, and the gate whose connector asks it.
 type jamfLab struct {
 	*lab
 	server *fakejamf.Server
 	gate   *gate.Gate
 }
 
-// openJamf puts a gate in front of the lab's CA that requires both groups. At the
-// end it looks for what must not have happened.
+// openJamf puts a gate in front of the lab's CA that requires both groups. At the end
+// it calls expectDecent.
 func (l *lab) openJamf(t *testing.T, access connector.Jamf, config gate.Config) *jamfLab {
 	t.Helper()
 	s := &jamfLab{lab: l}
 	var err error
-	// The test's context ends before its cleanups run, which have a question left.
+	// The test's context ends before its cleanups run, and they still need the server.
 	s.server, err = fakejamf.Start(context.WithoutCancel(t.Context()), fakejamf.Config{
 		Binary: l.programs.FakeJamf(), Dir: t.TempDir(), Devices: jamfDevices(),
 	})
@@ -116,26 +116,26 @@ func (l *lab) openJamf(t *testing.T, access connector.Jamf, config gate.Config) 
 	return s
 }
 
-// expectDecent checks that the connector, which has ended, has neither shown a
-// secret nor done what a client of Jamf must not do.
+// expectDecent checks that the connector, which has exited, has neither printed a secret
+// nor violated the rules for clients of Jamf Pro.
 func (s *jamfLab) expectDecent(t *testing.T) {
 	t.Helper()
-	s.expectSilence(t, "the log", s.gate.Connector().Log())
+	s.expectNoSecrets(t, "the log", s.gate.Connector().Log())
 	report, err := s.server.Report(context.WithoutCancel(t.Context()))
 	if err != nil {
 		t.Error(err)
 	}
 	for _, violation := range report.Violations {
-		t.Errorf("Jamf complains: %s", violation)
+		t.Errorf("Jamf Pro reports a violation: %s", violation)
 	}
 	if report.Counts["token"] == 0 {
 		t.Errorf("requests = %v, want some for a token", report.Counts)
 	}
 }
 
-// expectSilence looks for the secret, for tokens, which begin with eyJ, and for
-// what the server wrote into its error texts.
-func (s *jamfLab) expectSilence(t *testing.T, what, text string) {
+// expectNoSecrets looks for the secret, for tokens, which begin with eyJ, and for texts
+// of the server's errors.
+func (s *jamfLab) expectNoSecrets(t *testing.T, what, text string) {
 	t.Helper()
 	for name, secret := range map[string]string{
 		"the client secret": s.server.Secret(), "a token": "eyJ", "words of the server": "vendor-words",
@@ -146,15 +146,15 @@ func (s *jamfLab) expectSilence(t *testing.T, what, text string) {
 	}
 }
 
-// order has a new device of the given serial number attest to an order that the
-// connector will be asked about in the given mode.
+// order makes a new device with the given serial number, which attests to an order at the
+// provisioner of the given mode.
 func (s *jamfLab) order(t *testing.T, mode, serial string) *device.Order {
 	t.Helper()
 	return s.lab.order(t, s.gate.DirectoryURLOf(mode), serial)
 }
 
-// expectFromJamf checks a certificate that gate.JamfTemplate made: it carries what
-// the server knows of the device.
+// expectFromJamf checks a certificate of gate.JamfTemplate: it has the server's data
+// about the device.
 func expectFromJamf(t *testing.T, serial string, cert *x509.Certificate, err error) {
 	t.Helper()
 	expectIssuedTo(t, serial, cert, err)
@@ -183,7 +183,7 @@ func expectFromJamf(t *testing.T, serial string, cert *x509.Certificate, err err
 	}
 }
 
-// some is a list of a value, or of none where it is empty.
+// some is a list with the value, or an empty list for an empty value.
 func some(value string) []string {
 	if value == "" {
 		return nil

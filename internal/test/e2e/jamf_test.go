@@ -13,8 +13,8 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-// TestJamf runs the scenarios with a Jamf Pro server in place of a file, once for
-// each of its two APIs.
+// TestJamf runs the scenarios with a simulated Jamf Pro server, once for each of its two
+// APIs.
 func TestJamf(t *testing.T) {
 	if err := fakejamf.Supported(); err != nil {
 		t.Skip(err)
@@ -26,8 +26,8 @@ func TestJamf(t *testing.T) {
 	for _, api := range []string{"pro", "classic"} {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
-			// With the Pro API, mutual TLS as well: SSL_CERT_FILE, by which the
-			// connector trusts Jamf, must not change which clients it lets in.
+			// The Pro API has mutual TLS as well: SSL_CERT_FILE makes the connector trust
+			// Jamf Pro, and must not change which clients it accepts.
 			s := l.openJamf(t, connector.Jamf{API: api, Enrich: true}, gate.Config{
 				Modes:     []string{"any", "computer", "mobiledevice", ""},
 				MutualTLS: api == "pro", AllowedNames: stepca.Name,
@@ -50,7 +50,7 @@ func TestJamf(t *testing.T) {
 }
 
 // testSetupTemplate: an operator who has followed docs/setup.md with a file switches to
-// Jamf without touching provisioner, template or webhook.
+// Jamf Pro without a change of provisioner, template or webhook.
 func testSetupTemplate(t *testing.T, l *lab) {
 	s := l.openJamf(t, connector.Jamf{Enrich: true}, gate.Config{Modes: []string{"any"}, Provisioner: stepca.Provisioner{Template: gate.Template}})
 	for _, serial := range []string{memberMac, memberPhone, nobodysPhone} {
@@ -66,7 +66,7 @@ func testSetupTemplate(t *testing.T, l *lab) {
 	}
 }
 
-// testAnswers: who gets a certificate by which provisioner, and who is told what.
+// testAnswers: which devices get a certificate from which provisioner, and the error for the others.
 func (s *jamfLab) testAnswers(t *testing.T) {
 	tests := []struct {
 		mode, serial string
@@ -96,7 +96,7 @@ func (s *jamfLab) testAnswers(t *testing.T) {
 		{"", memberPhone, ""},
 		{"", memberMac, "deviceNotFound"},
 
-		// No serial number that Jamf could be asked for.
+		// Not a valid serial number, so no lookup in Jamf Pro.
 		{"any", "00008030-001A2B3C4D5E6F70", "identifierInvalid"},
 	}
 	for _, test := range tests {
@@ -112,7 +112,7 @@ func (s *jamfLab) testAnswers(t *testing.T) {
 			expectRefused(t, s.gate.Connector(), test.code, test.serial, cert, err)
 			for _, text := range []string{macGroup, phoneGroup, "Jamf"} {
 				if strings.Contains(err.Error(), text) {
-					t.Errorf("the device is told %q, which names %q", err, text)
+					t.Errorf("the device gets the error %q, which names %q", err, text)
 				}
 			}
 			expectReady(t, order)
@@ -120,8 +120,8 @@ func (s *jamfLab) testAnswers(t *testing.T) {
 	}
 }
 
-// testFollowed: one order can be followed from step-ca's log to the connector's to
-// the Jamf server, where whatever was asked for its sake bears step-ca's request ID.
+// testFollowed: one order can be followed from step-ca's log to the connector's log to
+// Jamf Pro: every request for it has step-ca's request ID.
 func (s *jamfLab) testFollowed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
 	defer cancel()
@@ -146,12 +146,12 @@ func (s *jamfLab) testFollowed(t *testing.T) {
 		got := all[seen:]
 		seen = len(all)
 		if len(got) == 0 || slices.ContainsFunc(got, func(received string) bool { return received != id }) {
-			t.Errorf("Jamf has received the request IDs %q, want %q with each", got, id)
+			t.Errorf("Jamf Pro received the request IDs %q, want only %q", got, id)
 		}
 	}
 }
 
-// requestIDs are those of all requests that Jamf has received.
+// requestIDs are those of all requests that Jamf Pro has received.
 func (s *jamfLab) requestIDs(t *testing.T) []string {
 	t.Helper()
 	report, err := s.server.Report(t.Context())
@@ -161,7 +161,7 @@ func (s *jamfLab) requestIDs(t *testing.T) []string {
 	return report.RequestIDs
 }
 
-// testLookup: the administrator learns what the device is not told.
+// testLookup: the administrator can see the reason, which the device cannot.
 func (s *jamfLab) testLookup(t *testing.T) {
 	tests := []struct {
 		serial string
@@ -185,12 +185,12 @@ func (s *jamfLab) testLookup(t *testing.T) {
 				t.Errorf("lookup %s printed\n%swant it to name %q", test.serial, result.Stdout, text)
 			}
 		}
-		s.expectSilence(t, "lookup", result.Stdout+result.Stderr)
+		s.expectNoSecrets(t, "lookup", result.Stdout+result.Stderr)
 	}
 }
 
-// testDown: where Jamf cannot be asked, nobody is let in and nobody is refused;
-// when it can again, the same orders are decided.
+// testDown: while Jamf Pro is unreachable, no device is allowed or denied; when it is
+// reachable again, the same orders are decided.
 func (s *jamfLab) testDown(t *testing.T) {
 	member, outsider := s.order(t, "any", memberMac), s.order(t, "mobiledevice", outsiderPhone)
 	if err := s.server.Down(t.Context()); err != nil {
@@ -207,7 +207,7 @@ func (s *jamfLab) testDown(t *testing.T) {
 	if result.Status != 1 || result.Stdout != "" {
 		t.Errorf("lookup: exit status %d, printed %q, want 1 and no decision", result.Status, result.Stdout)
 	}
-	s.expectSilence(t, "lookup", result.Stderr)
+	s.expectNoSecrets(t, "lookup", result.Stderr)
 
 	if err := s.server.Up(t.Context()); err != nil {
 		t.Fatal(err)
@@ -218,8 +218,8 @@ func (s *jamfLab) testDown(t *testing.T) {
 	expectRefused(t, s.gate.Connector(), "deviceNotInGroup", outsiderPhone, cert, err)
 }
 
-// testJoins: a device that becomes a member of the group is let in with the order
-// that was refused before, and the connector need not be told.
+// testJoins: a device that becomes a member of the group is allowed with the order that
+// was denied before; the connector needs no reload.
 func (s *jamfLab) testJoins(t *testing.T) {
 	order := s.order(t, "any", outsiderPhone)
 	cert, err := finalize(t, order)
@@ -234,9 +234,8 @@ func (s *jamfLab) testJoins(t *testing.T) {
 	expectIssuedTo(t, outsiderPhone, cert, err)
 }
 
-// testNotEnriched: with enrichment off the connector decides and says no more. The
-// template refuses and says why; without its second line it leaves out what it
-// would have.
+// testNotEnriched: with enrichment off the connector decides and returns no data. The
+// template refuses and says why; without its second line it leaves out the data.
 func testNotEnriched(t *testing.T, l *lab) {
 	t.Run("as shipped", func(t *testing.T) {
 		t.Parallel()

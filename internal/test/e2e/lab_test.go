@@ -16,8 +16,8 @@ import (
 	"step-posture-connector/internal/test/e2e/toolchain"
 )
 
-// Devices of the inventories below. The department would break out of a
-// certificate template that does not quote it.
+// Devices of the inventories below. The department would change a certificate whose
+// template does not quote it.
 const (
 	knownSerial   = "C02E2EKNOWN1"
 	unknownSerial = "C02E2ENOBODY"
@@ -38,7 +38,7 @@ C02E2EKNOWN1,"Forschung & ""Büro""",ada@example.com
 const answerTimeout = 40 * time.Second
 
 // lab is what all scenarios share: built programs, one running CA with remote
-// management, and a maker of devices.
+// management, and a manufacturer of devices.
 type lab struct {
 	programs toolchain.Toolchain
 	ca       *stepca.CA
@@ -109,8 +109,8 @@ func (l *lab) startCA(t *testing.T) {
 	}
 }
 
-// open puts a gate of its own for this test in front of the lab's CA. What
-// config leaves out is an enriching webhook over a JSON inventory.
+// open puts a gate for this test in front of the lab's CA. The default is an enriching
+// webhook with a JSON inventory.
 func (l *lab) open(t *testing.T, config gate.Config) *gate.Gate {
 	t.Helper()
 	config.Binary = l.programs.Connector()
@@ -144,7 +144,7 @@ func (l *lab) open(t *testing.T, config gate.Config) *gate.Gate {
 	return g
 }
 
-// provisionerName makes a name of the test's that needs no quoting in a URL.
+// provisionerName makes a name from the test's that needs no quoting in a URL.
 func provisionerName(t *testing.T) string {
 	t.Helper()
 	return strings.ToLower(strings.Map(func(r rune) rune {
@@ -173,7 +173,7 @@ func (l *lab) device(t *testing.T, serial string) *device.Device {
 	return d
 }
 
-// order has a new device of the given serial number attest to an ACME order.
+// order makes a new device with the given serial number, which attests to an ACME order.
 func (l *lab) order(t *testing.T, directory, serial string) *device.Order {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
@@ -185,7 +185,7 @@ func (l *lab) order(t *testing.T, directory, serial string) *device.Order {
 	return order
 }
 
-// finalize asks for the certificate of an order.
+// finalize requests the certificate of an order.
 func finalize(t *testing.T, order *device.Order) (*x509.Certificate, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)

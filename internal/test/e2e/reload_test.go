@@ -15,11 +15,11 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-// pollInterval is how often is looked whether something has happened.
+// pollInterval is the pause between two checks of a condition.
 const pollInterval = 10 * time.Millisecond
 
-// setInventory replaces the inventory of a running connector and waits for what
-// its log says about that.
+// setInventory replaces the inventory of a running connector and waits until the log
+// reports the result.
 func setInventory(t *testing.T, g *gate.Gate, content, says string) {
 	t.Helper()
 	if err := g.SetInventory(content); err != nil {
@@ -28,8 +28,8 @@ func setInventory(t *testing.T, g *gate.Gate, content, says string) {
 	expectLog(t, g.Connector(), says)
 }
 
-// testBrokenInventory: a file that cannot be used leaves the one before it in
-// force, which /readyz says until it is mended.
+// testBrokenInventory: with a broken file the previous version stays in effect, and
+// /readyz reports that until the file is fixed.
 func testBrokenInventory(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{Health: true})
 	order := l.order(t, g.DirectoryURL(), unknownSerial)
@@ -50,9 +50,8 @@ func testBrokenInventory(t *testing.T, l *lab) {
 	expectIssuedTo(t, unknownSerial, cert, err)
 }
 
-// expectHealth waits until /readyz, which must not say meanwhile that the
-// connector cannot decide, says what is wanted: a reload is logged before it is
-// noted as done.
+// expectHealth waits until /readyz has the wanted text, because a reload is logged
+// before its result is recorded. Its status must be 200 meanwhile.
 func expectHealth(t *testing.T, g *gate.Gate, texts ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
@@ -77,23 +76,22 @@ func expectHealth(t *testing.T, g *gate.Gate, texts ...string) {
 	}
 }
 
-// testOwnCertificateRenewed: step-ca renews the connector's own certificate, in
-// the end with a new key, while devices order certificates without pause. No
-// order fails, and each new certificate is served, measured, and accepted by
-// step-ca.
+// testOwnCertificateRenewed: step-ca renews the connector's own certificate, at last with
+// a new key, while devices order certificates without pause. No order fails, and each
+// new certificate is served, measured, and accepted by step-ca.
 func testOwnCertificateRenewed(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{MutualTLS: true, AllowedNames: stepca.Name, Health: true, Relayed: true})
 	ordering := l.orderWithoutPause(t, g)
-	// Certificates count in seconds: only after one does a renewal change the expiry.
+	// Certificates have times in seconds: a renewal within the same second would not change the expiry.
 	ordering.goOn(t, time.Second)
 	for _, rekey := range []bool{false, false, false, true} {
 		logged := len(g.Connector().Log())
 		testRenewed(t, g, rekey)
 		ordering.goOn(t, 0)
 		if log := g.Connector().Log()[logged:]; strings.Contains(log, "[DENY]") {
-			t.Errorf("a request was not answered as the others:\n%s", log)
+			t.Errorf("a request was not allowed:\n%s", log)
 		}
-		// So far step-ca has used the connection that it made at first.
+		// Until now step-ca has used its first connection.
 		if g.CutConnections() == 0 {
 			t.Error("step-ca had no connection to the connector")
 		}
@@ -102,8 +100,8 @@ func testOwnCertificateRenewed(t *testing.T, l *lab) {
 	ordering.stop()
 }
 
-// testRenewed has step-ca renew the connector's certificate, and waits until new
-// connections are shown the new one.
+// testRenewed renews the connector's certificate, and waits until the connector
+// presents the new one.
 func testRenewed(t *testing.T, g *gate.Gate, rekey bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
@@ -131,22 +129,22 @@ func testRenewed(t *testing.T, g *gate.Gate, rekey bool) {
 		t.Fatal(err)
 	}
 	if got, want := int64(expiry), after.NotAfter.Unix(); got != want {
-		t.Errorf("the expiry is measured as %d, want %d", got, want)
+		t.Errorf("the metric of the expiry is %d, want %d", got, want)
 	}
 }
 
 // orderers is how many devices order at once.
 const orderers = 3
 
-// orders are made by devices, each of which makes one after the other.
+// orders are placed by several devices at once; each device places one after the other.
 type orders struct {
 	done    chan struct{}
 	placed  [orderers]atomic.Int64
 	working sync.WaitGroup
 }
 
-// orderWithoutPause has known devices order certificates until stop. One that
-// does not get its certificate fails the test.
+// orderWithoutPause makes known devices order certificates until stop. An order without
+// a certificate fails the test.
 func (l *lab) orderWithoutPause(t *testing.T, g *gate.Gate) *orders {
 	t.Helper()
 	o := &orders{done: make(chan struct{})}
@@ -170,7 +168,7 @@ func (l *lab) orderWithoutPause(t *testing.T, g *gate.Gate) *orders {
 	return o
 }
 
-// placeOrder has a new device of the known serial number get a certificate.
+// placeOrder makes a new device with the known serial number, which gets a certificate.
 func (l *lab) placeOrder(ctx context.Context, directory string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -186,13 +184,13 @@ func (l *lab) placeOrder(ctx context.Context, directory string) error {
 	return err
 }
 
-// goOn lets the devices order for a while, and then until each of them has got a
-// certificate that it began to order after this was called.
+// goOn lets the devices order for a while, and then until each has a certificate
+// that it ordered after this call.
 func (o *orders) goOn(t *testing.T, least time.Duration) {
 	t.Helper()
 	begun := time.Now()
 	for i := range o.placed {
-		// The first of the two may have been under way.
+		// The first of the two may have been ordered before.
 		want := o.placed[i].Load() + 2
 		for o.placed[i].Load() < want || time.Since(begun) < least {
 			if t.Failed() || time.Since(begun) > least+answerTimeout {

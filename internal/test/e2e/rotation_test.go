@@ -24,16 +24,16 @@ import (
 const (
 	// guideSerial is the device in the inventory of docs/setup.md.
 	guideSerial = "C02EXAMPLE01"
-	// retryPause is how long step-ca waits before it calls a webhook a second and last time.
+	// retryPause is how long step-ca waits before its only retry of a webhook request.
 	retryPause = time.Second
-	// rotationPause comes between the steps of the rotation, so that orders meet the state after each.
+	// rotationPause separates the steps of the rotation, so that orders meet the state after each step.
 	rotationPause = "sleep 0.3\n"
-	// awaitChecked keeps the CA and the connector running until the test has looked at them.
+	// awaitChecked keeps the CA and the connector running until the test has checked them.
 	awaitChecked = "echo ROTATED\nuntil [ -e checked ]; do sleep 0.1; done\n"
 )
 
 // TestRotation runs the commands of docs/setup.md and then those of docs/operation.md that rotate the webhook's
-// secret, literally and in order, while a known device and an unknown one order without a pause. The known one
+// secret, literally and in order, while a known device and an unknown one order without pause. The known one
 // always gets its certificate, the other never.
 func TestRotation(t *testing.T) {
 	t.Parallel()
@@ -80,7 +80,7 @@ func TestRotation(t *testing.T) {
 	}
 	r.start(ctx)
 	t.Cleanup(r.stop)
-	writeFile(t, filepath.Join(dir, "played"), "")
+	writeFile(t, filepath.Join(dir, "ordered"), "")
 	await("ROTATED")
 	r.stop()
 	r.check(t)
@@ -91,7 +91,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// rotationSection returns a file with the part of docs/operation.md that is about the rotation.
+// rotationSection returns a file with the section of docs/operation.md about the rotation.
 func rotationSection(t *testing.T, repository string) string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join(repository, "docs", "operation.md"))
@@ -108,7 +108,7 @@ func rotationSection(t *testing.T, repository string) string {
 	return path
 }
 
-// checkRotated checks that the connector was called by two webhooks and is configured for the second only.
+// checkRotated checks that two webhooks called the connector, and that it is configured for the second only.
 func checkRotated(t *testing.T, dir string) {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(dir, "connector.log"))
@@ -125,7 +125,7 @@ func checkRotated(t *testing.T, dir string) {
 		t.Errorf("the connector answered %d webhooks, want 2", len(called))
 	}
 	if ids := setting(t, dir, "WEBHOOK_IDS"); ids != last {
-		t.Errorf("WEBHOOK_IDS is %s in the end, want only %s", ids, last)
+		t.Errorf("in the end WEBHOOK_IDS is %s, want only %s", ids, last)
 	}
 }
 
@@ -143,7 +143,7 @@ func setting(t *testing.T, dir, name string) string {
 	return string(match[1])
 }
 
-// rotation is the devices that order while a secret is rotated, and what they got.
+// rotation is the devices that order during the rotation of a secret, and the results.
 type rotation struct {
 	lab
 	directory string
@@ -157,17 +157,17 @@ type rotation struct {
 	issued, refused int
 	failures        []failure
 
-	seen     time.Time // when the connector was last seen to listen
+	seen     time.Time // when the connector last accepted a connection
 	absences []absence
 }
 
-// failure is an order that did not end as it should.
+// failure is an order with a wrong result.
 type failure struct {
 	from, to time.Time
 	err      error
 }
 
-// absence is a time in which the connector was not seen to listen.
+// absence is a time in which the connector did not accept connections.
 type absence struct{ from, to time.Time }
 
 func (a absence) length() time.Duration { return a.to.Sub(a.from) }
@@ -180,7 +180,7 @@ func (r *rotation) start(ctx context.Context) {
 	r.repeat(func() { r.watch(ctx) })
 }
 
-// repeat calls f again and again until stop.
+// repeat calls f repeatedly until stop.
 func (r *rotation) repeat(f func()) {
 	r.working.Go(func() {
 		for {
@@ -235,7 +235,7 @@ func (r *rotation) finalize(ctx context.Context, serial string) error {
 	return err
 }
 
-// watch notes for how long the connector is not seen to listen, which may be for want of a processor too.
+// watch records for how long the connector accepts no connection. The cause may also be a busy machine.
 func (r *rotation) watch(ctx context.Context) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.connector)
 	now := time.Now()
@@ -249,12 +249,12 @@ func (r *rotation) watch(ctx context.Context) {
 	time.Sleep(pollInterval)
 }
 
-// check reports every failure. Only an order that was under way while the connector was away for as long as step-ca
-// waits may have failed: no procedure helps where the machine is that busy.
+// check reports every failure, except that of an order during an absence as long as step-ca's retry pause: no
+// procedure helps on a machine that is so busy.
 func (r *rotation) check(t *testing.T) {
 	t.Helper()
 	for _, a := range r.absences {
-		t.Logf("the connector was not seen to listen for %v", a.length().Round(time.Millisecond))
+		t.Logf("the connector accepted no connection for %v", a.length().Round(time.Millisecond))
 	}
 	for _, f := range r.failures {
 		if r.excused(f) {
@@ -264,9 +264,9 @@ func (r *rotation) check(t *testing.T) {
 		}
 	}
 	if r.issued == 0 || r.refused == 0 {
-		t.Errorf("%d certificates were issued and %d orders refused, want some of each", r.issued, r.refused)
+		t.Errorf("%d certificates were issued and %d orders denied, want some of each", r.issued, r.refused)
 	}
-	t.Logf("%d certificates were issued and %d orders refused", r.issued, r.refused)
+	t.Logf("%d certificates were issued and %d orders denied", r.issued, r.refused)
 }
 
 func (r *rotation) excused(f failure) bool {

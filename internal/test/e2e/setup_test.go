@@ -18,26 +18,26 @@ import (
 	"step-posture-connector/internal/test/e2e/toolchain"
 )
 
-// guideTimeout bounds the run of the whole guide, which takes some seconds.
+// guideTimeout bounds the whole guide, which takes some seconds.
 const guideTimeout = 2 * time.Minute
 
-// This comes before the guide's commands: stop at the first that fails, and
-// never leave the guide's daemons behind.
+// guidePrologue precedes the guide's commands: the first failure stops the script, and
+// the guide's daemons never outlive it.
 const guidePrologue = `set -eu
 trap 'for pid in ${CONNECTOR_PID:-} ${CA_PID:-}; do kill "$pid" 2>/dev/null || :; done; wait' EXIT
 trap 'exit 1' INT TERM
 `
 
-// This comes before the guide's last commands, which stop the daemons: the CA
-// is taught to trust simulated devices, and left running until they are played.
+// guideInterlude precedes the guide's last commands, which stop the daemons: it makes the
+// CA trust simulated devices, and waits until they have ordered.
 const guideInterlude = `step ca provisioner update devices --attestation-roots simulated.crt \
   --admin-subject step --admin-provisioner admin --admin-password-file password.txt
 echo READY
-until [ -e played ]; do sleep 0.1; done
+until [ -e ordered ]; do sleep 0.1; done
 `
 
-// TestSetupGuide runs the commands of docs/setup.md, literally and in order, and
-// then has a known and an unknown device order from the CA that they set up.
+// TestSetupGuide runs the commands of docs/setup.md, literally and in order; then a known
+// and an unknown device order from the resulting CA.
 func TestSetupGuide(t *testing.T) {
 	programs := buildPrograms(t)
 	maker, err := device.NewManufacturer()
@@ -56,7 +56,7 @@ func TestSetupGuide(t *testing.T) {
 	port, guide := startGuide(ctx, t, programs, dir)
 	err = guide.Await(ctx, func(context.Context) error {
 		if !strings.Contains(guide.Output(), "READY\n") {
-			return errors.New("the guide has not come to its end")
+			return errors.New("the guide has not printed READY")
 		}
 		return nil
 	})
@@ -65,17 +65,17 @@ func TestSetupGuide(t *testing.T) {
 	}
 	log, err := os.ReadFile(filepath.Join(dir, "connector.log"))
 	if want := "listening on 127.0.0.1:"; err != nil || !strings.Contains(string(log), want) {
-		t.Errorf("the connector's log has no %q, so the guide does not hold that it listens on this machine only (%v):\n%s", want, err, log)
+		t.Errorf("the connector's log has no %q, so it listens on other interfaces than the guide says (%v):\n%s", want, err, log)
 	}
-	playDevices(t, maker, dir, "https://localhost:"+strconv.Itoa(port))
-	writeFile(t, filepath.Join(dir, "played"), "")
+	orderAsDevices(t, maker, dir, "https://localhost:"+strconv.Itoa(port))
+	writeFile(t, filepath.Join(dir, "ordered"), "")
 	if err := guide.Wait(ctx); err != nil {
 		t.Errorf("the guide ended with %v", err)
 	}
 }
 
-// startGuide runs setup.sh with the programs on its PATH and ports of its own,
-// which the guide takes from the environment. It returns the port of the CA.
+// startGuide runs setup.sh with the programs on its PATH and with free ports, which the
+// guide reads from the environment. It returns the port of the CA.
 func startGuide(ctx context.Context, t *testing.T, programs toolchain.Toolchain, dir string) (int, *process.Process) {
 	t.Helper()
 	shell, err := exec.LookPath("sh")
@@ -105,7 +105,7 @@ func startGuide(ctx context.Context, t *testing.T, programs toolchain.Toolchain,
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = guide.Stop() // A failing run has been reported already.
+		_ = guide.Stop() // The test has reported a failing run.
 		if t.Failed() {
 			for _, name := range []string{"step-ca.log", "connector.log"} {
 				log, err := os.ReadFile(filepath.Join(dir, name))
@@ -116,8 +116,8 @@ func startGuide(ctx context.Context, t *testing.T, programs toolchain.Toolchain,
 	return caPort, guide
 }
 
-// playDevices orders as the inventory's device in the guide, and as another.
-func playDevices(t *testing.T, maker *device.Manufacturer, dir, url string) {
+// orderAsDevices orders as the device in the guide's inventory, and as another one.
+func orderAsDevices(t *testing.T, maker *device.Manufacturer, dir, url string) {
 	t.Helper()
 	client, err := stepca.ClientOf(filepath.Join(dir, "step", "certs", "root_ca.crt"))
 	if err != nil {
@@ -138,13 +138,13 @@ func playDevices(t *testing.T, maker *device.Manufacturer, dir, url string) {
 		t.Errorf("e-mail addresses = %s, want %s", got, want)
 	}
 	if got, want := cert.NotAfter.Sub(cert.NotBefore).Round(time.Hour), 168*time.Hour; got != want {
-		t.Errorf("life = %v, want %v", got, want)
+		t.Errorf("lifetime = %v, want %v", got, want)
 	}
 	cert, err = finalize(t, l.order(t, directory, unknownSerial))
 	expectProblem(t, cert, err, 401, "urn:ietf:params:acme:error:unauthorized")
 }
 
-// shellBlocks returns the contents of a document's ```sh blocks.
+// shellBlocks returns the ```sh blocks of a document.
 func shellBlocks(t *testing.T, path string) []string {
 	t.Helper()
 	data, err := os.ReadFile(path)

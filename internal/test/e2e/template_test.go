@@ -23,11 +23,11 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-// notAsked is what every shipped template says to step-ca's log where the webhook is missing.
+// notAsked is what every shipped template writes to step-ca's log when the webhook is missing.
 const notAsked = "the connector was not asked"
 
-// shippedTemplates returns every certificate template of the repository, by the place where it is: the
-// files that end in .tpl, and the blocks of the documents that have the subject of a certificate in them.
+// shippedTemplates returns every certificate template of the repository, by its place: the files that end in
+// .tpl, and the blocks of the documents that contain the subject of a certificate.
 func shippedTemplates(t *testing.T) map[string]string {
 	t.Helper()
 	repository := os.DirFS(filepath.Join("..", "..", ".."))
@@ -78,7 +78,7 @@ func shippedTemplates(t *testing.T) map[string]string {
 	return templates
 }
 
-// render makes a certificate of a template as step-ca does, with the answers of webhooks by their names.
+// render makes a certificate from a template as step-ca does, with the webhooks' answers by webhook name.
 func render(t *testing.T, template string, webhooks map[string]any) (*x509.Certificate, error) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -111,7 +111,7 @@ func render(t *testing.T, template string, webhooks map[string]any) (*x509.Certi
 	return issued, nil
 }
 
-// answer is the data of an allowing answer, as step-ca hands it to a template.
+// answer is the data of an allow, as step-ca passes it to a template.
 func answer(t *testing.T, text string) any {
 	t.Helper()
 	var data any
@@ -121,8 +121,8 @@ func answer(t *testing.T, text string) any {
 	return data
 }
 
-// A provisioner is ungated between the moment in which it is added and that in which its webhook is, and
-// whenever the webhook is removed. Its template is what refuses then.
+// A provisioner has no gate until its webhook is added, and after its webhook is removed. Its template refuses
+// then.
 func TestTemplatesRefuseWithoutWebhook(t *testing.T) {
 	t.Parallel()
 	for name, template := range shippedTemplates(t) {
@@ -138,40 +138,40 @@ func TestTemplatesRefuseWithoutWebhook(t *testing.T) {
 	}
 }
 
-// What each provider returns about a device, and what comes of it.
+// The data that each provider returns about a device, and the resulting certificate.
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	const (
-		csv     = `{"department":"R & \"D\"","email":"ada@example.com"}`
-		jamf    = `{"device":{"udid":"","serial_number":"C02E2EKNOWN1","name":"ada's \"Mac\""},"user":{"username":"ada","realname":"","email_address":"ada@example.com","position":"","department":"R & \"D\""},"groups":["All","Disk encrypted"]}`
-		nobody  = `{"device":{"udid":"","serial_number":"C02E2EKNOWN1","name":""},"user":{"username":"","realname":"","email_address":"","position":"","department":""},"groups":[]}`
-		nothing = `{}`
+		csv    = `{"department":"R & \"D\"","email":"ada@example.com"}`
+		jamf   = `{"device":{"udid":"","serial_number":"C02E2EKNOWN1","name":"ada's \"Mac\""},"user":{"username":"ada","realname":"","email_address":"ada@example.com","position":"","department":"R & \"D\""},"groups":["All","Disk encrypted"]}`
+		noUser = `{"device":{"udid":"","serial_number":"C02E2EKNOWN1","name":""},"user":{"username":"","realname":"","email_address":"","position":"","department":""},"groups":[]}`
+		noData = `{}`
 	)
 	templates := shippedTemplates(t)
 	for _, test := range []struct {
 		template, data string
 		subject        string // of the certificate; empty: refused
 		email          string
-		fault          string // named by the refusal
+		fault          string // the refusal names it
 	}{
 		{"docs/setup.md", csv, `OU=R & \"D\"`, "ada@example.com", ""},
 		{"docs/setup.md", jamf, `OU=R & \"D\"`, "ada@example.com", ""},
-		{"docs/setup.md", nobody, "", "-", ""},
+		{"docs/setup.md", noUser, "", "-", ""},
 		{"docs/setup.md", `{"department":"","email":""}`, "", "-", ""},
 		{"docs/setup.md", `{"user":{"department":"Design","email":"ada@example.com"}}`, "OU=Design", "ada@example.com", ""},
 		{"docs/setup.md", `{"user":"ada","department":"Design","email":"ada@example.com"}`, "OU=Design", "ada@example.com", ""},
-		{"docs/setup.md", nothing, "", "", "no department"},
+		{"docs/setup.md", noData, "", "", "no department"},
 		{"docs/setup.md", `{"Department":"Design","email":"ada@example.com"}`, "", "", "no department"},
 		{"docs/setup.md", `{" department":"Design","email":"ada@example.com"}`, "", "", "no department"},
 		{"docs/setup.md", `{"department":"Design","mail":"ada@example.com"}`, "", "", "no email"},
 		{"docs/providers/jamf.md", jamf, `O=R & \"D\",OU=All+OU=Disk encrypted`, "ada@example.com", ""},
-		{"docs/providers/jamf.md", nobody, "", "-", ""},
-		{"docs/providers/jamf.md", nothing, "", "", "JAMF_COMPUTER_ENRICH=1"},
+		{"docs/providers/jamf.md", noUser, "", "-", ""},
+		{"docs/providers/jamf.md", noData, "", "", "JAMF_COMPUTER_ENRICH=1"},
 		{"docker/setup/device.tpl", csv, `OU=R & \"D\"`, "ada@example.com", ""},
 		{"docker/setup/device.tpl", jamf, `OU=R & \"D\"`, "ada@example.com", ""},
-		{"docker/setup/device.tpl", nobody, "", "-", ""},
-		// Which data there are is the operator's choice there: docker/.env and docker/devices.csv.
-		{"docker/setup/device.tpl", nothing, "", "-", ""},
+		{"docker/setup/device.tpl", noUser, "", "-", ""},
+		// There the operator chooses the data: docker/.env and docker/devices.csv.
+		{"docker/setup/device.tpl", noData, "", "-", ""},
 	} {
 		certificate, err := render(t, templates[test.template], map[string]any{gate.WebhookName: answer(t, test.data)})
 		if test.email == "" {
@@ -185,7 +185,7 @@ func TestTemplates(t *testing.T) {
 			continue
 		}
 		subject := certificate.Subject
-		subject.Names = nil // with which String would show the description too
+		subject.Names = nil // else String shows the description too
 		if got, want := subject.String(), strings.TrimSuffix("CN="+knownSerial+","+test.subject, ","); got != want && !sameParts(got, want) {
 			t.Errorf("%s with %s: got the subject %s, want %s", test.template, test.data, got, want)
 		}
@@ -195,7 +195,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// sameParts reports whether two subjects have the same parts, in whatever order.
+// sameParts reports whether two subjects have the same parts, in any order.
 func sameParts(one, other string) bool {
 	parts := func(text string) []string {
 		return slices.Sorted(slices.Values(strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '+' })))
@@ -203,7 +203,7 @@ func sameParts(one, other string) bool {
 	return slices.Equal(parts(one), parts(other))
 }
 
-// TestGuideTemplates: the templates of the documents are those of the tests and of the demo.
+// TestGuideTemplates: the documents have the templates of the tests and of the demo.
 func TestGuideTemplates(t *testing.T) {
 	t.Parallel()
 	templates := shippedTemplates(t)
@@ -214,8 +214,8 @@ func TestGuideTemplates(t *testing.T) {
 	}
 }
 
-// testWithoutWebhook: a genuine device orders from a provisioner that has no webhook, as there is one between
-// two commands of the guide. Each shipped template refuses. A webhook that is removed has the same effect.
+// testWithoutWebhook: a genuine device orders from a provisioner that has no webhook, as between two commands
+// of the guide. Each shipped template refuses. The removal of the webhook has the same effect.
 func testWithoutWebhook(t *testing.T, l *lab) {
 	templates := shippedTemplates(t)
 	for i, name := range slices.Sorted(maps.Keys(templates)) {
@@ -238,7 +238,7 @@ func testWithoutWebhook(t *testing.T, l *lab) {
 }
 
 // testAuthorizingAlone pins what the guide warns of: an AUTHORIZING webhook returns no data, so no template
-// notices that it was removed.
+// can notice its removal.
 func testAuthorizingAlone(t *testing.T, l *lab) {
 	g := l.open(t, gate.Config{Kind: stepca.Authorizing})
 	order := l.order(t, g.DirectoryURL(), unknownSerial)

@@ -17,26 +17,26 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-// These scenarios pin what docs/setup.md warns of. They show what step-ca does,
-// so that a new version of it that behaves differently is noticed.
+// These scenarios pin what docs/setup.md warns of. They fail when a new version of
+// step-ca behaves differently.
 
-// testRenewal: step-ca renews without asking anybody, here with nobody left to
-// be asked.
+// testRenewal: step-ca calls no webhook for a renewal, so it renews without a running
+// connector.
 func testRenewal(t *testing.T, l *lab) {
 	if got, want := l.renew(t, stepca.Provisioner{Template: gate.Template}), http.StatusCreated; got != want {
 		t.Errorf("renewal with the connector down = %d, want %d", got, want)
 	}
 }
 
-// testRenewalDisabled: the remedy.
+// testRenewalDisabled is the remedy.
 func testRenewalDisabled(t *testing.T, l *lab) {
 	provisioner := stepca.Provisioner{Template: gate.Template, DisableRenewal: true}
 	if got, want := l.renew(t, provisioner), http.StatusUnauthorized; got != want {
-		t.Errorf("renewal where it is disabled = %d, want %d", got, want)
+		t.Errorf("renewal with renewals disabled = %d, want %d", got, want)
 	}
 }
 
-// renew gets a certificate, stops the connector and has the certificate renewed.
+// renew gets a certificate, stops the connector and renews the certificate.
 func (l *lab) renew(t *testing.T, provisioner stepca.Provisioner) int {
 	t.Helper()
 	g := l.open(t, gate.Config{Provisioner: provisioner})
@@ -68,9 +68,8 @@ func (l *lab) issue(t *testing.T, g *gate.Gate) (*device.Device, *x509.Certifica
 	return d, cert
 }
 
-// testInjection: a template without toJson lets a value out of its quotation
-// marks, and so whoever may edit the value write more names into the
-// certificate than the template has.
+// testInjection: in a template without toJson, a quotation mark in a value ends the
+// string, so everyone who may edit the value can add names to the certificate.
 func testInjection(t *testing.T, l *lab) {
 	const careful, careless = `{"type": "email", "value": {{ toJson . }}}`, `{"type": "email", "value": "{{ . }}"}`
 	if !strings.Contains(gate.Template, careful) {
@@ -93,14 +92,14 @@ func testInjection(t *testing.T, l *lab) {
 	}
 }
 
-// webhookID is the ID that an operator makes up for a webhook in ca.json.
+// webhookID is the ID that an operator invents for a webhook in ca.json.
 const webhookID = "5b1f3f0e-6a55-4b0e-9d53-3f1d0c6f7a10"
 
-// testSecretInConfig: an operator writes webhook and secret into ca.json, and
-// the same secret into the connector's configuration. step-ca does not read it
-// there and signs with the empty key, which everybody has.
+// testSecretInConfig: an operator writes webhook and secret into ca.json, and the same
+// secret into the connector's configuration. step-ca does not read the secret there and
+// signs with the empty key, as every client can.
 func testSecretInConfig(t *testing.T, l *lab) {
-	// 64 bytes, as step-ca makes them.
+	// 64 bytes, like step-ca's.
 	secret := "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw=="
 	own := &lab{programs: l.programs}
 	own.ca = own.initCA(t, false)
@@ -125,7 +124,7 @@ func testSecretInConfig(t *testing.T, l *lab) {
 	expectLog(t, c, "[DENY]", "401", "signed with the empty key", "step ca provisioner webhook add")
 }
 
-// startByHand starts the connector, and the CA again with the webhook in ca.json.
+// startByHand starts the connector, and restarts the CA with the webhook in ca.json.
 func (l *lab) startByHand(t *testing.T, config connector.Config) *connector.Connector {
 	t.Helper()
 	var c *connector.Connector

@@ -21,13 +21,13 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-// symptom is what shows where something is wrong, by the words after the three
-// marks of a block in docs/troubleshooting.md: what the device is told, what
-// step-ca logs, what the connector logs or prints, and what /readyz says.
+// symptom is what a fault shows. The keys are the words after the three backticks of a
+// block in docs/troubleshooting.md: the error that the device gets, the logs of step-ca
+// and the connector, the output of a command, and /readyz.
 type symptom map[string]func() string
 
-// TestTroubleshooting plays every entry of docs/troubleshooting.md: each line that
-// is quoted there shows, but for what stands as an ellipsis.
+// TestTroubleshooting reproduces every entry of docs/troubleshooting.md, and finds each
+// line that it quotes; an ellipsis stands for any text.
 func TestTroubleshooting(t *testing.T) {
 	l := newLab(t)
 	page, err := os.ReadFile(filepath.Join(l.programs.Repository(), "docs", "troubleshooting.md"))
@@ -35,37 +35,37 @@ func TestTroubleshooting(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries := map[string]func(*testing.T, *lab) symptom{
-		"Not in the inventory":                                   playUnknown,
-		"The CA cannot reach the connector":                      playDown,
-		"The CA does not trust the connector's certificate":      playUntrusted,
-		"The connector does not accept the CA's certificate":     playWrongName,
-		"The signature is wrong":                                 playWrongSecret,
-		"The webhook's URL is wrong":                             playWrongURL,
-		"The common name is another one":                         playOtherName,
-		"The template refuses":                                   playTemplate,
-		"The inventory does not answer":                          playNoAnswer,
-		"The certificate was renewed, and the old one is served": playBrokenPair,
-		"A device was added, and is refused":                     playBrokenInventory,
-		"Decisions are missing in the audit log":                 playFullDisk,
-		"It does not start":                                      playNoStart,
-		"Its port is taken":                                      playPortTaken,
-		"Jamf Pro refuses the API client":                        playWrongClient,
+		"Not in the inventory":                                   reproduceUnknown,
+		"The CA cannot reach the connector":                      reproduceDown,
+		"The CA does not trust the connector's certificate":      reproduceUntrusted,
+		"The connector does not accept the CA's certificate":     reproduceWrongName,
+		"The signature is wrong":                                 reproduceWrongSecret,
+		"The webhook's URL is wrong":                             reproduceWrongURL,
+		"The common name is another one":                         reproduceOtherName,
+		"The template refuses":                                   reproduceTemplate,
+		"The inventory does not answer":                          reproduceNoAnswer,
+		"The certificate was renewed, and the old one is served": reproduceBrokenPair,
+		"A device was added, and is refused":                     reproduceBrokenInventory,
+		"Decisions are missing in the audit log":                 reproduceFullDisk,
+		"It does not start":                                      reproduceNoStart,
+		"Its port is taken":                                      reproducePortTaken,
+		"Jamf Pro refuses the API client":                        reproduceWrongClient,
 	}
 	sections := regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(string(page), -1)
 	for _, section := range sections {
-		// One without a quotation is a table of codes, which tests of the codes hold.
+		// An entry without a block is a table of codes; other tests compare it.
 		if entries[section[1]] == nil && strings.Contains(entryOf(string(page), section[1]), "```") {
-			t.Errorf("%q is in the document, and nobody plays it", section[1])
+			t.Errorf("%q is in the document, and no function reproduces it", section[1])
 		}
 	}
-	for title, play := range entries {
+	for title, reproduce := range entries {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			text := entryOf(string(page), title)
 			if text == "" {
-				t.Fatal("it is not in the document")
+				t.Fatal("the document has no such entry")
 			}
-			expectQuotes(t, text, play(t, l))
+			expectQuotes(t, text, reproduce(t, l))
 		})
 	}
 }
@@ -83,12 +83,12 @@ func expectQuotes(t *testing.T, text string, shown symptom) {
 	t.Helper()
 	blocks := regexp.MustCompile("(?ms)^```([a-z-]+)\\n(.*?)^```$").FindAllStringSubmatch(text, -1)
 	if len(blocks) == 0 {
-		t.Error("it quotes nothing")
+		t.Error("the entry quotes no line")
 	}
 	for _, block := range blocks {
 		source := shown[block[1]]
 		if source == nil {
-			t.Errorf("a block is marked %q, which is none of what shows", block[1])
+			t.Errorf("a block is of the kind %q, which the fault does not show", block[1])
 			continue
 		}
 		for line := range strings.Lines(block[2]) {
@@ -97,20 +97,20 @@ func expectQuotes(t *testing.T, text string, shown symptom) {
 				parts[i] = regexp.QuoteMeta(part)
 			}
 			form := regexp.MustCompile("(?m)" + strings.Join(parts, ".*"))
-			// A log may come a moment after the answer.
+			// A line may be logged a moment after the answer.
 			deadline := time.Now().Add(answerTimeout)
 			for !form.MatchString(source()) && time.Now().Before(deadline) {
 				time.Sleep(20 * time.Millisecond)
 			}
 			if !form.MatchString(source()) {
-				t.Errorf("%s says nothing like\n%sbut\n%s", block[1], line, source())
+				t.Errorf("%s has no line like\n%sit has\n%s", block[1], line, source())
 			}
 		}
 	}
 }
 
-// told is what a device is shown of an error.
-func told(err error) func() string {
+// shownOf is the text of an error that a device gets.
+func shownOf(err error) func() string {
 	var problem *acme.Error
 	if !errors.As(err, &problem) {
 		return func() string { return fmt.Sprint(err) }
@@ -122,7 +122,7 @@ func told(err error) func() string {
 	return func() string { return text }
 }
 
-// afterOrder is what shows when an order was finalized behind a gate.
+// afterOrder finalizes an order behind a gate, and returns its symptom.
 func (l *lab) afterOrder(t *testing.T, g *gate.Gate, order *device.Order) symptom {
 	t.Helper()
 	cert, err := finalize(t, order)
@@ -130,7 +130,7 @@ func (l *lab) afterOrder(t *testing.T, g *gate.Gate, order *device.Order) sympto
 		err = nil
 	}
 	return symptom{
-		"device": told(err), "step-ca": l.ca.Log, "connector": g.Connector().Log,
+		"device": shownOf(err), "step-ca": l.ca.Log, "connector": g.Connector().Log,
 		"readyz": func() string {
 			_, text, err := g.Connector().Health(context.WithoutCancel(t.Context()), "/readyz")
 			return text + fmt.Sprint(err)
@@ -138,12 +138,12 @@ func (l *lab) afterOrder(t *testing.T, g *gate.Gate, order *device.Order) sympto
 	}
 }
 
-func playUnknown(t *testing.T, l *lab) symptom {
+func reproduceUnknown(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{})
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), unknownSerial))
 }
 
-func playDown(t *testing.T, l *lab) symptom {
+func reproduceDown(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{})
 	order := l.order(t, g.DirectoryURL(), knownSerial)
 	if err := g.Close(); err != nil {
@@ -152,23 +152,23 @@ func playDown(t *testing.T, l *lab) symptom {
 	return l.afterOrder(t, g, order)
 }
 
-func playUntrusted(t *testing.T, l *lab) symptom {
+func reproduceUntrusted(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{DisableTLSClientAuth: true})
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
-func playWrongName(t *testing.T, l *lab) symptom {
+func reproduceWrongName(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{MutualTLS: true, AllowedNames: "ca.example.com"})
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
-func playWrongSecret(t *testing.T, l *lab) symptom {
+func reproduceWrongSecret(t *testing.T, l *lab) symptom {
 	other := strings.Repeat("Q", 43) + "="
 	g := l.open(t, gate.Config{More: []string{"WEBHOOK_SECRETS=" + other}})
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
-func playWrongURL(t *testing.T, l *lab) symptom {
+func reproduceWrongURL(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{})
 	webhook := stepca.Webhook{Name: gate.WebhookName, URL: g.URL() + "/"}
 	if err := l.ca.MoveWebhook(t.Context(), provisionerName(t), webhook); err != nil {
@@ -177,13 +177,13 @@ func playWrongURL(t *testing.T, l *lab) symptom {
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
-func playOtherName(t *testing.T, l *lab) symptom {
+func reproduceOtherName(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{})
 	_, err := l.order(t, g.DirectoryURL(), knownSerial).FinalizeAs(t.Context(), strings.ToLower(knownSerial))
-	return symptom{"device": told(err)}
+	return symptom{"device": shownOf(err)}
 }
 
-func playTemplate(t *testing.T, l *lab) symptom {
+func reproduceTemplate(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Inventory: `{"devices": [{"identifier": "C02E2EKNOWN1", "data": {"Department": "Design"}}]}`, InventoryType: "json"})
 	order := l.order(t, g.DirectoryURL(), knownSerial)
 	_, _ = finalize(t, order)
@@ -193,7 +193,7 @@ func playTemplate(t *testing.T, l *lab) symptom {
 	return l.afterOrder(t, g, order)
 }
 
-func playNoAnswer(t *testing.T, l *lab) symptom {
+func reproduceNoAnswer(t *testing.T, l *lab) symptom {
 	s := l.openJamf(t, connector.Jamf{Enrich: true}, gate.Config{Health: true, Modes: []string{"any"}})
 	order := s.order(t, "any", memberMac)
 	if err := s.server.Down(t.Context()); err != nil {
@@ -202,25 +202,25 @@ func playNoAnswer(t *testing.T, l *lab) symptom {
 	return l.afterOrder(t, s.gate, order)
 }
 
-func playBrokenPair(t *testing.T, l *lab) symptom {
+func reproduceBrokenPair(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Health: true})
 	writeFile(t, g.Certificate(), "-----BEGIN CERTIFICATE-----\n")
 	expectLog(t, g.Connector(), "reload failed")
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
-func playBrokenInventory(t *testing.T, l *lab) symptom {
+func reproduceBrokenInventory(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Health: true, Inventory: csvInventory, InventoryType: "csv"})
 	setInventory(t, g, csvInventory+"C02E2ENOBODY,Design\n", "reload failed")
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), unknownSerial))
 }
 
-func playFullDisk(t *testing.T, l *lab) symptom {
+func reproduceFullDisk(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Health: true, More: []string{"AUDIT_LOG_PATH=/dev/full"}})
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), knownSerial))
 }
 
-// printed is what a command of the connector prints that cannot do its work.
+// printed runs a command of the connector that must fail, and returns its output.
 func printed(t *testing.T, g *gate.Gate, more []string, args ...string) symptom {
 	t.Helper()
 	result, err := g.Run(t.Context(), more, args...)
@@ -233,19 +233,19 @@ func printed(t *testing.T, g *gate.Gate, more []string, args ...string) symptom 
 	return symptom{"connector": func() string { return result.Stderr }}
 }
 
-func playNoStart(t *testing.T, l *lab) symptom {
+func reproduceNoStart(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{})
 	return printed(t, g, []string{"PORT=https", "TLS_CERT_PATH=none.crt", "WEBHOOK_SECRET=x", "WEBHOOK_SECRETS="}, "serve")
 }
 
-func playPortTaken(t *testing.T, l *lab) symptom {
+func reproducePortTaken(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{})
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = taken.Close() })
-	both := printed(t, g, nil, "serve") // its own port, which the running one has
+	both := printed(t, g, nil, "serve") // on the port of the running one
 	free, err := process.FreePort(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +254,7 @@ func playPortTaken(t *testing.T, l *lab) symptom {
 	return symptom{"connector": func() string { return both["connector"]() + health["connector"]() }}
 }
 
-func playWrongClient(t *testing.T, l *lab) symptom {
+func reproduceWrongClient(t *testing.T, l *lab) symptom {
 	s := l.openJamf(t, connector.Jamf{}, gate.Config{Modes: []string{"any"}})
 	secret := filepath.Join(t.TempDir(), "secret")
 	writeFile(t, secret, "another")

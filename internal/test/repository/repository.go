@@ -1,4 +1,4 @@
-// Package repository is where the files of the product are, for tests that are about several packages.
+// Package repository finds the root of the repository, for tests that read its files.
 package repository
 
 import (
@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Enter makes the root of the repository, the nearest folder above with a go.mod, the working directory. The
-// tests of a package call it once, in TestMain; after that each path is the one that the documentation has.
+// Enter changes the working directory to the root of the repository: the nearest folder above with a go.mod. A
+// package's TestMain calls it once; then its tests use the same paths as the documentation.
 func Enter() error {
 	folder, err := os.Getwd()
 	for err == nil {
@@ -16,7 +16,7 @@ func Enter() error {
 			return os.Chdir(folder)
 		}
 		if folder == filepath.Dir(folder) {
-			return errors.New("no folder above has a go.mod")
+			return errors.New("no parent folder has a go.mod")
 		}
 		folder = filepath.Dir(folder)
 	}

@@ -1,17 +1,17 @@
-// Command balancer is a TCP load balancer for the tests: each connection goes to another address of a
-// name, or to the next one where that does not answer. Arguments: where to listen, and where to go.
+// Command balancer is a TCP load balancer for the tests: each connection goes to the next address of a name, or to the
+// one after it when that does not answer. Arguments: where to listen, and the name with its port.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"step-posture-connector/internal/test/e2e/relay"
 )
 
 const dialTimeout = 2 * time.Second
@@ -21,48 +21,23 @@ func main() {
 	os.Exit(1)
 }
 
-// balance returns only when it cannot go on.
+// balance returns only when it can accept no more connections.
 func balance(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return errors.New("usage: balancer LISTEN TARGET")
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", args[0])
-	if err != nil {
-		return err
-	}
 	var turn atomic.Uint64
-	for {
-		client, err := listener.Accept()
+	r, err := relay.Start(ctx, args[0], func(ctx context.Context) (net.Conn, error) {
+		server, err := dial(ctx, args[1], turn.Add(1))
 		if err != nil {
-			return err
+			fmt.Fprintln(os.Stderr, err)
 		}
-		go func() {
-			if err := forward(ctx, client, args[1], turn.Add(1)); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-		}()
-	}
-}
-
-// forward carries a connection to one of the target's addresses.
-func forward(ctx context.Context, client net.Conn, target string, turn uint64) error {
-	defer func() { _ = client.Close() }()
-	server, err := dial(ctx, target, turn)
+		return server, err
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = server.Close() }()
-	var both sync.WaitGroup
-	for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
-		both.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			if half, ok := pair[0].(interface{ CloseWrite() error }); ok {
-				_ = half.CloseWrite()
-			}
-		})
-	}
-	both.Wait()
-	return nil
+	return r.Wait()
 }
 
 func dial(ctx context.Context, target string, turn uint64) (net.Conn, error) {
@@ -70,7 +45,7 @@ func dial(ctx context.Context, target string, turn uint64) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Asked anew each time: replicas come and go.
+	// Resolved for each connection, because replicas come and go.
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestBuild: BuildKit, as Compose uses it, and the classic builder, which has made the image that the other
-// tests use, make the same program of the same commit.
+// TestBuild: BuildKit, which Compose uses, and the classic builder, which has built the image of the other tests,
+// build the same program from the same commit.
 func TestBuild(t *testing.T) {
 	s := newStack(t, image(t, "GO_IMAGE"))
 	classic := strings.TrimPrefix(image(t, "CONNECTOR_IMAGE"), "CONNECTOR_IMAGE=")
@@ -23,7 +23,7 @@ func TestBuild(t *testing.T) {
 	s.run(t, "docker", "compose", "--file", filepath.Join("..", "..", "..", "..", "docker", "docker-compose.yml"), "build", "--quiet",
 		"--build-arg", "VERSION="+version[1], "--build-arg", "COMMIT="+version[3], "connector")
 	if one, other := s.program(t, classic), s.program(t, kit); one != other {
-		t.Errorf("the classic builder makes %s\nBuildKit makes %s", one, other)
+		t.Errorf("the classic builder built %s\nBuildKit built %s", one, other)
 	}
 	for _, name := range []string{classic, kit} {
 		labels := s.run(t, "docker", "image", "inspect", "--format", "{{json .Config.Labels}}", name)
@@ -35,8 +35,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestBuildForArm: the compiler of this machine makes the program for the other platform. A builder for several
-// platforms, which docs/release.md describes, says so by the same argument.
+// TestBuildForArm cross-compiles the program for another platform. A multi-platform builder, which docs/release.md
+// describes, sets the same arguments.
 func TestBuildForArm(t *testing.T) {
 	s := newStack(t, image(t, "GO_IMAGE"))
 	const name = "step-posture-connector:arm64"
@@ -63,7 +63,7 @@ func (s *stack) program(t *testing.T, name string) string {
 	return digest
 }
 
-// extract returns the path of the program, taken out of an image.
+// extract copies the program out of an image, and returns its path.
 func (s *stack) extract(t *testing.T, name string) string {
 	t.Helper()
 	container := strings.TrimSpace(s.run(t, "docker", "create", name))

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/acme"
 )
 
-// problem is what a device is shown of an error.
+// problem is what a device reads of an error.
 func problem(err error) string {
 	var p *acme.Error
 	if !errors.As(err, &p) {
@@ -29,19 +29,19 @@ func problem(err error) string {
 	return text
 }
 
-// TestCompose is one story, told in order: the stack comes up from nothing, decides, is broken in every
-// way and mended, and leaves nothing behind.
+// TestCompose is one sequence: the stack starts without any files, decides, is damaged in every way and
+// repaired, and leaves nothing behind.
 func TestCompose(t *testing.T) {
 	s := newStack(t)
 	s.interruptedAtFirst(t)
 	s.up(t)
 	for _, part := range []struct {
 		name string
-		play func(*testing.T)
+		test func(*testing.T)
 	}{
 		{"known and unknown devices", s.decides},
 		{"up a second time", s.upAgain},
-		{"the CA is gated without a webhook too", s.gated},
+		{"the CA issues nothing without its webhook", s.gated},
 		{"settings are changed", s.changed},
 		{"a device's renewal", s.renewalRefused},
 		{"a device is added", s.deviceAdded},
@@ -49,11 +49,11 @@ func TestCompose(t *testing.T) {
 		{"the connector's certificate has expired", s.expired},
 		{"killed and started", s.killed},
 		{"cut off", s.cutOff},
-		{"locked in", s.lockedIn},
+		{"privileges of the containers", s.confined},
 		{"secrets", s.hidden},
 		{"down", s.down},
 	} {
-		if !t.Run(part.name, part.play) {
+		if !t.Run(part.name, part.test) {
 			return
 		}
 	}
@@ -71,7 +71,7 @@ func (s *stack) decides(t *testing.T) {
 	s.wantRefused(t, "unknown", unknown, 401, "urn:smallstep:acme:error:deviceNotFound")
 }
 
-// upAgain: nothing is made anew.
+// upAgain: a second up makes nothing new.
 func (s *stack) upAgain(t *testing.T) {
 	state := func() string {
 		var all []string
@@ -84,7 +84,7 @@ func (s *stack) upAgain(t *testing.T) {
 	before := state()
 	s.up(t)
 	if after := state(); after != before {
-		t.Errorf("after the second up there is\n%s\nbefore there was\n%s", after, before)
+		t.Errorf("after the second up:\n%s\nbefore:\n%s", after, before)
 	}
 	s.wantCertificate(t, "up again", known)
 }
@@ -107,11 +107,11 @@ func (s *stack) deviceAdded(t *testing.T) {
 	s.wantCertificate(t, "added", unknown)
 }
 
-// ordering places orders without pause, until it is stopped. Some will fail; none of a stranger may succeed.
+// ordering places orders without pause, until it is stopped. Some fail; none of an unknown device may succeed.
 func (s *stack) ordering(t *testing.T) (stop func()) {
 	done := make(chan struct{})
 	var working sync.WaitGroup
-	for _, serial := range []string{known, "C02STRANGER3"} {
+	for _, serial := range []string{known, "C02UNKNOWN03"} {
 		working.Go(func() {
 			for {
 				select {
@@ -121,7 +121,7 @@ func (s *stack) ordering(t *testing.T) (stop func()) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 				if certificate, err := s.order(ctx, serial); err == nil && serial != known {
-					t.Errorf("a stranger got a certificate for %s", certificate.Subject)
+					t.Errorf("an unknown device got a certificate for %s", certificate.Subject)
 				}
 				cancel()
 			}
@@ -143,20 +143,20 @@ func (s *stack) killed(t *testing.T) {
 		}
 		s.compose(t, "up", "--detach", "--wait")
 		s.wantCertificate(t, what, known)
-		s.wantRefused(t, what, "C02STRANGER2", 401, "deviceNotFound")
+		s.wantRefused(t, what, "C02UNKNOWN02", 401, "deviceNotFound")
 	}
 }
 
-// cutOff: without an answer of the connector nothing is issued.
+// cutOff: without an answer of the connector the CA issues nothing.
 func (s *stack) cutOff(t *testing.T) {
 	connector, network := s.container(t, "connector"), s.name+"_default"
 	s.run(t, "docker", "network", "disconnect", network, connector)
 	s.wantRefused(t, "cut off", known, 500, "serverInternal")
 	s.run(t, "docker", "network", "connect", "--alias", "connector", network, connector)
-	s.wantCertificate(t, "healed", known)
+	s.wantCertificate(t, "connected again", known)
 }
 
-// down: nothing is left, not even volumes without a name.
+// down removes everything, even volumes without a name.
 func (s *stack) down(t *testing.T) {
 	var mounted []string
 	for _, service := range []string{"password", "step-ca", "setup", "connector", "renewer"} {
@@ -164,7 +164,7 @@ func (s *stack) down(t *testing.T) {
 	}
 	for _, name := range mounted {
 		if !strings.HasPrefix(name, s.name+"_") {
-			t.Errorf("there is a volume %s, which another container does not get", name)
+			t.Errorf("the volume %s has no name, so another container does not get it", name)
 		}
 	}
 	s.compose(t, "down", "--volumes", "--timeout", "20")
@@ -175,7 +175,7 @@ func (s *stack) down(t *testing.T) {
 			args = append(args, "--all")
 		}
 		if left := s.run(t, args...); strings.TrimSpace(left) != "" {
-			t.Errorf("of the kind %s there is left: %s", kind, left)
+			t.Errorf("%s not removed: %s", kind, left)
 		}
 	}
 }

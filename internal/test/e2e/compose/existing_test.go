@@ -13,8 +13,8 @@ import (
 	"step-posture-connector/internal/test/e2e/process"
 )
 
-// TestExistingCA: a CA that runs already, as the public image starts one, gets a connector by the commands in the
-// comment of docker-compose.existing-ca.yml, literally.
+// TestExistingCA adds a connector to a CA that the public image started, with the literal commands of the comment in
+// docker-compose.existing-ca.yml.
 func TestExistingCA(t *testing.T) {
 	s := newStack(t)
 	s.files = []string{"docker-compose.existing-ca.yml", "test/existing-ca.yml"}
@@ -39,7 +39,8 @@ func TestExistingCA(t *testing.T) {
 	s.eventually(t, "the CA is up", func() bool {
 		return strings.Contains(s.run(t, "docker", "logs", ca)+s.run(t, "docker", "exec", ca, "sh", "-c", "step ca health 2>&1 || :"), "ok")
 	})
-	// That is why docker-compose.yml does without this entry point; an image without the line would prove nothing.
+	// This is why docker-compose.yml does not use this entry point; with an image that prints no password the test would
+	// prove nothing.
 	if !strings.Contains(s.run(t, "docker", "logs", ca), "Your CA administrative password is: "+password) {
 		t.Error("the image's entry point does not print the password, as that of the public image does")
 	}
@@ -55,7 +56,7 @@ func TestExistingCA(t *testing.T) {
 	if len(commands) != 8 || !strings.HasPrefix(commands[5], "chown ") || !strings.HasSuffix(commands[6], " up --detach --wait") || !strings.HasSuffix(commands[7], " check") {
 		t.Fatalf("the comment has the commands\n%s", strings.Join(commands, "\n"))
 	}
-	// at has commands run at the top of the sources; what step would ask for is in the environment.
+	// at runs commands in the root of the sources; the environment answers what step would ask.
 	at := func(lines ...string) string {
 		top := filepath.Dir(s.folder)
 		return s.run(t, "docker", "run", "--rm", "--network", ca, "--user", "0:0", "--volume", top+":"+top, "--workdir", top, "--env", "STEPPATH=/tmp/step",
@@ -72,7 +73,7 @@ func TestExistingCA(t *testing.T) {
 	field := func(name string) string {
 		match := regexp.MustCompile(name + `: (\S+)`).FindStringSubmatch(printed)
 		if match == nil {
-			t.Fatalf("the commands have printed no %s but\n%s", name, printed)
+			t.Fatalf("the commands printed no %s:\n%s", name, printed)
 		}
 		return match[1]
 	}
@@ -82,7 +83,7 @@ func TestExistingCA(t *testing.T) {
 	at(commands[5])
 
 	for _, command := range commands[6:] {
-		// From the top of the sources: the stack has their folder docker. The second file connects it to the CA.
+		// In the root of the sources, with the stack's copy of the folder docker. The second file connects it to the CA.
 		command = strings.Replace(command, s.files[0], s.files[0]+" --file docker/"+s.files[1], 1)
 		printed = s.run(t, "sh", "-c", "cd "+filepath.Dir(s.folder)+" && "+command)
 		if t.Failed() {
@@ -90,7 +91,7 @@ func TestExistingCA(t *testing.T) {
 		}
 	}
 	if !strings.Contains(printed, "\naudit log: /audit/audit.jsonl\n") || !strings.HasSuffix(printed, "\nok\n") {
-		t.Errorf("check has printed\n%s", printed)
+		t.Errorf("check printed\n%s", printed)
 	}
 	s.trust(t, s.run(t, "docker", "exec", ca, "cat", "/home/step/certs/root_ca.crt"))
 	s.wantCertificate(t, "with an existing CA", known)

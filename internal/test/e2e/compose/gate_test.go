@@ -9,20 +9,20 @@ import (
 	"testing"
 )
 
-// interruptedAtFirst: what an interruption of the CA's first start leaves is made anew, but keys that may
-// be in use are not thrown away.
+// interruptedAtFirst: after an interruption of the CA's first start, the next start replaces what is incomplete,
+// but it does not delete keys that may be in use.
 func (s *stack) interruptedAtFirst(t *testing.T) {
 	t.Helper()
 	s.fails(t, "run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "step-ca", "-c",
 		"mkdir -p secrets certs && echo half >secrets/root_ca_key && echo half >certs/root_ca.crt && exec sh /setup/ca.sh")
 	if !strings.Contains(s.failed, "there are keys of a CA, but no config/ca.json") {
-		t.Errorf("with keys only the CA says %s", s.failed)
+		t.Errorf("with only keys the CA printed %s", s.failed)
 	}
 	s.inside(t, "step-ca", "touch unfinished && mkdir config && echo '{' >config/ca.json")
 }
 
-// gated: without its webhook the CA issues nothing, and the next up puts it right. A CA that does not answer
-// has nothing taken from it.
+// gated: without its webhook the CA issues nothing, and the next up adds the webhook again. While the CA does not
+// answer, setup changes nothing.
 func (s *stack) gated(t *testing.T) {
 	s.admin(t, "webhook", "remove", "devices", "posture")
 	s.wantRefused(t, "without the webhook", known, 500, "serverInternal")
@@ -40,8 +40,8 @@ func (s *stack) gated(t *testing.T) {
 	s.decides(t)
 }
 
-// changed: what may be changed after the first start is in force with the next up, and what the connector has
-// stays right.
+// changed: the next up applies every setting that may change after the first start, and the connector's files stay
+// consistent.
 func (s *stack) changed(t *testing.T) {
 	env := s.env
 	s.env = append(env[:len(env):len(env)], "WEBHOOK_MODE=computer")
@@ -60,8 +60,7 @@ func (s *stack) changed(t *testing.T) {
 	s.decides(t)
 }
 
-// renewalRefused: a device that has a certificate has to order the next one, since nobody is asked when one
-// is renewed.
+// renewalRefused: a device must order its next certificate, because step-ca asks no webhook when it renews one.
 func (s *stack) renewalRefused(t *testing.T) {
 	d, err := s.maker.Make(known, "00008030-"+known)
 	if err != nil {

@@ -24,7 +24,7 @@ func TestGuide(t *testing.T) {
 	var printed strings.Builder
 	for _, block := range blocks {
 		for line := range strings.Lines(block[1]) {
-			// From the top of the sources, of which the stack has the folder docker.
+			// Commands run in the root of the sources; the stack has a copy of its folder docker.
 			printed.WriteString(s.run(t, "sh", "-c", "cd "+filepath.Dir(s.folder)+" && "+line))
 		}
 	}

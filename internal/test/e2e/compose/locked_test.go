@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// lockedIn looks at the containers from outside, and at what their processes really can do.
-func (s *stack) lockedIn(t *testing.T) {
+// confined checks the settings of the containers, and what their processes can really do.
+func (s *stack) confined(t *testing.T) {
 	text := s.run(t, "docker", "inspect", s.container(t, "connector"))
 	var all []struct {
 		Config     struct{ User string }
@@ -34,22 +34,22 @@ func (s *stack) lockedIn(t *testing.T) {
 	c, host := all[0].Config, all[0].HostConfig
 	if c.User != "65532:65532" || !host.ReadonlyRootfs || host.Privileged || len(host.CapAdd) > 0 || strings.Join(host.CapDrop, "") != "ALL" ||
 		strings.Join(host.SecurityOpt, "") != "no-new-privileges:true" || host.Memory == 0 || len(host.PortBindings) > 0 {
-		t.Errorf("the container is not locked in: %+v %+v", c, host)
+		t.Errorf("the container has more privileges than it needs: %+v %+v", c, host)
 	}
 	s.wantProcess(t, "connector", []string{"24E3", "24E4"}, []string{"/audit"}) // 9443 and 9444
 	s.wantProcess(t, "renewer", nil, []string{"/home/step", "/run/connector"})
 }
 
-// wantProcess looks at the first process of a service's container from one beside it: the capabilities, the ports
-// it listens on, and the mounts in which its user can make a file.
+// wantProcess inspects the first process of a service's container from a container that shares its namespaces: the
+// capabilities, the ports that it listens on, and the mounts in which its user can make a file.
 func (s *stack) wantProcess(t *testing.T, service string, ports, writable []string) {
 	t.Helper()
 	id := s.container(t, service)
-	beside := func(script string) string {
+	inspect := func(script string) string {
 		return s.run(t, "docker", "run", "--rm", "--pid", "container:"+id, "--network", "container:"+id, "--user", "65532:65532", "--cap-drop", "ALL",
 			"--entrypoint", "sh", strings.TrimPrefix(image(t, "STEP_CA_IMAGE"), "STEP_CA_IMAGE="), "-c", script)
 	}
-	status := beside("cat /proc/1/status")
+	status := inspect("cat /proc/1/status")
 	for _, want := range []string{
 		"Uid:\t65532\t65532\t65532\t65532", "Gid:\t65532\t65532\t65532\t65532", "CapPrm:\t0000000000000000",
 		"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2",
@@ -59,8 +59,8 @@ func (s *stack) wantProcess(t *testing.T, service string, ports, writable []stri
 		}
 	}
 	var listening []string
-	for line := range strings.Lines(beside("cat /proc/net/tcp /proc/net/tcp6")) {
-		// Docker's own name server is in every container.
+	for line := range strings.Lines(inspect("cat /proc/net/tcp /proc/net/tcp6")) {
+		// Every container has Docker's name server.
 		if field := strings.Fields(line); len(field) > 3 && field[3] == "0A" && !strings.HasPrefix(field[1], "0B00007F:") {
 			_, port, _ := strings.Cut(field[1], ":")
 			listening = append(listening, port)
@@ -70,7 +70,7 @@ func (s *stack) wantProcess(t *testing.T, service string, ports, writable []stri
 	if !slices.Equal(listening, ports) {
 		t.Errorf("%s listens on the ports %q, want %q (hexadecimal)", service, listening, ports)
 	}
-	found := strings.Fields(beside(`ls -d /proc/1/root/. >/dev/null && awk '{print $5}' /proc/1/mountinfo | while read -r place; do
+	found := strings.Fields(inspect(`ls -d /proc/1/root/. >/dev/null && awk '{print $5}' /proc/1/mountinfo | while read -r place; do
 		if touch "/proc/1/root$place/probe" 2>/dev/null; then echo "$place"; rm "/proc/1/root$place/probe"; fi; done`))
 	// The kernel's message queues: every container has them, and they hold no files.
 	found = slices.DeleteFunc(found, func(place string) bool { return place == "/dev/mqueue" })
@@ -80,7 +80,7 @@ func (s *stack) wantProcess(t *testing.T, service string, ports, writable []stri
 	}
 }
 
-// hidden: the secrets are where they belong, and nowhere else.
+// hidden: the secrets are in no layer of the image, in no log, and not in docker inspect.
 func (s *stack) hidden(t *testing.T) {
 	saved := s.run(t, "docker", "save", strings.TrimPrefix(image(t, "CONNECTOR_IMAGE"), "CONNECTOR_IMAGE="))
 	if got, want := layerFiles(t, saved), []string{"etc/ssl/certs/ca-certificates.crt", "step-posture-connector"}; !slices.Equal(got, want) {
@@ -121,7 +121,7 @@ func layerFiles(t *testing.T, saved string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What is no layer is JSON; how either is called depends on the engine.
+		// Every other file is JSON; the names depend on the engine.
 		if entry.Typeflag != tar.TypeReg || !bytes.Contains(content[:min(len(content), 512)], []byte("ustar")) {
 			continue
 		}

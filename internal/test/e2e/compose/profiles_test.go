@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// TestJamfProfile: with the variables in docker/.env the connector asks a simulated Jamf Pro server. The
-// secret is a file that only it can read, and in no container's environment. Forgetting the profile changes nothing.
+// TestJamfProfile: with the variables in docker/.env the connector asks a simulated Jamf Pro server. The secret is
+// in a file that only the connector can read, and in no container's environment. An up without the profile changes
+// nothing.
 func TestJamfProfile(t *testing.T) {
 	const secret = "a $ecret # with \" all sorts"
 	const member, other = "C02JAMFMAC01", "C02JAMFMAC02"
@@ -24,7 +25,7 @@ func TestJamfProfile(t *testing.T) {
 		"devices": [{"computer": true, "serial": %q, "managed": true, "user": {"email": "ada@example.com", "department": "Design"}, "groups": [{"name": "Disk encrypted, # 1"}]},
 			{"computer": true, "serial": %q, "managed": true}]}`, secret, member, other))
 	dotenv := "JAMF_BASE_URL=https://jamf.example.com:8443\nJAMF_CLIENT_ID=the-client\nJAMF_CLIENT_SECRET='" + secret + "'\n" +
-		"JAMF_COMPUTER_GROUP='Disk encrypted, # 1'\nJAMF_COMPUTER_ENRICH=1\n" // without WEBHOOK_MODE both kinds are asked for
+		"JAMF_COMPUTER_GROUP='Disk encrypted, # 1'\nJAMF_COMPUTER_ENRICH=1\n" // without WEBHOOK_MODE the connector looks for both kinds
 	s.write(t, ".env", dotenv+"COMPOSE_PROFILES=jamf\n")
 	decides := func(when string) {
 		t.Helper()
@@ -58,7 +59,7 @@ func TestJamfProfile(t *testing.T) {
 	s.wantCertificate(t, "back to the file", known)
 }
 
-// Every variable of the compose file is in env.example with its default, and the other way round.
+// The compose file and env.example have the same variables with the same defaults.
 func TestEnvExample(t *testing.T) {
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docker", name))
@@ -77,7 +78,7 @@ func TestEnvExample(t *testing.T) {
 	}
 	file := read("docker-compose.yml")
 	got := names(read("env.example"), `(?m)^#?([A-Z_]+)=`)
-	want := append(names(file, `\$\{([A-Z_]+)[:}-]`), "JAMF_CLIENT_SECRET", "COMPOSE_PROFILES") // the last is of Compose itself
+	want := append(names(file, `\$\{([A-Z_]+)[:}-]`), "JAMF_CLIENT_SECRET", "COMPOSE_PROFILES") // Compose itself reads the last
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("env.example has %q, the compose file %q", got, want)
@@ -89,18 +90,18 @@ func TestEnvExample(t *testing.T) {
 	}
 }
 
-// Every profile is valid, and what it mounts is there.
+// Every profile is valid, and every file that it mounts exists.
 func TestProfiles(t *testing.T) {
 	s := newStack(t)
 	all := s.compose(t, "--profile", "jamf", "--profile", "monitoring", "config")
 	for _, match := range regexp.MustCompile(`(?m)^ +source: (/.+)$`).FindAllStringSubmatch(all, -1) {
 		if _, err := os.Stat(match[1]); err != nil {
-			t.Errorf("it mounts what is not there: %v", err)
+			t.Errorf("it mounts a missing file: %v", err)
 		}
 	}
 	for _, name := range []string{"prometheus:", "grafana:", "jamf:"} {
 		if !strings.Contains(all, "\n  "+name+"\n") {
-			t.Errorf("there is no service %s", name)
+			t.Errorf("the service %s is missing", name)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func parse(t *testing.T, text string) *x509.Certificate {
 	t.Helper()
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		t.Fatalf("there is no certificate in %q", text)
+		t.Fatalf("no certificate in %q", text)
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -24,7 +24,7 @@ func parse(t *testing.T, text string) *x509.Certificate {
 	return certificate
 }
 
-// served is the certificate that the connector shows in a handshake.
+// served is the certificate that the connector presents in a handshake.
 func (s *stack) served(t *testing.T) *x509.Certificate {
 	t.Helper()
 	return parse(t, s.compose(t, "exec", "-T", "renewer", "step", "certificate", "inspect", "--format", "pem",
@@ -36,34 +36,33 @@ func (s *stack) inspect(t *testing.T, container, format string) string {
 	return strings.TrimSpace(s.run(t, "docker", "inspect", "--format", format, container))
 }
 
-// renewed: by the renewer itself, which is told that the time has come. The connector is not started again.
+// renewed: the renewer renews at once, because RENEW_AT is 0%. The connector is not restarted.
 func (s *stack) renewed(t *testing.T) {
 	connector := s.container(t, "connector")
 	started, before := s.inspect(t, connector, "{{.State.StartedAt}}"), s.served(t)
 	env := s.env
 	s.env = append(env[:len(env):len(env)], "RENEW_AT=0%")
 	s.compose(t, "up", "--detach", "--wait", "--no-deps", "renewer")
-	s.eventually(t, "another certificate is served", func() bool { return !s.served(t).Equal(before) })
+	s.eventually(t, "a new certificate is served", func() bool { return !s.served(t).Equal(before) })
 	if after := s.served(t); !after.NotBefore.After(before.NotBefore) {
 		t.Errorf("a certificate of %s is served after one of %s", after.NotBefore, before.NotBefore)
 	}
 	s.env = env
 	s.compose(t, "up", "--detach", "--wait", "--no-deps", "renewer")
 	if again := s.container(t, "connector"); again != connector || s.inspect(t, connector, "{{.State.StartedAt}}") != started {
-		t.Error("the connector was started again")
+		t.Error("the connector was restarted")
 	}
 	s.wantCertificate(t, "renewed", known)
 
 	begin := time.Now()
 	s.run(t, "docker", "stop", "--time", "20", s.container(t, "renewer"))
 	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("the renewer takes %s to end", took)
+		t.Errorf("the renewer takes %s to exit", took)
 	}
 	s.up(t)
 }
 
-// expired: a stack that was off for longer than the certificate lives is well again when it is started, without
-// another up.
+// expired: a stack that was off until its certificate expired is healthy again after a start, without an up.
 func (s *stack) expired(t *testing.T) {
 	services := []string{s.container(t, "connector"), s.container(t, "renewer")}
 	s.run(t, append([]string{"docker", "stop", "--time", "20"}, services...)...)
@@ -73,7 +72,7 @@ func (s *stack) expired(t *testing.T) {
 	short := parse(t, text)
 	s.eventually(t, "the certificate expires", func() bool { return time.Now().After(short.NotAfter) })
 	s.run(t, append([]string{"docker", "start"}, services...)...)
-	s.eventually(t, "the connector is well", func() bool { return s.inspect(t, services[0], "{{.State.Health.Status}}") == "healthy" })
+	s.eventually(t, "the connector is healthy", func() bool { return s.inspect(t, services[0], "{{.State.Health.Status}}") == "healthy" })
 	if got := s.served(t); got.Equal(short) {
 		t.Error("the certificate that has expired is served")
 	}

@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// TestReplicas: two connectors behind one name are replaced one after the other, while devices order
-// certificates without pause. No order is lost, and none is answered wrongly.
+// TestReplicas restarts two connectors behind one name, one after the other, while devices order certificates
+// without pause. No order is lost, and each gets the right answer.
 func TestReplicas(t *testing.T) {
 	s := newStack(t, image(t, "BALANCER_IMAGE"), "CONNECTOR_HOST=balancer", "AUDIT_LOG_PATH=")
 	s.files = append(s.files, "test/balancer.yml")
 	s.up(t, "--scale", "connector=2")
 	replicas := strings.Fields(s.container(t, "connector"))
 	if len(replicas) != 2 {
-		t.Fatalf("there are %d replicas, want 2", len(replicas))
+		t.Fatalf("%d replicas run, want 2", len(replicas))
 	}
 	done := make(chan struct{})
 	var placed atomic.Int64
@@ -49,7 +49,7 @@ func TestReplicas(t *testing.T) {
 		s.run(t, "docker", "stop", "--time", "20", replica)
 		await()
 		s.run(t, "docker", "start", replica)
-		s.eventually(t, "the replica is well again", func() bool {
+		s.eventually(t, "the replica is healthy again", func() bool {
 			return strings.TrimSpace(s.run(t, "docker", "inspect", "--format", "{{.State.Health.Status}}", replica)) == "healthy"
 		})
 		await()

@@ -22,12 +22,12 @@ import (
 )
 
 const (
-	patience = 2 * time.Minute // for anything that must happen; far more than it takes
+	patience = 2 * time.Minute // for anything that must happen; it takes far less
 	known    = "C02XK1JKLVCG"  // of docker/devices.csv
-	unknown  = "C02STRANGER1"
+	unknown  = "C02UNKNOWN01"
 )
 
-// stack is a copy of the folder docker that is up, under a name of its own.
+// stack is a copy of the folder docker and its running containers, with a project name of its own.
 type stack struct {
 	folder string
 	files  []string // of the folder
@@ -37,7 +37,7 @@ type stack struct {
 	maker  *device.Manufacturer
 	roots  *x509.CertPool // the CA's
 	client *http.Client
-	failed string // what the last command printed that failed as it should
+	failed string // output of the last command that failed as expected
 }
 
 // image returns the name of an image that make test-compose has made.
@@ -63,7 +63,7 @@ func newStack(t *testing.T, more ...string) *stack {
 	if err := os.CopyFS(s.folder, os.DirFS(filepath.Join(programs.Repository(), "docker"))); err != nil {
 		t.Fatal(err)
 	}
-	// Containers look into these as users of their own.
+	// The users of the containers must be able to read these.
 	if err := exec.CommandContext(t.Context(), "chmod", "-R", "a+rX", filepath.Dir(filepath.Dir(s.folder))).Run(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func newStack(t *testing.T, more ...string) *stack {
 		if t.Failed() {
 			t.Logf("the containers printed:\n%s", s.compose(t, "--profile", "*", "logs", "--no-color", "--tail", "40"))
 		}
-		// What a profile has brought up is left alone without it.
+		// Without the profile, down ignores the services that the profile has started.
 		s.compose(t, "--profile", "*", "down", "--volumes", "--timeout", "20")
 		if left := s.run(t, "docker", "container", "ls", "--all", "--quiet", "--filter", "label=com.docker.compose.project="+s.name); left != "" {
 			t.Errorf("containers are left: %s", left)
@@ -100,18 +100,18 @@ func (s *stack) compose(t *testing.T, args ...string) string {
 	return s.run(t, append(command, args...)...)
 }
 
-// run runs a command that has to succeed, and returns what it printed.
+// run runs a command that must succeed, and returns its output.
 func (s *stack) run(t *testing.T, args ...string) string {
 	t.Helper()
-	// Not the test's context: that is done before the cleanup.
+	// The test's context ends before the cleanup.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Env = s.env
-	var out, complaints bytes.Buffer
-	c.Stdout, c.Stderr = &out, &complaints
+	var out, errorText bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errorText
 	if err := c.Run(); err != nil {
-		t.Errorf("%s: %v\n%s%s", strings.Join(args, " "), err, out.String(), complaints.String())
+		t.Errorf("%s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errorText.String())
 	}
 	return out.String()
 }
@@ -124,11 +124,11 @@ func (s *stack) fails(t *testing.T, args ...string) {
 	out, err := c.CombinedOutput()
 	s.failed = string(out)
 	if err == nil {
-		t.Errorf("%s has succeeded: %s", strings.Join(args, " "), out)
+		t.Errorf("%s succeeded, want an error: %s", strings.Join(args, " "), out)
 	}
 }
 
-// up starts what is not up, and waits until it is well.
+// up starts what does not run, and waits until all services are healthy.
 func (s *stack) up(t *testing.T, more ...string) {
 	t.Helper()
 	s.compose(t, append([]string{"up", "--detach", "--wait"}, more...)...)
@@ -139,7 +139,7 @@ func (s *stack) up(t *testing.T, more ...string) {
 	s.trust(t, root)
 }
 
-// trust has the devices trust a CA.
+// trust makes the devices trust a CA.
 func (s *stack) trust(t *testing.T, root string) {
 	t.Helper()
 	s.roots = x509.NewCertPool()
@@ -151,7 +151,7 @@ func (s *stack) trust(t *testing.T, root string) {
 	}}
 }
 
-// write writes a file of the folder.
+// write writes a file in the folder.
 func (s *stack) write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(s.folder, name), []byte(text), 0o644); err != nil {
@@ -159,13 +159,13 @@ func (s *stack) write(t *testing.T, name, text string) {
 	}
 }
 
-// inside runs a script in a new container of a service, beside what is up.
+// inside runs a script in a new container of a service.
 func (s *stack) inside(t *testing.T, service, script string) string {
 	t.Helper()
 	return s.compose(t, "run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", service, "-c", script)
 }
 
-// admin runs a command of the CA's administrator.
+// admin runs a command as the CA's administrator.
 func (s *stack) admin(t *testing.T, args ...string) {
 	t.Helper()
 	s.compose(t, append(append([]string{"exec", "-T", "step-ca", "step", "ca", "provisioner"}, args...),
@@ -178,7 +178,7 @@ func (s *stack) container(t *testing.T, service string) string {
 	return strings.TrimSpace(s.compose(t, "ps", "--all", "--quiet", service))
 }
 
-// order has a simulated device order a certificate by the CA's published port.
+// order makes a simulated device, which orders a certificate at the CA's published port.
 func (s *stack) order(ctx context.Context, serial string) (*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -215,7 +215,7 @@ func (s *stack) eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain: %s", patience, what)
+			t.Fatalf("not within %s: %s", patience, what)
 		}
 	}
 }

@@ -1,9 +1,8 @@
 // Package connector runs the program under test as an operator does: as a
-// process of its own that is given nothing but environment variables.
+// process of its own that is configured by environment variables only.
 package connector
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -23,7 +22,7 @@ import (
 // startTimeout bounds how long the connector may take until it answers.
 const startTimeout = 30 * time.Second
 
-// Config is what the connector is told through its environment.
+// Config becomes the connector's environment.
 type Config struct {
 	Binary      string
 	Dir         string // working directory
@@ -40,7 +39,7 @@ type Config struct {
 	// HealthPort is the port of the health listener; 0 switches it off. Several
 	// connectors run side by side.
 	HealthPort int
-	// More are further variables, NAME=value, which win over the others.
+	// More are further variables, NAME=value, which override the others.
 	More []string
 }
 
@@ -50,8 +49,8 @@ type Connector struct {
 	config  Config
 }
 
-// Start runs the connector and returns when it answers. It ends with Stop or
-// with ctx. The error is process.ErrAddressInUse when the port was not free.
+// Start runs the connector and returns when it answers. It runs until Stop or the
+// end of ctx. The error is process.ErrAddressInUse when the port was not free.
 func Start(ctx context.Context, config Config) (*Connector, error) {
 	leaf, err := readLeaf(config.Certificate)
 	if err != nil {
@@ -160,24 +159,20 @@ func readLeaf(path string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// presents tells whether the server at address shows the given certificate,
-// which no other program can have. Asking GET /status would say more, but needs
-// a client certificate where mutual TLS is on; and a mere connection could be
-// to a stranger who took the port.
+// presents reports whether the server at address presents the given certificate,
+// which no other program can have. GET /status would test more, but needs a client
+// certificate with mutual TLS; and a mere connection could be to another program
+// that has taken the port.
 func presents(ctx context.Context, address string, leaf []byte) error {
-	dialer := tls.Dialer{Config: &tls.Config{
-		// In this version the server's certificate is shown, and the handshake
-		// over for the client, before the server asks who the client is.
-		MinVersion: tls.VersionTLS13,
-		//nolint:gosec // Compares with the one certificate it may be, which is stricter than a chain.
-		InsecureSkipVerify: true,
-		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
-			if len(chain) == 0 || !bytes.Equal(chain[0], leaf) {
-				return errors.New("another server has this port")
-			}
-			return nil
-		},
-	}}
+	certificate, err := x509.ParseCertificate(leaf)
+	if err != nil {
+		return err
+	}
+	only := x509.NewCertPool()
+	only.AddCert(certificate)
+	// In TLS 1.3 the client has verified the server, and has finished its handshake,
+	// before the server checks the client's certificate.
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: only, MinVersion: tls.VersionTLS13}}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err

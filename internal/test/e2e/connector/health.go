@@ -43,8 +43,8 @@ func (c *Connector) Metric(ctx context.Context, name string) (float64, error) {
 	return strconv.ParseFloat(match[1], 64)
 }
 
-// Presents waits until a new connection is shown the certificate that is in its
-// file now, and returns that certificate.
+// Presents waits until the connector presents the certificate that is in its file
+// now, and returns that certificate.
 func (c *Connector) Presents(ctx context.Context) (*x509.Certificate, error) {
 	leaf, err := readLeaf(c.config.Certificate)
 	if err != nil {

@@ -1,12 +1,12 @@
 package connector
 
-// Inventory is what says which devices are ours.
+// Inventory decides which devices are ours.
 type Inventory interface {
-	// environment is how the connector is told of it.
+	// environment configures the connector for it.
 	environment() []string
 }
 
-// File is an inventory that is a file.
+// File is an inventory in a file.
 type File struct {
 	Path string
 	Type string // csv or json
@@ -16,18 +16,17 @@ func (f File) environment() []string {
 	return []string{"PROVIDER=file", "FILE_PATH=" + f.Path, "FILE_TYPE=" + f.Type}
 }
 
-// Jamf is an inventory that a Jamf Pro server has.
+// Jamf is the inventory of a Jamf Pro server.
 type Jamf struct {
 	BaseURL      string
 	ClientID     string
-	ClientSecret string // path of the file that has it
-	CA           string // path of the CA that the server's certificate is of
-	API          string // pro or classic; empty leaves it to the connector
-	// DeviceGroup and ComputerGroup are the groups that are required; empty
-	// requires none.
+	ClientSecret string // path of the file with the secret
+	CA           string // path of the CA that issued the server's certificate
+	API          string // pro or classic; empty is the connector's default
+	// DeviceGroup and ComputerGroup are the required groups; empty requires none.
 	DeviceGroup   string
 	ComputerGroup string
-	// Enrich has the connector return what Jamf knows, of both kinds of device.
+	// Enrich makes the connector return data about both kinds of device.
 	Enrich bool
 }
 
@@ -40,8 +39,8 @@ func (j Jamf) environment() []string {
 		"JAMF_API=" + j.API,
 		"JAMF_DEVICE_GROUP=" + j.DeviceGroup,
 		"JAMF_COMPUTER_GROUP=" + j.ComputerGroup,
-		// What the connector trusts as a client, in place of the system's CAs. As a
-		// server it goes by TLS_CERT_PATH and TLS_CA_PATH, and by nothing else.
+		// The connector trusts it as a client, in place of the system's CAs. As a
+		// server it uses only TLS_CERT_PATH and TLS_CA_PATH.
 		"SSL_CERT_FILE=" + j.CA,
 	}
 	if j.Enrich {

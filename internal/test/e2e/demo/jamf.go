@@ -16,7 +16,7 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-// The devices of the played Jamf Pro server, and the groups that are required.
+// The devices of the simulated Jamf Pro server, and the required groups.
 const (
 	macSerial   = "C02DEMOMAC01"
 	phoneSerial = "F17DEMOPHN01"
@@ -25,7 +25,7 @@ const (
 	phoneGroup  = "Up to date"
 )
 
-// jamfDevices are a Mac that is in its group and an iPhone that is not.
+// jamfDevices are a Mac in the required group and an iPhone outside of it.
 func jamfDevices() []fakejamf.Device {
 	return []fakejamf.Device{
 		{
@@ -41,9 +41,9 @@ func jamfDevices() []fakejamf.Device {
 	}
 }
 
-// openJamf starts the Jamf Pro server and puts a gate before the CA whose connector
-// asks it: one provisioner for Macs and iPhones.
-func openJamf(ctx context.Context, s *stage) error {
+// openJamf starts the Jamf Pro server and puts a gate in front of the CA; its
+// connector asks that server. Macs and iPhones share one provisioner.
+func openJamf(ctx context.Context, s *setup) error {
 	dir, err := s.mkdir("jamf")
 	if err != nil {
 		return err
@@ -63,16 +63,16 @@ func openJamf(ctx context.Context, s *stage) error {
 	})
 }
 
-// memberMac shows that a Mac which is in the required group gets a certificate,
-// with what Jamf knows about it.
-func memberMac(ctx context.Context, s *stage, out io.Writer) error {
-	fmt.Fprintf(out, "1. A Mac asks for a certificate. Jamf manages %s, and it is in the required group %q:\n", macSerial, macGroup)
+// macInGroup shows that a Mac in the required group gets a certificate, with data
+// from Jamf Pro.
+func macInGroup(ctx context.Context, s *setup, out io.Writer) error {
+	fmt.Fprintf(out, "1. A Mac orders a certificate. Jamf Pro manages %s, and it is in the required group %q:\n", macSerial, macGroup)
 	cert, err := s.certificate(ctx, macSerial)
 	return s.expectMac(out, cert, err)
 }
 
 // expectMac checks and shows the certificate of the Mac.
-func (s *stage) expectMac(out io.Writer, cert *x509.Certificate, err error) error {
+func (s *setup) expectMac(out io.Writer, cert *x509.Certificate, err error) error {
 	if err != nil {
 		return fmt.Errorf("the Mac in the group got no certificate: %w\n%s", err, s.gate.Connector().Log())
 	}
@@ -90,10 +90,10 @@ func (s *stage) expectMac(out io.Writer, cert *x509.Certificate, err error) erro
 		!slices.Equal(cert.Subject.Organization, []string{department}) ||
 		!slices.Contains(cert.Subject.OrganizationalUnit, macGroup) ||
 		!slices.Equal(cert.EmailAddresses, []string{email}) {
-		return fmt.Errorf("the certificate lacks Jamf's data: subject %q, identifiers %q, e-mail %q",
+		return fmt.Errorf("the certificate lacks data from Jamf Pro: subject %q, identifiers %q, e-mail %q",
 			cert.Subject, identifiers, cert.EmailAddresses)
 	}
-	fmt.Fprintf(out, "   => It GETS one. From the attestation and from Jamf it has:\n")
+	fmt.Fprintf(out, "   => ISSUED, with data from the attestation and from Jamf Pro:\n")
 	fmt.Fprintf(out, "     serial number  %s\n", identifiers[0])
 	fmt.Fprintf(out, "     device name    %s\n", names[0])
 	fmt.Fprintf(out, "     department     %s\n", cert.Subject.Organization[0])
@@ -102,18 +102,18 @@ func (s *stage) expectMac(out io.Writer, cert *x509.Certificate, err error) erro
 	return nil
 }
 
-// outsiderPhone shows that a managed iPhone which is not in the group gets nothing.
-func outsiderPhone(ctx context.Context, s *stage, out io.Writer) error {
-	fmt.Fprintf(out, "2. An iPhone asks. Jamf manages %s, but it is not in the group %q:\n", phoneSerial, phoneGroup)
+// phoneOutsideGroup shows that a managed iPhone outside the required group gets no certificate.
+func phoneOutsideGroup(ctx context.Context, s *setup, out io.Writer) error {
+	fmt.Fprintf(out, "2. An iPhone orders a certificate. Jamf Pro manages %s, but it is not in the required group %q:\n", phoneSerial, phoneGroup)
 	cert, err := s.certificate(ctx, phoneSerial)
 	return s.expectRefusal(ctx, out, "deviceNotInGroup", phoneSerial, cert, err)
 }
 
-// askWhy shows how an administrator finds out.
-func askWhy(ctx context.Context, s *stage, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, sceneTimeout)
+// lookUpReason shows how an administrator finds the reason.
+func lookUpReason(ctx context.Context, s *setup, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	fmt.Fprintf(out, "3. The administrator asks why, on the connector's machine:\n")
+	fmt.Fprintf(out, "3. The administrator looks up the reason, on the connector's machine:\n")
 	fmt.Fprintf(out, "     $ step-posture-connector lookup %s --mode any\n", phoneSerial)
 	result, err := s.gate.Lookup(ctx, phoneSerial, "any")
 	if err != nil {
@@ -122,44 +122,44 @@ func askWhy(ctx context.Context, s *stage, out io.Writer) error {
 	for line := range strings.Lines(result.Stdout) {
 		fmt.Fprintf(out, "     %s", line)
 	}
-	fmt.Fprintf(out, "     (exit status %d)\n", result.Status)
+	fmt.Fprintf(out, "     (exit code %d)\n", result.Status)
 	if result.Status != 2 || !strings.Contains(result.Stdout, phoneGroup) {
 		return fmt.Errorf("lookup does not say that the group is missing\n%s", result.Stderr)
 	}
 	return nil
 }
 
-// jamfDown shows that nobody is let in, and nobody refused, while Jamf cannot be
+// jamfUnreachable shows that no device is allowed or denied while Jamf Pro cannot be
 // asked.
-func jamfDown(ctx context.Context, s *stage, out io.Writer) error {
-	fmt.Fprintf(out, "4. Jamf cannot be reached. The Mac asks for another certificate:\n")
+func jamfUnreachable(ctx context.Context, s *setup, out io.Writer) error {
+	fmt.Fprintf(out, "4. Jamf Pro cannot be reached. The Mac orders another certificate:\n")
 	var err error
-	if s.waiting, err = s.order(ctx, macSerial); err != nil {
+	if s.pending, err = s.order(ctx, macSerial); err != nil {
 		return err
 	}
 	if err := s.jamf.Down(ctx); err != nil {
 		return err
 	}
-	cert, err := finalize(ctx, s.waiting)
+	cert, err := finalize(ctx, s.pending)
 	return s.expectServerError(ctx, out, macSerial, cert, err)
 }
 
-// jamfUp shows that the same order succeeds when Jamf is back.
-func jamfUp(ctx context.Context, s *stage, out io.Writer) error {
-	if s.waiting == nil {
-		return errors.New("no device is waiting")
+// jamfBack shows that the same order succeeds when Jamf Pro is back.
+func jamfBack(ctx context.Context, s *setup, out io.Writer) error {
+	if s.pending == nil {
+		return errors.New("no order is pending")
 	}
-	fmt.Fprintf(out, "5. Jamf is back. The Mac tries again, with the same order:\n")
+	fmt.Fprintf(out, "5. Jamf Pro is back. The Mac tries again, with the same order:\n")
 	if err := s.jamf.Up(ctx); err != nil {
 		return err
 	}
-	status, err := s.waiting.Status(ctx)
+	status, err := s.pending.Status(ctx)
 	if err != nil {
 		return err
 	}
 	if status != acme.StatusReady {
 		return fmt.Errorf("the order is %q, want %q", status, acme.StatusReady)
 	}
-	cert, err := finalize(ctx, s.waiting)
+	cert, err := finalize(ctx, s.pending)
 	return s.expectMac(out, cert, err)
 }

@@ -1,12 +1,11 @@
-// Command demo shows the connector at work to somebody who has never seen it: it
-// builds everything, starts a real step-ca and the connector on the loopback
-// interface, and lets a known device, an unknown one and a forger try. With
-// -provider jamf it plays a Jamf Pro server too, and shows which devices that
-// server keeps out, and what happens when it cannot be asked.
+// Command demo shows a new user what the connector does. It builds everything,
+// starts a real step-ca and the connector on the loopback interface, and then a
+// known device, an unknown device and an attacker try. With -provider jamf it
+// simulates a Jamf Pro server too, and shows which devices that server excludes,
+// and what happens when it cannot be reached.
 //
-// It exits with 1 when any of them is not treated as it should be. Whatever
-// happens, nothing of it stays: neither processes nor files outside of the
-// build folder.
+// It exits with 1 when a result is not the expected one. It always removes what it
+// has made: processes, and files outside of the build folder.
 package main
 
 import (
@@ -26,20 +25,20 @@ import (
 func main() {
 	provider := flag.String("provider", "file", "the inventory that decides: file or jamf")
 	flag.Parse()
-	show, known := shows()[*provider]
+	demo, known := demonstrations()[*provider]
 	if !known || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Once we are stopping, a second signal ends us at once.
+	// While the demo stops, a second signal kills it.
 	context.AfterFunc(ctx, stop)
-	err := run(ctx, show, os.Stdout)
+	err := run(ctx, demo, os.Stdout)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
 	case interrupted:
-		fmt.Fprintln(os.Stderr, "\nInterrupted. All processes are stopped, all files removed.")
+		fmt.Fprintln(os.Stderr, "\nInterrupted. All processes are stopped and all temporary files removed.")
 		os.Exit(1)
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "\nThe demo FAILED: %v\n", err)
@@ -47,44 +46,44 @@ func main() {
 	}
 }
 
-// show is what the demo shows with one kind of inventory.
-type show struct {
-	with   string // what takes part, besides the connector
-	jamf   bool   // whether a Jamf Pro server does
-	open   func(ctx context.Context, s *stage) error
-	scenes []func(ctx context.Context, s *stage, out io.Writer) error
-	moral  string
+// demonstration is what the demo shows with one kind of inventory.
+type demonstration struct {
+	with    string // the other servers
+	jamf    bool   // whether one is a Jamf Pro server
+	open    func(ctx context.Context, s *setup) error
+	steps   []func(ctx context.Context, s *setup, out io.Writer) error
+	summary string
 }
 
-// shows are the shows by the names of the providers.
-func shows() map[string]show {
-	return map[string]show{
+// demonstrations are keyed by the name of the provider.
+func demonstrations() map[string]demonstration {
+	return map[string]demonstration{
 		"file": {
-			with:   "a real step-ca",
-			open:   openFile,
-			scenes: []func(context.Context, *stage, io.Writer) error{knownDevice, unknownDevice, forgedCall},
-			moral:  "All three went as they should.",
+			with:    "a real step-ca",
+			open:    openFile,
+			steps:   []func(context.Context, *setup, io.Writer) error{knownDevice, unknownDevice, forgedRequest},
+			summary: "All three results are as expected.",
 		},
 		"jamf": {
-			with:   "a real step-ca and a simulated Jamf Pro server",
-			jamf:   true,
-			open:   openJamf,
-			scenes: []func(context.Context, *stage, io.Writer) error{memberMac, outsiderPhone, askWhy, jamfDown, jamfUp},
-			moral:  "All of it went as it should.",
+			with:    "a real step-ca and a simulated Jamf Pro server",
+			jamf:    true,
+			open:    openJamf,
+			steps:   []func(context.Context, *setup, io.Writer) error{macInGroup, phoneOutsideGroup, lookUpReason, jamfUnreachable, jamfBack},
+			summary: "All five results are as expected.",
 		},
 	}
 }
 
 // run does everything from building to cleaning up.
-func run(ctx context.Context, show show, out *os.File) (err error) {
-	fmt.Fprintf(out, "Step Posture Connector: a demonstration with %s.\n"+
-		"All of it runs on this machine, on 127.0.0.1, in a temporary folder.\n\n", show.with)
-	if show.jamf {
+func run(ctx context.Context, demo demonstration, out *os.File) (err error) {
+	fmt.Fprintf(out, "Step Posture Connector: a demo with %s.\n"+
+		"Everything runs on this machine, on 127.0.0.1, and in a temporary folder that is removed at the end.\n\n", demo.with)
+	if demo.jamf {
 		if err := fakejamf.Supported(); err != nil {
 			return err
 		}
 	}
-	programs, err := build(ctx, show, out)
+	programs, err := build(ctx, demo, out)
 	if err != nil {
 		return err
 	}
@@ -94,36 +93,36 @@ func run(ctx context.Context, show show, out *os.File) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	s := &stage{dir: dir, programs: programs}
-	defer func() { err = errors.Join(err, s.strike()) }()
-	err = during(ctx, out, "Starting everything", func(ctx context.Context) error { return s.set(ctx, show.open) })
+	s := &setup{dir: dir, programs: programs}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	err = during(ctx, out, "Starting the servers", func(ctx context.Context) error { return s.start(ctx, demo.open) })
 	if err != nil {
 		return err
 	}
-	for _, scene := range show.scenes {
+	for _, step := range demo.steps {
 		fmt.Fprintln(out)
-		if err := scene(ctx, s, out); err != nil {
+		if err := step(ctx, s, out); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "\n%s Stopping and cleaning up.\n", show.moral)
+	fmt.Fprintf(out, "\n%s Stopping everything and removing the temporary folder.\n", demo.summary)
 	return nil
 }
 
-// build makes the programs, and keeps saying that it is alive meanwhile.
-func build(ctx context.Context, show show, out *os.File) (toolchain.Toolchain, error) {
+// build builds the programs, and shows progress meanwhile.
+func build(ctx context.Context, demo demonstration, out *os.File) (toolchain.Toolchain, error) {
 	programs, err := toolchain.Locate(ctx)
 	if err != nil {
 		return programs, err
 	}
 	if !programs.HasTools() {
-		fmt.Fprintln(out, "step-ca and step are built from source. The first time, this takes some minutes.")
+		fmt.Fprintln(out, "step-ca and step are built from source; the first time this takes some minutes.")
 	}
 	if err := during(ctx, out, "Building step-ca and step", programs.BuildTools); err != nil {
 		return programs, err
 	}
-	if show.jamf {
-		if err := during(ctx, out, "Building the Jamf Pro server", programs.BuildFakeJamf); err != nil {
+	if demo.jamf {
+		if err := during(ctx, out, "Building the simulated Jamf Pro server", programs.BuildFakeJamf); err != nil {
 			return programs, err
 		}
 	}

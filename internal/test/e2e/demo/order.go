@@ -15,12 +15,12 @@ import (
 	"step-posture-connector/internal/test/e2e/device"
 )
 
-// sceneTimeout bounds each part of a scene; none should take more than a few seconds.
-const sceneTimeout = time.Minute
+// stepTimeout bounds each part of a step; none should take more than a few seconds.
+const stepTimeout = time.Minute
 
-// order has a new device of this serial number place an order and attest to it.
-func (s *stage) order(ctx context.Context, serial string) (*device.Order, error) {
-	ctx, cancel := context.WithTimeout(ctx, sceneTimeout)
+// order makes a new device with this serial number, which places an order and attests to it.
+func (s *setup) order(ctx context.Context, serial string) (*device.Order, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	d, err := s.maker.Make(serial, "00008030-"+serial)
 	if err != nil {
@@ -31,13 +31,13 @@ func (s *stage) order(ctx context.Context, serial string) (*device.Order, error)
 
 // finalize asks for the certificate of an order.
 func finalize(ctx context.Context, order *device.Order) (*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, sceneTimeout)
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	return order.Finalize(ctx)
 }
 
-// certificate has a new device of this serial number ask for a certificate.
-func (s *stage) certificate(ctx context.Context, serial string) (*x509.Certificate, error) {
+// certificate makes a new device with this serial number, and orders its certificate.
+func (s *setup) certificate(ctx context.Context, serial string) (*x509.Certificate, error) {
 	order, err := s.order(ctx, serial)
 	if err != nil {
 		return nil, err
@@ -58,62 +58,62 @@ func identifiersOf(cert *x509.Certificate) ([]string, error) {
 	return identifiers, nil
 }
 
-// expectRefusal checks that a device was refused for the reason that it should be,
-// and shows what it is told and what the log says.
-func (s *stage) expectRefusal(
+// expectRefusal checks that a device was denied for the expected reason, and shows
+// step-ca's answer to the device and the line of the log.
+func (s *setup) expectRefusal(
 	ctx context.Context, out io.Writer, code, serial string, cert *x509.Certificate, err error,
 ) error {
 	if cert != nil {
-		return fmt.Errorf("a device that should be refused got a certificate: %s", cert.Subject)
+		return fmt.Errorf("a device that must be denied got a certificate: %s", cert.Subject)
 	}
 	var problem *acme.Error
 	if !errors.As(err, &problem) {
-		return fmt.Errorf("the device was not refused: %w", err)
+		return fmt.Errorf("the device was not denied: %w", err)
 	}
 	if problem.StatusCode != http.StatusUnauthorized || len(problem.Subproblems) != 1 ||
 		problem.Subproblems[0].Type != "urn:smallstep:acme:error:"+code {
-		return fmt.Errorf("the device was told something else than %s: %w\n%s", code, err, s.gate.Connector().Log())
+		return fmt.Errorf("the device got another error than %s: %w\n%s", code, err, s.gate.Connector().Log())
 	}
 	line, err := s.awaitLog(ctx, "[DENY]", serial, code)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   => It gets NONE. step-ca tells it:\n")
+	fmt.Fprintf(out, "   => DENIED. step-ca answers the device:\n")
 	fmt.Fprintf(out, "     status      %d %s\n", problem.StatusCode, problem.ProblemType)
 	fmt.Fprintf(out, "     detail      %s\n", problem.Detail)
 	fmt.Fprintf(out, "     subproblem  %s\n", problem.Subproblems[0].Type)
-	fmt.Fprintf(out, "     The connector's log has the same reference:\n     %s\n", line)
+	fmt.Fprintf(out, "     The connector logs the reason, with the same reference:\n     %s\n", line)
 	return nil
 }
 
-// expectServerError checks that nobody could decide about a device, and shows what
-// it is told.
-func (s *stage) expectServerError(
+// expectServerError checks that there was no decision about a device, and shows
+// step-ca's answer to the device.
+func (s *setup) expectServerError(
 	ctx context.Context, out io.Writer, serial string, cert *x509.Certificate, err error,
 ) error {
 	if cert != nil {
-		return fmt.Errorf("a device that nobody could judge got a certificate: %s", cert.Subject)
+		return fmt.Errorf("a device without a decision got a certificate: %s", cert.Subject)
 	}
 	var problem *acme.Error
 	if !errors.As(err, &problem) {
 		return fmt.Errorf("the device got no answer: %w", err)
 	}
 	if problem.StatusCode < http.StatusInternalServerError {
-		return fmt.Errorf("the device was refused, where nobody could judge it: %w", err)
+		return fmt.Errorf("the device was denied without a decision: %w", err)
 	}
 	line, err := s.awaitLog(ctx, "[DENY]", serial, "unavailable")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   => It gets none, and is not refused either: a server error, after which it may try again.\n")
+	fmt.Fprintf(out, "   => NOT DECIDED. step-ca answers the device with a server error, so it may try again:\n")
 	fmt.Fprintf(out, "     status      %d %s\n", problem.StatusCode, problem.ProblemType)
-	fmt.Fprintf(out, "     The connector's log says why:\n     %s\n", line)
+	fmt.Fprintf(out, "     The connector logs the cause:\n     %s\n", line)
 	return nil
 }
 
-// awaitLog waits for a line of the connector's log that has all of the texts.
-func (s *stage) awaitLog(ctx context.Context, texts ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, sceneTimeout)
+// awaitLog waits for a line of the connector's log that contains all texts.
+func (s *setup) awaitLog(ctx context.Context, texts ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	return s.gate.Connector().AwaitLog(ctx, texts...)
 }

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// during runs work and shows meanwhile that it goes on: counting seconds where
-// somebody watches a terminal, and a line every ten seconds where the output
-// is kept.
+// during runs work and shows progress: on a terminal it counts seconds, elsewhere it
+// prints a line every ten seconds.
 func during(ctx context.Context, out *os.File, label string, work func(context.Context) error) error {
 	begin := time.Now()
 	done := make(chan error, 1)
@@ -41,13 +40,13 @@ func during(ctx context.Context, out *os.File, label string, work func(context.C
 			if terminal {
 				fmt.Fprintf(out, "\r%s ... %d s", label, int(time.Since(begin).Seconds()))
 			} else {
-				fmt.Fprintf(out, "  still at it after %d s\n", int(time.Since(begin).Seconds()))
+				fmt.Fprintf(out, "  still running after %d s\n", int(time.Since(begin).Seconds()))
 			}
 		}
 	}
 }
 
-// report writes how a piece of work ended.
+// report prints the result of the work.
 func report(out *os.File, terminal bool, label, result string, took time.Duration) {
 	if terminal {
 		fmt.Fprintf(out, "\r%s ... %s (%.1f s)\n", label, result, took.Seconds())
@@ -56,7 +55,7 @@ func report(out *os.File, terminal bool, label, result string, took time.Duratio
 	}
 }
 
-// isTerminal tells whether a person is likely to watch.
+// isTerminal reports whether a person is likely to watch.
 func isTerminal(file *os.File) bool {
 	info, err := file.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0

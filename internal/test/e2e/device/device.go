@@ -1,5 +1,5 @@
-// Package device simulates an Apple device that asks for a certificate by ACME
-// with a device-attest-01 challenge, and the manufacturer who attests for it.
+// Package device simulates an Apple device that orders a certificate by ACME with a
+// device-attest-01 challenge, and the manufacturer that attests its identity.
 package device
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Manufacturer stands for Apple: step-ca trusts its root to attest devices.
+// Manufacturer takes the place of Apple: step-ca trusts its root to attest devices.
 type Manufacturer struct {
 	root *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -48,7 +48,7 @@ func NewManufacturer() (*Manufacturer, error) {
 	return &Manufacturer{root: root, key: key}, nil
 }
 
-// RootPEM is the root to be given to step-ca as attestation root.
+// RootPEM is the attestation root for step-ca.
 func (m *Manufacturer) RootPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.root.Raw})
 }
@@ -62,7 +62,7 @@ func (m *Manufacturer) Make(serial, udid string) (*Device, error) {
 	return &Device{Serial: serial, UDID: udid, maker: m, key: key}, nil
 }
 
-// Device is one simulated device. Its key never leaves it, as with hardware.
+// Device is one simulated device. As with hardware, its key never leaves it.
 type Device struct {
 	Serial string
 	UDID   string
@@ -79,7 +79,7 @@ func (d *Device) attest(token string) (json.RawMessage, error) {
 	nonce := sha256.Sum256([]byte(token))
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
-		return nil, fmt.Errorf("draw serial number: %w", err)
+		return nil, fmt.Errorf("choose serial number: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
@@ -87,7 +87,7 @@ func (d *Device) attest(token string) (json.RawMessage, error) {
 		NotBefore:    time.Now().Add(-time.Minute),
 		NotAfter:     time.Now().Add(time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-		// Apple puts bare bytes into these extensions, not ASN.1 values.
+		// Apple puts plain bytes into these extensions, not ASN.1 values.
 		ExtraExtensions: []pkix.Extension{
 			{Id: appleOID(9, 1), Value: []byte(d.Serial)},
 			{Id: appleOID(9, 2), Value: []byte(d.UDID)},
@@ -111,7 +111,7 @@ func (d *Device) attest(token string) (json.RawMessage, error) {
 	return json.Marshal(map[string]string{"attObj": base64.RawURLEncoding.EncodeToString(object)})
 }
 
-// appleOID is an identifier of the arc that Apple attests device properties in.
+// appleOID is an OID below the arc of Apple's device attestations.
 func appleOID(kind, property int) asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 2, 840, 113635, 100, 8, kind, property}
 }

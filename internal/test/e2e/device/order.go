@@ -18,13 +18,13 @@ import (
 const (
 	challengeType  = "device-attest-01"
 	identifierType = "permanent-identifier"
-	// nonceRetries is how often a request is repeated that the CA refused only
-	// because its anti-replay nonce had become stale.
+	// nonceRetries is how often a request is repeated when the CA rejected its
+	// anti-replay nonce as stale.
 	nonceRetries = 5
 )
 
-// Order is an ACME order whose challenge the device has met: all that is left
-// is to finalize it, which is when step-ca calls its webhooks.
+// Order is an ACME order whose challenge is valid. The last step is to finalize it;
+// step-ca calls its webhooks then.
 type Order struct {
 	device *Device
 	client *acme.Client
@@ -33,7 +33,7 @@ type Order struct {
 }
 
 // Order places an order for the device's serial number with an ACME directory
-// and attests to it. Refusals are *acme.Error.
+// and attests to it. A refusal is an *acme.Error.
 func (d *Device) Order(ctx context.Context, client *http.Client, directory string) (*Order, error) {
 	account, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -55,7 +55,7 @@ func (d *Device) Order(ctx context.Context, client *http.Client, directory strin
 	return &Order{device: d, client: ca, uri: order.URI, final: order.FinalizeURL}, nil
 }
 
-// authorize meets the device-attest-01 challenge of one authorization.
+// authorize completes the device-attest-01 challenge of one authorization.
 func (d *Device) authorize(ctx context.Context, ca *acme.Client, uri string) error {
 	authz, err := ca.GetAuthorization(ctx, uri)
 	if err != nil {
@@ -79,18 +79,17 @@ func (d *Device) authorize(ctx context.Context, ca *acme.Client, uri string) err
 	return errors.New("the CA offers no " + challengeType + " challenge")
 }
 
-// FinalizeURL is where the certificate is asked for. It names the order, also in
-// the CA's log.
+// FinalizeURL is the URL that finalizes the order. The CA's log has it too.
 func (o *Order) FinalizeURL() string { return o.final }
 
-// Finalize asks for the certificate. After a refusal it may be called again:
+// Finalize requests the certificate. After a refusal it may be called again:
 // step-ca keeps the order ready until it expires.
 func (o *Order) Finalize(ctx context.Context) (*x509.Certificate, error) {
 	return o.FinalizeAs(ctx, o.device.Serial)
 }
 
-// FinalizeAs is Finalize with a common name of the caller's choice in the
-// certificate request, as a device that lies would make it.
+// FinalizeAs is Finalize with any common name in the certificate request, as a lying
+// device would make it.
 func (o *Order) FinalizeAs(ctx context.Context, commonName string) (*x509.Certificate, error) {
 	template := &x509.CertificateRequest{Subject: pkix.Name{CommonName: commonName}}
 	csr, err := x509.CreateCertificateRequest(rand.Reader, template, o.device.key)
@@ -108,7 +107,7 @@ func (o *Order) FinalizeAs(ctx context.Context, commonName string) (*x509.Certif
 	return certificate, nil
 }
 
-// Status asks the CA how far the order is, such as "ready" or "valid".
+// Status is the order's status in the CA, such as "ready" or "valid".
 func (o *Order) Status(ctx context.Context) (string, error) {
 	order, err := o.client.GetOrder(ctx, o.uri)
 	if err != nil {
@@ -117,8 +116,8 @@ func (o *Order) Status(ctx context.Context) (string, error) {
 	return order.Status, nil
 }
 
-// backoff lets the client repeat a request for a stale nonce only. A server
-// error is what some tests wait for, and must not be hidden by a later success.
+// backoff makes the client repeat a request only for a stale nonce. Some tests expect
+// a server error, which a later success must not hide.
 func backoff(n int, _ *http.Request, resp *http.Response) time.Duration {
 	if n > nonceRetries || resp.StatusCode >= http.StatusInternalServerError {
 		return 0

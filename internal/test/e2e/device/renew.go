@@ -9,15 +9,15 @@ import (
 )
 
 // Renew asks the CA at url to renew a certificate of the device without an ACME
-// order: the certificate itself is all it shows. It returns the HTTP status of
-// the answer.
+// order: the device authenticates with the certificate only. It returns the HTTP
+// status.
 func (d *Device) Renew(ctx context.Context, roots *x509.CertPool, url string, cert *x509.Certificate) (int, error) {
 	pair := &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: d.key}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{
 		RootCAs:    roots,
 		MinVersion: tls.VersionTLS12,
-		// Shown whatever issuers the server asks for: without the intermediate,
-		// crypto/tls could not tell that the certificate is of one of them.
+		// Sent for any issuers that the server accepts: without the intermediate,
+		// crypto/tls cannot see that one of them issued the certificate.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil },
 	}}
 	defer transport.CloseIdleConnections()

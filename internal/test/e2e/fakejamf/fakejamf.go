@@ -1,5 +1,5 @@
-// Package fakejamf runs the Jamf Pro server that the connector's own tests play,
-// as a process of its own, and changes what it plays while it runs.
+// Package fakejamf runs the simulated Jamf Pro server of the connector's own tests
+// as a process, and changes its devices and its state while it runs.
 package fakejamf
 
 import (
@@ -35,7 +35,7 @@ const (
 
 // Device is one record of the server.
 type Device struct {
-	Computer bool    `json:"computer"` // else it is a mobile device
+	Computer bool    `json:"computer"` // false: a mobile device
 	Serial   string  `json:"serial"`
 	UDID     string  `json:"udid"`
 	Name     string  `json:"name"`
@@ -44,7 +44,7 @@ type Device struct {
 	Groups   []Group `json:"groups"`
 }
 
-// User is whom a device is assigned to.
+// User is the user of a device.
 type User struct {
 	Username   string `json:"username"`
 	RealName   string `json:"real_name"`
@@ -56,14 +56,14 @@ type User struct {
 // Group is a group that a device is a member of.
 type Group struct {
 	Name  string `json:"name"`
-	Smart bool   `json:"smart"` // else it is a static group
+	Smart bool   `json:"smart"` // false: a static group
 }
 
 // Report is what the server has seen.
 type Report struct {
-	// Violations are what no client of a Jamf Pro server should do.
+	// Violations are what no client of a Jamf Pro server may do.
 	Violations []string `json:"violations"`
-	// Counts are the requests to each endpoint.
+	// Counts are the numbers of requests to each endpoint.
 	Counts map[string]int `json:"counts"`
 	// RequestIDs are the X-Request-Id of each request, in their order; "" for none.
 	RequestIDs []string `json:"request_ids"`
@@ -85,16 +85,16 @@ type Server struct {
 	client  *http.Client
 }
 
-// Supported returns an error where a program cannot be made to trust the played
-// server: only elsewhere does Go look at SSL_CERT_FILE.
+// Supported returns an error on systems where a program cannot be made to trust the
+// simulated server, because Go does not read SSL_CERT_FILE there.
 func Supported() error {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
-		return errors.New("a Jamf Pro server cannot be played on " + runtime.GOOS + ": programs there trust the system's CAs only")
+		return errors.New("a Jamf Pro server cannot be simulated on " + runtime.GOOS + ": programs trust only the system's CAs there")
 	}
 	return nil
 }
 
-// Start runs the server and returns when it answers. It ends with Stop or with
+// Start runs the server and returns when it answers. It runs until Stop or the end of
 // ctx.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	if err := Supported(); err != nil {
@@ -157,44 +157,44 @@ func (s *Server) writeFiles(options string, devices []Device) error {
 func (s *Server) readAddresses(context.Context) error {
 	match := regexp.MustCompile(`(?m)^jamf (\S+)\nadmin (\S+)$`).FindStringSubmatch(s.process.Output())
 	if match == nil {
-		return errors.New("the played Jamf Pro server has not printed its addresses")
+		return errors.New("the simulated Jamf Pro server has not printed its addresses")
 	}
 	s.access.BaseURL, s.admin = match[1], match[2]
 	return nil
 }
 
-// Access is how a connector asks this server, without any requirement.
+// Access is a connector's configuration for this server, without required groups.
 func (s *Server) Access() connector.Jamf { return s.access }
 
-// Secret is the client secret, which must not be seen anywhere.
+// Secret is the client secret, which must not appear anywhere.
 func (s *Server) Secret() string { return s.secret }
 
 // Down makes the server unreachable: every connection is reset.
 func (s *Server) Down(ctx context.Context) error {
-	_, err := s.tell(ctx, http.MethodPost, "/down", nil)
+	_, err := s.call(ctx, http.MethodPost, "/down", nil)
 	return err
 }
 
 // Up makes the server reachable again, at the same address.
 func (s *Server) Up(ctx context.Context) error {
-	_, err := s.tell(ctx, http.MethodPost, "/up", nil)
+	_, err := s.call(ctx, http.MethodPost, "/up", nil)
 	return err
 }
 
-// SetDevices makes the given records, and no others, those of the server.
+// SetDevices replaces all records of the server.
 func (s *Server) SetDevices(ctx context.Context, devices []Device) error {
 	data, err := json.Marshal(devices)
 	if err != nil {
 		return fmt.Errorf("encode devices: %w", err)
 	}
-	_, err = s.tell(ctx, http.MethodPut, "/devices", data)
+	_, err = s.call(ctx, http.MethodPut, "/devices", data)
 	return err
 }
 
 // Report returns what the server has seen so far.
 func (s *Server) Report(ctx context.Context) (Report, error) {
 	var report Report
-	data, err := s.tell(ctx, http.MethodGet, "/report", nil)
+	data, err := s.call(ctx, http.MethodGet, "/report", nil)
 	if err != nil {
 		return report, err
 	}
@@ -204,14 +204,14 @@ func (s *Server) Report(ctx context.Context) (Report, error) {
 	return report, nil
 }
 
-// Stop ends the server.
+// Stop stops the server.
 func (s *Server) Stop() error {
 	s.client.CloseIdleConnections()
 	return s.process.Stop()
 }
 
-// tell makes one request to the server's admin interface.
-func (s *Server) tell(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+// call makes one request to the server's admin interface.
+func (s *Server) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, s.admin+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)

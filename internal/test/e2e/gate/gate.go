@@ -1,5 +1,5 @@
-// Package gate puts a connector in front of an ACME provisioner of a CA: the
-// whole of what an operator sets up, and what the tests and the demo then use.
+// Package gate puts a connector in front of an ACME provisioner of a CA: everything
+// that an operator sets up. The tests and the demo use it.
 package gate
 
 import (
@@ -14,70 +14,9 @@ import (
 
 	"step-posture-connector/internal/test/e2e/connector"
 	"step-posture-connector/internal/test/e2e/process"
+	"step-posture-connector/internal/test/e2e/relay"
 	"step-posture-connector/internal/test/e2e/stepca"
 )
-
-// WebhookName is the name of every gate's webhook, and therefore where a
-// certificate template finds the inventory's data: .Webhooks.posture.
-const WebhookName = "posture"
-
-// Template is a certificate template that puts the department and the e-mail
-// address of the inventory into the certificate, the one of docs/setup.md. The
-// first line refuses where the CA has no webhook to ask: without it, every genuine
-// device would get a certificate then. The common name is taken from the attested
-// identifier, because a request need not have one. toJson is what keeps a value
-// with a quotation mark in it a value; without it, everyone who may edit the
-// inventory could write certificates.
-const Template = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
-{{- $data := .Webhooks.posture -}}
-{{- if kindIs "map" $data.user }}{{ $data = $data.user }}{{ end -}}
-{{- if not (hasKey $data "department") }}{{ fail "the connector returned no department" }}{{ end -}}
-{{- if not (or (hasKey $data "email") (hasKey $data "email_address")) }}{{ fail "the connector returned no email" }}{{ end -}}
-{
-  "subject": {
-    {{- with $data.department }}
-    "organizationalUnit": {{ toJson . }},
-    {{- end }}
-    "commonName": {{ toJson (index .SANs 0).Value }}
-  },
-  "sans": [
-    {{- with or $data.email $data.email_address }}
-    {"type": "email", "value": {{ toJson . }}},
-    {{- end }}
-    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
-  ],
-  "keyUsage": ["digitalSignature"],
-  "extKeyUsage": ["clientAuth"]
-}
-`
-
-// JamfTemplate is a certificate template for what a Jamf Pro server knows, the one
-// of docs/providers/jamf.md. It refuses without a webhook too, and where the kind of
-// device is not enriched. A device need not be assigned to anybody; "with" leaves
-// out what is empty, which a certificate cannot hold.
-const JamfTemplate = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the connector was not asked: there is no ENRICHING webhook named posture" }}{{ end -}}
-{{- if not .Webhooks.posture.user }}{{ fail "the connector returned no data: set JAMF_COMPUTER_ENRICH=1 for computers, JAMF_DEVICE_ENRICH=1 for mobile devices" }}{{ end -}}
-{
-  "subject": {
-    {{- with .Webhooks.posture.user.department }}
-    "organization": {{ toJson . }},
-    {{- end }}
-    "organizationalUnit": {{ toJson .Webhooks.posture.groups }},
-    {{- with .Webhooks.posture.device.name }}
-    "extraNames": [{"type": "2.5.4.13", "value": {{ toJson . }}}],
-    {{- end }}
-    "commonName": {{ toJson (index .SANs 0).Value }}
-  },
-  "sans": [
-    {{- with .Webhooks.posture.user.email_address }}
-    {"type": "email", "value": {{ toJson . }}},
-    {{- end }}
-    {"type": "permanentIdentifier", "value": {{ toJson (index .SANs 0).Value }}}
-  ],
-  "keyUsage": ["digitalSignature"],
-  "extKeyUsage": ["clientAuth"]
-}
-`
 
 // Config describes a gate.
 type Config struct {
@@ -85,14 +24,14 @@ type Config struct {
 	Dir    string // an existing, empty folder
 	// Provisioner is to be added to the CA, or one for each of Modes.
 	Provisioner stepca.Provisioner
-	// Modes are the kinds of device that the webhooks' URLs ask for. Each has a
-	// provisioner of its own, by the name of Provisioner, a hyphen and the mode.
+	// Modes are the modes of the webhooks' URLs. Each has its own provisioner, with the
+	// name of Provisioner, a hyphen and the mode.
 	Modes         []string
 	Kind          stepca.Kind
 	ServerKey     stepca.KeyType
 	Inventory     string // content of the inventory file
 	InventoryType string // csv or json
-	// Jamf is the server that is asked in place of an inventory file.
+	// Jamf is the server that the connector asks in place of an inventory file.
 	Jamf         *connector.Jamf
 	MutualTLS    bool
 	AllowedNames string // MTLS_ALLOWED_NAMES
@@ -112,11 +51,11 @@ type Gate struct {
 	config        connector.Config
 	health        bool
 	relayed       bool
-	relay         *relay // nil unless relayed
+	relay         *relay.Relay // nil unless relayed
 	connector     *connector.Connector
 }
 
-// entrance is a provisioner and the webhook by which it is guarded.
+// entrance is a provisioner and the webhook that guards it.
 type entrance struct {
 	mode        string
 	provisioner string
@@ -125,7 +64,7 @@ type entrance struct {
 }
 
 // Open adds a provisioner with a webhook to the running CA and starts the
-// connector that the webhook points to. It ends with Close or with ctx.
+// connector that the webhook points to. It runs until Close or the end of ctx.
 func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 	g := &Gate{
 		ca: ca,
@@ -191,7 +130,7 @@ func (g *Gate) addProvisioners(ctx context.Context, config Config) error {
 	return nil
 }
 
-// Start runs the connector of a gate whose connector was stopped.
+// Start runs the connector again, after Close.
 func (g *Gate) Start(ctx context.Context) error {
 	return process.RetryPort(ctx, func(ctx context.Context, port int) error {
 		g.config.Port = port
@@ -218,8 +157,8 @@ func (g *Gate) Start(ctx context.Context) error {
 	})
 }
 
-// pointWebhook has the CA call the port that the connector is about to open. The
-// connector cannot come first: it needs the credentials that the CA makes here.
+// pointWebhook makes the CA call the port that the connector is about to open. The
+// connector cannot start first: it needs the credentials that the CA makes here.
 func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
 	e.webhook.URL = g.URL()
 	if e.mode != "" {
@@ -236,20 +175,39 @@ func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
 	return nil
 }
 
-// Close stops the connector; what then asks for a certificate finds nobody
-// there. The error is nil when the connector exited with 0.
+// Close stops the connector; the CA's requests then fail. The error is nil when the
+// connector exited with 0.
 func (g *Gate) Close() error {
 	if g.connector == nil {
 		return errors.New("the gate is not open")
 	}
 	err := g.connector.Stop()
 	if g.relayed {
-		err = errors.Join(err, g.relay.close())
+		err = errors.Join(err, g.relay.Close())
 	}
 	return err
 }
 
-// SetInventory replaces the inventory file, by rename as the documentation has it.
+// relayTo puts a new relay in front of a port, in place of the one before. step-ca keeps its connection to a webhook, and
+// so looks at the connector's certificate once; when the relay has cut that connection, it looks again.
+func (g *Gate) relayTo(ctx context.Context, port int) error {
+	if g.relay != nil {
+		if err := g.relay.Close(); err != nil {
+			return err
+		}
+	}
+	var err error
+	g.relay, err = relay.Start(ctx, "127.0.0.1:0", func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	})
+	return err
+}
+
+// CutConnections closes every connection that the CA has to the connector, and returns their number: for its next
+// request the CA must open a new one. The gate must be Relayed.
+func (g *Gate) CutConnections() int { return g.relay.Cut() }
+
+// SetInventory replaces the inventory file by rename, as the documentation says.
 func (g *Gate) SetInventory(content string) error {
 	next := g.inventoryPath + ".new"
 	if err := os.WriteFile(next, []byte(content), 0o600); err != nil {
@@ -261,13 +219,13 @@ func (g *Gate) SetInventory(content string) error {
 	return nil
 }
 
-// RemoveWebhook takes the webhook away from the first provisioner, which is not gated by it any more.
+// RemoveWebhook removes the webhook of the first provisioner, which it does not guard any more.
 func (g *Gate) RemoveWebhook(ctx context.Context) error {
 	return g.ca.RemoveWebhook(ctx, g.entrances[0].provisioner, g.entrances[0].webhook.Name)
 }
 
-// Renew has the CA renew the connector's own certificate, in place, as an
-// operator's timer does; rekey gives it a new key too.
+// Renew renews the connector's certificate in place, as an operator's timer does; rekey
+// makes a new key too.
 func (g *Gate) Renew(ctx context.Context, rekey bool) error {
 	return g.ca.RenewServer(ctx, g.config.Certificate, g.config.Key, rekey)
 }
@@ -275,7 +233,7 @@ func (g *Gate) Renew(ctx context.Context, rekey bool) error {
 // Certificate is the file of the connector's own certificate.
 func (g *Gate) Certificate() string { return g.config.Certificate }
 
-// Run has the connector's program carry out a command with further variables.
+// Run runs a command of the connector's program with further variables.
 func (g *Gate) Run(ctx context.Context, more []string, args ...string) (process.Result, error) {
 	config := g.config
 	config.More = append(slices.Clone(config.More), more...)
@@ -289,16 +247,16 @@ func (g *Gate) Connector() *connector.Connector { return g.connector }
 func (g *Gate) URL() string {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(g.config.Port))
 	if g.relayed {
-		address = g.relay.listener.Addr().String()
+		address = g.relay.Address()
 	}
 	return "https://" + address + "/webhook/device-attest"
 }
 
-// DirectoryURL is where a device begins that asks for a certificate.
+// DirectoryURL is the ACME directory of the first provisioner.
 func (g *Gate) DirectoryURL() string { return g.ca.DirectoryURL(g.entrances[0].provisioner) }
 
-// DirectoryURLOf is DirectoryURL of the provisioner whose webhook has the given
-// mode. Without one there is no such directory, and the CA says so.
+// DirectoryURLOf is the ACME directory of the provisioner with the given mode. When
+// no provisioner has it, the CA knows no such directory.
 func (g *Gate) DirectoryURLOf(mode string) string {
 	for _, e := range g.entrances {
 		if e.mode == mode {
@@ -308,8 +266,8 @@ func (g *Gate) DirectoryURLOf(mode string) string {
 	return g.ca.DirectoryURL("no-provisioner-for-" + mode)
 }
 
-// Lookup has the connector's program print the decision about one device. The
-// exit status is 0 for allow, 2 for deny and 1 for no decision.
+// Lookup prints the decision about one device with the connector's program. The exit
+// code is 0 for allow, 2 for deny and 1 for no decision.
 func (g *Gate) Lookup(ctx context.Context, serial, mode string) (process.Result, error) {
 	return connector.Run(ctx, g.config, "lookup", serial, "--mode", mode)
 }

@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// Ports are drawn from below the range the system hands out by itself, so that
-// no outgoing connection can take one between the trial and its use.
+// Ports are chosen below the range that the system assigns by itself, so that
+// no outgoing connection can take one between the test and its use.
 const (
 	firstPort = 20000
 	portCount = 10000
 	attempts  = 20
 )
 
-// ErrAddressInUse says that somebody else took the port after all. The remedy is
-// to try again with another.
+// ErrAddressInUse means that another program took the port meanwhile. The remedy is
+// another port.
 var ErrAddressInUse = errors.New("address already in use")
 
-// FreePort returns a TCP port of 127.0.0.1 that nobody listens on. Neither
-// step-ca nor the connector can be asked for a port they chose themselves.
+// FreePort returns a free TCP port of 127.0.0.1. Neither step-ca nor the connector
+// reports a port that the system has chosen.
 func FreePort(ctx context.Context) (int, error) {
 	var lastErr error
 	for range attempts {
 		offset, err := rand.Int(rand.Reader, big.NewInt(portCount))
 		if err != nil {
-			return 0, fmt.Errorf("draw a port: %w", err)
+			return 0, fmt.Errorf("choose a port: %w", err)
 		}
 		port := firstPort + int(offset.Int64())
 		var config net.ListenConfig
@@ -39,15 +39,15 @@ func FreePort(ctx context.Context) (int, error) {
 			continue
 		}
 		if err := listener.Close(); err != nil {
-			return 0, fmt.Errorf("give back port %d: %w", port, err)
+			return 0, fmt.Errorf("release port %d: %w", port, err)
 		}
 		return port, nil
 	}
 	return 0, fmt.Errorf("find a free port: %w", lastErr)
 }
 
-// RetryPort calls start with free ports until one is not taken by somebody else
-// in the meantime, which start reports as ErrAddressInUse.
+// RetryPort calls start with free ports until start does not return
+// ErrAddressInUse.
 func RetryPort(ctx context.Context, start func(ctx context.Context, port int) error) error {
 	var lastErr error
 	for range attempts {
@@ -62,7 +62,7 @@ func RetryPort(ctx context.Context, start func(ctx context.Context, port int) er
 	return lastErr
 }
 
-// PortTaken tells from what a program printed whether it could not have its port.
+// PortTaken reports whether the program printed that its port is in use.
 func (p *Process) PortTaken() bool {
 	return strings.Contains(p.Output(), ErrAddressInUse.Error())
 }

@@ -1,5 +1,4 @@
-// Package process runs the programs under test, keeps what they print and ends
-// them by their own handle.
+// Package process runs the programs under test, keeps their output, and stops them.
 package process
 
 import (
@@ -15,14 +14,14 @@ import (
 )
 
 const (
-	// pollInterval is how often Await asks again.
+	// pollInterval is the pause between Await's checks.
 	pollInterval = 20 * time.Millisecond
-	// killDelay is how long a program may take to end after SIGTERM.
+	// killDelay is how long a program may take to exit after SIGTERM.
 	killDelay = 20 * time.Second
 )
 
-// Spec says what to run. Nothing of the caller's environment is inherited, so
-// that neither settings nor files of the user can change what happens.
+// Spec says what to run. The program does not inherit the caller's environment, so
+// the user's settings and files cannot change the result.
 type Spec struct {
 	Path string
 	Args []string
@@ -30,16 +29,16 @@ type Spec struct {
 	Env  []string
 }
 
-// Process is a program that is running, or has run.
+// Process is a program that runs or has exited.
 type Process struct {
 	name   string
 	output *output
 	cancel context.CancelFunc
 	done   chan struct{}
-	err    error // how it ended; read only after done is closed
+	err    error // result of Wait; read only after done is closed
 }
 
-// Start runs a program until it ends by itself, Stop is called or ctx ends.
+// Start runs a program until it exits, Stop is called or ctx ends.
 func Start(ctx context.Context, spec Spec) (*Process, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := command(ctx, spec)
@@ -62,8 +61,8 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// Run runs a program to its end and returns its standard output. When it fails,
-// the error carries everything it printed.
+// Run runs a program until it exits, and returns its standard output. When it fails,
+// the error has all its output.
 func Run(ctx context.Context, spec Spec) (string, error) {
 	cmd := command(ctx, spec)
 	var stdout, stderr bytes.Buffer
@@ -75,14 +74,14 @@ func Run(ctx context.Context, spec Spec) (string, error) {
 	return stdout.String(), nil
 }
 
-// Result is what a program that ran to its end has printed, and its exit status.
+// Result is the output and the exit code of a program.
 type Result struct {
 	Stdout, Stderr string
 	Status         int
 }
 
-// Finish runs a program to its end, whatever its exit status. The error says that
-// it could not be run, or was ended by a signal.
+// Finish runs a program until it exits, with any exit code. An error means that
+// it could not be run, or that a signal ended it.
 func Finish(ctx context.Context, spec Spec) (Result, error) {
 	cmd := command(ctx, spec)
 	var stdout, stderr bytes.Buffer
@@ -106,8 +105,8 @@ func command(ctx context.Context, spec Spec) *exec.Cmd {
 	return cmd
 }
 
-// Await calls ready again and again until it returns nil. It gives up when the
-// program ends or ctx does; the error then carries what the program printed.
+// Await calls ready repeatedly until it returns nil. It gives up when the program
+// exits or ctx ends; the error then has the program's output.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -118,7 +117,7 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended early: %w\n%s", p.name, exitError(p.err), p.Output())
+			return fmt.Errorf("%s exited early: %w\n%s", p.name, exitError(p.err), p.Output())
 		case <-ctx.Done():
 			return fmt.Errorf("await %s: %w (%w)\n%s", p.name, ctx.Err(), err, p.Output())
 		case <-ticker.C:
@@ -126,20 +125,19 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 	}
 }
 
-// Stop asks the program to end and waits until it has. It returns how the
-// program ended: nil for exit status 0.
+// Stop sends SIGTERM and waits until the program has exited. The error is nil for
+// exit code 0.
 func (p *Process) Stop() error {
 	p.cancel()
 	<-p.done
-	// That is what exec reports of a program that was told to end and did so in
-	// order.
+	// exec returns this for a program that exited with 0 after the signal.
 	if errors.Is(p.err, context.Canceled) {
 		return nil
 	}
 	return p.err
 }
 
-// Wait waits until the program has ended by itself, and returns how.
+// Wait waits until the program has exited by itself. The error is nil for exit code 0.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.done:
@@ -152,10 +150,10 @@ func (p *Process) Wait(ctx context.Context) error {
 // Output returns what the program has printed so far on either stream.
 func (p *Process) Output() string { return p.output.String() }
 
-// exitError gives an unexpected but orderly end a name.
+// exitError names an exit that is unexpected although its code is 0.
 func exitError(err error) error {
 	if err == nil {
-		return errors.New("exit status 0")
+		return errors.New("exit code 0")
 	}
 	return err
 }
@@ -173,7 +171,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.buf.Write(p)
 }
 
-// String returns all that was written.
+// String returns everything that was written.
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -8,9 +8,8 @@ import (
 	"strconv"
 )
 
-// RequestID waits until the CA has logged that it answered a request for a URL
-// with the given status, and returns the ID under which it did. A request may be
-// logged a moment after its answer.
+// RequestID waits until the CA has logged a request for a URL with the given status,
+// and returns the request ID. The CA may log a request a moment after its answer.
 func (ca *CA) RequestID(ctx context.Context, rawURL string, status int) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {

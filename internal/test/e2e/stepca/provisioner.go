@@ -7,7 +7,7 @@ import (
 	"regexp"
 )
 
-// Kind is what step-ca asks a webhook for.
+// Kind is the kind of a webhook.
 type Kind string
 
 // The kinds of webhook that the connector serves.
@@ -16,10 +16,10 @@ const (
 	Authorizing Kind = "AUTHORIZING" // after it, with the certificate to be signed
 )
 
-// KeyType is the kind of key a certificate is issued for.
+// KeyType is the type of a certificate's key.
 type KeyType string
 
-// The key types a server certificate can have.
+// The key types of server certificates.
 const (
 	EC  KeyType = "EC"
 	RSA KeyType = "RSA"
@@ -28,7 +28,7 @@ const (
 // Provisioner describes an ACME provisioner that accepts Apple attestations.
 type Provisioner struct {
 	Name             string
-	AttestationRoots []byte // PEM of the roots that device attestations end in
+	AttestationRoots []byte // PEM of the roots of device attestations
 	Template         string // certificate template; empty for step-ca's own
 	ForceCN          bool   // make a common name of the first DNS name
 	DisableRenewal   bool
@@ -36,21 +36,21 @@ type Provisioner struct {
 
 // Webhook describes a webhook to be added to a provisioner.
 type Webhook struct {
-	Name string // what templates find the answer's data under
+	Name string // templates find the answer's data by this name
 	URL  string
 	Kind Kind
-	// DisableTLSClientAuth has the CA present no certificate to the webhook.
+	// DisableTLSClientAuth makes the CA present no certificate to the webhook.
 	DisableTLSClientAuth bool
 }
 
-// Credentials are what step-ca authenticates its calls with.
+// Credentials authenticate step-ca's requests.
 type Credentials struct {
 	ID     string
 	Secret string // standard base64
 }
 
 // AddProvisioner adds an ACME provisioner: to the running CA's database, or to
-// ca.json where the CA has no remote management.
+// ca.json when the CA has no remote management.
 func (ca *CA) AddProvisioner(ctx context.Context, p Provisioner) error {
 	roots, err := ca.writeFile(p.Name+"-attestation-roots.crt", p.AttestationRoots)
 	if err != nil {
@@ -78,7 +78,7 @@ func (ca *CA) AddProvisioner(ctx context.Context, p Provisioner) error {
 }
 
 // AddWebhook adds a webhook to a provisioner of the running CA and returns the
-// credentials that step-ca made for it. They are shown this once.
+// credentials that step-ca made for it. step-ca shows them only once.
 func (ca *CA) AddWebhook(ctx context.Context, provisioner string, w Webhook) (Credentials, error) {
 	args := []string{
 		"ca", "provisioner", "webhook", "add", provisioner, w.Name, "--url", w.URL, "--kind", string(w.Kind),
@@ -93,7 +93,7 @@ func (ca *CA) AddWebhook(ctx context.Context, provisioner string, w Webhook) (Cr
 	return parseCredentials(out)
 }
 
-// MoveWebhook changes where a webhook points, which keeps its credentials.
+// MoveWebhook changes the URL of a webhook, which keeps its credentials.
 func (ca *CA) MoveWebhook(ctx context.Context, provisioner string, w Webhook) error {
 	_, err := ca.step(ctx, ca.asAdmin([]string{
 		"ca", "provisioner", "webhook", "update", provisioner, w.Name, "--url", w.URL,
@@ -111,14 +111,14 @@ func (ca *CA) RemoveWebhook(ctx context.Context, provisioner, webhook string) er
 func parseCredentials(out string) (Credentials, error) {
 	match := regexp.MustCompile(`(?m)^Webhook ID: (\S+)\nSecret: (\S+)$`).FindStringSubmatch(out)
 	if match == nil {
-		// The output is kept out of the error: it may hold the secret.
+		// The error does not quote the output, which may hold the secret.
 		return Credentials{}, fmt.Errorf("step printed no webhook ID and secret in %d bytes", len(out))
 	}
 	return Credentials{ID: match[1], Secret: match[2]}, nil
 }
 
-// IssueServer has the running CA issue a certificate for a server on the
-// loopback interface and returns the files of the chain and of the key.
+// IssueServer issues a certificate of the running CA for a server on the loopback
+// interface, and returns the files of the chain and of the key.
 func (ca *CA) IssueServer(ctx context.Context, dir string, key KeyType) (certPath, keyPath string, err error) {
 	certPath = filepath.Join(dir, "server.crt")
 	keyPath = filepath.Join(dir, "server.key")
@@ -132,9 +132,8 @@ func (ca *CA) IssueServer(ctx context.Context, dir string, key KeyType) (certPat
 	return certPath, keyPath, nil
 }
 
-// RenewServer has the running CA renew a certificate that it issued, as the step
-// client does when its time has come, and write it where it is; rekey also
-// replaces the key.
+// RenewServer renews a certificate of the running CA in place, as the step client
+// does when renewal is due; rekey also replaces the key.
 func (ca *CA) RenewServer(ctx context.Context, certPath, keyPath string, rekey bool) error {
 	command := "renew"
 	if rekey {
@@ -145,7 +144,7 @@ func (ca *CA) RenewServer(ctx context.Context, certPath, keyPath string, rekey b
 }
 
 // asAdmin adds the administrator's credentials, which only a CA with remote
-// management asks for.
+// management needs.
 func (ca *CA) asAdmin(args []string) []string {
 	if !ca.config.RemoteManagement {
 		return append(args, "--ca-config", ca.configPath())

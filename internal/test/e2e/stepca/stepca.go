@@ -26,8 +26,8 @@ const (
 	password = "loopback-only"
 	// admin is the name of the JWK provisioner that init makes.
 	admin = "admin"
-	// Name is the common name of the certificate with which step-ca presents
-	// itself to webhook servers. It is step-ca's default.
+	// Name is the common name of the certificate that step-ca presents to webhook
+	// servers. It is step-ca's default.
 	Name = "Step Online CA"
 )
 
@@ -37,7 +37,7 @@ type Config struct {
 	Step   string // path of the step program
 	Dir    string // an existing, empty folder
 	// RemoteManagement keeps provisioners in the CA's database, where webhooks
-	// have secrets; without it they are in ca.json, where they have none.
+	// have secrets; without it provisioners are in ca.json, where webhooks have none.
 	RemoteManagement bool
 }
 
@@ -57,7 +57,7 @@ func Init(ctx context.Context, config Config) (*CA, error) {
 	args := []string{
 		"ca", "init", "--name", "Loopback", "--deployment-type", "standalone",
 		"--dns", "localhost", "--dns", "127.0.0.1",
-		"--address", "127.0.0.1:0", // Start puts the port in
+		"--address", "127.0.0.1:0", // Start sets the port
 		"--provisioner", admin,
 		"--password-file", ca.passwordPath(), "--provisioner-password-file", ca.passwordPath(),
 	}
@@ -70,7 +70,7 @@ func Init(ctx context.Context, config Config) (*CA, error) {
 	return ca, nil
 }
 
-// Start runs the CA and returns when it answers. It ends with Stop or with ctx.
+// Start runs the CA and returns when it answers. It runs until Stop or the end of ctx.
 func (ca *CA) Start(ctx context.Context) error {
 	return process.RetryPort(ctx, ca.startOn)
 }
@@ -128,7 +128,7 @@ func (ca *CA) awaitHealth(ctx context.Context) error {
 	})
 }
 
-// Stop ends the CA.
+// Stop stops the CA.
 func (ca *CA) Stop() error {
 	if ca.process == nil {
 		return nil
@@ -136,7 +136,7 @@ func (ca *CA) Stop() error {
 	return ca.process.Stop()
 }
 
-// Log returns what the CA has printed.
+// Log returns the CA's output.
 func (ca *CA) Log() string {
 	if ca.process == nil {
 		return ""
@@ -169,7 +169,7 @@ func (ca *CA) EditConfig(edit func(config map[string]any) error) error {
 // URL is where the running CA answers.
 func (ca *CA) URL() string { return "https://127.0.0.1:" + strconv.Itoa(ca.port) }
 
-// DirectoryURL is where the ACME client of a provisioner begins.
+// DirectoryURL is the ACME directory of a provisioner.
 func (ca *CA) DirectoryURL(provisioner string) string {
 	return ca.URL() + "/acme/" + provisioner + "/directory"
 }
@@ -177,12 +177,12 @@ func (ca *CA) DirectoryURL(provisioner string) string {
 // RootPath is the file of the CA's root certificate.
 func (ca *CA) RootPath() string { return filepath.Join(ca.config.Dir, "certs", "root_ca.crt") }
 
-// Client returns an HTTP client that trusts this CA and nobody else. The caller
-// closes its idle connections.
+// Client returns an HTTP client that trusts only this CA. The caller closes its idle
+// connections.
 func (ca *CA) Client() (*http.Client, error) { return ClientOf(ca.RootPath()) }
 
-// ClientOf returns an HTTP client that trusts the root in the given file and
-// nobody else. The caller closes its idle connections.
+// ClientOf returns an HTTP client that trusts only the root in the given file. The
+// caller closes its idle connections.
 func ClientOf(rootPath string) (*http.Client, error) {
 	roots, err := readRoots(rootPath)
 	if err != nil {
@@ -220,8 +220,8 @@ func (ca *CA) writeFile(name string, content []byte) (string, error) {
 	return path, nil
 }
 
-// environment confines both programs to the CA's own folder: neither the step
-// configuration of the user nor their home is read or written.
+// environment confines both programs to the CA's own folder: they neither read nor
+// write the user's home and step configuration.
 func (ca *CA) environment() []string {
 	return []string{"HOME=" + ca.config.Dir, "STEPPATH=" + ca.config.Dir}
 }
@@ -230,7 +230,7 @@ func (ca *CA) environment() []string {
 func (ca *CA) step(ctx context.Context, args ...string) (string, error) {
 	env := ca.environment()
 	if ca.port != 0 {
-		// It wins over the address that init wrote into defaults.json.
+		// It overrides the address that init wrote into defaults.json.
 		env = append(env, "STEP_CA_URL="+ca.URL())
 	}
 	return process.Run(ctx, process.Spec{Path: ca.config.Step, Args: args, Dir: ca.config.Dir, Env: env})

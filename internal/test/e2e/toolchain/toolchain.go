@@ -14,11 +14,10 @@ import (
 	"time"
 )
 
-// modulePath names the module whose tools are built, and therefore the folder
-// that Locate has to be called in.
+// modulePath is the module whose tools are built. Locate must be called in its folder.
 const modulePath = "step-posture-connector/internal/test/e2e"
 
-// interruptDelay is how long the go command may take to end when it is told to.
+// interruptDelay is how long the go command may take to exit after an interrupt.
 const interruptDelay = 20 * time.Second
 
 // Toolchain knows where the sources and the built programs are.
@@ -26,8 +25,8 @@ type Toolchain struct {
 	module string // folder of this module's go.mod
 }
 
-// Locate finds the module that the working directory belongs to. It fails
-// outside of the end-to-end module, rather than building something else.
+// Locate finds the module of the working directory. It fails outside of the
+// end-to-end module, because it would build something else there.
 func Locate(ctx context.Context) (Toolchain, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}").Output()
 	if err != nil {
@@ -49,17 +48,17 @@ func (t Toolchain) StepCA() string { return filepath.Join(t.Dir(), "step-ca") }
 // Connector is the path of the program under test.
 func (t Toolchain) Connector() string { return filepath.Join(t.Dir(), "step-posture-connector") }
 
-// FakeJamf is the path of the program that plays a Jamf Pro server.
+// FakeJamf is the path of the simulated Jamf Pro server.
 func (t Toolchain) FakeJamf() string { return filepath.Join(t.Dir(), "fakejamf") }
 
-// Dir is the folder the programs are built into; git ignores it.
+// Dir is the folder of the built programs; git ignores it.
 func (t Toolchain) Dir() string { return filepath.Join(t.module, ".tools") }
 
 // Repository is the root of the repository, where the connector's sources are.
 func (t Toolchain) Repository() string { return filepath.Dir(filepath.Dir(filepath.Dir(t.module))) }
 
-// HasTools tells whether step and step-ca have been built before, by whatever
-// version. It serves to announce a long build, not to skip it.
+// HasTools reports whether any version of step and step-ca has been built before. It
+// serves to announce a long build, not to skip it.
 func (t Toolchain) HasTools() bool {
 	for _, path := range []string{t.Step(), t.StepCA()} {
 		if _, err := os.Stat(path); err != nil {
@@ -70,8 +69,7 @@ func (t Toolchain) HasTools() bool {
 }
 
 // BuildTools builds step and step-ca. The first build takes minutes; a later one
-// less than a second, because the go command sees for itself that go.mod and the
-// programs still agree.
+// takes less than a second when go.mod has not changed.
 func (t Toolchain) BuildTools(ctx context.Context) error {
 	// With cgo, step would need the smart card library of the system.
 	return build(ctx, t.module, "-o", t.Dir()+string(filepath.Separator), "tool")
@@ -82,7 +80,7 @@ func (t Toolchain) BuildConnector(ctx context.Context) error {
 	return build(ctx, t.Repository(), "-trimpath", "-o", t.Connector(), ".")
 }
 
-// BuildFakeJamf builds the played Jamf Pro server as it is in the working tree.
+// BuildFakeJamf builds the simulated Jamf Pro server as it is in the working tree.
 func (t Toolchain) BuildFakeJamf(ctx context.Context) error {
 	return build(ctx, t.Repository(), "-o", t.FakeJamf(), "./internal/provider/jamf/jamftest/cmd/fakejamf")
 }
@@ -109,7 +107,7 @@ func build(ctx context.Context, dir string, args ...string) (err error) {
 	return nil
 }
 
-// withStderr adds what the go command said, which exec keeps apart.
+// withStderr adds the go command's error output, which exec keeps in a field.
 func withStderr(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && len(exit.Stderr) > 0 {

@@ -1,4 +1,4 @@
-// Command cmd builds step-ca and step, for an image that stands in for the public one.
+// Command cmd builds step-ca and step, for an image that takes the place of the public one.
 package main
 
 import (

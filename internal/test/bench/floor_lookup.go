@@ -15,51 +15,51 @@ import (
 	"strings"
 )
 
-// relayArgument makes the floor ask a Jamf Pro server before it answers.
-const relayArgument = "relay"
+// lookupArgument makes the floor look the device up in a Jamf Pro server before it answers.
+const lookupArgument = "lookup"
 
-// relayAtOnce is how many requests it makes at once, as many as the connector does.
-const relayAtOnce = 5
+// lookupsAtOnce is the most requests that it makes at once, as many as the connector.
+const lookupsAtOnce = 5
 
-// serveRelay is the least that any server has to do that asks a Jamf Pro server before it answers: one
-// request with a token that it has got before. Arguments: the address, the folder with key and secret,
-// the server's URL, and the file with its CA.
-func serveRelay(ctx context.Context, args []string) error {
+// serveLookupFloor is the least that any server must do that asks a Jamf Pro server before it answers: one
+// request, with a token that it already has. Arguments: the address, the folder with key and secret,
+// the Jamf Pro server's URL, and the file with its CA.
+func serveLookupFloor(ctx context.Context, args []string) error {
 	if len(args) != 4 {
-		return errors.New("relay: want an address, a folder, a URL and a CA")
+		return errors.New("lookup floor: want an address, a folder, a URL and a CA")
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", args[0])
 	if err != nil {
-		return fmt.Errorf("relay: %w", err)
+		return fmt.Errorf("lookup floor: %w", err)
 	}
 	ca, err := os.ReadFile(args[3])
 	if err != nil {
-		return fmt.Errorf("relay: %w", err)
+		return fmt.Errorf("lookup floor: %w", err)
 	}
-	r := &relay{base: args[2], slots: make(chan struct{}, relayAtOnce)}
+	f := &lookupFloor{base: args[2], slots: make(chan struct{}, lookupsAtOnce)}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
-	r.client = &http.Client{Transport: &http.Transport{
+	f.client = &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
-		MaxConnsPerHost: relayAtOnce, MaxIdleConnsPerHost: relayAtOnce,
+		MaxConnsPerHost: lookupsAtOnce, MaxIdleConnsPerHost: lookupsAtOnce,
 	}}
-	if err := r.authenticate(ctx); err != nil {
-		return fmt.Errorf("relay: %w", err)
+	if err := f.authenticate(ctx); err != nil {
+		return fmt.Errorf("lookup floor: %w", err)
 	}
-	return floorOn(ctx, listener, folder(args[1]), false, r.ask)
+	return floorOn(ctx, listener, folder(args[1]), false, f.ask)
 }
 
-// relay asks a Jamf Pro server.
-type relay struct {
+// lookupFloor asks a Jamf Pro server.
+type lookupFloor struct {
 	base   string
 	client *http.Client
 	token  string
 	slots  chan struct{}
 }
 
-func (r *relay) authenticate(ctx context.Context) error {
+func (f *lookupFloor) authenticate(ctx context.Context) error {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {fakeClient}, "client_secret": {fakeSecret}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+"/api/v1/oauth/token", strings.NewReader(form.Encode()))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.base+"/api/v1/oauth/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return fmt.Errorf("ask for a token: %w", err)
 	}
@@ -67,15 +67,15 @@ func (r *relay) authenticate(ctx context.Context) error {
 	var answer struct {
 		AccessToken string `json:"access_token"`
 	}
-	if err := r.get(request, &answer); err != nil {
+	if err := f.get(request, &answer); err != nil {
 		return err
 	}
-	r.token = answer.AccessToken
+	f.token = answer.AccessToken
 	return nil
 }
 
-// ask looks up the device that a webhook call is about.
-func (r *relay) ask(ctx context.Context, body []byte) (answer []byte, err error) {
+// ask looks up the device that a webhook request is about.
+func (f *lookupFloor) ask(ctx context.Context, body []byte) (answer []byte, err error) {
 	var call struct {
 		AttestationData struct {
 			PermanentIdentifier string `json:"permanentIdentifier"`
@@ -88,11 +88,11 @@ func (r *relay) ask(ctx context.Context, body []byte) (answer []byte, err error)
 		"section": {"GENERAL", "HARDWARE", "USER_AND_LOCATION", "GROUPS"},
 		"filter":  {`serialNumber=="` + call.AttestationData.PermanentIdentifier + `"`},
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base+"/api/v2/mobile-devices/detail?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+"/api/v2/mobile-devices/detail?"+query.Encode(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("look up: %w", err)
 	}
-	request.Header.Set("Authorization", "Bearer "+r.token)
+	request.Header.Set("Authorization", "Bearer "+f.token)
 	request.Header.Set("Accept", "application/json")
 	var found struct {
 		Results []struct {
@@ -101,9 +101,9 @@ func (r *relay) ask(ctx context.Context, body []byte) (answer []byte, err error)
 			} `json:"hardware"`
 		} `json:"results"`
 	}
-	r.slots <- struct{}{}
-	defer func() { <-r.slots }()
-	if err := r.get(request, &found); err != nil {
+	f.slots <- struct{}{}
+	defer func() { <-f.slots }()
+	if err := f.get(request, &found); err != nil {
 		return nil, err
 	}
 	if len(found.Results) != 1 || found.Results[0].Hardware.SerialNumber != call.AttestationData.PermanentIdentifier {
@@ -112,9 +112,9 @@ func (r *relay) ask(ctx context.Context, body []byte) (answer []byte, err error)
 	return []byte(allowing("{}")), nil
 }
 
-func (r *relay) get(request *http.Request, answer any) error {
-	request.Header.Set("User-Agent", "step-posture-connector-bench") // Jamf wants to know who asks
-	response, err := r.client.Do(request)
+func (f *lookupFloor) get(request *http.Request, answer any) error {
+	request.Header.Set("User-Agent", "step-posture-connector-bench") // Jamf asks API clients to name themselves
+	response, err := f.client.Do(request)
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package blackbox_test
+package soak_test
 
 import (
 	"context"
@@ -15,77 +15,78 @@ import (
 	"time"
 
 	"step-posture-connector/internal/provider/providertest/vendortest"
+	"step-posture-connector/internal/test/program"
 )
 
-// callFile makes honest calls of the daemon with the file, on a connection that stays or always on a new one.
-func (s *soak) callFile(anew bool) func(context.Context, *testing.T) {
+// callFile sends step-ca's requests to the daemon with the file, on one connection or each on a new one.
+func (s *soak) callFile(newConnections bool) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
-		certificate := s.pki.client(t, leaf("ca"))
-		by := newSigner(t, s.pki, s.file.address, certificate)
-		defer func() { by.client.CloseIdleConnections() }()
+		certificate := s.pki.ClientCertificate(t, program.LeafTemplate("ca"))
+		by := program.NewStepCA(t, s.pki, s.file.Address, certificate)
+		defer func() { by.Client.CloseIdleConnections() }()
 		for ctx.Err() == nil {
-			if anew {
-				by.client.CloseIdleConnections()
+			if newConnections {
+				by.Client.CloseIdleConnections()
 			}
 			id := fmt.Sprintf("soak-%d", s.requests.Add(1))
 			known := s.requests.Load()%3 != 0
-			serial := "C02STRANGER1"
+			serial := "C02UNKNOWN01"
 			if known {
 				serial = "C02XK1JKLVCG"
 			}
-			status, text, err := by.sendAs(t, order(serial), id)
+			status, text, err := by.SendAs(t, program.WebhookBody(serial), id)
 			switch {
 			case err != nil:
-				t.Errorf("an honest request was lost: %v", err)
-			case known && status == http.StatusOK && s.files.whole(text):
+				t.Errorf("a request was lost: %v", err)
+			case known && status == http.StatusOK && s.files.Whole(text):
 				s.note(s.file, "allow", id)
-			case !known && status == http.StatusOK && strings.HasPrefix(text, notFound):
+			case !known && status == http.StatusOK && strings.HasPrefix(text, program.NotFound):
 				s.note(s.file, "notFound", id)
 			default:
-				t.Errorf("about %s the daemon with the file answered %d %.300s", serial, status, text)
+				t.Errorf("the daemon with the file answered about %s: %d %.300s", serial, status, text)
 			}
-			pause(ctx, 4*time.Millisecond)
+			program.Pause(ctx, 4*time.Millisecond)
 		}
 	}
 }
 
-// callJamf is callFile for the daemon with the MDM, which may have no answer while the MDM has none.
-func (s *soak) callJamf(anew bool) func(context.Context, *testing.T) {
+// callJamf is callFile for the daemon with the MDM, which may have no decision while the MDM has a fault.
+func (s *soak) callJamf(newConnections bool) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
-		by := newSigner(t, s.jamf.roots, s.jamf.address, nil)
-		defer func() { by.client.CloseIdleConnections() }()
+		by := program.NewStepCA(t, s.jamfPKI, s.jamf.Address, nil)
+		defer func() { by.Client.CloseIdleConnections() }()
 		for ctx.Err() == nil {
-			if anew {
-				by.client.CloseIdleConnections()
+			if newConnections {
+				by.Client.CloseIdleConnections()
 			}
 			known := s.requests.Add(1)%3 != 0
-			serial := "C02STRANGER1"
+			serial := "C02UNKNOWN01"
 			if known {
 				serial = "C02XK1JKLVCG"
 			}
 			mayFail := s.faulty.Load()
-			status, text, err := by.sendMode(t, serial, "computer")
+			status, text, err := by.SendMode(t, serial, "computer")
 			mayFail = mayFail || s.faulty.Load()
 			switch {
 			case err != nil:
-				t.Errorf("an honest request was lost: %v", err)
-			case known && status == http.StatusOK && strings.HasPrefix(text, allowed):
+				t.Errorf("a request was lost: %v", err)
+			case known && status == http.StatusOK && strings.HasPrefix(text, program.Allowed):
 				s.note(s.jamf, "allow", "")
-			case !known && status == http.StatusOK && strings.HasPrefix(text, notFound):
+			case !known && status == http.StatusOK && strings.HasPrefix(text, program.NotFound):
 				s.note(s.jamf, "notFound", "")
 			case mayFail && status == http.StatusServiceUnavailable && strings.Contains(text, `"code":"unavailable"`):
 				s.note(s.jamf, "unavailable", "")
 			default:
-				t.Errorf("about %s the daemon with the MDM answered %d %.300s", serial, status, text)
+				t.Errorf("the daemon with the MDM answered about %s: %d %.300s", serial, status, text)
 			}
-			pause(ctx, 10*time.Millisecond)
+			program.Pause(ctx, 10*time.Millisecond)
 		}
 	}
 }
 
-func (s *soak) note(d *process, outcome, id string) {
+func (s *soak) note(d *program.Daemon, outcome, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answered[d][outcome]++
@@ -94,18 +95,18 @@ func (s *soak) note(d *process, outcome, id string) {
 	}
 }
 
-// changeFiles replaces certificate, bundle and inventory, every other time by broken ones, and leaves
-// good ones behind.
+// changeFiles replaces certificate, bundle and inventory, every other time by a broken file. The last files are
+// good.
 func (s *soak) changeFiles(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for i := 0; ctx.Err() == nil; i++ {
-		s.files.swap(t, []string{"", "pair", "", "bundle", "", "inventory"}[i%6])
-		pause(ctx, 400*time.Millisecond)
+		s.files.Swap(t, []string{"", "pair", "", "bundle", "", "inventory"}[i%6])
+		program.Pause(ctx, 400*time.Millisecond)
 	}
-	s.files.swap(t, "")
+	s.files.Swap(t, "")
 }
 
-// failJamf has the MDM fail in every way, and after each round be well.
+// failJamf makes the MDM fail in every way, with healthy times between.
 func (s *soak) failJamf(ctx context.Context, t *testing.T) {
 	t.Helper()
 	faults := []vendortest.Fault{
@@ -123,19 +124,19 @@ func (s *soak) failJamf(ctx context.Context, t *testing.T) {
 		s.faulty.Store(true)
 		s.vendor.Revoke()
 		s.vendor.Fail(faults[i%len(faults)])
-		pause(ctx, 400*time.Millisecond)
+		program.Pause(ctx, 400*time.Millisecond)
 		s.vendor.Heal()
-		pause(ctx, 400*time.Millisecond)
+		program.Pause(ctx, 400*time.Millisecond)
 		if i%len(faults) == len(faults)-1 {
-			// It has asked to be left alone for a second, at most; after that every call is answered.
-			pause(ctx, 4*time.Second)
+			// Retry-After was at most a second; after that every lookup succeeds.
+			program.Pause(ctx, 4*time.Second)
 			s.faulty.Store(false)
-			pause(ctx, time.Second)
+			program.Pause(ctx, time.Second)
 		}
 	}
 }
 
-// rotate moves the audit log away and has it reopened.
+// rotate renames the audit log and sends SIGHUP.
 func (s *soak) rotate(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for ctx.Err() == nil {
@@ -143,18 +144,18 @@ func (s *soak) rotate(ctx context.Context, t *testing.T) {
 			t.Errorf("rotate: %v", err)
 		}
 		s.rotated++
-		s.file.hangup(t)
-		s.file.eventually(t, "the audit log is reopened", func() bool { _, err := os.Stat(s.audit); return err == nil })
-		pause(ctx, time.Second)
+		s.file.Hangup(t)
+		s.file.Eventually(t, "the audit log is reopened", func() bool { _, err := os.Stat(s.audit); return err == nil })
+		program.Pause(ctx, time.Second)
 	}
 }
 
-// strangers send what nobody wants: nothing of it is answered with more than a refusal.
-func (s *soak) strangers(d *process) func(context.Context, *testing.T) {
+// unauthenticated sends requests of unauthenticated clients; none may be allowed.
+func (s *soak) unauthenticated(d *program.Daemon) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
 		for i := 0; ctx.Err() == nil; i++ {
-			c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", d.address)
+			c, err := (&net.Dialer{Timeout: program.Patience}).DialContext(ctx, "tcp", d.Address)
 			if err != nil {
 				continue
 			}
@@ -169,16 +170,16 @@ func (s *soak) strangers(d *process) func(context.Context, *testing.T) {
 			_, _ = io.WriteString(c, text)
 			answer, _ := io.ReadAll(io.LimitReader(c, 4096))
 			if strings.Contains(string(answer), `"allow":true`) {
-				t.Errorf("a stranger was answered %s", answer)
+				t.Errorf("an unauthenticated client got %s", answer)
 			}
 			_ = c.Close()
-			pause(ctx, 20*time.Millisecond)
+			program.Pause(ctx, 20*time.Millisecond)
 		}
 	}
 }
 
-// slowClients hold connections and say next to nothing.
-func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
+// slowClients hold connections and send one byte.
+func (s *soak) slowClients(d *program.Daemon) func(context.Context, *testing.T) {
 	return func(ctx context.Context, t *testing.T) {
 		t.Helper()
 		var open []net.Conn
@@ -188,7 +189,7 @@ func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
 			}
 		}()
 		for ctx.Err() == nil {
-			if c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", d.address); err == nil {
+			if c, err := (&net.Dialer{Timeout: program.Patience}).DialContext(ctx, "tcp", d.Address); err == nil {
 				_, _ = io.WriteString(c, "\x16")
 				open = append(open, c)
 			}
@@ -196,22 +197,22 @@ func (s *soak) slowClients(d *process) func(context.Context, *testing.T) {
 				_ = open[0].Close()
 				open = open[1:]
 			}
-			pause(ctx, 50*time.Millisecond)
+			program.Pause(ctx, 50*time.Millisecond)
 		}
 	}
 }
 
-// watch does what Prometheus and a container's health check do.
+// watch asks what Prometheus and a container's health check ask.
 func (s *soak) watch(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for ctx.Err() == nil {
-		for _, d := range []*process{s.file, s.jamf} {
+		for _, d := range []*program.Daemon{s.file, s.jamf} {
 			for _, path := range []string{"/metrics", "/readyz", "/healthz"} {
-				if status, text := d.get(t, path); status != http.StatusOK {
+				if status, text := d.Get(t, path); status != http.StatusOK {
 					t.Errorf("%s = %d %.300s", path, status, text)
 				}
 			}
 		}
-		pause(ctx, 200*time.Millisecond)
+		program.Pause(ctx, 200*time.Millisecond)
 	}
 }

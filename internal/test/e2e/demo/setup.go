@@ -15,22 +15,22 @@ import (
 	"step-posture-connector/internal/test/e2e/toolchain"
 )
 
-// stage is what the scenes are played on: a CA, a gate before it, and a
-// manufacturer whose attestations the CA trusts.
-type stage struct {
+// setup is what the steps need: a CA, a gate in front of it, and a manufacturer whose
+// attestations the CA trusts.
+type setup struct {
 	dir      string
 	programs toolchain.Toolchain
 	ca       *stepca.CA
-	jamf     *fakejamf.Server // where a Jamf Pro server takes part
+	jamf     *fakejamf.Server // nil without a Jamf Pro server
 	gate     *gate.Gate
 	maker    *device.Manufacturer
 	client   *http.Client // trusts the CA
-	// waiting is the order of a device that could not be decided about.
-	waiting *device.Order
+	// pending is an order that got no decision.
+	pending *device.Order
 }
 
-// set starts the CA, and then what open adds.
-func (s *stage) set(ctx context.Context, open func(context.Context, *stage) error) error {
+// start starts the CA, and then what open adds.
+func (s *setup) start(ctx context.Context, open func(context.Context, *setup) error) error {
 	var err error
 	if s.maker, err = device.NewManufacturer(); err != nil {
 		return err
@@ -57,9 +57,9 @@ func (s *stage) set(ctx context.Context, open func(context.Context, *stage) erro
 	return open(ctx, s)
 }
 
-// openGate puts a gate before the CA. What config leaves out is the same in every
-// show.
-func (s *stage) openGate(ctx context.Context, config gate.Config) error {
+// openGate puts a gate in front of the CA. It completes config with what is the same in
+// every demonstration.
+func (s *setup) openGate(ctx context.Context, config gate.Config) error {
 	dir, err := s.mkdir("connector")
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (s *stage) openGate(ctx context.Context, config gate.Config) error {
 	return err
 }
 
-func (s *stage) mkdir(name string) (string, error) {
+func (s *setup) mkdir(name string) (string, error) {
 	dir := filepath.Join(s.dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make folder: %w", err)
@@ -80,8 +80,8 @@ func (s *stage) mkdir(name string) (string, error) {
 	return dir, nil
 }
 
-// strike stops everything that set started.
-func (s *stage) strike() error {
+// stop stops everything that start started.
+func (s *setup) stop() error {
 	var errs []error
 	if s.gate != nil {
 		if err := s.gate.Close(); err != nil {

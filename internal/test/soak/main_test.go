@@ -1,0 +1,12 @@
+//go:build linux
+
+package soak_test
+
+import (
+	"os"
+	"testing"
+
+	"step-posture-connector/internal/test/program"
+)
+
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
