@@ -88,9 +88,9 @@ func (b *bench) round(ctx context.Context, c contest, one *contestant) (round, e
 
 // The goals of CPU time, as multiples of the floor.
 const (
-	keepAliveGoal = 2.2
+	keepAliveGoal = 1.7
 	sizeGoal      = 1.1 // of a large inventory to one of a thousand
-	multiplexGoal = 1.45
+	multiplexGoal = 1.2
 	freshGoal     = 1.15
 )
 

@@ -176,7 +176,7 @@ func TestChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<svg", "1,000,000", "devices in the inventory", "goal, 2.2 × floor"} {
+	for _, want := range []string{"<svg", "1,000,000", "devices in the inventory", "goal, 1.7 × floor"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the chart lacks %q", want)
 		}
