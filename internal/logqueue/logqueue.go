@@ -22,6 +22,9 @@ const (
 	// maxWrite is how much is written at once, in bytes, where a line is not longer. Up to it (PIPE_BUF) a
 	// write to a pipe is all or nothing, so that lines do not mix with those that others write to it.
 	maxWrite = 4 << 10
+	// gathering is the least time between two writes: lines that come meanwhile are written together. A write
+	// costs as much as a third of a request.
+	gathering = time.Millisecond
 	// stuckAfter is how long a write may take before the queue reports that it is stuck.
 	stuckAfter = time.Second
 )
@@ -140,6 +143,7 @@ func (q *Queue) run() {
 	var batch []byte
 	for {
 		var reportFirst, idle, closed bool
+		began := time.Now()
 		batch, reportFirst = q.next(batch)
 		if reportFirst {
 			q.report()
@@ -156,13 +160,13 @@ func (q *Queue) run() {
 		if !reportFirst {
 			q.report()
 		}
-		if idle, closed = q.idle(); !idle {
-			continue
+		if idle, closed = q.idle(); idle {
+			if closed {
+				return
+			}
+			<-q.wake
 		}
-		if closed {
-			return
-		}
-		<-q.wake
+		time.Sleep(gathering - time.Since(began)) // not at all where that is over
 	}
 }
 
