@@ -72,6 +72,12 @@ func status(r *http.Request, event *audit.Event) answer {
 	return answer{status: http.StatusOK, body: []byte(`{"status":"ok"}`)}
 }
 
+// The headers of every answer. net/http does not change them.
+var (
+	contentType  = []string{"application/json"}
+	cacheControl = []string{"no-store"}
+)
+
 // respond writes the answer. A client that is gone does not get it, and nobody can be told so.
 //
 // On HTTP/1.1 the answer is sent at once: net/http would keep a short one until the handler returns, which is
@@ -79,15 +85,15 @@ func status(r *http.Request, event *audit.Event) answer {
 // is before costs a twentieth of the whole request.
 func respond(w http.ResponseWriter, r *http.Request, a answer) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
+	// Not by Set, which makes a list for each value and looks whether the name is in its canonical form.
+	header["Content-Type"], header["Cache-Control"] = contentType, cacheControl
 	if a.allow != "" {
 		header.Set("Allow", a.allow)
 	}
 	if a.hangUp {
 		header.Set("Connection", "close")
 	}
-	header.Set("Content-Length", strconv.Itoa(len(a.body))) // else it would be sent in chunks
+	header["Content-Length"] = []string{strconv.Itoa(len(a.body))} // else it would be sent in chunks
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
 	if flusher, ok := w.(http.Flusher); ok && r.ProtoMajor == 1 {

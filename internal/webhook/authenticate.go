@@ -19,9 +19,6 @@ const (
 	signatureHeader = "X-Smallstep-Signature"
 )
 
-// MaxBody is the largest request body, in bytes. The largest that step-ca was seen to send has 3.2 KiB.
-const MaxBody = 64 << 10
-
 // Webhook is one webhook of step-ca that may call.
 type Webhook struct {
 	ID     string // UUID
@@ -121,23 +118,4 @@ func (s *signer) sign(body []byte) []byte {
 	mac.Reset()
 	mac.Write(body)
 	return mac.Sum(nil)
-}
-
-// readBody reads the whole body, at most MaxBody bytes of it.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	if r.ContentLength > MaxBody {
-		return nil, problemf(codeTooLarge, "the body has %d bytes", r.ContentLength)
-	}
-	var body bytes.Buffer
-	// Room for all that step-ca sends, and no more on the mere word of a stranger.
-	const most = 8 << 10
-	body.Grow(min(max(int(r.ContentLength), 0), most) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, problemf(codeTooLarge, "the body has more than %d bytes", tooLarge.Limit)
-	}
-	if err != nil {
-		return nil, problemf(codeMalformed, "read body: %w", err)
-	}
-	return body.Bytes(), nil
 }

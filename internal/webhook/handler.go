@@ -107,7 +107,9 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if r.Method != http.MethodPost {
 		return methodNotAllowed(event, http.MethodPost)
 	}
-	body, p := receive(w, r)
+	buffer, _ := buffers.Get().(*[usualBody]byte)
+	defer buffers.Put(buffer)
+	body, p := receive(w, r, buffer[:])
 	if p != nil {
 		return refuse(event, p)
 	}
@@ -147,30 +149,6 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	}
 	event.Groups = decision.Groups()
 	return conclude(event, decision)
-}
-
-// receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long.
-//
-// On HTTP/2 the server's ReadTimeout does that: there it is the time for the body alone, and to set
-// another one would be a message between goroutines with every request.
-func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	if r.ProtoMajor > 1 {
-		return readBody(w, r)
-	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, problemf(codeInternal, "set read deadline: %w", err)
-	}
-	body, p := readBody(w, r)
-	if p != nil {
-		return nil, p
-	}
-	// The server goes on reading to notice a client that leaves; left standing, the deadline
-	// would look like that and cancel a lookup under way.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return nil, problemf(codeInternal, "clear read deadline: %w", err)
-	}
-	return body, nil
 }
 
 // decide asks the provider, within what is left of Budget since start.

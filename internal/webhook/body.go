@@ -1,0 +1,72 @@
+package webhook
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// MaxBody is the largest request body, in bytes. The largest that step-ca was seen to send has 3.2 KiB.
+const MaxBody = 64 << 10
+
+// usualBody has room for all that step-ca sends. A client that announces more gets room as it sends, and no
+// more on its mere word.
+const usualBody = 8 << 10
+
+// buffers are for bodies. A body is used no longer than its request, so the next one may have its memory.
+var buffers = sync.Pool{New: func() any { return new([usualBody]byte) }}
+
+// receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long. It
+// uses buffer where that has room enough.
+//
+// On HTTP/2 the server's ReadTimeout does that: there it is the time for the body alone, and to set
+// another one would be a message between goroutines with every request.
+func receive(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, *Problem) {
+	if r.ProtoMajor > 1 {
+		return readBody(w, r, buffer)
+	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, problemf(codeInternal, "set read deadline: %w", err)
+	}
+	body, p := readBody(w, r, buffer)
+	if p != nil {
+		return nil, p
+	}
+	// The server goes on reading to notice a client that leaves; left standing, the deadline
+	// would look like that and cancel a lookup under way.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, problemf(codeInternal, "clear read deadline: %w", err)
+	}
+	return body, nil
+}
+
+// readBody reads the whole body, at most MaxBody bytes of it.
+func readBody(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, *Problem) {
+	if r.ContentLength > MaxBody {
+		return nil, problemf(codeTooLarge, "the body has %d bytes", r.ContentLength)
+	}
+	in := io.Reader(r.Body)
+	if r.ContentLength < 0 { // else net/http lets no more pass than the header says
+		in = http.MaxBytesReader(w, r.Body, MaxBody)
+	}
+	body := buffer[:0]
+	for {
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+		n, err := in.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if tooLarge := (*http.MaxBytesError)(nil); len(body) > MaxBody || errors.As(err, &tooLarge) {
+			return nil, problemf(codeTooLarge, "the body has more than %d bytes", MaxBody)
+		}
+		if err == io.EOF { //nolint:errorlint // as readers return it; one that is wrapped is a fault
+			return body, nil
+		}
+		if err != nil {
+			return nil, problemf(codeMalformed, "read body: %w", err)
+		}
+	}
+}
