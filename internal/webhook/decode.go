@@ -72,13 +72,16 @@ type extension struct {
 // decode reads a signed body and checks its form and its time: now may differ from the request's
 // timestamp by tolerance, in both directions.
 func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
-	if tooDeep(signed.raw) {
-		return nil, problemf(codeMalformed, "JSON is nested deeper than %d levels", maxDepth-1)
-	}
-	var body requestBody
-	// Unmarshal also refuses data after the value.
-	if err := json.Unmarshal(signed.raw, &body); err != nil {
-		return nil, problemf(codeMalformed, "decode body: %w", err)
+	body, plain := readPlainBody(signed.raw)
+	if !plain {
+		if tooDeep(signed.raw) {
+			return nil, problemf(codeMalformed, "JSON is nested deeper than %d levels", maxDepth-1)
+		}
+		body = &requestBody{}
+		// Unmarshal also refuses data after the value.
+		if err := json.Unmarshal(signed.raw, body); err != nil {
+			return nil, problemf(codeMalformed, "decode body: %w", err)
+		}
 	}
 	if err := body.countObjects(); err != nil {
 		return nil, &Problem{codeMalformed, err}
@@ -95,10 +98,10 @@ func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*request
 		if age < 0 {
 			where = "future"
 		}
-		return &body, problemf(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
+		return body, problemf(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
 			age.Abs().Round(time.Millisecond), where, tolerance)
 	}
-	return &body, nil
+	return body, nil
 }
 
 // countObjects demands exactly one certificate object: with two, the connector could judge one
