@@ -3,7 +3,7 @@
 package audit
 
 import (
-	"crypto/rand"
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -70,9 +70,10 @@ const referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // out on the telephone.
 func NewReference() string {
 	var characters [8]byte
-	_, _ = rand.Read(characters[:])
-	for i, random := range characters {
-		characters[i] = referenceAlphabet[random%byte(len(referenceAlphabet))] // 32 divides 256
+	random := rand.Uint64() //nolint:gosec // G404: a name, which need not be hard to guess
+	for i := range characters {
+		characters[i] = referenceAlphabet[random%uint64(len(referenceAlphabet))] // 32 divides 2^64
+		random >>= 8
 	}
 	return string(characters[:])
 }
