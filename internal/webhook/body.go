@@ -21,27 +21,22 @@ var buffers = sync.Pool{New: func() any { return new([usualBody]byte) }}
 // receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long. It
 // uses buffer where that has room enough.
 //
+// The deadline stays: it is over later than the request has to be answered. (The server goes on reading, to
+// notice a client that leaves; a deadline that passed would look like that, and cancel the lookup.)
+//
 // On HTTP/2 the server's ReadTimeout does that: there it is the time for the body alone, and to set
 // another one would be a message between goroutines with every request.
 func receive(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, *Problem) {
-	if r.ProtoMajor > 1 {
-		return readBody(w, r, buffer)
+	if r.ProtoMajor == 1 {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+			return nil, problemf(codeInternal, "set read deadline: %w", err)
+		}
 	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, problemf(codeInternal, "set read deadline: %w", err)
-	}
-	body, p := readBody(w, r, buffer)
-	if p != nil {
-		return nil, p
-	}
-	// The server goes on reading to notice a client that leaves; left standing, the deadline
-	// would look like that and cancel a lookup under way.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return nil, problemf(codeInternal, "clear read deadline: %w", err)
-	}
-	return body, nil
+	return readBody(w, r, buffer)
 }
+
+// Does not compile where bodyTimeout is shorter than Budget; see receive.
+const _ = uint64(bodyTimeout - Budget)
 
 // readBody reads the whole body, at most MaxBody bytes of it.
 func readBody(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, *Problem) {
