@@ -68,6 +68,7 @@ func (l *limiter) track(c net.Conn) *connection {
 	tracked := &connection{Conn: c, limiter: l, accepted: l.now()}
 	tracked.heard.Store(tracked.accepted)
 	tracked.answered.Store(tracked.accepted)
+	tracked.reading.set, tracked.writing.set = c.SetReadDeadline, c.SetWriteDeadline
 	tracked.incomplete = account{bodies: &l.bodies, connection: tracked}
 	return tracked
 }
@@ -221,13 +222,15 @@ type connection struct {
 
 	admittedBy atomic.Pointer[authorities] // under which its client certificate was verified
 
+	reading, writing deadline
+
 	received   atomic.Int64 // bytes of a stranger since its last request began
 	incomplete account      // of the handshake, the header or the frames that they belong to
 }
 
 // Read notes the time: a client that sends is not silent.
 func (c *connection) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.read(p)
 	if n > 0 {
 		c.heard.Store(c.limiter.now())
 		c.count(n)
