@@ -19,6 +19,8 @@ const (
 	signatureHeader = "X-Smallstep-Signature"
 )
 
+const requestIDHeader = "X-Request-Id"
+
 // Webhook is one webhook of step-ca that may call.
 type Webhook struct {
 	ID     string // UUID

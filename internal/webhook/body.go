@@ -54,11 +54,14 @@ func readBody(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, *P
 		}
 		n, err := in.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
-		if tooLarge := (*http.MaxBytesError)(nil); len(body) > MaxBody || errors.As(err, &tooLarge) {
+		if len(body) > MaxBody {
 			return nil, problemf(codeTooLarge, "the body has more than %d bytes", MaxBody)
 		}
 		if err == io.EOF { //nolint:errorlint // as readers return it; one that is wrapped is a fault
 			return body, nil
+		}
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			return nil, problemf(codeTooLarge, "the body has more than %d bytes", tooLarge.Limit)
 		}
 		if err != nil {
 			return nil, problemf(codeMalformed, "read body: %w", err)

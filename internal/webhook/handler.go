@@ -56,9 +56,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := &audit.Event{
 		Time:          start,
 		Reference:     audit.NewReference(),
-		RequestID:     audit.CleanRequestID(r.Header.Get("X-Request-Id")),
+		RequestID:     audit.CleanRequestID(first(r.Header, requestIDHeader)),
 		Method:        r.Method,
-		Path:          r.URL.EscapedPath(),
+		Path:          escapedPath(r.URL),
 		RemoteAddress: r.RemoteAddr,
 	}
 	a := h.answer(w, r, start, event)
@@ -113,7 +113,7 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if p != nil {
 		return refuse(event, p)
 	}
-	event.WebhookID = r.Header.Get(idHeader)
+	event.WebhookID = first(r.Header, idHeader)
 	signed, p := h.Authenticator.Authenticate(r.Header, body)
 	if p != nil {
 		return refuse(event, p)
@@ -213,6 +213,22 @@ func checkHeader(header http.Header) *Problem {
 		return problemf(codeTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
 	}
 	return nil
+}
+
+// first is the first value of a header, whose name is in its canonical form: http.Header.Get would look.
+func first(header http.Header, name string) string {
+	if values := header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// escapedPath is u.EscapedPath, which goes through the path character by character.
+func escapedPath(u *url.URL) string {
+	if u.RawPath == "" && u.Path == AttestPath {
+		return AttestPath
+	}
+	return u.EscapedPath()
 }
 
 // describePanic tells what a panic was about without showing a value that could hold a secret.

@@ -31,7 +31,7 @@ func readPlainBody(raw []byte) (body *requestBody, ok bool) {
 	r := plainReader{text: raw}
 	read := &plainBody{}
 	own := r.open()
-	for name, more := r.member(own); more; name, more = r.member(own) {
+	for name, more := r.member(&own); more; name, more = r.member(&own) {
 		switch string(name) {
 		case "timestamp":
 			if !r.null() {
@@ -64,7 +64,7 @@ func readPlainBody(raw []byte) (body *requestBody, ok bool) {
 
 func (r *plainReader) attestation(into *attestationData) {
 	own := r.open()
-	for name, more := r.member(own); more; name, more = r.member(own) {
+	for name, more := r.member(&own); more; name, more = r.member(&own) {
 		switch {
 		case string(name) != "permanentIdentifier":
 			r.skip(plainDepth)
@@ -76,7 +76,7 @@ func (r *plainReader) attestation(into *attestationData) {
 
 func (r *plainReader) request(into *certificateRequest) {
 	own := r.open()
-	for name, more := r.member(own); more; name, more = r.member(own) {
+	for name, more := r.member(&own); more; name, more = r.member(&own) {
 		switch string(name) {
 		case "raw":
 			if !r.null() {
@@ -162,21 +162,27 @@ func (r *plainReader) null() bool {
 	return true
 }
 
-// open reads the beginning of an object. What it returns is for member.
-func (r *plainReader) open() (own int) {
+// plainObject is an object of which some members were read.
+type plainObject struct {
+	names int    // where its names begin
+	seen  uint64 // a bit for each of them; several may share one
+}
+
+// open reads the beginning of an object.
+func (r *plainReader) open() plainObject {
 	r.take("{")
-	return r.count
+	return plainObject{names: r.count}
 }
 
 // member reads the name of the next member, or the end of the object, and looks whether the object has two
 // of that name.
-func (r *plainReader) member(own int) (name []byte, more bool) {
+func (r *plainReader) member(of *plainObject) (name []byte, more bool) {
 	if r.next() == '}' {
 		r.at++
-		r.count = own
+		r.count = of.names
 		return nil, false
 	}
-	if r.count > own {
+	if r.count > of.names {
 		r.take(",")
 	}
 	from := r.at + 1
@@ -186,15 +192,34 @@ func (r *plainReader) member(own int) (name []byte, more bool) {
 		r.fail()
 		return nil, false
 	}
-	for _, other := range r.names[own:r.count] {
-		if string(r.text[other.from:other.to]) == string(name) {
-			r.fail()
-			return nil, false
-		}
+	bit := bitOf(name)
+	if of.seen&bit != 0 && r.isIn(name, of) {
+		r.fail()
+		return nil, false
 	}
+	of.seen |= bit
 	r.names[r.count].from, r.names[r.count].to = uint16(from), uint16(from+len(name)) //nolint:gosec // G115: the text is shorter
 	r.count++
 	return name, true
+}
+
+// isIn reports whether an object has a member of the name already.
+func (r *plainReader) isIn(name []byte, of *plainObject) bool {
+	for _, other := range r.names[of.names:r.count] {
+		if string(r.text[other.from:other.to]) == string(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// bitOf is one bit of 64, the same for the same name.
+func bitOf(name []byte) uint64 {
+	if len(name) == 0 {
+		return 1
+	}
+	const factor, bits = 7, 64
+	return 1 << ((len(name) + factor*int(name[0]) + int(name[len(name)-1]) + int(name[len(name)/2])) % bits)
 }
 
 // quoted reads a string.
@@ -236,7 +261,7 @@ func (r *plainReader) skip(depth int) {
 		r.fail()
 	case c == '{':
 		own := r.open()
-		for _, more := r.member(own); more; _, more = r.member(own) {
+		for _, more := r.member(&own); more; _, more = r.member(&own) {
 			r.skip(depth - 1)
 		}
 	case c == '[':
