@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 )
@@ -22,9 +23,11 @@ const (
 	// maxWrite is how much is written at once, in bytes, where a line is not longer. Up to it (PIPE_BUF) a
 	// write to a pipe is all or nothing, so that lines do not mix with those that others write to it.
 	maxWrite = 4 << 10
-	// gathering is the least time between two writes: lines that come meanwhile are written together. A write
-	// costs as much as a third of a request.
-	gathering = time.Millisecond
+	// maxFileWrite is the same for a regular file, where lines do not mix.
+	maxFileWrite = 64 << 10
+	// gathering is the least time between two batches: lines that come meanwhile are written together. A write
+	// costs a tenth of a request.
+	gathering = 5 * time.Millisecond
 	// stuckAfter is how long a write may take before the queue reports that it is stuck.
 	stuckAfter = time.Second
 )
@@ -34,6 +37,7 @@ const (
 // line reports how many, at the place where they are missing.
 type Queue struct {
 	out  io.Writer
+	most int           // bytes in one write
 	wake chan struct{} // has room for one: there is something to do
 	done chan struct{} // closed when the last line was written
 	torn bool          // the last write ended within a line; of the goroutine that writes
@@ -51,10 +55,20 @@ type Queue struct {
 
 // New makes a Queue that writes to out.
 func New(out io.Writer) *Queue {
-	q := &Queue{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	q := &Queue{out: out, most: mostOf(out), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	q.notice = func(lost uint64) []byte { return fmt.Appendf(nil, "%d lines of the log were lost\n", lost) }
 	go q.run()
 	return q
+}
+
+// mostOf is how much is written to out at once.
+func mostOf(out io.Writer) int {
+	if file, ok := out.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			return maxFileWrite
+		}
+	}
+	return maxWrite
 }
 
 // Notice sets what makes the line that reports how many lines were lost. It must not write to the Queue.
@@ -149,7 +163,7 @@ func (q *Queue) run() {
 			q.report()
 		}
 		for rest := batch; len(rest) > 0; {
-			piece := rest[:pieceOf(rest)]
+			piece := rest[:pieceOf(rest, q.most)]
 			rest = rest[len(piece):]
 			if n, err := q.put(piece); err != nil {
 				q.mu.Lock()
@@ -226,13 +240,13 @@ func (q *Queue) put(lines []byte) (n int, err error) {
 	return n, err
 }
 
-// pieceOf returns how many bytes are written at once: as many whole lines as maxWrite has room for, or
-// one that is longer.
-func pieceOf(lines []byte) int {
-	if len(lines) <= maxWrite {
+// pieceOf returns how many bytes are written at once: as many whole lines as most has room for, or one that
+// is longer.
+func pieceOf(lines []byte, most int) int {
+	if len(lines) <= most {
 		return len(lines)
 	}
-	if end := bytes.LastIndexByte(lines[:maxWrite], '\n'); end >= 0 {
+	if end := bytes.LastIndexByte(lines[:most], '\n'); end >= 0 {
 		return end + 1
 	}
 	if end := bytes.IndexByte(lines, '\n'); end >= 0 {
