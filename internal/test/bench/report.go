@@ -88,7 +88,11 @@ func table(rows []row) string {
 // thousands writes a number as people read it: 1,000,000.
 func thousands(number int) string {
 	digits := strconv.Itoa(number)
-	for at := len(digits) - 3; at > 0; at -= 3 {
+	first := 0 // digit
+	if number < 0 {
+		first = 1
+	}
+	for at := len(digits) - 3; at > first; at -= 3 {
 		digits = digits[:at] + "," + digits[at:]
 	}
 	return digits
