@@ -44,6 +44,7 @@ type Queue struct {
 
 	mu        sync.Mutex
 	waiting   []byte // whole lines
+	highest   int    // the most bytes that were waiting
 	closed    bool
 	notice    func(lost uint64) []byte
 	dropped   uint64    // lines, since the start
@@ -87,6 +88,7 @@ func (q *Queue) Write(lines []byte) (int, error) {
 		q.drop(lines)
 	} else {
 		q.waiting = append(q.waiting, lines...)
+		q.highest = max(q.highest, len(q.waiting))
 	}
 	q.mu.Unlock()
 	q.signal()
@@ -112,6 +114,13 @@ func (q *Queue) Dropped() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
+}
+
+// Highest returns the most bytes that were waiting at once since the start.
+func (q *Queue) Highest() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.highest
 }
 
 // Err says what is wrong at present: that a write does not end, or that lines are being lost. It is nil
