@@ -10,7 +10,7 @@ import (
 	"step-posture-connector/internal/audit"
 )
 
-// TestAllocations pins what the steps of a request allocate; docs/performance.md tells these numbers. Not
+// TestAllocations pins what the steps of a request allocate; docs/performance.md has these numbers. Not
 // with the race detector, under which pools forget things on purpose: make test runs it by itself.
 func TestAllocations(t *testing.T) {
 	c := recordedCall(t)

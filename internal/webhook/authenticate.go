@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// The headers by which step-ca authenticates a request. The signature is the hex HMAC-SHA256 of
+// The headers with which step-ca authenticates a request. The signature is the hex HMAC-SHA256 of
 // the raw body under the webhook's decoded secret; it covers neither URL nor headers.
 const (
 	idHeader        = "X-Smallstep-Webhook-Id"
@@ -67,7 +67,7 @@ func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBod
 	}
 	s, known := a.signers[strings.ToLower(id)]
 	if !known {
-		// The same work as for a known ID, so that the time tells nobody which IDs exist.
+		// The same work as for a known ID, so that the time shows no client which IDs exist.
 		s = a.empty
 	}
 	equal := s.signed(body, signature[:])
@@ -77,21 +77,21 @@ func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBod
 	byEmptyKey := a.empty.signed(body, signature[:])
 	switch {
 	case known && s.isEmpty:
-		// Fail closed: everybody can sign with this secret.
+		// Fail closed: every client can sign with this secret.
 		return SignedBody{}, problemf(codeUnauthenticated, "the webhook's secret in WEBHOOK_SECRETS has only zero bytes, which is as good as none: use the one that step-ca printed when the webhook was added")
 	case byEmptyKey:
 		return SignedBody{}, problemf(codeUnauthenticated, "signed with the empty key: step-ca ignores a webhook secret that is "+
 			"written into ca.json; add the webhook with `step ca provisioner webhook add`, which needs remote management")
 	case !known:
-		// Fail closed: an unknown ID never passes, whatever it is signed with.
+		// Fail closed: an unknown ID never passes, no matter which key signed it.
 		return SignedBody{}, problemf(codeUnauthenticated, "unknown webhook ID: compare it with WEBHOOK_IDS")
 	default:
 		return SignedBody{}, problemf(codeUnauthenticated, "wrong signature: compare the webhook's secret with WEBHOOK_SECRETS")
 	}
 }
 
-// single returns the value of a header that must be there exactly once. Two values would let what
-// is verified differ from what another part of the chain read.
+// single returns the value of a header that a request must have exactly once. With two values, another part of
+// the chain could read one that was not verified.
 func single(header http.Header, name string) (string, error) {
 	switch values := header[name]; len(values) {
 	case 0:

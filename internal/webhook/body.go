@@ -11,8 +11,8 @@ import (
 // MaxBody is the largest request body, in bytes. The largest that step-ca was seen to send has 3.2 KiB.
 const MaxBody = 64 << 10
 
-// usualBody has room for all that step-ca sends. A client that announces more gets room as it sends, and no
-// more on its mere word.
+// usualBody has room for all that step-ca sends. A client that announces more gets room as it sends,
+// not because it says so.
 const usualBody = 8 << 10
 
 // buffers are for bodies. A body is used no longer than its request, so the next one may have its memory.

@@ -16,7 +16,7 @@ const maxDepth = 1 + 1000
 
 // requestBody is the part of step-ca's RequestBody that the decision depends on; further members
 // are ignored, because new versions of the CA add some. Member names are exact, and duplicate
-// members and invalid UTF-8 are refused: both are ways to show two readers two different requests.
+// members and invalid UTF-8 are refused: with both, two readers can see two different requests.
 //
 // https://pkg.go.dev/github.com/smallstep/certificates/webhook#RequestBody
 type requestBody struct {
@@ -24,7 +24,7 @@ type requestBody struct {
 	ProvisionerName string           `json:"provisionerName"`
 	AttestationData *attestationData `json:"attestationData"`
 
-	// Exactly one of these is there.
+	// A request has exactly one of these.
 	X509CertificateRequest *certificateRequest `json:"x509CertificateRequest"`
 	X509Certificate        *certificate        `json:"x509Certificate"`
 	SSHCertificateRequest  *struct{}           `json:"sshCertificateRequest"`
@@ -42,10 +42,10 @@ type certificateRequest struct {
 	Extensions []extension `json:"extensions"`
 }
 
-// certificate is an X.509 certificate that step-ca is about to sign; there is no DER of it yet.
+// certificate is an X.509 certificate that step-ca is about to sign; it has no DER yet.
 type certificate struct {
 	Subject    subject     `json:"subject"`
-	RawSubject []byte      `json:"rawSubject"` // DER; when there, it is what step-ca signs
+	RawSubject []byte      `json:"rawSubject"` // DER; step-ca signs it unless it is empty
 	SANs       []san       `json:"sans"`
 	Extensions []extension `json:"extensions"`
 }

@@ -38,15 +38,15 @@ const (
 type Handler struct {
 	Authenticator *Authenticator
 	Decider       posture.Decider
-	Tolerance     time.Duration // by which a timestamp may differ from the clock
+	Tolerance     time.Duration // how far a timestamp may differ from the clock
 	Now           func() time.Time
-	// Audit is handed every authenticated request before it is answered: what was answered is surely
+	// Audit gets every authenticated request before it is answered, so that every answer is
 	// on record. It may be nil.
 	Audit func(*audit.Event)
-	// Record is handed every request after it was answered, but not a good one for the status. It must not
+	// Record gets every request after it was answered, except a successful one for the status. It must not
 	// wait for anything: on HTTP/2 the end of the answer is sent when it returns.
 	Record func(*audit.Event)
-	// Trust is told the context of every request that was authenticated. It may be nil.
+	// Trust gets the context of every request that was authenticated. It may be nil.
 	Trust func(context.Context)
 }
 
@@ -65,7 +65,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event.Status = a.status
 	event.Duration = h.Now().Sub(start)
 	if event.Authenticated && h.Audit != nil {
-		event.Left = max(Budget-writing-event.Duration, time.Nanosecond) // zero would be all the time there is
+		event.Left = max(Budget-writing-event.Duration, time.Nanosecond) // zero would mean no limit
 		h.Audit(event)
 	}
 	respond(w, r, a)
@@ -76,7 +76,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Record(event)
 }
 
-// answer never lets an error or a panic out: whatever is not a clean allow is a refusal or a fault.
+// answer never lets an error or a panic out: everything that is not a clean allow is a refusal or a fault.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -96,8 +96,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 	default:
 		a = refuse(event, problemf(codeNotFound, "unknown path"))
 	}
-	// Strangers do not keep a connection that step-ca may need; on HTTP/2 the header makes the
-	// server say goodbye and finish what is under way, because other requests share it.
+	// Unauthenticated clients do not keep a connection that step-ca may need; on HTTP/2 the header makes the
+	// server send GOAWAY and finish what is under way, because other requests share it.
 	a.hangUp = a.status != http.StatusOK && !event.Authenticated
 	return a
 }
@@ -163,7 +163,7 @@ func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, 
 	event.ProviderTime = h.Now().Sub(asked)
 	event.ProviderAnswered = err == nil
 	if err != nil {
-		// Fail closed: without an answer there is no certificate. It is no refusal either; step-ca
+		// Fail closed: without an answer the device gets no certificate. It is no refusal either; step-ca
 		// tries once more, and the order can be finalized later.
 		if !errors.Is(err, context.Canceled) {
 			event.ProviderErr = err
@@ -200,7 +200,7 @@ func mode(rawQuery string) (posture.DeviceType, *Problem) {
 	return deviceType, nil
 }
 
-// checkHeader holds the header to its bound exactly; net/http allows some more than it is told, and
+// checkHeader holds the header to its bound exactly; net/http allows some more than its limit, and
 // a different amount for HTTP/2.
 func checkHeader(header http.Header) *Problem {
 	size := 0
@@ -231,7 +231,7 @@ func escapedPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// describePanic tells what a panic was about without showing a value that could hold a secret.
+// describePanic says what a panic was about without showing a value that could hold a secret.
 func describePanic(cause any) string {
 	if err, ok := cause.(error); ok {
 		if fault := runtime.Error(nil); errors.As(err, &fault) {

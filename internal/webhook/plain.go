@@ -99,7 +99,7 @@ func (r *plainReader) request(into *certificateRequest) {
 }
 
 // isPlainText reports whether all bytes are ASCII, without control characters: in such text without
-// backslashes a JSON string is whatever stands between two quotation marks.
+// backslashes a JSON string is what stands between two quotation marks.
 func isPlainText(text []byte) bool {
 	const (
 		every = 0x0101010101010101
@@ -162,7 +162,7 @@ func (r *plainReader) null() bool {
 	return true
 }
 
-// plainObject is an object of which some members were read.
+// plainObject is an object whose members are being read.
 type plainObject struct {
 	names int    // where its names begin
 	seen  uint64 // a bit for each of them; several may share one

@@ -68,7 +68,7 @@ func TestPlainBody(t *testing.T) {
 	}
 }
 
-// Each byte of a plain body is changed in every way, removed and doubled: whatever is still accepted the JSON
+// Each byte of a plain body is changed in every way, removed and doubled: what is still accepted the JSON
 // library accepts too, and finds the same.
 func TestPlainBodyChanged(t *testing.T) {
 	t.Parallel()

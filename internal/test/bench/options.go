@@ -74,7 +74,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	large := flags.Int("large", 0, "`devices` of the large inventory, in place of 1,000,000 or, with -short, 100,000")
 	flags.StringVar(&o.out, "out", "", "the `file` that the result is written to as Markdown")
 	flags.StringVar(&o.svg, "svg", "", "the `file` that the chart is written to")
-	flags.StringVar(&o.docs, "docs", "", "the `document` between whose two marks the result is put")
+	flags.StringVar(&o.docs, "docs", "", "the `document` that gets the result, between two lines that it has for that")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -98,14 +98,14 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 func (o options) check(surplus int) error {
 	if surplus > 0 {
-		return errors.New("want no arguments but flags")
+		return errors.New("want flags only, no other arguments")
 	}
 	if len(o.only) > 0 && o.docs != "" {
 		return errors.New("-docs: a page wants all of the parts, so it goes without -only")
 	}
 	for _, name := range o.only {
 		if !slices.Contains(sectionNames(), name) {
-			return fmt.Errorf("-only: there is no part %q; there are %s", name, strings.Join(sectionNames(), ", "))
+			return fmt.Errorf("-only: no part is called %q; the parts are %s", name, strings.Join(sectionNames(), ", "))
 		}
 	}
 	if largest := slices.Max(o.scale.sizes); o.scale.large <= largest || o.scale.large >= maxDevices {
