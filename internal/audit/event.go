@@ -3,7 +3,7 @@
 package audit
 
 import (
-	"math/rand/v2"
+	"crypto/rand"
 	"net/http"
 	"time"
 )
@@ -70,10 +70,9 @@ const referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // out on the telephone.
 func NewReference() string {
 	var characters [8]byte
-	random := rand.Uint64() //nolint:gosec // G404: a name, which need not be hard to guess
-	for i := range characters {
-		characters[i] = referenceAlphabet[random%uint64(len(referenceAlphabet))] // 32 divides 2^64
-		random >>= 8
+	_, _ = rand.Read(characters[:])
+	for i, random := range characters {
+		characters[i] = referenceAlphabet[random%byte(len(referenceAlphabet))] // 32 divides 256
 	}
 	return string(characters[:])
 }

@@ -151,7 +151,7 @@ func appendMilliseconds(to []byte, d time.Duration) []byte {
 	const thousand, hundred, ten = 1000, 100, 10
 	to = append(strconv.AppendInt(to, micros/thousand, ten), '.')
 	for _, digit := range [...]int64{hundred, ten, 1} {
-		to = append(to, '0'+byte(micros/digit%ten))
+		to = append(to, '0'+byte(micros/digit%ten)) //nolint:gosec // G115: one digit
 	}
 	return append(to, "ms"...)
 }

@@ -72,12 +72,6 @@ func status(r *http.Request, event *audit.Event) answer {
 	return answer{status: http.StatusOK, body: []byte(`{"status":"ok"}`)}
 }
 
-// The headers of every answer. net/http does not change them.
-var (
-	contentType  = []string{"application/json"}
-	cacheControl = []string{"no-store"}
-)
-
 // respond writes the answer. Errors are dropped: a client that is gone can get no other answer.
 //
 // On HTTP/1.1 the answer is sent at once: net/http would keep a short one until the handler returns, which is
@@ -86,14 +80,15 @@ var (
 func respond(w http.ResponseWriter, r *http.Request, a answer) {
 	header := w.Header()
 	// Not by Set, which makes a list for each value and looks whether the name is in its canonical form.
-	header["Content-Type"], header["Cache-Control"] = contentType, cacheControl
+	// Without Content-Length an answer is sent in chunks.
+	values := []string{"application/json", "no-store", strconv.Itoa(len(a.body))}
+	header["Content-Type"], header["Cache-Control"], header["Content-Length"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if a.allow != "" {
 		header.Set("Allow", a.allow)
 	}
 	if a.hangUp {
 		header.Set("Connection", "close")
 	}
-	header["Content-Length"] = []string{strconv.Itoa(len(a.body))} // else it would be sent in chunks
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
 	if flusher, ok := w.(http.Flusher); ok && r.ProtoMajor == 1 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -14,9 +13,6 @@ const MaxBody = 64 << 10
 // usualBody has room for all that step-ca sends. A client that announces more gets room as it sends,
 // not because it says so.
 const usualBody = 8 << 10
-
-// buffers are for bodies. A body is used no longer than its request, so the next one may have its memory.
-var buffers = sync.Pool{New: func() any { return new([usualBody]byte) }}
 
 // receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long. It
 // uses buffer where that has room enough.
@@ -57,7 +53,7 @@ func readBody(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, *P
 		if len(body) > MaxBody {
 			return nil, problemf(codeTooLarge, "the body has more than %d bytes", MaxBody)
 		}
-		if err == io.EOF { //nolint:errorlint // as readers return it; one that is wrapped is a fault
+		if err == io.EOF {
 			return body, nil
 		}
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {

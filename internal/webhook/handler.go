@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"sync"
 	"time"
 
 	"step-posture-connector/internal/audit"
@@ -48,6 +49,9 @@ type Handler struct {
 	Record func(*audit.Event)
 	// Trust gets the context of every request that was authenticated. It may be nil.
 	Trust func(context.Context)
+
+	// Of *[usualBody]byte. A body is used no longer than its request, so the next one may have its memory.
+	buffers sync.Pool
 }
 
 // ServeHTTP answers a request in one write and logs it as one event.
@@ -107,8 +111,11 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if r.Method != http.MethodPost {
 		return methodNotAllowed(event, http.MethodPost)
 	}
-	buffer, _ := buffers.Get().(*[usualBody]byte)
-	defer buffers.Put(buffer)
+	buffer, ok := h.buffers.Get().(*[usualBody]byte)
+	if !ok {
+		buffer = new([usualBody]byte)
+	}
+	defer h.buffers.Put(buffer)
 	body, p := receive(w, r, buffer[:])
 	if p != nil {
 		return refuse(event, p)

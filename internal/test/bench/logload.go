@@ -147,13 +147,12 @@ func freeAddress(ctx context.Context) (string, error) {
 
 // metric reads a number from the metrics at an address.
 func metric(ctx context.Context, address, name string) (float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, scrapeLimit)
-	defer cancel()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: scrapeLimit}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", http.NoBody)
 	if err != nil {
 		return 0, fmt.Errorf("read metrics: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("read metrics: %w", err)
 	}
