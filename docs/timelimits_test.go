@@ -17,12 +17,6 @@ import (
 // limitsFile is where a package declares its limits.
 const limitsFile = "limits.go"
 
-// scattered are the packages that do not yet declare every time limit in limits.go. docs/operation.md must have what
-// they declare there only.
-func scattered() []string {
-	return []string{"internal/webhook"}
-}
-
 // forTests are folders that the product does not import.
 func forTests() []string {
 	return []string{"internal/test", "internal/provider/providertest", "internal/provider/jamf/jamftest"}
@@ -44,12 +38,10 @@ func TestTimeLimits(t *testing.T) {
 	for _, c := range timeLimits(t) {
 		known[c.name] = c.value
 		folder, file := filepath.Split(c.path)
-		switch {
-		case file == limitsFile:
-			required = append(required, c.name)
-		case !slices.ContainsFunc(scattered(), func(root string) bool { return strings.HasPrefix(folder, root+"/") }):
+		if file != limitsFile {
 			t.Errorf("%s declares %s; move it to %s%s", c.path, c.name, folder, limitsFile)
 		}
+		required = append(required, c.name)
 	}
 	listed := map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| [^|]+ \\| (\\d+) (ms|s|min) \\| `([a-z]+\\.[A-Za-z]+)` \\|$").FindAllStringSubmatch(read(t, "docs/operation.md"), -1) {

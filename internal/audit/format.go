@@ -3,6 +3,7 @@ package audit
 import (
 	"io"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,9 +68,12 @@ func (l *textLine) time(key string, value time.Time) {
 
 func (l *textLine) text(key, value string) {
 	l.key(key)
-	if isWord(value) {
+	switch {
+	case isWord(value):
 		*l = append(*l, value...)
-	} else {
+	case isPlain(value) && strings.IndexByte(value, '"') < 0 && strings.IndexByte(value, '\\') < 0:
+		*l = append(append(append(*l, '"'), value...), '"')
+	default:
 		*l = strconv.AppendQuote(*l, value)
 	}
 }
@@ -143,7 +147,16 @@ func (l *jsonLine) end() []byte {
 	return *l
 }
 
+// appendMilliseconds writes a duration, rounded to microseconds, as 1.234.
 func appendMilliseconds(to []byte, d time.Duration) []byte {
-	const decimals, bits = 3, 64
-	return strconv.AppendFloat(to, float64(d)/float64(time.Millisecond), 'f', decimals, bits)
+	if d < 0 { // the clock was set back
+		to, d = append(to, '-'), -d
+	}
+	micros := d.Round(time.Microsecond).Microseconds()
+	const thousand, hundred, ten = 1000, 100, 10
+	to = append(strconv.AppendInt(to, micros/thousand, ten), '.')
+	for _, digit := range [...]int64{hundred, ten, 1} {
+		to = append(to, '0'+byte(micros/digit%ten)) //nolint:gosec // G115: one digit
+	}
+	return to
 }

@@ -92,7 +92,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	webhookServer.Notify(func(line string) { s.log.Warn(line) })
 	s.metrics.Connections(webhookServer.Connections, webhookServer.Evicted, webhookServer.Refused)
 	s.metrics.Handshakes(server.HandshakeCauses(), webhookServer.FailedHandshakes)
-	s.metrics.LogDropped(queue.Dropped)
+	s.metrics.Log(queue.Dropped, queue.Highest)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 )
@@ -30,12 +31,14 @@ import (
 // line reports their number, at the place where they are missing.
 type Queue struct {
 	out  io.Writer
+	most int           // bytes in one write
 	wake chan struct{} // has room for one signal that there is work
 	done chan struct{} // closed when the last line was written
 	torn bool          // the last write ended within a line; only the writing goroutine uses it
 
 	mu        sync.Mutex
 	waiting   []byte // whole lines
+	highest   int    // the most bytes that were waiting
 	closed    bool
 	notice    func(lost uint64) []byte
 	dropped   uint64    // lines, since the start
@@ -47,10 +50,20 @@ type Queue struct {
 
 // New makes a Queue that writes to out.
 func New(out io.Writer) *Queue {
-	q := &Queue{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	q := &Queue{out: out, most: mostOf(out), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	q.notice = func(lost uint64) []byte { return fmt.Appendf(nil, "%d lines of the log were lost\n", lost) }
 	go q.run()
 	return q
+}
+
+// mostOf is how much is written to out at once.
+func mostOf(out io.Writer) int {
+	if file, ok := out.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			return maxFileWrite
+		}
+	}
+	return maxWrite
 }
 
 // Notice sets the function that makes the line about lost lines. It must not write to the Queue.
@@ -69,6 +82,7 @@ func (q *Queue) Write(lines []byte) (int, error) {
 		q.drop(lines)
 	} else {
 		q.waiting = append(q.waiting, lines...)
+		q.highest = max(q.highest, len(q.waiting))
 	}
 	q.mu.Unlock()
 	q.signal()
@@ -95,6 +109,13 @@ func (q *Queue) Dropped() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
+}
+
+// Highest returns the most bytes that were waiting at once since the start.
+func (q *Queue) Highest() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.highest
 }
 
 // Err returns what is wrong at present: a write that does not end, or lines that are being lost. It is nil
@@ -140,12 +161,13 @@ func (q *Queue) run() {
 	var batch []byte
 	for {
 		var reportFirst, idle, closed bool
+		began := time.Now()
 		batch, reportFirst = q.next(batch)
 		if reportFirst {
 			q.report()
 		}
 		for rest := batch; len(rest) > 0; {
-			piece := rest[:pieceOf(rest)]
+			piece := rest[:pieceOf(rest, q.most)]
 			rest = rest[len(piece):]
 			if n, err := q.put(piece); err != nil {
 				q.mu.Lock()
@@ -156,13 +178,13 @@ func (q *Queue) run() {
 		if !reportFirst {
 			q.report()
 		}
-		if idle, closed = q.idle(); !idle {
-			continue
+		if idle, closed = q.idle(); idle {
+			if closed {
+				return
+			}
+			<-q.wake
 		}
-		if closed {
-			return
-		}
-		<-q.wake
+		time.Sleep(gathering - time.Since(began)) // not at all where that is over
 	}
 }
 
@@ -222,13 +244,12 @@ func (q *Queue) put(lines []byte) (n int, err error) {
 	return n, err
 }
 
-// pieceOf returns how many bytes are written at once: as many whole lines as maxWrite has room for, or
-// one longer line.
-func pieceOf(lines []byte) int {
-	if len(lines) <= maxWrite {
+// pieceOf returns how many bytes are written at once: as many whole lines as most has room for, or one longer line.
+func pieceOf(lines []byte, most int) int {
+	if len(lines) <= most {
 		return len(lines)
 	}
-	if end := bytes.LastIndexByte(lines[:maxWrite], '\n'); end >= 0 {
+	if end := bytes.LastIndexByte(lines[:most], '\n'); end >= 0 {
 		return end + 1
 	}
 	if end := bytes.IndexByte(lines, '\n'); end >= 0 {

@@ -185,8 +185,9 @@ func (m *Metrics) counted(name, help string, labels prometheus.Labels, value fun
 		func() float64 { return float64(value()) }))
 }
 
-// LogDropped exports how many lines of the log were dropped.
-func (m *Metrics) LogDropped(dropped func() uint64) {
+// Log exports how many lines of the log were dropped, and the most bytes of them that were waiting at once.
+func (m *Metrics) Log(dropped func() uint64, highest func() int) {
+	m.gauge("log_queue_highest_bytes", "The most bytes of log lines that have waited at once.", nil, func() float64 { return float64(highest()) })
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: Prefix + "log_lines_dropped_total", Help: "Lines of the log that were dropped because they could not be written.",
 	}, func() float64 { return float64(dropped()) }))

@@ -33,7 +33,7 @@ func conclude(event *audit.Event, decision posture.Decision) answer {
 	event.Allowed, event.Reason = true, decision.Reason()
 	data := decision.Data()
 	if len(data) == 0 {
-		// An object even where there is nothing: a template that reads .Webhooks.NAME.x fails
+		// An object even where it is empty: a template that reads .Webhooks.NAME.x fails
 		// when data is absent, and leaves the field out when only x is.
 		data = json.RawMessage("{}")
 	}
@@ -52,7 +52,7 @@ func refuse(event *audit.Event, p *Problem) answer {
 		Allow bool          `json:"allow"`
 		Error responseError `json:"error"`
 	}{false, responseError{p.Code, fmt.Sprintf("%s (ref %s)", out.message, event.Reference)}})
-	if err != nil { // strings always encode; should they not, deny without a word
+	if err != nil { // strings always encode; should they not, deny without a reason
 		body = []byte(`{"allow":false}`)
 	}
 	return answer{status: out.status, body: body}
@@ -64,7 +64,7 @@ func methodNotAllowed(event *audit.Event, allowed string) answer {
 	return a
 }
 
-// status tells whoever may connect that the listener works.
+// status shows every client that may connect that the listener works.
 func status(r *http.Request, event *audit.Event) answer {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return methodNotAllowed(event, "GET, HEAD")
@@ -72,22 +72,23 @@ func status(r *http.Request, event *audit.Event) answer {
 	return answer{status: http.StatusOK, body: []byte(`{"status":"ok"}`)}
 }
 
-// respond writes the answer. A client that is gone does not get it, and nobody can be told so.
+// respond writes the answer. Errors are dropped: a client that is gone can get no other answer.
 //
 // On HTTP/1.1 the answer is sent at once: net/http would keep a short one until the handler returns, which is
-// after the event was logged. On HTTP/2 only the return of the handler ends the answer, and to send what there
-// is before costs a twentieth of the whole request.
+// after the event was logged. On HTTP/2 only the return of the handler ends the answer, and to send its
+// beginning before that costs a twentieth of the whole request.
 func respond(w http.ResponseWriter, r *http.Request, a answer) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
+	// Not by Set, which makes a list for each value and looks whether the name is in its canonical form.
+	// Without Content-Length an answer is sent in chunks.
+	values := []string{"application/json", "no-store", strconv.Itoa(len(a.body))}
+	header["Content-Type"], header["Cache-Control"], header["Content-Length"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if a.allow != "" {
 		header.Set("Allow", a.allow)
 	}
 	if a.hangUp {
 		header.Set("Connection", "close")
 	}
-	header.Set("Content-Length", strconv.Itoa(len(a.body))) // else it would be sent in chunks
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
 	if flusher, ok := w.(http.Flusher); ok && r.ProtoMajor == 1 {

@@ -12,15 +12,14 @@ import (
 	"sync"
 )
 
-// The headers by which step-ca authenticates a request. The signature is the hex HMAC-SHA256 of
+// The headers with which step-ca authenticates a request. The signature is the hex HMAC-SHA256 of
 // the raw body under the webhook's decoded secret; it covers neither URL nor headers.
 const (
 	idHeader        = "X-Smallstep-Webhook-Id"
 	signatureHeader = "X-Smallstep-Signature"
 )
 
-// MaxBody is the largest request body, in bytes. The largest that step-ca was seen to send has 3.2 KiB.
-const MaxBody = 64 << 10
+const requestIDHeader = "X-Request-Id"
 
 // Webhook is one webhook of step-ca that may call.
 type Webhook struct {
@@ -68,31 +67,31 @@ func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBod
 	}
 	s, known := a.signers[strings.ToLower(id)]
 	if !known {
-		// The same work as for a known ID, so that the time tells nobody which IDs exist.
+		// The same work as for a known ID, so that the time shows no client which IDs exist.
 		s = a.empty
 	}
-	equal := hmac.Equal(signature[:], s.sign(body))
+	equal := s.signed(body, signature[:])
 	if known && equal && !s.isEmpty {
 		return SignedBody{body}, nil
 	}
-	byEmptyKey := hmac.Equal(signature[:], a.empty.sign(body))
+	byEmptyKey := a.empty.signed(body, signature[:])
 	switch {
 	case known && s.isEmpty:
-		// Fail closed: everybody can sign with this secret.
+		// Fail closed: every client can sign with this secret.
 		return SignedBody{}, problemf(codeUnauthenticated, "the webhook's secret in WEBHOOK_SECRETS has only zero bytes, which is as good as none: use the one that step-ca printed when the webhook was added")
 	case byEmptyKey:
 		return SignedBody{}, problemf(codeUnauthenticated, "signed with the empty key: step-ca ignores a webhook secret that is "+
 			"written into ca.json; add the webhook with `step ca provisioner webhook add`, which needs remote management")
 	case !known:
-		// Fail closed: an unknown ID never passes, whatever it is signed with.
+		// Fail closed: an unknown ID never passes, no matter which key signed it.
 		return SignedBody{}, problemf(codeUnauthenticated, "unknown webhook ID: compare it with WEBHOOK_IDS")
 	default:
 		return SignedBody{}, problemf(codeUnauthenticated, "wrong signature: compare the webhook's secret with WEBHOOK_SECRETS")
 	}
 }
 
-// single returns the value of a header that must be there exactly once. Two values would let what
-// is verified differ from what another part of the chain read.
+// single returns the value of a header that a request must have exactly once. With two values, another part of
+// the chain could read one that was not verified.
 func single(header http.Header, name string) (string, error) {
 	switch values := header[name]; len(values) {
 	case 0:
@@ -106,38 +105,26 @@ func single(header http.Header, name string) (string, error) {
 
 // signer computes signatures with one secret. It is safe for concurrent use.
 type signer struct {
-	macs    sync.Pool // a keyed hash is costly to make, and cheap to use again
+	macs    sync.Pool // of *mac
 	isEmpty bool      // whether it signs as the empty key does
+}
+
+// mac is a keyed hash, which is costly to make, and cheap to use again.
+type mac struct {
+	hash.Hash
+	sum [sha256.Size]byte
 }
 
 func newSigner(secret []byte) *signer {
 	isEmpty := len(secret) <= sha256.BlockSize && len(bytes.Trim(secret, "\x00")) == 0
-	return &signer{sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}, isEmpty}
+	return &signer{sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}, isEmpty}
 }
 
-func (s *signer) sign(body []byte) []byte {
-	mac, _ := s.macs.Get().(hash.Hash)
-	defer s.macs.Put(mac)
-	mac.Reset()
-	mac.Write(body)
-	return mac.Sum(nil)
-}
-
-// readBody reads the whole body, at most MaxBody bytes of it.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	if r.ContentLength > MaxBody {
-		return nil, problemf(codeTooLarge, "the body has %d bytes", r.ContentLength)
-	}
-	var body bytes.Buffer
-	// Room for all that step-ca sends, and no more on the mere word of a stranger.
-	const most = 8 << 10
-	body.Grow(min(max(int(r.ContentLength), 0), most) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, problemf(codeTooLarge, "the body has more than %d bytes", tooLarge.Limit)
-	}
-	if err != nil {
-		return nil, problemf(codeMalformed, "read body: %w", err)
-	}
-	return body.Bytes(), nil
+// signed reports whether signature is the one of body. How long that takes says nothing about the signature.
+func (s *signer) signed(body, signature []byte) bool {
+	m, _ := s.macs.Get().(*mac)
+	defer s.macs.Put(m)
+	m.Reset()
+	_, _ = m.Write(body) // never fails
+	return hmac.Equal(signature, m.Sum(m.sum[:0]))
 }

@@ -10,13 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth is how deep JSON may be nested, counted in objects and arrays: a thousand levels below the
-// object that the body is.
-const maxDepth = 1 + 1000
-
 // requestBody is the part of step-ca's RequestBody that the decision depends on; further members
 // are ignored, because new versions of the CA add some. Member names are exact, and duplicate
-// members and invalid UTF-8 are refused: both are ways to show two readers two different requests.
+// members and invalid UTF-8 are refused: with both, two readers can see two different requests.
 //
 // https://pkg.go.dev/github.com/smallstep/certificates/webhook#RequestBody
 type requestBody struct {
@@ -24,7 +20,7 @@ type requestBody struct {
 	ProvisionerName string           `json:"provisionerName"`
 	AttestationData *attestationData `json:"attestationData"`
 
-	// Exactly one of these is there.
+	// A request has exactly one of these.
 	X509CertificateRequest *certificateRequest `json:"x509CertificateRequest"`
 	X509Certificate        *certificate        `json:"x509Certificate"`
 	SSHCertificateRequest  *struct{}           `json:"sshCertificateRequest"`
@@ -42,10 +38,10 @@ type certificateRequest struct {
 	Extensions []extension `json:"extensions"`
 }
 
-// certificate is an X.509 certificate that step-ca is about to sign; there is no DER of it yet.
+// certificate is an X.509 certificate that step-ca is about to sign; it has no DER yet.
 type certificate struct {
 	Subject    subject     `json:"subject"`
-	RawSubject []byte      `json:"rawSubject"` // DER; when there, it is what step-ca signs
+	RawSubject []byte      `json:"rawSubject"` // DER; step-ca signs it unless it is empty
 	SANs       []san       `json:"sans"`
 	Extensions []extension `json:"extensions"`
 }
@@ -72,13 +68,16 @@ type extension struct {
 // decode reads a signed body and checks its form and its time: now may differ from the request's
 // timestamp by tolerance, in both directions.
 func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
-	if tooDeep(signed.raw) {
-		return nil, problemf(codeMalformed, "JSON is nested deeper than %d levels", maxDepth-1)
-	}
-	var body requestBody
-	// Unmarshal also refuses data after the value.
-	if err := json.Unmarshal(signed.raw, &body); err != nil {
-		return nil, problemf(codeMalformed, "decode body: %w", err)
+	body, plain := readPlainBody(signed.raw)
+	if !plain {
+		if tooDeep(signed.raw) {
+			return nil, problemf(codeMalformed, "JSON is nested deeper than %d levels", maxDepth-1)
+		}
+		body = &requestBody{}
+		// Unmarshal also refuses data after the value.
+		if err := json.Unmarshal(signed.raw, body); err != nil {
+			return nil, problemf(codeMalformed, "decode body: %w", err)
+		}
 	}
 	if err := body.countObjects(); err != nil {
 		return nil, &Problem{codeMalformed, err}
@@ -95,10 +94,10 @@ func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*request
 		if age < 0 {
 			where = "future"
 		}
-		return &body, problemf(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
+		return body, problemf(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
 			age.Abs().Round(time.Millisecond), where, tolerance)
 	}
-	return &body, nil
+	return body, nil
 }
 
 // countObjects demands exactly one certificate object: with two, the connector could judge one

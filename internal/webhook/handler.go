@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"sync"
 	"time"
 
 	"step-posture-connector/internal/audit"
@@ -22,32 +23,24 @@ const (
 	StatusPath = "/status"
 )
 
-// Budget is the time within which a request is answered. step-ca stops listening after 10 s; what
-// lies between is for the network and for writing the answer.
-const Budget = 9 * time.Second
-
-const (
-	writeReserve = 500 * time.Millisecond // of Budget, kept for answering after the provider gave up
-	writing      = 100 * time.Millisecond // of writeReserve, kept for the answer after the audit log has given up
-	bodyTimeout  = 10 * time.Second
-	maxHeader    = 16 << 10 // bytes, all header lines together
-)
-
 // Handler answers step-ca's webhook calls. The server around it has a ReadTimeout, which bounds bodies
 // on HTTP/2.
 type Handler struct {
 	Authenticator *Authenticator
 	Decider       posture.Decider
-	Tolerance     time.Duration // by which a timestamp may differ from the clock
+	Tolerance     time.Duration // how far a timestamp may differ from the clock
 	Now           func() time.Time
-	// Audit is handed every authenticated request before it is answered: what was answered is surely
+	// Audit gets every authenticated request before it is answered, so that every answer is
 	// on record. It may be nil.
 	Audit func(*audit.Event)
-	// Record is handed every request after it was answered, but not a good one for the status. It must not
+	// Record gets every request after it was answered, except a successful one for the status. It must not
 	// wait for anything: on HTTP/2 the end of the answer is sent when it returns.
 	Record func(*audit.Event)
-	// Trust is told the context of every request that was authenticated. It may be nil.
+	// Trust gets the context of every request that was authenticated. It may be nil.
 	Trust func(context.Context)
+
+	// Of *[usualBody]byte. A body is used no longer than its request, so the next one may have its memory.
+	buffers sync.Pool
 }
 
 // ServeHTTP answers a request in one write and logs it as one event.
@@ -56,16 +49,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := &audit.Event{
 		Time:          start,
 		Reference:     audit.NewReference(),
-		RequestID:     audit.CleanRequestID(r.Header.Get("X-Request-Id")),
+		RequestID:     audit.CleanRequestID(first(r.Header, requestIDHeader)),
 		Method:        r.Method,
-		Path:          r.URL.EscapedPath(),
+		Path:          escapedPath(r.URL),
 		RemoteAddress: r.RemoteAddr,
 	}
 	a := h.answer(w, r, start, event)
 	event.Status = a.status
 	event.Duration = h.Now().Sub(start)
 	if event.Authenticated && h.Audit != nil {
-		event.Left = max(Budget-writing-event.Duration, time.Nanosecond) // zero would be all the time there is
+		event.Left = max(Budget-writing-event.Duration, time.Nanosecond) // zero would mean no limit
 		h.Audit(event)
 	}
 	respond(w, r, a)
@@ -76,7 +69,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Record(event)
 }
 
-// answer never lets an error or a panic out: whatever is not a clean allow is a refusal or a fault.
+// answer never lets an error or a panic out: everything that is not a clean allow is a refusal or a fault.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -96,8 +89,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 	default:
 		a = refuse(event, problemf(codeNotFound, "unknown path"))
 	}
-	// Strangers do not keep a connection that step-ca may need; on HTTP/2 the header makes the
-	// server say goodbye and finish what is under way, because other requests share it.
+	// Unauthenticated clients do not keep a connection that step-ca may need; on HTTP/2 the header makes the
+	// server send GOAWAY and finish what is under way, because other requests share it.
 	a.hangUp = a.status != http.StatusOK && !event.Authenticated
 	return a
 }
@@ -107,11 +100,16 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if r.Method != http.MethodPost {
 		return methodNotAllowed(event, http.MethodPost)
 	}
-	body, p := receive(w, r)
+	buffer, ok := h.buffers.Get().(*[usualBody]byte)
+	if !ok {
+		buffer = new([usualBody]byte)
+	}
+	defer h.buffers.Put(buffer)
+	body, p := receive(w, r, buffer[:])
 	if p != nil {
 		return refuse(event, p)
 	}
-	event.WebhookID = r.Header.Get(idHeader)
+	event.WebhookID = first(r.Header, idHeader)
 	signed, p := h.Authenticator.Authenticate(r.Header, body)
 	if p != nil {
 		return refuse(event, p)
@@ -149,30 +147,6 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	return conclude(event, decision)
 }
 
-// receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long.
-//
-// On HTTP/2 the server's ReadTimeout does that: there it is the time for the body alone, and to set
-// another one would be a message between goroutines with every request.
-func receive(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	if r.ProtoMajor > 1 {
-		return readBody(w, r)
-	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, problemf(codeInternal, "set read deadline: %w", err)
-	}
-	body, p := readBody(w, r)
-	if p != nil {
-		return nil, p
-	}
-	// The server goes on reading to notice a client that leaves; left standing, the deadline
-	// would look like that and cancel a lookup under way.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return nil, problemf(codeInternal, "clear read deadline: %w", err)
-	}
-	return body, nil
-}
-
 // decide asks the provider, within what is left of Budget since start.
 func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, event *audit.Event) (posture.Decision, *Problem) {
 	if _, inMemory := h.Decider.Provider.(posture.InMemory); !inMemory {
@@ -185,7 +159,7 @@ func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, 
 	event.ProviderTime = h.Now().Sub(asked)
 	event.ProviderAnswered = err == nil
 	if err != nil {
-		// Fail closed: without an answer there is no certificate. It is no refusal either; step-ca
+		// Fail closed: without an answer the device gets no certificate. It is no refusal either; step-ca
 		// tries once more, and the order can be finalized later.
 		if !errors.Is(err, context.Canceled) {
 			event.ProviderErr = err
@@ -222,7 +196,7 @@ func mode(rawQuery string) (posture.DeviceType, *Problem) {
 	return deviceType, nil
 }
 
-// checkHeader holds the header to its bound exactly; net/http allows some more than it is told, and
+// checkHeader holds the header to its bound exactly; net/http allows some more than its limit, and
 // a different amount for HTTP/2.
 func checkHeader(header http.Header) *Problem {
 	size := 0
@@ -237,7 +211,23 @@ func checkHeader(header http.Header) *Problem {
 	return nil
 }
 
-// describePanic tells what a panic was about without showing a value that could hold a secret.
+// first is the first value of a header, whose name is in its canonical form: http.Header.Get would look.
+func first(header http.Header, name string) string {
+	if values := header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// escapedPath is u.EscapedPath, which goes through the path character by character.
+func escapedPath(u *url.URL) string {
+	if u.RawPath == "" && u.Path == AttestPath {
+		return AttestPath
+	}
+	return u.EscapedPath()
+}
+
+// describePanic says what a panic was about without showing a value that could hold a secret.
 func describePanic(cause any) string {
 	if err, ok := cause.(error); ok {
 		if fault := runtime.Error(nil); errors.As(err, &fault) {

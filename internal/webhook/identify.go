@@ -17,7 +17,7 @@ const oidCommonName = "2.5.4.3"
 func identify(body *requestBody) (posture.Identifier, *Problem) {
 	var none posture.Identifier
 	// An order without attestation on a device webhook (another challenge, another provisioner)
-	// names a device that nobody vouched for. Fail closed.
+	// names a device without any proof. Fail closed.
 	if body.AttestationData == nil || body.AttestationData.PermanentIdentifier == "" {
 		return none, problemf(codeAttestationMissing, "no attestationData.permanentIdentifier: the order was not a device-attest-01 order")
 	}
@@ -46,13 +46,13 @@ func identify(body *requestBody) (posture.Identifier, *Problem) {
 	return id, nil
 }
 
-// claimedNames are the names by which a certificate would claim to be a device.
+// claimedNames are the names with which a certificate would claim to be a device.
 type claimedNames struct {
 	subjects             [][]string // the common names of each form of the subject
 	permanentIdentifiers []string   // "" where a SAN has none
 }
 
-// check compares byte for byte: whoever reads the certificate later may do the same.
+// check compares byte for byte: the programs that read the certificate later may do the same.
 func (n claimedNames) check(id posture.Identifier) *Problem {
 	for _, commonNames := range n.subjects {
 		if len(commonNames) > 1 {
@@ -100,7 +100,7 @@ func (c *certificateRequest) names() (claimedNames, *Problem) {
 	return names, p
 }
 
-// names reads a certificate that is not made yet: the JSON is all there is.
+// names reads a certificate that is not made yet: it exists as JSON only.
 func (c *certificate) names() (claimedNames, *Problem) {
 	var inSubject []string
 	if c.Subject.CommonName != "" {

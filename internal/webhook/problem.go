@@ -28,7 +28,7 @@ const (
 	codeModeUnsupported    posture.Code = "modeUnsupported"
 )
 
-// Codes returns every code that an answer can have, for whoever counts them.
+// Codes returns every code that an answer can have, for those that count them.
 func Codes() []posture.Code {
 	return []posture.Code{
 		posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.IdentifierInvalid,
@@ -39,7 +39,7 @@ func Codes() []posture.Code {
 
 // outcome is what follows from a code. The HTTP status and the sentence for the person at the device
 // leave the connector; any device that can attest gets to read them, so the sentence names no group, no
-// other device and no upstream text. The remedy stays in the log: it tells the administrator what to do.
+// other device and no upstream text. The remedy stays in the log: it says what the administrator can do.
 type outcome struct {
 	status          int
 	message, remedy string
@@ -47,8 +47,8 @@ type outcome struct {
 
 // outcomeOf is the one table of everything that is answered other than "allow".
 //
-// Refusals are 200 on purpose: step-ca reads the body of a 2xx only, and then tells the device
-// why; a 4xx would reach it as an unexplained server error. A 5xx makes step-ca try once more.
+// Refusals are 200 on purpose: step-ca reads the body of a 2xx only, and then passes the reason to the
+// device; a 4xx would reach it as an unexplained server error. A 5xx makes step-ca try once more.
 func outcomeOf(code posture.Code) outcome {
 	const url = "correct the webhook's URL with `step ca provisioner webhook update`; it ends in " + AttestPath + ", with ?mode= where it is needed"
 	switch code {

@@ -20,7 +20,7 @@ const (
 
 // addSANs adds the permanent identifiers of the two JSON forms of subject alternative names. step-ca
 // signs those in extensions; sans is what the template wrote; step-ca makes an extension of it.
-// Both are read, as step-ca reads them, and whatever step-ca could read in another way is refused.
+// Both are read, as step-ca reads them, and everything that step-ca could read in another way is refused.
 func (n *claimedNames) addSANs(sans []san, extensions []extension) *Problem {
 	for _, s := range sans {
 		is, p := s.isPermanentIdentifier()
@@ -70,7 +70,7 @@ func (s san) isPermanentIdentifier() (bool, *Problem) {
 }
 
 // permanentIdentifier returns the identifier that step-ca would put into the SAN: that of asn1Value where
-// there is one, null included, else value. "" is a SAN without an identifier.
+// the SAN has one, null included; otherwise value. "" is a SAN without an identifier.
 func (s san) permanentIdentifier() (string, *Problem) {
 	if len(s.ASN1Value) == 0 {
 		return s.Value, nil

@@ -47,6 +47,7 @@ func (b *bench) sections() []section {
 		{"http2", b.withSizes(b.sharedConnection)},
 		{"connections", b.withSizes(b.newConnections)},
 		{"latency", b.withSizes(b.constantLoad)},
+		{"log", b.withoutSizes(b.logLoad)},
 		{"load", b.withoutSizes(b.loading)},
 		{"reload", b.withoutSizes(b.reloading)},
 		{"idle", b.closeIdle},

@@ -25,7 +25,7 @@ func TestSummarize(t *testing.T) {
 
 func TestThousands(t *testing.T) {
 	t.Parallel()
-	for number, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1000000: "1,000,000"} {
+	for number, want := range map[int]string{0: "0", 999: "999", -1: "-1", -203: "-203", -1203: "-1,203", -123456: "-123,456", 1000: "1,000", 123456: "123,456", 1000000: "1,000,000"} {
 		if got := thousands(number); got != want {
 			t.Errorf("thousands(%d) = %q, want %q", number, got, want)
 		}

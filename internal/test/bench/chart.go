@@ -121,7 +121,7 @@ func saveChart(path string, p *plot.Plot) error {
 	return nil
 }
 
-// decades marks the powers of ten, and writes them as people do.
+// decades puts a tick at each power of ten, and writes the numbers as people do.
 func decades(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
 	for value := 1; float64(value) <= high; value *= 10 {

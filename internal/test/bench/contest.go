@@ -34,9 +34,9 @@ type contest struct {
 	dial     func(ctx context.Context, t *target) (driver, error)
 }
 
-// hold makes the rounds. The servers take turns, so that whatever else the machine does meanwhile
+// hold makes the rounds. The servers take turns, so that other work of the machine
 // hits all of them alike. A first round, not counted, lets each of them warm up. On a machine that
-// is too slow for all rounds within the time limit, there are fewer.
+// is too slow for all rounds within the time limit, fewer are made.
 func (b *bench) hold(ctx context.Context, c contest, targets ...*target) ([]*contestant, error) {
 	all := make([]*contestant, len(targets))
 	for i, t := range targets {
@@ -88,9 +88,9 @@ func (b *bench) round(ctx context.Context, c contest, one *contestant) (round, e
 
 // The goals of CPU time, as multiples of the floor.
 const (
-	keepAliveGoal = 2.2
+	keepAliveGoal = 1.7
 	sizeGoal      = 1.1 // of a large inventory to one of a thousand
-	multiplexGoal = 1.45
+	multiplexGoal = 1.2
 	freshGoal     = 1.15
 )
 

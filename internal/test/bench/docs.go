@@ -11,10 +11,10 @@ import (
 
 const percent = 100
 
-// What stands between these lines of a document is replaced by the result.
+// The result replaces what stands between these lines of a document.
 const (
-	beginMark = "<!-- The next lines are written by make bench-docs. -->"
-	endMark   = "<!-- The lines before are written by make bench-docs. -->"
+	beginLine = "<!-- The next lines are written by make bench-docs. -->"
+	endLine   = "<!-- The lines before are written by make bench-docs. -->"
 )
 
 // publish prints the result, and writes it to the files that were asked for.
@@ -37,13 +37,13 @@ func (b *bench) publish(out io.Writer) error {
 }
 
 func write(path, text string) error {
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // G306: a report is for everybody
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // G306: every user may read a report
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil
 }
 
-// insert puts the result between the marks of a document.
+// insert puts the result between the two lines of a document.
 func insert(path, text string) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
@@ -56,14 +56,14 @@ func insert(path, text string) error {
 	return write(path, changed)
 }
 
-// between replaces what stands between the marks, which must be there once each and in order.
+// between replaces what stands between the two lines, which the document must have once each and in order.
 func between(document, text string) (string, error) {
-	before, rest, begins := strings.Cut(document, beginMark+"\n")
-	_, after, ends := strings.Cut(rest, endMark+"\n")
-	if !begins || !ends || strings.Contains(after, beginMark) || strings.Contains(after, endMark) {
-		return "", fmt.Errorf("want one line %q and after it one line %q", beginMark, endMark)
+	before, rest, begins := strings.Cut(document, beginLine+"\n")
+	_, after, ends := strings.Cut(rest, endLine+"\n")
+	if !begins || !ends || strings.Contains(after, beginLine) || strings.Contains(after, endLine) {
+		return "", fmt.Errorf("want one line %q and after it one line %q", beginLine, endLine)
 	}
-	return before + beginMark + "\n\n" + text + "\n" + endMark + "\n" + after, nil
+	return before + beginLine + "\n\n" + text + "\n" + endLine + "\n" + after, nil
 }
 
 // remarks say how the numbers came about and how far they can be trusted.

@@ -98,10 +98,10 @@ func (f *fake) findAdmin(ctx context.Context) error {
 
 // delay has the fake answer lookups after so long.
 func (f *fake) delay(ctx context.Context, d time.Duration) error {
-	if _, err := f.tell(ctx, http.MethodPost, "/heal", ""); err != nil {
+	if _, err := f.command(ctx, http.MethodPost, "/heal", ""); err != nil {
 		return err
 	}
-	_, err := f.tell(ctx, http.MethodPost, "/fail",
+	_, err := f.command(ctx, http.MethodPost, "/fail",
 		fmt.Sprintf(`{"endpoints":[%q],"fault":{"kind":"slow","delay":%d}}`, fakeEndpoint, d.Nanoseconds()))
 	return err
 }
@@ -109,7 +109,7 @@ func (f *fake) delay(ctx context.Context, d time.Duration) error {
 // report returns what was seen. A violation of Jamf's rules is an error.
 func (f *fake) report(ctx context.Context) (fakeReport, error) {
 	var r fakeReport
-	text, err := f.tell(ctx, http.MethodGet, "/report", "")
+	text, err := f.command(ctx, http.MethodGet, "/report", "")
 	if err != nil {
 		return r, err
 	}
@@ -146,7 +146,7 @@ func (f *fake) await(ctx context.Context, limit time.Duration, reached func(fake
 // errNotSeen says that the fake has not seen in time what it was to see.
 var errNotSeen = errors.New("not seen in time")
 
-func (f *fake) tell(ctx context.Context, method, path, body string) ([]byte, error) {
+func (f *fake) command(ctx context.Context, method, path, body string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, f.admin+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return nil, fmt.Errorf("fakejamf: %w", err)

@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"sync"
 	"time"
 
 	"step-posture-connector/internal/server"
@@ -39,7 +44,7 @@ func serveFloor(ctx context.Context, args []string) error {
 	return floorOn(ctx, listener, folder(args[1]), len(args) == 3, constant([]byte(allowing(floorDevice.data()))))
 }
 
-// answerer says what the floor answers to a body.
+// answerer says what the floor answers to a body, which it must not keep.
 type answerer func(ctx context.Context, body []byte) ([]byte, error)
 
 func constant(answer []byte) answerer {
@@ -75,20 +80,69 @@ func floorOn(ctx context.Context, listener net.Listener, files folder, mutual bo
 	return nil
 }
 
-// floorHandler does not refuse a wrong signature, but its answer depends on it, so that the work is done.
+// scratch is what the floor needs for one request, and uses again for the next.
+type scratch struct {
+	mac    hash.Hash
+	sum    [sha256.Size]byte
+	body   []byte
+	answer []byte
+	length []string // Content-Length of answer
+}
+
+// errUnauthenticated says that a request is not signed as it must be.
+var errUnauthenticated = errors.New("not authenticated")
+
+// floorHandler verifies the signature and answers. It makes no garbage of its own.
 func floorHandler(secret []byte, answer answerer) http.Handler {
+	used := sync.Pool{New: func() any { return &scratch{mac: hmac.New(sha256.New, secret)} }}
+	contentType := []string{"application/json"}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, floorMaxBody))
-		if err != nil || hex.EncodeToString(sign(secret, body)) != r.Header.Get("X-Smallstep-Signature") {
+		s, _ := used.Get().(*scratch)
+		defer used.Put(s)
+		if err := s.receive(r); err != nil {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		text, err := answer(r.Context(), body)
+		text, err := answer(r.Context(), s.body)
 		if err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
+		if len(s.answer) != len(text) {
+			s.length = []string{strconv.Itoa(len(text))}
+		}
+		s.answer = text
+		header := w.Header()
+		header["Content-Type"], header["Content-Length"] = contentType, s.length
 		_, _ = w.Write(text)
 	})
+}
+
+// receive reads the body and verifies its signature.
+func (s *scratch) receive(r *http.Request) error {
+	length := int(r.ContentLength)
+	if length < 0 || length > floorMaxBody {
+		return errUnauthenticated
+	}
+	if cap(s.body) < length {
+		s.body = make([]byte, length)
+	}
+	s.body = s.body[:length]
+	if _, err := io.ReadFull(r.Body, s.body); err != nil {
+		return fmt.Errorf("read body: %w", err)
+	}
+	var signature [sha256.Size]byte
+	text := r.Header["X-Smallstep-Signature"]
+	if len(text) != 1 || len(text[0]) != hex.EncodedLen(len(signature)) {
+		return errUnauthenticated
+	}
+	if _, err := hex.Decode(signature[:], []byte(text[0])); err != nil {
+		return errUnauthenticated
+	}
+	s.mac.Reset()
+	s.mac.Write(s.body)
+	if !hmac.Equal(s.mac.Sum(s.sum[:0]), signature[:]) {
+		return errUnauthenticated
+	}
+	return nil
 }

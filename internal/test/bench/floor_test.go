@@ -73,7 +73,7 @@ func TestDrivers(t *testing.T) {
 			}
 			calls[17].want = allowing(device(1).data())
 			if err := d.drive(t.Context(), calls); err == nil || !strings.Contains(err.Error(), "wrong answer") {
-				t.Errorf("drive with a wrong answer = %v, want that told", err)
+				t.Errorf("drive with a wrong answer = %v, want an error that says so", err)
 			}
 		})
 	}

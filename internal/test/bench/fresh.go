@@ -14,7 +14,7 @@ const freshAtOnce = 8
 type fresh struct {
 	address string
 	resumed bool
-	configs []*tls.Config // one for each client, whose session nobody else takes up
+	configs []*tls.Config // one for each client, so that no other one resumes its session
 }
 
 func (b *bench) fresh(ctx context.Context, t *target, resumed bool) (*fresh, error) {

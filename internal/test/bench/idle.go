@@ -10,7 +10,7 @@ import (
 )
 
 // An idle connection is to be closed after 120 s: later than by step-ca, whose own idle time is 90 s,
-// so that none is closed under a request, and before there are thousands.
+// so that none is closed during a request, and before thousands are open.
 const (
 	earliestClose = 110 * time.Second
 	latestClose   = 140 * time.Second
@@ -19,7 +19,7 @@ const (
 // idleWarmUp is how many requests go before, so that what the daemon takes anyway is not counted.
 const idleWarmUp = 500
 
-// idlers are connections that made one request and are silent since.
+// idlers are connections that made one request and are idle since.
 type idlers struct {
 	server *process
 	all    keepAlive
@@ -34,8 +34,8 @@ type closing struct {
 	err   error
 }
 
-// openIdle opens the idle connections and reports their memory. That they are closed in time is
-// looked at when the rest of the benchmark is done: it takes minutes.
+// openIdle opens the idle connections and reports their memory. Whether
+// they are closed in time is checked when the rest of the benchmark is done: it takes minutes.
 func (b *bench) openIdle(ctx context.Context) error {
 	t, err := b.daemonOf(ctx, thousandDevices, false)
 	if err != nil {
@@ -81,7 +81,7 @@ func (b *bench) openIdle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.idleRows = append(b.idleRows, told(fmt.Sprintf("memory for each of %s idle connections", thousands(b.scale.idle)),
+	b.idleRows = append(b.idleRows, reportOnly(fmt.Sprintf("memory for each of %s idle connections", thousands(b.scale.idle)),
 		wholeBytes((after.now-before.now)/float64(b.scale.idle))))
 	return nil
 }
@@ -91,7 +91,7 @@ func (i *idlers) watch(which int, c *client) {
 	var one [1]byte
 	_, err := c.reader.Read(one[:])
 	if err == nil {
-		err = errors.New("the server sent something that nobody asked for")
+		err = errors.New("the server sent something without a request")
 	}
 	i.closed <- closing{which, time.Now(), err}
 }

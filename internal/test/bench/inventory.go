@@ -47,7 +47,7 @@ type inventory struct {
 	devices      int
 }
 
-// inventory writes the file, unless it is there.
+// inventory writes the file, unless it exists.
 func (f folder) inventory(format string, devices int) (inventory, error) {
 	in := inventory{f.file(fmt.Sprintf("%d.%s", devices, format)), format, devices}
 	if _, err := os.Stat(in.path); err == nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// jamfDelay is how long the played Jamf Pro server takes over a lookup. The connector has five at once, so
-// there are a hundred lookups a second at most.
+// jamfDelay is how long the simulated Jamf Pro server takes over a lookup. The connector makes five at once, so
+// it makes a hundred a second at most.
 const jamfDelay = 50 * time.Millisecond
 
 // The goals of provider jamf.
@@ -70,12 +70,12 @@ func (b *bench) jamf(ctx context.Context) error {
 		return fmt.Errorf("jamf, a client that leaves: %w", err)
 	}
 	if err := b.jamfJoin(ctx, t, f, device(from+1)); err != nil {
-		return fmt.Errorf("jamf, two clients of which one leaves: %w", err)
+		return fmt.Errorf("jamf, one of two clients leaves: %w", err)
 	}
 	return b.end(p, floor, f.process)
 }
 
-// jamfCall is a webhook about a device, of which the daemon returns nothing but that it may.
+// jamfCall is a webhook about a device, that is answered without data.
 func (b *bench) jamfCall(ctx context.Context, t *target, d device) (call, error) {
 	one, err := b.caller.call(ctx, t.address, d, time.Now(), kind{})
 	one.want = allowing("{}")
@@ -130,7 +130,7 @@ func (b *bench) jamfDrive(ctx context.Context, t *target, l jamfLoad, from int) 
 func jamfRows(l jamfLoad, least, cpu float64, before, after fakeReport) []row {
 	each := func(number int) float64 { return float64(number) / float64(l.devices()) }
 	what := "jamf at 50 ms, " + clients(l.clients) + ": "
-	cost := told(what+"CPU per webhook", micros(cpu))
+	cost := reportOnly(what+"CPU per webhook", micros(cpu))
 	if l.clients == jamfGoalClients {
 		cost = within(what+"CPU per webhook", cpu, micros, jamfCPUGoal, "≤ 250 µs")
 	}
@@ -148,10 +148,10 @@ func clients(count int) string {
 	return thousands(count) + " connections"
 }
 
-// jamfGoalClients is the number of connections at which there is a goal for CPU time.
+// jamfGoalClients is the number of connections for which CPU time has a goal.
 const jamfGoalClients = 50
 
-// jamfLeave has a client leave before its answer, and sees whether the lookup is given up.
+// jamfLeave has a client leave before its answer, and checks that the lookup is cancelled.
 func (b *bench) jamfLeave(ctx context.Context, t *target, f *fake, d device) error {
 	b.say("jamf: a client that leaves")
 	if err := f.delay(ctx, cancelDelay); err != nil {
@@ -190,9 +190,9 @@ func (b *bench) jamfLeave(ctx context.Context, t *target, f *fake, d device) err
 	return nil
 }
 
-// jamfJoin has two clients ask about the same device. The first, with whom the lookup began, leaves.
+// jamfJoin has two clients ask about the same device. The first, whose request began the lookup, leaves.
 func (b *bench) jamfJoin(ctx context.Context, t *target, f *fake, d device) error {
-	b.say("jamf: two clients of which one leaves")
+	b.say("jamf: one of two clients leaves")
 	if err := f.delay(ctx, joinDelay); err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (b *bench) jamfJoin(ctx context.Context, t *target, f *fake, d device) erro
 			return err
 		}
 		if i > 0 {
-			// The first has to be given up while the second waits.
+			// The first has to leave while the second waits.
 			leave := time.AfterFunc(joinPause, func() { _ = both[0].connection.Close() })
 			defer leave.Stop()
 			if err := c.do(one); err != nil {

@@ -35,7 +35,7 @@ func readOnce(args []string) error {
 		count, err = countCSV(file)
 	}
 	if err == nil && count == 0 {
-		err = errors.New("there are no devices")
+		err = errors.New("it has no devices")
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", args[0], err)
@@ -153,7 +153,7 @@ func (b *bench) load(ctx context.Context, format, library string, goals loadGoal
 		r.floor = mebibytes(base)
 		b.rows = append(b.rows, r)
 	}
-	// The fastest: whatever else the machine does can only make a start slower.
+	// The fastest: other work of the machine can only make a start slower.
 	ready := slices.MinFunc(with, func(a, b loaded) int { return cmp.Compare(a.toReady, b.toReady) }).toReady
 	return compared(fmt.Sprintf("time to ready, %s, %s", name, devices(large.devices)), slices.Min(read), ready.Seconds(), seconds, goals.time, library), nil
 }

@@ -1,6 +1,6 @@
 // Command bench measures what the connector costs, beside a floor in the same run: a bare net/http
 // TLS server that reads the body, computes its HMAC and writes a constant. It prints one table with
-// the goals of docs/performance.md, which also tells how each line is measured.
+// the goals of docs/performance.md, which also says how each line is measured.
 //
 //	go run . [-short] [-only PART,…] [-large N] [-out FILE.md] [-svg FILE.svg] [-docs FILE.md]
 //
@@ -55,7 +55,7 @@ func run() int {
 	return report(measureAll(ctx, options, os.Stdout, os.Stderr))
 }
 
-// report tells an error and turns it into the exit status.
+// report prints an error and turns it into the exit status.
 func report(err error) int {
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)

@@ -27,7 +27,7 @@ func schedule(count int, rate float64) []time.Duration {
 	at, state := 0.0, uint64(scatter)
 	for i := range times {
 		times[i] = time.Duration(at * float64(time.Second))
-		// Xorshift: nobody has to be kept from guessing it, and it can be repeated.
+		// Xorshift: the same numbers in every run; they need not be hard to guess.
 		state ^= state << 13
 		state ^= state >> 7
 		state ^= state << 17

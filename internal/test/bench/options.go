@@ -29,6 +29,7 @@ type scale struct {
 	handshakes   int // likewise, for new connections
 	slices       int // of the constant load, for each server
 	slice        time.Duration
+	logLoad      time.Duration
 	loads        int // of each inventory
 
 	reloadWindows int // with reloads; as many are without
@@ -45,7 +46,7 @@ func fullScale() scale {
 	return scale{
 		name: "full", large: 1_000_000, sizes: []int{1, 10, 100, 1000, 10_000, 100_000},
 		rounds: 9, contestLimit: 2 * time.Minute, requests: 6000, handshakes: 500,
-		slices: 7, slice: 3 * time.Second, loads: 3,
+		slices: 7, slice: 3 * time.Second, logLoad: 5 * time.Second, loads: 3,
 		reloadWindows: 3, reloadWindow: 6 * time.Second, settle: 20 * time.Second,
 		idle: 2000, waitIdle: true,
 		jamf: []jamfLoad{{1, 60}, {50, 8}, {200, 2}},
@@ -57,7 +58,7 @@ func shortScale() scale {
 	return scale{
 		name: "short", large: 100_000, sizes: []int{1, 1000},
 		rounds: 3, contestLimit: 10 * time.Second, requests: 800, handshakes: 64,
-		slices: 1, slice: time.Second, loads: 1,
+		slices: 1, slice: time.Second, logLoad: time.Second, loads: 1,
 		reloadWindows: 1, reloadWindow: 2 * time.Second, settle: 2 * time.Second,
 		idle: 200,
 		jamf: []jamfLoad{{1, 8}, {50, 2}, {200, 1}},
@@ -73,7 +74,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	large := flags.Int("large", 0, "`devices` of the large inventory, in place of 1,000,000 or, with -short, 100,000")
 	flags.StringVar(&o.out, "out", "", "the `file` that the result is written to as Markdown")
 	flags.StringVar(&o.svg, "svg", "", "the `file` that the chart is written to")
-	flags.StringVar(&o.docs, "docs", "", "the `document` between whose two marks the result is put")
+	flags.StringVar(&o.docs, "docs", "", "the `document` that gets the result, between two lines that it has for that")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -97,14 +98,14 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 func (o options) check(surplus int) error {
 	if surplus > 0 {
-		return errors.New("want no arguments but flags")
+		return errors.New("want flags only, no other arguments")
 	}
 	if len(o.only) > 0 && o.docs != "" {
 		return errors.New("-docs: a page wants all of the parts, so it goes without -only")
 	}
 	for _, name := range o.only {
 		if !slices.Contains(sectionNames(), name) {
-			return fmt.Errorf("-only: there is no part %q; there are %s", name, strings.Join(sectionNames(), ", "))
+			return fmt.Errorf("-only: no part is called %q; the parts are %s", name, strings.Join(sectionNames(), ", "))
 		}
 	}
 	if largest := slices.Max(o.scale.sizes); o.scale.large <= largest || o.scale.large >= maxDevices {

@@ -15,7 +15,7 @@ const (
 	notWaited = "not waited for"
 )
 
-// none fills a cell that has nothing to say.
+// none fills an empty cell.
 const none = "–"
 
 // row is one line of the table.
@@ -63,8 +63,8 @@ func within(what string, value float64, in unit, most float64, goal string) row 
 	return row{what: what, floor: none, measured: in(value), ratio: none, goal: goal, result: verdict(value <= most)}
 }
 
-// told is the row of a value that there is no goal for.
-func told(what, measured string) row {
+// reportOnly is the row of a value that has no goal.
+func reportOnly(what, measured string) row {
 	return row{what: what, floor: none, measured: measured, ratio: none, goal: none, result: reported}
 }
 
@@ -88,7 +88,11 @@ func table(rows []row) string {
 // thousands writes a number as people read it: 1,000,000.
 func thousands(number int) string {
 	digits := strconv.Itoa(number)
-	for at := len(digits) - 3; at > 0; at -= 3 {
+	first := 0 // digit
+	if number < 0 {
+		first = 1
+	}
+	for at := len(digits) - 3; at > first; at -= 3 {
 		digits = digits[:at] + "," + digits[at:]
 	}
 	return digits

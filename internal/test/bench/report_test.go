@@ -43,7 +43,7 @@ func TestRows(t *testing.T) {
 		"missed":      {against("a", 10, 23, micros, 2.2), row{"a", "10.0 µs", "23.0 µs", "2.30", "≤ 2.2 × floor", miss}},
 		"compared":    {compared("a", 2, 1, seconds, 1.2, "encoding/csv"), row{"a", "2.00 s", "1.00 s", "0.50", "≤ 1.2 × encoding/csv", hit}},
 		"within":      {within("a", 1100, wholeBytes, 1000, "≤ 1"), row{"a", none, "1,100 bytes", none, "≤ 1", miss}},
-		"told":        {told("a", "b"), row{"a", none, "b", none, none, reported}},
+		"reported":    {reportOnly("a", "b"), row{"a", none, "b", none, none, reported}},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: %+v, want %+v", name, test.got, test.want)
@@ -63,23 +63,23 @@ func TestTable(t *testing.T) {
 
 func TestBetween(t *testing.T) {
 	t.Parallel()
-	document := "before\n" + beginMark + "\nold\n" + endMark + "\nafter\n"
-	want := "before\n" + beginMark + "\n\nnew\n\n" + endMark + "\nafter\n"
+	document := "before\n" + beginLine + "\nold\n" + endLine + "\nafter\n"
+	want := "before\n" + beginLine + "\n\nnew\n\n" + endLine + "\nafter\n"
 	got, err := between(document, "new\n")
 	if err != nil || got != want {
 		t.Errorf("between = %q, %v, want %q", got, err, want)
 	}
 	if again, err := between(got, "new\n"); err != nil || again != got {
-		t.Errorf("between, a second time = %q, %v, want no change", again, err)
+		t.Errorf("between, called again = %q, %v, want no change", again, err)
 	}
-	for _, broken := range []string{"", beginMark + "\n", endMark + "\n" + beginMark + "\n", document + document} {
+	for _, broken := range []string{"", beginLine + "\n", endLine + "\n" + beginLine + "\n", document + document} {
 		if got, err := between(broken, "new\n"); err == nil {
 			t.Errorf("between(%q) = %q, want an error", broken, got)
 		}
 	}
 }
 
-func TestDocumentHasMarks(t *testing.T) {
+func TestDocumentHasBothLines(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("../../../docs/performance.md")
 	if err != nil {
@@ -176,7 +176,7 @@ func TestChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<svg", "1,000,000", "devices in the inventory", "goal, 2.2 × floor"} {
+	for _, want := range []string{"<svg", "1,000,000", "devices in the inventory", "goal, 1.7 × floor"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the chart lacks %q", want)
 		}

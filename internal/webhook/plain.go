@@ -1,0 +1,92 @@
+package webhook
+
+import (
+	"bytes"
+	"math"
+)
+
+// plainBody is what readPlainBody allocates, in one piece.
+type plainBody struct {
+	body        requestBody
+	timestamp   string
+	attestation attestationData
+	request     certificateRequest
+}
+
+// readPlainBody reads a request for a CSR of the plain kind: compact JSON in ASCII without escapes, in which
+// every member that is read has its type or is null, and which has no SANs and extensions. For every other one
+// ok is false, and the JSON library has to decide: what is accepted here it would accept too, and find the
+// same. It takes a fifth of the library's time, which was the most expensive step of a request.
+func readPlainBody(raw []byte) (body *requestBody, ok bool) {
+	if len(raw) > math.MaxUint16 || bytes.IndexByte(raw, '\\') >= 0 || !isPlainText(raw) {
+		return nil, false
+	}
+	r := plainReader{text: raw}
+	read := &plainBody{}
+	own := r.open()
+	for name, more := r.member(&own); more; name, more = r.member(&own) {
+		switch string(name) {
+		case "timestamp":
+			if !r.null() {
+				read.body.Timestamp, read.timestamp = &read.timestamp, string(r.quoted())
+			}
+		case "provisionerName":
+			if !r.null() {
+				read.body.ProvisionerName = string(r.quoted())
+			}
+		case "attestationData":
+			if !r.null() {
+				read.body.AttestationData = &read.attestation
+				r.attestation(&read.attestation)
+			}
+		case "x509CertificateRequest":
+			if !r.null() {
+				read.body.X509CertificateRequest = &read.request
+				r.request(&read.request)
+			}
+		case "x509Certificate", "sshCertificateRequest", "sshCertificate":
+			if !r.null() {
+				return nil, false
+			}
+		default:
+			r.skip(plainDepth)
+		}
+	}
+	return &read.body, !r.failed && r.at == len(r.text)
+}
+
+func (r *plainReader) attestation(into *attestationData) {
+	own := r.open()
+	for name, more := r.member(&own); more; name, more = r.member(&own) {
+		switch {
+		case string(name) != "permanentIdentifier":
+			r.skip(plainDepth)
+		case !r.null():
+			into.PermanentIdentifier = string(r.quoted())
+		}
+	}
+}
+
+func (r *plainReader) request(into *certificateRequest) {
+	own := r.open()
+	for name, more := r.member(&own); more; name, more = r.member(&own) {
+		switch string(name) {
+		case "raw":
+			if !r.null() {
+				into.Raw = r.base64()
+			}
+		case "sans":
+			if !r.null() {
+				r.take("[]")
+				into.SANs = []san{}
+			}
+		case "extensions":
+			if !r.null() {
+				r.take("[]")
+				into.Extensions = []extension{}
+			}
+		default:
+			r.skip(plainDepth)
+		}
+	}
+}
