@@ -61,7 +61,7 @@ func TestExitStatus(t *testing.T) {
 		"terminal escapes":   {nil, "\x1b[2J", command.ExitUsage, `^$`, `unknown command "\\x1b\[2J"`},
 		"no device":          {known, "lookup", command.ExitUsage, `^$`, `^lookup: which device\? `},
 		"allow":              {known, "lookup C02XK1JKLVCG", command.ExitOK, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
-		"deny":               {known, "lookup C02STRANGER0", command.ExitDeny, `^\[DENY\] C02STRANGER0 \(deviceNotFound\)\n`, `^$`},
+		"deny":               {known, "lookup C02UNKNOWN00", command.ExitDeny, `^\[DENY\] C02UNKNOWN00 \(deviceNotFound\)\n`, `^$`},
 		"no configuration":   {nil, "lookup C02XK1JKLVCG", command.ExitError, `^$`, `^configuration:\nPROVIDER: not set; accepted: file or jamf\n$`},
 		"nothing to ask":     {[]string{"HEALTH_ADDRESS=off"}, "healthcheck", command.ExitError, `^$`, `^HEALTH_ADDRESS is off, `},
 		"the same, as JSON":  {[]string{"HEALTH_ADDRESS=off"}, "healthcheck --json", command.ExitError, `^\{"status":"unavailable","checks":\{\},"error":"HEALTH_ADDRESS is off, `, `^$`},

@@ -39,7 +39,7 @@ type Options struct {
 	// Hint says what a status of an endpoint means at this vendor; it may be nil. Where it returns "", the error says
 	// what the status means at every server.
 	Hint func(endpoint string, status int) string
-	// Now is the clock by which tokens age; nil is time.Now.
+	// Now is the clock that decides how old tokens are; nil is time.Now.
 	Now func() time.Time
 }
 

@@ -29,8 +29,8 @@ const (
 	memberPhone    = "F17JAMFPHN01"
 	outsiderPhone  = "F17JAMFPHN02"
 	unmanagedPhone = "F17JAMFPHN03"
-	nobodysPhone   = "F17JAMFPHN04"
-	strangerSerial = "C02JAMFNONE1"
+	unassignedPhone   = "F17JAMFPHN04"
+	unknownSerialNumber = "C02JAMFNONE1"
 )
 
 // jamfDevices is the inventory. Department and device name would change a certificate
@@ -53,8 +53,8 @@ func jamfDevices() []fakejamf.Device {
 	}
 	smart := func(name string) fakejamf.Group { return fakejamf.Group{Name: name, Smart: true} }
 	static := func(name string) fakejamf.Group { return fakejamf.Group{Name: name} }
-	nobodys := phone(nobodysPhone, true, static(phoneGroup))
-	nobodys.User = fakejamf.User{}
+	unassigned := phone(unassignedPhone, true, static(phoneGroup))
+	unassigned.User = fakejamf.User{}
 	return []fakejamf.Device{
 		mac(memberMac, true, smart("All Managed Clients"), smart(macGroup)),
 		mac(outsiderMac, true, smart(macGroup+" soon"), static(phoneGroup)),
@@ -62,7 +62,7 @@ func jamfDevices() []fakejamf.Device {
 		phone(memberPhone, true, static(phoneGroup)),
 		phone(outsiderPhone, true, static("IPHONES, UP TO DATE"), smart(macGroup)),
 		phone(unmanagedPhone, false, static(phoneGroup)),
-		nobodys,
+		unassigned,
 	}
 }
 

@@ -53,7 +53,7 @@ func TestJamf(t *testing.T) {
 // Jamf Pro without a change of provisioner, template or webhook.
 func testSetupTemplate(t *testing.T, l *lab) {
 	s := l.openJamf(t, connector.Jamf{Enrich: true}, gate.Config{Modes: []string{"any"}, Provisioner: stepca.Provisioner{Template: gate.Template}})
-	for _, serial := range []string{memberMac, memberPhone, nobodysPhone} {
+	for _, serial := range []string{memberMac, memberPhone, unassignedPhone} {
 		cert, err := finalize(t, s.order(t, "any", serial))
 		expectIssuedTo(t, serial, cert, err)
 		user := jamfRecord(t, serial).User
@@ -76,22 +76,22 @@ func (s *jamfLab) testAnswers(t *testing.T) {
 		{"any", outsiderMac, "deviceNotInGroup"},
 		{"any", unmanagedMac, "deviceNotManaged"},
 		{"any", memberPhone, ""},
-		{"any", nobodysPhone, ""},
+		{"any", unassignedPhone, ""},
 		{"any", outsiderPhone, "deviceNotInGroup"},
 		{"any", unmanagedPhone, "deviceNotManaged"},
-		{"any", strangerSerial, "deviceNotFound"},
+		{"any", unknownSerialNumber, "deviceNotFound"},
 
 		{"computer", memberMac, ""},
 		{"computer", outsiderMac, "deviceNotInGroup"},
 		{"computer", unmanagedMac, "deviceNotManaged"},
 		{"computer", memberPhone, "deviceNotFound"},
-		{"computer", strangerSerial, "deviceNotFound"},
+		{"computer", unknownSerialNumber, "deviceNotFound"},
 
 		{"mobiledevice", memberPhone, ""},
 		{"mobiledevice", outsiderPhone, "deviceNotInGroup"},
 		{"mobiledevice", unmanagedPhone, "deviceNotManaged"},
 		{"mobiledevice", memberMac, "deviceNotFound"},
-		{"mobiledevice", strangerSerial, "deviceNotFound"},
+		{"mobiledevice", unknownSerialNumber, "deviceNotFound"},
 
 		{"", memberPhone, ""},
 		{"", memberMac, "deviceNotFound"},
@@ -170,7 +170,7 @@ func (s *jamfLab) testLookup(t *testing.T) {
 	}{
 		{memberMac, 0, []string{"[ALLOW] " + memberMac, "computer", macGroup, "All Managed Clients", email}},
 		{outsiderPhone, 2, []string{"[DENY] " + outsiderPhone, "deviceNotInGroup", phoneGroup, "IPHONES, UP TO DATE", "mobile"}},
-		{strangerSerial, 2, []string{"[DENY] " + strangerSerial, "deviceNotFound"}},
+		{unknownSerialNumber, 2, []string{"[DENY] " + unknownSerialNumber, "deviceNotFound"}},
 	}
 	for _, test := range tests {
 		result, err := s.gate.Lookup(t.Context(), test.serial, "any")

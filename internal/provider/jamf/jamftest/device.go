@@ -24,7 +24,7 @@ type Device struct {
 	Groups     []Group `json:"groups,omitempty"`
 }
 
-// User is whom a device is assigned to.
+// User is the user to whom a device is assigned.
 type User struct {
 	Username   string `json:"username,omitempty"`
 	RealName   string `json:"real_name,omitempty"`

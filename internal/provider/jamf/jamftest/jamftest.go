@@ -67,7 +67,7 @@ type Options struct {
 
 	// Address is where to listen; by default a free port of 127.0.0.1.
 	Address string `json:"-"`
-	// Now is the clock by which tokens expire; Advance puts it forward.
+	// Now is the clock that decides when tokens expire; Advance puts it forward.
 	Now func() time.Time `json:"-"`
 }
 
