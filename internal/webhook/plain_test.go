@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -119,4 +120,31 @@ func FuzzPlainBody(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) { checkPlainBody(t, slices.Clone(raw)) })
+}
+
+// Nothing that was decoded depends on the buffer, which the next request overwrites, also what the library reads.
+func TestDecodedBodyOutlivesItsBuffer(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"acme-da-x509-enriching", "acme-da-x509-authorizing", "jwk-x509-authorizing"} {
+		body := recordedBody(t, name)
+		var when struct {
+			Timestamp time.Time `json:"timestamp"`
+		}
+		if err := json.Unmarshal(body, &when); err != nil {
+			t.Fatal(err)
+		}
+		want, p := decode(SignedBody{body}, when.Timestamp, time.Second)
+		if p != nil {
+			t.Fatal(p)
+		}
+		buffer := slices.Clone(body)
+		got, p := decode(SignedBody{buffer}, when.Timestamp, time.Second)
+		if p != nil {
+			t.Fatal(p)
+		}
+		clear(buffer)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
 }
