@@ -188,8 +188,8 @@ func (q *Queue) run() {
 	}
 }
 
-// next returns the lines that are waiting, in exchange for an empty buffer. Lines that were lost for want of room
-// belong after these; lines that were lost in a failed write belong before them.
+// next returns the lines that are waiting, in exchange for an empty buffer. Lines that were lost because the
+// queue was full belong after these; lines that were lost in a failed write belong before them.
 func (q *Queue) next(empty []byte) (batch []byte, reportFirst bool) {
 	if cap(empty) > maxKept {
 		empty = nil // it was needed for a burst

@@ -46,7 +46,7 @@ func identify(body *requestBody) (posture.Identifier, *Problem) {
 	return id, nil
 }
 
-// claimedNames are the names with which a certificate would claim to be a device.
+// claimedNames are the names of a device in the certificate that step-ca would issue.
 type claimedNames struct {
 	subjects             [][]string // the common names of each form of the subject
 	permanentIdentifiers []string   // "" where a SAN has none
