@@ -105,8 +105,8 @@ func (e *Event) message() string {
 	return verdict + " " + Clean(e.Identifier, maxShown)
 }
 
-// fields writes what is known in the order in which an administrator reads: the decision, why, how to find it again, and
-// then the circumstances.
+// fields writes the known values in the order that an administrator reads: the decision, its reason, its reference, then
+// the circumstances.
 func (e *Event) fields(now time.Time, to fieldWriter) {
 	to.time("time", now)
 	to.text("level", e.level())

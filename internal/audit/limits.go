@@ -5,10 +5,10 @@ import "time"
 // The limits of the log event and of the audit log. docs/operation.md lists the time limits; a test compares.
 const (
 	// stall is how long a write to the audit log may wait, for the reader of a pipe or a file system that hangs.
-	// step-ca gives up after 10 s and the answer is due after 9 s, which a second leaves room for. A request with
-	// less time left waits only as long as that, see Event.Left.
+	// step-ca gives up after 10 s and the answer is due after 9 s: a second leaves enough time. A request that has
+	// less time left waits only for that time, see Event.Left.
 	stall = time.Second
-	// longestLine bounds what is searched for the beginning of an unfinished last line, in bytes. A line of ours is far
+	// longestLine is how far back the beginning of an unfinished last line is searched, in bytes. A line of ours is far
 	// shorter: its longest parts have the limits below.
 	longestLine = 1 << 20
 

@@ -20,7 +20,7 @@ const (
 	onlyOwner = 0o600
 )
 
-// Trail is the audit log: a file to which every decision is appended, as one JSON line in one write.
+// Trail is the audit log: a file. Every decision is appended to it, as one JSON line in one write.
 // It is for one daemon at a time.
 type Trail struct {
 	path string

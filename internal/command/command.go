@@ -25,7 +25,7 @@ const (
 	ExitUsage = 64
 )
 
-// Process is what a command needs of the process it runs in.
+// Process has the values that a command needs from its process.
 type Process struct {
 	Args    []string // without the name of the program
 	Environ []string // as os.Environ returns it

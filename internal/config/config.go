@@ -74,7 +74,7 @@ type Config struct {
 	// See [the log](logging.md).
 	LogFormat string `env:"LOG_FORMAT" envDefault:"text" choice:"text,json" group:"The log"`
 
-	// A file of its own, to which every decision is appended as one JSON line.
+	// A file for the audit log only. Every decision is appended to it, as one JSON line.
 	//
 	// See [the audit log](logging.md#the-audit-log).
 	AuditLogPath Path `env:"AUDIT_LOG_PATH" example:"/var/log/step-posture-connector/audit.jsonl" accepted:"the path of a file that can be appended to" group:"The log"`

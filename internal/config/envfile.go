@@ -35,7 +35,7 @@ func (f *envFile) variables() map[string]string {
 // statement is one assignment.
 type statement struct {
 	name, value string
-	line, end   int      // the lines, from 1, on which it begins and ends
+	line, end   int      // its first and last line, from 1
 	uses        []string // the variables of the file that its value refers to
 }
 

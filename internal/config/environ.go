@@ -23,7 +23,7 @@ const DefaultEnvFile = ".env"
 // fileSuffix turns the name of a secret's variable into that of the variable with the path of its file.
 const fileSuffix = "_FILE"
 
-// maxFile is the size, in bytes, up to which env files and files with secrets are read.
+// maxFile is the largest size of an env file or a file with secrets, in bytes.
 const maxFile = 64 << 10
 
 // envFileVariable names the env file, as --env-file does.
@@ -40,8 +40,8 @@ type Environment struct {
 }
 
 // Environ merges the process environment (as of os.Environ) with an env file; a variable that the environment sets to
-// a value overrides the file. The file is path when required is set, which means that the operator named it; else the
-// one that ENV_FILE names, if any; else path, which then need not exist.
+// a value overrides the file. Three places name the file: path when required is set (the operator named it);
+// otherwise ENV_FILE; without both, path again, and then the file may be missing.
 func Environ(process []string, path string, required bool) (Environment, error) {
 	e := Environment{process: env.ToMap(process)}
 	maps.DeleteFunc(e.process, func(_, value string) bool { return value == "" })

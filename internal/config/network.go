@@ -34,7 +34,7 @@ func (e Environment) Network() Problems {
 	}
 	if path := e.outside("SSL_CERT_FILE"); path != "" && runtime.GOOS != "darwin" && runtime.GOOS != "windows" {
 		if err := certificatesIn(path); err != nil {
-			problems = append(problems, Problem{"SSL_CERT_FILE", err.Error(), "the path of a PEM file with the CA certificates that servers are trusted by"})
+			problems = append(problems, Problem{"SSL_CERT_FILE", err.Error(), "the path of a PEM file with the CA certificates that the connector trusts for servers"})
 		}
 	}
 	return problems

@@ -14,7 +14,7 @@ func TestNetwork(t *testing.T) {
 	folder := t.TempDir()
 	empty, key := written(t, "empty.pem", "# nothing\n"), written(t, "key.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 	const notProxy = ": not the URL of a proxy; Go would connect directly, or not at all; accepted: http://host:port, https://host:port or socks5://host:port"
-	const ca = "; accepted: the path of a PEM file with the CA certificates that servers are trusted by"
+	const ca = "; accepted: the path of a PEM file with the CA certificates that the connector trusts for servers"
 	for _, test := range []struct {
 		variable, value, want string
 	}{

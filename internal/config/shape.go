@@ -128,7 +128,7 @@ func (e Environment) Meant(doubt string) bool {
 	return strings.Contains(about, hashBetweenSpaces) && e.process[name] == "" && e.line(name) > 0
 }
 
-// hidden finds the first rune of a text for which isHidden is true.
+// hidden finds the first rune of a text that isHidden reports.
 func hidden(text string) (r rune, is bool) {
 	at := strings.IndexFunc(text, isHidden)
 	if at < 0 {

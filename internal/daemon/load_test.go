@@ -178,9 +178,10 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory" + there,
 			},
 		},
-		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
-		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: there is no such provider; accepted: file or jamf"}},
+		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: unknown provider; accepted: file or jamf"}},
+		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: unknown provider; accepted: file or jamf"}},
 		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
+		{"inventory is a folder", map[string]string{"FILE_PATH": "DIR"}, []string{"FILE_PATH: inventory DIR: read: is a directory; accepted: the path of a file, not of a folder"}},
 		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts"}},
 		{"inventory missing, of unknown type", map[string]string{"FILE_PATH": "DIR/none.csv", "FILE_TYPE": "xml"}, []string{
 			`FILE_TYPE: "xml" is not accepted; accepted: csv or json`,

@@ -26,7 +26,7 @@ import (
 	"step-posture-connector/internal/webhook"
 )
 
-// Process is what the daemon needs of the process that it runs in.
+// Process has the values that the daemon needs from its process.
 type Process struct {
 	Build metrics.Build
 	// Reloads requests with each signal to reload all files and to reopen the audit log.
@@ -125,7 +125,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	return nil
 }
 
-// unanswered notes that the inventory did not answer, or with an error, when it was contacted at start.
+// unanswered records that the inventory gave no answer, or an error, at start.
 func (s *service) unanswered(err error) {
 	s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
 	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon starts anyway: failed lookups are answered with 503, and no restart is needed once this is fixed", oneLine(err)))

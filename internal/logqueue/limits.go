@@ -9,7 +9,7 @@ const (
 	// maxKept is how large a buffer is kept for the next lines, in bytes.
 	maxKept = 64 << 10
 	// maxWrite is how much is written at once, in bytes, where a line is not longer. Up to this size (PIPE_BUF) a
-	// write to a pipe is all or nothing, so that lines do not mix with those that others write to it.
+	// write to a pipe is all or nothing, so lines do not mix with those of other writers.
 	maxWrite = 4 << 10
 	// maxFileWrite is the same for a regular file, where lines do not mix.
 	maxFileWrite = 64 << 10

@@ -130,13 +130,20 @@ func (q *Queue) Err() error {
 	}
 	switch {
 	case took > stuckAfter:
-		return fmt.Errorf("a write has not ended for %s, %d lines were lost; does the program that reads the log hang?", took.Round(time.Second), lost)
+		return fmt.Errorf("a write has not ended for %s, %s; does the program that reads the log hang?", took.Round(time.Second), countLost(lost))
 	case q.failed != nil:
-		return fmt.Errorf("%d lines were lost: %w", lost, q.failed)
+		return fmt.Errorf("%s: %w", countLost(lost), q.failed)
 	case lost > 0:
-		return fmt.Errorf("%d lines were lost: the program that reads the log is slower than the one that writes it", lost)
+		return fmt.Errorf("%s: the program that reads the log is slower than the connector", countLost(lost))
 	}
 	return nil
+}
+
+func countLost(lines uint64) string {
+	if lines == 1 {
+		return "1 line was lost"
+	}
+	return fmt.Sprintf("%d lines were lost", lines)
 }
 
 // Close writes the lines that are waiting, within limit. Later lines are dropped.
@@ -188,8 +195,8 @@ func (q *Queue) run() {
 	}
 }
 
-// next returns the lines that are waiting, in exchange for an empty buffer. Lines that were lost for want of room
-// belong after these; lines that were lost in a failed write belong before them.
+// next returns the lines that are waiting, in exchange for an empty buffer. Lines that were lost because the
+// queue was full belong after these; lines that were lost in a failed write belong before them.
 func (q *Queue) next(empty []byte) (batch []byte, reportFirst bool) {
 	if cap(empty) > maxKept {
 		empty = nil // it was needed for a burst

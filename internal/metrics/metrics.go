@@ -164,7 +164,7 @@ func (m *Metrics) Certificate(leaf func() *x509.Certificate) {
 }
 
 // Connections exports how many connections of the webhook listener are open, how many were closed to make room for
-// others, and how many were refused for want of room.
+// others, and how many were refused because there was no room.
 func (m *Metrics) Connections(open func() int, evicted, refused func() uint64) {
 	m.gauge("connections", "Open connections of the webhook listener.", nil, func() float64 { return float64(open()) })
 	m.counted("connections_evicted_total", "Connections that were closed to make room for others.", nil, evicted)

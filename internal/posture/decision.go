@@ -62,7 +62,7 @@ func deny(code Code, reason string) Decision {
 	return Decision{code: code, reason: reason}
 }
 
-// Policy is what a device must fulfill besides being in the inventory.
+// Policy is what is required of a device that is in the inventory.
 // The zero Policy requires only that the device is managed.
 type Policy struct {
 	// RequiredGroups names, for a device type, the group that devices of that type must be a
@@ -72,7 +72,7 @@ type Policy struct {
 	AllowUnmanaged bool
 }
 
-// RequiredGroups is for a Policy that requires a group of computers and another one of mobile devices; "" requires none.
+// RequiredGroups makes Policy.RequiredGroups of a group for computers and a group for mobile devices; "" requires none.
 func RequiredGroups(computers, mobileDevices string) map[DeviceType]string {
 	groups := map[DeviceType]string{}
 	for of, group := range map[DeviceType]string{Computer: computers, MobileDevice: mobileDevices} {

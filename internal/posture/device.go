@@ -16,8 +16,8 @@ var (
 	ErrIdentifier = errors.New("the inventory knows no identifiers of this form")
 )
 
-// What else a Checker reports. Only ErrCredentials stops the start of the daemon, because only another
-// configuration helps; the cause of every other error may pass.
+// The errors of a Checker. Only ErrCredentials stops the start of the daemon, because the operator has to change the
+// configuration; the cause of every other error may disappear without that.
 var (
 	// ErrCredentials means that the inventory answered, and refused the credentials.
 	ErrCredentials = errors.New("the inventory refused the credentials")
@@ -71,7 +71,7 @@ type Device struct {
 
 // Provider is an inventory of devices.
 type Provider interface {
-	// Lookup returns the single device q identifies.
+	// Lookup returns the one device that q identifies.
 	// It returns ErrNotFound when the inventory answered and has no such device,
 	// ErrAmbiguous when it has several, ErrIdentifier when no device can have the identifier,
 	// and any other error when it could not answer.

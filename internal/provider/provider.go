@@ -21,12 +21,12 @@ func kinds() map[string]entry {
 	}
 }
 
-// settings is the Config of a provider. Its policy is no optional method: a provider that forgets it would require
-// nothing of a device. It may also have the methods
+// settings is the Config of a provider. The method Policy is mandatory: without it, a forgotten policy would require
+// nothing of a device. Optional methods are
 //
-//	DefaultType() posture.DeviceType // the type of device that is meant where none is given
+//	DefaultType() posture.DeviceType // the type of device for a request without a mode
 //	Files() []string                 // the files that the inventory is read from
-//	Problems() config.Problems       // what the tags of the fields cannot say
+//	Problems() config.Problems       // problems that the tags of the fields cannot find
 type settings interface {
 	Policy() posture.Policy
 }
@@ -98,7 +98,7 @@ func ungrouped(policy posture.Policy, variables []string) []string {
 func Open(name string, environ map[string]string) (posture.Decider, []string, error) {
 	entry, known := kinds()[name]
 	if !known {
-		text := "there is no such provider"
+		text := "unknown provider"
 		if name == "" {
 			text = "not set"
 		}

@@ -15,7 +15,7 @@ import (
 type block struct {
 	kind      string
 	bytes     []byte
-	line      int // on which it begins
+	line      int // its first line
 	encrypted bool
 }
 
@@ -62,7 +62,7 @@ var (
 	mangled = regexp.MustCompile(`(?i)^\s*` + dashes + `{4,}\s*(B[A-Z]{2,4}|EGIN|E[A-Z]{1,2}|ND)\s*` + kinds + `[A-Z0-9 ]*` + dashes + `{4,}$` +
 		`|` + dashes + `\s*(BEGIN|END)\s*` + kinds +
 		`|(BEGIN|END)\s*` + kinds + `[A-Z0-9 ]*\s*` + dashes)
-	// glued is a line in which files were joined without a line end between them.
+	// glued is a line where two files were joined without a line end.
 	glued = regexp.MustCompile(`-----END [A-Z0-9 ]+-----\s*` + bom + `?-----BEGIN `)
 	// stray is the first line of base64 of almost any certificate or key.
 	stray     = regexp.MustCompile(`^MI[A-Za-z0-9+/]{40,}={0,2}$`)
@@ -76,8 +76,8 @@ const bom = "\xef\xbb\xbf"
 // BOM is dropped at the beginning of every line, because joined files have one in the middle. Text around the blocks
 // is allowed.
 //
-// encoding/pem decodes each block here, but cannot find them: it skips without an error what it cannot read, and has
-// no line numbers, so that the damage would show only when step-ca is refused. golang/go#34069 asks for a strict
+// encoding/pem decodes each block here, but cannot find them: it skips what it cannot read, without an error, and has
+// no line numbers. The operator would notice the damage only when step-ca is refused. golang/go#34069 asks for a strict
 // decoder; we found no maintained library that has one with line numbers. FuzzParsePEM compares the two.
 func parsePEM(text []byte) ([]block, error) {
 	switch {

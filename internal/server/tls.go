@@ -135,7 +135,7 @@ func (i *identity) missingIssuer() string {
 	return cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String(), "?")
 }
 
-// CertificateNames are the names for which step-ca would accept a server certificate.
+// CertificateNames are the names of a server certificate that step-ca accepts.
 func CertificateNames(leaf *x509.Certificate) []string {
 	found := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {

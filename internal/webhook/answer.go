@@ -52,7 +52,7 @@ func refuse(event *audit.Event, p *Problem) answer {
 		Allow bool          `json:"allow"`
 		Error responseError `json:"error"`
 	}{false, responseError{p.Code, fmt.Sprintf("%s (ref %s)", out.message, event.Reference)}})
-	if err != nil { // strings always encode; should they not, deny without a reason
+	if err != nil { // cannot happen: strings always encode. Fail closed, without a reason
 		body = []byte(`{"allow":false}`)
 	}
 	return answer{status: out.status, body: body}

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// The headers with which step-ca authenticates a request. The signature is the hex HMAC-SHA256 of
+// The headers that authenticate a request of step-ca. The signature is the hex HMAC-SHA256 of
 // the raw body under the webhook's decoded secret; it covers neither URL nor headers.
 const (
 	idHeader        = "X-Smallstep-Webhook-Id"

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// receive reads the body within bodyTimeout, so that a client that never finishes holds nothing for long. It
-// uses buffer where that has room enough.
+// receive reads the body within bodyTimeout: a client that never finishes does not hold memory for long. It uses
+// buffer where that is large enough.
 //
 // The deadline stays: it is over later than the request has to be answered. (The server goes on reading, to
 // notice a client that leaves; a deadline that passed would look like that, and cancel the lookup.)

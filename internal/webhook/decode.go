@@ -123,7 +123,7 @@ func (b *requestBody) countObjects() error {
 }
 
 // tooDeep reports whether JSON is nested deeper than maxDepth. It counts brackets outside strings,
-// which is exact for valid JSON; for anything else the decoder has the last word.
+// which is exact for valid JSON; for any other text the decoder decides.
 func tooDeep(raw []byte) bool {
 	// So few brackets cannot be nested so deep, wherever they stand; counting them takes a hundredth of the time.
 	if bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("[")) <= maxDepth {

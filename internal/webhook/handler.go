@@ -15,9 +15,8 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// The paths of the listener. They are matched exactly, escapes included: a path that is only
-// almost right is not found, never redirected, because step-ca would follow the redirect without
-// the body.
+// The paths of the listener. They are compared byte for byte, escapes included. A path that is almost
+// right is 404 and not a redirect, because step-ca would follow the redirect without the body.
 const (
 	AttestPath = "/webhook/device-attest"
 	StatusPath = "/status"
@@ -69,7 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Record(event)
 }
 
-// answer never lets an error or a panic out: everything that is not a clean allow is a refusal or a fault.
+// answer turns every error and every panic into a refusal or a fault. Only a decision that allows becomes an allow.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -95,7 +94,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 	return a
 }
 
-// deviceAttest is the way of a webhook request, one step after the other; the first that refuses ends it.
+// deviceAttest runs the steps of a webhook request in order. The first step that refuses ends the request.
 func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) answer {
 	if r.Method != http.MethodPost {
 		return methodNotAllowed(event, http.MethodPost)
@@ -136,7 +135,7 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if p != nil {
 		return refuse(event, p)
 	}
-	// A caller that gave no request ID is followed by our own reference.
+	// Without a request ID from step-ca, the provider's server gets our reference.
 	q := posture.Query{Identifier: id, Type: deviceType, RequestID: cmp.Or(event.RequestID, event.Reference)}
 	event.Mode = string(h.Decider.TypeOf(q))
 	decision, p := h.decide(r.Context(), q, start, event)
@@ -170,7 +169,7 @@ func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, 
 }
 
 // mode reads the device type from the query: mode, or type, as the original's documentation calls
-// it too. The signature does not cover the URL; it is the CA's configuration and TLS that vouch for it.
+// it too. The signature does not cover the URL; only the CA's configuration and TLS protect it.
 func mode(rawQuery string) (posture.DeviceType, *Problem) {
 	if rawQuery == "" {
 		return "", nil
@@ -196,7 +195,7 @@ func mode(rawQuery string) (posture.DeviceType, *Problem) {
 	return deviceType, nil
 }
 
-// checkHeader holds the header to its bound exactly; net/http allows some more than its limit, and
+// checkHeader applies the limit of the header exactly: net/http allows some more than its limit, and
 // a different amount for HTTP/2.
 func checkHeader(header http.Header) *Problem {
 	size := 0
@@ -211,7 +210,7 @@ func checkHeader(header http.Header) *Problem {
 	return nil
 }
 
-// first is the first value of a header, whose name is in its canonical form: http.Header.Get would look.
+// first returns the first value of a header. name is canonical already; http.Header.Get would check that again.
 func first(header http.Header, name string) string {
 	if values := header[name]; len(values) > 0 {
 		return values[0]
@@ -219,7 +218,7 @@ func first(header http.Header, name string) string {
 	return ""
 }
 
-// escapedPath is u.EscapedPath, which goes through the path character by character.
+// escapedPath returns u.EscapedPath(), and does not call it for the usual path: it checks the path byte by byte.
 func escapedPath(u *url.URL) string {
 	if u.RawPath == "" && u.Path == AttestPath {
 		return AttestPath

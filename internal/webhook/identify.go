@@ -33,8 +33,8 @@ func identify(body *requestBody) (posture.Identifier, *Problem) {
 	case body.X509Certificate != nil:
 		names, p = body.X509Certificate.names()
 	default:
-		// step-ca attests X.509 orders only. The names in an SSH certificate are not compared
-		// with the device here, so none is let through.
+		// step-ca attests X.509 orders only. Nothing here compares the names in an SSH certificate
+		// with the device, so every SSH request is refused.
 		return none, problemf(codeAttestationMissing, "an SSH certificate cannot be attested by device-attest-01")
 	}
 	if p == nil {
@@ -46,7 +46,7 @@ func identify(body *requestBody) (posture.Identifier, *Problem) {
 	return id, nil
 }
 
-// claimedNames are the names with which a certificate would claim to be a device.
+// claimedNames are the names of a device in the certificate that step-ca would issue.
 type claimedNames struct {
 	subjects             [][]string // the common names of each form of the subject
 	permanentIdentifiers []string   // "" where a SAN has none
@@ -143,7 +143,7 @@ func commonNames(name pkix.Name) []string {
 		}
 		value, ok := attribute.Value.(string)
 		if !ok {
-			value = "\x00" // no string, so nothing to compare: it must differ from every identifier
+			value = "\x00" // not a string, so it cannot be compared: this value differs from every identifier
 		}
 		if value != "" {
 			found = append(found, value)

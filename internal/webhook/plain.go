@@ -13,10 +13,10 @@ type plainBody struct {
 	request     certificateRequest
 }
 
-// readPlainBody reads a request for a CSR of the plain kind: compact JSON in ASCII without escapes, in which
-// every member that is read has its type or is null, and which has no SANs and extensions. For every other one
-// ok is false, and the JSON library has to decide: what is accepted here it would accept too, and find the
-// same. It takes a fifth of the library's time, which was the most expensive step of a request.
+// readPlainBody reads a request of the plain kind: it has a CSR, it is compact JSON in ASCII without escapes, every member
+// that is read has its type or is null, and it has no SANs and no extensions. For every other request ok is false,
+// and the JSON library decides. The library accepts every body that is accepted here, and reads the same values.
+// This reader takes a fifth of the time of the library, which was the most expensive step of a request.
 func readPlainBody(raw []byte) (body *requestBody, ok bool) {
 	if len(raw) > math.MaxUint16 || bytes.IndexByte(raw, '\\') >= 0 || !isPlainText(raw) {
 		return nil, false

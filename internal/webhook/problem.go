@@ -37,8 +37,8 @@ func Codes() []posture.Code {
 	}
 }
 
-// outcome is what follows from a code. The HTTP status and the sentence for the person at the device
-// leave the connector; any device that can attest gets to read them, so the sentence names no group, no
+// outcome is the answer for a code. The HTTP status and the sentence for the person at the device
+// leave the connector. Any device that can attest can read them, so the sentence names no group, no
 // other device and no upstream text. The remedy stays in the log: it says what the administrator can do.
 type outcome struct {
 	status          int

@@ -59,7 +59,7 @@ func readRows(rows *rows, devices *store, out *feed) error {
 var (
 	errNotUTF8  = errors.New("not valid UTF-8; save the file as UTF-8")
 	errNUL      = errors.New("a NUL byte in a value; the file is damaged, or is not text")
-	errEmptyRow = errors.New("the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)")
+	errEmptyRow = errors.New("the row has only commas; delete it (spreadsheets write a row that was cleared, but not deleted)")
 )
 
 const hintBareQuote = `; put quotation marks around the whole field, right after the comma (a formula, ="…", comes from a spreadsheet: export the values)`

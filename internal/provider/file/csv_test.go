@@ -136,7 +136,7 @@ func TestCSVRefused(t *testing.T) {
 		return fmt.Sprintf("line %d: a NUL byte in a value; the file is damaged, or is not text", line)
 	}
 	emptyRow := func(line int) string {
-		return fmt.Sprintf("line %d: the row has nothing but commas; delete it (spreadsheets write a row that was cleared, but not deleted)", line)
+		return fmt.Sprintf("line %d: the row has only commas; delete it (spreadsheets write a row that was cleared, but not deleted)", line)
 	}
 	tests := []struct {
 		name    string

@@ -23,6 +23,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"step-posture-connector/internal/config"
@@ -86,6 +87,8 @@ func problemsOf(err error) (all config.Problems) {
 		accepted = "a file that exists; a relative path begins in the folder in which the program starts"
 	case errors.Is(err, fs.ErrPermission):
 		accepted = "a file that the user who runs the program may read"
+	case errors.Is(err, syscall.EISDIR):
+		accepted = "the path of a file, not of a folder"
 	}
 	for line := range strings.Lines(err.Error()) {
 		all = append(all, config.Problem{Variable: "FILE_PATH", Text: strings.TrimSuffix(line, "\n"), Accepted: accepted})

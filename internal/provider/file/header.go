@@ -18,7 +18,7 @@ const shortSerial = 8
 func isIdentifierColumn(name string) bool { return strings.EqualFold(trim(name), identifierColumn) }
 
 // readHeader reads the first row and returns the names of the columns after the identifier. It removes spaces around
-// a name, with a warning: they are never meant, and a template in which they are missing looks right.
+// a name, with a warning: they are never meant, and a template without them looks right.
 func readHeader(rows *rows, in *inventory) ([]string, error) {
 	read, line, err := rows.next()
 	for err == nil && read.isWhitespace() {

@@ -32,16 +32,15 @@ const (
 	chunkBits = 20
 	// firstChunk is the size of the first piece, in bytes, for small inventories.
 	firstChunk = 4 << 10
-	// largeRow is the length from which a row gets a piece of its own, in bytes, so that little of the last piece is
-	// wasted.
+	// largeRow: a row of this length or longer, in bytes, gets a piece of its own. That wastes little of the last piece.
 	largeRow = chunkSize / 4
 	// firstSlots is the size of the smallest index.
 	firstSlots = 8
-	// shortRow is the least length of a device that memory is reserved for, in bytes: if the first devices are far
+	// shortRow is the least length of a device, in bytes, when memory is reserved: if the first devices are far
 	// shorter than the others, the file's size overestimates their number.
 	shortRow = 32
 	// maxKey is long enough for every identifier, in bytes, so that hashing one allocates nothing.
 	maxKey = 256
-	// largeInventory is the size in memory, in bytes, from which release returns the memory to the system at once.
+	// largeInventory: release returns the memory of an inventory of this size or larger, in bytes, to the system at once.
 	largeInventory = 16 << 20
 )

@@ -20,7 +20,7 @@ import (
 	"step-posture-connector/internal/provider/vendorhttp"
 )
 
-// Config says which server, and what is asked of a device.
+// Config says which server to ask, and what to require of a device.
 type Config struct {
 	// The Jamf Pro server: `https://` and its host, with port and context path where it has them.
 	BaseURL string `env:"JAMF_BASE_URL,required" example:"https://example.jamfcloud.com" accepted:"https://… of the Jamf Pro server"`
@@ -72,7 +72,7 @@ func Open(c Config) (posture.Provider, []string, error) {
 	return p, nil, nil
 }
 
-// Policy is what is asked of a device.
+// Policy is what is required of a device.
 func (c Config) Policy() posture.Policy {
 	return posture.Policy{RequiredGroups: posture.RequiredGroups(c.ComputerGroup, c.DeviceGroup), AllowUnmanaged: bool(c.AllowUnmanaged)}
 }
@@ -152,7 +152,7 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	})
 }
 
-// notFound says what was searched, and how to search the rest: to leave the mode out is a common mistake.
+// notFound says what was searched, and how to search the rest. A missing mode is a common mistake.
 func notFound(t posture.DeviceType) error {
 	searched, other, mode := "mobile device", "computers", posture.Computer
 	switch t {

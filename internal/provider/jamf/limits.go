@@ -13,7 +13,7 @@ const (
 	departmentTimeout = 2 * time.Second
 	// versionTimeout bounds the request for the server's version: it is a hint only.
 	versionTimeout = 2 * time.Second
-	// privilegeMemory is how long a refusal for want of a privilege (403) is believed: a token has the
-	// privileges that the API client had when it was issued, so one this old is replaced.
+	// privilegeMemory: after a 403 (a privilege is missing), a token of this age is replaced. A token has the
+	// privileges that the API client had when Jamf issued it, so a new one may have more.
 	privilegeMemory = time.Minute
 )

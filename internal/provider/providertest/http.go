@@ -53,11 +53,11 @@ const vendorPage = "<!DOCTYPE html><html><body>" + vendortest.Marker + "</body><
 // vendorJSON is an error body of no vendor in particular.
 const vendorJSON = `{"error":"` + vendortest.Marker + `","error_description":"` + vendortest.Marker + `","message":"` + vendortest.Marker + `"}`
 
-// unsound is one way in which a server does not answer as it should.
+// unsound is one wrong way to answer.
 type unsound struct {
 	name  string
 	fault vendortest.Fault
-	// pausing: the server asked for a pause, so that the next lookup need not succeed at once.
+	// pausing: the server asked for a pause, so the next lookup may fail.
 	pausing bool
 	// searches: the provider may look for another endpoint, which takes more requests.
 	searches bool
@@ -70,7 +70,7 @@ func (h HTTPHarness) of(rows []unsound) []unsound {
 	return slices.DeleteFunc(rows, func(u unsound) bool { return h.OverVendorhttp && u.shared })
 }
 
-// patience is how long a lookup may take: not long where nothing but the deadline ends it.
+// patience is how long a lookup may take: not long where only the deadline ends it.
 func (u unsound) patience() time.Duration {
 	if u.pausing || u.fault.Kind == vendortest.Hang || u.fault.Kind == vendortest.Slow {
 		return brief
@@ -125,8 +125,8 @@ func (h HTTPHarness) openWithLimit(t *testing.T, limit time.Duration, devices ..
 	return service
 }
 
-// longLimit is a provider's limit for a request. It is much longer than the deadlines of the lookups, so that a
-// provider that heeds only the limit fails.
+// longLimit is a provider's limit for a request. It is much longer than the deadlines of the lookups: a
+// provider that obeys the limit and ignores the deadline fails.
 const longLimit = 10 * time.Second
 
 // statuses are answers whose status says that they are no answer.
@@ -173,7 +173,7 @@ func bodies() []unsound {
 	return append(all, unsound{name: "200 with HTML", fault: page})
 }
 
-// transports are faults below HTTP, and those in which HTTP is abused.
+// transports are faults below HTTP, and wrong uses of HTTP.
 func transports() []unsound {
 	return []unsound{
 		{name: "reset", fault: vendortest.Fault{Kind: vendortest.Reset}, shared: true},

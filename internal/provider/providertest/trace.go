@@ -8,8 +8,8 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// requestIDs: every request for a lookup bears the lookup's ID, so that the vendor's log can be read
-// together with ours; nothing else bears one, and what cannot be one is not sent.
+// requestIDs: every request for a lookup has the lookup's ID, so an administrator can compare the vendor's log with
+// ours. No other request has one, and a text that cannot be an ID is not sent.
 func requestIDs(t *testing.T, h HTTPHarness) {
 	service := h.open(t, mac(serial), mac(secondSerial))
 	seen := 0

@@ -10,7 +10,7 @@ import (
 )
 
 // Get asks an endpoint and returns the body of a 200. Every other answer is a *Fault, which names the endpoint and not
-// the path. What may succeed the second time is repeated once, and once more what failed for an old token.
+// the path. Get repeats a request once if a second try may succeed, and once more if the server refused an old token.
 func (c *Client) Get(ctx context.Context, endpoint, path string, query url.Values) ([]byte, error) {
 	var body []byte
 	err := c.retry(ctx, func(ctx context.Context) error {
@@ -21,8 +21,7 @@ func (c *Client) Get(ctx context.Context, endpoint, path string, query url.Value
 	return body, err
 }
 
-// Authenticate makes sure that there are credentials, which the next request takes. Those that never change are not
-// tried.
+// Authenticate gets credentials for the next request. Credentials that never change are not tried.
 func (c *Client) Authenticate(ctx context.Context) error {
 	return c.retry(ctx, func(ctx context.Context) error {
 		_, err := c.auth.credentials(ctx)
@@ -63,7 +62,7 @@ func (c *Client) getOnce(ctx context.Context, credentials header, endpoint, path
 		}
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			// What is left of a short answer is read, so that the connection can be used again.
+			// Read the rest of a short answer: only then can the connection be used again.
 			_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
 			return c.refusal(endpoint, response)
 		}

@@ -20,7 +20,7 @@ type progress struct {
 
 type progressKey struct{}
 
-// follow returns a context with which net/http and crypto/tls report the progress of a request.
+// follow returns a context: net/http and crypto/tls report the progress of a request through it.
 func (p *progress) follow(ctx context.Context) context.Context {
 	ctx = context.WithValue(ctx, progressKey{}, p)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

@@ -24,8 +24,8 @@ const (
 
 type requestIDKey struct{}
 
-// withRequestID has every request that is made with the returned context bear an ID as X-Request-Id,
-// so that one order can be followed from step-ca's log to ours to the vendor's. It decides nothing.
+// withRequestID returns a context. Every request with that context sends the ID as X-Request-Id, so an administrator can
+// follow one order from step-ca's log to ours to the vendor's. The ID does not change the answer.
 func withRequestID(ctx context.Context, id string) context.Context {
 	// Only what was cleaned, as internal/audit does, is put into a header.
 	if id == "" || len(id) > longestID || strings.ContainsFunc(id, isForeign) {

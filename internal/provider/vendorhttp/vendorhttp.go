@@ -1,4 +1,4 @@
-// Package vendorhttp is the HTTPS client with which a provider asks its vendor's server.
+// Package vendorhttp is the HTTPS client for providers that ask a vendor's server.
 //
 // It holds what every vendor's API needs and what no vendor is special in: time limits, a limit of requests at once,
 // one repetition, Retry-After, credentials, request IDs, metrics, and errors that repeat nothing that the server sent.
@@ -96,8 +96,8 @@ func (c *Client) Join(ctx context.Context, q posture.Query, find func(context.Co
 	return device, err
 }
 
-// Only returns the one record that bears the identifier. A search may return other records than the one that was
-// asked for: they are dropped, and an answer of nothing but others is not taken for "not found".
+// Only returns the one record that has the identifier. A search may return other records too: they are dropped. An
+// answer that has only other records is an error, and not "not found".
 func Only[T any](c *Client, id posture.Identifier, found []T, identifier func(T) string) (T, error) {
 	var only T
 	matching := 0

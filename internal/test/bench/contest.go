@@ -76,7 +76,7 @@ func (b *bench) round(ctx context.Context, c contest, one *contestant) (round, e
 	if err != nil {
 		return round{}, err
 	}
-	// Not earlier: a connection on which no request comes is closed after some seconds.
+	// Not earlier: a connection without a request is closed after some seconds.
 	if one.driver == nil {
 		if one.driver, err = c.dial(ctx, one.target); err != nil {
 			return round{}, err

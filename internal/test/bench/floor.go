@@ -19,7 +19,7 @@ import (
 	"step-posture-connector/internal/server"
 )
 
-// floorDevice is the device about which the floor always answers.
+// floorDevice is the device in every answer of the floor.
 const floorDevice device = 0
 
 // mutualArgument makes the floor ask for a client certificate.

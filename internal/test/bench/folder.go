@@ -21,7 +21,7 @@ const (
 	secretLength = 64 // bytes, as step-ca makes them
 	lifetime     = 24 * time.Hour
 	private      = 0o600
-	// clientName is what the client certificate must bear under mutual TLS.
+	// clientName is the name that the client certificate must have under mutual TLS.
 	clientName = "step-ca.example.com"
 )
 

@@ -22,7 +22,7 @@ const (
 
 const (
 	cancelDelay = 5 * time.Second // of a lookup whose client leaves
-	joinDelay   = 2 * time.Second // of a lookup for which two wait
+	joinDelay   = 2 * time.Second // of a lookup that two clients wait for
 	arrival     = 2 * time.Second // within which a lookup reaches the fake
 	joinPause   = 300 * time.Millisecond
 )
@@ -148,7 +148,7 @@ func clients(count int) string {
 	return thousands(count) + " connections"
 }
 
-// jamfGoalClients is the number of connections for which CPU time has a goal.
+// jamfGoalClients: CPU time has a goal with this number of connections only.
 const jamfGoalClients = 50
 
 // jamfLeave has a client leave before its answer, and checks that the lookup is cancelled.

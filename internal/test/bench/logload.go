@@ -21,7 +21,7 @@ const (
 	logRate     = 10_000.0 // requests a second, and lines a second
 	logRateGoal = 0.99     // of logRate; a machine that makes fewer requests than that gets lines without requests
 	logCalls    = 5000     // different requests; they are repeated
-	logRoom     = 4 << 20  // bytes for which the queue has room
+	logRoom     = 4 << 20  // the size of the queue, in bytes
 	scrapeLimit = 10 * time.Second
 )
 
@@ -134,7 +134,7 @@ func lastAnswer(all []sent) time.Duration {
 	return last
 }
 
-// freeAddress is one on which nothing listens.
+// freeAddress is an address without a listener.
 func freeAddress(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))

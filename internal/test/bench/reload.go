@@ -95,7 +95,7 @@ func (b *bench) sliceWith(ctx context.Context, t *target, k keepAlive, r *replac
 	return all, errors.Join(err, <-replaced)
 }
 
-// settled is the memory after a while in which the runtime may give back what it does not need.
+// settled waits until the runtime has had time to return unused memory, then measures the memory.
 func (b *bench) settled(ctx context.Context, t *target, before float64) (float64, error) {
 	var after float64
 	for spent := time.Duration(0); spent < b.scale.settle; spent += settleEvery {

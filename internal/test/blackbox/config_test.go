@@ -53,7 +53,7 @@ func TestMistakesOfConfiguration(t *testing.T) {
 		"shadowed":               {good.With("LOG_FORMAT", "json"), "LOG_FORMAT=text\n", "check", 0, []string{"line 1: LOG_FORMAT is set in the environment too"}, ""},
 
 		"group in quotation marks":    {jamf.With("JAMF_COMPUTER_GROUP", `"Disk encrypted"`), "", "check", 1, []string{"JAMF_COMPUTER_GROUP: " + quotes}, "encrypted"},
-		"provider in quotation marks": {good.With("PROVIDER", `"file"`), "", "check", 1, []string{"PROVIDER: " + quotes}, "no such provider"},
+		"provider in quotation marks": {good.With("PROVIDER", `"file"`), "", "check", 1, []string{"PROVIDER: " + quotes}, "unknown provider"},
 		"port in quotation marks":     {good.With("PORT", `"9443"`), "", "check", 1, []string{"PORT: " + quotes}, ""},
 		"secret in quotation marks":   {jamf.With("JAMF_CLIENT_SECRET", `"s3cret"`), "", "check", 1, []string{"JAMF_CLIENT_SECRET: " + quotes}, "s3cret"},
 		"secret with a line break":    {jamf.With("JAMF_CLIENT_SECRET", "s3cret\n"), "", "check", 1, []string{"JAMF_CLIENT_SECRET: the value ends with a line break, which echo adds"}, "s3cret"},

@@ -35,7 +35,7 @@ func TestInventoryMistakes(t *testing.T) {
 		"comma at the end":          {"json", "{\"devices\":[\n  {\"identifier\":\"C02\"},\n]}", 1, `line 2, column 23: not valid JSON: a trailing comma; remove it`},
 		"numbers of a spreadsheet":  {"csv", "Identifier\n1.23E+11\nC02\n", 0, `warning: .*line 2 \("1\.23E\+11"\): a spreadsheet has changed the identifier`},
 		"formulas of a spreadsheet": {"csv", "Identifier,email\n\"=\"\"C02HARNESS01\"\"\",ada@example.com\n", 0, `warning: .*line 2 \("=\\"C02HARNESS01\\""\): a spreadsheet has changed the identifier`},
-		"rows of commas":            {"csv", "Identifier,a\nC02,x\n,\n", 1, `line 3: the row has nothing but commas; delete it`},
+		"rows of commas":            {"csv", "Identifier,a\nC02,x\n,\n", 1, `line 3: the row has only commas; delete it`},
 		"no-break space":            {"csv", "Identifier\nC02\u00a0X\n", 1, `line 2: identifier has U\+00A0 \(no-break space\) at position 4`},
 		"JSON as csv":               {"csv", `{"devices":[]}`, 1, `the file is JSON; set FILE_TYPE to json`},
 		"CSV as json":               {"json", "Identifier\nC02\n", 1, `the file is CSV; set FILE_TYPE to csv`},

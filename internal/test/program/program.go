@@ -26,8 +26,8 @@ const Patience = 3 * time.Minute
 // atOnce is how many tests run at the same time.
 const atOnce = 8
 
-// Main is the TestMain of a package that uses this one. It runs the connector where AsProgram is set, else the tests,
-// in the root of the repository. It returns the exit code.
+// Main is the TestMain of a package that uses this one. It runs the connector where AsProgram is set, and
+// otherwise the tests, in the root of the repository. It returns the exit code.
 func Main(m *testing.M) int {
 	if os.Getenv(AsProgram) != "" {
 		return command.Main("development", "")

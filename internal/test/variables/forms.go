@@ -46,7 +46,7 @@ func exampleFile(some []variable, _ string, kept map[string]string) string {
 	return text + "\n"
 }
 
-// exampleOfCompose is docker/env.example, from which Compose makes files of the secrets.
+// exampleOfCompose is docker/env.example. Compose makes files of the secrets in it.
 func exampleOfCompose(some []variable, _ string, _ map[string]string) (text string) {
 	for _, v := range some {
 		if !v.isFile && !v.shared {

@@ -27,7 +27,7 @@ type Failure struct {
 	Fault     vendortest.Fault `json:"fault"`
 }
 
-// Admin returns the handler with which another process changes what is simulated. It asks for no
+// Admin returns a handler for another process, which changes the simulated server with it. It asks for no
 // authentication, so it must listen on the loopback only.
 //
 //	PUT  /devices    the inventory, a JSON list of Device

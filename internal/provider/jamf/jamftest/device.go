@@ -24,7 +24,7 @@ type Device struct {
 	Groups     []Group `json:"groups,omitempty"`
 }
 
-// User is the user to whom a device is assigned.
+// User is the user of a device, as Jamf assigns it.
 type User struct {
 	Username   string `json:"username,omitempty"`
 	RealName   string `json:"real_name,omitempty"`
@@ -139,6 +139,6 @@ func (s *Server) departments() []string {
 	return slices.Clone(s.depts)
 }
 
-// sameText compares as Jamf's database does: without regard to case by Unicode's rules, in which
+// sameText compares as Jamf's database does: without regard to case, by Unicode's rules: there
 // U+212A (KELVIN SIGN) is a k.
 func sameText(a, b string) bool { return strings.EqualFold(a, b) }

@@ -30,6 +30,9 @@ type symptom map[string]func() string
 // line that it quotes; an ellipsis stands for any text.
 func TestTroubleshooting(t *testing.T) {
 	l := newLab(t)
+	if err := l.programs.BuildFakeJamf(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	page, err := os.ReadFile(filepath.Join(l.programs.Repository(), "docs", "troubleshooting.md"))
 	if err != nil {
 		t.Fatal(err)
