@@ -12,7 +12,7 @@ func table(some []variable, _ string, _ map[string]string) string {
 	several := slices.ContainsFunc(some, func(v variable) bool { return v.provider == "" })
 	text := "\n| variable | default | meaning |\n|---|---|---|\n"
 	for _, v := range some {
-		standard := regexp.MustCompile(`[A-Z_]{2,}`).ReplaceAllString(v.unset, "`$0`")
+		standard := regexp.MustCompile(`[A-Z][A-Z0-9_]+`).ReplaceAllString(v.unset, "`$0`")
 		switch {
 		case v.standard != "":
 			standard = "`" + v.standard + "`"
