@@ -23,13 +23,13 @@ const (
 
 // The devices of the simulated Jamf Pro server, and one that it does not have.
 const (
-	memberMac      = "C02JAMFMAC01"
-	outsiderMac    = "C02JAMFMAC02"
-	unmanagedMac   = "C02JAMFMAC03"
-	memberPhone    = "F17JAMFPHN01"
-	outsiderPhone  = "F17JAMFPHN02"
-	unmanagedPhone = "F17JAMFPHN03"
-	unassignedPhone   = "F17JAMFPHN04"
+	memberMac           = "C02JAMFMAC01"
+	outsiderMac         = "C02JAMFMAC02"
+	unmanagedMac        = "C02JAMFMAC03"
+	memberPhone         = "F17JAMFPHN01"
+	outsiderPhone       = "F17JAMFPHN02"
+	unmanagedPhone      = "F17JAMFPHN03"
+	unassignedPhone     = "F17JAMFPHN04"
 	unknownSerialNumber = "C02JAMFNONE1"
 )
 
