@@ -172,7 +172,7 @@ func (m *plainMaker) object(depth int, known map[string]func()) {
 	}
 	slices.Sort(names)
 	others := m.choose(4)
-	if m.choose(50) == 0 {
+	if m.choose(50) == 1 {
 		others = m.choose(60)
 	}
 	for range others {
@@ -234,7 +234,7 @@ func (m *plainMaker) body() []byte {
 		"attestationData":        func() { m.object(depth, map[string]func(){"permanentIdentifier": m.text}) },
 		"x509CertificateRequest": request,
 	}
-	if m.choose(20) == 0 {
+	if m.choose(20) == 1 {
 		known["x509Certificate"] = certificate
 		known["sshCertificate"] = func() { m.value(depth) }
 		known["sshCertificateRequest"] = func() { m.value(depth) }
@@ -245,7 +245,7 @@ func (m *plainMaker) body() []byte {
 	if m.odd() && m.choose(4) == 0 {
 		m.pick("\n", " ", "\x00", "{}", "null", "}", ",", "\xef\xbb\xbf")
 	}
-	if m.choose(500) == 0 { // to the largest sizes
+	if m.choose(500) == 1 { // to the largest sizes
 		if at := strings.LastIndexByte(string(m.to), '}'); at > 5 {
 			size := []int{65534, 65535, 65536, 65537}[m.choose(4)]
 			m.to = append(m.to[:at], `,"long`+strings.Repeat("x", 100)+`":"`...)
