@@ -271,7 +271,7 @@ func TestPlainBodyGenerated(t *testing.T) {
 	for i := range bodies {
 		var choices []byte
 		for j := range blocks {
-			block := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, uint64(i*blocks+j))) //nolint:gosec // G115: not negative
+			block := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, uint64(i*blocks+j)))
 			choices = append(choices, block[:]...)
 		}
 		raw := makeBody(choices)
