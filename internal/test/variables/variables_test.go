@@ -57,6 +57,19 @@ func TestBrokenSections(t *testing.T) {
 	}
 }
 
+// Compose would refuse a boolean, and change a number.
+func TestInYAML(t *testing.T) {
+	t.Parallel()
+	for value, quoted := range map[string]bool{
+		"file": false, "Up to date": false, "127.0.0.1:9444": false, "/a/b.csv": false,
+		"": true, "0": true, "1.5": true, "1e3": true, "off": true, "Yes": true, "true": true, "null": true, "a: b": true, "#": true, "a #b": true,
+	} {
+		if got := inYAML(value); (got != value) != quoted {
+			t.Errorf("%s is written as %s", value, got)
+		}
+	}
+}
+
 // The error names what a declaration lacks.
 func TestDeclarationsThatLackSomething(t *testing.T) {
 	t.Parallel()
