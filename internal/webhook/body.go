@@ -10,8 +10,9 @@ import (
 // receive reads the body within bodyTimeout: a client that never finishes does not hold memory for long. It uses
 // buffer where that is large enough.
 //
-// The deadline stays: it is over later than the request has to be answered. (The server goes on reading, to
-// notice a client that leaves; a deadline that passed would look like that, and cancel the lookup.)
+// The deadline is not cleared here. The server goes on reading, to notice a client that leaves; a deadline that passed
+// would look like that, and cancel the lookup. net/http clears it when it begins that (Go 1.26 does), and even without
+// that it is over later than the request has to be answered.
 //
 // On HTTP/2 the server's ReadTimeout does that: there it is the time for the body alone, and to set
 // another one would be a message between goroutines with every request.

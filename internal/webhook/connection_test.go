@@ -3,11 +3,13 @@ package webhook_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
 )
@@ -102,5 +104,37 @@ func TestClosingIsGracefulOnHTTP2(t *testing.T) {
 	close(release)
 	if got := <-answered; !strings.HasPrefix(got, "HTTP/2.0 200") {
 		t.Errorf("the request in flight got %q, want HTTP/2.0 200", got)
+	}
+}
+
+// The server's limit for reading a request ends with its body: a lookup may take longer.
+func TestLookupOutlastsTheReadTimeout(t *testing.T) {
+	t.Parallel()
+	provider := inventory(func(ctx context.Context, q posture.Query) (posture.Device, error) {
+		select {
+		case <-time.After(3 * time.Second):
+			return posture.Device{Identifier: q.Identifier.String(), Managed: true}, nil
+		case <-ctx.Done():
+			return posture.Device{}, ctx.Err()
+		}
+	})
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewUnstartedServer(&webhook.Handler{
+				Authenticator: webhook.NewAuthenticator([]webhook.Webhook{testHook()}),
+				Decider:       posture.Decider{Name: "test", Provider: provider},
+				Tolerance:     30 * time.Second, Now: recorded, Record: func(*audit.Event) {},
+			})
+			server.Config.ReadTimeout = 1500 * time.Millisecond
+			server.EnableHTTP2 = protocol == "HTTP/2.0"
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			body := []byte(`{` + stamp + `,` + data + `,` + cert + `}`)
+			c := &connector{Server: server}
+			if r := c.post(t, signed(testHook(), body), body); r.status != http.StatusOK {
+				t.Errorf("got status %d: %s, want the device to be allowed", r.status, r.text)
+			}
+		})
 	}
 }

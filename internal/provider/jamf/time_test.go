@@ -98,3 +98,34 @@ func TestVersionCostsNoDecision(t *testing.T) {
 		t.Errorf("Lookup = %+v, %v, want the device", device, err)
 	}
 }
+
+// TestTimeoutIsPassedOn: requests that Jamf never answers end by TIMEOUT, and not by the deadline of the lookup.
+func TestTimeoutIsPassedOn(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: computers(1)})
+	c := configOf(server, "pro")
+	c.Timeout = 1
+	provider := opened(t, c)
+	finds(t, provider, numbered(0), posture.Computer)
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang}, lookupEndpoints()...)
+	ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond) // what a lookup for step-ca has
+	defer cancel()
+	if _, err := provider.Lookup(ctx, query(t, numbered(0), posture.Computer)); err == nil || ctx.Err() != nil {
+		t.Errorf("Lookup = %v, and its context: %v; want an error while it has time left", err, ctx.Err())
+	}
+}
+
+// TestMissingPrivilegeIsNamed: the reason of a lookup names the privilege that the API client lacks.
+func TestMissingPrivilegeIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, api := range []string{"pro", "classic"} {
+		server := started(t, jamftest.Options{Devices: computers(1)})
+		client := server.Client()
+		client.Privileges = []string{jamftest.ReadMobileDevices}
+		server.SetClients(client)
+		_, err := opened(t, configOf(server, api)).Lookup(t.Context(), query(t, numbered(0), posture.Computer))
+		if want := " answered 403: the API client lacks the privilege " + jamftest.ReadComputers; err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: Lookup = %v, want the end %q", api, err, want)
+		}
+	}
+}

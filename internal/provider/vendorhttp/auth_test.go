@@ -88,6 +88,21 @@ func TestTokenLifetime(t *testing.T) {
 	}
 }
 
+// TestImpossibleToken: a token that cannot be in a header is not kept, which would fail every lookup until its end.
+func TestImpossibleToken(t *testing.T) {
+	t.Parallel()
+	for _, token := range []string{`line\nbreak`, `nul\u0000`, `\u007f`, `\u00fc`} {
+		server := started(t, serial)
+		provider := opened(server.options(t))
+		server.Fail(vendortest.Fault{Kind: vendortest.Answer, Body: `{"access_token":"` + token + `","token_type":"bearer","expires_in":599}`, Times: 1}, tokenEndpoint)
+		const want = "token endpoint: the token has a character that no token may have"
+		if _, err := lookup(t, provider, serial, ample); err == nil || err.Error() != want {
+			t.Errorf("Lookup with the token %s = %v, want %s", token, err, want)
+		}
+		finds(t, provider, serial)
+	}
+}
+
 // TestRetryAfter: a server that asks for a pause of a second gets it, when enough time is left.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()

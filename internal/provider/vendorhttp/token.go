@@ -169,6 +169,10 @@ func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token
 		if got.Type() != "Bearer" {
 			return errors.New(tokenEndpoint + ": the token is not a bearer token")
 		}
+		// RFC 6749 section A.12. Kept, it would fail every lookup until its end, because no header can have it.
+		if strings.ContainsFunc(got.AccessToken, func(c rune) bool { return c < ' ' || c > '~' }) {
+			return errors.New(tokenEndpoint + ": the token has a character that no token may have")
+		}
 		token = got
 		return nil
 	})

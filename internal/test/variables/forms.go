@@ -12,7 +12,7 @@ func table(some []variable, _ string, _ map[string]string) string {
 	several := slices.ContainsFunc(some, func(v variable) bool { return v.provider == "" })
 	text := "\n| variable | default | meaning |\n|---|---|---|\n"
 	for _, v := range some {
-		standard := regexp.MustCompile(`[A-Z_]{2,}`).ReplaceAllString(v.unset, "`$0`")
+		standard := regexp.MustCompile(`[A-Z][A-Z0-9_]+`).ReplaceAllString(v.unset, "`$0`")
 		switch {
 		case v.standard != "":
 			standard = "`" + v.standard + "`"
@@ -91,9 +91,10 @@ func environment(some []variable, indent string, kept map[string]string) (text s
 	return text
 }
 
-// inYAML quotes numbers, and all but plain words.
+// inYAML quotes numbers, the words that YAML 1.1 takes for booleans or null, and all but plain words.
 func inYAML(value string) string {
-	if _, err := strconv.Atoi(value); err == nil || !regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/._:-]*( [A-Za-z0-9]+)*$`).MatchString(value) {
+	isWord := regexp.MustCompile(`^(?i:true|false|yes|no|on|off|y|n|null)$`).MatchString(value)
+	if _, err := strconv.ParseFloat(value, 64); err == nil || isWord || !regexp.MustCompile(`^[A-Za-z0-9/]([A-Za-z0-9/._:-]*[A-Za-z0-9/._-])?( [A-Za-z0-9]+)*$`).MatchString(value) {
 		return strconv.Quote(value)
 	}
 	return value
