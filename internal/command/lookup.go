@@ -137,7 +137,9 @@ func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text strin
 	}
 	f.Code, f.Reason = decision.Code(), decision.Reason()
 	if device := decision.Device(); device.Identifier != "" {
-		f.Record = &record{device.Identifier, device.Type, device.Managed, append([]string{}, device.Groups...)}
+		managed, _ := device.Facts.Managed.Get()
+		groups, _ := device.Facts.Groups.Get()
+		f.Record = &record{device.Identifier, device.Type, managed, append([]string{}, groups...)}
 		f.Data = device.Data
 		if len(f.Data) == 0 {
 			f.Data = json.RawMessage("{}")

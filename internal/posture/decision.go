@@ -92,7 +92,7 @@ func (p Policy) Authorize(d Device) Decision {
 
 func (p Policy) judge(d Device) Decision {
 	// Fail closed: a record that does not say it is managed is not.
-	if !d.Managed && !p.AllowUnmanaged {
+	if managed, _ := d.Facts.Managed.Get(); !managed && !p.AllowUnmanaged {
 		return deny(DeviceNotManaged, "the inventory has the device but does not manage it")
 	}
 	// Fail closed: without a type, nothing shows that no group is required.
@@ -103,8 +103,9 @@ func (p Policy) judge(d Device) Decision {
 	if group == "" {
 		return Decision{allow: true, reason: "in the inventory"}
 	}
-	if !slices.Contains(d.Groups, group) {
-		return deny(DeviceNotInGroup, fmt.Sprintf("not a member of the required group %q", group)+nearMiss(group, d.Groups))
+	groups, _ := d.Facts.Groups.Get()
+	if !slices.Contains(groups, group) {
+		return deny(DeviceNotInGroup, fmt.Sprintf("not a member of the required group %q", group)+nearMiss(group, groups))
 	}
 	return Decision{allow: true, groups: []string{group}, reason: fmt.Sprintf("in the inventory, member of the required group %q", group)}
 }

@@ -55,9 +55,9 @@ func TestFaultIsNoDecision(t *testing.T) {
 	}
 	fault := errors.New("no route to inventory")
 	for name, provider := range map[string]stub{
-		"fault":                     {posture.Device{Identifier: "C02", Managed: true}, fault},
-		"record of another":         {posture.Device{Identifier: "C03", Managed: true}, nil},
-		"record without identifier": {posture.Device{Managed: true}, nil},
+		"fault":                     {posture.Device{Identifier: "C02", Facts: posture.Facts{Managed: posture.Known(true)}}, fault},
+		"record of another":         {posture.Device{Identifier: "C03", Facts: posture.Facts{Managed: posture.Known(true)}}, nil},
+		"record without identifier": {posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}, nil},
 	} {
 		decision, err := posture.Decider{Provider: provider}.Decide(t.Context(), posture.Query{Identifier: id})
 		if err == nil || decision.Allowed() {
@@ -89,7 +89,7 @@ func TestReasonHintsAtNearMisses(t *testing.T) {
 		"prefix":         {"Disk encrypted", "Disk encrypted 2", ""},
 	} {
 		policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: row.required}}
-		d := policy.Authorize(posture.Device{Type: posture.Computer, Managed: true, Groups: []string{"Others", row.group}})
+		d := policy.Authorize(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true), Groups: posture.Known([]string{"Others", row.group})}})
 		if d.Allowed() || d.Code() != posture.DeviceNotInGroup {
 			t.Errorf("%s: got %v, %q, want a refusal with deviceNotInGroup", name, d.Allowed(), d.Code())
 		}
@@ -102,11 +102,11 @@ func TestReasonHintsAtNearMisses(t *testing.T) {
 func TestReasonNamesTheGroup(t *testing.T) {
 	t.Parallel()
 	policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: "Compliant"}}
-	d := policy.Authorize(posture.Device{Type: posture.Computer, Managed: true})
+	d := policy.Authorize(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true)}})
 	if d.Allowed() || d.Code() != posture.DeviceNotInGroup || !strings.Contains(d.Reason(), `"Compliant"`) {
 		t.Errorf("got %v, %q, %q, want a refusal that names the group to the administrator", d.Allowed(), d.Code(), d.Reason())
 	}
-	if d := policy.Authorize(posture.Device{Type: posture.MobileDevice, Managed: true}); !d.Allowed() {
+	if d := policy.Authorize(posture.Device{Type: posture.MobileDevice, Facts: posture.Facts{Managed: posture.Known(true)}}); !d.Allowed() {
 		t.Errorf("a device of a type without a required group: got %q, want an allow", d.Code())
 	}
 }

@@ -61,10 +61,8 @@ type Device struct {
 	Identifier string
 	// Type is the kind of device, or empty where the inventory does not distinguish kinds.
 	Type DeviceType
-	// Managed reports whether the inventory manages the device now.
-	Managed bool
-	// Groups are the names of the groups the device is a member of.
-	Groups []string
+	// Facts are what the inventory knows about it.
+	Facts Facts
 	// Data is a JSON object with facts for the certificate template; empty means there are none.
 	Data json.RawMessage
 }

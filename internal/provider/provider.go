@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/jamf"
@@ -36,6 +37,7 @@ type entry struct {
 	variables []string
 	files     func(environ map[string]string) []string
 	open      func(environ map[string]string) (posture.Decider, []string, error)
+	section   func(s config.Section)
 }
 
 // kind derives an entry from a provider's Open function and the Config that it takes.
@@ -69,6 +71,10 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 				decider.DefaultType = typed.DefaultType()
 			}
 			return decider, warnings, nil
+		},
+		section: func(s config.Section) {
+			var c C
+			config.ParseSection(s, &c)
 		},
 	}
 }
@@ -147,4 +153,40 @@ func Variables() []string {
 		names = append(names, entry.variables...)
 	}
 	return names
+}
+
+// Section is an inventory of a policy file.
+type Section struct {
+	Name string
+	Kind string // the provider
+}
+
+// ReadSection reads an inventory of a policy file. What is wrong is reported to the document. It returns nil where the
+// provider is not known.
+func ReadSection(name string, v document.Value, folder string, environ map[string]string, withoutSecrets bool) *Section {
+	accepted := strings.Join(slices.Sorted(maps.Keys(kinds())), " or ")
+	var kindOf string
+	var named bool
+	for key, value := range v.Names() {
+		if key != "provider" {
+			continue
+		}
+		named = true
+		text, ok := value.Text()
+		if _, known := kinds()[text]; ok && !known {
+			value.Fault(accepted, "unknown provider")
+		}
+		kindOf = text
+	}
+	entry, known := kinds()[kindOf]
+	if !known {
+		if !named {
+			v.Missing("provider", accepted)
+		}
+		return nil
+	}
+	entry.section(config.Section{
+		Value: v, Prefix: strings.ToUpper(kindOf) + "_", Others: []string{"provider"}, Folder: folder, Environ: environ, WithoutSecrets: withoutSecrets,
+	})
+	return &Section{Name: name, Kind: kindOf}
 }

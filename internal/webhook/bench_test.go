@@ -90,7 +90,7 @@ func BenchmarkIdentify(b *testing.B) {
 type all struct{}
 
 func (all) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
-	return posture.Device{Identifier: q.Identifier.String(), Managed: true, Data: []byte(`{"department":"Engineering"}`)}, nil
+	return posture.Device{Identifier: q.Identifier.String(), Facts: posture.Facts{Managed: posture.Known(true)}, Data: []byte(`{"department":"Engineering"}`)}, nil
 }
 
 func BenchmarkAnswer(b *testing.B) {

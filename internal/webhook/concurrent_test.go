@@ -38,7 +38,7 @@ func TestConcurrentRequests(t *testing.T) {
 		case 1:
 			return posture.Device{}, errors.New("no answer about " + id)
 		}
-		return posture.Device{Identifier: id, Managed: true, Data: json.RawMessage(`{"id":"` + q.Identifier.String() + `"}`)}, nil
+		return posture.Device{Identifier: id, Facts: posture.Facts{Managed: posture.Known(true)}, Data: json.RawMessage(`{"id":"` + q.Identifier.String() + `"}`)}, nil
 	})
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
 		t.Run(protocol, func(t *testing.T) {

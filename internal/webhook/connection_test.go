@@ -86,7 +86,7 @@ func TestClosingIsGracefulOnHTTP2(t *testing.T) {
 	c := start(t, inventory(func(context.Context, posture.Query) (posture.Device, error) {
 		close(asked)
 		<-release
-		return posture.Device{Identifier: "C02HARNESS01", Managed: true}, nil
+		return posture.Device{Identifier: "C02HARNESS01", Facts: posture.Facts{Managed: posture.Known(true)}}, nil
 	}), nil, s.hook(t))
 	request := c.request(t, http.MethodPost, webhook.AttestPath, s.headers(), s.body)
 	answered := make(chan string, 1)
@@ -113,7 +113,7 @@ func TestLookupOutlastsTheReadTimeout(t *testing.T) {
 	provider := inventory(func(ctx context.Context, q posture.Query) (posture.Device, error) {
 		select {
 		case <-time.After(3 * time.Second):
-			return posture.Device{Identifier: q.Identifier.String(), Managed: true}, nil
+			return posture.Device{Identifier: q.Identifier.String(), Facts: posture.Facts{Managed: posture.Known(true)}}, nil
 		case <-ctx.Done():
 			return posture.Device{}, ctx.Err()
 		}

@@ -83,7 +83,7 @@ func (i inventory) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 // having is an inventory with one managed device.
 func having(identifier, data string) inventory {
 	return func(_ context.Context, q posture.Query) (posture.Device, error) {
-		d := posture.Device{Identifier: identifier, Managed: true, Data: json.RawMessage(data)}
+		d := posture.Device{Identifier: identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: json.RawMessage(data)}
 		if !q.Identifier.Matches(d) {
 			return posture.Device{}, posture.ErrNotFound
 		}

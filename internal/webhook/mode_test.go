@@ -27,7 +27,7 @@ func TestMode(t *testing.T) {
 			asked := posture.DeviceType("not asked")
 			c := start(t, inventory(func(_ context.Context, q posture.Query) (posture.Device, error) {
 				asked = q.Type
-				return posture.Device{Identifier: "C02HARNESS01", Managed: true}, nil
+				return posture.Device{Identifier: "C02HARNESS01", Facts: posture.Facts{Managed: posture.Known(true)}}, nil
 			}), nil, s.hook(t))
 			r := c.send(t, c.request(t, http.MethodPost, "/webhook/device-attest"+query, s.headers(), s.body))
 			if want == "refused" {

@@ -104,7 +104,7 @@ func TestProviderFaults(t *testing.T) {
 		"not found":      {answering(posture.Device{}, posture.ErrNotFound), 200, "deviceNotFound", "no such device"},
 		"ambiguous":      {answering(posture.Device{}, posture.ErrAmbiguous), 200, "deviceAmbiguous", "several"},
 		"fault":          {answering(posture.Device{}, errors.New(upstream)), 503, "unavailable", upstream},
-		"another device": {answering(posture.Device{Identifier: "C02HARNESS0", Managed: true}, nil), 503, "unavailable", "another identifier"},
+		"another device": {answering(posture.Device{Identifier: "C02HARNESS0", Facts: posture.Facts{Managed: posture.Known(true)}}, nil), 503, "unavailable", "another identifier"},
 		"empty record":   {answering(posture.Device{}, nil), 503, "unavailable", "another identifier"},
 		"not managed":    {answering(posture.Device{Identifier: "C02HARNESS01"}, nil), 200, "deviceNotManaged", "not manage"},
 		"panic":          {func(context.Context, posture.Query) (posture.Device, error) { panic(upstream) }, 500, "internal", "panic"},
@@ -173,7 +173,7 @@ func TestRequiredGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			device := posture.Device{Identifier: "C02HARNESS01", Type: posture.Computer, Managed: true, Groups: test.groups}
+			device := posture.Device{Identifier: "C02HARNESS01", Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true), Groups: posture.Known(test.groups)}}
 			c := start(t, answering(device, nil), func(h *webhook.Handler) {
 				h.Decider.Policy.RequiredGroups = map[posture.DeviceType]string{posture.Computer: "Compliant Macs"}
 			}, s.hook(t))

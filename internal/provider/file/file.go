@@ -194,7 +194,7 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 	if err != nil {
 		return posture.Device{}, err
 	}
-	return posture.Device{Identifier: found.identifier, Managed: true, Data: found.data}, nil
+	return posture.Device{Identifier: found.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: found.data}, nil
 }
 
 // Returns says which data about a device goes to step-ca.

@@ -71,7 +71,7 @@ func wantData(t *testing.T, p *file.Provider, text, want string) {
 		t.Errorf("Lookup(%q) = %v, want data %s", text, err, want)
 	case string(device.Data) != want:
 		t.Errorf("Lookup(%q) has data %s, want %s", text, device.Data, want)
-	case !device.Managed:
+	case device.Facts.Managed != posture.Known(true):
 		t.Errorf("Lookup(%q) is not managed; every device in the file is", text)
 	case !id.Matches(device):
 		t.Errorf("Lookup(%q) returned the record of %q", text, device.Identifier)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"step-posture-connector/internal/panics"
 )
 
 // Group joins calls with the same key. The zero Group is ready for use. Nothing is remembered:
@@ -22,13 +24,13 @@ type call[V any] struct {
 
 	value V
 	err   error
-	panic *Panic
+	panic *panics.Panic
 }
 
 // Do returns what work returns, for every caller that comes with the same key while it runs. It
 // returns by ctx's deadline. A caller that leaves does not end the work that others wait for; when
 // the last one has left, the work's context is canceled; Deadline returns when that will be. A panic in
-// work is raised in every caller, as a *Panic.
+// work is raised in every caller, as a *panics.Panic.
 func (g *Group[K, V]) Do(ctx context.Context, key K, work func(context.Context) (V, error)) (V, error) {
 	c := g.join(ctx, key, work)
 	select {
@@ -115,7 +117,7 @@ func (d *deadline) get() (latest time.Time, some bool) {
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], work func(context.Context) (V, error)) {
 	defer func() {
 		// A panic that is not recovered here would end the daemon, and not only the request.
-		c.panic = Recovered(recover())
+		c.panic = panics.Recovered(recover())
 		g.forget(key, c)
 		close(c.done)
 	}()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"step-posture-connector/internal/panics"
 )
 
 // joined waits until so many callers wait for the work with a key.
@@ -155,9 +157,9 @@ func TestPanic(t *testing.T) {
 	t.Parallel()
 	var outer, inner Group[string, int]
 	defer func() {
-		p, ok := recover().(*Panic)
+		p, ok := recover().(*panics.Panic)
 		if !ok {
-			t.Fatal("what was recovered is no *Panic")
+			t.Fatal("what was recovered is no *panics.Panic")
 		}
 		value, stack := p.Panicked()
 		if value != "oops" || !strings.Contains(string(stack), "flight.thatPanics(") {

@@ -163,8 +163,8 @@ func TestTwoProviders(t *testing.T) {
 	two := started(t, jamftest.Options{Devices: []jamftest.Device{mac(macSerial, "two")}})
 	for server, group := range map[*jamftest.Server]string{one: "one", two: "two"} {
 		var provider posture.Provider = opened(t, configOf(server, "pro"))
-		if device := finds(t, provider, macSerial, posture.Computer); len(device.Groups) != 1 || device.Groups[0] != group {
-			t.Errorf("Lookup has groups %q, want %q", device.Groups, group)
+		if groups, _ := finds(t, provider, macSerial, posture.Computer).Facts.Groups.Get(); len(groups) != 1 || groups[0] != group {
+			t.Errorf("Lookup has groups %q, want %q", groups, group)
 		}
 	}
 	var _ posture.Checker = (*jamf.Provider)(nil)

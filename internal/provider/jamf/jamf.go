@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/panics"
 	"step-posture-connector/internal/posture"
-	"step-posture-connector/internal/provider/flight"
 	"step-posture-connector/internal/provider/vendorhttp"
 )
 
@@ -185,13 +185,13 @@ func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Id
 	type answer struct {
 		found record
 		err   error
-		panic *flight.Panic
+		panic *panics.Panic
 	}
 	computers := make(chan answer, 1)
 	go func() {
 		var a answer
 		defer func() {
-			a.panic = flight.Recovered(recover())
+			a.panic = panics.Recovered(recover())
 			computers <- a
 		}()
 		a.found, a.err = p.api.lookup(ctx, posture.Computer, id)
@@ -226,7 +226,7 @@ func either(mobile record, errMobile error, computer record, errComputer error) 
 
 // device turns a record into what the rest of the connector knows of a device.
 func (p *Provider) device(r record) (posture.Device, error) {
-	d := posture.Device{Identifier: r.serial, Type: r.deviceType, Managed: r.managed, Groups: r.groups}
+	d := posture.Device{Identifier: r.serial, Type: r.deviceType, Facts: posture.Facts{Managed: posture.Known(r.managed), Groups: posture.Known(r.groups)}}
 	if !p.enriches(r.deviceType) {
 		return d, nil
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/panics"
 	"step-posture-connector/internal/posture"
-	"step-posture-connector/internal/provider/flight"
 	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
@@ -86,9 +86,9 @@ func TestPanicWithAny(t *testing.T) {
 			provider := opened(t, configOf(server, "pro"))
 			provider.Break(of)
 			defer func() {
-				p, ok := recover().(*flight.Panic)
+				p, ok := recover().(*panics.Panic)
 				if !ok {
-					t.Fatal("what was recovered is no *flight.Panic")
+					t.Fatal("what was recovered is no *panics.Panic")
 				}
 				if _, stack := p.Panicked(); !strings.Contains(string(stack), "jamf.(*broken).lookup(") {
 					t.Errorf("the stack is not that of the function that panicked:\n%s", stack)

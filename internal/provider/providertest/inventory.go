@@ -67,8 +67,8 @@ func knownAreFound(t *testing.T, h Harness) {
 		serial: posture.Computer, secondSerial: posture.MobileDevice, thirdSerial: posture.Computer,
 	} {
 		device := inventory.finds(t, identifier, of)
-		if device.Identifier != identifier || !device.Managed {
-			t.Errorf("Lookup(%q) has identifier %q, managed %v, want the record's own, managed", identifier, device.Identifier, device.Managed)
+		if device.Identifier != identifier || !managed(device) {
+			t.Errorf("Lookup(%q) has identifier %q, managed %v, want the record's own, managed", identifier, device.Identifier, managed(device))
 		}
 		if h.has(Types) && device.Type != of {
 			t.Errorf("Lookup(%q) has type %q, want %q", identifier, device.Type, of)
@@ -215,7 +215,7 @@ func groupsAreExact(t *testing.T, h Harness) {
 		{unknownSerial, posture.MobileDevice, nil},
 		{"F9FXK1ABPL42", posture.MobileDevice, []string{"Compliant"}},
 	} {
-		got := slices.Sorted(slices.Values(inventory.finds(t, row.identifier, row.of).Groups))
+		got := slices.Sorted(slices.Values(groups(inventory.finds(t, row.identifier, row.of))))
 		if want := slices.Sorted(slices.Values(row.want)); !slices.Equal(got, want) {
 			t.Errorf("Lookup(%q, %q) has groups %q, want %q", row.identifier, row.of, got, want)
 		}
@@ -226,7 +226,7 @@ func unmanagedIsReported(t *testing.T, h Harness) {
 	inventory := h.open(t,
 		Device{Identifier: serial, Type: posture.Computer, Unmanaged: true}, Device{Identifier: secondSerial, Type: posture.MobileDevice, Unmanaged: true})
 	for identifier, of := range map[string]posture.DeviceType{serial: posture.Computer, secondSerial: posture.MobileDevice} {
-		if device := inventory.finds(t, identifier, of); device.Managed {
+		if device := inventory.finds(t, identifier, of); managed(device) {
 			t.Errorf("Lookup(%q) says managed, the record does not", identifier)
 		}
 	}
@@ -238,11 +238,11 @@ func concurrentLookups(t *testing.T, h Harness) {
 	for range 8 {
 		together.Go(func() {
 			for range 5 {
-				if device := inventory.finds(t, serial, posture.Computer); h.has(Groups) && !slices.Equal(device.Groups, []string{"one"}) {
-					t.Errorf("Lookup(%q) has groups %q", serial, device.Groups)
+				if device := inventory.finds(t, serial, posture.Computer); h.has(Groups) && !slices.Equal(groups(device), []string{"one"}) {
+					t.Errorf("Lookup(%q) has groups %q", serial, groups(device))
 				}
-				if device := inventory.finds(t, secondSerial, posture.MobileDevice); h.has(Groups) && !slices.Equal(device.Groups, []string{"two"}) {
-					t.Errorf("Lookup(%q) has groups %q", secondSerial, device.Groups)
+				if device := inventory.finds(t, secondSerial, posture.MobileDevice); h.has(Groups) && !slices.Equal(groups(device), []string{"two"}) {
+					t.Errorf("Lookup(%q) has groups %q", secondSerial, groups(device))
 				}
 				inventory.refuses(t, query(t, unknownSerial, posture.Computer), posture.ErrNotFound)
 			}
@@ -277,13 +277,13 @@ func nothingIsRemembered(t *testing.T, h Harness) {
 	inventory.finds(t, serial, posture.Computer)
 	inventory.refuses(t, query(t, thirdSerial, posture.Computer), posture.ErrNotFound)
 	inventory.Replace(mac(serial, "after"), mac(thirdSerial))
-	if device := inventory.finds(t, serial, posture.Computer); h.has(Groups) && !slices.Equal(device.Groups, []string{"after"}) {
-		t.Errorf("after a change Lookup(%q) has groups %q, want only %q", serial, device.Groups, "after")
+	if device := inventory.finds(t, serial, posture.Computer); h.has(Groups) && !slices.Equal(groups(device), []string{"after"}) {
+		t.Errorf("after a change Lookup(%q) has groups %q, want only %q", serial, groups(device), "after")
 	}
 	inventory.finds(t, thirdSerial, posture.Computer)
 	inventory.refuses(t, query(t, secondSerial, posture.MobileDevice), posture.ErrNotFound)
 	inventory.Replace(Device{Identifier: serial, Type: posture.Computer, Unmanaged: true})
-	if device := inventory.finds(t, serial, posture.Computer); h.has(Unmanaged) && device.Managed {
+	if device := inventory.finds(t, serial, posture.Computer); h.has(Unmanaged) && managed(device) {
 		t.Errorf("after it was unenrolled Lookup(%q) still says managed", serial)
 	}
 	inventory.Replace()

@@ -193,7 +193,7 @@ func checkData(t *testing.T, device posture.Device) {
 func (i Inventory) refuses(t *testing.T, q posture.Query, wanted ...error) {
 	t.Helper()
 	device, err := i.lookup(t, q, ample)
-	if device.Identifier != "" || device.Managed || device.Data != nil || device.Groups != nil {
+	if device.Identifier != "" || managed(device) || device.Data != nil || groups(device) != nil {
 		t.Errorf("Lookup(%q, %q) returned the record of %q with its error %v", q.Identifier, q.Type, device.Identifier, err)
 	}
 	for _, want := range wanted {
@@ -212,7 +212,7 @@ func checkFault(t *testing.T, device posture.Device, err error) {
 		t.Errorf("Lookup returned the record of %q, data %s, want an error that says the inventory could not answer", device.Identifier, device.Data)
 	case errors.Is(err, posture.ErrNotFound), errors.Is(err, posture.ErrAmbiguous), errors.Is(err, posture.ErrIdentifier):
 		t.Errorf("Lookup = %v, want an error that says the inventory could not answer", err)
-	case device.Identifier != "" || device.Managed:
+	case device.Identifier != "" || managed(device):
 		t.Errorf("Lookup returned the record of %q with its error %v", device.Identifier, err)
 	}
 }

@@ -48,7 +48,7 @@ func (a *acme) Lookup(ctx context.Context, q posture.Query) (posture.Device, err
 			return q.Type != posture.AnyDevice && r.Kind != string(q.Type)
 		})
 		r, err := vendorhttp.Only(a.Client, q.Identifier, found, func(r acmeRecord) string { return r.Serial })
-		return posture.Device{Identifier: r.Serial, Type: posture.DeviceType(r.Kind), Managed: r.Managed, Groups: r.Groups}, err
+		return posture.Device{Identifier: r.Serial, Type: posture.DeviceType(r.Kind), Facts: posture.Facts{Managed: posture.Known(r.Managed), Groups: posture.Known(r.Groups)}}, err
 	})
 }
 

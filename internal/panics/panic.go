@@ -1,4 +1,5 @@
-package flight
+// Package panics hands a panic of one goroutine on to the one that waits for it.
+package panics
 
 import (
 	"fmt"

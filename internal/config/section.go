@@ -1,0 +1,156 @@
+package config
+
+import (
+	"cmp"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"step-posture-connector/internal/document"
+)
+
+// Section is a part of a policy file that gives the values of a struct that also declares environment variables: the
+// key of JAMF_BASE_URL is base_url where Prefix is JAMF_.
+type Section struct {
+	Value  document.Value
+	Prefix string
+	Others []string // keys that the caller reads
+	// Folder is where relative paths begin.
+	Folder string
+	// Environ is where {env: NAME} is looked up.
+	Environ map[string]string
+	// WithoutSecrets leaves secrets out, and their faults: to check a file on a machine that does not have them.
+	WithoutSecrets bool
+}
+
+// ParseSection fills into from a section. What is wrong is reported to the document; into is of no use then.
+func ParseSection[T any](s Section, into *T) {
+	fields := fieldsOf[T]()
+	keys := slices.Clone(s.Others)
+	for _, f := range fields {
+		keys = append(keys, s.key(f.variable))
+	}
+	m := s.Value.Mapping(keys...)
+	environ := map[string]string{}
+	for _, f := range fields {
+		v := m.Get(s.key(f.variable))
+		if !v.IsSet() {
+			continue
+		}
+		text, ok := s.text(f, v)
+		if ok && text == "" && !(f.secret && s.WithoutSecrets) {
+			v.Fault(cmp.Or(f.accepted(), "a value"), "it is empty")
+		}
+		environ[f.variable] = text
+	}
+	for _, p := range Parse(environ, into) {
+		key := s.key(p.Variable)
+		switch v := m.Get(key); {
+		case v.IsSet() && environ[p.Variable] == "":
+			// It was reported already, or is left out.
+		case v.IsSet():
+			v.Fault(p.Accepted, "%s", p.Text)
+		default:
+			m.Require(key, p.Accepted)
+		}
+	}
+}
+
+// key is the name of a variable in the section.
+func (s Section) key(variable string) string {
+	return strings.ToLower(strings.TrimPrefix(variable, s.Prefix))
+}
+
+// text returns a value as the variable would have it.
+func (s Section) text(f field, v document.Value) (string, bool) {
+	switch {
+	case f.typ == reflect.TypeFor[Secret]():
+		if s.WithoutSecrets {
+			_, isReference := secretReference(v)
+			return "", isReference
+		}
+		secret, ok := ReadSecret(v, s.Folder, s.Environ)
+		return string(secret.Reveal()), ok
+	case f.typ == reflect.TypeFor[Switch]():
+		on, ok := v.Bool()
+		return map[bool]string{true: "1", false: "0"}[on], ok
+	case f.typ == reflect.TypeFor[Whole]():
+		n, ok := v.Whole()
+		return strconv.FormatInt(n, 10), ok
+	case f.typ == reflect.TypeFor[Path]():
+		text, ok := v.Text()
+		return within(s.Folder, text), ok
+	default:
+		text, ok := v.Text()
+		return text, ok
+	}
+}
+
+// within resolves a relative path against a folder.
+func within(folder, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, path)
+}
+
+// secretRef is where a secret is: in a file, or in an environment variable.
+type secretRef struct {
+	kind string // "file" or "env"
+	name document.Value
+}
+
+// AcceptedSecret says what a policy file has in place of a secret.
+const AcceptedSecret = "{file: PATH} or {env: NAME}" //nolint:gosec // G101: no secret
+
+// secretReference reads where a secret is. A secret itself does not belong in the file, and is not shown.
+func secretReference(v document.Value) (secretRef, bool) {
+	if !v.IsMapping() {
+		v.Fault(AcceptedSecret, "a secret does not belong in this file")
+		return secretRef{}, false
+	}
+	m := v.Mapping("file", "env")
+	switch file, env := m.Get("file"), m.Get("env"); {
+	case file.IsSet() && env.IsSet():
+		v.Fault(AcceptedSecret, "it has both file and env")
+	case file.IsSet():
+		return secretRef{"file", file}, true
+	case env.IsSet():
+		return secretRef{"env", env}, true
+	default:
+		v.Fault(AcceptedSecret, "it has neither file nor env")
+	}
+	return secretRef{}, false
+}
+
+// CheckSecret reports what is wrong with a reference to a secret, without reading the secret.
+func CheckSecret(v document.Value) { secretReference(v) }
+
+// ReadSecret reads a secret that a policy file refers to by {file: PATH} or {env: NAME}. What is wrong is reported to
+// the document.
+func ReadSecret(v document.Value, folder string, environ map[string]string) (Secret, bool) {
+	r, ok := secretReference(v)
+	if !ok {
+		return Secret{}, false
+	}
+	name, ok := r.name.Text()
+	if !ok {
+		return Secret{}, false
+	}
+	if r.kind == "env" {
+		value := environ[name]
+		if value == "" {
+			r.name.Fault("the name of a variable that is set", "the environment variable is not set")
+			return Secret{}, false
+		}
+		return NewSecret([]byte(value)), true
+	}
+	text, err := readSecret(within(folder, name))
+	if err != nil {
+		r.name.Fault("the path of a file with the secret", "%v", err)
+		return Secret{}, false
+	}
+	return NewSecret([]byte(text)), true
+}

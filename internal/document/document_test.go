@@ -1,0 +1,151 @@
+package document_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/document"
+)
+
+// read walks a document as a reader would that wants name (text), on (bool), list (of texts), map (of names) and rule.
+func read(t *testing.T, content string) (document.Faults, map[string]string) {
+	t.Helper()
+	d, root, err := document.Parse("f.yaml", []byte(content))
+	if err != nil {
+		faults, ok := err.(document.Faults) //nolint:errorlint // Parse's own type, as it returns it
+		if !ok {
+			t.Fatalf("%q: %v", content, err)
+		}
+		return faults, nil
+	}
+	got := map[string]string{}
+	m := root.Mapping("name", "on", "list", "map", "rule")
+	if name, ok := m.Require("name", "a name"); ok {
+		got["name"], _ = name.Text()
+	}
+	if on, ok := m.Get("on").Bool(); ok {
+		got["on"] = fmt.Sprint(on)
+	}
+	items, _ := m.Get("list").List()
+	for _, item := range items {
+		text, _ := item.Text()
+		got["list"] += text + ","
+	}
+	for name, v := range m.Get("map").Names() {
+		text, _ := v.Text()
+		got["map"] += name + "=" + text + ","
+	}
+	if rule := m.Get("rule"); rule.IsSet() {
+		text, _ := rule.Text()
+		if line := strings.Count(text[:max(strings.Index(text, "WRONG"), 0)], "\n"); strings.Contains(text, "WRONG") {
+			before := text[:strings.Index(text, "WRONG")]
+			rule.FaultIn(line+1, len([]rune(before[strings.LastIndexByte(before, '\n')+1:]))+1, "", "here")
+		}
+	}
+	return d.Faults(), got
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ content, want string }{
+		{"name: a\nnema: b\n", `f.yaml:2:1: unknown key "nema"; did you mean name?; accepted: name, on, list, map, rule`},
+		{"on: true\n", `f.yaml:1:1: name is missing; accepted: a name`},
+		{"name: 15.10\n", `f.yaml:1:7: name: it is a number; accepted: text; put it in quotation marks`},
+		{"name: yes\n", `f.yaml:1:7: name: in other versions of YAML it is true or false; accepted: text; put it in quotation marks`},
+		{"name: true\n", `f.yaml:1:7: name: it is true or false`},
+		{"name: 2026-01-01\n", `f.yaml:1:7: name: it is a day or a time`},
+		{"name: ~\n", `f.yaml:1:7: name: it has no value`},
+		{"name:\n", `name: it has no value`},
+		{"name: [a]\n", `f.yaml:1:7: name: it is a list; accepted: text`},
+		{"name: {a: b}\n", `f.yaml:1:7: name: it is a mapping; accepted: text`},
+		{"name: a\non: yes\n", `f.yaml:2:5: on: it is neither true nor false; accepted: true or false`},
+		{"name: a\non: 'true'\n", `f.yaml:2:5: on: it is neither true nor false`},
+		{"name: a\non: True\n", `f.yaml:2:5: on: it is neither true nor false`},
+		{"name: a\nlist: a\n", `f.yaml:2:7: list: it is text; accepted: a list`},
+		{"name: a\nlist: [a, 1]\n", `f.yaml:2:11: list[1]: it is a number`},
+		{"name: a\nmap: [a]\n", `f.yaml:2:6: map: it is a list; accepted: a mapping`},
+		{"name: a\nmap:\n  x: a\n  x: b\n", `f.yaml:4:3: map: duplicate key "x"; accepted: each key once`},
+		{"name: a\nname: b\n", `f.yaml:2:1: duplicate key "name"`},
+		{"name: !x\n", `f.yaml:1:7: name: it begins with a tag; accepted: no tags; an expression that begins with ! in quotation marks`},
+		{"name: !!str 1\n", `f.yaml:1:7: name: it begins with a tag`},
+		{"name: &a b\nmap: {<<: *a}\n", `f.yaml:2:7: map: merge keys are not supported`},
+		{"name: a\n[a]: b\n", `f.yaml:2:1: a key is no text`},
+		{"- a\n", `f.yaml:1:1: it is a list; accepted: a mapping`},
+		{"a", `f.yaml:1:1: it is text; accepted: a mapping`},
+		{"", `f.yaml: the file is empty; accepted: a YAML document`},
+		{"# only this\n", `f.yaml: the file is empty`},
+		{"name: a\n---\nname: b\n", `f.yaml:2:1: a second document begins here; accepted: one document`},
+		{"name: a\n---\n", `second document`},
+		{"name: *a\n", `f.yaml:1:7: unknown anchor`},
+		{"name: 'a\n", `this is not YAML`},
+		{"name: a: b\n", `f.yaml:1:8: this is not YAML: mapping values are not allowed in this context; accepted: an expression that holds ": " in quotation marks`},
+		{"name: \"a\" || b\n", `accepted: an expression that begins with a quotation mark in quotation marks of the other kind`},
+		{"name: a\n\tb: c\n", `f.yaml:2:`},
+		{"name: \xff\n", `f.yaml:1:1: the line is not UTF-8; accepted: UTF-8`},
+		{"name: a\x00\n", `f.yaml`},
+		{"\xff\xfen\x00a\x00", `not UTF-8`},
+		{"name: &a [*a]\n", `its aliases stand for more than 100000 values`},
+		{"a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
+			"d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n", `its aliases stand for more than 100000 values`},
+		{"name: " + strings.Repeat("a", document.MaxBytes), `bytes; accepted: at most 1048576 bytes`},
+		// Places inside of a text.
+		{"name: a\nrule: one WRONG two\n", `f.yaml:2:11: rule: here`},
+		{"name: a\nrule: 'it''s WRONG'\n", `f.yaml:2:14: rule: here`},
+		{"name: a\nrule: \"a\\\"b WRONG\"\n", `f.yaml:2:13: rule: here`},
+		{"name: a\nrule: |\n    one\n    zwölf WRONG\n", `f.yaml:4:11: rule: here`},
+		{"name: a\nrule: >-\n  one\n  two\n  WRONG three\n", `f.yaml:5:3: rule: here`},
+		{"name: a\nrule: one\n  two\n  WRONG\n", `f.yaml:4:3: rule: here`},
+		{"\ufeffname: a\r\nrule: x WRONG\r\n", `f.yaml:2:9: rule: here`},
+	} {
+		faults, _ := read(t, c.content)
+		if !strings.Contains(faults.Error(), c.want) {
+			t.Errorf("%.60q:\n got  %v\n want %s", c.content, faults, c.want)
+		}
+	}
+}
+
+// All faults are reported in one go, in the order of the file, and no value is repeated.
+func TestAllFaults(t *testing.T) {
+	t.Parallel()
+	faults, _ := read(t, "nema: hunter2\non: hunter2\nlist: hunter2\nmap: hunter2\nlist: [hunter2, 1]\n")
+	lines := make([]string, len(faults))
+	for i, f := range faults {
+		lines[i] = fmt.Sprintf("%d:%d", f.Line, f.Column)
+	}
+	if want := []string{"1:1", "1:1", "2:5", "3:7", "4:6", "5:1"}; !slices.Equal(lines, want) {
+		t.Errorf("%q, want %q:\n%v", lines, want, faults)
+	}
+	if strings.Contains(faults.Error(), "hunter2") {
+		t.Errorf("a value is repeated:\n%v", faults)
+	}
+	many := "name: a\n"
+	for i := range 150 {
+		many += fmt.Sprintf("x%d: 1\n", i)
+	}
+	if faults, _ := read(t, many); strings.Count(faults.Error(), "\n") != 100 || !strings.HasSuffix(faults.Error(), "and 50 more") {
+		t.Errorf("%d lines", strings.Count(faults.Error(), "\n")+1)
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	faults, got := read(t, "name: &n 'yes'\non: true\nlist: [*n, \"1\"]\nmap: {b: \"2026-01-01\", a: x}\n")
+	if len(faults) > 0 || got["name"] != "yes" || got["on"] != "true" || got["list"] != "yes,1," || got["map"] != "b=2026-01-01,a=x," {
+		t.Errorf("%v, %v", got, faults)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("name: a\nlist: [a, {b: c}]\nmap: &x {a: *x}\n")
+	f.Add("name: |\n a\n b\nrule: >\n x WRONG\n")
+	f.Fuzz(func(t *testing.T, content string) {
+		faults, _ := read(t, content)
+		for _, fault := range faults {
+			if fault.File != "f.yaml" || fault.Line < 0 || fault.Column < 0 || fault.Text == "" {
+				t.Errorf("%+v", fault)
+			}
+		}
+	})
+}

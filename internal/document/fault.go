@@ -1,0 +1,73 @@
+package document
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Fault is one mistake in a document. It never holds a value of the document: that could be a secret.
+type Fault struct {
+	File         string
+	Line, Column int    // from 1, in characters; 0 without a place
+	Path         string // "policies.staff.rules[0].require"
+	Text         string // what is wrong
+	Accepted     string // what would be right; may be empty
+}
+
+func (f Fault) Error() string {
+	text := f.File
+	if f.Line > 0 {
+		text += fmt.Sprintf(":%d:%d", f.Line, f.Column)
+	}
+	if f.Path != "" {
+		text += ": " + f.Path
+	}
+	text += ": " + f.Text
+	if f.Accepted != "" {
+		text += "; accepted: " + f.Accepted
+	}
+	return text
+}
+
+// Faults are all mistakes in a document, in the order of their places.
+type Faults []Fault
+
+// maxFaults is how many faults are printed.
+const maxFaults = 100
+
+func (fs Faults) Error() string {
+	lines := make([]string, 0, len(fs))
+	for i, f := range fs {
+		if i == maxFaults {
+			lines = append(lines, fmt.Sprintf("and %d more", len(fs)-maxFaults))
+			break
+		}
+		lines = append(lines, f.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (fs Faults) sorted() Faults {
+	slices.SortStableFunc(fs, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return slices.Compact(fs)
+}
+
+// Nearest is the name that was probably meant by a misspelled one, or empty.
+func Nearest(name string, names []string) string {
+	const most = 3 // letters that may differ
+	best, distance := "", most+1
+	for _, candidate := range names {
+		d := levenshtein.ComputeDistance(name, candidate)
+		if strings.EqualFold(name, candidate) {
+			d = 0
+		}
+		if d < distance && d < len(candidate) {
+			best, distance = candidate, d
+		}
+	}
+	return best
+}

@@ -1,0 +1,92 @@
+package document
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Day returns the beginning of a day, in UTC, written as 2027-01-15 with or without quotation marks. ok is false for
+// anything else, which is no fault yet.
+func (v Value) Day() (day time.Time, ok bool) {
+	r := v.resolved()
+	if r.node == nil || r.node.Kind != yaml.ScalarNode || isFaulty(r.node) {
+		return time.Time{}, false
+	}
+	day, err := time.Parse(time.DateOnly, r.node.Value)
+	return day, err == nil
+}
+
+// BoolOr is Bool where something else is accepted too, which accepted says.
+func (v Value) BoolOr(accepted string) (value, ok bool) {
+	r := v.resolved()
+	if r.node == nil || isFaulty(r.node) {
+		return false, false
+	}
+	if kind(r.node) == "true or false" && (r.node.Value == "true" || r.node.Value == "false") {
+		return r.node.Value == "true", true
+	}
+	v.Fault(accepted, "it is neither true nor false")
+	return false, false
+}
+
+// TimeText is Text where a day or a time without quotation marks is accepted too.
+func (v Value) TimeText() (text string, ok bool) {
+	r := v.resolved()
+	if r.node != nil && !isFaulty(r.node) && r.node.Kind == yaml.ScalarNode && kind(r.node) == "a day or a time" {
+		return r.node.Value, true
+	}
+	return v.Text()
+}
+
+// Whole returns a whole number that is not negative.
+func (v Value) Whole() (n int64, ok bool) {
+	r := v.resolved()
+	if r.node == nil || isFaulty(r.node) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(r.node.Value, 10, 64)
+	if kind(r.node) != "a number" || err != nil || n < 0 {
+		v.Fault("a whole number", "it is no whole number")
+		return 0, false
+	}
+	return n, true
+}
+
+// Any returns a value of JSON as encoding/json decodes it. A value that JSON cannot have is a fault.
+func (v Value) Any() any {
+	r := v.resolved()
+	switch {
+	case r.node == nil || isFaulty(r.node):
+		return nil
+	case r.IsMapping():
+		members := map[string]any{}
+		for name, member := range v.Names() {
+			members[name] = member.Any()
+		}
+		return members
+	case r.IsList():
+		elements := []any{}
+		for _, item := range r.items() {
+			elements = append(elements, item.Any())
+		}
+		return elements
+	}
+	switch kind(r.node) {
+	case "true or false":
+		value, _ := v.Bool()
+		return value
+	case "a number":
+		var n json.Number
+		if err := json.Unmarshal([]byte(r.node.Value), &n); err != nil {
+			v.Fault("a number as JSON has it", "it is no number of JSON")
+			return nil
+		}
+		return n
+	default:
+		text, _ := v.Text()
+		return text
+	}
+}

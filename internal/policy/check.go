@@ -1,0 +1,90 @@
+package policy
+
+import (
+	"fmt"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+)
+
+// checkedTree is an expression that may be evaluated.
+type checkedTree struct {
+	tree  *cel.Ast
+	reads []Read
+}
+
+// check parses an expression, and checks names, types, words, loops and cost. CEL's own checker comes after our
+// walk: it knows neither the words of a fact nor the nearest name. The result is of the type want, unless that is nil.
+func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
+	parsed, issues := s.env.Parse(text)
+	if issues.Err() != nil {
+		// One: what follows a syntax error is guessed.
+		first := issues.Errors()[0]
+		at := placeOf(first.Location)
+		return checkedTree{}, Faults{{Line: at.line, Column: at.column, Text: first.Message}}
+	}
+	w := &walk{scope: s, source: []rune(text), info: parsed.NativeRep().SourceInfo(), seen: map[string]bool{}, reported: map[place]bool{}}
+	w.expr(parsed.NativeRep().Expr())
+	checked, issues := s.env.Check(parsed)
+	for _, e := range issues.Errors() {
+		if at := placeOf(e.Location); !w.reported[at] {
+			w.fault(at, "", "%s", e.Message)
+		}
+	}
+	if len(w.faults) == 0 {
+		w.types(checked, want)
+	}
+	if len(w.faults) == 0 {
+		w.cost(checked)
+	}
+	if len(w.faults) > 0 {
+		return checkedTree{}, w.faults.sorted()
+	}
+	return checkedTree{checked, w.reads}, nil
+}
+
+// types checks what CEL's checker accepts and we do not.
+func (w *walk) types(checked *cel.Ast, want *types.Type) {
+	if want != nil && !checked.OutputType().IsExactType(want) {
+		w.fault(place{1, 1}, "an expression that is true or false", "the result is %s", checked.OutputType())
+		return
+	}
+	if want == nil {
+		return // JSON has lists of several types
+	}
+	tree := checked.NativeRep()
+	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if isMixed(tree.GetType(e.ID())) {
+			w.fault(w.at(e), "values of one type", "values of several types in one list or map")
+		}
+	}))
+}
+
+// isMixed reports whether a type is one that hides another from the checker, or a list or map of such.
+func isMixed(t *types.Type) bool {
+	if t == nil {
+		return false
+	}
+	if t.Kind() == types.DynKind || t.Kind() == types.AnyKind {
+		return true
+	}
+	for _, parameter := range t.Parameters() {
+		if isMixed(parameter) {
+			return true
+		}
+	}
+	return false
+}
+
+// cost refuses an expression that could take too long for the largest record.
+func (w *walk) cost(checked *cel.Ast) {
+	estimate, err := w.scope.env.EstimateCost(checked, sizes{})
+	switch {
+	case err != nil:
+		w.fault(place{1, 1}, "", "its cost cannot be estimated: %v", err)
+	case estimate.Max > maxCost:
+		w.fault(place{1, 1}, fmt.Sprintf("expressions that cost at most %d", maxCost),
+			"it could cost %d for a device with %d groups of %d characters", estimate.Max, sizeOfList, sizeOfText)
+	}
+}

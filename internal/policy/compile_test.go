@@ -1,0 +1,81 @@
+package policy_test
+
+import (
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/policy"
+)
+
+func scope(t *testing.T, inventories ...string) *policy.Scope {
+	t.Helper()
+	s, err := policy.NewScope(inventories...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Each mistake is refused at its place, with what is accepted.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	s := scope(t, "jamf_eu", "owned")
+	for _, c := range []struct{ text, want string }{
+		{`device.os_verzion.atLeast("15.4")`, `1:8: unknown name in device "os_verzion"; did you mean os_version?`},
+		{"device\n  .os_verzion == device.os_version", `2:4: unknown name in device "os_verzion"; did you mean os_version?`},
+		{`devic.os == "macOS"`, `1:1: unknown variable "devic"; did you mean device?`},
+		{`records.ownd.found`, `1:9: unknown name in records "ownd"; did you mean owned?; accepted: jamf_eu, owned`},
+		{`records.owned.devices.os == "macOS"`, `1:15: unknown name in records.owned "devices"; did you mean device?`},
+		{`user.email == "a"`, `1:6: unknown name in user "email"`},
+		{`device.os_version >= "15.4"`, `no matching overload`},
+		{`device.os_version == "15.4"`, `no matching overload`},
+		{`device.os_version.atLeast("15.4 beta")`, `1:27: "15.4 beta" is not a version; accepted: one to four numbers`},
+		{`device.os_version.below("")`, `1:25: "" is not a version`},
+		{`device.os == "MacOS"`, `1:14: device.os is never "MacOS"; did you mean "macOS"?; accepted: "macOS", "iOS"`},
+		{`"mac" != device.os`, `1:1: device.os is never "mac"`},
+		{`device.os in ["macOS", "ios"]`, `1:24: device.os is never "ios"; did you mean "iOS"?`},
+		{`device.type == "phone"`, `1:16: device.type is never "phone"`},
+		{`device.ownership != "company"`, `1:21: device.ownership is never "company"`},
+		{`request.kind == "ENRICHING"`, `1:17: request.kind is never "ENRICHING"; did you mean "enriching"?`},
+		{`request.mode == "mobile"`, `1:17: request.mode is never "mobile"`},
+		{`request.door == "wifi"`, `1:17: request.door is never "wifi"`},
+		{`request.key_type == "ec"`, `1:21: request.key_type is never "ec"`},
+		{`inventory == "jamf"`, `1:14: inventory is never "jamf"; did you mean "jamf_eu"?; accepted: "jamf_eu", "owned"`},
+		{`dyn(device.name) != "a"`, `undeclared reference to 'dyn'`},
+		{`type(device.name) == string`, `undeclared reference to 'type'`},
+		{`has(records.owned)`, `records.owned is no value by itself`},
+		{`has(device.last_seen) && has(device)`, `has() takes a fact`},
+		{`has(device.attributes)`, `1:5: device.attributes can only be read with a name`},
+		{`device == device`, `1:1: device is no value by itself`},
+		{`device.attributes == {"a": "b"}`, `device.attributes can only be read with a name in quotation marks`},
+		{`device.attributes[device.name] == "x"`, `1:19: the name of an attribute is computed; accepted: a name in quotation marks`},
+		{`device.attributes.exists(k, k == "x")`, `device.attributes can only be read with a name`},
+		{`!("x" in device.attributes)`, `1:10: whether an attribute is known is asked with has()`},
+		{`device.attributes.x == "y"`, `1:1: device.attributes can only be read with a name`},
+		{`device.name.matches(device.model)`, `1:21: the pattern of matches is computed`},
+		{`device.name.matches("(")`, `1:21: error parsing regexp: missing closing )`},
+		{`device.groups.exists(g, g in device.groups)`, `a loop in a loop`},
+		{`device.groups.exists(g, device.groups.exists(h, h == g))`, `a loop in a loop`},
+		{`device.groups.exists(user, user == "x")`, `the variable of the loop has the name of user`},
+		{`device.last_seen > now - days(request.key_bits)`, `1:31: days() takes no such value; accepted: a number from 0 to 3650`},
+		{`device.last_seen > now - days(3651)`, `1:31: days() takes no such value`},
+		{`device.last_seen > now - days(-1)`, `days() takes no such value`},
+		{`device.name`, `1:1: the result is string; accepted: an expression that is true or false`},
+		{`[1, "a"].size() == 2`, `values of several types`},
+		{`{"a": 1, "b": "c"}.size() == 2`, `values of several types`},
+		{`device.name == `, `Syntax error`},
+		{`google.protobuf.Int64Value{value: 1} == 1`, ``},
+		{`@device{}.name == "a"`, `Syntax error`},
+		{`device.?name == optional.of("a")`, ``},
+		{strings.Repeat("!(true ? false : ", 51) + "device.managed" + strings.Repeat(")", 51), `nested too deeply`},
+		{`device.name == "` + strings.Repeat("a", 5000) + `"`, `size exceeds limit`},
+	} {
+		_, faults := s.CompileCondition(c.text)
+		switch {
+		case faults == nil:
+			t.Errorf("%.80s: compiled", c.text)
+		case !strings.Contains(faults.Error(), c.want):
+			t.Errorf("%.80s:\n got  %v\n want %s", c.text, faults, c.want)
+		}
+	}
+}

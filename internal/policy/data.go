@@ -1,0 +1,153 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+
+	"step-posture-connector/internal/posture"
+)
+
+// Datum is one member of the data that goes to step-ca for the certificate.
+type Datum struct {
+	Name  string
+	Value *Value
+	// Required makes a value that cannot be evaluated a refusal. Otherwise it becomes "".
+	Required bool
+}
+
+// Value is a compiled expression of any JSON value.
+type Value struct {
+	program cel.Program
+	reads   []Read
+}
+
+// CompileValue compiles the text of a data expression. Every fault has its place in text.
+func (s *Scope) CompileValue(text string) (*Value, Faults) {
+	checked, faults := s.check(text, nil)
+	if faults != nil {
+		return nil, faults
+	}
+	if name := notJSON(checked.tree.OutputType()); name != "" {
+		return nil, Faults{{Line: 1, Column: 1, Text: "the result is " + name, Accepted: "text, a number, true or false, a time, a version, or a list or map of these"}}
+	}
+	program, err := s.env.Program(checked.tree)
+	if err != nil {
+		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
+	}
+	return &Value{program: program, reads: checked.reads}, nil
+}
+
+// notJSON names the type in t that JSON has no value for, or returns "".
+func notJSON(t *types.Type) string {
+	switch t.Kind() {
+	case types.StringKind, types.BoolKind, types.IntKind, types.UintKind, types.DoubleKind, types.TimestampKind, types.NullTypeKind, types.DynKind:
+		return ""
+	case types.OpaqueKind:
+		if t.TypeName() == versionTypeName {
+			return ""
+		}
+	case types.MapKind:
+		if key := t.Parameters()[0]; key.Kind() != types.StringKind && key.Kind() != types.DynKind {
+			return "a map whose keys are " + key.String()
+		}
+		return notJSON(t.Parameters()[1])
+	case types.ListKind:
+		return notJSON(t.Parameters()[0])
+	default:
+	}
+	return t.String()
+}
+
+// MaxData is how many bytes of data go to step-ca at most.
+const MaxData = 16 << 10
+
+// ErrData means that the data cannot be made, so that the device is refused.
+var ErrData = errors.New("the data for the certificate cannot be made")
+
+// Render makes the data. The names are those of values that could not be evaluated, which are "" in the data: the log
+// has them. The error wraps ErrData.
+func Render(data []Datum, q *posture.Evidence) (document json.RawMessage, unknown []string, err error) {
+	members := make(map[string]any, len(data))
+	for _, d := range data {
+		value, evalErr := d.Value.evaluate(q)
+		if evalErr != nil {
+			if d.Required {
+				return nil, nil, fmt.Errorf("%w: %s is required: %w", ErrData, d.Name, evalErr)
+			}
+			unknown = append(unknown, d.Name)
+			value = ""
+		}
+		members[d.Name] = value
+	}
+	document, err = json.Marshal(members)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrData, err)
+	}
+	if len(document) > MaxData {
+		return nil, nil, fmt.Errorf("%w: it has %d bytes, more than %d", ErrData, len(document), MaxData)
+	}
+	return document, unknown, nil
+}
+
+// Facts are the facts of the vocabulary that the value reads.
+func (v *Value) Facts() posture.FactSet { return factsOf(v.reads) }
+
+func (v *Value) evaluate(q *posture.Evidence) (any, error) {
+	result, _, err := v.program.Eval(evidence{q})
+	if err != nil {
+		var unknown *unknownError
+		if errors.As(err, &unknown) {
+			return nil, unknown
+		}
+		return nil, fmt.Errorf("evaluate: %w", err)
+	}
+	return toJSON(result)
+}
+
+// toJSON makes of a value of CEL one that encoding/json writes.
+func toJSON(value ref.Val) (any, error) {
+	switch v := value.(type) {
+	case version:
+		return v.String(), nil
+	case types.Timestamp:
+		return v.UTC().Format(time.RFC3339), nil
+	case types.String, types.Bool, types.Int, types.Uint, types.Double:
+		return v.Value(), nil
+	case types.Null:
+		return nil, nil //nolint:nilnil // null is a value of JSON
+	case traits.Mapper:
+		members := map[string]any{}
+		for keys := v.Iterator(); keys.HasNext() == types.True; {
+			key := keys.Next()
+			name, ok := key.Value().(string)
+			if !ok {
+				return nil, errors.New("a key is no text")
+			}
+			member, err := toJSON(v.Get(key))
+			if err != nil {
+				return nil, err
+			}
+			members[name] = member
+		}
+		return members, nil
+	case traits.Lister:
+		elements := []any{}
+		for all := v.Iterator(); all.HasNext() == types.True; {
+			element, err := toJSON(all.Next())
+			if err != nil {
+				return nil, err
+			}
+			elements = append(elements, element)
+		}
+		return elements, nil
+	default:
+		return nil, fmt.Errorf("a value of the type %s is none of JSON", value.Type().TypeName())
+	}
+}

@@ -1,0 +1,40 @@
+// Package policy compiles and evaluates policies: rules, conditions and data as expressions of CEL (https://cel.dev),
+// and are the only importer of it.
+package policy
+
+import (
+	"fmt"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+
+	"step-posture-connector/internal/posture"
+)
+
+// evidence hands a posture.Evidence to CEL, as its variables.
+type evidence struct{ *posture.Evidence }
+
+// ResolveName implements interpreter.Activation.
+func (e evidence) ResolveName(name string) (any, bool) {
+	switch name {
+	case "device", "user":
+		return e.Deciding, true
+	case "request":
+		return &e.Request, true
+	case "records":
+		return e.Evidence, true
+	case "inventory":
+		return e.Inventory, true
+	case "now":
+		return types.Timestamp{Time: e.Now}, true
+	}
+	return nil, false
+}
+
+// Parent implements interpreter.Activation.
+func (evidence) Parent() cel.Activation { return nil }
+
+// unknownError is why an expression has no value: a fact that it reads is unknown.
+type unknownError struct{ fact string }
+
+func (u *unknownError) Error() string { return fmt.Sprintf("%s is unknown", u.fact) }

@@ -1,0 +1,71 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+
+	"step-posture-connector/internal/posture"
+)
+
+// Result is what a rule says about a question.
+type Result int
+
+// The results of a rule. The zero Result is not met.
+const (
+	Unknown Result = iota // it cannot be evaluated: a fact that it needs is unknown
+	Unmet
+	Met
+)
+
+// String returns the word for logs and metrics.
+func (r Result) String() string { return [...]string{"unknown", "unmet", "met"}[r] }
+
+// Condition is a compiled expression that is true or false.
+type Condition struct {
+	program cel.Program
+	reads   []Read
+	facts   posture.FactSet
+}
+
+// CompileCondition compiles the text of a rule. Every fault has its place in text.
+func (s *Scope) CompileCondition(text string) (*Condition, Faults) {
+	checked, faults := s.check(text, types.BoolType)
+	if faults != nil {
+		return nil, faults
+	}
+	program, err := s.env.Program(checked.tree)
+	if err != nil {
+		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
+	}
+	return &Condition{program: program, reads: checked.reads, facts: factsOf(checked.reads)}, nil
+}
+
+// Reads are the facts that the condition reads, in the order of its text.
+func (c *Condition) Reads() []Read { return c.reads }
+
+// Facts are the facts of the vocabulary among them, of any record.
+func (c *Condition) Facts() posture.FactSet { return c.facts }
+
+// Evaluate says whether the condition is met. Where it is unknown, the error says why.
+func (c *Condition) Evaluate(q *posture.Evidence) (Result, error) {
+	value, _, err := c.program.Eval(evidence{q})
+	if err != nil {
+		var unknown *unknownError
+		if errors.As(err, &unknown) {
+			return Unknown, unknown
+		}
+		return Unknown, fmt.Errorf("evaluate: %w", err)
+	}
+	switch value {
+	case types.True:
+		return Met, nil
+	case types.False:
+		return Unmet, nil
+	default:
+		// Fail closed: what is neither true nor false is not met.
+		return Unknown, errors.New("the expression is neither true nor false")
+	}
+}

@@ -1,0 +1,182 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/policy"
+	"step-posture-connector/internal/posture"
+)
+
+// read reads a policies section.
+func read(t *testing.T, content string) (map[string]*policy.Policy, document.Faults) {
+	t.Helper()
+	d, root, err := document.Parse("p.yaml", []byte(content))
+	if err != nil {
+		t.Fatalf("%s: %v", content, err)
+	}
+	r := policy.Reader{Inventories: []string{"jamf", "owned", "phones"}, DefaultInventory: "jamf", Codes: []posture.Code{"deviceNotFound", "deviceNotCompliant"}}
+	return r.Read(root.Mapping("policies").Get("policies")), d.Faults()
+}
+
+const staff = `policies:
+  staff:
+    inventories: [jamf, phones]
+    also_in: [owned]
+    rules:
+      - name: seen
+        require: device.last_seen > now - days(7)
+        code: deviceNotSeen
+        message: Connect this device to the internet and try again.
+      - name: os
+        require: |
+          device.os == "macOS"
+            && device.os_version.atLeast("15.4")
+        enforce: false
+      - name: later
+        require: device.encrypted
+        enforce: 2026-02-01
+      - {name: phones_only, require: device.supervised, when: inventory == "phones"}
+    data:
+      vlan: '"Finance" in device.groups ? "30" : "10"'
+      email: {value: user.email_address, required: true}
+    tests:
+      - name: an old Mac passes for now
+        device: {os: macOS, os_version: "14.7", last_seen: 1h ago, groups: [Finance], encrypted: false}
+        user: {email_address: a@example.com}
+        records: {owned: {}}
+        allow: true
+        would_deny: [os, later]
+        data: {vlan: "30", email: a@example.com}
+      - name: later is enforced from February on
+        now: 2026-02-01T00:00:00Z
+        device: {os: macOS, os_version: "15.4", last_seen: 1h ago, encrypted: false}
+        user: {email_address: a@example.com}
+        records: {owned: {}}
+        allow: false
+        code: deviceNotCompliant
+        unmet: [later]
+      - name: not seen for long
+        device: {last_seen: 8d ago, encrypted: true}
+        user: {email_address: a@example.com}
+        records: {owned: {device: {managed: false}}}
+        code: deviceNotManaged
+        unmet: [seen]
+        unknown: [os]
+      - name: not in the list of purchases
+        device: {last_seen: 1h ago}
+        code: deviceNotFound
+      - name: no address
+        device: {last_seen: 1h ago, encrypted: true}
+        records: {owned: {}}
+        allow: false
+        code: deviceNotCompliant
+        unmet: []
+        data: {}
+      - name: a phone must be supervised
+        inventory: phones
+        device: {last_seen: 1h ago, encrypted: true}
+        records: {owned: {}, jamf: {}}
+        unmet: [phones_only]
+        unknown: [phones_only, os]
+`
+
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	policies, faults := read(t, staff)
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	p := policies["staff"]
+	for _, test := range p.Tests {
+		if differences := test.Run(p); len(differences) > 0 {
+			t.Errorf("%s: %s", test.Name, strings.Join(differences, "; "))
+		}
+	}
+	// Turned round, each expectation fails.
+	for _, c := range []struct{ from, to, want string }{
+		{"allow: true\n        would_deny", "allow: false\n        would_deny", "allow is true, want false"},
+		{"would_deny: [os, later]", "would_deny: [os]", "would_deny is [os later], want [os]"},
+		{`vlan: "30"`, `vlan: "31"`, `data is {"email":"a@example.com","vlan":"30"}, want {"email":"a@example.com","vlan":"31"}`},
+		{"code: deviceNotFound", "code: deviceNotSeen", "code is deviceNotFound, want deviceNotSeen"},
+		{"unknown: [os]\n", "unknown: []\n", "unknown is [os], want []"},
+		{"unmet: [later]", "unmet: []", "unmet is [later], want []"},
+	} {
+		policies, faults := read(t, strings.Replace(staff, c.from, c.to, 1))
+		if len(faults) > 0 {
+			t.Fatalf("%s: %v", c.to, faults)
+		}
+		var all []string
+		for _, test := range policies["staff"].Tests {
+			all = append(all, test.Run(policies["staff"])...)
+		}
+		if !strings.Contains(strings.Join(all, "\n"), c.want) {
+			t.Errorf("%s: %q, want %q", c.to, all, c.want)
+		}
+	}
+}
+
+// Each mistake is reported at its place.
+func TestPolicyMistakes(t *testing.T) {
+	t.Parallel()
+	rule := func(text string) string {
+		return "policies:\n  default:\n    rules:\n      - name: r\n" + text
+	}
+	for _, c := range []struct{ content, want string }{
+		{"policies:\n  staff: {}\n", `p.yaml:2:10: policies.staff: inventories is missing; accepted: a list of jamf, owned, phones`},
+		{"policies:\n  Staff: {}\n", `2:10: policies.Staff: the name is not accepted`},
+		{"policies:\n  default: {inventory: [jamf]}\n", `2:13: policies.default: unknown key "inventory"; did you mean inventories?`},
+		{"policies:\n  default: {inventories: []}\n", `the list is empty`},
+		{"policies:\n  default: {inventories: jamf}\n", `policies.default.inventories: it is text; accepted: a list`},
+		{"policies:\n  default: {inventories: [jam]}\n", `2:27: policies.default.inventories[0]: unknown inventory; did you mean jamf?; accepted: jamf, owned, phones`},
+		{"policies:\n  default: {inventories: [jamf, jamf]}\n", `inventories[1]: jamf is in the list already`},
+		{"policies:\n  default: {also_in: [jamf]}\n", `also_in[0]: jamf is in inventories too`},
+		{"policies:\n  default: {mode: phone}\n", `policies.default.mode: it is no such word; accepted: any, computer, mobiledevice`},
+		{"policies:\n  default: {report_only: yes}\n", `report_only: it is neither true nor false`},
+		{"policies:\n  default: {rules: {}}\n", `rules: it is a mapping; accepted: a list`},
+		{"policies:\n  default: {rules: [a]}\n", `rules[0]: it is text; accepted: a mapping`},
+		{"policies:\n  default:\n    rules:\n      - require: device.managed\n", `4:9: policies.default.rules[0]: name is missing`},
+		{rule(""), `4:9: policies.default.rules[0]: require is missing`},
+		{rule("        require: device.managd\n"), `5:25: policies.default.rules[0].require: unknown name in device "managd"; did you mean managed?`},
+		{rule("        require: 'device.os == \"mac\"'\n"), `5:32: policies.default.rules[0].require: device.os is never "mac"`},
+		{rule("        require: |\n          device.managed &&\n          device.os_version.atLeast(\"x\")\n"), `7:37: policies.default.rules[0].require: "x" is not a version`},
+		{rule("        require: device.name\n"), `5:18: policies.default.rules[0].require: the result is string`},
+		{rule("        require: records.owned.found\n"), `unknown name in records "owned"; accepted: jamf`},
+		{rule("        require: true\n"), `require: it is true or false; accepted: text; put it in quotation marks`},
+		{rule("        require: !device.managed\n"), `it begins with a tag`},
+		{rule("        require: device.managed\n        code: a-b\n"), `6:15: policies.default.rules[0].code: the code is not accepted`},
+		{rule("        require: device.managed\n        code: deviceNotFound\n"), `deviceNotFound is a code of the connector`},
+		{rule("        require: device.managed\n        message: ''\n"), `message: the message has 0 characters; accepted: 1 to 300 characters`},
+		{rule("        require: device.managed\n        message: " + strings.Repeat("a", 301) + "\n"), `the message has 301 characters`},
+		{rule("        require: device.managed\n        message: \"a\\nb\"\n"), `the message has a control character or a line break`},
+		{rule("        require: device.managed\n        enforce: no\n"), `enforce: it is neither true nor false; accepted: true, false, or the day`},
+		{rule("        require: device.managed\n        enforce: 2026-13-01\n"), `enforce: it is neither`},
+		{rule("        require: device.managed\n        when: device.x\n"), `6:22: policies.default.rules[0].when: unknown name in device "x"`},
+		{rule("        require: device.managed\n      - name: r\n        require: device.managed\n"), `6:15: policies.default.rules[1].name: a rule before has the name r`},
+		{rule("        require: device.managed\n      - name: for\n        require: device.managed\n"), `"for" is a word of the expression language`},
+		{"policies:\n  default:\n    rules:\n" + strings.Repeat("      - {name: a, require: device.managed}\n", 65), `rules[64]: there are more rules`},
+		{"policies:\n  default: {data: {a: days(1)}}\n", `data.a: the result is`},
+		{"policies:\n  default: {data: {a: {required: true}}}\n", `data.a: value is missing`},
+		{"policies:\n  default: {tests: [{name: a}]}\n", `tests[0]: the test expects nothing`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os: mac}}]}\n", `tests[0].device.os: it is no such word`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os_version: 15.10}}]}\n", `tests[0].device.os_version: it is a number; accepted: text; put it in quotation marks`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, device: {last_seen: yesterday}}]}\n", `tests[0].device.last_seen: it is not a time`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, records: {owned: {}}}]}\n", `tests[0].records.owned: the test cannot say what this inventory knows; accepted: jamf`},
+		{"policies:\n  default: {tests: [{name: a, unmet: [x]}]}\n", `tests[0].unmet[0]: it is no such word`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, request: {kind: x}}]}\n", `tests[0].request.kind: it is no such word; accepted: enriching, authorizing`},
+	} {
+		_, faults := read(t, c.content)
+		if !strings.Contains(faults.Error(), c.want) {
+			t.Errorf("%.200s\n got  %v\n want %s", c.content, faults, c.want)
+		}
+	}
+	many := "policies:\n"
+	for i := range 257 {
+		many += fmt.Sprintf("  p%d: {inventories: [jamf]}\n", i)
+	}
+	if _, faults := read(t, many); !strings.Contains(faults.Error(), "there are more policies") {
+		t.Error(faults)
+	}
+}

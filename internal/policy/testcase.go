@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/posture"
+)
+
+// Test is a case of the section "tests": a question, and what the policy must say about it.
+type Test struct {
+	Name  string
+	Value document.Value // where it is in the file
+
+	question *posture.Evidence
+	want     expectation
+}
+
+// expectation is what a test says of the result; nil is not compared.
+type expectation struct {
+	allow                     *bool
+	code                      *string
+	unmet, wouldDeny, unknown *[]string
+	data                      map[string]any
+	hasData                   bool
+}
+
+// testTime is when the questions of tests come, unless they say otherwise: no result depends on the day.
+func testTime() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
+
+func readTests(v document.Value, p *Policy) (tests []Test) {
+	items, _ := v.List()
+	seen := map[string]bool{}
+	for _, item := range items {
+		m := item.Mapping("name", "device", "user", "records", "request", "now", "inventory", "allow", "code", "unmet", "would_deny", "unknown", "data")
+		test := Test{Value: item}
+		if v, ok := m.Require("name", "what the test shows"); ok {
+			test.Name, _ = v.Text()
+			if seen[test.Name] {
+				v.Fault("a name for each test", "a test before has the same name")
+			}
+			seen[test.Name] = true
+		}
+		test.question = readQuestion(m, p)
+		test.want = readExpectation(m, p)
+		tests = append(tests, test)
+	}
+	return tests
+}
+
+// readQuestion reads who asks, and what the inventories answer.
+func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
+	q := &posture.Evidence{Now: testTime(), Answers: map[string]posture.Answer{}, Deciding: &posture.Device{}}
+	if v := m.Get("now"); v.IsSet() {
+		if now, ok := readTime(v, testTime()); ok {
+			q.Now = now
+		}
+	}
+	if len(p.Inventories) > 0 {
+		q.Inventory = p.Inventories[0]
+	}
+	if name, ok := word(m.Get("inventory"), p.Inventories); ok {
+		q.Inventory = name
+	}
+	q.Deciding.Facts.Managed = posture.Known(true)
+	readFacts(m.Get("device"), "device", q.Now, q.Deciding)
+	readFacts(m.Get("user"), "user", q.Now, q.Deciding)
+	for _, name := range slices.Concat(p.Inventories, p.AlsoIn) {
+		q.Answers[name] = posture.Answer{}
+	}
+	for name, v := range m.Get("records").Names() {
+		if _, known := q.Answers[name]; !known || name == q.Inventory {
+			v.Fault(strings.Join(slices.Concat(p.Inventories, p.AlsoIn), ", "), "the test cannot say what this inventory knows")
+			continue
+		}
+		r := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
+		of := v.Mapping("device", "user")
+		readFacts(of.Get("device"), "device", q.Now, r)
+		readFacts(of.Get("user"), "user", q.Now, r)
+		q.Answers[name] = posture.Answer{Record: r}
+	}
+	q.Answers[q.Inventory] = posture.Answer{Record: q.Deciding}
+	readRequest(m.Get("request"), &q.Request)
+	return q
+}
+
+func readRequest(v document.Value, r *posture.Request) {
+	m := v.Mapping("door", "caller", "kind", "provisioner", "mode", "identifier", "key_type", "key_bits", "names")
+	r.Door, _ = word(m.Get("door"), posture.Doors())
+	r.Kind, _ = word(m.Get("kind"), posture.RequestKinds())
+	r.Mode, _ = word(m.Get("mode"), posture.Modes())
+	r.KeyType, _ = word(m.Get("key_type"), posture.KeyTypes())
+	r.Caller, _ = m.Get("caller").Text()
+	r.Provisioner, _ = m.Get("provisioner").Text()
+	r.Identifier, _ = m.Get("identifier").Text()
+	r.KeyBits, _ = m.Get("key_bits").Whole()
+	if v := m.Get("names"); v.IsSet() {
+		r.Names, _ = texts(v)
+	}
+}
+
+func readExpectation(m document.Mapping, p *Policy) (want expectation) {
+	if v := m.Get("allow"); v.IsSet() {
+		if allow, ok := v.Bool(); ok {
+			want.allow = &allow
+		}
+	}
+	if v := m.Get("code"); v.IsSet() {
+		if code, ok := v.Text(); ok {
+			want.code = &code
+		}
+	}
+	for key, list := range map[string]**[]string{"unmet": &want.unmet, "would_deny": &want.wouldDeny, "unknown": &want.unknown} {
+		*list = readRuleNames(m.Get(key), p)
+	}
+	if v := m.Get("data"); v.IsSet() {
+		want.data, want.hasData = map[string]any{}, true
+		for name, member := range v.Names() {
+			want.data[name] = member.Any()
+		}
+	}
+	if want.allow == nil && want.code == nil && want.unmet == nil && want.wouldDeny == nil && want.unknown == nil && !want.hasData {
+		m.Fault("allow, code, unmet, would_deny, unknown, data", "the test expects nothing")
+	}
+	return want
+}
+
+func readRuleNames(v document.Value, p *Policy) *[]string {
+	if !v.IsSet() {
+		return nil
+	}
+	items, _ := v.List()
+	names := []string{}
+	known := make([]string, len(p.Rules))
+	for i, r := range p.Rules {
+		known[i] = r.Name
+	}
+	for _, item := range items {
+		if name, ok := word(item, known); ok {
+			names = append(names, name)
+		}
+	}
+	return &names
+}
+
+// Run runs the test, and returns how the result differs from what it expects: nothing if it passes.
+func (t Test) Run(p *Policy) (differences []string) {
+	got := p.Judge(t.question)
+	differ := func(key string, got, want any) {
+		differences = append(differences, fmt.Sprintf("%s is %v, want %v", key, got, want))
+	}
+	if t.want.allow != nil && *t.want.allow != got.Allow {
+		differ("allow", got.Allow, *t.want.allow)
+	}
+	if t.want.code != nil && *t.want.code != string(got.Code) {
+		differ("code", orEmpty(string(got.Code)), *t.want.code)
+	}
+	for _, c := range []struct {
+		key  string
+		got  []string
+		want *[]string
+	}{{"unmet", got.Unmet, t.want.unmet}, {"would_deny", got.WouldDeny, t.want.wouldDeny}, {"unknown", got.Unknown, t.want.unknown}} {
+		if c.want != nil && !slices.Equal(slices.Sorted(slices.Values(c.got)), slices.Sorted(slices.Values(*c.want))) {
+			differ(c.key, c.got, *c.want)
+		}
+	}
+	if t.want.hasData {
+		want, err := json.Marshal(t.want.data)
+		if document := orEmptyObject(got.Data); err != nil || !sameJSON(want, document) {
+			differ("data", string(document), string(want))
+		}
+	}
+	if len(differences) > 0 && got.Reason != "" {
+		differences = append(differences, got.Reason)
+	}
+	return differences
+}
+
+// sameJSON compares values, not texts: 1 and 1.0 are one number.
+func sameJSON(a, b []byte) bool {
+	var one, other any
+	return json.Unmarshal(a, &one) == nil && json.Unmarshal(b, &other) == nil && reflect.DeepEqual(one, other)
+}
+
+func orEmpty(code string) string {
+	if code == "" {
+		return "none"
+	}
+	return code
+}
+
+func orEmptyObject(data json.RawMessage) []byte {
+	if data == nil {
+		return []byte("{}")
+	}
+	return data
+}

@@ -1,0 +1,188 @@
+// Package policyfile reads a policy file: the inventories, the policies, and the webhooks that belong to them.
+package policyfile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/filesys"
+	"step-posture-connector/internal/policy"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider"
+)
+
+// Surroundings are what the environment says that a policy file refers to.
+type Surroundings struct {
+	// Environ is where {env: NAME} is looked up.
+	Environ map[string]string
+	// Inventory is the name of the provider that PROVIDER names, which is an inventory of that name; empty without one.
+	Inventory string
+	// WebhookIDs are those of WEBHOOK_IDS.
+	WebhookIDs []string
+	// Codes are the connector's own.
+	Codes []posture.Code
+	// WithoutSecrets reads no secret: to test policies where they are not.
+	WithoutSecrets bool
+}
+
+// File is a policy file without a fault.
+type File struct {
+	// Hash is of the content, in hex.
+	Hash        string
+	Inventories []*provider.Section // in the order of the file
+	Policies    map[string]*policy.Policy
+	Webhooks    []Webhook
+	Warnings    []string
+}
+
+// Webhook is one of step-ca's webhooks that may call.
+type Webhook struct {
+	Name    string // for logs and metrics
+	ID      string
+	Secrets []config.Secret // one, or two while one is replaced
+	Policy  string
+}
+
+// Load reads the policy file at a path and runs its tests: a file whose tests fail is not loaded. Its error has one line
+// for each fault, with its place.
+func Load(path string, s Surroundings) (*File, error) {
+	f, err := Read(path, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.checkTests(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Read is Load without running the tests.
+func Read(path string, s Surroundings) (*File, error) {
+	file, err := filesys.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, filesys.Cause(err))
+	}
+	defer file.Close()
+	// One byte more than is accepted, so that document can say that there are too many.
+	content, err := io.ReadAll(io.LimitReader(file, document.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, filesys.Cause(err))
+	}
+	return parse(path, content, s)
+}
+
+func parse(path string, content []byte, s Surroundings) (*File, error) {
+	d, root, err := document.Parse(path, content)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it has file and place
+	}
+	sum := sha256.Sum256(content)
+	f := &File{Hash: hex.EncodeToString(sum[:])}
+	m := root.Mapping("inventories", "policies", "webhooks")
+	if root.IsMapping() && !m.Get("policies").IsSet() && !m.Get("webhooks").IsSet() {
+		root.Fault("policies, webhooks", "the file has neither policies nor webhooks")
+	}
+	f.Inventories = inventories(m.Get("inventories"), filepath.Dir(path), s)
+	names := []string{}
+	if s.Inventory != "" {
+		names = append(names, s.Inventory)
+	}
+	for _, i := range f.Inventories {
+		names = append(names, i.Name)
+	}
+	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes}
+	f.Policies = reader.Read(m.Get("policies"))
+	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, filepath.Dir(path), s)
+	f.unused(m)
+	for _, w := range d.Warnings() {
+		f.Warnings = append(f.Warnings, w.Error())
+	}
+	if faults := d.Faults(); len(faults) > 0 {
+		return nil, faults
+	}
+	return f, nil
+}
+
+const maxInventories = 256
+
+func inventories(v document.Value, folder string, s Surroundings) (sections []*provider.Section) {
+	for name, section := range v.Names() {
+		switch {
+		case len(sections) == maxInventories:
+			section.Fault("256", "there are more inventories")
+			return sections
+		case !policy.CheckName(section, name):
+			continue
+		case name == s.Inventory:
+			section.Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
+			continue
+		}
+		if read := provider.ReadSection(name, section, folder, s.Environ, s.WithoutSecrets); read != nil {
+			sections = append(sections, read)
+		}
+	}
+	return sections
+}
+
+// unused warns of an inventory that no policy asks, and of a policy that no webhook has.
+func (f *File) unused(m document.Mapping) {
+	asked, used := map[string]bool{}, map[string]bool{"default": true}
+	for _, p := range f.Policies {
+		for _, name := range slices.Concat(p.Inventories, p.AlsoIn) {
+			asked[name] = true
+		}
+	}
+	for _, w := range f.Webhooks {
+		used[w.Policy] = true
+	}
+	for name, v := range m.Get("inventories").Names() {
+		if !asked[name] {
+			v.Warn("no policy asks this inventory")
+		}
+	}
+	for name, v := range m.Get("policies").Names() {
+		if !used[name] {
+			v.Warn("no webhook has this policy")
+		}
+	}
+}
+
+// checkTests makes a fault of each test that fails.
+func (f *File) checkTests() error {
+	var faults document.Faults
+	for _, r := range f.RunTests() {
+		if len(r.Differences) > 0 {
+			faults = append(faults, r.Test.Value.AsFault(fmt.Sprintf("the test %q fails: %s", r.Test.Name, strings.Join(r.Differences, "; "))))
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
+// Result is the result of one test of a policy.
+type Result struct {
+	Policy      string
+	Test        policy.Test
+	Differences []string // none if it has passed
+}
+
+// RunTests runs the tests of all policies, by the names of the policies and in the order of the file.
+func (f *File) RunTests() (results []Result) {
+	for _, name := range slices.Sorted(maps.Keys(f.Policies)) {
+		p := f.Policies[name]
+		for _, test := range p.Tests {
+			results = append(results, Result{name, test, test.Run(p)})
+		}
+	}
+	return results
+}

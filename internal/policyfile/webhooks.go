@@ -1,0 +1,116 @@
+package policyfile
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/policy"
+)
+
+// webhooks reads the list of webhooks.
+func webhooks(v document.Value, policies map[string]*policy.Policy, folder string, s Surroundings) (all []Webhook) {
+	items, _ := v.List()
+	names, ids := map[string]bool{}, map[string]string{}
+	for _, id := range s.WebhookIDs {
+		ids[strings.ToLower(id)] = "WEBHOOK_IDS in the environment"
+	}
+	for _, item := range items {
+		m := item.Mapping("name", "id", "secret", "policy")
+		w := Webhook{}
+		if v, ok := m.Require("name", "a name for logs and metrics"); ok {
+			if w.Name, ok = v.Text(); ok && policy.CheckName(v, w.Name) && names[w.Name] {
+				v.Fault("a name for each webhook", "a webhook before has the name %s", w.Name)
+			}
+			names[w.Name] = true
+		}
+		if v, ok := m.Require("id", `the UUID that step-ca printed as "Webhook ID"`); ok {
+			w.ID = readID(v, ids)
+		}
+		if v, ok := m.Require("policy", orNone(policies)); ok {
+			if w.Policy, ok = v.Text(); ok && policies[w.Policy] == nil {
+				v.Fault(orNone(policies), "unknown policy")
+			}
+		}
+		if v, ok := m.Require("secret", config.AcceptedSecret); ok {
+			w.Secrets = readSecrets(v, folder, s)
+		}
+		for _, before := range all {
+			for _, secret := range w.Secrets {
+				if slices.ContainsFunc(before.Secrets, func(other config.Secret) bool { return bytes.Equal(secret.Reveal(), other.Reveal()) }) && len(secret.Reveal()) > 0 {
+					m.Get("secret").Fault("a secret for each webhook", "the webhook %s has the same secret; the ID in a request is not signed", before.Name)
+				}
+			}
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+func orNone(policies map[string]*policy.Policy) string {
+	if len(policies) == 0 {
+		return "a policy; the file has none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(policies)), ", ")
+}
+
+// readID reads the ID of a webhook. before are those that have one already, with where.
+func readID(v document.Value, before map[string]string) string {
+	text, ok := v.Text()
+	id := strings.ToLower(text)
+	switch {
+	case !ok:
+		return ""
+	case !isUUID(id):
+		v.Fault(`the UUID that step-ca printed as "Webhook ID"`, "it is not a UUID")
+		return ""
+	case before[id] != "":
+		v.Fault("an ID for each webhook", "%s has the same ID", before[id])
+		return ""
+	}
+	before[id] = v.Path()
+	return id
+}
+
+// isUUID reports whether a text is one UUID in lower case.
+func isUUID(text string) bool {
+	var ids config.UUIDs
+	return !strings.Contains(text, ",") && ids.UnmarshalText([]byte(text)) == nil && ids[0] == text
+}
+
+const maxSecrets = 2
+
+// readSecrets reads one secret, or two while one replaces the other.
+func readSecrets(v document.Value, folder string, s Surroundings) (secrets []config.Secret) {
+	values := []document.Value{v}
+	if v.IsList() {
+		values, _ = v.List()
+		if len(values) == 0 || len(values) > maxSecrets {
+			v.Fault("one secret, or a list of two", "the list has %d", len(values))
+		}
+	}
+	for _, value := range values {
+		if s.WithoutSecrets {
+			config.CheckSecret(value)
+			continue
+		}
+		text, ok := config.ReadSecret(value, folder, s.Environ)
+		if !ok {
+			continue
+		}
+		var read config.Secrets // as WEBHOOK_SECRETS has them
+		err := read.UnmarshalText(text.Reveal())
+		switch list := read.List(); {
+		case err != nil:
+			value.Fault("the base64 that step-ca printed as \"Secret\"", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		case len(list) != 1:
+			value.Fault("one secret; a list of two here for two", "it has %d secrets", len(list))
+		default:
+			secrets = append(secrets, list[0])
+		}
+	}
+	return secrets
+}

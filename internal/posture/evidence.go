@@ -1,0 +1,56 @@
+package posture
+
+import (
+	"errors"
+	"time"
+)
+
+// Evidence is everything that a policy may look at: who asks for what, when, and what the inventories answered.
+type Evidence struct {
+	Request Request
+	Now     time.Time // when the request came
+	// Inventory is the name of the inventory whose record decides, and Deciding is that record.
+	Inventory string
+	Deciding  *Device
+	// Answers are those of the inventories that were asked, by name.
+	Answers map[string]Answer
+}
+
+// Answer is what one inventory said about the identifier.
+type Answer struct {
+	// Record is nil if the inventory does not know the identifier, or has failed.
+	Record *Device
+	// Err is the error of the lookup.
+	Err error
+}
+
+// Failed reports whether the inventory failed, was ambiguous or too late, so that everything about its record is
+// unknown. That it does not know the identifier is an answer.
+func (a Answer) Failed() bool {
+	return a.Err != nil && !errors.Is(a.Err, ErrNotFound) && !errors.Is(a.Err, ErrIdentifier)
+}
+
+// Request is what is known about the request itself. Empty text, 0 and nil are unknown.
+type Request struct {
+	Door        string // one of Doors
+	Caller      string // the name of the webhook, or its ID
+	Kind        string // one of RequestKinds
+	Provisioner string
+	Mode        string // one of Modes
+	Identifier  string
+	KeyType     string // one of KeyTypes
+	KeyBits     int64
+	Names       []string // every name asked for
+}
+
+// Doors are the words of request.door.
+func Doors() []string { return []string{"webhook", "radius", "forward_auth"} }
+
+// RequestKinds are the words of request.kind.
+func RequestKinds() []string { return []string{"enriching", "authorizing"} }
+
+// Modes are the words of request.mode.
+func Modes() []string { return []string{string(AnyDevice), string(Computer), string(MobileDevice)} }
+
+// KeyTypes are the words of request.key_type.
+func KeyTypes() []string { return []string{"EC", "RSA", "OKP"} }
