@@ -30,7 +30,7 @@ type Scope struct {
 func NewScope(inventories ...string) (*Scope, error) {
 	registry, err := types.NewRegistry()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it cannot happen, and CEL's text says what
+		return nil, err
 	}
 	fields := fieldTypes{Provider: registry, objects: map[string]object{
 		deviceTypeName:  factFields("", "device"),

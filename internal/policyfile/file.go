@@ -82,7 +82,7 @@ func Read(path string, s Surroundings) (*File, error) {
 func parse(path string, content []byte, s Surroundings) (*File, error) {
 	d, root, err := document.Parse(path, content)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it has file and place
+		return nil, err
 	}
 	sum := sha256.Sum256(content)
 	f := &File{Hash: hex.EncodeToString(sum[:])}
