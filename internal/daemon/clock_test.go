@@ -24,7 +24,7 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-const patience = 30 * time.Second // the limit for what must happen; far more than it takes
+const patience = 30 * time.Second // how long a test waits for an event; far more than it takes
 
 // running is a daemon in this process, whose clock can be set.
 type running struct {

@@ -76,7 +76,7 @@ func firstInvalid(content []byte) int {
 	return len(content)
 }
 
-// syntax puts an error of the library into a fault. Its texts are constant, but for the name of an anchor.
+// syntax puts an error of the library into a fault. Its texts are constant, except for the name of an anchor.
 func (d *Document) syntax(err error) error {
 	var syntax *yaml.LoadError
 	if !errors.As(err, &syntax) {

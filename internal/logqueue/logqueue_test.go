@@ -16,7 +16,7 @@ import (
 	"step-posture-connector/internal/logqueue"
 )
 
-const patience = time.Minute // the limit for what must happen
+const patience = time.Minute // how long a test waits for an event
 
 // pipe returns a Queue that writes to a pipe, and the end of the pipe that the test may read.
 func pipe(t *testing.T) (*logqueue.Queue, *os.File) {

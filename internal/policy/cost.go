@@ -12,7 +12,7 @@ const (
 	maxCost    = 500_000
 )
 
-// sizes tells CEL how large the values of a record are at most.
+// sizes gives CEL the largest sizes of a record's values.
 type sizes struct{}
 
 // EstimateSize implements cost.Estimator.

@@ -50,7 +50,7 @@ func (p *Policy) refusal(q *posture.Evidence, v *Verdict) (code posture.Code, me
 		return posture.DeviceNotManaged, "", "the inventory " + q.Inventory + " has the device but does not manage it"
 	}
 	for _, name := range p.AlsoIn {
-		// An inventory that does not tell is no MDM, such as a list of what was bought.
+		// An inventory without this fact is no MDM: a list of purchases, for example.
 		if managed, known := q.Answers[name].Record.Facts.Managed.Get(); !p.AllowUnmanaged && known && !managed {
 			return posture.DeviceNotManaged, "", "the inventory " + name + " has the device but does not manage it"
 		}

@@ -16,7 +16,7 @@ import (
 // Read is one thing that an expression reads.
 type Read struct {
 	Path string // "device.os_version", `records.owned.device.attributes["Asset tag"]`
-	// Fact is the fact of the vocabulary; nil for what is none, such as request.mode and records.owned.found.
+	// Fact is the fact of the vocabulary; nil where the path is none, such as request.mode and records.owned.found.
 	Fact *posture.Definition
 	// Record is the name of the inventory in records.NAME, or empty for the record that decides.
 	Record string

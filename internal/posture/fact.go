@@ -18,7 +18,7 @@ func Known[T any](value T) Fact[T] { return Fact[T]{value, true} }
 // Get returns the value, and whether it is known. The value of an unknown fact is the zero value.
 func (f Fact[T]) Get() (value T, known bool) { return f.value, f.known }
 
-// Text is a fact of an inventory's text. Inventories send empty text for what they do not know.
+// Text is a fact of an inventory's text. An inventory that sends empty text does not know.
 func Text(text string) Fact[string] {
 	if text == "" {
 		return Fact[string]{}

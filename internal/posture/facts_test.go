@@ -88,7 +88,7 @@ func TestVocabulary(t *testing.T) {
 	}
 }
 
-// What an inventory sends for what it does not know is unknown.
+// The placeholders that inventories send for unknown values are unknown.
 func TestPlaceholders(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

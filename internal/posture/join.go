@@ -16,7 +16,7 @@ import (
 type Source struct {
 	Name     string
 	Provider Provider
-	// DefaultType is the type of device that a query without one means to it; empty where it does not tell types apart.
+	// DefaultType is the type of device of a query that names none; empty where the inventory does not distinguish types.
 	DefaultType DeviceType
 }
 

@@ -48,8 +48,8 @@ type Definition struct {
 // Set is the set of this one fact.
 func (d *Definition) Set() FactSet { return 1 << d.index }
 
-// Get returns the fact's value in r, and whether it is known. Whatever an inventory's package made of it, text
-// that is empty, or that is none of the fact's words, is unknown.
+// Get returns the fact's value in r, and whether it is known. Text that is empty, or that is
+// none of the fact's words, is unknown, also where a provider has made it known.
 func (d *Definition) Get(r *Device) (value any, known bool) {
 	value, known = d.get(r)
 	if text, ok := value.(string); ok && (text == "" || d.Words != nil && !slices.Contains(d.Words, text)) {

@@ -13,7 +13,7 @@ import (
 	"step-posture-connector/internal/reload"
 )
 
-const patience = 30 * time.Second // the limit for what must happen; far more than it takes
+const patience = 30 * time.Second // how long a test waits for an event; far more than it takes
 
 // file is a file in a Set. Content that begins with "bad" is refused.
 type file struct {

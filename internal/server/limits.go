@@ -76,7 +76,7 @@ const (
 // How often the log has a notice of the same kind: unauthenticated clients can cause them.
 const (
 	noticeEvery = time.Minute
-	// noticeSeldom is for what scanners and health checks cause all the time.
+	// noticeSeldom is for the failures that scanners and health checks cause all the time.
 	noticeSeldom = time.Hour
 )
 

@@ -20,7 +20,7 @@ const (
 	absentSerial = "ZZZXK1ABZZZZ"
 )
 
-// ample is the time for what has to succeed on a busy machine.
+// ample is enough time for a lookup to succeed on a busy machine.
 const ample = time.Minute
 
 // started starts a Jamf Pro server. At the end of the test its violations are failures.

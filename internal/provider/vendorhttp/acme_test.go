@@ -183,7 +183,7 @@ func opened(o vendorhttp.Options) *acme { return &acme{vendorhttp.New(o)} }
 
 const (
 	serial = "C02XK1ABJHD2"
-	// ample is the time for what has to succeed on a busy machine.
+	// ample is enough time for a lookup to succeed on a busy machine.
 	ample = time.Minute
 	// whole is the time that a lookup for step-ca has.
 	whole = 8500 * time.Millisecond
