@@ -142,7 +142,7 @@ func TestPolicyMistakes(t *testing.T) {
 		{rule("        require: device.managd\n"), `5:25: policies.default.rules[0].require: unknown name in device "managd"; did you mean managed?`},
 		{rule("        require: 'device.os == \"mac\"'\n"), `5:32: policies.default.rules[0].require: device.os is never "mac"`},
 		{rule("        require: |\n          device.managed &&\n          device.os_version.atLeast(\"x\")\n"), `7:37: policies.default.rules[0].require: "x" is not a version`},
-		{rule("        require: device.name\n"), `5:18: policies.default.rules[0].require: the result is string`},
+		{rule("        require: device.name\n"), `5:18: policies.default.rules[0].require: the result is text`},
 		{rule("        require: records.owned.found\n"), `unknown name in records "owned"; accepted: jamf`},
 		{rule("        require: true\n"), `require: it is true or false; accepted: text; put it in quotation marks`},
 		{rule("        require: !device.managed\n"), `it begins with a tag`},

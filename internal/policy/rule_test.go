@@ -107,7 +107,7 @@ func TestData(t *testing.T) {
 		t.Error("more than MaxData was made")
 	}
 	for text, want := range map[string]string{
-		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "a map whose keys are int",
+		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "a map with keys that are a number",
 		`[days(1)]`: "the result is", `records.owned`: "no value by itself",
 	} {
 		if _, faults := s.CompileValue(text); faults == nil || !strings.Contains(faults.Error(), want) {

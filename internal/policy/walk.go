@@ -43,11 +43,35 @@ func (w *walk) at(e ast.Expr) place {
 	case e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operators.Index:
 		return w.at(e.AsCall().Args()[0])
 	}
-	return w.node(e)
+	return nameBefore(w.source, w.node(e))
 }
 
 // node is where CEL places an expression.
 func (w *walk) node(e ast.Expr) place { return placeOf(w.info.GetStartLocation(e.ID())) }
+
+// nameBefore is where the name of a function begins. CEL places a call at its bracket.
+func nameBefore(source []rune, at place) place {
+	row := source
+	for range at.line - 1 {
+		row = row[slices.Index(row, '\n')+1:]
+	}
+	bracket := at.column - 1
+	if bracket >= len(row) || row[bracket] != '(' {
+		return at
+	}
+	end := bracket
+	for end > 0 && row[end-1] == ' ' {
+		end--
+	}
+	begin := end
+	for begin > 0 && (row[begin-1] == '_' || unicode.IsLetter(row[begin-1]) || unicode.IsDigit(row[begin-1])) {
+		begin--
+	}
+	if begin == end {
+		return at
+	}
+	return place{at.line, begin + 1}
+}
 
 // fieldPlace is where the name behind the dot of a selection begins.
 func (w *walk) fieldPlace(e ast.Expr) place {
@@ -188,12 +212,13 @@ func literal(args ...ast.Expr) (string, bool) {
 // loop walks all(), exists() and the like.
 func (w *walk) loop(e ast.Expr) {
 	l := e.AsComprehension()
+	at := nameBefore(w.source, w.node(e))
 	w.expr(l.IterRange())
 	if len(w.bound) > 0 {
-		w.fault(w.node(e), "", "a loop in a loop")
+		w.fault(at, "", "a loop in a loop")
 	}
 	if _, taken := w.scope.variables[l.IterVar()]; taken {
-		w.fault(w.node(e), "another name", "the variable of the loop has the name of %s", l.IterVar())
+		w.fault(at, "another name", "the variable of the loop has the name of %s", l.IterVar())
 	}
 	before := w.bound
 	w.bound = append(slices.Clone(before), l.IterVar(), l.IterVar2(), l.AccuVar())
