@@ -207,6 +207,9 @@ func readCondition(v document.Value, scope *Scope) *Condition {
 	}
 	c, faults := scope.CompileCondition(text)
 	reportFaults(v, faults)
+	if faults == nil && len(c.Reads()) == 0 {
+		v.Warn("the expression reads no fact, so that its result is always the same")
+	}
 	return c
 }
 
