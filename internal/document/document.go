@@ -92,7 +92,7 @@ func (d *Document) syntax(err error) error {
 	if strings.Contains(syntax.Message, "mapping values are not allowed") {
 		f.Accepted = "an expression that holds \": \" in quotation marks"
 	}
-	if strings.Contains(syntax.Message, "did not find expected comment or line break") || strings.Contains(syntax.Message, "did not find expected key") {
+	if strings.Contains(syntax.Message, "did not find expected comment or line break") || strings.Contains(syntax.Message, "did not find expected key") || strings.Contains(syntax.Message, "did not find expected ','") {
 		f.Accepted = "an expression that begins with a quotation mark in quotation marks of the other kind"
 	}
 	return Faults{f}

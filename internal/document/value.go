@@ -15,6 +15,7 @@ import (
 type Value struct {
 	document *Document
 	node     *yaml.Node
+	key      *yaml.Node // nil for the root and for items
 	path     string
 }
 
@@ -36,7 +37,15 @@ func (v Value) member(key, value *yaml.Node) Value {
 	if v.path != "" {
 		path = v.path + "." + path
 	}
-	return Value{document: v.document, node: value, path: path}
+	return Value{document: v.document, node: value, key: key, path: path}
+}
+
+// Key is the key of a member, to report what is wrong with the name. Other values return themselves.
+func (v Value) Key() Value {
+	if v.key != nil {
+		v.node, v.key = v.key, nil
+	}
+	return v
 }
 
 func (v Value) items() []Value {

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -19,6 +20,9 @@ type checkedTree struct {
 // check parses an expression, and checks names, types, words, loops and cost. CEL's own checker comes after our
 // walk: it knows neither the words of a fact nor the nearest name. The result is of the type want, unless that is nil.
 func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
+	if n := utf8.RuneCountInString(text); n > maxExpression {
+		return checkedTree{}, Faults{{Line: 1, Column: 1, Text: fmt.Sprintf("the expression has %d characters", n), Accepted: fmt.Sprintf("at most %d", maxExpression)}}
+	}
 	parsed, issues := s.env.Parse(text)
 	if issues.Err() != nil {
 		// One: what follows a syntax error is guessed.

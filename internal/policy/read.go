@@ -79,7 +79,7 @@ func (r *Reader) Read(section document.Value) map[string]*Policy {
 			v.Fault("256", "there are more policies")
 			break
 		}
-		if CheckName(v, name) {
+		if CheckName(v.Key(), name) {
 			policies[name] = r.policy(name, v)
 		}
 	}
@@ -123,7 +123,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 
 func orNone(names []string) string {
 	if len(names) == 0 {
-		return "inventories; there are none yet"
+		return "none, for the file declares no inventory"
 	}
 	return strings.Join(names, ", ")
 }

@@ -143,7 +143,7 @@ func TestPolicyMistakes(t *testing.T) {
 	}
 	for _, c := range []struct{ content, want string }{
 		{"policies:\n  staff: {}\n", `p.yaml:2:10: policies.staff: inventories is missing; accepted: a list of jamf, owned, phones`},
-		{"policies:\n  Staff: {}\n", `2:10: policies.Staff: the name is not accepted`},
+		{"policies:\n  Staff: {}\n", `2:3: policies.Staff: the name is not accepted`},
 		{"policies:\n  default: {inventory: [jamf]}\n", `2:13: policies.default: unknown key "inventory"; did you mean inventories?`},
 		{"policies:\n  default: {inventories: []}\n", `the list is empty`},
 		{"policies:\n  default: {inventories: jamf}\n", `policies.default.inventories: it is text; accepted: a list`},

@@ -119,10 +119,10 @@ func inventories(v document.Value, folder string, s Surroundings) (sections []*p
 		case len(sections) == maxInventories:
 			section.Fault("256", "there are more inventories")
 			return sections
-		case !policy.CheckName(section, name):
+		case !policy.CheckName(section.Key(), name):
 			continue
 		case name == s.Inventory:
-			section.Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
+			section.Key().Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
 			continue
 		}
 		if read := provider.ReadSection(name, section, folder, s.Environ, s.WithoutSecrets); read != nil {
@@ -145,12 +145,12 @@ func (f *File) unused(m document.Mapping) {
 	}
 	for name, v := range m.Get("inventories").Names() {
 		if !asked[name] {
-			v.Warn("no policy asks this inventory")
+			v.Key().Warn("no policy asks this inventory")
 		}
 	}
 	for name, v := range m.Get("policies").Names() {
 		if !used[name] {
-			v.Warn("no webhook has this policy")
+			v.Key().Warn("no webhook has this policy")
 		}
 	}
 }

@@ -84,8 +84,8 @@ func TestMistakes(t *testing.T) {
 		{"{file: secret}", "{file: nowhere}", `6:27: inventories.jamf_eu.client_secret.file: `},
 		{"timeout: 5", "timeout: 301", `9:14: inventories.jamf_eu.timeout: `},
 		{"computer_enrich: true", "computer_enrich: 1", `8:22: inventories.jamf_eu.computer_enrich: it is neither true nor false`},
-		{"  jamf_eu:\n", "  file:\n", `inventories.file: PROVIDER in the environment names an inventory file too`},
-		{"  jamf_eu:\n", "  EU:\n", `inventories.EU: the name is not accepted`},
+		{"  jamf_eu:\n", "  file:\n", `2:3: inventories.file: PROVIDER in the environment names an inventory file too`},
+		{"  jamf_eu:\n", "  EU:\n", `2:3: inventories.EU: the name is not accepted`},
 		{"[jamf_eu]", "[jamf_us]", `inventories[0]: unknown inventory; did you mean jamf_eu?; accepted: file, jamf_eu, owned`},
 		{"device.encrypted}", "device.encripted}", `19:43: policies.staff.rules[0].require: unknown name in device "encripted"; did you mean encrypted?`},
 		{"allow: true}", "allow: false}", `21:9: policies.staff.tests[0]: the test "encrypted passes" fails: allow is true, want false`},
@@ -123,14 +123,14 @@ func TestWarnings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "10:3: inventories.owned: no policy asks this inventory") && !strings.Contains(f.Warnings[0], "inventories.owned: no policy asks this inventory") {
+	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "10:3: inventories.owned: no policy asks this inventory") {
 		t.Errorf("%q", f.Warnings)
 	}
 	f, err = load(t, "policies:\n  staff: {inventories: [file]}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "policies.staff: no webhook has this policy") {
+	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "2:3: policies.staff: no webhook has this policy") {
 		t.Errorf("%q", f.Warnings)
 	}
 }
