@@ -135,6 +135,20 @@ func TestConstantRuleIsAWarning(t *testing.T) {
 	}
 }
 
+// A time that cannot be true is unknown in a test, as it is where an inventory sends it.
+func TestImpossibleTimesOfTestsAreUnknown(t *testing.T) {
+	t.Parallel()
+	for at, unknown := range map[string]string{"in 23h": "[]", "in 25h": "[r]", "1989-12-31T00:00:00Z": "[r]", "1990-01-01T00:00:00Z": "[]"} {
+		policies, faults := read(t, "policies:\n  default:\n    rules:\n      - {name: r, require: device.last_seen > now - days(7)}\n    tests:\n      - {name: t, device: {last_seen: "+at+"}, unknown: "+unknown+"}\n")
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		if differences := policies["default"].Tests[0].Run(policies["default"]); len(differences) > 0 {
+			t.Errorf("%s: %q", at, differences)
+		}
+	}
+}
+
 // Each mistake is reported at its place.
 func TestPolicyMistakes(t *testing.T) {
 	t.Parallel()
@@ -180,7 +194,8 @@ func TestPolicyMistakes(t *testing.T) {
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os: mac}}]}\n", `tests[0].device.os: it is no such word`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os_version: 15.10}}]}\n", `tests[0].device.os_version: it is a number; accepted: text; put it in quotation marks`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {last_seen: yesterday}}]}\n", `tests[0].device.last_seen: it is not a time`},
-		{"policies:\n  default: {tests: [{name: a, allow: true, records: {owned: {}}}]}\n", `tests[0].records.owned: the test cannot say what this inventory knows; accepted: jamf`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, records: {owned: {}}}]}\n", `2:54: policies.default.tests[0].records.owned: unknown inventory; accepted: no records, for the policy asks no other inventory`},
+		{"policies:\n  default: {also_in: [owned], tests: [{name: a, allow: true, records: {jamf: {}}}]}\n", `tests[0].records.jamf: what the inventory that decides knows is in device and user of the test; accepted: owned`},
 		{"policies:\n  default: {tests: [{name: a, unmet: [x]}]}\n", `tests[0].unmet[0]: it is no such word`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, request: {kind: x}}]}\n", `tests[0].request.kind: it is no such word; accepted: enriching, authorizing`},
 	} {
