@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -84,6 +85,10 @@ func (s Section) text(f field, v document.Value) (string, bool) {
 		return within(s.Folder, text), ok
 	default:
 		text, ok := v.Text()
+		if u, err := url.Parse(text); ok && err == nil && u.Scheme != "" && u.User != nil {
+			v.Fault("a URL without them", "a user name or password does not belong in a URL")
+			return "", false
+		}
 		return text, ok
 	}
 }
