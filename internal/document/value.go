@@ -22,6 +22,12 @@ type Value struct {
 // IsSet reports whether the value exists.
 func (v Value) IsSet() bool { return v.node != nil }
 
+// IsEmpty reports whether the value does not exist, or is a list or a mapping with nothing in it.
+func (v Value) IsEmpty() bool {
+	r := v.resolved()
+	return r.node == nil || (r.IsList() || r.IsMapping()) && len(r.node.Content) == 0
+}
+
 // Path is where the value is in the document, such as policies.staff.rules[0].
 func (v Value) Path() string { return v.path }
 

@@ -76,7 +76,15 @@ func Read(path string, s Surroundings) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, filesys.Cause(err))
 	}
-	return parse(path, content, s)
+	f, err := parse(path, content, s)
+	if err != nil {
+		return nil, err
+	}
+	const others = 0o002
+	if info, err := file.Stat(); err == nil && info.Mode().Perm()&others != 0 {
+		f.Warnings = append(f.Warnings, path+": every user of this machine may write to the file, and so decide which devices pass")
+	}
+	return f, nil
 }
 
 func parse(path string, content []byte, s Surroundings) (*File, error) {
@@ -87,7 +95,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	sum := sha256.Sum256(content)
 	f := &File{Hash: hex.EncodeToString(sum[:])}
 	m := root.Mapping("inventories", "policies", "webhooks")
-	if root.IsMapping() && !m.Get("policies").IsSet() && !m.Get("webhooks").IsSet() {
+	if root.IsMapping() && m.Get("policies").IsEmpty() && m.Get("webhooks").IsEmpty() {
 		root.Fault("policies, webhooks", "the file has neither policies nor webhooks")
 	}
 	f.Inventories = inventories(m.Get("inventories"), filepath.Dir(path), s)

@@ -102,6 +102,9 @@ func TestMistakes(t *testing.T) {
 		{"webhooks:\n", hook("{name: devices, id: 22222222-2222-4222-8222-222222222222, secret: {env: NEW}, policy: staff}\n"), `webhooks[1].name: a webhook before has the name devices`},
 		{"inventories:\n", "inventory:\n", `1:1: unknown key "inventory"; did you mean inventories?; accepted: inventories, policies, webhooks`},
 		{good, "inventories: {}\n", `1:1: the file has neither policies nor webhooks`},
+		{good, "policies: {}\nwebhooks: []\n", `1:1: the file has neither policies nor webhooks`},
+		{"https://eu.example.com", "https://admin:hunter2@eu.example.com", `4:15: inventories.jamf_eu.base_url: a user name or password does not belong in a URL`},
+		{"https://eu.example.com", "https://hunter2@eu.example.com", `4:15: inventories.jamf_eu.base_url: a user name or password does not belong in a URL`},
 		{good, "", `the file is empty`},
 		{good, good + "---\n", `a second document begins here`},
 	} {
@@ -113,6 +116,26 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s:\n got  %v\n want %s", c.to, err, c.want)
 		case strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), secretOf('x')[:8]):
 			t.Errorf("%s: a secret is shown: %v", c.to, err)
+		}
+	}
+}
+
+func TestWarnsOfAFileThatEverybodyMayWriteTo(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "posture.yaml")
+	if err := os.WriteFile(path, []byte("policies:\n  default: {inventories: [file]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, warnings := range map[os.FileMode]int{0o644: 0, 0o664: 0, 0o646: 1, 0o666: 1} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		f, err := policyfile.Load(path, policyfile.Surroundings{Inventory: "file"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(f.Warnings) != warnings || warnings > 0 && !strings.Contains(f.Warnings[0], "every user of this machine may write to the file") {
+			t.Errorf("%o: %q", mode, f.Warnings)
 		}
 	}
 }
