@@ -58,6 +58,11 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 	for i, arg := range args {
 		words[i] = plainType(arg)
 	}
+	if len(args) > 1 && words[len(args)-1] == "a number" && words[len(args)-2] == "a number" {
+		for i, arg := range args {
+			words[i] = exactType(arg)
+		}
+	}
 	symbol, isOperator := operators.FindReverse(function)
 	binary := isOperator && len(args) == 2
 	switch {
@@ -117,6 +122,19 @@ func splitTypes(list string) (all []string) {
 	return all
 }
 
+// exactType tells the numbers of CEL apart, where that is what is wrong.
+func exactType(name string) string {
+	switch name {
+	case "int":
+		return "a whole number"
+	case "uint":
+		return "a number with a u"
+	case "double":
+		return "a number with a point"
+	}
+	return plainType(name)
+}
+
 // plainType is a type of CEL as a user knows it.
 func plainType(name string) string {
 	if element, isList := strings.CutPrefix(name, "list("); isList {
@@ -163,8 +181,8 @@ func plain(t *types.Type) string { return plainType(checker.FormatCELType(t)) }
 // rewordSyntax says what CEL's parser found wrong, in plain words.
 func rewordSyntax(message string) (text, accepted string) {
 	if m := inputError.FindStringSubmatch(message); m != nil {
-		switch m[1] {
-		case "<EOF>":
+		switch strings.ToLower(m[1]) {
+		case "<eof>":
 			return "the expression ends too early", ""
 		case "and", "or", "not":
 			accepted = "&& for and, || for or, ! for not"
@@ -179,6 +197,9 @@ func rewordSyntax(message string) (text, accepted string) {
 			return "a text without its second quotation mark", ""
 		}
 		return fmt.Sprintf("%s does not belong here", quote(m[1])), ""
+	}
+	if word, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
+		return fmt.Sprintf("%q is a word of the expression language", word), ""
 	}
 	return strings.TrimPrefix(message, "Syntax error: "), ""
 }
