@@ -65,6 +65,8 @@ type Reader struct {
 	// DefaultInventory is the inventory of the environment, which the policy "default" asks if it names none; it may
 	// be empty.
 	DefaultInventory string
+	// Callers are the words of request.caller; nil means any text.
+	Callers []string
 	// Codes are the codes of the connector, which no rule may use.
 	Codes []posture.Code
 
@@ -114,6 +116,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 		v.Fault("", "%v", err)
 		return p
 	}
+	scope.setCallers(r.Callers)
 	p.scope = scope
 	p.Rules = r.readRules(m.Get("rules"), scope)
 	p.Data = readData(m.Get("data"), scope)

@@ -106,7 +106,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	for _, i := range f.Inventories {
 		names = append(names, i.Name)
 	}
-	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes}
+	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes}
 	f.Policies = reader.Read(m.Get("policies"))
 	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, filepath.Dir(path), s)
 	f.unused(m)

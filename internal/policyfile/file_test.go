@@ -87,6 +87,7 @@ func TestMistakes(t *testing.T) {
 		{"  jamf_eu:\n", "  file:\n", `2:3: inventories.file: PROVIDER in the environment names an inventory file too`},
 		{"  jamf_eu:\n", "  EU:\n", `2:3: inventories.EU: the name is not accepted`},
 		{"[jamf_eu]", "[jamf_us]", `inventories[0]: unknown inventory; did you mean jamf_eu?; accepted: file, jamf_eu, owned`},
+		{"device.encrypted}", `'request.caller == "device"'}`, `request.caller is never "device"; did you mean "devices"?; accepted: "11111111-1111-4111-8111-111111111111", "devices"`},
 		{"device.encrypted}", "device.encripted}", `19:43: policies.staff.rules[0].require: unknown name in device "encripted"; did you mean encrypted?`},
 		{"allow: true}", "allow: false}", `21:9: policies.staff.tests[0]: the test "encrypted passes" fails: allow is true, want false`},
 		{"3F0C6C1E-", "3F0C6C1-", `webhooks[0].id: it is not a UUID`},
