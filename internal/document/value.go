@@ -28,6 +28,18 @@ func (v Value) IsEmpty() bool {
 	return r.node == nil || (r.IsList() || r.IsMapping()) && len(r.node.Content) == 0
 }
 
+// Has reports whether the value is a mapping with this key.
+func (v Value) Has(key string) bool {
+	if v.IsMapping() {
+		for name := range v.Names() {
+			if name == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Path is where the value is in the document, such as policies.staff.rules[0].
 func (v Value) Path() string { return v.path }
 

@@ -108,6 +108,9 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	}
 	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes}
 	f.Policies = reader.Read(m.Get("policies"))
+	if s.Inventory != "" && !m.Get("policies").Has("default") {
+		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}}
+	}
 	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, filepath.Dir(path), s)
 	f.unused(m)
 	for _, w := range d.Warnings() {

@@ -92,8 +92,8 @@ func TestMistakes(t *testing.T) {
 		{"allow: true}", "allow: false}", `21:9: policies.staff.tests[0]: the test "encrypted passes" fails: allow is true, want false`},
 		{"3F0C6C1E-", "3F0C6C1-", `webhooks[0].id: it is not a UUID`},
 		{"3F0C6C1E-1f6e-4a52-9d33-0d6a3c5a7f01", "11111111-1111-4111-8111-111111111111", `webhooks[0].id: WEBHOOK_IDS in the environment has the same ID`},
-		{"policy: staff", "policy: stuff", `webhooks[0].policy: unknown policy; accepted: staff`},
-		{"    policy: staff\n", "", `webhooks[0]: policy is missing; accepted: staff`},
+		{"policy: staff", "policy: stuff", `webhooks[0].policy: unknown policy; accepted: default, staff`},
+		{"    policy: staff\n", "", `webhooks[0]: policy is missing; accepted: default, staff`},
 		{"{env: NEW}", "{env: OLD}", `webhooks[0].secret[1].env: the environment variable is not set`},
 		{"{env: NEW}", "{file: secret}", `webhooks[0].secret[1]: entry 1 is not standard base64`},
 		{"{env: NEW}", "{file: two}", `webhooks[0].secret[1]: it has 2 secrets`},
@@ -138,6 +138,33 @@ func TestWarnsOfAFileThatEverybodyMayWriteTo(t *testing.T) {
 		if len(f.Warnings) != warnings || warnings > 0 && !strings.Contains(f.Warnings[0], "every user of this machine may write to the file") {
 			t.Errorf("%o: %q", mode, f.Warnings)
 		}
+	}
+}
+
+// Without a policy "default", it asks the inventory of the environment and has no rules: a webhook may name it.
+func TestPolicyDefaultExistsWhereTheEnvironmentHasAnInventory(t *testing.T) {
+	t.Parallel()
+	f, err := load(t, strings.Replace(good, "policy: staff", "policy: default", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := f.Policies["default"]
+	if p == nil || len(p.Inventories) != 1 || p.Inventories[0] != "file" || len(p.Rules) > 0 || p.Data != nil {
+		t.Fatalf("%+v", p)
+	}
+	managed := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
+	if j := p.Judge(&posture.Evidence{Inventory: "file", Deciding: managed}); !j.Allow {
+		t.Errorf("a managed device: %+v", j)
+	}
+	if j := p.Judge(&posture.Evidence{Inventory: "file", Deciding: &posture.Device{}}); j.Allow {
+		t.Errorf("a device that is not managed: %+v", j)
+	}
+	f, err = load(t, strings.Replace(good, "  staff:", "  default:", 1)[:strings.Index(good, "webhooks:")+len("default")-len("staff")])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := f.Policies["default"]; len(p.Rules) != 1 {
+		t.Errorf("the policy default of the file: %+v", p)
 	}
 }
 
