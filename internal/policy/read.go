@@ -116,6 +116,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 		v.Fault("", "%v", err)
 		return p
 	}
+	scope.inventories = p.Inventories // one of also_in never decides
 	scope.setCallers(r.Callers)
 	p.scope = scope
 	p.Rules = r.readRules(m.Get("rules"), scope)

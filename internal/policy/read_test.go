@@ -188,6 +188,7 @@ func TestPolicyMistakes(t *testing.T) {
 		{rule("        require: device.managed\n      - name: r\n        require: device.managed\n"), `6:15: policies.default.rules[1].name: a rule before has the name r`},
 		{rule("        require: device.managed\n      - name: for\n        require: device.managed\n"), `"for" is a word of the expression language`},
 		{"policies:\n  default:\n    rules:\n" + strings.Repeat("      - {name: a, require: device.managed}\n", 65), `rules[64]: there are more rules`},
+		{"policies:\n  default: {also_in: [owned], data: {a: 'inventory == \"owned\"'}}\n", `data.a: inventory is never "owned"; accepted: "jamf"`},
 		{"policies:\n  default: {data: {a: days(1)}}\n", `data.a: the result is`},
 		{"policies:\n  default: {data: {a: {required: true}}}\n", `data.a: value is missing`},
 		{"policies:\n  default: {tests: [{name: a}]}\n", `tests[0]: the test expects nothing`},
