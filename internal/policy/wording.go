@@ -122,7 +122,7 @@ func splitTypes(list string) (all []string) {
 	return all
 }
 
-// exactType tells the numbers of CEL apart, where that is what is wrong.
+// exactType distinguishes the kinds of numbers, where their difference is the mistake.
 func exactType(name string) string {
 	switch name {
 	case "int":
