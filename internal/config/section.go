@@ -116,6 +116,13 @@ func secretReference(v document.Value) (secretRef, bool) {
 		v.Fault(AcceptedSecret, "a secret does not belong in this file")
 		return secretRef{}, false
 	}
+	for name, member := range v.Names() {
+		if document.Nearest(name, []string{"file", "env"}) == "" {
+			// The key is not shown unless it is a misspelled one: {SECRET} is a mapping with the secret as its key.
+			v.FaultAt(member.Key(), AcceptedSecret, "unknown key")
+			return secretRef{}, false
+		}
+	}
 	m := v.Mapping("file", "env")
 	switch file, env := m.Get("file"), m.Get("env"); {
 	case file.IsSet() && env.IsSet():

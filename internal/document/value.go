@@ -79,6 +79,11 @@ func (v Value) Fault(accepted, format string, args ...any) {
 	v.document.faults = append(v.document.faults, v.fault(v.node.Line, v.node.Column, accepted, fmt.Sprintf(format, args...)))
 }
 
+// FaultAt reports a fault of the value at the place of another one, with the path of the value.
+func (v Value) FaultAt(place Value, accepted, format string, args ...any) {
+	v.document.faults = append(v.document.faults, v.fault(place.node.Line, place.node.Column, accepted, fmt.Sprintf(format, args...)))
+}
+
 // AsFault makes a fault of the value that is found after the document was read.
 func (v Value) AsFault(text string) Fault { return v.fault(v.node.Line, v.node.Column, "", text) }
 
