@@ -127,7 +127,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 
 func orNone(names []string) string {
 	if len(names) == 0 {
-		return "none, for the file declares no inventory"
+		return "names of inventories; the file declares none"
 	}
 	return strings.Join(names, ", ")
 }
