@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -84,6 +85,10 @@ func (s Section) text(f field, v document.Value) (string, bool) {
 		return within(s.Folder, text), ok
 	default:
 		text, ok := v.Text()
+		if u, err := url.Parse(text); ok && err == nil && u.Scheme != "" && u.User != nil {
+			v.Fault("a URL without them", "a user name or password does not belong in a URL")
+			return "", false
+		}
 		return text, ok
 	}
 }
@@ -110,6 +115,13 @@ func secretReference(v document.Value) (secretRef, bool) {
 	if !v.IsMapping() {
 		v.Fault(AcceptedSecret, "a secret does not belong in this file")
 		return secretRef{}, false
+	}
+	for name, member := range v.Names() {
+		if document.Nearest(name, []string{"file", "env"}) == "" {
+			// The key is not shown unless it is a misspelled one: {SECRET} is a mapping with the secret as its key.
+			v.FaultAt(member.Key(), AcceptedSecret, "unknown key")
+			return secretRef{}, false
+		}
 	}
 	m := v.Mapping("file", "env")
 	switch file, env := m.Get("file"), m.Get("env"); {

@@ -92,7 +92,7 @@ func (d *Document) syntax(err error) error {
 	if strings.Contains(syntax.Message, "mapping values are not allowed") {
 		f.Accepted = "an expression that holds \": \" in quotation marks"
 	}
-	if strings.Contains(syntax.Message, "did not find expected comment or line break") || strings.Contains(syntax.Message, "did not find expected key") {
+	if strings.Contains(syntax.Message, "did not find expected comment or line break") || strings.Contains(syntax.Message, "did not find expected key") || strings.Contains(syntax.Message, "did not find expected ','") {
 		f.Accepted = "an expression that begins with a quotation mark in quotation marks of the other kind"
 	}
 	return Faults{f}
@@ -149,6 +149,10 @@ func (d *Document) strict(v Value, seen map[*yaml.Node]bool) {
 				key.Fault("text", "a key is no text")
 			case first[key.node.Value]:
 				key.Fault("each key once", "duplicate key %s", printableKey(key.node.Value))
+			case n.Style&yaml.FlowStyle != 0 && n.Content[i+1].ShortTag() == "!!null" && n.Content[i+1].Value == "":
+				// The key of {SECRET} is the secret: neither the text nor the path shows it.
+				first[key.node.Value] = true
+				key.Fault("KEY: VALUE", "a key has no value")
 			default:
 				first[key.node.Value] = true
 				d.strict(v.member(key.node, n.Content[i+1]), seen)

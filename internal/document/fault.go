@@ -65,7 +65,7 @@ func Nearest(name string, names []string) string {
 		if strings.EqualFold(name, candidate) {
 			d = 0
 		}
-		if d < distance && d < len(candidate) {
+		if d < distance && 2*d <= len(candidate) { // half of the letters: "foo" is not "now"
 			best, distance = candidate, d
 		}
 	}

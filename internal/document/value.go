@@ -15,11 +15,30 @@ import (
 type Value struct {
 	document *Document
 	node     *yaml.Node
+	key      *yaml.Node // nil for the root and for items
 	path     string
 }
 
 // IsSet reports whether the value exists.
 func (v Value) IsSet() bool { return v.node != nil }
+
+// IsEmpty reports whether the value does not exist, or is a list or a mapping with nothing in it.
+func (v Value) IsEmpty() bool {
+	r := v.resolved()
+	return r.node == nil || (r.IsList() || r.IsMapping()) && len(r.node.Content) == 0
+}
+
+// Has reports whether the value is a mapping with this key.
+func (v Value) Has(key string) bool {
+	if v.IsMapping() {
+		for name := range v.Names() {
+			if name == key {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // Path is where the value is in the document, such as policies.staff.rules[0].
 func (v Value) Path() string { return v.path }
@@ -36,7 +55,15 @@ func (v Value) member(key, value *yaml.Node) Value {
 	if v.path != "" {
 		path = v.path + "." + path
 	}
-	return Value{document: v.document, node: value, path: path}
+	return Value{document: v.document, node: value, key: key, path: path}
+}
+
+// Key is the key of a member, to report what is wrong with the name. Other values return themselves.
+func (v Value) Key() Value {
+	if v.key != nil {
+		v.node, v.key = v.key, nil
+	}
+	return v
 }
 
 func (v Value) items() []Value {
@@ -50,6 +77,11 @@ func (v Value) items() []Value {
 // Fault reports what is wrong with the value, and what is accepted.
 func (v Value) Fault(accepted, format string, args ...any) {
 	v.document.faults = append(v.document.faults, v.fault(v.node.Line, v.node.Column, accepted, fmt.Sprintf(format, args...)))
+}
+
+// FaultAt reports a fault of the value at the place of another one, with the path of the value.
+func (v Value) FaultAt(place Value, accepted, format string, args ...any) {
+	v.document.faults = append(v.document.faults, v.fault(place.node.Line, place.node.Column, accepted, fmt.Sprintf(format, args...)))
 }
 
 // AsFault makes a fault of the value that is found after the document was read.

@@ -2,9 +2,12 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 )
 
@@ -17,21 +20,21 @@ type checkedTree struct {
 // check parses an expression, and checks names, types, words, loops and cost. CEL's own checker comes after our
 // walk: it knows neither the words of a fact nor the nearest name. The result is of the type want, unless that is nil.
 func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
+	if n := utf8.RuneCountInString(text); n > maxExpression {
+		return checkedTree{}, Faults{{Line: 1, Column: 1, Text: fmt.Sprintf("the expression has %d characters", n), Accepted: fmt.Sprintf("at most %d", maxExpression)}}
+	}
 	parsed, issues := s.env.Parse(text)
 	if issues.Err() != nil {
 		// One: what follows a syntax error is guessed.
 		first := issues.Errors()[0]
-		at := placeOf(first.Location)
-		return checkedTree{}, Faults{{Line: at.line, Column: at.column, Text: first.Message}}
+		at := nameBefore([]rune(text), placeOf(first.Location))
+		message, accepted := rewordSyntax(first.Message)
+		return checkedTree{}, Faults{{Line: at.line, Column: at.column, Text: message, Accepted: accepted}}
 	}
 	w := &walk{scope: s, source: []rune(text), info: parsed.NativeRep().SourceInfo(), seen: map[string]bool{}, reported: map[place]bool{}}
 	w.expr(parsed.NativeRep().Expr())
 	checked, issues := s.env.Check(parsed)
-	for _, e := range issues.Errors() {
-		if at := placeOf(e.Location); !w.reported[at] {
-			w.fault(at, "", "%s", e.Message)
-		}
-	}
+	w.checker(parsed, issues.Errors())
 	if len(w.faults) == 0 {
 		w.types(checked, want)
 	}
@@ -44,10 +47,35 @@ func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
 	return checkedTree{checked, w.reads}, nil
 }
 
+// checker reports what CEL's checker found, in our words and at our places.
+func (w *walk) checker(parsed *cel.Ast, errors []*cel.Error) {
+	byID := map[int64]ast.Expr{}
+	ast.PostOrderVisit(parsed.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) { byID[e.ID()] = e }))
+	walked := len(w.faults) > 0
+	for _, e := range errors {
+		at := placeOf(e.Location)
+		if w.reported[at] || walked && consequence.MatchString(e.Message) {
+			continue
+		}
+		switch of := byID[e.ExprID]; {
+		case of == nil:
+		case selectionError.MatchString(e.Message):
+			at = w.fieldPlace(of)
+		case of.Kind() == ast.SelectKind, mismatchError.MatchString(e.Message) && of.Kind() == ast.CallKind && of.AsCall().FunctionName() == operators.Index:
+			at = w.at(of)
+		}
+		text, accepted := reword(e.Message)
+		w.fault(nameBefore(w.source, at), accepted, "%s", text)
+	}
+}
+
+// consequence is what CEL reports because of something that our walk has reported: records by themselves, and messages.
+var consequence = regexp.MustCompile(`@(device|user|request|record)|unexpected failed resolution|is not a (message )?type`)
+
 // types checks what CEL's checker accepts and we do not.
 func (w *walk) types(checked *cel.Ast, want *types.Type) {
 	if want != nil && !checked.OutputType().IsExactType(want) {
-		w.fault(place{1, 1}, "an expression that is true or false", "the result is %s", checked.OutputType())
+		w.fault(place{1, 1}, "an expression that is true or false", "the result is %s", plain(checked.OutputType()))
 		return
 	}
 	if want == nil {

@@ -55,14 +55,14 @@ func notJSON(t *types.Type) string {
 		}
 	case types.MapKind:
 		if key := t.Parameters()[0]; key.Kind() != types.StringKind && key.Kind() != types.DynKind {
-			return "a map whose keys are " + key.String()
+			return "a map with keys that are " + plain(key)
 		}
 		return notJSON(t.Parameters()[1])
 	case types.ListKind:
 		return notJSON(t.Parameters()[0])
 	default:
 	}
-	return t.String()
+	return plain(t)
 }
 
 // MaxData is how many bytes of data go to step-ca at most.

@@ -61,7 +61,11 @@ func readFact(v document.Value, d *posture.Definition, now time.Time) (any, bool
 		}
 		return version, true
 	case posture.TimeFact:
-		return anyOf(readTime(v, now))
+		t, ok := readTime(v, now)
+		if !ok {
+			return nil, false
+		}
+		return anyOf(posture.Moment(t, now).Get()) // as inventories have it
 	}
 	return nil, false
 }

@@ -116,7 +116,7 @@ func (w *walk) path(e ast.Expr) {
 	case r.wrong != nil:
 		w.unknownName(r)
 	case r.object != nil:
-		w.fault(w.node(r.root), r.read.Path+"."+strings.Join(slices.Sorted(maps.Keys(r.object)), ", "), "%s is no value by itself", r.read.Path)
+		w.fault(w.node(r.root), "with one of these behind "+r.read.Path+".: "+strings.Join(slices.Sorted(maps.Keys(r.object)), ", "), "%s is no value by itself", r.read.Path)
 	default:
 		w.read(r.read)
 	}
@@ -138,7 +138,11 @@ func (w *walk) unknownName(r resolution) {
 	}
 	w.reported[w.node(r.wrong)] = true
 	text := fmt.Sprintf("unknown %s %q", what, name)
-	if near := document.Nearest(name, r.accepted); near != "" {
+	near := document.Nearest(name, r.accepted)
+	if lower := strings.ToLower(name); what == "variable" && (lower == "true" || lower == "false") {
+		near = lower
+	}
+	if near != "" {
 		text += "; did you mean " + near + "?"
 	}
 	w.fault(at, strings.Join(r.accepted, ", "), "%s", text)

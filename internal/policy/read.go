@@ -65,6 +65,8 @@ type Reader struct {
 	// DefaultInventory is the inventory of the environment, which the policy "default" asks if it names none; it may
 	// be empty.
 	DefaultInventory string
+	// Callers are the words of request.caller; nil means any text.
+	Callers []string
 	// Codes are the codes of the connector, which no rule may use.
 	Codes []posture.Code
 
@@ -79,7 +81,7 @@ func (r *Reader) Read(section document.Value) map[string]*Policy {
 			v.Fault("256", "there are more policies")
 			break
 		}
-		if CheckName(v, name) {
+		if CheckName(v.Key(), name) {
 			policies[name] = r.policy(name, v)
 		}
 	}
@@ -114,6 +116,8 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 		v.Fault("", "%v", err)
 		return p
 	}
+	scope.inventories = p.Inventories // one of also_in never decides
+	scope.setCallers(r.Callers)
 	p.scope = scope
 	p.Rules = r.readRules(m.Get("rules"), scope)
 	p.Data = readData(m.Get("data"), scope)
@@ -123,7 +127,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 
 func orNone(names []string) string {
 	if len(names) == 0 {
-		return "inventories; there are none yet"
+		return "names of inventories; the file declares none"
 	}
 	return strings.Join(names, ", ")
 }
@@ -207,6 +211,9 @@ func readCondition(v document.Value, scope *Scope) *Condition {
 	}
 	c, faults := scope.CompileCondition(text)
 	reportFaults(v, faults)
+	if faults == nil && len(c.Reads()) == 0 {
+		v.Warn("the expression reads no fact, so that its result is always the same")
+	}
 	return c
 }
 

@@ -118,6 +118,37 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// An expression that reads nothing is accepted, and probably not meant.
+func TestConstantRuleIsAWarning(t *testing.T) {
+	t.Parallel()
+	const content = "policies:\n  default:\n    rules:\n      - {name: r, require: 1 == 1, when: 'true'}\n      - {name: s, require: device.managed, when: now < now}\n"
+	d, root, err := document.Parse("p.yaml", []byte(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := policy.Reader{Inventories: []string{"jamf"}, DefaultInventory: "jamf"}
+	r.Read(root.Mapping("policies").Get("policies"))
+	const want = "p.yaml:4:28: policies.default.rules[0].require: the expression reads no fact, so that its result is always the same\n" +
+		"p.yaml:4:42: policies.default.rules[0].when: the expression reads no fact, so that its result is always the same"
+	if got := d.Warnings().Error(); got != want || len(d.Faults()) > 0 {
+		t.Errorf("got  %s\nwant %s\nfaults %v", got, want, d.Faults())
+	}
+}
+
+// A time that cannot be true is unknown in a test, as it is where an inventory sends it.
+func TestImpossibleTimesOfTestsAreUnknown(t *testing.T) {
+	t.Parallel()
+	for at, unknown := range map[string]string{"in 23h": "[]", "in 25h": "[r]", "1989-12-31T00:00:00Z": "[r]", "1990-01-01T00:00:00Z": "[]"} {
+		policies, faults := read(t, "policies:\n  default:\n    rules:\n      - {name: r, require: device.last_seen > now - days(7)}\n    tests:\n      - {name: t, device: {last_seen: "+at+"}, unknown: "+unknown+"}\n")
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		if differences := policies["default"].Tests[0].Run(policies["default"]); len(differences) > 0 {
+			t.Errorf("%s: %q", at, differences)
+		}
+	}
+}
+
 // Each mistake is reported at its place.
 func TestPolicyMistakes(t *testing.T) {
 	t.Parallel()
@@ -126,7 +157,7 @@ func TestPolicyMistakes(t *testing.T) {
 	}
 	for _, c := range []struct{ content, want string }{
 		{"policies:\n  staff: {}\n", `p.yaml:2:10: policies.staff: inventories is missing; accepted: a list of jamf, owned, phones`},
-		{"policies:\n  Staff: {}\n", `2:10: policies.Staff: the name is not accepted`},
+		{"policies:\n  Staff: {}\n", `2:3: policies.Staff: the name is not accepted`},
 		{"policies:\n  default: {inventory: [jamf]}\n", `2:13: policies.default: unknown key "inventory"; did you mean inventories?`},
 		{"policies:\n  default: {inventories: []}\n", `the list is empty`},
 		{"policies:\n  default: {inventories: jamf}\n", `policies.default.inventories: it is text; accepted: a list`},
@@ -142,7 +173,7 @@ func TestPolicyMistakes(t *testing.T) {
 		{rule("        require: device.managd\n"), `5:25: policies.default.rules[0].require: unknown name in device "managd"; did you mean managed?`},
 		{rule("        require: 'device.os == \"mac\"'\n"), `5:32: policies.default.rules[0].require: device.os is never "mac"`},
 		{rule("        require: |\n          device.managed &&\n          device.os_version.atLeast(\"x\")\n"), `7:37: policies.default.rules[0].require: "x" is not a version`},
-		{rule("        require: device.name\n"), `5:18: policies.default.rules[0].require: the result is string`},
+		{rule("        require: device.name\n"), `5:18: policies.default.rules[0].require: the result is text`},
 		{rule("        require: records.owned.found\n"), `unknown name in records "owned"; accepted: jamf`},
 		{rule("        require: true\n"), `require: it is true or false; accepted: text; put it in quotation marks`},
 		{rule("        require: !device.managed\n"), `it begins with a tag`},
@@ -157,13 +188,15 @@ func TestPolicyMistakes(t *testing.T) {
 		{rule("        require: device.managed\n      - name: r\n        require: device.managed\n"), `6:15: policies.default.rules[1].name: a rule before has the name r`},
 		{rule("        require: device.managed\n      - name: for\n        require: device.managed\n"), `"for" is a word of the expression language`},
 		{"policies:\n  default:\n    rules:\n" + strings.Repeat("      - {name: a, require: device.managed}\n", 65), `rules[64]: there are more rules`},
+		{"policies:\n  default: {also_in: [owned], data: {a: 'inventory == \"owned\"'}}\n", `data.a: inventory is never "owned"; accepted: "jamf"`},
 		{"policies:\n  default: {data: {a: days(1)}}\n", `data.a: the result is`},
 		{"policies:\n  default: {data: {a: {required: true}}}\n", `data.a: value is missing`},
 		{"policies:\n  default: {tests: [{name: a}]}\n", `tests[0]: the test expects nothing`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os: mac}}]}\n", `tests[0].device.os: it is no such word`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os_version: 15.10}}]}\n", `tests[0].device.os_version: it is a number; accepted: text; put it in quotation marks`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {last_seen: yesterday}}]}\n", `tests[0].device.last_seen: it is not a time`},
-		{"policies:\n  default: {tests: [{name: a, allow: true, records: {owned: {}}}]}\n", `tests[0].records.owned: the test cannot say what this inventory knows; accepted: jamf`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, records: {owned: {}}}]}\n", `2:54: policies.default.tests[0].records.owned: unknown inventory; accepted: no records, for the policy asks no other inventory`},
+		{"policies:\n  default: {also_in: [owned], tests: [{name: a, allow: true, records: {jamf: {}}}]}\n", `tests[0].records.jamf: what the inventory that decides knows is in device and user of the test; accepted: owned`},
 		{"policies:\n  default: {tests: [{name: a, unmet: [x]}]}\n", `tests[0].unmet[0]: it is no such word`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, request: {kind: x}}]}\n", `tests[0].request.kind: it is no such word; accepted: enriching, authorizing`},
 	} {

@@ -66,7 +66,9 @@ func (r *Rule) reason(q *posture.Evidence, result Result, err error) string {
 	for _, read := range r.Require.Reads() {
 		value, known := read.value(q)
 		allKnown = allKnown && known
-		shown = append(shown, show(read, value, known))
+		if text := show(read, value, known); !slices.Contains(shown, text) {
+			shown = append(shown, text)
+		}
 	}
 	text := "rule " + r.Name + " is " + result.String()
 	if len(shown) > 0 {

@@ -24,19 +24,20 @@ func TestReason(t *testing.T) {
 	t.Parallel()
 	s := scope(t, "jamf_eu", "owned", "down", "empty")
 	for text, want := range map[string]string{
-		`device.os_version.atLeast("16")`:                      `rule r is unmet: device.os_version is 15.4.1`,
-		`device.compliant`:                                     `rule r is unknown: device.compliant is unknown`,
-		`device.compliant && device.managed`:                   `rule r is unknown: device.compliant is unknown, device.managed is true`,
-		`"VIP" in device.groups && device.encrypted`:           `rule r is unmet: device.groups has 1 entries, "VIP" is not among them, device.encrypted is false`,
-		`device.groups.exists(g, g == "x")`:                    `rule r is unmet: device.groups has 1 entries`,
-		`user.department == "Sales"`:                           `rule r is unmet: user.department is "Finance"`,
-		`device.attributes["Asset tag"] == "18"`:               `rule r is unmet: device.attributes["Asset tag"] is "17"`,
-		`device.attributes["x"] == "18"`:                       `rule r is unknown: device.attributes["x"] is unknown`,
-		`device.last_seen > now - days(1)`:                     `rule r is unmet: device.last_seen is 2026-01-08T12:00:00Z, now is 2026-01-10T12:00:00Z`,
-		`records.empty.found`:                                  `rule r is unmet: records.empty.found is false`,
-		`records.down.found && records.owned.device.encrypted`: `rule r is unknown: records.down.found is unknown, records.owned.device.encrypted is unknown`,
-		`request.key_bits > 1024`:                              `rule r is unmet: request.key_bits is 256`,
-		`request.key_bits / 0 > 1`:                             `rule r is unknown: request.key_bits is 256: evaluate: division by zero`,
+		`device.os_version.atLeast("16")`:                                          `rule r is unmet: device.os_version is 15.4.1`,
+		`device.compliant`:                                                         `rule r is unknown: device.compliant is unknown`,
+		`device.compliant && device.managed`:                                       `rule r is unknown: device.compliant is unknown, device.managed is true`,
+		`"VIP" in device.groups && device.encrypted`:                               `rule r is unmet: device.groups has 1 entries, "VIP" is not among them, device.encrypted is false`,
+		`device.groups.exists(g, g == "x")`:                                        `rule r is unmet: device.groups has 1 entries`,
+		`"a" in records.owned.device.groups || "b" in records.owned.device.groups`: `rule r is unknown: records.owned.device.groups is unknown`,
+		`user.department == "Sales"`:                                               `rule r is unmet: user.department is "Finance"`,
+		`device.attributes["Asset tag"] == "18"`:                                   `rule r is unmet: device.attributes["Asset tag"] is "17"`,
+		`device.attributes["x"] == "18"`:                                           `rule r is unknown: device.attributes["x"] is unknown`,
+		`device.last_seen > now - days(1)`:                                         `rule r is unmet: device.last_seen is 2026-01-08T12:00:00Z, now is 2026-01-10T12:00:00Z`,
+		`records.empty.found`:                                                      `rule r is unmet: records.empty.found is false`,
+		`records.down.found && records.owned.device.encrypted`:                     `rule r is unknown: records.down.found is unknown, records.owned.device.encrypted is unknown`,
+		`request.key_bits > 1024`:                                                  `rule r is unmet: request.key_bits is 256`,
+		`request.key_bits / 0 > 1`:                                                 `rule r is unknown: request.key_bits is 256: evaluate: division by zero`,
 	} {
 		r := policy.Rule{Name: "r", Require: condition(t, s, text)}
 		if got := r.Evaluate(question()); got.Reason != want || !got.Refuses() {
@@ -107,7 +108,7 @@ func TestData(t *testing.T) {
 		t.Error("more than MaxData was made")
 	}
 	for text, want := range map[string]string{
-		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "a map whose keys are int",
+		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "a map with keys that are a number",
 		`[days(1)]`: "the result is", `records.owned`: "no value by itself",
 	} {
 		if _, faults := s.CompileValue(text); faults == nil || !strings.Contains(faults.Error(), want) {

@@ -69,6 +69,14 @@ func NewScope(inventories ...string) (*Scope, error) {
 	return s, err
 }
 
+// setCallers says who may call, for literals that are compared with request.caller.
+func (s *Scope) setCallers(names []string) {
+	request := s.fields.objects[requestTypeName]
+	caller := request["caller"]
+	caller.words = names
+	request["caller"] = caller
+}
+
 // addRecord adds the types of records.NAME, and returns the field.
 func (f fieldTypes) addRecord(name string) field {
 	path := "records." + name

@@ -74,8 +74,13 @@ func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 		q.Answers[name] = posture.Answer{}
 	}
 	for name, v := range m.Get("records").Names() {
-		if _, known := q.Answers[name]; !known || name == q.Inventory {
-			v.Fault(strings.Join(slices.Concat(p.Inventories, p.AlsoIn), ", "), "the test cannot say what this inventory knows")
+		others := slices.DeleteFunc(slices.Concat(p.Inventories, p.AlsoIn), func(other string) bool { return other == q.Inventory })
+		if name == q.Inventory {
+			v.Key().Fault(orNo(others), "what the inventory that decides knows is in device and user of the test")
+			continue
+		}
+		if !slices.Contains(others, name) {
+			v.Key().Fault(orNo(others), "unknown inventory")
 			continue
 		}
 		r := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
@@ -87,6 +92,13 @@ func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 	q.Answers[q.Inventory] = posture.Answer{Record: q.Deciding}
 	readRequest(m.Get("request"), &q.Request)
 	return q
+}
+
+func orNo(others []string) string {
+	if len(others) == 0 {
+		return "no records, for the policy asks no other inventory"
+	}
+	return strings.Join(others, ", ")
 }
 
 func readRequest(v document.Value, r *posture.Request) {

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 	"unicode"
 
 	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
 
 	"step-posture-connector/internal/posture"
 )
@@ -43,11 +45,35 @@ func (w *walk) at(e ast.Expr) place {
 	case e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operators.Index:
 		return w.at(e.AsCall().Args()[0])
 	}
-	return w.node(e)
+	return nameBefore(w.source, w.node(e))
 }
 
 // node is where CEL places an expression.
 func (w *walk) node(e ast.Expr) place { return placeOf(w.info.GetStartLocation(e.ID())) }
+
+// nameBefore is where the name of a function begins. CEL places a call at its bracket.
+func nameBefore(source []rune, at place) place {
+	row := source
+	for range at.line - 1 {
+		row = row[slices.Index(row, '\n')+1:]
+	}
+	bracket := at.column - 1
+	if bracket >= len(row) || row[bracket] != '(' {
+		return at
+	}
+	end := bracket
+	for end > 0 && row[end-1] == ' ' {
+		end--
+	}
+	begin := end
+	for begin > 0 && (row[begin-1] == '_' || unicode.IsLetter(row[begin-1]) || unicode.IsDigit(row[begin-1])) {
+		begin--
+	}
+	if begin == end {
+		return at
+	}
+	return place{at.line, begin + 1}
+}
 
 // fieldPlace is where the name behind the dot of a selection begins.
 func (w *walk) fieldPlace(e ast.Expr) place {
@@ -56,6 +82,19 @@ func (w *walk) fieldPlace(e ast.Expr) place {
 		return w.node(e)
 	}
 	at := int(r.Start)
+	if e.AsSelect().IsTestOnly() {
+		// CEL places has(a.b) at its bracket: b is behind the dot that follows a.
+		operand := e.AsSelect().Operand()
+		if before, ok := w.info.GetOffsetRange(operand.ID()); ok {
+			at = int(before.Start)
+		}
+		if operand.Kind() == ast.SelectKind {
+			at++ // the dot before the operand's own name
+		}
+		for at < len(w.source) && w.source[at] != '.' {
+			at++
+		}
+	}
 	for at < len(w.source) && (w.source[at] == '.' || unicode.IsSpace(w.source[at])) {
 		at++
 	}
@@ -104,7 +143,18 @@ func (w *walk) call(e ast.Expr) {
 		if w.in(e, args[0], args[1]) {
 			return
 		}
+	case operators.Has: // with another number of arguments than one: otherwise it is a macro
+		w.reported[w.node(e)] = true
+		w.fault(w.at(e), `has(device.last_seen), has(device.attributes["name"])`, "has() takes one fact")
+	case "timestamp", "duration":
+		w.moment(call.FunctionName(), args)
 	case operators.Equals, operators.NotEquals:
+		for i, arg := range args {
+			if arg.Kind() == ast.LiteralKind && arg.AsLiteral().Type() == types.NullType {
+				w.reported[w.node(e)] = true
+				w.fault(w.node(args[i]), "has(device.last_seen)", "no fact is null; whether it is known is asked with has()")
+			}
+		}
 		w.wordsAmong(args[0], args[1])
 		w.wordsAmong(args[1], args[0])
 	case "matches":
@@ -116,7 +166,7 @@ func (w *walk) call(e ast.Expr) {
 			}
 		}
 	case "days":
-		w.days(args)
+		w.reported[w.node(e)] = w.days(args)
 	}
 	if call.IsMemberFunction() {
 		w.expr(call.Target())
@@ -163,9 +213,9 @@ func (w *walk) pattern(e ast.Expr) {
 }
 
 // days holds days() to numbers that are written out.
-func (w *walk) days(args []ast.Expr) {
+func (w *walk) days(args []ast.Expr) (wrong bool) {
 	if len(args) != 1 {
-		return // CEL's checker reports it
+		return false // CEL's checker reports it
 	}
 	n, ok := int64(0), false
 	if args[0].Kind() == ast.LiteralKind {
@@ -173,6 +223,25 @@ func (w *walk) days(args []ast.Expr) {
 	}
 	if !ok || n < 0 || n > maxDays {
 		w.fault(w.at(args[0]), fmt.Sprintf("a number from 0 to %d", maxDays), "days() takes no such value")
+		return true
+	}
+	return false
+}
+
+// moment holds timestamp() and duration() to texts that are one, where they are written out: the rule would never pass.
+func (w *walk) moment(function string, args []ast.Expr) {
+	text, ok := literal(args...)
+	if !ok {
+		return
+	}
+	accepted := "2026-01-01T00:00:00Z"
+	_, err := time.Parse(time.RFC3339, text)
+	if function == "duration" {
+		accepted = "90m, 36h, 1h30m"
+		_, err = time.ParseDuration(text)
+	}
+	if err != nil {
+		w.fault(w.node(args[0]), "a text such as "+accepted, "%s() cannot read %s", function, quote(text))
 	}
 }
 
@@ -188,12 +257,13 @@ func literal(args ...ast.Expr) (string, bool) {
 // loop walks all(), exists() and the like.
 func (w *walk) loop(e ast.Expr) {
 	l := e.AsComprehension()
+	at := nameBefore(w.source, w.node(e))
 	w.expr(l.IterRange())
 	if len(w.bound) > 0 {
-		w.fault(w.node(e), "", "a loop in a loop")
+		w.fault(at, "", "a loop in a loop")
 	}
 	if _, taken := w.scope.variables[l.IterVar()]; taken {
-		w.fault(w.node(e), "another name", "the variable of the loop has the name of %s", l.IterVar())
+		w.fault(at, "another name", "the variable of the loop has the name of %s", l.IterVar())
 	}
 	before := w.bound
 	w.bound = append(slices.Clone(before), l.IterVar(), l.IterVar2(), l.AccuVar())

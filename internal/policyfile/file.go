@@ -76,7 +76,15 @@ func Read(path string, s Surroundings) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, filesys.Cause(err))
 	}
-	return parse(path, content, s)
+	f, err := parse(path, content, s)
+	if err != nil {
+		return nil, err
+	}
+	const others = 0o002
+	if info, err := file.Stat(); err == nil && info.Mode().Perm()&others != 0 {
+		f.Warnings = append(f.Warnings, path+": every user of this machine may write to the file, and so decide which devices pass")
+	}
+	return f, nil
 }
 
 func parse(path string, content []byte, s Surroundings) (*File, error) {
@@ -87,7 +95,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	sum := sha256.Sum256(content)
 	f := &File{Hash: hex.EncodeToString(sum[:])}
 	m := root.Mapping("inventories", "policies", "webhooks")
-	if root.IsMapping() && !m.Get("policies").IsSet() && !m.Get("webhooks").IsSet() {
+	if root.IsMapping() && m.Get("policies").IsEmpty() && m.Get("webhooks").IsEmpty() {
 		root.Fault("policies, webhooks", "the file has neither policies nor webhooks")
 	}
 	f.Inventories = inventories(m.Get("inventories"), filepath.Dir(path), s)
@@ -98,8 +106,11 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	for _, i := range f.Inventories {
 		names = append(names, i.Name)
 	}
-	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes}
+	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes}
 	f.Policies = reader.Read(m.Get("policies"))
+	if s.Inventory != "" && !m.Get("policies").Has("default") {
+		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}}
+	}
 	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, filepath.Dir(path), s)
 	f.unused(m)
 	for _, w := range d.Warnings() {
@@ -119,10 +130,10 @@ func inventories(v document.Value, folder string, s Surroundings) (sections []*p
 		case len(sections) == maxInventories:
 			section.Fault("256", "there are more inventories")
 			return sections
-		case !policy.CheckName(section, name):
+		case !policy.CheckName(section.Key(), name):
 			continue
 		case name == s.Inventory:
-			section.Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
+			section.Key().Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
 			continue
 		}
 		if read := provider.ReadSection(name, section, folder, s.Environ, s.WithoutSecrets); read != nil {
@@ -145,12 +156,12 @@ func (f *File) unused(m document.Mapping) {
 	}
 	for name, v := range m.Get("inventories").Names() {
 		if !asked[name] {
-			v.Warn("no policy asks this inventory")
+			v.Key().Warn("no policy asks this inventory")
 		}
 	}
 	for name, v := range m.Get("policies").Names() {
 		if !used[name] {
-			v.Warn("no webhook has this policy")
+			v.Key().Warn("no webhook has this policy")
 		}
 	}
 }

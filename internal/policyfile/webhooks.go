@@ -11,6 +11,29 @@ import (
 	"step-posture-connector/internal/policy"
 )
 
+// callers are the names of the webhooks, and the IDs of those in the environment. It returns nil where the environment
+// may have others: on a machine that only tests policies.
+func callers(v document.Value, s Surroundings) []string {
+	if s.WithoutSecrets && len(s.WebhookIDs) == 0 || !v.IsList() {
+		return nil
+	}
+	names := slices.Clone(s.WebhookIDs)
+	items, _ := v.List()
+	for _, item := range items {
+		if !item.IsMapping() {
+			continue // webhooks reports it
+		}
+		for key, value := range item.Names() {
+			if key == "name" {
+				if name, ok := value.Text(); ok {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
 // webhooks reads the list of webhooks.
 func webhooks(v document.Value, policies map[string]*policy.Policy, folder string, s Surroundings) (all []Webhook) {
 	items, _ := v.List()
