@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
 )
 
 // policyCommand is hidden until the daemon reads a policy file.
-func policyCommand() *cobra.Command {
+func policyCommand(environ func() (config.Environment, error)) *cobra.Command {
 	c := &cobra.Command{
 		Use:    "policy",
 		Short:  "Test a policy file",
@@ -31,13 +32,17 @@ func policyCommand() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: testPolicies,
+		RunE: func(c *cobra.Command, args []string) error { return testPolicies(c, args[0], environ) },
 	})
 	return c
 }
 
-func testPolicies(c *cobra.Command, args []string) error {
-	results, warnings, err := daemon.TestPolicies(args[0])
+func testPolicies(c *cobra.Command, path string, load func() (config.Environment, error)) error {
+	environ, err := load()
+	if err != nil {
+		return err
+	}
+	results, warnings, err := daemon.TestPolicies(path, environ)
 	if err != nil {
 		return failed(err)
 	}

@@ -1,14 +1,19 @@
 package daemon
 
 import (
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/webhook"
 )
 
-// TestPolicies checks a policy file, and runs the tests in it. It asks no inventory and reads no secret. The strings are
-// warnings for the operator.
-func TestPolicies(path string) ([]policyfile.Result, []string, error) {
-	file, err := policyfile.Read(path, policyfile.Surroundings{Codes: webhook.Codes(), WithoutSecrets: true})
+// TestPolicies checks a policy file, and runs the tests in it. It asks no inventory and reads no secret; of environ only
+// PROVIDER and WEBHOOK_IDS count, to which the file may refer. The strings are warnings for the operator.
+func TestPolicies(path string, environ config.Environment) ([]policyfile.Result, []string, error) {
+	var ids config.UUIDs
+	_ = ids.UnmarshalText([]byte(environ.Variables["WEBHOOK_IDS"])) // check reports what is wrong with them
+	file, err := policyfile.Read(path, policyfile.Surroundings{
+		Environ: environ.Variables, Inventory: environ.Variables["PROVIDER"], WebhookIDs: ids, Codes: webhook.Codes(), WithoutSecrets: true,
+	})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -66,6 +66,14 @@ func TestPolicyTest(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", args, r.Code, r.Stderr)
 		}
 	}
+	// Three lines of rules beside the variables of today.
+	folder := t.TempDir()
+	if err := os.WriteFile(folder+"/posture.yaml", []byte("policies:\n  default:\n    rules: [{name: a, require: device.managed}]\n    tests: [{name: b, allow: true}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := program.Run(t, program.Environment{"PROVIDER": "jamf"}, folder, "policy", "test", "posture.yaml"); r.Code != 0 || r.Stdout != "ok    default: b\n1 tests, 0 failed\n" {
+		t.Errorf("with PROVIDER: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
+	}
 	if r := program.Run(t, program.Environment{}, t.TempDir(), "policy", "test", "nowhere.yaml"); r.Code != 1 || !strings.Contains(r.Stderr, "nowhere.yaml: no such file") {
 		t.Errorf("exit %d, %s", r.Code, r.Stderr)
 	}
