@@ -26,8 +26,9 @@ const (
 	guideSerial = "C02EXAMPLE01"
 	// retryPause is how long step-ca waits before its only retry of a webhook request.
 	retryPause = time.Second
-	// rotationPause separates the steps of the rotation, so that orders meet the state after each step.
-	rotationPause = "sleep 0.3\n"
+	// rotationPause separates the steps of the rotation, so that orders meet the state after each step. It is as long as
+	// retryPause: the page waits half a minute, and a retry of a call that met the first restart must not meet the second.
+	rotationPause = "sleep 1\n"
 	// awaitChecked keeps the CA and the connector running until the test has checked them.
 	awaitChecked = "echo ROTATED\nuntil [ -e checked ]; do sleep 0.1; done\n"
 )
