@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"net/http"
 	"time"
+
+	"step-posture-connector/internal/posture"
 )
 
 // The keys of the log event, spelled as in the audit log. docs/logging.md describes them; tests compare.
@@ -42,10 +44,19 @@ type Event struct {
 	Identifier    string
 	Mode          string
 	Provider      string
-	ProviderTime  time.Duration // zero when the provider was not asked
+	// These are empty without a policy file.
+	Policy, Inventory, Caller, Door string
+
+	ProviderTime time.Duration // zero when the provider was not asked
 	// One of these is set when the provider was asked, unless the client left before it answered.
 	ProviderAnswered bool
 	ProviderErr      error // why it did not answer
+
+	// Verdict is what the rules said.
+	Verdict     posture.Verdict
+	DataUnknown []string // members of the data that could not be evaluated
+	// Evidence is what the decision was made of; nil if no inventory was asked.
+	Evidence *posture.Evidence
 
 	Groups        []string // the required groups that the device is a member of
 	WebhookID     string

@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"reflect"
@@ -15,52 +17,66 @@ import (
 // Section is a part of a policy file that gives the values of a struct that also declares environment variables: the
 // key of JAMF_BASE_URL is base_url where Prefix is JAMF_.
 type Section struct {
-	Value  document.Value
-	Prefix string
-	Others []string // keys that the caller reads
-	// Folder is where relative paths begin.
-	Folder string
-	// Environ is where {env: NAME} is looked up.
-	Environ map[string]string
-	// WithoutSecrets leaves secrets out, and their faults: to check a file on a machine that does not have them.
-	WithoutSecrets bool
+	Value   document.Value
+	Prefix  string
+	Others  []string // keys that the caller reads
+	Secrets *SecretReader
 }
 
-// ParseSection fills into from a section. What is wrong is reported to the document; into is of no use then.
-func ParseSection[T any](s Section, into *T) {
+// Fingerprint tells the settings of one section from those of another, secrets included.
+type Fingerprint [sha256.Size]byte
+
+// ParseSection fills into from a section. What is wrong is reported to the document; into is of no use then, and ok is
+// false. Problems of the whole, which the tags of fields cannot find, are those of the method Problems, if into has it.
+func ParseSection[T any](s Section, into *T) (settings Fingerprint, ok bool) {
 	fields := fieldsOf[T]()
 	keys := slices.Clone(s.Others)
 	for _, f := range fields {
-		keys = append(keys, s.key(f.variable))
+		keys = append(keys, s.Key(f.variable))
 	}
 	m := s.Value.Mapping(keys...)
 	environ := map[string]string{}
+	ok = true
 	for _, f := range fields {
-		v := m.Get(s.key(f.variable))
+		v := m.Get(s.Key(f.variable))
 		if !v.IsSet() {
 			continue
 		}
-		text, ok := s.text(f, v)
-		if ok && text == "" && !(f.secret && s.WithoutSecrets) {
+		text, isText := s.text(f, v)
+		ok = ok && isText
+		if isText && text == "" && !(f.secret && s.Secrets.Skip) {
 			v.Fault(cmp.Or(f.accepted(), "a value"), "it is empty")
+			ok = false
 		}
 		environ[f.variable] = text
 	}
-	for _, p := range Parse(environ, into) {
-		key := s.key(p.Variable)
+	problems := Parse(environ, into)
+	if len(problems) == 0 && ok {
+		if more, has := any(into).(interface{ Problems() Problems }); has {
+			problems = more.Problems()
+		}
+	}
+	for _, p := range problems {
+		key := s.Key(p.Variable)
 		switch v := m.Get(key); {
 		case v.IsSet() && environ[p.Variable] == "":
-			// It was reported already, or is left out.
+			continue // It was reported already, or is left out.
 		case v.IsSet():
 			v.Fault(p.Accepted, "%s", p.Text)
 		default:
 			m.Require(key, p.Accepted)
 		}
+		ok = false
 	}
+	hash := sha256.New()
+	for _, f := range fields {
+		_, _ = fmt.Fprintf(hash, "%d:%s=%s\n", len(environ[f.variable]), f.variable, environ[f.variable])
+	}
+	return Fingerprint(hash.Sum(nil)), ok
 }
 
-// key is the name of a variable in the section.
-func (s Section) key(variable string) string {
+// Key is the name of a variable in the section.
+func (s Section) Key(variable string) string {
 	return strings.ToLower(strings.TrimPrefix(variable, s.Prefix))
 }
 
@@ -68,11 +84,7 @@ func (s Section) key(variable string) string {
 func (s Section) text(f field, v document.Value) (string, bool) {
 	switch {
 	case f.typ == reflect.TypeFor[Secret]():
-		if s.WithoutSecrets {
-			_, isReference := secretReference(v)
-			return "", isReference
-		}
-		secret, ok := ReadSecret(v, s.Folder, s.Environ)
+		secret, ok := s.Secrets.Read(v)
 		return string(secret.Reveal()), ok
 	case f.typ == reflect.TypeFor[Switch]():
 		on, ok := v.Bool()
@@ -82,7 +94,7 @@ func (s Section) text(f field, v document.Value) (string, bool) {
 		return strconv.FormatInt(n, 10), ok
 	case f.typ == reflect.TypeFor[Path]():
 		text, ok := v.Text()
-		return within(s.Folder, text), ok
+		return within(s.Secrets.Folder, text), ok
 	default:
 		text, ok := v.Text()
 		if u, err := url.Parse(text); ok && err == nil && u.Scheme != "" && u.User != nil {
@@ -137,31 +149,47 @@ func secretReference(v document.Value) (secretRef, bool) {
 	return secretRef{}, false
 }
 
-// CheckSecret reports what is wrong with a reference to a secret, without reading the secret.
-func CheckSecret(v document.Value) { secretReference(v) }
+// SecretReader reads the secrets that a policy file refers to.
+type SecretReader struct {
+	// Folder is where relative paths begin.
+	Folder string
+	// Environ is where {env: NAME} is looked up.
+	Environ map[string]string
+	// Skip reads no secret: to check a file on a machine that does not have them.
+	Skip bool
+	// Files are those that were read, or could not be read.
+	Files []string
+}
 
-// ReadSecret reads a secret that a policy file refers to by {file: PATH} or {env: NAME}. What is wrong is reported to
-// the document.
-func ReadSecret(v document.Value, folder string, environ map[string]string) (Secret, bool) {
-	r, ok := secretReference(v)
+// Read reads a secret. What is wrong is reported to the document. With Skip the secret is empty.
+func (r *SecretReader) Read(v document.Value) (Secret, bool) {
+	ref, ok := secretReference(v)
 	if !ok {
 		return Secret{}, false
 	}
-	name, ok := r.name.Text()
-	if !ok {
+	name, ok := ref.name.Text()
+	switch {
+	case !ok:
 		return Secret{}, false
+	case name == "":
+		ref.name.Fault(AcceptedSecret, "it is empty")
+		return Secret{}, false
+	case r.Skip:
+		return Secret{}, true
 	}
-	if r.kind == "env" {
-		value := environ[name]
+	if ref.kind == "env" {
+		value := r.Environ[name]
 		if value == "" {
-			r.name.Fault("the name of a variable that is set", "the environment variable is not set")
+			ref.name.Fault("the name of a variable that is set", "the environment variable is not set")
 			return Secret{}, false
 		}
 		return NewSecret([]byte(value)), true
 	}
-	text, err := readSecret(within(folder, name))
+	path := within(r.Folder, name)
+	r.Files = append(r.Files, path)
+	text, err := readSecret(path)
 	if err != nil {
-		r.name.Fault("the path of a file with the secret", "%v", err)
+		ref.name.Fault("the path of a file with the secret", "%v", err)
 		return Secret{}, false
 	}
 	return NewSecret([]byte(text)), true

@@ -71,9 +71,9 @@ const MaxData = 16 << 10
 // ErrData means that the data cannot be made, so that the device is refused.
 var ErrData = errors.New("the data for the certificate cannot be made")
 
-// Render makes the data. The names are those of values that could not be evaluated, which are "" in the data: the log
+// render makes the data. The names are those of values that could not be evaluated, which are "" in the data: the log
 // has them. The error wraps ErrData.
-func Render(data []Datum, q *posture.Evidence) (document json.RawMessage, unknown []string, err error) {
+func render(data []Datum, q *posture.Evidence) (document json.RawMessage, unknown []string, err error) {
 	members := make(map[string]any, len(data))
 	for _, d := range data {
 		value, evalErr := d.Value.evaluate(q)

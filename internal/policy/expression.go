@@ -10,19 +10,6 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// Result is what a rule says about a question.
-type Result int
-
-// The results of a rule. The zero Result is not met.
-const (
-	Unknown Result = iota // it cannot be evaluated: a fact that it needs is unknown
-	Unmet
-	Met
-)
-
-// String returns the word for logs and metrics.
-func (r Result) String() string { return [...]string{"unknown", "unmet", "met"}[r] }
-
 // Condition is a compiled expression that is true or false.
 type Condition struct {
 	program cel.Program
@@ -50,22 +37,22 @@ func (c *Condition) Reads() []Read { return c.reads }
 func (c *Condition) Facts() posture.FactSet { return c.facts }
 
 // Evaluate says whether the condition is met. Where it is unknown, the error says why.
-func (c *Condition) Evaluate(q *posture.Evidence) (Result, error) {
+func (c *Condition) Evaluate(q *posture.Evidence) (posture.Result, error) {
 	value, _, err := c.program.Eval(evidence{q})
 	if err != nil {
 		var unknown *unknownError
 		if errors.As(err, &unknown) {
-			return Unknown, unknown
+			return posture.Unknown, unknown
 		}
-		return Unknown, fmt.Errorf("evaluate: %w", err)
+		return posture.Unknown, fmt.Errorf("evaluate: %w", err)
 	}
 	switch value {
 	case types.True:
-		return Met, nil
+		return posture.Met, nil
 	case types.False:
-		return Unmet, nil
+		return posture.Unmet, nil
 	default:
 		// Fail closed: what is neither true nor false is not met.
-		return Unknown, errors.New("the expression is neither true nor false")
+		return posture.Unknown, errors.New("the expression is neither true nor false")
 	}
 }

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -121,7 +122,7 @@ func FuzzRules(f *testing.F) {
 		c := &chooser{bytes: input}
 		e := &posture.Evidence{Now: time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC), Inventory: "jamf", Deciding: c.record()}
 		owned := c.record()
-		e.Answers = map[string]posture.Answer{"jamf": {Record: e.Deciding}, "owned": {Record: owned}, "down": {Err: posture.ErrAmbiguous}}
+		e.Answers = []posture.Answer{{Inventory: "jamf", Record: e.Deciding}, {Inventory: "owned", Record: owned}, {Inventory: "down", Err: posture.ErrAmbiguous}}
 		p := &policy.Policy{Name: "p", Inventories: []string{"jamf"}, ReportOnly: c.choose(8) == 7}
 		for range 1 + c.choose(3) {
 			text := c.boolean(1 + c.choose(3))
@@ -141,25 +142,25 @@ func FuzzRules(f *testing.F) {
 			for _, d := range posture.Vocabulary() {
 				for _, of := range []string{"jamf", "owned"} {
 					less := *e
-					less.Answers = map[string]posture.Answer{"jamf": {Record: e.Deciding}, "owned": {Record: owned}, "down": e.Answers["down"]}
-					changed := without(less.Answers[of].Record, d)
-					less.Answers[of] = posture.Answer{Record: changed}
+					less.Answers = slices.Clone(e.Answers)
+					changed := without(less.Answer(of).Record, d)
+					less.Put(posture.Answer{Inventory: of, Record: changed})
 					if of == "jamf" {
 						less.Deciding = changed
 					}
-					if after, _ := require.Evaluate(&less); after == policy.Met && before != policy.Met {
+					if after, _ := require.Evaluate(&less); after == posture.Met && before != posture.Met {
 						t.Errorf("%s is %v, and met without %s of %s", text, before, d.Name, of)
 					}
 				}
 			}
 		}
-		j := p.Judge(e)
-		for _, o := range j.Outcomes {
-			if j.Allow && o.Applies && o.Result != policy.Met && !o.Rule.ReportOnly && !p.ReportOnly {
+		d := p.Authority(nil).Authorize(e)
+		for i, o := range d.Verdict().Outcomes {
+			if d.Allowed() && o.Applies && o.Result != posture.Met && !p.Rules[i].ReportOnly && !p.ReportOnly {
 				t.Errorf("allowed, though %s", o.Reason)
 			}
 		}
-		if managed, _ := e.Deciding.Facts.Managed.Get(); j.Allow && !managed {
+		if managed, _ := e.Deciding.Facts.Managed.Get(); d.Allowed() && !managed {
 			t.Error("allowed, though not managed")
 		}
 	})

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"encoding/json"
+	"slices"
+
 	"step-posture-connector/internal/posture"
 )
 
@@ -22,51 +25,90 @@ type Policy struct {
 	scope *Scope
 }
 
-// Facts are the facts that rules and data read, of any record.
-func (p *Policy) Facts() (facts posture.FactSet) {
+// Authority is what decides by this policy: the rules behind what the inventories themselves require, by name.
+func (p *Policy) Authority(requirements map[string]posture.Requirements) posture.Policy {
+	return posture.Policy{
+		Name: p.Name, Requirements: requirements, AlsoIn: p.AlsoIn,
+		AllowUnmanaged: p.AllowUnmanaged, ReportOnly: p.ReportOnly, Rules: p,
+	}
+}
+
+// conditions are all conditions of the rules.
+func (p *Policy) conditions() (all []*Condition) {
 	for _, r := range p.Rules {
-		facts |= r.Require.Facts()
+		all = append(all, r.Require)
 		if r.When != nil {
-			facts |= r.When.Facts()
+			all = append(all, r.When)
 		}
 	}
+	return all
+}
+
+// reads are what rules and data read.
+func (p *Policy) reads() (all []Read) {
+	for _, c := range p.conditions() {
+		all = append(all, c.reads...)
+	}
 	for _, d := range p.Data {
-		facts |= d.Value.Facts()
+		all = append(all, d.Value.reads...)
+	}
+	return all
+}
+
+// FactsOf are the facts that rules and data read of the records of an inventory: as records.NAME, and of the record that
+// decides, if the inventory can be the one. Without data of the policy, the inventory's own document is one of them.
+func (p *Policy) FactsOf(inventory string) (facts posture.FactSet) {
+	decides := slices.Contains(p.Inventories, inventory)
+	if decides && p.Data == nil {
+		facts = posture.Document
+	}
+	for _, r := range p.reads() {
+		if r.Fact != nil && (r.Record == inventory || r.Record == "" && decides) {
+			facts |= r.Fact.Set()
+		}
 	}
 	return facts
 }
 
-// Verdict is what the rules of a policy say about a question.
-type Verdict struct {
-	// Refusal is the first outcome that refuses; nil means that no rule refuses.
-	Refusal *Outcome
-	// Unmet are the enforced rules that are not met, WouldDeny those that only report, and Unknown those of both that
-	// are unknown: names, in the order of the policy.
-	Unmet, WouldDeny, Unknown []string
-	Outcomes                  []Outcome
+// RecordsRead are the names of the inventories whose records rules or data read as records.NAME.
+func (p *Policy) RecordsRead() (names []string) {
+	for _, r := range p.reads() {
+		if r.Record != "" && !slices.Contains(names, r.Record) {
+			names = append(names, r.Record)
+		}
+	}
+	return names
 }
 
-// Evaluate evaluates every rule, always: the log names all that are not met, not only the first.
-func (p *Policy) Evaluate(q *posture.Evidence) Verdict {
-	v := Verdict{Outcomes: make([]Outcome, len(p.Rules))}
+// Evaluate implements posture.Rules.
+func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
+	if len(p.Rules) == 0 {
+		return posture.Verdict{}
+	}
+	v := posture.Verdict{Outcomes: make([]posture.Outcome, len(p.Rules))}
 	for i, r := range p.Rules {
 		o := r.Evaluate(q)
 		o.Enforced = o.Enforced && !p.ReportOnly
 		v.Outcomes[i] = o
-		if !o.Applies || o.Result == Met {
+		if !o.Applies || o.Result == posture.Met {
 			continue
 		}
-		if o.Result == Unknown {
+		if o.Result == posture.Unknown {
 			v.Unknown = append(v.Unknown, r.Name)
 		}
-		if !o.Enforced {
+		if o.Enforced {
+			v.Unmet = append(v.Unmet, r.Name)
+		} else {
 			v.WouldDeny = append(v.WouldDeny, r.Name)
-			continue
-		}
-		v.Unmet = append(v.Unmet, r.Name)
-		if v.Refusal == nil {
-			v.Refusal = &v.Outcomes[i]
 		}
 	}
 	return v
+}
+
+// Render implements posture.Rules.
+func (p *Policy) Render(q *posture.Evidence) (json.RawMessage, []string, error) {
+	if p.Data == nil {
+		return nil, nil, nil
+	}
+	return render(p.Data, q)
 }

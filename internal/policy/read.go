@@ -19,13 +19,8 @@ const (
 	maxMessage  = 300  // characters
 )
 
-// The refusals of rules.
-const (
-	DeviceNotCompliant posture.Code = "deviceNotCompliant"
-
-	// defaultMessage names neither the rule nor a fact: it is for the person at the device.
-	defaultMessage = "This device does not meet a requirement of your organization; ask your administrator what to do"
-)
+// defaultMessage names neither the rule nor a fact: it is for the person at the device.
+const defaultMessage = "This device does not meet a requirement of your organization; ask your administrator what to do"
 
 var (
 	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
@@ -178,7 +173,7 @@ func (r *Reader) readRules(v document.Value, scope *Scope) (rules []*Rule) {
 			break
 		}
 		m := item.Mapping("name", "require", "when", "code", "message", "enforce")
-		rule := &Rule{Code: DeviceNotCompliant, Message: defaultMessage}
+		rule := &Rule{Code: posture.DeviceNotCompliant, Message: defaultMessage}
 		if v, ok := m.Require("name", acceptedName); ok {
 			name, isText := v.Text()
 			if isText && CheckName(v, name) {
@@ -230,7 +225,7 @@ func (r *Reader) readCode(v document.Value, rule *Rule) {
 	case !ok:
 	case !codePattern.MatchString(text):
 		v.Fault(acceptedCode, "the code is not accepted")
-	case code != DeviceNotCompliant && slices.Contains(r.Codes, code):
+	case code != posture.DeviceNotCompliant && slices.Contains(r.Codes, code):
 		v.Fault("a code of your own, or deviceNotCompliant", "%s is a code of the connector, which means something else", code)
 	default:
 		rule.Code = code

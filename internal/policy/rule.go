@@ -26,41 +26,29 @@ type Rule struct {
 	ReportOnly bool
 }
 
-// Outcome is what a rule said about a question.
-type Outcome struct {
-	Rule   *Rule
-	Result Result
-	// Applies is false where When is unmet; the rule then says nothing.
-	Applies bool
-	// Enforced says that the outcome refuses the device unless it is met.
-	Enforced bool
-	// Reason is for the administrator, and empty where the rule is met.
-	Reason string
-}
-
-// Refuses reports whether the outcome refuses the device.
-func (o Outcome) Refuses() bool { return o.Applies && o.Enforced && o.Result != Met }
-
 // Evaluate evaluates a rule. It can only refuse.
-func (r *Rule) Evaluate(q *posture.Evidence) Outcome {
-	o := Outcome{Rule: r, Applies: true, Enforced: !r.ReportOnly && !q.Now.Before(r.EnforcedFrom)}
+func (r *Rule) Evaluate(q *posture.Evidence) posture.Outcome {
+	o := posture.Outcome{
+		Rule: r.Name, Code: r.Code, Message: r.Message, Applies: true,
+		Enforced: !r.ReportOnly && !q.Now.Before(r.EnforcedFrom),
+	}
 	if r.When != nil {
 		// Fail closed: where it cannot be said whether the rule applies, it does.
-		if applies, _ := r.When.Evaluate(q); applies == Unmet {
+		if applies, _ := r.When.Evaluate(q); applies == posture.Unmet {
 			o.Applies = false
 			return o
 		}
 	}
 	result, err := r.Require.Evaluate(q)
 	o.Result = result
-	if result != Met {
+	if result != posture.Met {
 		o.Reason = r.reason(q, result, err)
 	}
 	return o
 }
 
 // reason names the rule and each fact that it read, with its value.
-func (r *Rule) reason(q *posture.Evidence, result Result, err error) string {
+func (r *Rule) reason(q *posture.Evidence, result posture.Result, err error) string {
 	var shown []string
 	allKnown := true
 	for _, read := range r.Require.Reads() {

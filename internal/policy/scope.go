@@ -90,8 +90,8 @@ func (f fieldTypes) addRecord(name string) field {
 		"user":   newField(path, types.NewObjectType(user), of),
 	}
 	return newField(path, types.NewObjectType(record), func(q *posture.Evidence) (any, bool) {
-		answer, asked := q.Answers[name]
-		return answer, asked && !answer.Failed()
+		answer := q.Answer(name)
+		return answer, !answer.Failed()
 	})
 }
 

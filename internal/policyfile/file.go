@@ -25,12 +25,14 @@ type Surroundings struct {
 	Environ map[string]string
 	// Inventory is the name of the provider that PROVIDER names, which is an inventory of that name; empty without one.
 	Inventory string
-	// WebhookIDs are those of WEBHOOK_IDS.
-	WebhookIDs []string
+	// WebhookIDs are those of WEBHOOK_IDS, and WebhookSecrets those of WEBHOOK_SECRETS.
+	WebhookIDs     []string
+	WebhookSecrets []config.Secret
 	// Codes are the connector's own.
 	Codes []posture.Code
-	// WithoutSecrets reads no secret: to test policies where they are not.
-	WithoutSecrets bool
+	// WithoutSecrets reads no secret, and WithoutWebhooks none of webhooks: to test policies, or ask inventories, where
+	// they are not.
+	WithoutSecrets, WithoutWebhooks bool
 }
 
 // File is a policy file without a fault.
@@ -41,6 +43,8 @@ type File struct {
 	Policies    map[string]*policy.Policy
 	Webhooks    []Webhook
 	Warnings    []string
+	// Files are the files with secrets that it refers to.
+	Files []string
 }
 
 // Webhook is one of step-ca's webhooks that may call.
@@ -98,7 +102,8 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	if root.IsMapping() && m.Get("policies").IsEmpty() && m.Get("webhooks").IsEmpty() {
 		root.Fault("policies, webhooks", "the file has neither policies nor webhooks")
 	}
-	f.Inventories = inventories(m.Get("inventories"), filepath.Dir(path), s)
+	secrets := &config.SecretReader{Folder: filepath.Dir(path), Environ: s.Environ, Skip: s.WithoutSecrets}
+	f.Inventories = inventories(m.Get("inventories"), secrets, s)
 	names := []string{}
 	if s.Inventory != "" {
 		names = append(names, s.Inventory)
@@ -111,7 +116,9 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
 		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}}
 	}
-	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, filepath.Dir(path), s)
+	secrets.Skip = secrets.Skip || s.WithoutWebhooks
+	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, secrets, s)
+	f.Files = secrets.Files
 	f.unused(m)
 	for _, w := range d.Warnings() {
 		f.Warnings = append(f.Warnings, w.Error())
@@ -124,7 +131,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 
 const maxInventories = 256
 
-func inventories(v document.Value, folder string, s Surroundings) (sections []*provider.Section) {
+func inventories(v document.Value, secrets *config.SecretReader, s Surroundings) (sections []*provider.Section) {
 	for name, section := range v.Names() {
 		switch {
 		case len(sections) == maxInventories:
@@ -136,7 +143,7 @@ func inventories(v document.Value, folder string, s Surroundings) (sections []*p
 			section.Key().Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
 			continue
 		}
-		if read := provider.ReadSection(name, section, folder, s.Environ, s.WithoutSecrets); read != nil {
+		if read := provider.ReadSection(name, section, secrets); read != nil {
 			sections = append(sections, read)
 		}
 	}

@@ -161,11 +161,11 @@ func TestPolicyDefaultExistsWhereTheEnvironmentHasAnInventory(t *testing.T) {
 		t.Fatalf("%+v", p)
 	}
 	managed := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
-	if j := p.Judge(&posture.Evidence{Inventory: "file", Deciding: managed}); !j.Allow {
-		t.Errorf("a managed device: %+v", j)
+	if d := p.Authority(nil).Authorize(&posture.Evidence{Inventory: "file", Deciding: managed}); !d.Allowed() {
+		t.Errorf("a managed device: %+v", d)
 	}
-	if j := p.Judge(&posture.Evidence{Inventory: "file", Deciding: &posture.Device{}}); j.Allow {
-		t.Errorf("a device that is not managed: %+v", j)
+	if d := p.Authority(nil).Authorize(&posture.Evidence{Inventory: "file", Deciding: &posture.Device{}}); d.Allowed() {
+		t.Errorf("a device that is not managed: %+v", d)
 	}
 	f, err = load(t, strings.Replace(good, "  staff:", "  default:", 1)[:strings.Index(good, "webhooks:")+len("default")-len("staff")])
 	if err != nil {

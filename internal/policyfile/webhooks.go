@@ -35,11 +35,15 @@ func callers(v document.Value, s Surroundings) []string {
 }
 
 // webhooks reads the list of webhooks.
-func webhooks(v document.Value, policies map[string]*policy.Policy, folder string, s Surroundings) (all []Webhook) {
+func webhooks(v document.Value, policies map[string]*policy.Policy, secrets *config.SecretReader, s Surroundings) (all []Webhook) {
 	items, _ := v.List()
 	names, ids := map[string]bool{}, map[string]string{}
 	for _, id := range s.WebhookIDs {
 		ids[strings.ToLower(id)] = "WEBHOOK_IDS in the environment"
+	}
+	others := taken{}
+	if len(s.WebhookSecrets) > 0 {
+		others = append(others, holder{"WEBHOOK_SECRETS in the environment", s.WebhookSecrets})
 	}
 	for _, item := range items {
 		m := item.Mapping("name", "id", "secret", "policy")
@@ -59,14 +63,8 @@ func webhooks(v document.Value, policies map[string]*policy.Policy, folder strin
 			}
 		}
 		if v, ok := m.Require("secret", config.AcceptedSecret); ok {
-			w.Secrets = readSecrets(v, folder, s)
-		}
-		for _, before := range all {
-			for _, secret := range w.Secrets {
-				if slices.ContainsFunc(before.Secrets, func(other config.Secret) bool { return bytes.Equal(secret.Reveal(), other.Reveal()) }) && len(secret.Reveal()) > 0 {
-					m.Get("secret").Fault("a secret for each webhook", "the webhook %s has the same secret; the ID in a request is not signed", before.Name)
-				}
-			}
+			w.Secrets = readSecrets(v, secrets)
+			others.check(v, w)
 		}
 		all = append(all, w)
 	}
@@ -104,10 +102,37 @@ func isUUID(text string) bool {
 	return !strings.Contains(text, ",") && ids.UnmarshalText([]byte(text)) == nil && ids[0] == text
 }
 
+// taken are secrets that were read, with those who have them.
+type taken []holder
+
+type holder struct {
+	name    string
+	secrets []config.Secret
+}
+
+// check reports a secret that another webhook has too: the ID in a request is not signed, so a request could be passed off
+// as one of the other webhook.
+func (t *taken) check(v document.Value, w Webhook) {
+	same := func(a config.Secret) func(config.Secret) bool {
+		return func(b config.Secret) bool { return len(a.Reveal()) > 0 && bytes.Equal(a.Reveal(), b.Reveal()) }
+	}
+	for _, other := range *t {
+		for _, secret := range w.Secrets {
+			if slices.ContainsFunc(other.secrets, same(secret)) {
+				v.Fault("a secret for each webhook", "%s has the same secret; the ID in a request is not signed", other.name)
+			}
+		}
+	}
+	if len(w.Secrets) == maxSecrets && same(w.Secrets[0])(w.Secrets[1]) {
+		v.Fault("two different secrets", "both secrets are the same")
+	}
+	*t = append(*t, holder{"the webhook " + w.Name, w.Secrets})
+}
+
 const maxSecrets = 2
 
 // readSecrets reads one secret, or two while one replaces the other.
-func readSecrets(v document.Value, folder string, s Surroundings) (secrets []config.Secret) {
+func readSecrets(v document.Value, reader *config.SecretReader) (secrets []config.Secret) {
 	values := []document.Value{v}
 	if v.IsList() {
 		values, _ = v.List()
@@ -116,12 +141,8 @@ func readSecrets(v document.Value, folder string, s Surroundings) (secrets []con
 		}
 	}
 	for _, value := range values {
-		if s.WithoutSecrets {
-			config.CheckSecret(value)
-			continue
-		}
-		text, ok := config.ReadSecret(value, folder, s.Environ)
-		if !ok {
+		text, ok := reader.Read(value)
+		if !ok || reader.Skip {
 			continue
 		}
 		var read config.Secrets // as WEBHOOK_SECRETS has them

@@ -14,7 +14,7 @@ func TestZeroValuesDeny(t *testing.T) {
 	if (posture.Decision{}).Allowed() {
 		t.Error("the zero Decision allows")
 	}
-	if d := (posture.Policy{}).Authorize(posture.Device{}); d.Allowed() || d.Code() != posture.DeviceNotManaged {
+	if d := (posture.Policy{}).Authorize(about(posture.Device{})); d.Allowed() || d.Code() != posture.DeviceNotManaged {
 		t.Errorf("the zero Device: got %v, %q, want a refusal with deviceNotManaged", d.Allowed(), d.Code())
 	}
 	var zero posture.Identifier
@@ -44,6 +44,18 @@ type stub struct {
 	err    error
 }
 
+func gateOf(p posture.Provider) *posture.Gate {
+	return &posture.Gate{Join: posture.Join{Inventories: []posture.Source{{Provider: p}}}}
+}
+
+// about is the evidence of one record.
+func about(d posture.Device) *posture.Evidence { return &posture.Evidence{Deciding: &d} }
+
+// requiring is the policy of an inventory that requires a group of computers.
+func requiring(group string) posture.Policy {
+	return posture.Policy{Requirements: map[string]posture.Requirements{"": {Groups: posture.RequiredGroups(group, "")}}}
+}
+
 func (s stub) Lookup(context.Context, posture.Query) (posture.Device, error) { return s.device, s.err }
 
 // An inventory that could not answer is an error, never a decision.
@@ -59,7 +71,7 @@ func TestFaultIsNoDecision(t *testing.T) {
 		"record of another":         {posture.Device{Identifier: "C03", Facts: posture.Facts{Managed: posture.Known(true)}}, nil},
 		"record without identifier": {posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}, nil},
 	} {
-		decision, err := posture.Decider{Provider: provider}.Decide(t.Context(), posture.Query{Identifier: id})
+		decision, err := gateOf(provider).Decide(t.Context(), posture.Query{Identifier: id}, &posture.Evidence{})
 		if err == nil || decision.Allowed() {
 			t.Errorf("%s: got %v, %v, want an error", name, decision, err)
 		}
@@ -88,8 +100,8 @@ func TestReasonHintsAtNearMisses(t *testing.T) {
 		"no group":       {"Disk encrypted", "", ""},
 		"prefix":         {"Disk encrypted", "Disk encrypted 2", ""},
 	} {
-		policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: row.required}}
-		d := policy.Authorize(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true), Groups: posture.Known([]string{"Others", row.group})}})
+		policy := requiring(row.required)
+		d := policy.Authorize(about(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true), Groups: posture.Known([]string{"Others", row.group})}}))
 		if d.Allowed() || d.Code() != posture.DeviceNotInGroup {
 			t.Errorf("%s: got %v, %q, want a refusal with deviceNotInGroup", name, d.Allowed(), d.Code())
 		}
@@ -101,12 +113,12 @@ func TestReasonHintsAtNearMisses(t *testing.T) {
 
 func TestReasonNamesTheGroup(t *testing.T) {
 	t.Parallel()
-	policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{posture.Computer: "Compliant"}}
-	d := policy.Authorize(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true)}})
+	policy := requiring("Compliant")
+	d := policy.Authorize(about(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true)}}))
 	if d.Allowed() || d.Code() != posture.DeviceNotInGroup || !strings.Contains(d.Reason(), `"Compliant"`) {
 		t.Errorf("got %v, %q, %q, want a refusal that names the group to the administrator", d.Allowed(), d.Code(), d.Reason())
 	}
-	if d := policy.Authorize(posture.Device{Type: posture.MobileDevice, Facts: posture.Facts{Managed: posture.Known(true)}}); !d.Allowed() {
+	if d := policy.Authorize(about(posture.Device{Type: posture.MobileDevice, Facts: posture.Facts{Managed: posture.Known(true)}})); !d.Allowed() {
 		t.Errorf("a device of a type without a required group: got %q, want an allow", d.Code())
 	}
 }

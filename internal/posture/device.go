@@ -49,6 +49,9 @@ func ParseDeviceType(text string) (DeviceType, error) {
 type Query struct {
 	Identifier Identifier
 	Type       DeviceType
+	// Facts are those that somebody will read. A provider may return others too; those that need another request, or a
+	// part of its server's answer, it need not ask for.
+	Facts FactSet
 	// RequestID is that of step-ca's request. A provider passes it to its server, so that the logs of both
 	// can be compared; it does not change the answer.
 	RequestID string

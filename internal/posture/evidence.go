@@ -12,22 +12,51 @@ type Evidence struct {
 	// Inventory is the name of the inventory whose record decides, and Deciding is that record.
 	Inventory string
 	Deciding  *Device
-	// Answers are those of the inventories that were asked, by name.
-	Answers map[string]Answer
+	// Answers are those of the inventories that were asked.
+	Answers []Answer
+
+	only [1]Answer // the memory of Answers where one inventory is asked
 }
 
 // Answer is what one inventory said about the identifier.
 type Answer struct {
+	Inventory string
 	// Record is nil if the inventory does not know the identifier, or has failed.
 	Record *Device
 	// Err is the error of the lookup.
 	Err error
+	// Took is how long the lookup took.
+	Took time.Duration
 }
 
 // Failed reports whether the inventory failed, was ambiguous or too late, so that everything about its record is
 // unknown. That it does not know the identifier is an answer.
 func (a Answer) Failed() bool {
 	return a.Err != nil && !errors.Is(a.Err, ErrNotFound) && !errors.Is(a.Err, ErrIdentifier)
+}
+
+// errNotAsked is the error of an inventory that has not answered.
+var errNotAsked = errors.New("the inventory was not asked, or has not answered")
+
+// Answer returns what the named inventory said. One that has not answered has failed.
+func (e *Evidence) Answer(inventory string) Answer {
+	for i := range e.Answers {
+		if e.Answers[i].Inventory == inventory {
+			return e.Answers[i]
+		}
+	}
+	return Answer{Inventory: inventory, Err: errNotAsked}
+}
+
+// Put notes what an inventory said, in place of what it said before.
+func (e *Evidence) Put(a Answer) {
+	for i := range e.Answers {
+		if e.Answers[i].Inventory == a.Inventory {
+			e.Answers[i] = a
+			return
+		}
+	}
+	e.Answers = append(e.Answers, a)
 }
 
 // Request is what is known about the request itself. Empty text, 0 and nil are unknown.

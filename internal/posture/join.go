@@ -1,7 +1,6 @@
 package posture
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +13,49 @@ import (
 
 // Source is an inventory of a policy, under its name there.
 type Source struct {
-	Name     string
+	Name     string // empty without a policy file
+	Kind     string // the name of the provider, for logs
 	Provider Provider
 	// DefaultType is the type of device of a query that names none; empty where the inventory does not distinguish types.
 	DefaultType DeviceType
+	// Facts are what the policy reads of the inventory's records.
+	Facts FactSet
+	// AllowUnmanaged makes an unmanaged record of this inventory decide.
+	AllowUnmanaged bool
+}
+
+// lookup asks the inventory.
+func (s Source) lookup(ctx context.Context, q Query) Answer {
+	if q.Type == "" {
+		q.Type = s.DefaultType
+	}
+	q.Facts = s.Facts
+	begin := time.Now()
+	record, err := s.Provider.Lookup(ctx, q)
+	a := Answer{Inventory: s.Name, Took: time.Since(begin), Err: err}
+	switch {
+	case err != nil:
+	// Fail closed: an inventory that returns another device than the one asked for cannot be believed about anything.
+	case !q.Identifier.Matches(record):
+		a.Err = errors.New("the inventory returned a record with another identifier")
+	default:
+		// Without a policy file nothing reads more of a record than was limited already.
+		if s.Name != "" {
+			a.Err = checkSize(&record)
+		}
+		if a.Err == nil {
+			a.Record = &record
+		}
+	}
+	return a
+}
+
+// errorf names the inventory in an error about it.
+func (s Source) error(err error) error {
+	if s.Name == "" {
+		return err
+	}
+	return fmt.Errorf("inventory %s: %w", s.Name, err)
 }
 
 // Join asks several inventories about one device. The first of Inventories that knows the device decides.
@@ -41,12 +79,29 @@ type answered struct {
 
 // Gather asks the inventories, and fills in who decides and what was answered. It asks no inventory behind the one that
 // decides, unless its record is read: some vendors count requests. The error wraps ErrNotFound, ErrAmbiguous or
-// ErrIdentifier, which are verdicts; any other error means that no decision can be made. With a verdict about AlsoIn,
-// e.Deciding is set all the same, so that rules can be evaluated.
+// ErrIdentifier, which are verdicts about Inventories; any other error means that no decision can be made. e.Deciding may
+// be set with such an error, so that rules can be evaluated.
 func (j *Join) Gather(ctx context.Context, q Query, e *Evidence) error {
+	g := &gathering{Join: j, sources: j.Inventories}
+	if len(j.AlsoIn) > 0 {
+		g.sources = slices.Concat(j.Inventories, j.AlsoIn)
+	}
+	if len(g.sources) == 1 {
+		e.only[0] = g.sources[0].lookup(ctx, q)
+		g.answers = []*Answer{&e.only[0]}
+		e.Answers = e.only[:]
+		return g.conclude(e)
+	}
+	defer func() { e.Answers = g.given() }()
+	return g.askSeveral(ctx, q, e)
+}
+
+// askSeveral asks in the order of the policy. The next inventory is asked when the one before does not know the device, or
+// takes longer than headStart.
+func (g *gathering) askSeveral(ctx context.Context, q Query, e *Evidence) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // what is not waited for any more
-	g := &gathering{Join: j, sources: slices.Concat(j.Inventories, j.AlsoIn), results: make(chan answered, len(j.Inventories)+len(j.AlsoIn))}
+	g.results = make(chan answered, len(g.sources))
 	g.answers, g.asked = make([]*Answer, len(g.sources)), make([]bool, len(g.sources))
 	ask := func(i int) {
 		if g.asked[i] {
@@ -69,7 +124,7 @@ func (j *Join) Gather(ctx context.Context, q Query, e *Evidence) error {
 				ask(i)
 			}
 			if !slices.ContainsFunc(wanted, func(i int) bool { return g.answers[i] == nil }) {
-				return g.conclude(decides, e)
+				return g.conclude(e)
 			}
 		} else if !g.asked[waitsFor] {
 			ask(waitsFor)
@@ -82,12 +137,13 @@ func (j *Join) Gather(ctx context.Context, q Query, e *Evidence) error {
 			}
 			g.answers[r.index] = &r.answer
 		case <-patience.C:
-			if next := slices.Index(g.asked[:len(j.Inventories)], false); next >= 0 && waitsFor >= 0 {
+			if next := slices.Index(g.asked[:len(g.Inventories)], false); next >= 0 && waitsFor >= 0 {
 				ask(next)
 			}
 			patience.Reset(headStart)
 		case <-ctx.Done():
-			return fmt.Errorf("inventory %s: %w", g.sources[max(waitsFor, 0)].Name, ctx.Err())
+			g.late(e, decides)
+			return g.sources[g.missing(decides, waitsFor)].error(ctx.Err())
 		}
 	}
 }
@@ -108,19 +164,44 @@ func (g *gathering) ask(ctx context.Context, q Query, i int) {
 		a.panic = panics.Recovered(recover())
 		g.results <- a
 	}()
-	if q.Type == "" {
-		q.Type = g.sources[i].DefaultType
+	a.answer = g.sources[i].lookup(ctx, q)
+}
+
+// given are the answers of those that have answered.
+func (g *gathering) given() []Answer {
+	given := make([]Answer, 0, len(g.sources))
+	for _, a := range g.answers {
+		if a != nil {
+			given = append(given, *a)
+		}
 	}
-	record, err := g.sources[i].Provider.Lookup(ctx, q)
-	switch {
-	case err != nil:
-		a.answer.Err = err
-	// Fail closed: an inventory that returns another device than the one asked for cannot be believed about anything.
-	case !q.Identifier.Matches(record):
-		a.answer.Err = errors.New("the inventory returned a record with another identifier")
-	default:
-		a.answer.Record = &record
+	return given
+}
+
+// late notes the time that ran out as the answer of each inventory that was asked, and has not answered, and
+// who decides, where that is known.
+func (g *gathering) late(e *Evidence, decides int) {
+	for i, asked := range g.asked {
+		if asked && g.answers[i] == nil {
+			g.answers[i] = &Answer{Inventory: g.sources[i].Name, Err: context.DeadlineExceeded}
+		}
 	}
+	if decides >= 0 {
+		e.Inventory, e.Deciding = g.sources[decides].Name, g.answers[decides].Record
+	}
+}
+
+// missing is the inventory that is waited for.
+func (g *gathering) missing(decides, waitsFor int) int {
+	if waitsFor >= 0 {
+		return waitsFor
+	}
+	for _, i := range g.wanted(decides) {
+		if g.answers[i] == nil {
+			return i
+		}
+	}
+	return decides
 }
 
 // decides returns the index of the inventory that decides, or of the one whose answer must be waited for first; the
@@ -133,12 +214,12 @@ func (g *gathering) decides() (index, waitsFor int, err error) {
 		case a == nil:
 			return -1, i, nil
 		case a.Failed():
-			return -1, -1, fmt.Errorf("inventory %s: %w", source.Name, a.Err)
+			return -1, -1, source.error(a.Err)
 		case a.Record == nil:
 			couldHold = couldHold || errors.Is(a.Err, ErrNotFound)
 			continue
 		}
-		if managed, _ := a.Record.Facts.Managed.Get(); managed || g.AllowUnmanaged {
+		if managed, _ := a.Record.Facts.Managed.Get(); managed || g.AllowUnmanaged || source.AllowUnmanaged {
 			return i, -1, nil
 		}
 		if first < 0 {
@@ -148,9 +229,12 @@ func (g *gathering) decides() (index, waitsFor int, err error) {
 	if first >= 0 {
 		return first, -1, nil
 	}
+	if len(g.Inventories) == 1 {
+		return -1, -1, g.Inventories[0].error(g.answers[0].Err)
+	}
 	texts := make([]string, len(g.Inventories))
 	for i, source := range g.Inventories {
-		texts[i] = "inventory " + source.Name + ": " + g.answers[i].Err.Error()
+		texts[i] = source.error(g.answers[i].Err).Error()
 	}
 	verdict := ErrIdentifier
 	if couldHold {
@@ -179,29 +263,20 @@ func (g *gathering) wanted(decides int) (wanted []int) {
 	return wanted
 }
 
-// conclude fills in what was answered, and returns the verdict about it.
-func (g *gathering) conclude(decides int, e *Evidence) error {
+// conclude notes who decides, when all answers that are needed have come. An inventory whose answer is needed, and which has
+// failed, is an error.
+func (g *gathering) conclude(e *Evidence) error {
+	decides, _, err := g.decides()
+	if err != nil {
+		return err
+	}
 	e.Inventory, e.Deciding = g.sources[decides].Name, g.answers[decides].Record
-	e.Answers = make(map[string]Answer, len(g.sources))
-	var fault, ambiguous, missing error
-	for i, source := range g.sources {
-		a := g.answers[i]
-		if a == nil {
-			continue
-		}
-		e.Answers[source.Name] = *a
-		alsoIn := i >= len(g.Inventories)
-		needed := alsoIn || i > decides && slices.Contains(g.Reads, source.Name)
-		switch err := fmt.Errorf("inventory %s: %w", source.Name, a.Err); {
-		case !needed:
-		case a.Failed() && !errors.Is(a.Err, ErrAmbiguous):
-			// Fail closed: a rule that reads the record could be met by what is unknown now.
-			fault = cmp.Or(fault, err)
-		case alsoIn && a.Failed():
-			ambiguous = cmp.Or(ambiguous, err)
-		case alsoIn && a.Record == nil:
-			missing = cmp.Or(missing, err)
+	for _, i := range g.wanted(decides) {
+		// Fail closed: a rule that reads the record could be met by what is unknown now. Of several records none is read,
+		// and in AlsoIn they are a refusal.
+		if a := g.answers[i]; a.Failed() && !errors.Is(a.Err, ErrAmbiguous) {
+			return g.sources[i].error(a.Err)
 		}
 	}
-	return cmp.Or(fault, ambiguous, missing)
+	return nil
 }

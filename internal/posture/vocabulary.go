@@ -21,6 +21,35 @@ const (
 // FactSet is a set of facts: those that rules and data read, and so those that an inventory must be asked for.
 type FactSet uint32
 
+// Document is the inventory's own data for the certificate, Device.Data, in a FactSet.
+const Document FactSet = 1 << 31
+
+// AllFacts returns the set of all facts of the vocabulary.
+func AllFacts() (all FactSet) {
+	for _, d := range Vocabulary() {
+		all |= d.Set()
+	}
+	return all
+}
+
+// MustFacts returns the set of the named facts. It panics where one does not exist: names are written into the source.
+func MustFacts(names ...string) (facts FactSet) {
+	all := Vocabulary()
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(d *Definition) bool { return d.Name == name })
+		if i < 0 {
+			panic("no such fact: " + name)
+		}
+		facts |= all[i].Set()
+	}
+	return facts
+}
+
+// WithoutPolicy returns what is asked for without a policy file, which says what is read.
+func WithoutPolicy() FactSet {
+	return Document | MustFacts("device.groups", "user.username", "user.realname", "user.email_address", "user.position", "user.department")
+}
+
 // Has reports whether all facts of t are in s.
 func (s FactSet) Has(t FactSet) bool { return s&t == t }
 

@@ -2,6 +2,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,65 +23,100 @@ func kinds() map[string]entry {
 	}
 }
 
-// settings is the Config of a provider. The method Policy is mandatory: without it, a forgotten policy would require
+// settings is the Config of a provider. The method Requirements is mandatory: without it, forgotten requirements would ask
 // nothing of a device. Optional methods are
 //
 //	DefaultType() posture.DeviceType // the type of device for a request without a mode
 //	Files() []string                 // the files that the inventory is read from
 //	Problems() config.Problems       // problems that the tags of the fields cannot find
+//	ReadFacts()                      // of a pointer: facts are read from what is opened, because a policy may ask for them
 type settings interface {
-	Policy() posture.Policy
+	Requirements() posture.Requirements
+}
+
+// Inventory is an inventory that is open.
+type Inventory struct {
+	Name         string // in policies
+	Kind         string // the name of the provider
+	Provider     posture.Provider
+	Requirements posture.Requirements
+	// DefaultType is the device type of a query without one. It is empty where the inventory does not
+	// distinguish types.
+	DefaultType posture.DeviceType
+	// Files are the paths of the files that it is read from.
+	Files []string
 }
 
 // entry is one kind of inventory.
 type entry struct {
 	variables []string
+	open      func(environ map[string]string, facts bool) (Inventory, []string, error)
 	files     func(environ map[string]string) []string
-	open      func(environ map[string]string) (posture.Decider, []string, error)
-	section   func(s config.Section)
+	section   func(s config.Section) (settings config.Fingerprint, open func() (Inventory, []string, error), ok bool)
 }
 
 // kind derives an entry from a provider's Open function and the Config that it takes.
 func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
+	parse := func(environ map[string]string, facts bool) (c C, problems config.Problems) {
+		problems = config.Parse(environ, &c)
+		if more, ok := any(c).(interface{ Problems() config.Problems }); ok {
+			problems = append(problems, more.Problems()...)
+		}
+		readFacts(&c, facts)
+		return c, problems
+	}
 	return entry{
 		variables: config.Variables[C](),
 		files: func(environ map[string]string) []string {
-			var c C
-			_ = config.Parse(environ, &c) // open returns the problems
-			if reads, ok := any(c).(interface{ Files() []string }); ok {
-				return reads.Files()
-			}
-			return nil
+			c, _ := parse(environ, false) // open returns the problems
+			return filesOf(c)
 		},
-		open: func(environ map[string]string) (posture.Decider, []string, error) {
-			var c C
-			problems := config.Parse(environ, &c)
-			if more, ok := any(c).(interface{ Problems() config.Problems }); ok {
-				problems = append(problems, more.Problems()...)
-			}
+		open: func(environ map[string]string, facts bool) (Inventory, []string, error) {
+			c, problems := parse(environ, facts)
 			if len(problems) > 0 {
-				return posture.Decider{}, nil, problems
+				return Inventory{}, nil, problems
 			}
-			provider, more, err := open(c)
-			warnings := slices.Concat(config.Doubts[C](environ), ungrouped(c.Policy(), config.Variables[C]()), more)
-			if err != nil {
-				return posture.Decider{}, warnings, err
-			}
-			decider := posture.Decider{Provider: provider, Policy: c.Policy()}
-			if typed, ok := any(c).(interface{ DefaultType() posture.DeviceType }); ok {
-				decider.DefaultType = typed.DefaultType()
-			}
-			return decider, warnings, nil
+			i, warnings, err := opened(open, c)
+			return i, append(config.Doubts[C](environ), warnings...), err
 		},
-		section: func(s config.Section) {
+		section: func(s config.Section) (config.Fingerprint, func() (Inventory, []string, error), bool) {
 			var c C
-			config.ParseSection(s, &c)
+			fingerprint, ok := config.ParseSection(s, &c)
+			readFacts(&c, true)
+			return fingerprint, func() (Inventory, []string, error) { return opened(open, c) }, ok
 		},
 	}
 }
 
+func readFacts(c any, facts bool) {
+	if reader, ok := c.(interface{ ReadFacts() }); ok && facts {
+		reader.ReadFacts()
+	}
+}
+
+func filesOf(c any) []string {
+	if reads, ok := c.(interface{ Files() []string }); ok {
+		return reads.Files()
+	}
+	return nil
+}
+
+// opened opens an inventory as c configures it.
+func opened[C settings](open func(C) (posture.Provider, []string, error), c C) (Inventory, []string, error) {
+	provider, more, err := open(c)
+	warnings := slices.Concat(ungrouped(c.Requirements(), config.Variables[C]()), more)
+	if err != nil {
+		return Inventory{}, warnings, err
+	}
+	i := Inventory{Provider: provider, Requirements: c.Requirements(), Files: filesOf(c)}
+	if typed, ok := any(c).(interface{ DefaultType() posture.DeviceType }); ok {
+		i.DefaultType = typed.DefaultType()
+	}
+	return i, warnings, nil
+}
+
 // ungrouped warns where a group is required of one type of device only. The suffixes of the variables say which is which.
-func ungrouped(policy posture.Policy, variables []string) []string {
+func ungrouped(required posture.Requirements, variables []string) []string {
 	types := []struct {
 		of              posture.DeviceType
 		devices, suffix string
@@ -93,28 +129,30 @@ func ungrouped(policy posture.Policy, variables []string) []string {
 		return variables[found]
 	}
 	for i, set := range types {
-		if other := types[1-i]; policy.RequiredGroups[set.of] != "" && policy.RequiredGroups[other.of] == "" {
+		if other := types[1-i]; required.Groups[set.of] != "" && required.Groups[other.of] == "" {
 			return []string{fmt.Sprintf("%s is set and %s is not: %s pass without a group", variable(i), variable(1-i), other.devices)}
 		}
 	}
 	return nil
 }
 
-// Open opens the named provider as environ configures it. The strings are warnings for the operator.
-func Open(name string, environ map[string]string) (posture.Decider, []string, error) {
+// Open opens the named provider as environ configures it; facts says whether a policy may read facts. The strings are
+// warnings for the operator.
+func Open(name string, environ map[string]string, facts bool) (Inventory, []string, error) {
 	entry, known := kinds()[name]
 	if !known {
 		text := "unknown provider"
 		if name == "" {
 			text = "not set"
 		}
-		names := strings.Join(slices.Sorted(maps.Keys(kinds())), " or ")
-		return posture.Decider{}, nil, config.Problems{{Variable: "PROVIDER", Text: text, Accepted: names}}
+		return Inventory{}, nil, config.Problems{{Variable: "PROVIDER", Text: text, Accepted: accepted()}}
 	}
-	decider, warnings, err := entry.open(environ)
-	decider.Name = name
-	return decider, warnings, err
+	i, warnings, err := entry.open(environ, facts)
+	i.Name, i.Kind = name, name
+	return i, warnings, err
 }
+
+func accepted() string { return strings.Join(slices.Sorted(maps.Keys(kinds())), " or ") }
 
 // Files returns the paths of the files that the named provider reads its inventory from.
 func Files(name string, environ map[string]string) []string {
@@ -155,16 +193,43 @@ func Variables() []string {
 	return names
 }
 
-// Section is an inventory of a policy file.
+// Section is an inventory of a policy file, which is not open yet.
 type Section struct {
 	Name string
 	Kind string // the provider
+
+	settings config.Fingerprint
+	keys     *strings.Replacer // from variables to keys of the section
+	open     func() (Inventory, []string, error)
+}
+
+// Same reports whether both sections configure the same inventory, secrets included.
+func (s *Section) Same(other *Section) bool {
+	return s.Name == other.Name && s.Kind == other.Kind && s.settings == other.settings
+}
+
+// Open opens the inventory. The strings are warnings for the operator.
+func (s *Section) Open() (Inventory, []string, error) {
+	i, warnings, err := s.open()
+	i.Name, i.Kind = s.Name, s.Kind
+	for w := range warnings {
+		warnings[w] = "inventory " + s.Name + ": " + s.keys.Replace(warnings[w])
+	}
+	if problems := config.Problems(nil); errors.As(err, &problems) {
+		faults := make([]error, len(problems))
+		for p := range problems {
+			faults[p] = errors.New("inventory " + s.Name + ": " + s.keys.Replace(problems[p].Error()))
+		}
+		err = errors.Join(faults...)
+	} else if err != nil {
+		err = fmt.Errorf("inventory %s: %w", s.Name, err)
+	}
+	return i, warnings, err
 }
 
 // ReadSection reads an inventory of a policy file. What is wrong is reported to the document. It returns nil where the
 // provider is not known.
-func ReadSection(name string, v document.Value, folder string, environ map[string]string, withoutSecrets bool) *Section {
-	accepted := strings.Join(slices.Sorted(maps.Keys(kinds())), " or ")
+func ReadSection(name string, v document.Value, secrets *config.SecretReader) *Section {
 	var kindOf string
 	var named bool
 	for key, value := range v.Names() {
@@ -174,19 +239,28 @@ func ReadSection(name string, v document.Value, folder string, environ map[strin
 		named = true
 		text, ok := value.Text()
 		if _, known := kinds()[text]; ok && !known {
-			value.Fault(accepted, "unknown provider")
+			fault := "unknown provider"
+			if near := document.Nearest(text, slices.Sorted(maps.Keys(kinds()))); near != "" {
+				fault += "; did you mean " + near + "?"
+			}
+			value.Fault(accepted(), "%s", fault)
 		}
 		kindOf = text
 	}
 	entry, known := kinds()[kindOf]
 	if !known {
 		if !named {
-			v.Missing("provider", accepted)
+			v.Missing("provider", accepted())
 		}
 		return nil
 	}
-	entry.section(config.Section{
-		Value: v, Prefix: strings.ToUpper(kindOf) + "_", Others: []string{"provider"}, Folder: folder, Environ: environ, WithoutSecrets: withoutSecrets,
-	})
-	return &Section{Name: name, Kind: kindOf}
+	section := config.Section{Value: v, Prefix: strings.ToUpper(kindOf) + "_", Others: []string{"provider"}, Secrets: secrets}
+	read := &Section{Name: name, Kind: kindOf}
+	read.settings, read.open, _ = entry.section(section)
+	var keys []string
+	for _, variable := range entry.variables {
+		keys = append(keys, variable, section.Key(variable))
+	}
+	read.keys = strings.NewReplacer(keys...)
+	return read
 }

@@ -28,7 +28,7 @@ type responseError struct {
 // conclude turns a decision into the answer.
 func conclude(event *audit.Event, decision posture.Decision) answer {
 	if !decision.Allowed() {
-		return refuse(event, &Problem{decision.Code(), errors.New(decision.Reason())})
+		return refuseWith(event, &Problem{decision.Code(), errors.New(decision.Reason())}, decision.Message())
 	}
 	event.Allowed, event.Reason = true, decision.Reason()
 	data := decision.Data()
@@ -44,9 +44,15 @@ func conclude(event *audit.Event, decision posture.Decision) answer {
 }
 
 // refuse turns a problem into the answer; what is behind it stays in the event.
-func refuse(event *audit.Event, p *Problem) answer {
+func refuse(event *audit.Event, p *Problem) answer { return refuseWith(event, p, "") }
+
+// refuseWith is refuse with the message of a rule, which also says that the code is the rule's.
+func refuseWith(event *audit.Event, p *Problem, message string) answer {
 	event.Allowed, event.Code, event.Reason = false, string(p.Code), p.Err.Error()
 	out := outcomeOf(p.Code)
+	if message != "" {
+		out = ruleOutcome(message)
+	}
 	event.Remedy = remedyFor(p.Code, out, posture.DeviceType(event.Mode))
 	body, err := json.Marshal(struct {
 		Allow bool          `json:"allow"`

@@ -8,8 +8,13 @@ import (
 	"errors"
 	"hash"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"step-posture-connector/internal/posture"
 )
 
 // The headers that authenticate a request of step-ca. The signature is the hex HMAC-SHA256 of
@@ -21,40 +26,62 @@ const (
 
 const requestIDHeader = "X-Request-Id"
 
-// Webhook is one webhook of step-ca that may call.
-type Webhook struct {
-	ID     string // UUID
-	Secret []byte // decoded signing secret
+// Hook is one webhook of step-ca that may call.
+type Hook struct {
+	// Name is for logs, metrics and rules; empty without a policy file.
+	Name string
+	ID   string // UUID
+	// Secrets are the decoded signing secrets: one, or two while one replaces the other.
+	Secrets [][]byte
+	// Used gets the time, in Unix seconds, at which the secret of the same index signed a request. It may be shorter.
+	Used []*atomic.Int64
+	// Gate decides about what it asks.
+	Gate *posture.Gate
 }
 
-// Authenticator knows the webhooks that may call.
-type Authenticator struct {
-	signers map[string]*signer // by lower-case ID
-	empty   *signer            // signs with the empty key, and stands in for the signer of an unknown ID
+// Hooks are the webhooks that may call. They never change; Handler.Use replaces them by others.
+type Hooks struct {
+	hooks      map[string]*hook // by lower-case ID
+	empty      *signer          // signs with the empty key, and stands in for the signer of an unknown ID
+	secrets    int              // the most that a webhook has
+	policyFile bool
 }
 
-// NewAuthenticator makes an Authenticator for hooks. Without hooks it refuses everything.
-func NewAuthenticator(hooks []Webhook) *Authenticator {
+type hook struct {
+	Hook
+	signers []*signer
+}
+
+// NewHooks makes Hooks. Without any, every request is refused. policyFile says that some may be in a policy file.
+func NewHooks(hooks []Hook, policyFile bool) *Hooks {
 	// HMAC pads a short key with zeros: a block of them is the empty key, in a length that FIPS 140 allows.
-	a := &Authenticator{signers: make(map[string]*signer, len(hooks)), empty: newSigner(make([]byte, sha256.BlockSize))}
-	for _, hook := range hooks {
-		a.signers[strings.ToLower(hook.ID)] = newSigner(hook.Secret)
+	all := &Hooks{hooks: make(map[string]*hook, len(hooks)), empty: newSigner(make([]byte, sha256.BlockSize)), secrets: 1, policyFile: policyFile}
+	for _, h := range hooks {
+		known := &hook{Hook: h}
+		for _, secret := range h.Secrets {
+			known.signers = append(known.signers, newSigner(secret))
+		}
+		all.secrets = max(all.secrets, len(known.signers))
+		all.hooks[strings.ToLower(h.ID)] = known
 	}
-	return a
+	return all
 }
 
-// SignedBody is a request body whose signature was verified. Only Authenticate makes one.
-type SignedBody struct{ raw []byte }
+// Signed is a request body whose signature was verified, with the webhook that signed it. Only Authenticate makes one.
+type Signed struct {
+	hook *hook
+	raw  []byte
+}
 
 // Authenticate verifies that body was signed by the webhook that the headers name.
-func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBody, *Problem) {
+func (h *Hooks) Authenticate(header http.Header, body []byte, now time.Time) (Signed, *Problem) {
 	id, err := single(header, idHeader)
 	if err != nil {
-		return SignedBody{}, &Problem{codeUnauthenticated, err}
+		return Signed{}, &Problem{codeUnauthenticated, err}
 	}
 	text, err := single(header, signatureHeader)
 	if err != nil {
-		return SignedBody{}, &Problem{codeUnauthenticated, err}
+		return Signed{}, &Problem{codeUnauthenticated, err}
 	}
 	var signature [sha256.Size]byte
 	if len(text) != hex.EncodedLen(len(signature)) {
@@ -63,30 +90,47 @@ func (a *Authenticator) Authenticate(header http.Header, body []byte) (SignedBod
 		_, err = hex.Decode(signature[:], []byte(text))
 	}
 	if err != nil {
-		return SignedBody{}, problemf(codeUnauthenticated, "%s is not the hex form of 32 bytes", signatureHeader)
+		return Signed{}, problemf(codeUnauthenticated, "%s is not the hex form of 32 bytes", signatureHeader)
 	}
-	s, known := a.signers[strings.ToLower(id)]
-	if !known {
-		// The same work as for a known ID, so that the time shows no client which IDs exist.
-		s = a.empty
+	known, ok := h.hooks[strings.ToLower(id)]
+	if !ok {
+		known = &hook{}
 	}
-	equal := s.signed(body, signature[:])
-	if known && equal && !s.isEmpty {
-		return SignedBody{body}, nil
+	// The same work for each ID, known or not, so that the time shows no client which IDs exist.
+	for i := range h.secrets {
+		s := h.empty
+		if i < len(known.signers) {
+			s = known.signers[i]
+		}
+		if s.signed(body, signature[:]) && i < len(known.signers) && !s.isEmpty {
+			if i < len(known.Used) {
+				known.Used[i].Store(now.Unix())
+			}
+			return Signed{known, body}, nil
+		}
 	}
-	byEmptyKey := a.empty.signed(body, signature[:])
+	return Signed{}, &Problem{codeUnauthenticated, h.unauthenticated(known, body, signature[:])}
+}
+
+// unauthenticated says why a signature is not accepted.
+func (h *Hooks) unauthenticated(known *hook, body, signature []byte) error {
+	byEmptyKey := h.empty.signed(body, signature)
+	ids, secrets := "WEBHOOK_IDS", "WEBHOOK_SECRETS"
+	if h.policyFile {
+		ids, secrets = ids+" and the policy file", "the one in "+secrets+" or the policy file"
+	}
 	switch {
-	case known && s.isEmpty:
+	case slices.ContainsFunc(known.signers, func(s *signer) bool { return s.isEmpty }):
 		// Fail closed: every client can sign with this secret.
-		return SignedBody{}, problemf(codeUnauthenticated, "the webhook's secret in WEBHOOK_SECRETS has only zero bytes, which is as good as none: use the one that step-ca printed when the webhook was added")
+		return errors.New("the webhook's secret in WEBHOOK_SECRETS has only zero bytes, which is as good as none: use the one that step-ca printed when the webhook was added")
 	case byEmptyKey:
-		return SignedBody{}, problemf(codeUnauthenticated, "signed with the empty key: step-ca ignores a webhook secret that is "+
+		return errors.New("signed with the empty key: step-ca ignores a webhook secret that is " +
 			"written into ca.json; add the webhook with `step ca provisioner webhook add`, which needs remote management")
-	case !known:
+	case known.ID == "":
 		// Fail closed: an unknown ID never passes, no matter which key signed it.
-		return SignedBody{}, problemf(codeUnauthenticated, "unknown webhook ID: compare it with WEBHOOK_IDS")
+		return errors.New("unknown webhook ID: compare it with " + ids)
 	default:
-		return SignedBody{}, problemf(codeUnauthenticated, "wrong signature: compare the webhook's secret with WEBHOOK_SECRETS")
+		return errors.New("wrong signature: compare the webhook's secret with " + secrets)
 	}
 }
 

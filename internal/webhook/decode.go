@@ -67,7 +67,7 @@ type extension struct {
 
 // decode reads a signed body and checks its form and its time: now may differ from the request's
 // timestamp by tolerance, in both directions.
-func decode(signed SignedBody, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
+func decode(signed Signed, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
 	body, plain := readPlainBody(signed.raw)
 	if !plain {
 		if tooDeep(signed.raw) {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/audit"
@@ -25,10 +26,8 @@ const (
 // Handler answers step-ca's webhook calls. The server around it has a ReadTimeout, which bounds bodies
 // on HTTP/2.
 type Handler struct {
-	Authenticator *Authenticator
-	Decider       posture.Decider
-	Tolerance     time.Duration // how far a timestamp may differ from the clock
-	Now           func() time.Time
+	Tolerance time.Duration // how far a timestamp may differ from the clock
+	Now       func() time.Time
 	// Audit gets every authenticated request before it is answered, so that every answer is
 	// on record. It may be nil.
 	Audit func(*audit.Event)
@@ -38,9 +37,15 @@ type Handler struct {
 	// Trust gets the context of every request that was authenticated. It may be nil.
 	Trust func(context.Context)
 
+	hooks atomic.Pointer[Hooks]
+
 	// Of *[usualBody]byte. A body is used no longer than its request, so the next one may have its memory.
 	buffers sync.Pool
 }
+
+// Use makes hooks those that may call, from the next request on. Requests under way finish with those that they began
+// with. Before the first call every request is refused.
+func (h *Handler) Use(hooks *Hooks) { h.hooks.Store(hooks) }
 
 // ServeHTTP answers a request in one write and logs it as one event.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -109,11 +114,19 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 		return refuse(event, p)
 	}
 	event.WebhookID = first(r.Header, idHeader)
-	signed, p := h.Authenticator.Authenticate(r.Header, body)
+	hooks := h.hooks.Load()
+	if hooks == nil {
+		hooks = NewHooks(nil, false)
+	}
+	signed, p := hooks.Authenticate(r.Header, body, start)
 	if p != nil {
 		return refuse(event, p)
 	}
-	event.Authenticated, event.Provider = true, h.Decider.Name
+	gate := signed.hook.Gate
+	event.Authenticated, event.Provider = true, gate.Inventories[0].Kind
+	if gate.Policy.Name != "" {
+		event.Policy, event.Caller, event.Door = gate.Policy.Name, signed.hook.Name, door
+	}
 	if h.Trust != nil {
 		h.Trust(r.Context())
 	}
@@ -137,24 +150,37 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	}
 	// Without a request ID from step-ca, the provider's server gets our reference.
 	q := posture.Query{Identifier: id, Type: deviceType, RequestID: cmp.Or(event.RequestID, event.Reference)}
-	event.Mode = string(h.Decider.TypeOf(q))
-	decision, p := h.decide(r.Context(), q, start, event)
+	event.Mode = string(gate.TypeOf(q))
+	event.Evidence = &posture.Evidence{Now: start}
+	if gate.Policy.Rules != nil || gate.Record {
+		request.describe(&event.Evidence.Request)
+		event.Evidence.Request.Door, event.Evidence.Request.Caller = door, signed.hook.Name
+		event.Evidence.Request.Mode, event.Evidence.Request.Identifier = event.Mode, id.String()
+	}
+	decision, p := h.decide(r.Context(), gate, q, event)
+	event.Verdict, event.Inventory = decision.Verdict(), event.Evidence.Inventory
+	if event.Inventory != "" {
+		event.Provider = gate.KindOf(event.Inventory)
+	}
 	if p != nil {
 		return refuse(event, p)
 	}
-	event.Groups = decision.Groups()
+	event.Groups, event.DataUnknown = decision.Groups(), decision.DataUnknown()
 	return conclude(event, decision)
 }
 
-// decide asks the provider, within what is left of Budget since start.
-func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, event *audit.Event) (posture.Decision, *Problem) {
-	if _, inMemory := h.Decider.Provider.(posture.InMemory); !inMemory {
+// door is the word for this protocol in rules and logs.
+const door = "webhook"
+
+// decide asks the inventories, within what is left of Budget since the request came.
+func (h *Handler) decide(ctx context.Context, gate *posture.Gate, q posture.Query, event *audit.Event) (posture.Decision, *Problem) {
+	if !gate.InMemory() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(start))
+		ctx, cancel = context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(event.Time))
 		defer cancel()
 	}
 	asked := h.Now()
-	decision, err := h.Decider.Decide(ctx, q)
+	decision, err := gate.Decide(ctx, q, event.Evidence)
 	event.ProviderTime = h.Now().Sub(asked)
 	event.ProviderAnswered = err == nil
 	if err != nil {
@@ -163,7 +189,7 @@ func (h *Handler) decide(ctx context.Context, q posture.Query, start time.Time, 
 		if !errors.Is(err, context.Canceled) {
 			event.ProviderErr = err
 		}
-		return posture.Decision{}, &Problem{codeUnavailable, err}
+		return decision, &Problem{codeUnavailable, err}
 	}
 	return decision, nil
 }

@@ -72,6 +72,11 @@ func outcomeOf(code posture.Code) outcome {
 			http.StatusOK, "This device does not meet the requirements yet; update it, let it check in with device management and try again",
 			"find out in device management why it is not a member, and have it check in; `step-posture-connector lookup` shows its groups",
 		}
+	case posture.DeviceNotCompliant:
+		return outcome{
+			http.StatusOK, "This device does not meet a requirement of your organization; ask your administrator what to do",
+			"the reason says what the data of the policy needs; `step-posture-connector lookup` shows what the inventory says",
+		}
 	case codeAttestationMissing:
 		return outcome{
 			http.StatusOK, "The request has no attested device identifier; use a certificate profile with device attestation",
@@ -129,6 +134,14 @@ func outcomeOf(code posture.Code) outcome {
 			http.StatusInternalServerError, "The connector has a fault; ask your administrator to look into its log",
 			"report this line, with its stack, to the makers of the connector",
 		}
+	}
+}
+
+// ruleOutcome is the answer for a rule that is not met. Its code and message are the policy file's.
+func ruleOutcome(message string) outcome {
+	return outcome{
+		http.StatusOK, message,
+		"the reason names the rules that are not met and what the inventory says; `step-posture-connector lookup` shows every rule",
 	}
 }
 

@@ -67,8 +67,8 @@ type content struct {
 	modified time.Time
 }
 
-// Policy is the zero Policy: every device in the file is managed, and a file has no groups.
-func (c Config) Policy() posture.Policy { return posture.Policy{} }
+// Requirements are none: every device in the file is managed, unless it says otherwise.
+func (c Config) Requirements() posture.Requirements { return posture.Requirements{} }
 
 // Open reads the inventory; its faults are problems of the configuration. The strings are warnings for the operator.
 func Open(c Config) (posture.Provider, []string, error) {

@@ -72,9 +72,9 @@ func Open(c Config) (posture.Provider, []string, error) {
 	return p, nil, nil
 }
 
-// Policy is what is required of a device.
-func (c Config) Policy() posture.Policy {
-	return posture.Policy{RequiredGroups: posture.RequiredGroups(c.ComputerGroup, c.DeviceGroup), AllowUnmanaged: bool(c.AllowUnmanaged)}
+// Requirements are what is required of a device.
+func (c Config) Requirements() posture.Requirements {
+	return posture.Requirements{Groups: posture.RequiredGroups(c.ComputerGroup, c.DeviceGroup), AllowUnmanaged: bool(c.AllowUnmanaged)}
 }
 
 // DefaultType is that of a request without a mode.
