@@ -12,9 +12,9 @@ import (
 )
 
 // callers are the names of the webhooks, and the IDs of those in the environment. It returns nil where the environment
-// may have others: on a machine that only tests policies.
+// may have others: on a machine that only tests policies, or asks inventories.
 func callers(v document.Value, s Surroundings) []string {
-	if s.WithoutSecrets && len(s.WebhookIDs) == 0 || !v.IsList() {
+	if (s.WithoutSecrets || s.WithoutWebhooks) && len(s.WebhookIDs) == 0 || !v.IsList() {
 		return nil
 	}
 	names := slices.Clone(s.WebhookIDs)
