@@ -34,9 +34,9 @@ func TestUnknownIDDoesTheSameWork(t *testing.T) {
 		all = append(all, h.signers...)
 	}
 	for _, s := range all {
-		make := s.macs.New
+		newMac := s.macs.New
 		s.macs.New = func() any {
-			m, _ := make().(*mac)
+			m, _ := newMac().(*mac)
 			m.Hash = counting{m.Hash, &hashed}
 			return m
 		}
