@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -184,10 +183,4 @@ func TestNamesBesideTheCSR(t *testing.T) {
 	if want := []string{"C02XK1JKLVCG", "two", "one"}; !slices.Equal(got, want) {
 		t.Errorf("the names are %q, want %q", got, want)
 	}
-}
-
-// sameURI reports whether text is the URI that crypto/x509 shows as want.
-func sameURI(text, want string) bool {
-	parsed, err := url.Parse(text)
-	return err == nil && parsed.String() == want
 }
