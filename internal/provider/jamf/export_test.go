@@ -21,9 +21,9 @@ type broken struct {
 	of posture.DeviceType
 }
 
-func (b *broken) lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
-	if t == b.of {
+func (b *broken) lookup(ctx context.Context, ask question) (record, error) {
+	if ask.of == b.of {
 		panic("a fault of the connector")
 	}
-	return b.api.lookup(ctx, t, id)
+	return b.api.lookup(ctx, ask)
 }
