@@ -61,11 +61,16 @@ type classicRecord struct {
 	GroupsAccounts maybe[struct {
 		Memberships list[text] `json:"computer_group_memberships"`
 	}] `json:"groups_accounts"`
-	MobileDeviceGroups list[struct {
-		Name text `json:"name"`
-	}] `json:"mobile_device_groups"`
-	Attributes attributes `json:"extension_attributes"`
+	MobileDeviceGroups list[classicGroup] `json:"mobile_device_groups"`
+	Attributes         attributes         `json:"extension_attributes"`
 }
+
+// classicGroup is one of a mobile device.
+type classicGroup struct {
+	Name text `json:"name"`
+}
+
+func (g classicGroup) name() text { return g.Name }
 
 // disk is one of a computer.
 type disk struct {
@@ -126,15 +131,11 @@ func (c *classicRecord) record(t posture.DeviceType) record {
 	}
 	if t == posture.Computer {
 		memberships := c.GroupsAccounts.value.Memberships
-		r.groups, r.facts.Groups = groupsOf(memberships.elements, memberships.given, func(name text) string { return name.any })
+		r.groups, r.facts.Groups = groupsOf(memberships.elements, memberships.given, true, func(name text) text { return name })
 		c.computer(&r.facts)
 		return r
 	}
-	r.groups, r.facts.Groups = groupsOf(c.MobileDeviceGroups.elements, c.MobileDeviceGroups.given, func(g struct {
-		Name text `json:"name"`
-	}) string {
-		return g.Name.any
-	})
+	r.groups, r.facts.Groups = groupsOf(c.MobileDeviceGroups.elements, c.MobileDeviceGroups.given, true, classicGroup.name)
 	c.mobileDevice(&r.facts)
 	return r
 }

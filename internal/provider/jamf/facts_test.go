@@ -176,3 +176,46 @@ func TestBareRecord(t *testing.T) {
 		})
 	}
 }
+
+// TestGroupWithoutName: a list of groups of which one has no name is not known, because a rule may ask that a device is not in
+// a group. Without a policy file only membership of the required group is asked, which the list shows.
+func TestGroupWithoutName(t *testing.T) {
+	t.Parallel()
+	for _, api := range []string{"pro", "classic"} {
+		server := started(t, jamftest.Options{Devices: full()})
+		server.Fail(changed(`[{"groupName":"Wi-Fi"},{"groupName":null}]`, "groupMemberships"), jamftest.Computers+"4")
+		server.Fail(changed(`["Wi-Fi",null]`, "groups_accounts.computer_group_memberships"), jamftest.ClassicComputers)
+		c := configOf(server, api)
+		c.ComputerGroup = "Wi-Fi"
+		_, gate := deciding(t, c)
+		if decision, err := decide(t, gate, query(t, macSerial, posture.Computer)); err != nil || !decision.Allowed() {
+			t.Errorf("%s: without a policy file Decide = %+v, %v, want a member of the group to pass", api, decision, err)
+		}
+		c.ReadFacts()
+		_, gate = deciding(t, c)
+		if decision, err := decide(t, gate, query(t, macSerial, posture.Computer)); err != nil || decision.Code() != posture.DeviceNotInGroup {
+			t.Errorf("%s: with one Decide = %+v, %v, want %s", api, decision, err, posture.DeviceNotInGroup)
+		}
+	}
+}
+
+// TestClose: an inventory that a new configuration replaces keeps no connection.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	server := started(t, jamftest.Options{Devices: full()})
+	for _, api := range []string{"pro", "classic"} {
+		provider, _ := deciding(t, configOf(server, api))
+		for range 3 {
+			finds(t, provider, macSerial, posture.AnyDevice)
+		}
+		if server.Open() == 0 {
+			t.Errorf("%s: no connection is kept for the next lookup, so this test shows nothing", api)
+		}
+		closer, ok := provider.(interface{ Close() })
+		if !ok {
+			t.Fatalf("a %T cannot be closed", provider)
+		}
+		closer.Close()
+		await(t, server, func() bool { return server.Open() == 0 })
+	}
+}

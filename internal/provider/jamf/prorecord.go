@@ -100,13 +100,14 @@ type membership struct {
 }
 
 // groupsOf returns the names of groups, for the data, and as a fact. They are known only where the server gave the list, and
-// a name for each of its elements: fail closed, because a rule may ask that a device is not in a group.
-func groupsOf[T any](list []T, given bool, nameOf func(T) string) (names []string, fact posture.Fact[[]string]) {
+// a name for each of its elements: fail closed, because a rule may ask that a device is not in a group. Converted says that the
+// list is one of the Classic API.
+func groupsOf[T any](list []T, given, converted bool, nameOf func(T) text) (names []string, fact posture.Fact[[]string]) {
 	names = make([]string, 0, len(list))
 	for _, element := range list {
 		name := nameOf(element)
-		names = append(names, name)
-		given = given && name != ""
+		names = append(names, name.any)
+		given = given && name.any != "" && (converted || name.said() != "")
 	}
 	if given {
 		fact = posture.Known(names)
@@ -114,7 +115,7 @@ func groupsOf[T any](list []T, given bool, nameOf func(T) string) (names []strin
 	return names, fact
 }
 
-func (m membership) name() string { return m.GroupName.any }
+func (m membership) name() text { return m.GroupName }
 
 func (a *proAPI) computer(ctx context.Context, ask question) (record, error) {
 	results, err := a.computers(ctx, ask)
@@ -159,7 +160,7 @@ func (a *proAPI) computerOf(c *computerRecord) record {
 		Attributes: merge(false, c.Attributes, c.General.Attributes, c.Hardware.Attributes, system.Attributes, u.Attributes, c.Purchasing.value.Attributes),
 		User:       posture.UserFacts{Username: u.Username.fact(), RealName: u.Realname.fact(), EmailAddress: u.Email.fact(), Position: u.Position.fact()},
 	}
-	r.groups, r.facts.Groups = groupsOf(c.Groups, c.Groups != nil, membership.name)
+	r.groups, r.facts.Groups = groupsOf(c.Groups, c.Groups != nil, false, membership.name)
 	return r
 }
 
@@ -204,6 +205,6 @@ func (a *proAPI) mobileOf(m *mobileRecord) record {
 			Position: u.Position.fact(), Department: u.Department.fact(),
 		},
 	}
-	r.groups, r.facts.Groups = groupsOf(m.Groups, m.Groups != nil, membership.name)
+	r.groups, r.facts.Groups = groupsOf(m.Groups, m.Groups != nil, false, membership.name)
 	return r
 }
