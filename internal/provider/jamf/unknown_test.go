@@ -111,7 +111,10 @@ func wrongValues(d *posture.Definition, api string) []string {
 func TestFactsAreUnknown(t *testing.T) {
 	t.Parallel()
 	told := readPage(t)
-	for name, v := range versions() {
+	all := versions()
+	// The names of fields are the same in the versions between the oldest and the newest.
+	for _, name := range []string{"pro 10.49", "pro 11.30", "classic", "classic, other quirks"} {
+		v := all[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v.options.Devices = full()
