@@ -1,6 +1,7 @@
 package jamf
 
 import (
+	"fmt"
 	"maps"
 
 	"github.com/go-json-experiment/json"
@@ -24,23 +25,24 @@ type attribute struct {
 	Value  jsontext.Value `json:"value"`
 }
 
-// UnmarshalJSON implements json.Unmarshaler. What cannot be read costs this attribute only: that is unknown.
+// UnmarshalJSON implements json.Unmarshaler. An element that cannot be read costs that attribute only, which is unknown; the
+// Classic API writes a single element for a list with one, and "" or {} for an empty one.
 func (a *attributes) UnmarshalJSON(value []byte) error {
-	*a = attributes{}
 	var elements []maybe[attribute]
-	switch jsontext.Value(value).Kind() {
-	case '[':
-		if json.Unmarshal(value, &elements) != nil {
-			return nil // no list that can be believed
+	kind := jsontext.Value(value).Kind()
+	given := kind == '[' || isEmpty(value) && kind != 'n'
+	switch {
+	case kind == '[':
+		if err := json.Unmarshal(value, &elements); err != nil {
+			return fmt.Errorf("decode extension attributes: %w", err)
 		}
-		a.given = true
-	case '{':
-		// The Classic API writes a single element for a list with one, and {} for an empty one.
-		elements = make([]maybe[attribute], 1)
-		a.given = json.Unmarshal(value, &elements[0]) == nil
-	case '"':
-		a.given = isEmpty(value) // likewise
+	case kind == '{' && !given:
+		elements, given = make([]maybe[attribute], 1), true
+		if err := json.Unmarshal(value, &elements[0]); err != nil {
+			return fmt.Errorf("decode extension attribute: %w", err)
+		}
 	}
+	*a = attributes{given: given}
 	for _, e := range elements {
 		a.all = append(a.all, e.value)
 	}
@@ -92,18 +94,12 @@ func valueOf(value jsontext.Value) (string, bool) {
 			return valueOf(elements[0])
 		}
 	}
-	switch value.Kind() {
-	case '[', '{':
+	if kind := value.Kind(); kind == '[' || kind == '{' {
 		compact := value.Clone()
-		if compact.Compact() != nil {
-			return "", false
-		}
-		return string(compact), true
-	default:
-		var t text
-		if t.UnmarshalJSON(value) != nil {
-			return "", false
-		}
-		return t.any, t.any != ""
+		err := compact.Compact()
+		return string(compact), err == nil
 	}
+	var t text
+	err := t.UnmarshalJSON(value)
+	return t.any, err == nil && t.any != ""
 }

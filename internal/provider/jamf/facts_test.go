@@ -115,11 +115,11 @@ func versions() map[string]variant {
 	return all
 }
 
-// TestFullRecord: every fact that the page has is known, with the same value whichever API and version of the server tells
+// TestFullRecord: every fact that the page has is known, with the same value whichever API and version of the server reports
 // it; and the page says which are never known.
 func TestFullRecord(t *testing.T) {
 	t.Parallel()
-	told := readPage(t)
+	listed := readPage(t)
 	for name, v := range versions() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,7 +133,7 @@ func TestFullRecord(t *testing.T) {
 						if !reflect.DeepEqual(got[d.Name], want[d.Name]) {
 							t.Errorf("%s, %s: %s is %v, want %v", mode, serial, d.Name, got[d.Name], want[d.Name])
 						}
-						if _, is := got[d.Name]; is == told[v.api][of][d.Name].never {
+						if _, is := got[d.Name]; is == listed[v.api][of][d.Name].never {
 							t.Errorf("%s: %s is known: %v, which is not what the page says", of, d.Name, is)
 						}
 					}

@@ -70,8 +70,8 @@ func TestPageHasAllFacts(t *testing.T) {
 	for api, types := range readPage(t) {
 		for of, facts := range types {
 			for _, d := range posture.Vocabulary() {
-				o, told := facts[d.Name]
-				if !told || !o.never && len(o.fields) == 0 && d.Name != "device.type" {
+				o, listed := facts[d.Name]
+				if !listed || !o.never && len(o.fields) == 0 && d.Name != "device.type" {
 					t.Errorf("%s, %s: the page does not say where %s comes from", api, of, d.Name)
 				}
 				delete(facts, d.Name)

@@ -62,7 +62,9 @@ func TestRequestsWithoutPolicy(t *testing.T) {
 		{"pro", func(c *jamf.Config) { c.ComputerGroup, c.DeviceGroup = "a", "b" }, []string{of(macRequest, macSerial)}, of(phoneRequest, phoneSerial), nil},
 		{
 			"pro", func(c *jamf.Config) { c.ComputerEnrich, c.DeviceEnrich = true, true },
-			[]string{of(macRequest, macSerial), "/api/v1/departments/1"}, of(phoneRequest, phoneSerial), []string{"/api/v1/departments?page=0&page-size=1"},
+			[]string{of(macRequest, macSerial), "/api/v1/departments/1"},
+			of(phoneRequest, phoneSerial),
+			[]string{"/api/v1/departments?page=0&page-size=1"},
 		},
 		{"classic", func(*jamf.Config) {}, []string{"/JSSResource/computers/serialnumber/" + macSerial}, "/JSSResource/mobiledevices/serialnumber/" + phoneSerial, nil},
 	} {
@@ -119,7 +121,7 @@ func TestSectionsOfFacts(t *testing.T) {
 	requests := &asked{}
 	server := started(t, jamftest.Options{Devices: full(), Seen: requests.seen})
 	provider := reading(t, configOf(server, "pro"))
-	told := readPage(t)["pro"]
+	listed := readPage(t)["pro"]
 	all := map[posture.DeviceType][]string{}
 	for serial, of := range map[string]posture.DeviceType{macSerial: posture.Computer, phoneSerial: posture.MobileDevice} {
 		for _, d := range posture.Vocabulary() {
@@ -131,18 +133,18 @@ func TestSectionsOfFacts(t *testing.T) {
 				}
 				sent = slices.DeleteFunc(sent, func(r string) bool { return strings.Contains(r, "/departments/") })
 			}
-			want := append([]string{"GENERAL", "HARDWARE"}, told[of][d.Name].sections...)
+			want := append([]string{"GENERAL", "HARDWARE"}, listed[of][d.Name].sections...)
 			if got := sectionsOf(t, sent); !slices.Equal(got, want) {
 				t.Errorf("%s of a %s asks for %q, want %q", d.Name, of, got, want)
 			}
-			if _, is := d.Get(&device); is == told[of][d.Name].never {
+			if _, is := d.Get(&device); is == listed[of][d.Name].never {
 				t.Errorf("%s of a %s is known: %v, though it was asked for", d.Name, of, is)
 			}
 			// What is in no section that was asked for is unknown, which is not empty.
 			if _, is := device.Facts.Groups.Get(); is != (d.Name == "device.groups") {
 				t.Errorf("only %s is read, and the groups are known: %v", d.Name, is)
 			}
-			for _, section := range told[of][d.Name].sections {
+			for _, section := range listed[of][d.Name].sections {
 				if !slices.Contains(all[of], section) {
 					all[of] = append(all[of], section)
 				}
@@ -177,11 +179,15 @@ func TestSectionsOfConfiguration(t *testing.T) {
 		"group of the others": {func(c *jamf.Config) { c.DeviceGroup = "b" }, posture.MustFacts("device.os"), []string{"OPERATING_SYSTEM"}, []string{"GROUPS"}, false},
 		"enriched": {
 			func(c *jamf.Config) { c.ComputerEnrich, c.DeviceEnrich = true, true }, posture.Document,
-			[]string{"USER_AND_LOCATION", "GROUP_MEMBERSHIPS"}, []string{"USER_AND_LOCATION", "GROUPS"}, true,
+			[]string{"USER_AND_LOCATION", "GROUP_MEMBERSHIPS"},
+			[]string{"USER_AND_LOCATION", "GROUPS"},
+			true,
 		},
 		"enriched, but the policy has data": {
 			func(c *jamf.Config) { c.ComputerEnrich, c.DeviceEnrich = true, true }, posture.MustFacts("device.encrypted"),
-			[]string{"OPERATING_SYSTEM", "DISK_ENCRYPTION"}, []string{"SECURITY"}, false,
+			[]string{"OPERATING_SYSTEM", "DISK_ENCRYPTION"},
+			[]string{"SECURITY"},
+			false,
 		},
 	} {
 		c := configOf(server, "pro")

@@ -15,7 +15,7 @@ import (
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
-// removed stands for a member that is not there.
+// removed stands for a member that is missing.
 const removed = "removed"
 
 // changed edits the record in an answer: each of the fields gets the value, which is JSON.
@@ -46,7 +46,7 @@ func recordOf(answer map[string]any) map[string]any {
 	return nil
 }
 
-// set changes a member that is there, or adds it to an object that is.
+// set changes a member, or adds it to an object that exists.
 func set(record map[string]any, path []string, value string) {
 	for _, name := range path[:len(path)-1] {
 		record, _ = record[name].(map[string]any)
@@ -73,6 +73,7 @@ func wrongValues(d *posture.Definition, api string) []string {
 			return append(all, `[null]`, `[{}]`, `[""]`, `["a",{}]`)
 		case posture.AttributesFact:
 			return append(all, `7`, `true`, `"x"`)
+		case posture.TextFact, posture.BoolFact, posture.TimeFact: // as below
 		}
 	}
 	texts := map[string][]string{
@@ -110,7 +111,7 @@ func wrongValues(d *posture.Definition, api string) []string {
 // other becomes so that does not come from the same fields.
 func TestFactsAreUnknown(t *testing.T) {
 	t.Parallel()
-	told := readPage(t)
+	listed := readPage(t)
 	all := versions()
 	// The names of fields are the same in the versions between the oldest and the newest.
 	for _, name := range []string{"pro 10.49", "pro 11.30", "classic", "classic, other quirks"} {
@@ -123,7 +124,7 @@ func TestFactsAreUnknown(t *testing.T) {
 			for serial, of := range map[string]posture.DeviceType{macSerial: posture.Computer, phoneSerial: posture.MobileDevice} {
 				before := known(reads(t, provider, serial, of, posture.AllFacts()))
 				for _, d := range posture.Vocabulary() {
-					fields := told[v.api][of][d.Name].fields
+					fields := listed[v.api][of][d.Name].fields
 					if len(fields) == 0 || d.Name == "device.identifier" || d.Name == "device.serial_number" {
 						continue // without a serial number no record is the device's
 					}
@@ -142,7 +143,7 @@ func TestFactsAreUnknown(t *testing.T) {
 							t.Errorf("%s: with %s, %s is %v, want it to be unknown", of, value, d.Name, got)
 						}
 						for other := range before {
-							if other != d.Name && !shares(told[v.api][of][other].fields, fields) && !reflect.DeepEqual(after[other], before[other]) {
+							if other != d.Name && !shares(listed[v.api][of][other].fields, fields) && !reflect.DeepEqual(after[other], before[other]) {
 								t.Errorf("%s: with another %s, %s is %v, want %v", of, d.Name, other, after[other], before[other])
 							}
 						}

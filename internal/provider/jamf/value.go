@@ -21,12 +21,12 @@ type text struct {
 // UnmarshalJSON implements json.Unmarshaler. Objects and lists are empty.
 func (t *text) UnmarshalJSON(value []byte) error {
 	*t = text{kind: jsontext.Value(value).Kind()}
-	switch t.kind {
-	case '"':
+	switch {
+	case t.kind == '"':
 		if err := json.Unmarshal(value, &t.any); err != nil {
 			return fmt.Errorf("decode string: %w", err)
 		}
-	case '0', 't', 'f':
+	case t.kind == '0' || t.kind == 't' || t.kind == 'f':
 		t.any = string(value)
 	}
 	return nil

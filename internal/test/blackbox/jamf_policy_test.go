@@ -91,9 +91,9 @@ func TestPolicyReadsJamf(t *testing.T) {
 	server.Revoke()
 	want("a department that cannot be asked for", mac, http.StatusServiceUnavailable, "")
 	want("a mobile device, whose record has it", pad, http.StatusOK, allowed)
-	if output := d.Output(); !strings.Contains(output, "the API client lacks the privilege Read Departments") {
-		t.Errorf("the log does not say which privilege is missing:\n%s", output)
-	}
+	d.Eventually(t, "the log says which privilege is missing", func() bool {
+		return strings.Contains(d.Output(), "departments answered 403: the API client lacks the privilege Read Departments")
+	})
 	if r := program.Run(t, env.With("POLICY_PATH", path), "", "check"); !strings.Contains(r.Stdout, "where a policy reads user.department, lookups of computers will not be answered") {
 		t.Errorf("check does not warn: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}

@@ -11,7 +11,7 @@ import (
 type Details struct {
 	OSVersion string `json:"os_version,omitempty"`
 	// Encrypted is whether FileVault has encrypted a Mac, or whether data protection of a mobile device is on. Nil is what the
-	// record has before the device has told it.
+	// record has before the device has reported it.
 	Encrypted *bool `json:"encrypted,omitempty"`
 	// Ownership is that of a mobile device, in the words of the Pro API.
 	Ownership    string      `json:"ownership,omitempty"`
@@ -51,7 +51,7 @@ func (d Details) osVersion(otherwise string) string {
 }
 
 // shownIn returns the extension attributes of a section. Mobile devices have their values in another member, and the section
-// of all of them tells where each is shown.
+// of each says where it is shown.
 func (d Device) shownIn(section string) []map[string]any {
 	all := []map[string]any{}
 	for i, a := range d.Details.Attributes {
