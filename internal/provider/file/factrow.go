@@ -190,7 +190,8 @@ func (s *store) sameFacts(a, b []byte, x, y device) (bool, error) {
 	// Now is the last year: otherwise two different times in the future would both be unknown, and so equal.
 	const lastYear = 9999
 	end := time.Date(lastYear, time.December, 31, 0, 0, 0, 0, time.UTC)
-	var one, other posture.Device
+	one := posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
+	other := one
 	err := errors.Join(s.addFacts(&one, a, x, posture.AllFacts(), end), s.addFacts(&other, b, y, posture.AllFacts(), end))
 	return reflect.DeepEqual(one, other), err
 }

@@ -101,8 +101,8 @@ func readText(d *posture.Definition, text string) (reading, error) {
 		}
 		return reading{notes: oddVersion}, nil
 	case posture.TimeFact:
-		var t time.Time
-		if err := t.UnmarshalText([]byte(text)); err != nil { // stricter than time.Parse
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
 			return reading{}, wrong(d, fmt.Sprintf("%.40q is not a time", text), acceptedFor(d))
 		}
 		return reading{value: t.UTC()}, nil
