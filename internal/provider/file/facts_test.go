@@ -101,7 +101,7 @@ func TestEveryFact(t *testing.T) {
 		"device.ownership":     {"personal", `"personal"`, "personal"},
 		"device.last_seen":     {"2026-03-01T12:00:00+02:00", `"2026-03-01T10:00:00.000Z"`, seen},
 		"device.enrolled_at":   {"2026-03-01T10:00:00Z", `"2026-03-01T10:00:00Z"`, seen},
-		"device.groups":        {"Staff; Lab, 2;Staff", `["Staff","Lab, 2","Staff"]`, []string{"Staff", "Lab, 2", "Staff"}},
+		"device.groups":        {"Staff;Lab, 2;Staff", `["Staff","Lab, 2","Staff"]`, []string{"Staff", "Lab, 2", "Staff"}},
 		"device.attributes":    {"", `{"asset":"A-17","floor":2}`, map[string]string{"asset": "A-17", "floor": "2"}},
 		"user.username":        {"ada", `"ada"`, "ada"},
 		"user.realname":        {"Ada Lovelace", `"Ada Lovelace"`, "Ada Lovelace"},

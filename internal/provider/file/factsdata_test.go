@@ -101,9 +101,14 @@ func TestAttributes(t *testing.T) {
 func TestGroupsOfACell(t *testing.T) {
 	t.Parallel()
 	for cell, want := range map[string][]string{
-		"a": {"a"}, "a;b": {"a", "b"}, " a ; b\t;": {"a", "b"}, ";;a;;": {"a"}, "a b;c": {"a b", "c"}, "A;a": {"A", "a"}, ";": {}, " ; ": {},
+		"a": {"a"}, "a;b": {"a", "b"}, "a; b\t;": {"a", " b\t"}, "a;b ;c": {"a", "b ", "c"}, ";;a;;": {"a"}, "a b;c": {"a b", "c"}, "A;a": {"A", "a"}, ";": {}, ";;": {},
 	} {
-		p, _ := judged(t, "csv", asCell("device.groups", cell))
+		p, warnings := judged(t, "csv", asCell("device.groups", cell))
+		if slices.ContainsFunc(want, func(name string) bool { return strings.TrimSpace(name) != name }) {
+			wantLines(t, "warnings of "+cell, warnings, []string{"inventory PATH: line 2: a group begins or ends with a space, which is part of its name; write semicolons without a space after them"})
+		} else {
+			wantLines(t, "warnings of "+cell, warnings, nil)
+		}
 		wantFacts(t, cell, record(t, p, "C02", posture.MustFacts("device.groups")), map[string]any{"device.groups": want})
 	}
 	p, _ := judged(t, "json", asMember("device.groups", "[]"))

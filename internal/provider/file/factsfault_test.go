@@ -211,6 +211,6 @@ func TestRepeatsOfFacts(t *testing.T) {
 			}
 		}
 	}
-	_, warnings := judged(t, "csv", "Identifier,device.groups,device.os\nC02,a;b,\n\"C02\",\"a; b\",\n")
+	_, warnings := judged(t, "csv", "Identifier,device.groups,device.os\nC02,a;b,\n\"C02\",\"a;;b;\",\n")
 	wantLines(t, "warnings", warnings, []string{"inventory PATH: line 3: exact repeat of a device (1 in the file)"})
 }

@@ -42,22 +42,26 @@ func readCell(d *posture.Definition, cell string) (reading, error) {
 		}
 		return reading{value: cell == "true"}, nil
 	case d.Type == posture.ListFact:
-		return reading{value: splitGroups(cell)}, nil
+		return splitGroups(cell), nil
 	default:
 		return readText(d, cell)
 	}
 }
 
 // splitGroups splits a cell. A cell with a separator and no name says that there are no groups; without that, a file
-// could not tell it from unknown.
-func splitGroups(cell string) []string {
-	names := []string{}
+// could not tell it from unknown. Spaces are part of a name: names of groups are compared byte for byte everywhere.
+func splitGroups(cell string) reading {
+	names, found := []string{}, notes(0)
 	for name := range strings.SplitSeq(cell, groupSeparator) {
-		if name = strings.TrimSpace(name); name != "" {
-			names = append(names, name)
+		if name == "" {
+			continue
 		}
+		if strings.TrimSpace(name) != name {
+			found = spacedGroup
+		}
+		names = append(names, name)
 	}
-	return names
+	return reading{names, found}
 }
 
 // readMember reads the value of a fact in a JSON file. null is unknown.

@@ -16,6 +16,7 @@ const (
 	stray                          // other members, but no data
 	oddVersion                     // a fact's version that is none
 	oddTime                        // a fact's time that cannot be true
+	spacedGroup                    // a group with a space at an end
 	factsUnread                    // the member facts, which is not read without a policy
 
 	noteKinds = iota
@@ -34,6 +35,8 @@ func (n notes) text() string {
 		return "a version that cannot be read is unknown; accepted: " + acceptedVersion
 	case oddTime:
 		return "a time before 1990, or more than a day in the future, is unknown"
+	case spacedGroup:
+		return "a group begins or ends with a space, which is part of its name; write semicolons without a space after them"
 	case factsUnread:
 		return `the member "facts" is read only with POLICY_PATH, and ignored without it`
 	default:
