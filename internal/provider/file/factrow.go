@@ -20,7 +20,7 @@ const acceptedFacts = `{"device": {…}, "user": {…}}`
 func (s *store) checkCells(row, identifier []byte, now time.Time) (found notes, err error) {
 	var faults refusals
 	for d, cell := range s.factCells(row) {
-		read, err := readCell(d, cell)
+		read, err := readCell(d, string(cell))
 		if err == nil {
 			err = agrees(d, read, identifier)
 		}
@@ -33,13 +33,13 @@ func (s *store) checkCells(row, identifier []byte, now time.Time) (found notes, 
 }
 
 // factCells yields the cells of a row that are facts.
-func (s *store) factCells(row []byte) iter.Seq2[*posture.Definition, string] {
-	return func(yield func(*posture.Definition, string) bool) {
+func (s *store) factCells(row []byte) iter.Seq2[*posture.Definition, []byte] {
+	return func(yield func(*posture.Definition, []byte) bool) {
 		_, rest := cutField(row)
 		for _, d := range s.facts {
 			var cell []byte
 			cell, rest = cutNext(row, rest)
-			if d != nil && !yield(d, string(cell)) {
+			if d != nil && !yield(d, cell) {
 				return
 			}
 		}
@@ -52,35 +52,44 @@ func (v *vocabulary) checkMember(facts jsontext.Value, identifier []byte, now ti
 		return 0, &refusal{`the member "facts" is not an object`, acceptedFacts}
 	}
 	var faults refusals
-	for about, object := range members(facts) {
+	fail := func(err error) {
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	fail(eachMember(facts, func(about string, object jsontext.Value) error {
 		switch {
 		case about != "device" && about != "user":
 			near := didYouMean(strings.ToLower(about), []string{"device", "user"})
-			faults = append(faults, &refusal{fmt.Sprintf(`unknown member %.40q in "facts"`, about) + near, acceptedFacts})
-			continue
+			fail(&refusal{fmt.Sprintf(`unknown member %.40q in "facts"`, about) + near, acceptedFacts})
+			return nil
 		case object.Kind() == 'n':
-			continue
+			return nil
 		case object.Kind() != '{':
-			faults = append(faults, &refusal{fmt.Sprintf(`the member %q in "facts" is not an object`, about), acceptedFacts})
-			continue
+			fail(&refusal{fmt.Sprintf(`the member %q in "facts" is not an object`, about), acceptedFacts})
+			return nil
 		}
-		for name, value := range members(object) {
-			d := v.byName[about+"."+name]
-			if d == nil {
-				faults = append(faults, v.unknown(about+"."+name))
-				continue
-			}
-			read, err := readMember(d, value)
-			if err == nil {
-				err = agrees(d, read, identifier)
-			}
-			if err != nil {
-				faults = append(faults, err)
-			}
-			found |= read.notes | odd(read, now)
-		}
-	}
+		return eachMember(object, func(name string, value jsontext.Value) error {
+			more, err := v.checkFact(about+"."+name, value, identifier, now)
+			fail(err)
+			found |= more
+			return nil
+		})
+	}))
 	return found, faults.orNil()
+}
+
+// checkFact checks one fact of a device in JSON.
+func (v *vocabulary) checkFact(name string, value jsontext.Value, identifier []byte, now time.Time) (notes, error) {
+	d := v.byName[name]
+	if d == nil {
+		return 0, v.unknown(name)
+	}
+	read, err := readMember(d, value)
+	if err == nil {
+		err = agrees(d, read, identifier)
+	}
+	return read.notes | odd(read, now), err
 }
 
 // agrees refuses a second identifier: a file would say of one device that it is another.
@@ -116,49 +125,58 @@ func (s *store) withFacts(plain posture.Device, row []byte, d device, asked post
 func (s *store) addFacts(to *posture.Device, row []byte, d device, asked posture.FactSet, now time.Time) error {
 	asked |= s.vocabulary.always
 	if asked.Has(s.vocabulary.attributes) {
-		to.Facts.Attributes = posture.Known(s.dataAttributes(row, d))
-	}
-	if !s.hasFacts {
-		return nil
+		attributes, err := s.dataAttributes(row, d)
+		if err != nil {
+			return err
+		}
+		to.Facts.Attributes = posture.Known(attributes)
 	}
 	for definition, cell := range s.factCells(row) {
 		if asked.Has(definition.Set()) {
-			read, err := readCell(definition, cell)
+			read, err := readCell(definition, string(cell))
 			if err != nil {
 				return err
 			}
 			put(to, definition, read.value, now)
 		}
 	}
-	for about, object := range members(d.facts) {
-		for name, value := range members(object) {
-			definition := s.vocabulary.byName[about+"."+name]
-			if definition == nil {
-				return errors.New("a fact that was not checked")
-			}
-			switch {
-			case !asked.Has(definition.Set()):
-			case definition.Type == posture.AttributesFact:
-				attributes, _ := to.Facts.Attributes.Get()
-				addAttributes(attributes, value)
-			default:
-				read, err := readMember(definition, value)
-				if err != nil {
-					return err
-				}
-				put(to, definition, read.value, now)
-			}
-		}
+	if len(d.facts) == 0 {
+		return nil
 	}
+	return eachMember(d.facts, func(about string, object jsontext.Value) error {
+		if object.Kind() == 'n' {
+			return nil
+		}
+		return eachMember(object, func(name string, value jsontext.Value) error {
+			return s.vocabulary.addMember(to, s.vocabulary.byName[about+"."+name], value, asked, now)
+		})
+	})
+}
+
+// addMember adds a fact of JSON, if it is asked for.
+func (v *vocabulary) addMember(to *posture.Device, definition *posture.Definition, value jsontext.Value, asked posture.FactSet, now time.Time) error {
+	switch {
+	case definition == nil:
+		return errors.New("a fact that was not checked")
+	case !asked.Has(definition.Set()), value.Kind() == 'n':
+		return nil
+	case definition.Type == posture.AttributesFact:
+		attributes, _ := to.Facts.Attributes.Get()
+		return addAttributes(attributes, value)
+	}
+	read, err := readMember(definition, value)
+	if err != nil {
+		return err
+	}
+	put(to, definition, read.value, now)
 	return nil
 }
 
 // dataAttributes returns the data as attributes: each column, or each member.
-func (s *store) dataAttributes(row []byte, d device) map[string]string {
+func (s *store) dataAttributes(row []byte, d device) (map[string]string, error) {
 	attributes := map[string]string{}
 	if s.columns == nil {
-		addAttributes(attributes, jsontext.Value(d.data))
-		return attributes
+		return attributes, addAttributes(attributes, jsontext.Value(d.data))
 	}
 	_, rest := cutField(row)
 	for i, name := range s.attributes {
@@ -168,7 +186,7 @@ func (s *store) dataAttributes(row []byte, d device) map[string]string {
 			attributes[name] = string(cell)
 		}
 	}
-	return attributes
+	return attributes, nil
 }
 
 // put makes a value known, unless it is unknown. The identifier stays as the record has it.
@@ -196,9 +214,9 @@ func (s *store) sameFacts(a, b []byte, x, y device) (bool, error) {
 	return reflect.DeepEqual(one, other), err
 }
 
-// addMember checks the facts of an element without a fault, and appends them to its row, the last of rows. It returns
+// keepFacts checks the facts of an element without a fault, and appends them to its row, the last of rows. It returns
 // what to note.
-func (s *store) addMember(rows *batch, read *element, e *entry, now time.Time) notes {
+func (s *store) keepFacts(rows *batch, read *element, e *entry, now time.Time) notes {
 	given := read.Facts.Kind() != jsontext.KindInvalid
 	if s.vocabulary == nil {
 		if given {
@@ -227,14 +245,14 @@ func (s *store) addMember(rows *batch, read *element, e *entry, now time.Time) n
 }
 
 // misspelled returns a member that was probably meant to be facts. As one that is ignored, it would leave them unknown.
-func (e *element) misspelled() string {
-	if len(e.Others) <= len("{}") {
-		return ""
+func (e *element) misspelled() (found string) {
+	if len(e.Others) > len("{}") {
+		_ = eachMember(e.Others, func(name string, _ jsontext.Value) error { // the decoder of the file has checked it
+			if strings.EqualFold(name, "facts") || strings.EqualFold(name, "fact") {
+				found = name
+			}
+			return nil
+		})
 	}
-	for name := range members(e.Others) {
-		if strings.EqualFold(name, "facts") || strings.EqualFold(name, "fact") {
-			return name
-		}
-	}
-	return ""
+	return found
 }

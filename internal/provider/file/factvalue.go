@@ -1,9 +1,7 @@
 package file
 
 import (
-	"bytes"
 	"fmt"
-	"iter"
 	"strings"
 	"time"
 
@@ -83,8 +81,7 @@ func readMember(d *posture.Definition, value jsontext.Value) (reading, error) {
 			return reading{}, wrong(d, shown(value)+" is not an object", acceptedObject)
 		}
 		attributes := map[string]string{}
-		addAttributes(attributes, value)
-		return reading{value: attributes}, nil
+		return reading{value: attributes}, addAttributes(attributes, value)
 	case kind != '"':
 		return reading{}, wrong(d, shown(value)+" is not text", acceptedFor(d))
 	default:
@@ -129,17 +126,18 @@ func readList(d *posture.Definition, value jsontext.Value) ([]string, error) {
 		return nil, wrong(d, shown(value)+" is not a list", acceptedList)
 	}
 	list := []string{}
-	for _, element := range elements(value) {
+	err := eachElement(value, func(element jsontext.Value) error {
 		if element.Kind() != '"' {
-			return nil, wrong(d, shown(element)+" in the list is not text", acceptedList)
+			return wrong(d, shown(element)+" in the list is not text", acceptedList)
 		}
 		name := unquote(element)
 		if name == "" {
-			return nil, wrong(d, "a text in the list is empty", acceptedList)
+			return wrong(d, "a text in the list is empty", acceptedList)
 		}
 		list = append(list, name)
-	}
-	return list, nil
+		return nil
+	})
+	return list, err
 }
 
 // acceptedFor says what text a fact may have.
@@ -157,72 +155,4 @@ func acceptedFor(d *posture.Definition) string {
 
 func wrong(d *posture.Definition, fault, accepted string) error {
 	return &refusal{d.Name + ": " + fault, accepted}
-}
-
-// shown is a value in a message.
-func shown(value jsontext.Value) string {
-	switch value.Kind() {
-	case '{':
-		return "an object"
-	case '[':
-		return "a list"
-	case '"':
-		return fmt.Sprintf("%.40q", unquote(value))
-	}
-	return fmt.Sprintf("%.40s", value)
-}
-
-// unquote returns the text of a string, which must be valid.
-func unquote(value jsontext.Value) string {
-	unquoted, _ := jsontext.AppendUnquote(nil, value) // the decoder of the file has checked it
-	return string(unquoted)
-}
-
-// addAttributes adds the members of an object, which are compact: texts without quotation marks, and everything else
-// as JSON has it. One that is null or empty is unknown, whatever was said about it before.
-func addAttributes(to map[string]string, object jsontext.Value) {
-	for name, value := range members(object) {
-		switch {
-		case value.Kind() == 'n', value.Kind() == '"' && len(value) == len(`""`):
-			delete(to, name)
-		case value.Kind() == '"':
-			to[name] = unquote(value)
-		default:
-			to[name] = string(value)
-		}
-	}
-}
-
-// members yields the members of an object in their order. The object is valid JSON: the decoder of the file has
-// checked it. A value is valid until the next one.
-func members(object jsontext.Value) iter.Seq2[string, jsontext.Value] {
-	return func(yield func(string, jsontext.Value) bool) {
-		decoder := jsontext.NewDecoder(bytes.NewBuffer(object))
-		_, err := decoder.ReadToken()
-		for err == nil && decoder.PeekKind() == '"' {
-			var token jsontext.Token
-			if token, err = decoder.ReadToken(); err != nil {
-				return
-			}
-			name := token.String()
-			var value jsontext.Value
-			if value, err = decoder.ReadValue(); err != nil || !yield(name, value) {
-				return
-			}
-		}
-	}
-}
-
-// elements yields the elements of a list, as members does.
-func elements(list jsontext.Value) iter.Seq2[int, jsontext.Value] {
-	return func(yield func(int, jsontext.Value) bool) {
-		decoder := jsontext.NewDecoder(bytes.NewBuffer(list))
-		_, err := decoder.ReadToken()
-		for i := 0; err == nil && decoder.PeekKind() != ']'; i++ {
-			var value jsontext.Value
-			if value, err = decoder.ReadValue(); err != nil || !yield(i, value) {
-				return
-			}
-		}
-	}
 }

@@ -104,7 +104,7 @@ func (in *inventory) makeRows(values, rows *batch) {
 		if e.fault == nil {
 			identifier, _ := cutField(rows.text[begin:])
 			if e.hash, e.fault = in.devices.hash(identifier); e.fault == nil {
-				e.notes = notesOf(identifier) | in.devices.addMember(rows, &read, e, now)
+				e.notes = notesOf(identifier) | in.devices.keepFacts(rows, &read, e, now)
 			}
 			if read.isStray(in.devices.vocabulary != nil) {
 				e.notes |= stray
