@@ -188,6 +188,9 @@ func (c Config) Warnings() []string {
 	if a, b := c.WebhookSecrets.repeated(); b > 0 {
 		warnings = append(warnings, fmt.Sprintf("WEBHOOK_SECRETS: entry %d is the same as entry %d; step-ca makes each webhook a secret of its own, so the calls of one of them will be refused", b, a))
 	}
+	if bool(c.AuditFacts) && c.AuditLogPath == "" {
+		warnings = append(warnings, "AUDIT_FACTS is 1 but AUDIT_LOG_PATH is not set: nothing is recorded")
+	}
 	if c.TimestampTolerance < leastTolerance {
 		warnings = append(warnings, fmt.Sprintf("TIMESTAMP_TOLERANCE is below %d: step-ca's retry carries the timestamp of its first try and may be refused as expired", leastTolerance))
 	}

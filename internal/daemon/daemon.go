@@ -49,7 +49,6 @@ func Load(environ config.Environment) (*Daemon, error) {
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
 	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), webhooks: true}
-	d.policySet = reload.NewSet(policyFiles, d.sources.watched(nil)...)
 	d.current, err = d.sources.load(nil)
 	problems = append(problems, problemsOf(err)...)
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
@@ -62,7 +61,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 		return nil, refuse(problems, unknown, environ)
 	}
 	identity()
-	d.policySet.Watch(d.current.files)
+	d.policySet = reload.NewSetOf(policyFiles, d.current.files)
 	d.Warnings = slices.Concat(unknown, c.Warnings(), d.current.warnings)
 	if config.ReadableByAll(files.PrivateKey) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")

@@ -50,9 +50,23 @@ func (g *generation) describePolicies() (lines []string) {
 		return nil
 	}
 	for _, name := range g.policyNames() {
-		lines = append(lines, g.describeGate(name))
+		callers := g.callersOf(name)
+		if g.file.Policies[name].Implied && len(callers) == 0 {
+			continue // the file does not have it, and no webhook needs it
+		}
+		lines = append(lines, g.describeGate(name, callers))
 	}
 	return lines
+}
+
+// callersOf are the names of the webhooks that have a policy.
+func (g *generation) callersOf(policy string) (names []string) {
+	for _, hook := range g.hooks {
+		if hook.Gate == g.gates[policy] {
+			names = append(names, hook.Name)
+		}
+	}
+	return names
 }
 
 // describe says for each type of device that the inventory distinguishes what is required of it and what is
@@ -84,7 +98,7 @@ func (i *inventory) describe() []string {
 }
 
 // describeGate says which inventories a policy of the file asks, which rules it has, and for which webhooks.
-func (g *generation) describeGate(name string) string {
+func (g *generation) describeGate(name string, callers []string) string {
 	p := g.file.Policies[name]
 	parts := []string{"inventories " + strings.Join(p.Inventories, ", ")}
 	if len(p.AlsoIn) > 0 {
@@ -117,12 +131,6 @@ func (g *generation) describeGate(name string) string {
 			names = append(names, d.Name)
 		}
 		parts = append(parts, "data: "+orNone(names))
-	}
-	var callers []string
-	for _, hook := range g.hooks {
-		if hook.Gate == g.gates[name] {
-			callers = append(callers, hook.Name)
-		}
 	}
 	return "policy " + name + ": " + strings.Join(append(parts, "webhooks: "+orNone(callers)), "; ")
 }

@@ -28,6 +28,7 @@ func (s sources) ofEnvironment(previous *generation, g *generation) (*inventory,
 		return nil, nil
 	}
 	if s.path != "" && s.environ.Variables["PROVIDER"] == "" {
+		g.warnings = append(g.warnings, provider.Unused("", s.environ.Variables)...)
 		return nil, nil
 	}
 	// The state of the files is noted before they are read, so that no change is missed in between.

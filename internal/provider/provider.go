@@ -173,11 +173,16 @@ func Files(name string, environ map[string]string) []string {
 // MakesRequests reports whether the named provider asks a server.
 func MakesRequests(name string) bool { return slices.Contains(kinds()[name].variables, "TIMEOUT") }
 
-// Unused warns of variables that are set, but that only providers other than the named one read.
+// Unused warns of variables that are set, but that only providers other than the named one read; no name means that there
+// is none.
 func Unused(name string, environ map[string]string) []string {
 	chosen, known := kinds()[name]
-	if !known {
-		return nil
+	if !known && name != "" {
+		return nil // Open reports it
+	}
+	is := "PROVIDER is " + name
+	if name == "" {
+		is = "PROVIDER is not set"
 	}
 	var warnings []string
 	for _, other := range slices.Sorted(maps.Keys(kinds())) {
@@ -185,7 +190,7 @@ func Unused(name string, environ map[string]string) []string {
 			return environ[variable] == "" || variable == "TIMEOUT" || slices.Contains(chosen.variables, variable)
 		})
 		if len(unread) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: set, but PROVIDER is %s; only the provider %s reads this", strings.Join(unread, ", "), name, other))
+			warnings = append(warnings, fmt.Sprintf("%s: set, but %s; only the provider %s reads this", strings.Join(unread, ", "), is, other))
 		}
 	}
 	return warnings

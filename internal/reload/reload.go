@@ -30,9 +30,11 @@ type Set struct {
 
 // NewSet makes a set of files and notes their state; empty paths are ignored. Make it before the files are loaded for the
 // first time, so that no change is missed in between.
-func NewSet(name string, paths ...string) *Set {
-	now := StateOf(paths...)
-	return &Set{name: name, paths: now.paths, loaded: now.print, seen: now.print}
+func NewSet(name string, paths ...string) *Set { return NewSetOf(name, StateOf(paths...)) }
+
+// NewSetOf makes a set of files whose state was noted before they were loaded for the first time.
+func NewSetOf(name string, state State) *Set {
+	return &Set{name: name, paths: state.paths, loaded: state.print, seen: state.print}
 }
 
 // State is the state of files at one time.
