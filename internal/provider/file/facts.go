@@ -42,14 +42,15 @@ func newVocabulary() *vocabulary {
 }
 
 // unknown is the fault of a name that is no fact's. What it accepts are the facts of the device or of its user,
-// whichever the name is about.
-func (v *vocabulary) unknown(name string) error {
+// whichever the name is about, except for those that cannot be given there.
+func (v *vocabulary) unknown(name string, except ...string) error {
 	about, _, _ := strings.Cut(strings.ToLower(name), ".")
-	others := slices.DeleteFunc(slices.Clone(v.names), func(other string) bool { return !strings.HasPrefix(other, about+".") })
-	if len(others) == 0 {
-		others = v.names
+	all := slices.DeleteFunc(slices.Clone(v.names), func(fact string) bool { return slices.Contains(except, fact) })
+	accepted := slices.DeleteFunc(slices.Clone(all), func(fact string) bool { return !strings.HasPrefix(fact, about+".") })
+	if len(accepted) == 0 {
+		accepted = all
 	}
-	return &refusal{fmt.Sprintf("unknown fact %.40q", name) + didYouMean(strings.ToLower(name), v.names), strings.Join(others, ", ")}
+	return &refusal{fmt.Sprintf("unknown fact %.40q", name) + didYouMean(strings.ToLower(name), all), strings.Join(accepted, ", ")}
 }
 
 func didYouMean(name string, names []string) string {
@@ -66,7 +67,7 @@ func (v *vocabulary) column(name string) (*posture.Definition, error) {
 	d := v.byName[name]
 	switch {
 	case d == nil && v.looksLikeFact(name):
-		return nil, fmt.Errorf("%w, or for data a name that does not begin with device. or user.", v.unknown(name))
+		return nil, fmt.Errorf("%w, or for data a name that does not begin with device. or user.", v.unknown(name, attributesFact))
 	case d != nil && d.Type == posture.AttributesFact:
 		return nil, &refusal{name + " is no column: every other column is an attribute already", "a column for each attribute, with the attribute's name"}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	deviceFacts = "device.identifier, device.serial_number, device.udid, device.name, device.model, device.type, device.os, device.os_version, device.managed, device.supervised, device.compliant, device.encrypted, device.ownership, device.last_seen, device.enrolled_at, device.groups, device.attributes"
+	deviceFacts = "device.identifier, device.serial_number, device.udid, device.name, device.model, device.type, device.os, device.os_version, device.managed, device.supervised, device.compliant, device.encrypted, device.ownership, device.last_seen, device.enrolled_at, device.groups"
 	userFacts   = "user.username, user.realname, user.email_address, user.position, user.department"
 	forData     = ", or for data a name that does not begin with device. or user."
 
@@ -127,10 +127,10 @@ func TestFaultsOfFactsInJSON(t *testing.T) {
 		{"User in upper case", `{"User":{}}`, []string{`unknown member "User" in "facts"; did you mean user?` + wantObject}},
 		{"names as columns have them", `{"device.os":"macOS"}`, []string{`unknown member "device.os" in "facts"; did you mean device?` + wantObject}},
 		{"another member", `{"device":{},"groups":[]}`, []string{`unknown member "groups" in "facts"` + wantObject}},
-		{"a misspelled fact", `{"device":{"os_verison":"15.4"}}`, []string{unknown("device.os_verison", "device.os_version", deviceFacts)}},
-		{"a fact in upper case", `{"device":{"UDID":"x"}}`, []string{unknown("device.UDID", "device.udid", deviceFacts)}},
+		{"a misspelled fact", `{"device":{"os_verison":"15.4"}}`, []string{unknown("device.os_verison", "device.os_version", deviceFacts+", device.attributes")}},
+		{"a fact in upper case", `{"device":{"UDID":"x"}}`, []string{unknown("device.UDID", "device.udid", deviceFacts+", device.attributes")}},
 		{"an unknown fact, though it is null", `{"user":{"foo":null}}`, []string{unknown("user.foo", "", userFacts)}},
-		{"a fact of the user as one of the device", `{"device":{"department":"R&D"}}`, []string{unknown("device.department", "", deviceFacts)}},
+		{"a fact of the user as one of the device", `{"device":{"department":"R&D"}}`, []string{unknown("device.department", "", deviceFacts+", device.attributes")}},
 		{"a boolean as text", `{"device":{"managed":"true"}}`, []string{`device.managed: "true" is not a boolean` + wantBool}},
 		{"a boolean as a number", `{"device":{"supervised":0}}`, []string{`device.supervised: 0 is not a boolean` + wantBool}},
 		{"a version as a number", `{"device":{"os_version":15.10}}`, []string{`device.os_version: 15.10 is not text` + wantVersion}},
