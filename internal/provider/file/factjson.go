@@ -9,12 +9,12 @@ import (
 
 // shown is a value in a message.
 func shown(value jsontext.Value) string {
-	switch value.Kind() {
-	case '{':
+	switch kind := value.Kind(); {
+	case kind == '{':
 		return "an object"
-	case '[':
+	case kind == '[':
 		return "a list"
-	case '"':
+	case kind == '"':
 		return fmt.Sprintf("%.40q", unquote(value))
 	}
 	return fmt.Sprintf("%.40s", value)

@@ -67,7 +67,7 @@ func (v *vocabulary) column(name string) (*posture.Definition, error) {
 	d := v.byName[name]
 	switch {
 	case d == nil && v.looksLikeFact(name):
-		return nil, fmt.Errorf("%w, or for data a name that does not begin with device. or user.", v.unknown(name, attributesFact))
+		return nil, fmt.Errorf("%w, or for data a name without device. or user. at its beginning", v.unknown(name, attributesFact))
 	case d != nil && d.Type == posture.AttributesFact:
 		return nil, &refusal{name + " is no column: every other column is an attribute already", "a column for each attribute, with the attribute's name"}
 	}

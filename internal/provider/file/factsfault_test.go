@@ -11,7 +11,7 @@ import (
 const (
 	deviceFacts = "device.identifier, device.serial_number, device.udid, device.name, device.model, device.type, device.os, device.os_version, device.managed, device.supervised, device.compliant, device.encrypted, device.ownership, device.last_seen, device.enrolled_at, device.groups"
 	userFacts   = "user.username, user.realname, user.email_address, user.position, user.department"
-	forData     = ", or for data a name that does not begin with device. or user."
+	forData     = ", or for data a name without device. or user. at its beginning"
 
 	wantSystem  = "; accepted: macOS, iOS, iPadOS, tvOS, watchOS, visionOS, Windows, Linux, Android, ChromeOS"
 	wantBool    = "; accepted: true or false"
@@ -52,7 +52,7 @@ func TestFaultsOfFactsInCSV(t *testing.T) {
 		want          []string
 	}{
 		{"a letter too many", "Identifier,a,device.oss_version\n", []string{column(3, unknown("device.oss_version", "device.os_version", deviceFacts))}},
-		{"swapped letters", "Identifier,device.os_verison\n", []string{column(2, unknown("device.os_verison", "device.os_version", deviceFacts))}},
+		{"swapped letters", "Identifier,device.os_vresion\n", []string{column(2, unknown("device.os_vresion", "device.os_version", deviceFacts))}},
 		{"in upper case", "Identifier,Device.OS_Version\n", []string{column(2, unknown("Device.OS_Version", "device.os_version", deviceFacts))}},
 		{"in upper case, misspelled", "Identifier,DEVICE.MANGED\n", []string{column(2, unknown("DEVICE.MANGED", "device.managed", deviceFacts))}},
 		{"no fact of a user", "Identifier,user.foo\n", []string{column(2, unknown("user.foo", "", userFacts))}},
@@ -127,7 +127,7 @@ func TestFaultsOfFactsInJSON(t *testing.T) {
 		{"User in upper case", `{"User":{}}`, []string{`unknown member "User" in "facts"; did you mean user?` + wantObject}},
 		{"names as columns have them", `{"device.os":"macOS"}`, []string{`unknown member "device.os" in "facts"; did you mean device?` + wantObject}},
 		{"another member", `{"device":{},"groups":[]}`, []string{`unknown member "groups" in "facts"` + wantObject}},
-		{"a misspelled fact", `{"device":{"os_verison":"15.4"}}`, []string{unknown("device.os_verison", "device.os_version", deviceFacts+", device.attributes")}},
+		{"a misspelled fact", `{"device":{"os_vresion":"15.4"}}`, []string{unknown("device.os_vresion", "device.os_version", deviceFacts+", device.attributes")}},
 		{"a fact in upper case", `{"device":{"UDID":"x"}}`, []string{unknown("device.UDID", "device.udid", deviceFacts+", device.attributes")}},
 		{"an unknown fact, though it is null", `{"user":{"foo":null}}`, []string{unknown("user.foo", "", userFacts)}},
 		{"a fact of the user as one of the device", `{"device":{"department":"R&D"}}`, []string{unknown("device.department", "", deviceFacts+", device.attributes")}},

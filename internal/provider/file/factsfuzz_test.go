@@ -112,7 +112,7 @@ func FuzzFactsOfCSV(f *testing.F) {
 	for _, seed := range []string{
 		"Identifier,device.os,a,device.os_version\nC02,macOS,x,15.4\nC03,,,\n", "Identifier,device.groups,user.realname\nC02,\"a; b, c;;\",\" Ada \"\nC03,;,\n",
 		"Identifier,device.managed,device.last_seen,device.enrolled_at\nC02,false,2026-01-31T15:04:05.123+02:00,1970-01-01T00:00:00Z\n",
-		"Identifier,device.managed\nC02,no\n", "Identifier,device.os_verison\nC02,1\n", "Identifier,device.identifier,device.type\nC02,c02,computer\n",
+		"Identifier,device.managed\nC02,no\n", "Identifier,device.os_vresion\nC02,1\n", "Identifier,device.identifier,device.type\nC02,c02,computer\n",
 		"Identifier,device.os,\"b \"\"c\"\"\"\n\"C02\",iOS,\"1,\n2\"\nc02,iOS,\"1,\n2\"\n", "Identifier,device.os_version\nC02,1.2.3.4.5\n",
 	} {
 		f.Add([]byte(seed))

@@ -87,7 +87,7 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 var errNotCompared = errors.New("duplicate identifier")
 
 func (in *inventory) fault(place int, err error) {
-	if several := (refusals)(nil); errors.As(err, &several) {
+	if several := refusals(nil); errors.As(err, &several) {
 		for _, one := range several {
 			in.fault(place, one)
 		}
