@@ -111,9 +111,9 @@ func odd(read reading, now time.Time) notes {
 	return 0
 }
 
-// withFacts returns a device with its facts. It takes a copy: a device without facts stays off the heap.
-func (s *store) withFacts(plain posture.Device, row []byte, d device, asked posture.FactSet, now time.Time) (posture.Device, error) {
-	full := plain
+// withFacts returns a device with its facts. Only a device that has them is on the heap.
+func (s *store) withFacts(row []byte, d device, asked posture.FactSet, now time.Time) (posture.Device, error) {
+	full := d.managed()
 	if err := s.addFacts(&full, row, d, asked, now); err != nil {
 		return posture.Device{}, err
 	}
@@ -208,7 +208,7 @@ func (s *store) sameFacts(a, b []byte, x, y device) (bool, error) {
 	// Now is the last year: otherwise two different times in the future would both be unknown, and so equal.
 	const lastYear = 9999
 	end := time.Date(lastYear, time.December, 31, 0, 0, 0, 0, time.UTC)
-	one := posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
+	one := device{}.managed()
 	other := one
 	err := errors.Join(s.addFacts(&one, a, x, posture.AllFacts(), end), s.addFacts(&other, b, y, posture.AllFacts(), end))
 	return reflect.DeepEqual(one, other), err

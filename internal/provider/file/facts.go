@@ -108,13 +108,8 @@ func (r refusals) orNil() error {
 
 // unread warns of columns that are facts, in an inventory that no policy reads.
 func unread(line int, names []string) string {
-	var facts []string
-	known := newVocabulary()
-	for _, name := range names {
-		if known.byName[name] != nil {
-			facts = append(facts, name)
-		}
-	}
+	all := posture.AllFacts().Names()
+	facts := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(all, name) })
 	if len(facts) == 0 {
 		return ""
 	}

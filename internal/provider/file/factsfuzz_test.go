@@ -31,8 +31,7 @@ func records(t *testing.T, in *inventory, now time.Time) map[string]posture.Devi
 	all := map[string]posture.Device{}
 	for key, entry := range devices(t, in) {
 		row, _ := in.devices.find(key)
-		plain := posture.Device{Identifier: entry.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: entry.data}
-		d, err := in.devices.withFacts(plain, row, entry, posture.AllFacts(), now)
+		d, err := in.devices.withFacts(row, entry, posture.AllFacts(), now)
 		if err != nil {
 			t.Fatalf("the facts of %q were accepted, and cannot be read: %v", entry.identifier, err)
 		}

@@ -208,11 +208,11 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 	if err != nil {
 		return posture.Device{}, err
 	}
-	device := posture.Device{Identifier: found.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: found.data}
 	if known := devices.vocabulary; known != nil && (devices.hasFacts || q.Facts.Has(known.attributes)) {
-		return devices.withFacts(device, row, found, q.Facts, time.Now())
+		return devices.withFacts(row, found, q.Facts, time.Now())
 	}
-	return device, nil
+	// As managed does, which would copy the device: it is large.
+	return posture.Device{Identifier: found.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: found.data}, nil
 }
 
 // Returns says which data about a device goes to step-ca.

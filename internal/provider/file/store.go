@@ -29,6 +29,11 @@ type device struct {
 	facts      []byte          // the member of JSON, or empty
 }
 
+// managed returns the device without further facts: every device in the file is managed, unless they say otherwise.
+func (d device) managed() posture.Device {
+	return posture.Device{Identifier: d.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: d.data}
+}
+
 // store holds devices by Identifier.Key: a hash table with open addressing, and the rows one after another in chunks.
 // See the package comment for what it buys. The upper 26 bits of the hash of a key find its home slot, and distinguish
 // most other keys without reading a row.
