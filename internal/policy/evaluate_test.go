@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/posture"
 )
 
