@@ -86,10 +86,11 @@ func (w *walk) types(checked *cel.Ast, want *types.Type) {
 		w.fault(place{1, 1}, "an expression that is true or false", "the result is %s", plain(checked.OutputType()))
 		return
 	}
-	if want == nil {
-		return // JSON has lists of several types
-	}
 	tree := checked.NativeRep()
+	if want == nil { // JSON has lists of several types
+		w.jsonValue(tree, tree.Expr())
+		return
+	}
 	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		if isMixed(tree.GetType(e.ID())) {
 			w.fault(w.at(e), "values of one type", "values of several types in one list or map")

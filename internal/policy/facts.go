@@ -35,7 +35,7 @@ func readFact(v document.Value, d *posture.Definition, now time.Time) (any, bool
 	case posture.BoolFact:
 		return anyOf(v.Bool())
 	case posture.ListFact:
-		return anyOf(texts(v))
+		return anyOf(textsOf(v))
 	case posture.AttributesFact:
 		attributes := map[string]string{}
 		for name, value := range v.Names() {
@@ -72,7 +72,7 @@ func readFact(v document.Value, d *posture.Definition, now time.Time) (any, bool
 
 func anyOf[T any](value T, ok bool) (any, bool) { return value, ok }
 
-func texts(v document.Value) ([]string, bool) {
+func textsOf(v document.Value) ([]string, bool) {
 	items, ok := v.List()
 	all := make([]string, 0, len(items))
 	for _, item := range items {

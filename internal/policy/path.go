@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
@@ -24,7 +25,8 @@ type Read struct {
 	variable  string
 	fields    []field // from the variable to the value
 	attribute string  // its name, where Fact is device.attributes
-	member    string  // what a list is searched for
+	searched  bool    // a list is searched for member
+	member    string
 }
 
 // value returns what is read, and whether it is known.
@@ -153,7 +155,7 @@ func (w *walk) unknownName(r resolution) {
 
 // read notes that something is read.
 func (w *walk) read(r Read) {
-	if key := r.Path + "\x00" + r.member; !w.seen[key] {
+	if key := r.Path + "\x00" + strconv.FormatBool(r.searched) + r.member; !w.seen[key] {
 		w.seen[key] = true
 		w.reads = append(w.reads, r)
 	}

@@ -21,8 +21,6 @@ type Policy struct {
 	// ReportOnly means that rules and required groups never refuse.
 	ReportOnly bool
 	Tests      []Test
-
-	scope *Scope
 }
 
 // Authority is what decides by this policy: the rules behind what the inventories themselves require, by name.
@@ -87,8 +85,7 @@ func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
 	}
 	v := posture.Verdict{Outcomes: make([]posture.Outcome, len(p.Rules))}
 	for i, r := range p.Rules {
-		o := r.Evaluate(q)
-		o.Enforced = o.Enforced && !p.ReportOnly
+		o := p.outcome(r, q)
 		v.Outcomes[i] = o
 		if !o.Applies || o.Result == posture.Met {
 			continue
@@ -103,6 +100,12 @@ func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
 		}
 	}
 	return v
+}
+
+func (p *Policy) outcome(r *Rule, q *posture.Evidence) posture.Outcome {
+	o := r.Evaluate(q)
+	o.Enforced = o.Enforced && !p.ReportOnly
+	return o
 }
 
 // Render implements posture.Rules.

@@ -118,23 +118,6 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// An expression that reads nothing is accepted, and probably not meant.
-func TestConstantRuleIsAWarning(t *testing.T) {
-	t.Parallel()
-	const content = "policies:\n  default:\n    rules:\n      - {name: r, require: 1 == 1, when: 'true'}\n      - {name: s, require: device.managed, when: now < now}\n"
-	d, root, err := document.Parse("p.yaml", []byte(content))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := policy.Reader{Inventories: []string{"jamf"}, DefaultInventory: "jamf"}
-	r.Read(root.Mapping("policies").Get("policies"))
-	const want = "p.yaml:4:28: policies.default.rules[0].require: the expression reads no fact, so that its result is always the same\n" +
-		"p.yaml:4:42: policies.default.rules[0].when: the expression reads no fact, so that its result is always the same"
-	if got := d.Warnings().Error(); got != want || len(d.Faults()) > 0 {
-		t.Errorf("got  %s\nwant %s\nfaults %v", got, want, d.Faults())
-	}
-}
-
 // A time that cannot be true is unknown in a test, as it is where an inventory sends it.
 func TestImpossibleTimesOfTestsAreUnknown(t *testing.T) {
 	t.Parallel()

@@ -108,7 +108,7 @@ func TestData(t *testing.T) {
 		t.Error("more than MaxData was made")
 	}
 	for text, want := range map[string]string{
-		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "a map with keys that are a number",
+		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "1:2: the key of a map is a number; accepted: text",
 		`[days(1)]`: "the result is", `records.owned`: "no value by itself",
 	} {
 		if _, faults := s.CompileValue(text); faults == nil || !strings.Contains(faults.Error(), want) {

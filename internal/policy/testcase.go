@@ -112,7 +112,7 @@ func readRequest(v document.Value, r *posture.Request) {
 	r.Identifier, _ = m.Get("identifier").Text()
 	r.KeyBits, _ = m.Get("key_bits").Whole()
 	if v := m.Get("names"); v.IsSet() {
-		r.Names, _ = texts(v)
+		r.Names, _ = textsOf(v)
 	}
 }
 

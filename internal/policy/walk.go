@@ -49,7 +49,14 @@ func (w *walk) expr(e ast.Expr) {
 			w.expr(element)
 		}
 	case ast.MapKind:
+		seen := map[string]bool{}
 		for _, entry := range e.AsMap().Entries() {
+			if text, ok := literal(entry.AsMapEntry().Key()); ok {
+				if seen[text] {
+					w.fault(w.node(entry.AsMapEntry().Key()), "each key once", "the map has the key %s already", quote(text))
+				}
+				seen[text] = true
+			}
 			w.expr(entry.AsMapEntry().Key())
 			w.expr(entry.AsMapEntry().Value())
 		}
@@ -138,7 +145,7 @@ func (w *walk) in(e, value, list ast.Expr) bool {
 	}
 	w.among(value, list)
 	if text, isLiteral := literal(value); ok && isLiteral && r.wrong == nil && r.object == nil {
-		r.read.member = text
+		r.read.searched, r.read.member = true, text
 		w.read(r.read)
 		return true
 	}
