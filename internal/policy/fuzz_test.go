@@ -1,6 +1,8 @@
 package policy_test
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -28,15 +30,19 @@ func (c *chooser) of(all ...string) string { return all[c.choose(len(all))] }
 
 func (c *chooser) text() string {
 	return c.of("device.name", "device.model", "user.department", `device.attributes["a"]`, `records.owned.device.name`, `"x"`,
-		"string(device.os_version)", "device.identifier", "request.provisioner")
+		"string(device.os_version)", "device.identifier", "request.provisioner", "(device.name + user.department)", "device.name.lowerAscii()",
+		"string(device.compliant)", "string(device.last_seen)", `records.owned.device.attributes["b"]`, `(device.managed ? device.name : device.model)`,
+		`device.groups.join(",")`, `device.groups[0]`, `device.name.substring(1)`, `{"k": device.name}["k"]`, `inventory`, `string(device.groups.size())`,
+		`[device.name, "y"][1]`, `device.name.replace("x", device.model)`)
 }
 
 // boolean makes an expression that is true or false.
 func (c *chooser) boolean(depth int) string {
 	if depth == 0 {
-		return c.of("device.managed", "device.supervised", "device.compliant", "device.encrypted", "records.owned.found", "records.down.found", "true", "false")
+		return c.of("device.managed", "device.supervised", "device.compliant", "device.encrypted", "records.owned.found", "records.down.found", "true", "false",
+			"records.owned.device.compliant", "records.down.device.managed")
 	}
-	switch c.choose(13) {
+	switch c.choose(16) {
 	case 0, 1:
 		return "(" + c.boolean(depth-1) + " && " + c.boolean(depth-1) + ")"
 	case 2, 3:
@@ -46,20 +52,27 @@ func (c *chooser) boolean(depth int) string {
 	case 6:
 		return "(" + c.boolean(depth-1) + " ? " + c.boolean(depth-1) + " : " + c.boolean(depth-1) + ")"
 	case 7:
-		return "(" + c.boolean(depth-1) + c.of(" == ", " != ") + c.boolean(depth-1) + ")"
+		return "(" + c.boolean(depth-1) + c.of(" == ", " != ", " < ", " >= ") + c.boolean(depth-1) + ")"
 	case 8:
 		return "(" + c.text() + c.of(" == ", " != ", " < ", " >= ") + c.text() + ")"
 	case 9:
 		return "(" + c.of(`device.os == "macOS"`, `device.os in ["iOS", "macOS"]`, `device.os_version.atLeast("15.4")`, `device.os_version.below("15.4")`, `device.os_version != records.owned.device.os_version`,
-			`device.last_seen > now - days(7)`, `device.enrolled_at < device.last_seen`, `device.last_seen != device.enrolled_at`) + ")"
-	case 10:
-		return c.of(`("x" in device.groups)`, `device.groups.exists(g, g == "x")`, `device.groups.all(g, g != "x")`, `(device.groups == [])`,
-			`(device.groups.size() == 0)`, `device.groups.exists(g, g == user.department)`, `("x" in records.owned.device.groups)`)
-	case 11:
-		return "(" + c.text() + c.of(`.startsWith("x")`, `.matches("^x*$")`, `.size() > 0`, ` in ["x", "y"]`) + ")"
+			`device.last_seen > now - days(7)`, `device.enrolled_at < device.last_seen`, `device.last_seen != device.enrolled_at`, `now - device.last_seen < days(3)`, `device.last_seen in [device.enrolled_at, now]`,
+			`device.os_version.atLeast(device.name)`, `device.os_version in [records.owned.device.os_version]`, `device.last_seen.getDayOfWeek() != device.enrolled_at.getDayOfWeek("Europe/Berlin")`,
+			`timestamp(device.name) < now`, `device.type == "computer"`, `request.key_bits >= 256`, `request.names.all(n, n != device.name)`, `records.owned.device.ownership != "personal"`, `!(device.ownership in ["personal"])`) + ")"
+	case 10, 11:
+		list := c.of("device.groups", "records.owned.device.groups", "(device.groups + records.owned.device.groups)", "request.names", "[device.name, user.department]",
+			`device.groups.filter(f, f != device.model)`, `device.groups.map(m, m + user.position)`)
+		return "(" + list + c.of(` == []`, ` != []`, ".size() == 0", ".size() < 2", ".filter(g, g == user.department) == []", ".filter(g, g != device.name).size() == 0",
+			".map(g, device.compliant) == []", `.exists_one(g, g == "x")`, `.exists_one(g, g == device.model)`, `.all(g, g != "x")`, `.all(g, g != user.department)`,
+			`.exists(g, g == "x")`, `.exists(g, g.startsWith(device.name))`, `.all(g, g.matches("^x"))`, " == device.groups", `.exists(g, `+c.boolean(0)+`)`, `.all(g, !(`+c.boolean(0)+`))`) + ")"
+	case 12:
+		return "(" + c.of(`"x"`, "device.name", "user.department") + " in " + c.of("device.groups", "records.owned.device.groups", `["x", device.model]`, "[device.name]", "request.names", `{device.name: 1}`) + ")"
+	case 13, 14:
+		return "(" + c.text() + c.of(`.startsWith("x")`, `.matches("^x*$")`, `.size() > 0`, ` in ["x", "y"]`, `.size() == 0`, `.endsWith(device.name)`, `.contains("y")`, `.indexOf("z") < 0`) + ")"
 	default:
 		c.has = true
-		return c.of("has(device.name)", "has(device.compliant)", `has(device.attributes["a"])`, "has(records.owned.device.name)")
+		return c.of("has(device.name)", "!has(device.compliant)", `has(device.attributes["a"])`, "!has(records.owned.device.name)", "has(records.down.device.name)", "has(request.names)")
 	}
 }
 
@@ -93,22 +106,47 @@ func (c *chooser) record() *posture.Device {
 	return r
 }
 
-// without returns a copy of r that does not know a fact.
-func without(r *posture.Device, drop *posture.Definition) *posture.Device {
-	less := &posture.Device{Identifier: r.Identifier}
-	for _, d := range posture.Vocabulary() {
-		if value, known := d.Get(r); known && d.Name != drop.Name {
-			d.Put(less, value)
+// withouts are copies of r each of which lacks one fact, or one attribute, that r has.
+func withouts(r *posture.Device) map[string]*posture.Device {
+	all := map[string]*posture.Device{}
+	for _, drop := range posture.Vocabulary() {
+		if _, known := drop.Get(r); !known || drop.Name == "device.identifier" {
+			continue
 		}
+		less := &posture.Device{Identifier: r.Identifier}
+		for _, d := range posture.Vocabulary() {
+			if value, known := d.Get(r); known && d.Name != drop.Name {
+				d.Put(less, value)
+			}
+		}
+		all[drop.Name] = less
 	}
-	return less
+	attributes, _ := r.Facts.Attributes.Get()
+	for name := range attributes {
+		less, rest := *r, maps.Clone(attributes)
+		delete(rest, name)
+		less.Facts.Attributes = posture.Known(rest)
+		all["device.attributes."+name] = &less
+	}
+	return all
 }
 
-// FuzzRules shows that no rules let a device pass when an enforced one is not met, and that to remove a fact never
-// makes an expression met, unless it asks with has().
+// with is e with another answer of an inventory.
+func with(e *posture.Evidence, a posture.Answer) *posture.Evidence {
+	other := *e
+	other.Answers = slices.Clone(e.Answers)
+	other.Put(a)
+	if a.Inventory == e.Inventory {
+		other.Deciding = a.Record
+	}
+	return &other
+}
+
+// FuzzRules shows that no policy lets a device pass when an enforced rule is not met, and that to remove a fact changes no
+// rule but to unknown, and never turns a refusal into an allow, unless a rule asks with has().
 func FuzzRules(f *testing.F) {
 	for seed := range byte(64) {
-		bytes := make([]byte, 120)
+		bytes := make([]byte, 200)
 		for i := range bytes {
 			bytes[i] = byte(int(seed)*31+i*7+i*i*int(seed+1)) ^ seed
 		}
@@ -120,48 +158,131 @@ func FuzzRules(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
 		c := &chooser{bytes: input}
+		p, requirements := c.policy(t, s)
 		e := &posture.Evidence{Now: time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC), Inventory: "jamf", Deciding: c.record()}
-		owned := c.record()
-		e.Answers = []posture.Answer{{Inventory: "jamf", Record: e.Deciding}, {Inventory: "owned", Record: owned}, {Inventory: "down", Err: posture.ErrAmbiguous}}
-		p := &policy.Policy{Name: "p", Inventories: []string{"jamf"}, ReportOnly: c.choose(8) == 7}
-		for range 1 + c.choose(3) {
-			text := c.boolean(1 + c.choose(3))
-			require, faults := s.CompileCondition(text)
-			if faults != nil {
-				t.Fatalf("%s: %v", text, faults)
-			}
-			r := &policy.Rule{Name: "r", Require: require, Code: "c", ReportOnly: c.choose(4) == 3}
-			if c.choose(4) == 3 {
-				r.When, _ = s.CompileCondition(c.boolean(1))
-			}
-			p.Rules = append(p.Rules, r)
-			before, _ := require.Evaluate(e)
-			if c.has {
-				continue
-			}
-			for _, d := range posture.Vocabulary() {
-				for _, of := range []string{"jamf", "owned"} {
-					less := *e
-					less.Answers = slices.Clone(e.Answers)
-					changed := without(less.Answer(of).Record, d)
-					less.Put(posture.Answer{Inventory: of, Record: changed})
-					if of == "jamf" {
-						less.Deciding = changed
-					}
-					if after, _ := require.Evaluate(&less); after == posture.Met && before != posture.Met {
-						t.Errorf("%s is %v, and met without %s of %s", text, before, d.Name, of)
-					}
+		if c.choose(2) == 1 {
+			e.Request = posture.Request{Provisioner: c.of("x", "y"), KeyBits: 256, Names: []string{"x"}}
+		}
+		e.Answers = []posture.Answer{{Inventory: "jamf", Record: e.Deciding}, {Inventory: "owned", Record: c.record()}, {Inventory: "down", Err: posture.ErrAmbiguous}}
+		if c.choose(6) == 5 {
+			e.Put(posture.Answer{Inventory: "owned", Err: posture.ErrNotFound})
+		}
+		authority := p.Authority(requirements)
+		before := authority.Authorize(e)
+		holds(t, p, requirements, e, before)
+		if owned := e.Answer("owned"); owned.Record != nil {
+			// Where an inventory fails, has() of its record is unknown too.
+			changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Err: posture.ErrAmbiguous}), "the inventory owned", false)
+			for name, less := range withouts(owned.Record) {
+				if name == "device.managed" && !slices.Contains(p.AlsoIn, "owned") || name != "device.managed" {
+					changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Record: less}), name+" of owned", c.has)
 				}
 			}
 		}
-		d := p.Authority(nil).Authorize(e)
-		for i, o := range d.Verdict().Outcomes {
-			if d.Allowed() && o.Applies && o.Result != posture.Met && !p.Rules[i].ReportOnly && !p.ReportOnly {
-				t.Errorf("allowed, though %s", o.Reason)
-			}
-		}
-		if managed, _ := e.Deciding.Facts.Managed.Get(); d.Allowed() && !managed {
-			t.Error("allowed, though not managed")
+		for name, less := range withouts(e.Deciding) {
+			changes(t, p, authority, e, with(e, posture.Answer{Inventory: "jamf", Record: less}), name, c.has)
 		}
 	})
+}
+
+// policy makes a policy, and what the inventories require themselves.
+func (c *chooser) policy(t *testing.T, s *policy.Scope) (*policy.Policy, map[string]posture.Requirements) {
+	t.Helper()
+	compile := func(text string) *policy.Condition {
+		condition, faults := s.CompileCondition(text)
+		if faults != nil {
+			t.Fatalf("%s: %v", text, faults)
+		}
+		return condition
+	}
+	p := &policy.Policy{Name: "p", Inventories: []string{"jamf"}, ReportOnly: c.choose(8) == 7, AllowUnmanaged: c.choose(4) == 3}
+	if c.choose(3) == 2 {
+		p.AlsoIn = []string{"owned"}
+	}
+	requirements := map[string]posture.Requirements{"owned": {AllowUnmanaged: c.choose(2) == 1}}
+	if c.choose(4) == 3 {
+		requirements["jamf"] = posture.Requirements{Groups: posture.RequiredGroups(c.of("", "x"), c.of("", "y"))}
+	}
+	if c.choose(4) == 3 {
+		requirements["owned"] = posture.Requirements{Groups: posture.RequiredGroups("x", "x")}
+	}
+	for i := range 1 + c.choose(3) {
+		text := c.boolean(1 + c.choose(3))
+		r := &policy.Rule{Name: fmt.Sprintf("r%d: %s", i, text), Require: compile(text), Code: "c", ReportOnly: c.choose(4) == 3}
+		if c.choose(4) == 3 {
+			r.When = compile(c.boolean(1))
+		}
+		if c.choose(6) == 5 {
+			r.EnforcedFrom = time.Date(2026, 1, 10+c.choose(2), 0, 0, 0, 0, time.UTC)
+		}
+		p.Rules = append(p.Rules, r)
+	}
+	for i := range c.choose(3) {
+		v, faults := s.CompileValue(c.text())
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		p.Data = append(p.Data, policy.Datum{Name: string(rune('a' + i)), Value: v, Required: c.choose(2) == 1})
+	}
+	return p, requirements
+}
+
+// holds checks what an allow means.
+func holds(t *testing.T, p *policy.Policy, requirements map[string]posture.Requirements, e *posture.Evidence, d posture.Decision) {
+	t.Helper()
+	if !d.Allowed() {
+		if d.Code() == "" || d.Data() != nil {
+			t.Errorf("a refusal with the code %q and the data %s", d.Code(), d.Data())
+		}
+		return
+	}
+	for i, o := range d.Verdict().Outcomes {
+		r := p.Rules[i]
+		result, _ := r.Require.Evaluate(e)
+		applies := posture.Met
+		if r.When != nil {
+			applies, _ = r.When.Evaluate(e)
+		}
+		if enforced := !r.ReportOnly && !p.ReportOnly && !e.Now.Before(r.EnforcedFrom); enforced && applies != posture.Unmet && result != posture.Met {
+			t.Errorf("allowed, though %s is %v: %s", r.Name, result, o.Reason)
+		}
+	}
+	if managed, _ := e.Deciding.Facts.Managed.Get(); !managed && !p.AllowUnmanaged {
+		t.Error("allowed, though not managed")
+	}
+	for _, name := range append([]string{"jamf"}, p.AlsoIn...) {
+		record := e.Answer(name).Record
+		if record == nil {
+			t.Fatalf("allowed, though %s does not know it", name)
+		}
+		if managed, known := record.Facts.Managed.Get(); known && !managed && !p.AllowUnmanaged && !requirements[name].AllowUnmanaged {
+			t.Errorf("allowed, though %s does not manage it", name)
+		}
+		groups, _ := record.Facts.Groups.Get()
+		if group := requirements[name].Groups[record.Type]; group != "" && !p.ReportOnly && !slices.Contains(groups, group) {
+			t.Errorf("allowed, though not in the group %s of %s", group, name)
+		}
+	}
+	for _, datum := range p.Data {
+		if datum.Required && slices.Contains(d.DataUnknown(), datum.Name) {
+			t.Errorf("allowed without the required data %s", datum.Name)
+		}
+	}
+}
+
+// changes checks what may change where less is known.
+func changes(t *testing.T, p *policy.Policy, authority posture.Policy, e, less *posture.Evidence, what string, has bool) {
+	t.Helper()
+	if has {
+		return
+	}
+	for _, r := range p.Rules {
+		before, _ := r.Require.Evaluate(e)
+		if after, _ := r.Require.Evaluate(less); after != before && after != posture.Unknown {
+			t.Errorf("%s is %v, and %v without %s", r.Name, before, after, what)
+		}
+	}
+	if before, after := authority.Authorize(e), authority.Authorize(less); !before.Allowed() && after.Allowed() {
+		t.Errorf("refused (%s), and allowed without %s", before.Reason(), what)
+	}
 }
