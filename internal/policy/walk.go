@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"cel.dev/cel-go/common/ast"
@@ -107,9 +106,7 @@ func (w *walk) call(e ast.Expr) {
 	case "days":
 		w.reported[w.node(e)] = w.days(args)
 	}
-	if strings.HasPrefix(call.FunctionName(), "get") {
-		w.zone(args)
-	}
+	w.zone(call.FunctionName(), args)
 	if call.IsMemberFunction() {
 		w.expr(call.Target())
 	}

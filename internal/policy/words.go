@@ -1,12 +1,7 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
-	"time"
-
-	// A policy must mean the same on a machine without a time zone database.
-	_ "time/tzdata"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -83,19 +78,5 @@ func (w *walk) versions(args []ast.Expr) {
 				w.fault(w.node(l), `one to four numbers, such as "15.4"`, "%q is not a version", text)
 			}
 		}
-	}
-}
-
-var offsetPattern = regexp.MustCompile(`^[+-]?([01]?[0-9]|2[0-3]):[0-5][0-9]$`)
-
-// zone holds a time zone that is written out to one that exists: the rule would never be met. Local is that of the
-// machine, so that a policy would mean something else on another one.
-func (w *walk) zone(args []ast.Expr) {
-	text, ok := literal(args...)
-	if !ok || offsetPattern.MatchString(text) {
-		return
-	}
-	if _, err := time.LoadLocation(text); err != nil || text == "" || text == "Local" {
-		w.fault(w.node(args[0]), `a name such as "Europe/Berlin", or an offset such as "+02:00"`, "%s is no time zone", quote(text))
 	}
 }
