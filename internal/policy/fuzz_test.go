@@ -32,7 +32,7 @@ func (c *chooser) text() string {
 	return c.of("device.name", "device.model", "user.department", `device.attributes["a"]`, `records.owned.device.name`, `"x"`,
 		"string(device.os_version)", "device.identifier", "request.provisioner", "(device.name + user.department)", "device.name.lowerAscii()",
 		"string(device.compliant)", "string(device.last_seen)", `records.owned.device.attributes["b"]`, `(device.managed ? device.name : device.model)`,
-		`device.groups.join(",")`, `device.groups[0]`, `device.name.substring(1)`, `{"k": device.name}["k"]`, `inventory`, `string(device.groups.size())`,
+		`device.groups.join(",")`, `device.groups[0]`, `device.name.substring(1)`, `{"k": device.name}["k"]`, `string(device.groups.size())`,
 		`[device.name, "y"][1]`, `device.name.replace("x", device.model)`)
 }
 
@@ -59,7 +59,8 @@ func (c *chooser) boolean(depth int) string {
 		return "(" + c.of(`device.os == "macOS"`, `device.os in ["iOS", "macOS"]`, `device.os_version.atLeast("15.4")`, `device.os_version.below("15.4")`, `device.os_version != records.owned.device.os_version`,
 			`device.last_seen > now - days(7)`, `device.enrolled_at < device.last_seen`, `device.last_seen != device.enrolled_at`, `now - device.last_seen < days(3)`, `device.last_seen in [device.enrolled_at, now]`,
 			`device.os_version.atLeast(device.name)`, `device.os_version in [records.owned.device.os_version]`, `device.last_seen.getDayOfWeek() != device.enrolled_at.getDayOfWeek("Europe/Berlin")`,
-			`timestamp(device.name) < now`, `device.type == "computer"`, `request.key_bits >= 256`, `request.names.all(n, n != device.name)`, `records.owned.device.ownership != "personal"`, `!(device.ownership in ["personal"])`) + ")"
+			`timestamp(device.name) < now`, `device.type == "computer"`, `request.key_bits >= 256`, `request.names.all(n, n != device.name)`, `records.owned.device.ownership != "personal"`, `!(device.ownership in ["personal"])`,
+			`inventory == "jamf"`) + ")"
 	case 10, 11:
 		list := c.of("device.groups", "records.owned.device.groups", "(device.groups + records.owned.device.groups)", "request.names", "[device.name, user.department]",
 			`device.groups.filter(f, f != device.model)`, `device.groups.map(m, m + user.position)`)
@@ -156,33 +157,36 @@ func FuzzRules(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		c := &chooser{bytes: input}
-		p, requirements := c.policy(t, s)
-		e := &posture.Evidence{Now: time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC), Inventory: "jamf", Deciding: c.record()}
-		if c.choose(2) == 1 {
-			e.Request = posture.Request{Provisioner: c.of("x", "y"), KeyBits: 256, Names: []string{"x"}}
-		}
-		e.Answers = []posture.Answer{{Inventory: "jamf", Record: e.Deciding}, {Inventory: "owned", Record: c.record()}, {Inventory: "down", Err: posture.ErrAmbiguous}}
-		if c.choose(6) == 5 {
-			e.Put(posture.Answer{Inventory: "owned", Err: posture.ErrNotFound})
-		}
-		authority := p.Authority(requirements)
-		before := authority.Authorize(e)
-		holds(t, p, requirements, e, before)
-		if owned := e.Answer("owned"); owned.Record != nil {
-			// Where an inventory fails, has() of its record is unknown too.
-			changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Err: posture.ErrAmbiguous}), "the inventory owned", false)
-			for name, less := range withouts(owned.Record) {
-				if name == "device.managed" && !slices.Contains(p.AlsoIn, "owned") || name != "device.managed" {
-					changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Record: less}), name+" of owned", c.has)
-				}
+	f.Fuzz(func(t *testing.T, input []byte) { decideOne(t, s, input) })
+}
+
+func decideOne(t *testing.T, s *policy.Scope, input []byte) {
+	t.Helper()
+	c := &chooser{bytes: input}
+	p, requirements := c.policy(t, s)
+	e := &posture.Evidence{Now: time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC), Inventory: "jamf", Deciding: c.record()}
+	if c.choose(2) == 1 {
+		e.Request = posture.Request{Provisioner: c.of("x", "y"), KeyBits: 256, Names: []string{"x"}}
+	}
+	e.Answers = []posture.Answer{{Inventory: "jamf", Record: e.Deciding}, {Inventory: "owned", Record: c.record()}, {Inventory: "down", Err: posture.ErrAmbiguous}}
+	if c.choose(6) == 5 {
+		e.Put(posture.Answer{Inventory: "owned", Err: posture.ErrNotFound})
+	}
+	authority := p.Authority(requirements)
+	before := authority.Authorize(e)
+	holds(t, p, requirements, e, before)
+	if owned := e.Answer("owned"); owned.Record != nil {
+		// Where an inventory fails, has() of its record is unknown too.
+		changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Err: posture.ErrAmbiguous}), "the inventory owned", false)
+		for name, less := range withouts(owned.Record) {
+			if name == "device.managed" && !slices.Contains(p.AlsoIn, "owned") || name != "device.managed" {
+				changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Record: less}), name+" of owned", c.has)
 			}
 		}
-		for name, less := range withouts(e.Deciding) {
-			changes(t, p, authority, e, with(e, posture.Answer{Inventory: "jamf", Record: less}), name, c.has)
-		}
-	})
+	}
+	for name, less := range withouts(e.Deciding) {
+		changes(t, p, authority, e, with(e, posture.Answer{Inventory: "jamf", Record: less}), name, c.has)
+	}
 }
 
 // policy makes a policy, and what the inventories require themselves.
