@@ -72,14 +72,18 @@ func auditElsewhere(path string, environ config.Environment) config.Problems {
 type ConfigError struct {
 	Problems config.Problems
 	Warnings []string
+	cause    error
 }
+
+// Unwrap returns what the problems were made of, such as the faults of a policy file.
+func (e *ConfigError) Unwrap() error { return e.cause }
 
 // refuse adds to problems what may be their cause.
 func refuse(problems config.Problems, warnings []string, environ config.Environment) *ConfigError {
 	if hint := environ.Hint(); hint != "" && problems.Missing() {
 		warnings = append(warnings, hint)
 	}
-	return &ConfigError{problems, warnings}
+	return &ConfigError{Problems: problems, Warnings: warnings}
 }
 
 // Error has a line for each problem, then one for each warning.
@@ -136,3 +140,13 @@ func problemLines(err error) (problems config.Problems) {
 	}
 	return problems
 }
+
+// unusable is a generation that cannot be used: its problems, and the error of the policy file that some of them are of.
+type unusable struct {
+	config.Problems
+
+	file error
+}
+
+// Unwrap returns both.
+func (u *unusable) Unwrap() []error { return []error{u.Problems, u.file} }
