@@ -114,7 +114,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 	}
 	p.Rules = r.readRules(m.Get("rules"), c)
 	p.Data = readData(m.Get("data"), c)
-	p.Tests = readTests(m.Get("tests"), p)
+	p.Tests = r.readTests(m.Get("tests"), p)
 	return p
 }
 
@@ -136,11 +136,7 @@ func (r *Reader) inventories(v document.Value) (names []string) {
 		switch {
 		case !ok:
 		case !slices.Contains(r.Inventories, name):
-			text := "unknown inventory"
-			if near := document.Nearest(name, r.Inventories); near != "" {
-				text += "; did you mean " + near + "?"
-			}
-			item.Fault(orNone(r.Inventories), "%s", text)
+			item.Fault(orNone(r.Inventories), "unknown inventory%s", meant(name, r.Inventories))
 		case slices.Contains(names, name):
 			item.Fault("each inventory once", "%s is in the list already", name)
 		default:
@@ -151,11 +147,20 @@ func (r *Reader) inventories(v document.Value) (names []string) {
 	return names
 }
 
+// meant names the word that is nearest to a misspelled one. The misspelled one is not shown: it could be a secret.
+func meant(text string, words []string) string {
+	near := document.Nearest(text, words)
+	if near == "" {
+		return ""
+	}
+	return "; did you mean " + near + "?"
+}
+
 // word reads a text that is one of words.
 func word(v document.Value, words []string) (string, bool) {
 	text, ok := v.Text()
 	if ok && !slices.Contains(words, text) {
-		v.Fault(strings.Join(words, ", "), "it is no such word")
+		v.Fault(strings.Join(words, ", "), "it is no such word%s", meant(text, words))
 		return "", false
 	}
 	return text, ok

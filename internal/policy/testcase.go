@@ -33,7 +33,7 @@ type expectation struct {
 // testTime is when the questions of tests come, unless they say otherwise: no result depends on the day.
 func testTime() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-func readTests(v document.Value, p *Policy) (tests []Test) {
+func (r *Reader) readTests(v document.Value, p *Policy) (tests []Test) {
 	items, _ := v.List()
 	seen := map[string]bool{}
 	for _, item := range items {
@@ -46,7 +46,7 @@ func readTests(v document.Value, p *Policy) (tests []Test) {
 			}
 			seen[test.Name] = true
 		}
-		test.question = readQuestion(m, p)
+		test.question = r.readQuestion(m, p)
 		test.want = readExpectation(m, p)
 		tests = append(tests, test)
 	}
@@ -54,7 +54,7 @@ func readTests(v document.Value, p *Policy) (tests []Test) {
 }
 
 // readQuestion reads who asks, and what the inventories answer.
-func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
+func (r *Reader) readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 	q := &posture.Evidence{Now: testTime(), Deciding: &posture.Device{}}
 	if v := m.Get("now"); v.IsSet() {
 		if now, ok := readTime(v, testTime()); ok {
@@ -80,17 +80,17 @@ func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 			continue
 		}
 		if !slices.Contains(others, name) {
-			v.Key().Fault(orNo(others), "unknown inventory")
+			v.Key().Fault(orNo(others), "unknown inventory%s", meant(name, others))
 			continue
 		}
-		r := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
+		record := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
 		of := v.Mapping("device", "user")
-		readFacts(of.Get("device"), "device", q.Now, r)
-		readFacts(of.Get("user"), "user", q.Now, r)
-		q.Put(posture.Answer{Inventory: name, Record: r})
+		readFacts(of.Get("device"), "device", q.Now, record)
+		readFacts(of.Get("user"), "user", q.Now, record)
+		q.Put(posture.Answer{Inventory: name, Record: record})
 	}
 	q.Put(posture.Answer{Inventory: q.Inventory, Record: q.Deciding})
-	readRequest(m.Get("request"), &q.Request)
+	r.readRequest(m.Get("request"), &q.Request)
 	return q
 }
 
@@ -101,18 +101,22 @@ func orNo(others []string) string {
 	return strings.Join(others, ", ")
 }
 
-func readRequest(v document.Value, r *posture.Request) {
+func (r *Reader) readRequest(v document.Value, to *posture.Request) {
 	m := v.Mapping("door", "caller", "kind", "provisioner", "mode", "identifier", "key_type", "key_bits", "names")
-	r.Door, _ = word(m.Get("door"), posture.Doors())
-	r.Kind, _ = word(m.Get("kind"), posture.RequestKinds())
-	r.Mode, _ = word(m.Get("mode"), posture.Modes())
-	r.KeyType, _ = word(m.Get("key_type"), posture.KeyTypes())
-	r.Caller, _ = m.Get("caller").Text()
-	r.Provisioner, _ = m.Get("provisioner").Text()
-	r.Identifier, _ = m.Get("identifier").Text()
-	r.KeyBits, _ = m.Get("key_bits").Whole()
+	to.Door, _ = word(m.Get("door"), posture.Doors())
+	to.Kind, _ = word(m.Get("kind"), posture.RequestKinds())
+	to.Mode, _ = word(m.Get("mode"), posture.Modes())
+	to.KeyType, _ = word(m.Get("key_type"), posture.KeyTypes())
+	if r.Callers == nil {
+		to.Caller, _ = m.Get("caller").Text()
+	} else {
+		to.Caller, _ = word(m.Get("caller"), r.Callers)
+	}
+	to.Provisioner, _ = m.Get("provisioner").Text()
+	to.Identifier, _ = m.Get("identifier").Text()
+	to.KeyBits, _ = m.Get("key_bits").Whole()
 	if v := m.Get("names"); v.IsSet() {
-		r.Names, _ = textsOf(v)
+		to.Names, _ = textsOf(v)
 	}
 }
 
