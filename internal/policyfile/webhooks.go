@@ -12,9 +12,10 @@ import (
 )
 
 // callers are the names of the webhooks, and the IDs of those in the environment. It returns nil where the environment
-// may have others: on a machine that only tests policies.
+// may have others: on a machine that only tests policies, or asks inventories.
 func callers(v document.Value, s Surroundings) []string {
-	if s.WithoutSecrets && len(s.WebhookIDs) == 0 || !v.IsList() {
+	unread := s.WithoutSecrets || s.WithoutWebhooks
+	if unread && len(s.WebhookIDs) == 0 || v.IsSet() && !v.IsList() {
 		return nil
 	}
 	names := slices.Clone(s.WebhookIDs)
@@ -30,6 +31,9 @@ func callers(v document.Value, s Surroundings) []string {
 				}
 			}
 		}
+	}
+	if len(names) == 0 {
+		return nil
 	}
 	return names
 }
