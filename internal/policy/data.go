@@ -86,7 +86,7 @@ func (v *Value) why(e *posture.Evidence, err error) string {
 		}
 	}
 	if len(unknown) == 0 {
-		return err.Error()
+		return clean(err)
 	}
 	return strings.Join(unknown, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode"
 
 	"cel.dev/cel-go/common/types"
 
@@ -115,4 +116,18 @@ func quote(text string) string {
 		return strconv.Quote(string(characters[:maxShown])) + "..."
 	}
 	return strconv.Quote(text)
+}
+
+// clean shows an error of CEL, which may repeat a text that others chose.
+func clean(err error) string {
+	text := []rune(err.Error())
+	for i, c := range text {
+		if !unicode.IsPrint(c) {
+			text[i] = '?'
+		}
+	}
+	if len(text) > maxShown {
+		return string(text[:maxShown]) + "..."
+	}
+	return string(text)
 }

@@ -54,13 +54,13 @@ func (r *Rule) reason(q *posture.Evidence, result posture.Result, err, applies e
 		text += ": " + strings.Join(shown, ", ")
 	}
 	if err != nil && allKnown {
-		text += ": " + err.Error()
+		text += ": " + clean(err)
 	}
 	if applies != nil {
 		shown, allKnown = texts(factsRead(r.When.reads, q))
 		text += "; whether it applies is unknown: " + strings.Join(shown, ", ")
 		if allKnown {
-			text += ": " + applies.Error()
+			text += ": " + clean(applies)
 		}
 	}
 	return text
