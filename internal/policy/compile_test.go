@@ -141,6 +141,8 @@ func TestMistakes(t *testing.T) {
 		{`device.name.replace("", device.name).replace("", device.name) == "x"`, `1:1: it could cost `},
 		{`"a" in device.groups && device.groups.exists(g, "a" in device.groups)`, `1:53: a loop in a loop`},
 		{`records.jamf_eu.found && records.owned.device.os == "mac"`, `1:53: records.owned.device.os is never "mac"`},
+		{`string(device.os_version) >= "15.4"`, `1:27: the texts of versions are compared letter by letter, so that 9.1 is more than 15.4; accepted: device.os_version.atLeast`},
+		{`"16" > string(records.owned.device.os_version)`, `1:6: the texts of versions are compared letter by letter`},
 		{`@device{}.name == "a"`, `"@" does not belong here`},
 		{`device.?name == optional.of("a")`, ``},
 		{strings.Repeat("!(true ? false : ", 51) + "device.managed" + strings.Repeat(")", 51), `nested too deeply`},

@@ -96,6 +96,7 @@ func (w *walk) call(e ast.Expr) {
 		w.compared(args[0], args[1])
 	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
 		w.compared(args[0], args[1])
+		w.versionsAsTexts(e, args)
 	case operators.All, operators.Exists, operators.ExistsOne, operators.Map, operators.Filter: // otherwise it is a macro
 		w.noLoop(e)
 		return

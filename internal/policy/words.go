@@ -80,3 +80,15 @@ func (w *walk) versions(args []ast.Expr) {
 		}
 	}
 }
+
+// versionsAsTexts refuses to order versions by their letters: 9.1 would be newer than 15.4.
+func (w *walk) versionsAsTexts(e ast.Expr, args []ast.Expr) {
+	for _, arg := range args {
+		if arg.Kind() != ast.CallKind || arg.AsCall().FunctionName() != "string" || len(arg.AsCall().Args()) != 1 {
+			continue
+		}
+		if r, ok := w.resolve(arg.AsCall().Args()[0]); ok && r.wrong == nil && r.t.TypeName() == versionTypeName {
+			w.fault(w.node(e), atLeastOrBelow, "the texts of versions are compared letter by letter, so that 9.1 is more than 15.4")
+		}
+	}
+}
