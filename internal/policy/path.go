@@ -143,10 +143,11 @@ func (w *walk) unknownName(r resolution) {
 	}
 	w.reported[w.node(r.wrong)] = true
 	text := fmt.Sprintf("unknown %s %q", what, name)
-	near := document.Nearest(name, r.accepted)
-	if lower := strings.ToLower(name); what == "variable" && (lower == "true" || lower == "false") {
-		near = lower
+	names := r.accepted
+	if what == "variable" {
+		names = append([]string{"true", "false"}, names...)
 	}
+	near := document.Nearest(name, names)
 	if near != "" {
 		text += "; did you mean " + near + "?"
 	}

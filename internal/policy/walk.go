@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+
+	"step-posture-connector/internal/document"
 )
 
 // walk goes through a tree before CEL checks its types.
@@ -71,6 +74,9 @@ func (w *walk) expr(e ast.Expr) {
 func (w *walk) call(e ast.Expr) {
 	call := e.AsCall()
 	args := call.Args()
+	if w.misspelledLoop(e, args) {
+		return
+	}
 	switch call.FunctionName() {
 	case operators.Index:
 		if r, ok := w.resolve(args[0]); ok && r.isAttributes() {
@@ -234,4 +240,25 @@ func (w *walk) noLoop(e ast.Expr) {
 	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) { w.reported[w.node(e)] = true }))
 	name := e.AsCall().FunctionName()
 	w.fault(w.at(e), `device.groups.`+name+`(g, g == "a")`, "%s() takes a list before it, a name and an expression", name)
+}
+
+// misspelledLoop reports a function that does not exist and has the arguments of a loop, whose variable would be one more
+// unknown name.
+func (w *walk) misspelledLoop(e ast.Expr, args []ast.Expr) bool {
+	name := e.AsCall().FunctionName()
+	if !e.AsCall().IsMemberFunction() || len(args) < 2 || args[0].Kind() != ast.IdentKind || w.scope.env.HasFunction(name) || slices.Contains(loops(), name) {
+		return false
+	}
+	near := document.Nearest(name, loops())
+	if near == "" {
+		return false
+	}
+	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) { w.reported[w.node(e)] = true }))
+	w.fault(w.at(e), strings.Join(loops(), ", "), "unknown function %q; did you mean %s?", name, near)
+	return true
+}
+
+// loops are the functions that go through a list.
+func loops() []string {
+	return []string{operators.All, operators.Exists, operators.ExistsOne, operators.Filter, operators.Map}
 }

@@ -21,6 +21,7 @@ var (
 	selectionError  = regexp.MustCompile(`^type '(.*)' does not support field selection$`)
 	rangeError      = regexp.MustCompile(`^expression of type '(.*)' cannot be range of a comprehension`)
 	inputError      = regexp.MustCompile(`^Syntax error: (?:mismatched|extraneous) input '(.*?)' expecting`)
+	inputErrorToo   = regexp.MustCompile(`^Syntax error: no viable alternative at input '(.*)'$`)
 	tokenError      = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
 )
 
@@ -194,10 +195,15 @@ func rewordSyntax(message string) (text, accepted string) {
 		}
 		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
 	}
+	if m := inputErrorToo.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
+	}
 	if m := tokenError.FindStringSubmatch(message); m != nil {
 		switch {
 		case strings.HasPrefix(m[1], "="):
 			return "= is no operator", "== to compare"
+		case strings.ContainsRune(m[1], '\\'):
+			return `the text has a \ before a character that it does not go with`, `\\ for a backslash, or r"..." for a pattern`
 		case strings.HasPrefix(m[1], `"`) || strings.HasPrefix(m[1], "'"):
 			return "a text without its second quotation mark", ""
 		}
