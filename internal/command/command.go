@@ -76,7 +76,7 @@ func Run(ctx context.Context, p Process) int {
 		_, _ = fmt.Fprintf(p.Stderr, "%s\nTry '%s --help'.\n", visibleLines(err.Error()), c.CommandPath())
 		return ExitUsage
 	case ended.err != nil:
-		_, _ = fmt.Fprintln(p.Stderr, visibleLines(underlined(ended.err)))
+		_, _ = fmt.Fprintln(p.Stderr, visibleLines(daemon.Underlined(ended.err)))
 	}
 	return ended.code
 }

@@ -16,7 +16,7 @@ func TestUnderline(t *testing.T) {
 		line, column int
 		want         string
 	}{
-		{`device.os_verison == "x"`, 1, 8, "device.os_verison == \"x\"\n           ^^^^^^^^^^"},
+		{`device.os_verzion == "x"`, 1, 8, "device.os_verzion == \"x\"\n           ^^^^^^^^^^"},
 		{`a == "x y" && b`, 1, 6, "a == \"x y\" && b\n         ^^^^^"},
 		{`a >= "x`, 1, 3, "a >= \"x\n      ^^"},
 		{`a == "x`, 1, 6, "a == \"x\n         ^"},

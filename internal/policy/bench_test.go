@@ -54,8 +54,11 @@ func BenchmarkEvaluate(b *testing.B) {
 		texts []string
 		e     *posture.Evidence
 	}{
-		{"rules=1", ten[:1], question()}, {"rules=10", ten, question()}, {"rules=64", sixtyFour, question()},
-		{"rules=1/refused", ten[:1], refused}, {"rules=10/refused", ten, refused},
+		{"rules=1", ten[:1], question()},
+		{"rules=10", ten, question()},
+		{"rules=64", sixtyFour, question()},
+		{"rules=1/refused", ten[:1], refused},
+		{"rules=10/refused", ten, refused},
 	} {
 		p := benchPolicy(b, c.texts)
 		b.Run(c.name, func(b *testing.B) {

@@ -91,8 +91,14 @@ func tableEvidence(t *testing.T) *posture.Evidence {
 	}
 	e.Deciding, e.Inventory = full, "jamf"
 	e.Answers = []posture.Answer{
-		{Inventory: "jamf", Record: full}, {Inventory: "full", Record: full}, {Inventory: "bare", Record: bare}, {Inventory: "absent", Err: posture.ErrNotFound},
-		{Inventory: "nothing"}, {Inventory: "foreign", Err: posture.ErrIdentifier}, {Inventory: "down", Err: errors.New("down")}, {Inventory: "several", Err: posture.ErrAmbiguous},
+		{Inventory: "jamf", Record: full},
+		{Inventory: "full", Record: full},
+		{Inventory: "bare", Record: bare},
+		{Inventory: "absent", Err: posture.ErrNotFound},
+		{Inventory: "nothing"},
+		{Inventory: "foreign", Err: posture.ErrIdentifier},
+		{Inventory: "down", Err: errors.New("down")},
+		{Inventory: "several", Err: posture.ErrAmbiguous},
 	}
 	return e
 }
@@ -255,6 +261,7 @@ func choose(condition, yes, no posture.Result) posture.Result {
 		return yes
 	case posture.Unmet:
 		return no
+	case posture.Unknown:
 	}
 	return posture.Unknown
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
 	// A policy must mean the same on a machine without a time zone database.
 	_ "time/tzdata"
 

@@ -1,4 +1,4 @@
-package command
+package daemon
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"step-posture-connector/internal/document"
 )
 
-// underlined is the text of an error, with the expression of a policy file below each mistake in one.
-func underlined(err error) string {
+// Underlined is the text of an error, with the expression of a policy file below each mistake in one.
+func Underlined(err error) string {
 	below := map[string]string{}
 	var faults document.Faults
 	if errors.As(err, &faults) {
