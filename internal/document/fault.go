@@ -36,9 +36,6 @@ func (f Fault) Error() string {
 // Faults are all mistakes in a document, in the order of their places.
 type Faults []Fault
 
-// maxFaults is how many faults are printed.
-const maxFaults = 100
-
 func (fs Faults) Error() string {
 	lines := make([]string, 0, len(fs))
 	for i, f := range fs {
