@@ -19,8 +19,8 @@ func (v Value) Day() (day time.Time, ok bool) {
 	return day, err == nil
 }
 
-// BoolOr is Bool where something else is accepted too, which accepted says.
-func (v Value) BoolOr(accepted string) (value, ok bool) {
+// Bool returns true or false.
+func (v Value) Bool() (value, ok bool) {
 	r := v.resolved()
 	if r.node == nil || isFaulty(r) {
 		return false, false
@@ -28,7 +28,7 @@ func (v Value) BoolOr(accepted string) (value, ok bool) {
 	if kind(r.node) == "true or false" && (r.node.Value == "true" || r.node.Value == "false") {
 		return r.node.Value == "true", true
 	}
-	v.Fault(accepted, "it is neither true nor false")
+	v.Fault(v.shape.as(Bool).accepted(), "it is neither true nor false")
 	return false, false
 }
 

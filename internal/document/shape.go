@@ -38,6 +38,9 @@ type Shape struct {
 	// Words and Pattern are what a Text may be; without them any text.
 	Words   []string
 	Pattern string
+	// Except are texts that Pattern fits and that are not accepted; ExceptText says why.
+	Except     []string
+	ExceptText string
 	// Expression means that a Text is one: YAML takes some for something else unless they are in quotation marks.
 	Expression bool
 	// Least and Most are bounds: of a Whole, of the characters of a Text, of the items of a List, of the members of a Map.
@@ -126,6 +129,9 @@ func (s *Shape) accepted() string {
 	return "a value"
 }
 
+// Check holds a name that is the key of a value to a shape, and reports a fault at the key.
+func (v Value) Check(name string, s *Shape) bool { return v.Key().checkText(s, name) }
+
 // checkText holds a text to its shape. It does not show the text: that could be a secret in the wrong place.
 func (v Value) checkText(s *Shape, text string) bool {
 	n := len([]rune(text))
@@ -134,8 +140,10 @@ func (v Value) checkText(s *Shape, text string) bool {
 		v.Unknown("word", text, s.Words, s.accepted())
 	case text == "" && s.Least > 0:
 		v.Fault(s.accepted(), "it is empty")
-	case n < s.Least || s.Most > 0 && n > s.Most:
+	case !s.Expression && (n < s.Least || s.Most > 0 && n > s.Most): // the reader of an expression counts itself
 		v.Fault(s.accepted(), "it has %d characters", n)
+	case slices.Contains(s.Except, text):
+		v.Fault("another one", "%s", s.ExceptText)
 	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(text):
 		v.Fault(s.accepted(), "it is not accepted")
 	default:

@@ -35,6 +35,16 @@ func (v Value) Has(key string) bool {
 	return v.IsMapping() && v.resolved().hasKey(key)
 }
 
+// Keys are the names in a mapping, all of them, also those that are reported and beyond the most that there may be.
+func (v Value) Keys() (names []string) {
+	if v.IsMapping() {
+		for i := 0; i+1 < len(v.resolved().node.Content); i += 2 {
+			names = append(names, v.resolved().node.Content[i].Value)
+		}
+	}
+	return names
+}
+
 // Path is where the value is in the document, such as policies.staff.rules[0].
 func (v Value) Path() string { return v.path }
 
@@ -190,9 +200,6 @@ func (v Value) Text() (text string, ok bool) {
 func ambiguous(n *yaml.Node) bool {
 	return kind(n) == "text" && n.Style&^yaml.TaggedStyle == 0 && slices.Contains([]string{"y", "yes", "n", "no", "on", "off"}, strings.ToLower(n.Value))
 }
-
-// Bool returns true or false.
-func (v Value) Bool() (value, ok bool) { return v.BoolOr("true or false") }
 
 // List returns the items of a list. Those beyond the most that there may be are not returned.
 func (v Value) List() (items []Value, ok bool) {

@@ -13,12 +13,12 @@ import (
 // read reads a policies section.
 func read(t *testing.T, content string) (map[string]*policy.Policy, document.Faults) {
 	t.Helper()
-	d, root, err := document.Parse("p.yaml", []byte(content))
+	d, root, err := document.Parse("p.yaml", []byte(content), document.MapOf(document.Required("policies", policy.Shape(nil, true))))
 	if err != nil {
 		t.Fatalf("%s: %v", content, err)
 	}
 	r := policy.Reader{Inventories: []string{"jamf", "owned", "phones"}, DefaultInventory: "jamf", Codes: []posture.Code{"deviceNotFound", "deviceNotCompliant"}}
-	return r.Read(root.Mapping("policies").Get("policies")), d.Faults()
+	return r.Read(root.Mapping().Get("policies")), d.Faults()
 }
 
 const staff = `policies:
@@ -122,12 +122,12 @@ func TestPolicy(t *testing.T) {
 func TestConstantRuleIsAWarning(t *testing.T) {
 	t.Parallel()
 	const content = "policies:\n  default:\n    rules:\n      - {name: r, require: 1 == 1, when: 'true'}\n      - {name: s, require: device.managed, when: now < now}\n"
-	d, root, err := document.Parse("p.yaml", []byte(content))
+	d, root, err := document.Parse("p.yaml", []byte(content), document.MapOf(document.Required("policies", policy.Shape(nil, true))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := policy.Reader{Inventories: []string{"jamf"}, DefaultInventory: "jamf"}
-	r.Read(root.Mapping("policies").Get("policies"))
+	r.Read(root.Mapping().Get("policies"))
 	const want = "p.yaml:4:28: policies.default.rules[0].require: the expression reads no fact, so that its result is always the same\n" +
 		"p.yaml:4:42: policies.default.rules[0].when: the expression reads no fact, so that its result is always the same"
 	if got := d.Warnings().Error(); got != want || len(d.Faults()) > 0 {

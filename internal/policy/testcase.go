@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -37,14 +38,13 @@ func readTests(v document.Value, p *Policy) (tests []Test) {
 	items, _ := v.List()
 	seen := map[string]bool{}
 	for _, item := range items {
-		m := item.Mapping("name", "device", "user", "records", "request", "now", "inventory", "allow", "code", "unmet", "would_deny", "unknown", "data")
+		m := item.Mapping()
 		test := Test{Value: item}
-		if v, ok := m.Require("name", "what the test shows"); ok {
-			test.Name, _ = v.Text()
-			if seen[test.Name] {
-				v.Fault("a name for each test", "a test before has the same name")
+		if name, ok := m.Get("name").Text(); ok {
+			if test.Name = name; seen[name] {
+				m.Get("name").Fault("a name for each test", "a test before has the same name")
 			}
-			seen[test.Name] = true
+			seen[name] = true
 		}
 		test.question = readQuestion(m, p)
 		test.want = readExpectation(m, p)
@@ -64,8 +64,13 @@ func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 	if len(p.Inventories) > 0 {
 		q.Inventory = p.Inventories[0]
 	}
-	if name, ok := word(m.Get("inventory"), p.Inventories); ok {
-		q.Inventory = name
+	if v := m.Get("inventory"); v.IsSet() {
+		switch name, ok := v.Text(); {
+		case ok && slices.Contains(p.Inventories, name):
+			q.Inventory = name
+		case ok && len(p.Inventories) > 0:
+			v.Unknown("inventory", name, p.Inventories, strings.Join(p.Inventories, ", "))
+		}
 	}
 	q.Deciding.Facts.Managed = posture.Known(true)
 	readFacts(m.Get("device"), "device", q.Now, q.Deciding)
@@ -80,11 +85,11 @@ func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 			continue
 		}
 		if !slices.Contains(others, name) {
-			v.Key().Fault(orNo(others), "unknown inventory")
+			v.Key().Unknown("inventory", name, others, orNo(others))
 			continue
 		}
 		r := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
-		of := v.Mapping("device", "user")
+		of := v.Mapping()
 		readFacts(of.Get("device"), "device", q.Now, r)
 		readFacts(of.Get("user"), "user", q.Now, r)
 		q.Put(posture.Answer{Inventory: name, Record: r})
@@ -102,11 +107,11 @@ func orNo(others []string) string {
 }
 
 func readRequest(v document.Value, r *posture.Request) {
-	m := v.Mapping("door", "caller", "kind", "provisioner", "mode", "identifier", "key_type", "key_bits", "names")
-	r.Door, _ = word(m.Get("door"), posture.Doors())
-	r.Kind, _ = word(m.Get("kind"), posture.RequestKinds())
-	r.Mode, _ = word(m.Get("mode"), posture.Modes())
-	r.KeyType, _ = word(m.Get("key_type"), posture.KeyTypes())
+	m := v.Mapping()
+	r.Door, _ = m.Get("door").Text()
+	r.Kind, _ = m.Get("kind").Text()
+	r.Mode, _ = m.Get("mode").Text()
+	r.KeyType, _ = m.Get("key_type").Text()
 	r.Caller, _ = m.Get("caller").Text()
 	r.Provisioner, _ = m.Get("provisioner").Text()
 	r.Identifier, _ = m.Get("identifier").Text()
@@ -153,8 +158,11 @@ func readRuleNames(v document.Value, p *Policy) *[]string {
 		known[i] = r.Name
 	}
 	for _, item := range items {
-		if name, ok := word(item, known); ok {
+		switch name, ok := item.Text(); {
+		case ok && slices.Contains(known, name):
 			names = append(names, name)
+		case ok:
+			item.Unknown("rule", name, known, cmp.Or(strings.Join(known, ", "), "no rule, for the policy has none"))
 		}
 	}
 	return &names
