@@ -37,7 +37,7 @@ func (s *Scope) CompileValue(text string) (*Value, Faults) {
 	if name := notJSON(checked.tree.OutputType()); name != "" {
 		return nil, Faults{{Line: 1, Column: 1, Text: "the result is " + name, Accepted: "text, a number, true or false, a time, a version, or a list or map of these"}}
 	}
-	program, err := s.env.Program(checked.tree)
+	program, err := s.env.Program(checked.tree, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/posture"
 )
 
@@ -72,7 +71,9 @@ func TestTruth(t *testing.T) {
 		`device.attributes["asset tag"] == "17"`:                             posture.Unknown,
 		`has(device.attributes["Asset tag"])`:                                posture.Met,
 		`has(device.attributes["asset tag"])`:                                posture.Unmet,
-		`has(records.owned.device.attributes["x"])`:                          posture.Unknown,
+		`has(records.owned.device.attributes["x"])`:                          posture.Unmet,
+		`has(records.down.device.attributes["x"])`:                           posture.Unknown,
+		`has(records.empty.device.attributes["x"])`:                          posture.Unmet,
 		`records.owned.found`:                                                posture.Met,
 		`records.empty.found`:                                                posture.Unmet,
 		`records.down.found`:                                                 posture.Unknown,

@@ -178,6 +178,11 @@ func isObject(name string) bool { return strings.HasPrefix(name, "@") && name !=
 
 func plain(t *types.Type) string { return plainType(checker.FormatCELType(t)) }
 
+const (
+	operatorWords  = "&& for and, || for or, ! for not"
+	optionalSyntax = "unsupported syntax"
+)
+
 // rewordSyntax says what CEL's parser found wrong, in plain words.
 func rewordSyntax(message string) (text, accepted string) {
 	if m := inputError.FindStringSubmatch(message); m != nil {
@@ -185,9 +190,9 @@ func rewordSyntax(message string) (text, accepted string) {
 		case "<eof>":
 			return "the expression ends too early", ""
 		case "and", "or", "not":
-			accepted = "&& for and, || for or, ! for not"
+			accepted = operatorWords
 		}
-		return fmt.Sprintf("%s does not belong here", quote(m[1])), accepted
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
 	}
 	if m := tokenError.FindStringSubmatch(message); m != nil {
 		switch {
@@ -196,7 +201,10 @@ func rewordSyntax(message string) (text, accepted string) {
 		case strings.HasPrefix(m[1], `"`) || strings.HasPrefix(m[1], "'"):
 			return "a text without its second quotation mark", ""
 		}
-		return fmt.Sprintf("%s does not belong here", quote(m[1])), ""
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
+	}
+	if strings.HasPrefix(message, optionalSyntax) {
+		return optionalSyntax, "has(device.name) to ask whether a fact is known"
 	}
 	if word, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
 		return fmt.Sprintf("%q is a word of the expression language", word), ""
