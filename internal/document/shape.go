@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // Type is a kind of value.
@@ -86,6 +88,36 @@ func ListOf(items *Shape) *Shape { return &Shape{Type: List, Items: items} }
 
 // MapOf declares a mapping with these keys.
 func MapOf(keys ...Key) *Shape { return &Shape{Type: Map, Keys: keys} }
+
+// Case returns which of the cases of its shape a mapping is, and the mapping in the shape of that. It reports a fault where
+// it is none.
+func (v Value) Case() (word string, of Value, ok bool) {
+	s := v.shape.as(Map)
+	by := s.Cases[0].Shape.of(s.By)
+	r := v.resolved()
+	switch {
+	case r.node == nil || isFaulty(r) || r.node.Kind != yaml.MappingNode:
+		v.As(MapOf()).Mapping() // reports it
+		return "", v, false
+	case !r.hasKey(s.By):
+		v.Missing(s.By, by.accepted())
+		return "", v, false
+	}
+	for key, value := range r.pairs() {
+		if key.Value != s.By {
+			continue
+		}
+		if word, ok = r.member(key, value, by).Text(); !ok {
+			break
+		}
+		for _, c := range s.Cases {
+			if c.Word == word {
+				return word, v.As(c.Shape), true
+			}
+		}
+	}
+	return "", v, false
+}
 
 // as is the alternative of a type; a shape that accepts anything where there is none.
 func (s *Shape) as(t Type) *Shape {

@@ -61,7 +61,7 @@ func (s *strictness) check(v Value) {
 	}
 	s.seen[v.node] = true
 	switch n := v.node; {
-	case v.isTagged():
+	case v.IsTagged():
 		s.fault(v, n, acceptedTag, "it begins with a tag")
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
 		s.fault(v, n, "a value, or no such key", "it has no value")
@@ -147,9 +147,9 @@ func isBare(mapping, value *yaml.Node) bool {
 	return mapping.Style&yaml.FlowStyle != 0 && value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null" && value.Value == "" && value.Style == 0
 }
 
-// isTagged reports whether a value begins with a tag. The library drops the tag "!" alone, so that ! device.managed would
+// IsTagged reports whether a value begins with a tag. The library drops the tag "!" alone, so that ! device.managed would
 // be the opposite of what it says.
-func (v Value) isTagged() bool {
+func (v Value) IsTagged() bool {
 	n := v.node
 	if n.Style&yaml.TaggedStyle != 0 {
 		return true
