@@ -66,5 +66,11 @@ func Nearest(name string, names []string) string {
 			best, distance = candidate, d
 		}
 	}
+	for _, candidate := range names {
+		// Where no name is near, one that is a part of it: jamf_base_url for base_url.
+		if lower := strings.ToLower(name); best == "" && (strings.HasSuffix(lower, "_"+candidate) || strings.HasPrefix(lower, candidate+"_")) {
+			best = candidate
+		}
+	}
 	return best
 }

@@ -169,7 +169,7 @@ func (v Value) checkText(s *Shape, text string) bool {
 	n := len([]rune(text))
 	switch {
 	case len(s.Words) > 0 && !slices.Contains(s.Words, text):
-		v.Unknown("word", text, s.Words, s.accepted())
+		v.Unknown(v.noun(), text, s.Words, s.accepted())
 	case text == "" && s.Least > 0:
 		v.Fault(s.accepted(), "it is empty")
 	case !s.Expression && (n < s.Least || s.Most > 0 && n > s.Most): // the reader of an expression counts itself
@@ -182,6 +182,15 @@ func (v Value) checkText(s *Shape, text string) bool {
 		return true
 	}
 	return false
+}
+
+// noun is what a value is called: its key, if it has one.
+func (v Value) noun() string {
+	name := v.path[strings.LastIndexByte(v.path, '.')+1:]
+	if name == "" || strings.ContainsAny(name, "[…") {
+		return "word"
+	}
+	return name
 }
 
 // Unknown reports a text that is none of these names, with the one that was probably meant.

@@ -35,9 +35,6 @@ func (p *Policy) Authority(requirements map[string]posture.Requirements) posture
 	}
 }
 
-// Scoped reports whether the policy was read from a file.
-func (p *Policy) Scoped() bool { return p.scope != nil }
-
 // conditions are all conditions of the rules.
 func (p *Policy) conditions() (all []*Condition) {
 	for _, r := range p.Rules {

@@ -164,7 +164,7 @@ func TestPolicyMistakes(t *testing.T) {
 		{"policies:\n  default: {inventories: [jam]}\n", `2:27: policies.default.inventories[0]: unknown inventory; did you mean jamf?; accepted: jamf, owned, phones`},
 		{"policies:\n  default: {inventories: [jamf, jamf]}\n", `inventories[1]: jamf is in the list already`},
 		{"policies:\n  default: {also_in: [jamf]}\n", `also_in[0]: jamf is in inventories too`},
-		{"policies:\n  default: {mode: phone}\n", `policies.default.mode: unknown word; accepted: any, computer, mobiledevice`},
+		{"policies:\n  default: {mode: phone}\n", `policies.default.mode: unknown mode; accepted: any, computer, mobiledevice`},
 		{"policies:\n  default: {report_only: yes}\n", `report_only: it is neither true nor false`},
 		{"policies:\n  default: {rules: {}}\n", `rules: it is a mapping; accepted: a list`},
 		{"policies:\n  default: {rules: [a]}\n", `rules[0]: it is text; accepted: a mapping`},
@@ -192,13 +192,13 @@ func TestPolicyMistakes(t *testing.T) {
 		{"policies:\n  default: {data: {a: days(1)}}\n", `data.a: the result is`},
 		{"policies:\n  default: {data: {a: {required: true}}}\n", `data.a.value: it is missing`},
 		{"policies:\n  default: {tests: [{name: a}]}\n", `tests[0]: the test expects nothing`},
-		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os: mac}}]}\n", `tests[0].device.os: unknown word; did you mean macOS?`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os: mac}}]}\n", `tests[0].device.os: unknown os; did you mean macOS?`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os_version: 15.10}}]}\n", `tests[0].device.os_version: it is a number; accepted: one to four numbers, such as "15.4.1"; put it in quotation marks`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {last_seen: yesterday}}]}\n", `tests[0].device.last_seen: it is not a time`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, records: {owned: {}}}]}\n", `2:54: policies.default.tests[0].records.owned: unknown inventory; accepted: no records, for the policy asks no other inventory`},
 		{"policies:\n  default: {also_in: [owned], tests: [{name: a, allow: true, records: {jamf: {}}}]}\n", `tests[0].records.jamf: what the inventory that decides knows is in device and user of the test; accepted: owned`},
 		{"policies:\n  default: {tests: [{name: a, unmet: [x]}]}\n", `tests[0].unmet[0]: unknown rule; accepted: no rule`},
-		{"policies:\n  default: {tests: [{name: a, allow: true, request: {kind: x}}]}\n", `tests[0].request.kind: unknown word; accepted: enriching, authorizing`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, request: {kind: x}}]}\n", `tests[0].request.kind: unknown kind; accepted: enriching, authorizing`},
 	} {
 		_, faults := read(t, c.content)
 		if !strings.Contains(faults.Error(), c.want) {

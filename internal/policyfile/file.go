@@ -182,13 +182,12 @@ func (f *File) defaultIsUsed(s Surroundings) bool {
 	return len(s.WebhookIDs) > 0 || s.WithoutSecrets || s.WithoutWebhooks
 }
 
-// asks reports whether a policy asks an inventory. The policy "default" that nobody has written counts only where it is
-// used.
+// asks reports whether a policy asks an inventory. The policy "default" that the file does not have counts only where it
+// is used.
 func (f *File) asks(inventory string, s Surroundings) bool {
 	for _, p := range f.Policies {
-		written := p.Name != "default" || p.Scoped()
 		used := f.defaultIsUsed(s) || slices.ContainsFunc(f.Webhooks, func(w Webhook) bool { return w.Policy == p.Name })
-		if (written || used) && slices.Contains(slices.Concat(p.Inventories, p.AlsoIn), inventory) {
+		if (!p.Implied || used) && slices.Contains(slices.Concat(p.Inventories, p.AlsoIn), inventory) {
 			return true
 		}
 	}

@@ -77,15 +77,15 @@ func TestMistakes(t *testing.T) {
 	t.Parallel()
 	hook := func(text string) string { return "webhooks:\n  - " + text }
 	for _, c := range []struct{ from, to, want string }{
-		{"provider: jamf", "provider: jmaf", `3:15: inventories.jamf_eu.provider: unknown provider; accepted: file or jamf`},
-		{"    provider: jamf\n", "", `3:5: inventories.jamf_eu: provider is missing; accepted: file or jamf`},
-		{"base_url", "baseurl", `4:5: inventories.jamf_eu: unknown key "baseurl"; did you mean base_url?`},
+		{"provider: jamf", "provider: jmaf", `3:15: inventories.jamf_eu.provider: unknown provider; did you mean jamf?; accepted: file or jamf`},
+		{"    provider: jamf\n", "", `3:5: inventories.jamf_eu.provider: it is missing; accepted: file or jamf`},
+		{"base_url", "baseurl", `4:5: inventories.jamf_eu.baseurl: unknown key; did you mean base_url?`},
 		{"client_secret: {file: secret}", "client_secret: hunter2", `6:20: inventories.jamf_eu.client_secret: a secret does not belong in this file; accepted: {file: PATH} or {env: NAME}`},
 		{"client_secret: {file: secret}", "client_secret: {hunter2}", `6:21: inventories.jamf_eu.client_secret: unknown key; accepted: {file: PATH} or {env: NAME}`},
 		{"client_secret: {file: secret}", "client_secret: {hunter2: x}", `6:21: inventories.jamf_eu.client_secret: unknown key`},
 		{"client_secret: {file: secret}", "client_secret: [hunter2]", `a secret does not belong in this file`},
 		{"client_secret: {file: secret}", "client_secret: {file: [hunter2]}", `client_secret.file: it is a list`},
-		{"client_secret: {file: secret}", "client_secret: !hunter2 x", `it begins with a tag`},
+		{"client_secret: {file: secret}", "client_secret: !hunter2 x", `6:20: inventories.jamf_eu.client_secret: a secret does not belong in this file`},
 		{"client_secret: {file: secret}", "client_secret: *hunter2", `unknown anchor`},
 		{"client_secret: {file: secret}", "client_secret: @hunter2", `this is not YAML`},
 		{"client_secret: {file: secret}", "client_secret: \"\\hunter2\"", `this is not YAML`},
@@ -93,23 +93,23 @@ func TestMistakes(t *testing.T) {
 		{"timeout: 5", "timeout: 301", `9:14: inventories.jamf_eu.timeout: `},
 		{"computer_enrich: true", "computer_enrich: 1", `8:22: inventories.jamf_eu.computer_enrich: it is neither true nor false`},
 		{"  jamf_eu:\n", "  file:\n", `2:3: inventories.file: PROVIDER in the environment names an inventory file too`},
-		{"  jamf_eu:\n", "  EU:\n", `2:3: inventories.EU: the name is not accepted`},
+		{"  jamf_eu:\n", "  EU:\n", `2:3: inventories.EU: it is not accepted`},
 		{"[jamf_eu]", "[jamf_us]", `inventories[0]: unknown inventory; did you mean jamf_eu?; accepted: file, jamf_eu, owned`},
 		{"device.encrypted}", `'request.caller == "device"'}`, `request.caller is never "device"; did you mean "devices"?; accepted: "11111111-1111-4111-8111-111111111111", "devices"`},
 		{"device.encrypted}", "device.encripted}", `19:43: policies.staff.rules[0].require: unknown name in device "encripted"; did you mean encrypted?`},
 		{"allow: true}", "allow: false}", `21:9: policies.staff.tests[0]: the test "encrypted passes" fails: allow is true, want false`},
 		{"3F0C6C1E-", "3F0C6C1-", `webhooks[0].id: it is not a UUID`},
 		{"3F0C6C1E-1f6e-4a52-9d33-0d6a3c5a7f01", "11111111-1111-4111-8111-111111111111", `webhooks[0].id: WEBHOOK_IDS in the environment has the same ID`},
-		{"policy: staff", "policy: stuff", `webhooks[0].policy: unknown policy; accepted: default, staff`},
-		{"    policy: staff\n", "", `webhooks[0]: policy is missing; accepted: default, staff`},
+		{"policy: staff", "policy: stuff", `webhooks[0].policy: unknown policy; did you mean staff?; accepted: default, staff`},
+		{"    policy: staff\n", "", `webhooks[0].policy: it is missing; accepted: default, staff`},
 		{"{env: NEW}", "{env: OLD}", `webhooks[0].secret[1].env: the environment variable is not set`},
 		{"{env: NEW}", "{file: secret}", `webhooks[0].secret[1]: entry 1 is not standard base64`},
 		{"{env: NEW}", "{file: two}", `webhooks[0].secret[1]: it has 2 secrets`},
-		{"[{file: webhook}, {env: NEW}]", "[]", `webhooks[0].secret: the list has 0; accepted: one secret, or a list of two`},
+		{"[{file: webhook}, {env: NEW}]", "[]", `webhooks[0].secret: the list is empty; accepted: one secret, or a list of two`},
 		{"[{file: webhook}, {env: NEW}]", secretOf('x'), `webhooks[0].secret: a secret does not belong in this file`},
-		{"webhooks:\n", hook("{name: other, id: 22222222-2222-4222-8222-222222222222, secret: {env: SAME}, policy: staff}\n"), `webhooks[1].secret: the webhook other has the same secret`},
+		{"webhooks:\n", hook("{name: other, id: 22222222-2222-4222-8222-222222222222, secret: {env: SAME}, policy: staff}\n"), `webhooks[1].secret[0]: the webhook other has the same secret`},
 		{"webhooks:\n", hook("{name: devices, id: 22222222-2222-4222-8222-222222222222, secret: {env: NEW}, policy: staff}\n"), `webhooks[1].name: a webhook before has the name devices`},
-		{"inventories:\n", "inventory:\n", `1:1: unknown key "inventory"; did you mean inventories?; accepted: inventories, policies, webhooks`},
+		{"inventories:\n", "inventory:\n", `1:1: inventory: unknown key; did you mean inventories?; accepted: inventories, policies, webhooks`},
 		{good, "inventories: {}\n", `1:1: the file has neither policies nor webhooks`},
 		{good, "policies: {}\nwebhooks: []\n", `1:1: the file has neither policies nor webhooks`},
 		{"https://eu.example.com", "https://admin:hunter2@eu.example.com", `4:15: inventories.jamf_eu.base_url: a user name or password does not belong in a URL`},
@@ -139,7 +139,7 @@ func TestWarnsOfAFileThatEverybodyMayWriteTo(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		f, err := policyfile.Load(path, policyfile.Surroundings{Inventory: "file"})
+		f, err := policyfile.Load(path, policyfile.Surroundings{Inventory: "file", WebhookIDs: []string{"11111111-1111-4111-8111-111111111111"}})
 		if err != nil {
 			t.Fatal(err)
 		}
