@@ -33,7 +33,7 @@ type Document struct {
 func Parse(file string, content []byte, shape *Shape) (*Document, Value, error) {
 	d := &Document{file: file, read: map[*yaml.Node]bool{}, expected: map[*yaml.Node]bool{}}
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
-	for line := range strings.SplitSeq(lineBreaks.Replace(string(content)), "\n") {
+	for line := range strings.SplitSeq(lineBreaks(string(content)), "\n") {
 		d.source = append(d.source, []rune(line))
 	}
 	switch at := firstInvalid(content); {
@@ -66,8 +66,10 @@ func Parse(file string, content []byte, shape *Shape) (*Document, Value, error) 
 	return d, d.root, nil
 }
 
-// lineBreaks are what YAML takes for the end of a line.
-var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+// lineBreaks replaces what YAML takes for the end of a line by a line feed.
+func lineBreaks(text string) string {
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text)
+}
 
 // whole makes a fault of the whole document. The place is inside: an editor has no line behind the last.
 func (d *Document) whole(line, column int, text, accepted string) Faults {

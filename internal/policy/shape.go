@@ -1,14 +1,13 @@
 package policy
 
 import (
-	"regexp"
 	"strings"
 
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
 )
 
-var (
+const (
 	namePattern = `^[a-z][a-z0-9_]{0,31}$`
 	codePattern = `^[a-z][A-Za-z0-9]{0,63}$`
 )
@@ -29,15 +28,12 @@ func NameShape() *document.Shape {
 	}
 }
 
-// IsName reports whether a text can be a name.
-func IsName(text string) bool { return regexp.MustCompile(namePattern).MatchString(text) }
-
 // Shape declares the section "policies". Inventories are the names that a fault lists. The policy "default" may leave them
 // out where the environment has an inventory.
 func Shape(inventories []string, environment bool) *document.Shape {
-	names := &document.Shape{Type: document.List, Accepted: "a list of " + orNone(inventories), Least: 1, Items: text("the name of an inventory")}
-	of := policyKeys(inventories, names)
-	fallback := policyKeys(inventories, names)
+	names := &document.Shape{Type: document.List, Accepted: "a list of " + orNone(inventories), Least: 1, Items: text("")}
+	of, fallback := policyKeys(inventories, names), policyKeys(inventories, names)
+	of.Name, fallback.Name = "policy", "policy_default"
 	fallback.Keys[0].Required = !environment
 	return &document.Shape{
 		Type: document.Map, Most: maxPolicies, Names: NameShape(), Members: of, Keys: []document.Key{document.Optional("default", fallback)},
@@ -101,14 +97,14 @@ func dataShape() *document.Shape {
 		document.Optional("required", boolean("A value that cannot be evaluated is a refusal; by default it is an empty text.", false)),
 	)
 	return &document.Shape{
-		Type: document.Map, Members: value,
+		Type: document.Map, Name: "data", Members: value,
 		About: "What goes to step-ca for the certificate, by name: expressions in CEL. {} sends nothing. By default, what the inventory's own settings give.",
 	}
 }
 
 func testShape() *document.Shape {
 	rules := func(about string) *document.Shape {
-		return &document.Shape{Type: document.List, Items: text("the name of a rule"), About: about}
+		return &document.Shape{Type: document.List, Items: text(""), About: about}
 	}
 	record := document.MapOf(document.Optional("device", factsShape("device")), document.Optional("user", factsShape("user")))
 	record.Name = "record"
@@ -134,7 +130,7 @@ func testShape() *document.Shape {
 func requestShape() *document.Shape {
 	request := document.MapOf(
 		document.Optional("door", wordsOf(posture.Doors(), "")),
-		document.Optional("caller", text("the name of a webhook, or the ID of one of the environment")),
+		document.Optional("caller", text("The name of a webhook, or the ID of one of the environment.")),
 		document.Optional("kind", wordsOf(posture.RequestKinds(), "")),
 		document.Optional("provisioner", text("")),
 		document.Optional("mode", wordsOf(posture.Modes(), "")),

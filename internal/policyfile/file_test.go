@@ -98,7 +98,7 @@ func TestMistakes(t *testing.T) {
 		{"device.encrypted}", `'request.caller == "device"'}`, `request.caller is never "device"; did you mean "devices"?; accepted: "11111111-1111-4111-8111-111111111111", "devices"`},
 		{"device.encrypted}", "device.encripted}", `19:43: policies.staff.rules[0].require: unknown name in device "encripted"; did you mean encrypted?`},
 		{"allow: true}", "allow: false}", `21:9: policies.staff.tests[0]: the test "encrypted passes" fails: allow is true, want false`},
-		{"3F0C6C1E-", "3F0C6C1-", `webhooks[0].id: it is not a UUID`},
+		{"3F0C6C1E-", "3F0C6C1-", `webhooks[0].id: it is not accepted; accepted: the UUID that step-ca printed as "Webhook ID"`},
 		{"3F0C6C1E-1f6e-4a52-9d33-0d6a3c5a7f01", "11111111-1111-4111-8111-111111111111", `webhooks[0].id: WEBHOOK_IDS in the environment has the same ID`},
 		{"policy: staff", "policy: stuff", `webhooks[0].policy: unknown policy; did you mean staff?; accepted: default, staff`},
 		{"    policy: staff\n", "", `webhooks[0].policy: it is missing; accepted: default, staff`},

@@ -22,7 +22,10 @@ func Shape() *document.Shape {
 	)
 }
 
-const acceptedID = `the UUID that step-ca printed as "Webhook ID"`
+const (
+	acceptedID = `the UUID that step-ca printed as "Webhook ID"`
+	patternID  = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"
+)
 
 func webhookShape(policies []string) *document.Shape {
 	name := policy.NameShape()
@@ -31,7 +34,7 @@ func webhookShape(policies []string) *document.Shape {
 	secret.Or = &document.Shape{Type: document.List, Items: config.SecretShape(), Least: 1, Most: maxSecrets, Accepted: "one secret, or a list of two"}
 	webhook := document.MapOf(
 		document.Required("name", name),
-		document.Required("id", &document.Shape{Type: document.Text, Accepted: acceptedID, About: "Its ID in step-ca."}),
+		document.Required("id", &document.Shape{Type: document.Text, Pattern: patternID, Accepted: acceptedID, About: "Its ID in step-ca."}),
 		document.Required("secret", secret),
 		document.Required("policy", &document.Shape{Type: document.Text, Accepted: orNone(policies), About: "The name of the policy that decides."}),
 	)

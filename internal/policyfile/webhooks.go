@@ -65,21 +65,12 @@ func readID(v document.Value, before map[string]string) string {
 	switch {
 	case !ok:
 		return ""
-	case !isUUID(id):
-		v.Fault(acceptedID, "it is not a UUID")
-		return ""
 	case before[id] != "":
 		v.Fault("an ID for each webhook", "%s has the same ID", before[id])
 		return ""
 	}
 	before[id] = v.Path()
 	return id
-}
-
-// isUUID reports whether a text is one UUID in lower case.
-func isUUID(text string) bool {
-	var ids config.UUIDs
-	return !strings.Contains(text, ",") && ids.UnmarshalText([]byte(text)) == nil && ids[0] == text
 }
 
 // taken are secrets that were read, with those who have them.
