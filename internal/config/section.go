@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"step-posture-connector/internal/document"
-	"step-posture-connector/internal/filesys"
 )
 
 // Section is a part of a policy file that gives the values of a struct that also declares environment variables: the
@@ -183,6 +182,9 @@ func SecretShape() *document.Shape {
 
 // secretReference reads where a secret is. A secret itself does not belong in the file, and is not shown.
 func secretReference(v document.Value) (secretRef, bool) {
+	if v.IsNull() {
+		return secretRef{}, false // reported as such
+	}
 	if !v.IsMapping() {
 		v.Fault(AcceptedSecret, "a secret does not belong in this file")
 		return secretRef{}, false
@@ -253,8 +255,12 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 // secretFault says why a secret cannot be read. It shows the path only if it is certainly one: the secret itself may have
 // been given in its place.
 func secretFault(name, path string, err error) string {
-	if !strings.Contains(name, "/") && !exists(path) {
-		err = errors.New("cannot open the file: " + filesys.Cause(err).Error() + " (its path is not shown, because it may be the secret itself)")
+	cause := err
+	for next := errors.Unwrap(cause); next != nil; next = errors.Unwrap(cause) {
+		cause = next
+	}
+	if !strings.Contains(name, "/") && cause != err && !exists(path) {
+		return "the file cannot be read: " + cause.Error() + " (its path is not shown, because it may be the secret itself)"
 	}
 	return strings.ReplaceAll(err.Error(), "; that belongs in the variable without "+fileSuffix, "")
 }

@@ -60,8 +60,8 @@ func Parse(file string, content []byte, shape *Shape) (*Document, Value, error) 
 	}
 	d.root = Value{document: d, node: root.Content[0], shape: shape}
 	e := expansion{left: maxNodes, above: map[*yaml.Node]bool{}}
-	if wrong := e.count(d.root.node); wrong != "" {
-		return nil, Value{}, d.whole(e.at.Line, e.at.Column, wrong, fmt.Sprintf("at most %d values, with those that aliases stand for", maxNodes))
+	if wrong, accepted := e.count(d.root.node); wrong != "" {
+		return nil, Value{}, d.whole(e.at.Line, e.at.Column, wrong, accepted)
 	}
 	return d, d.root, nil
 }
@@ -111,7 +111,12 @@ func (d *Document) syntax(err error) error {
 		text = "this is not YAML"
 	}
 	f := d.whole(line, column, text, "")
-	f[0].Accepted = d.hint(f[0])
+	switch {
+	case strings.Contains(text, "escape character"):
+		f[0].Accepted = `\\ for \, or single quotation marks around the text`
+	case !strings.Contains(text, "control character"):
+		f[0].Accepted = d.hint(f[0])
+	}
 	return f
 }
 

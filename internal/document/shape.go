@@ -175,7 +175,7 @@ func (v Value) checkText(s *Shape, text string) bool {
 	case !s.Expression && (n < s.Least || s.Most > 0 && n > s.Most): // the reader of an expression counts itself
 		v.Fault(s.accepted(), "it has %d characters", n)
 	case slices.Contains(s.Except, text):
-		v.Fault("another one", "%s", s.ExceptText)
+		v.Fault("another name", "%s", s.ExceptText)
 	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(text):
 		v.Fault(s.accepted(), "it is not accepted")
 	default:

@@ -14,18 +14,18 @@ type expansion struct {
 	at    *yaml.Node          // where it ended
 }
 
-// count says what is wrong, or returns an empty text.
-func (e *expansion) count(n *yaml.Node) string {
+// count says what is wrong and what is accepted, or returns empty texts.
+func (e *expansion) count(n *yaml.Node) (wrong, accepted string) {
 	e.at = n
 	if e.alias != nil {
 		e.at = e.alias
 	}
 	if e.left--; e.left < 0 {
-		return fmt.Sprintf("the file has more than %d values", maxNodes)
+		return fmt.Sprintf("the file has more than %d values", maxNodes), fmt.Sprintf("at most %d, with those that aliases stand for", maxNodes)
 	}
 	if n.Kind == yaml.AliasNode {
 		if e.above[n.Alias] {
-			return "an alias stands for a value that it is in itself"
+			return "an alias stands for a value that it is in itself", "an alias of another value"
 		}
 		if e.alias == nil {
 			e.alias = n
@@ -36,11 +36,11 @@ func (e *expansion) count(n *yaml.Node) string {
 	e.above[n] = true
 	defer delete(e.above, n)
 	for _, c := range n.Content {
-		if wrong := e.count(c); wrong != "" {
-			return wrong
+		if wrong, accepted = e.count(c); wrong != "" {
+			return wrong, accepted
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // strictness reports what is wrong wherever it is in a document: tags, values that are missing, keys that are no text or
@@ -82,12 +82,15 @@ func (s *strictness) members(v Value) {
 	first := map[string]bool{}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		key, value := v.node.Content[i], v.node.Content[i+1]
-		path := v
+		path, v := v, v
 		if s.expected[value] || s.read[v.node] && first[key.Value] {
 			path.path = v.under(key.Value)
 		}
 		switch wrong := wrongKey(key); {
 		case wrong != "":
+			if s.read[v.node] && acceptedKey(key) != acceptedMerge && key.Kind == yaml.ScalarNode && key.ShortTag() != "!!null" {
+				v.path = v.under(key.Value)
+			}
 			s.fault(v, key, acceptedKey(key), wrong)
 		case first[key.Value]:
 			s.fault(path, key, "each key once", "duplicate key")
@@ -131,10 +134,12 @@ func wrongKey(key *yaml.Node) string {
 	return ""
 }
 
+const acceptedMerge = "each key written out"
+
 func acceptedKey(key *yaml.Node) string {
 	switch {
 	case key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge":
-		return "each key written out"
+		return acceptedMerge
 	case key.Kind == yaml.ScalarNode && key.Style&yaml.TaggedStyle == 0 && key.ShortTag() != "!!null":
 		return "text; put it in quotation marks"
 	}

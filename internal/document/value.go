@@ -137,8 +137,12 @@ func kind(n *yaml.Node) string {
 }
 
 // isFaulty reports whether strict reports the value, so that its type says nothing.
-func isFaulty(v Value) bool {
-	return v.IsTagged() || v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null"
+func isFaulty(v Value) bool { return v.IsTagged() || v.IsNull() }
+
+// IsNull reports whether a value is set to null, which is a fault everywhere.
+func (v Value) IsNull() bool {
+	r := v.resolved()
+	return r.node != nil && r.node.Kind == yaml.ScalarNode && r.node.ShortTag() == "!!null"
 }
 
 // Text returns the value's text. Texts that YAML makes something else of, such as 15.10, yes and 2026-01-01, are a

@@ -43,8 +43,9 @@ type Reader struct {
 func (r *Reader) Read(section document.Value) map[string]*Policy {
 	policies := map[string]*Policy{}
 	for name, v := range section.As(Shape(r.Inventories, r.DefaultInventory != "")).Names() {
+		p := r.policy(name, v)
 		if CheckName(v, name) {
-			policies[name] = r.policy(name, v)
+			policies[name] = p
 		}
 	}
 	return policies

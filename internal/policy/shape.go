@@ -35,6 +35,7 @@ func Shape(inventories []string, environment bool) *document.Shape {
 	of, fallback := policyKeys(inventories, names), policyKeys(inventories, names)
 	of.Name, fallback.Name = "policy", "policy_default"
 	fallback.Keys[0].Required = !environment
+	fallback.Keys[0].Shape.Accepted += "; or PROVIDER in the environment"
 	return &document.Shape{
 		Type: document.Map, Most: maxPolicies, Names: NameShape(), Members: of, Keys: []document.Key{document.Optional("default", fallback)},
 		About: "What is required of a device, by the name of the policy. A webhook of the environment has the policy default.",

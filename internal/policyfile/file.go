@@ -100,7 +100,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	f := &File{Hash: hex.EncodeToString(sum[:])}
 	m := root.Mapping()
 	if root.IsMapping() && !root.IsTagged() && m.Get("policies").IsEmpty() && m.Get("webhooks").IsEmpty() {
-		root.Fault("policies, webhooks", "the file has neither policies nor webhooks")
+		root.Fault("at least one policy or webhook", "the file has neither policies nor webhooks")
 	}
 	secrets := &config.SecretReader{Folder: filepath.Dir(path), Environ: s.Environ, Skip: s.WithoutSecrets}
 	f.Inventories = inventories(m.Get("inventories"), secrets, s)
@@ -145,10 +145,7 @@ func policyNames(v document.Value, read map[string]*policy.Policy) []string {
 // inventories reads the sections of inventories.
 func inventories(v document.Value, secrets *config.SecretReader, s Surroundings) (sections []*provider.Section) {
 	for name, section := range v.Names() {
-		if !policy.CheckName(section, name) {
-			continue
-		}
-		if name == s.Inventory {
+		if policy.CheckName(section, name) && name == s.Inventory {
 			section.Key().Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
 		}
 		if read := provider.ReadSection(name, section, secrets); read != nil {
