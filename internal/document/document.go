@@ -171,7 +171,10 @@ func (d *Document) hint(f Fault) string {
 
 // Faults are what is wrong with the document, as far as it was read.
 func (d *Document) Faults() Faults {
-	s := strictness{Document: d, seen: map[*yaml.Node]bool{}}
+	s := strictness{Document: d, seen: map[*yaml.Node]bool{}, reported: map[spot]bool{}}
+	for _, f := range d.faults {
+		s.reported[spot{f.Line, f.Column, f.Path}] = true
+	}
 	s.check(d.root)
 	return append(s.found, d.faults...).sorted()
 }

@@ -16,6 +16,9 @@ type Fault struct {
 	Path         string // "policies.staff.rules[0].require"
 	Text         string // what is wrong
 	Accepted     string // what would be right; may be empty
+	// Underlined is the line of an expression that the fault is in, and a line that underlines it; empty elsewhere: a
+	// line of the file could hold a secret.
+	Underlined string
 }
 
 func (f Fault) Error() string {
@@ -38,12 +41,16 @@ type Faults []Fault
 
 func (fs Faults) Error() string {
 	lines := make([]string, 0, len(fs))
+	underlined := len(fs) <= maxUnderlined
 	for i, f := range fs {
 		if i == maxFaults {
 			lines = append(lines, fmt.Sprintf("and %d more", len(fs)-maxFaults))
 			break
 		}
 		lines = append(lines, f.Error())
+		if underlined && f.Underlined != "" {
+			lines = append(lines, f.Underlined)
+		}
 	}
 	return strings.Join(lines, "\n")
 }

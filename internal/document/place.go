@@ -1,6 +1,11 @@
 package document
 
-import "go.yaml.in/yaml/v4"
+import (
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+)
 
 // placeIn finds a place of the value's text in the file. What YAML does to a text between the two (quotation marks,
 // escapes, indentation, folded lines) changes no printable character that is not escaped, so that the text's
@@ -48,4 +53,46 @@ func (v Value) placeIn(line, column int) (int, int) {
 		l, c = found, fc+1
 	}
 	return l, c
+}
+
+// underlined is a line of a text, with a line below that underlines the word or the literal that begins at a place. Of a
+// long line it is the part around that.
+func underlined(text string, line, column int) string {
+	const indent = "    "
+	rows := strings.Split(text, "\n")
+	if line > len(rows) {
+		return ""
+	}
+	row := []rune(strings.ReplaceAll(rows[line-1], "\t", " "))
+	at := min(column-1, len(row))
+	length := wordLength(row[at:])
+	if from := max(0, at-widest/2); from > 0 && len(row) > widest {
+		row, at = row[from:], at-from
+	}
+	row = row[:min(len(row), widest)]
+	return indent + strings.TrimRight(string(row), " ") + "\n" + indent + strings.Repeat(" ", at) + strings.Repeat("^", max(1, min(length, len(row)-at)))
+}
+
+// wordLength is the length of the word or the quoted literal that a row begins with.
+func wordLength(row []rune) int {
+	if len(row) == 0 {
+		return 1
+	}
+	if quote := row[0]; quote == '"' || quote == '\'' {
+		for i := 1; i < len(row); i++ {
+			if row[i] == quote && row[i-1] != '\\' {
+				return i + 1
+			}
+		}
+		return len(row)
+	}
+	inWord := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+	if strings.ContainsRune("=<>!&|", row[0]) {
+		inWord = func(r rune) bool { return strings.ContainsRune("=<>&|", r) }
+	}
+	n := 0
+	for n == 0 || n < len(row) && inWord(row[n]) {
+		n++
+	}
+	return n
 }

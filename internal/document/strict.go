@@ -47,8 +47,9 @@ func (e *expansion) count(n *yaml.Node) (wrong, accepted string) {
 // duplicates.
 type strictness struct {
 	*Document
-	seen  map[*yaml.Node]bool // what aliases stand for
-	found Faults
+	seen     map[*yaml.Node]bool // what aliases stand for
+	reported map[spot]bool       // by the reader
+	found    Faults
 }
 
 const acceptedTag = "no tags; an expression that begins with ! in quotation marks"
@@ -107,12 +108,15 @@ func (s *strictness) members(v Value) {
 // fault adds a fault unless the reader has found one at the same place in the same value.
 func (s *strictness) fault(v Value, at *yaml.Node, accepted, text string) {
 	f := v.fault(at.Line, at.Column, accepted, text)
-	for _, other := range s.faults {
-		if other.Line == f.Line && other.Column == f.Column && other.Path == f.Path {
-			return
-		}
+	if !s.reported[spot{f.Line, f.Column, f.Path}] {
+		s.found = append(s.found, f)
 	}
-	s.found = append(s.found, f)
+}
+
+// spot is where a fault is.
+type spot struct {
+	line, column int
+	path         string
 }
 
 // wrongKey says why a key is none.

@@ -36,12 +36,14 @@ type Reader struct {
 	// Codes are the codes of the connector, which no rule may use.
 	Codes []posture.Code
 
-	rules int
+	rules    int
+	accepted string // the names of inventories, joined once: a file can have many faults about them
 }
 
 // Read reads all policies. What is wrong is reported to the document; a policy with a fault is not returned.
 func (r *Reader) Read(section document.Value) map[string]*Policy {
 	policies := map[string]*Policy{}
+	r.accepted = orNone(r.Inventories)
 	for name, v := range section.As(Shape(r.Inventories, r.DefaultInventory != "")).Names() {
 		p := r.policy(name, v)
 		if CheckName(v, name) {
@@ -93,7 +95,7 @@ func (r *Reader) inventories(v document.Value, others ...string) (names []string
 		switch {
 		case !ok:
 		case !slices.Contains(r.Inventories, name):
-			item.Unknown("inventory", name, r.Inventories, orNone(r.Inventories))
+			item.Unknown("inventory", name, r.Inventories, r.accepted)
 		case slices.Contains(names, name):
 			item.Fault("each inventory once", "%s is in the list already", name)
 		case slices.Contains(others, name):

@@ -106,6 +106,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	f.Inventories = inventories(m.Get("inventories"), secrets, s)
 	// One with a fault counts: to report it where it is used as well would mislead.
 	names := m.Get("inventories").Keys()
+	names = names[:min(len(names), maxInventories+1)] // faults list them
 	if s.Inventory != "" && !slices.Contains(names, s.Inventory) {
 		names = slices.Insert(names, 0, s.Inventory)
 	}
