@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,20 +121,76 @@ func TestPolicyDefaultExistsWhereTheEnvironmentHasAnInventory(t *testing.T) {
 	}
 }
 
+// An inventory that no policy asks and a policy that no webhook has are accepted, and probably not meant. Webhooks of the
+// environment have the policy "default".
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	f, err := load(t, strings.Replace(strings.Replace(good, "    also_in: [owned]\n", "", 1), ", records: {owned: {}}", "", 1))
-	if err != nil {
-		t.Fatal(err)
+	const jamf = "inventories:\n  eu: {provider: jamf, base_url: https://eu.example.com, client_id: id, client_secret: {file: secret}}\n"
+	const hook = "webhooks:\n  - {name: devices, id: 22222222-2222-4222-8222-222222222222, secret: {env: NEW}, policy: staff}\n"
+	const idOfFile = "posture.yaml: no policy asks the inventory file, which PROVIDER in the environment names"
+	for name, c := range map[string]struct {
+		content string
+		change  func(*policyfile.Surroundings)
+		want    []string
+	}{
+		"none":                          {"policies:\n  default: {}\n", nil, nil},
+		"an inventory":                  {jamf + "policies:\n  default: {}\n", nil, []string{"posture.yaml:2:3: inventories.eu: no policy asks this inventory"}},
+		"an inventory in also_in only":  {jamf + "policies:\n  default: {also_in: [eu]}\n", nil, nil},
+		"a policy":                      {"policies:\n  default: {}\n  staff: {inventories: [file]}\n", nil, []string{"posture.yaml:3:3: policies.staff: no webhook has this policy"}},
+		"default without WEBHOOK_IDS":   {"policies:\n  default: {}\n", withoutIDs, []string{"posture.yaml:2:3: policies.default: no webhook has this policy"}},
+		"a policy of a webhook":         {"policies:\n  staff: {inventories: [file]}\n" + hook, withoutIDs, nil},
+		"the inventory of PROVIDER":     {jamf + "policies:\n  default: {inventories: [eu]}\n", nil, []string{idOfFile}},
+		"PROVIDER, asked by default":    {jamf + "policies:\n  staff: {inventories: [eu]}\n" + hook, nil, nil},
+		"PROVIDER, default is not used": {jamf + "policies:\n  staff: {inventories: [eu]}\n" + hook, withoutIDs, []string{idOfFile}},
+		"default, webhooks not known": {"policies:\n  default: {}\n", func(s *policyfile.Surroundings) {
+			s.WebhookIDs, s.WithoutSecrets = nil, true
+		}, nil},
+		"a constant rule": {"policies:\n  default: {rules: [{name: r, require: 1 == 1}]}\n", nil, []string{
+			"posture.yaml:2:40: policies.default.rules[0].require: the expression reads no fact, so that its result is always the same",
+		}},
+	} {
+		path, s := surrounded(t, c.content)
+		if c.change != nil {
+			c.change(&s)
+		}
+		f, err := policyfile.Load(path, s)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for i, w := range f.Warnings {
+			f.Warnings[i] = strings.ReplaceAll(w, strings.TrimSuffix(path, "posture.yaml"), "")
+		}
+		if !slices.Equal(f.Warnings, c.want) {
+			t.Errorf("%s:\n got  %q\n want %q", name, f.Warnings, c.want)
+		}
 	}
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "10:3: inventories.owned: no policy asks this inventory") {
-		t.Errorf("%q", f.Warnings)
-	}
-	f, err = load(t, "policies:\n  staff: {inventories: [file]}\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "2:3: policies.staff: no webhook has this policy") {
-		t.Errorf("%q", f.Warnings)
+}
+
+func withoutIDs(s *policyfile.Surroundings) { s.WebhookIDs = nil }
+
+// What the machine does not have is not asked for: secrets where only policies are tested, those of webhooks where only
+// inventories are asked. What is written in the place of a secret is refused all the same.
+func TestSecretsThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	const missing = "webhooks:\n  - {name: devices, id: 22222222-2222-4222-8222-222222222222, secret: [{env: GONE}, {file: gone}], policy: default}\n"
+	const inventory = "inventories:\n  eu: {provider: jamf, base_url: https://eu.example.com, client_id: id, client_secret: {file: gone}}\n"
+	for name, c := range map[string]struct {
+		content           string
+		secrets, webhooks bool // are read
+		accepted          bool
+	}{
+		"all":                                {missing, true, true, false},
+		"without webhooks":                   {missing, true, false, true},
+		"without webhooks, an inventory":     {inventory + missing, true, false, false},
+		"without secrets":                    {inventory + missing, false, true, true},
+		"without secrets, one in its place":  {strings.Replace(inventory, "{file: gone}", "hunter2", 1) + missing, false, true, false},
+		"without webhooks, one in its place": {strings.Replace(missing, "{env: GONE}", "hunter2", 1), true, false, false},
+	} {
+		path, s := surrounded(t, c.content)
+		s.WithoutSecrets, s.WithoutWebhooks = !c.secrets, !c.webhooks
+		if _, err := policyfile.Load(path, s); (err == nil) != c.accepted {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
