@@ -141,7 +141,7 @@ func root(p *Process) *cobra.Command {
 	}
 	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(loadProvider), healthcheckCommand(environ), policyCommand(environ), versionCommand(p))
+	c.AddCommand(serve, checkCommand(load), lookupCommand(loadProvider), healthcheckCommand(environ), policyCommand(environ), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {

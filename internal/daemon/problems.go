@@ -127,10 +127,22 @@ func policyProblems(err error) config.Problems {
 	case err == nil:
 		return nil
 	case errors.As(err, &faults):
-		return problemLines(err)
+		return faultProblems(faults)
 	default:
 		return config.Problems{{Variable: "POLICY_PATH", Text: err.Error(), Accepted: "the path of a policy file that the connector's user may read"}}
 	}
+}
+
+// faultProblems makes a problem of each fault, in one line: people see the underlined expression by way of Underlined.
+func faultProblems(faults document.Faults) (problems config.Problems) {
+	const most = 100
+	for i, fault := range faults {
+		if i == most {
+			return append(problems, config.Problem{Text: fmt.Sprintf("and %d more", len(faults)-most)})
+		}
+		problems = append(problems, config.Problem{Text: fault.Error()})
+	}
+	return problems
 }
 
 // problemLines makes a problem of each line of an error, which says itself what it is about.

@@ -9,15 +9,19 @@ import (
 
 // Underlined is the text of an error, with the expression of a policy file below each mistake in one.
 func Underlined(err error) string {
-	below := map[string]string{}
+	text := err.Error()
 	var faults document.Faults
-	if errors.As(err, &faults) {
-		for _, fault := range faults {
-			below[fault.Error()] = fault.Underline()
+	if !errors.As(err, &faults) {
+		return text
+	}
+	below := map[string]string{}
+	for _, fault := range faults {
+		if fault.Underlined != "" && !strings.Contains(text, fault.Underlined) {
+			below[fault.Error()] = fault.Underlined
 		}
 	}
 	var lines []string
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		lines = append(lines, line)
 		if under := below[line]; under != "" {
 			lines = append(lines, under)

@@ -104,12 +104,12 @@ func BenchmarkLoad(b *testing.B) {
 		b.Run(fmt.Sprintf("policies=%d/rules=%d/scopes=%d", c.policies, c.rules, c.apart), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				d, root, err := document.Parse("p.yaml", text)
+				d, root, err := document.Parse("p.yaml", text, section())
 				if err != nil {
 					b.Fatal(err)
 				}
 				r := policy.Reader{Inventories: inventories}
-				r.Read(root.Mapping("policies").Get("policies"))
+				r.Read(root.Mapping().Get("policies"))
 				if len(d.Faults()) > 0 {
 					b.Fatal(d.Faults())
 				}

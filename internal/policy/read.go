@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,36 +19,8 @@ const (
 // defaultMessage names neither the rule nor a fact: it is for the person at the device.
 const defaultMessage = "This device does not meet a requirement of your organization; ask your administrator what to do"
 
-var (
-	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
-	codePattern = regexp.MustCompile(`^[a-z][A-Za-z0-9]{0,63}$`)
-)
-
-const (
-	acceptedName = "a to z, 0 to 9 and _, at most 32, the first one a letter"
-	acceptedCode = "letters and digits, at most 64, the first one a small letter"
-)
-
-// reservedWords are CEL's own; an inventory or a rule of such a name could not be written in an expression.
-func reservedWords() []string {
-	return []string{
-		"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "package",
-		"namespace", "null", "return", "true", "var", "void", "while",
-	}
-}
-
-// CheckName reports a fault where the name of an inventory, a policy, a rule or a webhook is none.
-func CheckName(at document.Value, name string) bool {
-	switch {
-	case !namePattern.MatchString(name):
-		at.Fault(acceptedName, "the name is not accepted")
-	case slices.Contains(reservedWords(), name):
-		at.Fault("another name", "%q is a word of the expression language", name)
-	default:
-		return true
-	}
-	return false
-}
+// CheckName reports a fault where the key of a value is not the name of an inventory or a policy.
+func CheckName(v document.Value, name string) bool { return v.Check(name, NameShape()) }
 
 // Reader reads the section "policies" of a policy file.
 type Reader struct {
@@ -67,42 +38,31 @@ type Reader struct {
 
 	rules    int
 	compiled map[string]*compiler // by the inventories that may be read
+	accepted string               // the names of inventories, joined once: a file can have many faults about them
 }
 
 // Read reads all policies. What is wrong is reported to the document; a policy with a fault is not returned.
 func (r *Reader) Read(section document.Value) map[string]*Policy {
 	policies := map[string]*Policy{}
-	for name, v := range section.Names() {
-		if len(policies) == maxPolicies {
-			v.Fault("256", "there are more policies")
-			break
-		}
-		if CheckName(v.Key(), name) {
-			policies[name] = r.policy(name, v)
+	r.accepted = orNone(r.Inventories)
+	for name, v := range section.As(Shape(r.Inventories, r.DefaultInventory != "")).Names() {
+		p := r.policy(name, v)
+		if CheckName(v, name) {
+			policies[name] = p
 		}
 	}
 	return policies
 }
 
 func (r *Reader) policy(name string, v document.Value) *Policy {
-	m := v.Mapping("inventories", "also_in", "mode", "rules", "data", "tests", "allow_unmanaged", "report_only")
+	m := v.Mapping()
 	p := &Policy{Name: name}
 	p.Inventories = r.inventories(m.Get("inventories"))
-	if !m.Get("inventories").IsSet() {
-		if name == "default" && r.DefaultInventory != "" {
-			p.Inventories = []string{r.DefaultInventory}
-		} else {
-			m.Require("inventories", "a list of "+orNone(r.Inventories))
-		}
+	if name == "default" && r.DefaultInventory != "" && !v.Has("inventories") {
+		p.Inventories = []string{r.DefaultInventory}
 	}
-	p.AlsoIn = r.inventories(m.Get("also_in"))
-	for i, other := range p.AlsoIn {
-		if slices.Contains(p.Inventories, other) {
-			items, _ := m.Get("also_in").List()
-			items[i].Fault("an inventory that is not in inventories", "%s is in inventories too", other)
-		}
-	}
-	if mode, ok := word(m.Get("mode"), posture.Modes()); ok {
+	p.AlsoIn = r.inventories(m.Get("also_in"), p.Inventories...)
+	if mode, ok := m.Get("mode").Text(); ok {
 		p.Mode = posture.DeviceType(mode)
 	}
 	p.AllowUnmanaged, _ = m.Get("allow_unmanaged").Bool()
@@ -125,43 +85,22 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// inventories reads a list of names of inventories.
-func (r *Reader) inventories(v document.Value) (names []string) {
-	items, ok := v.List()
-	if ok && len(items) == 0 {
-		v.Fault("a list of "+orNone(r.Inventories), "the list is empty")
-	}
+// inventories reads a list of names of inventories, without those of another list.
+func (r *Reader) inventories(v document.Value, others ...string) (names []string) {
+	items, _ := v.List()
 	for _, item := range items {
 		name, ok := item.Text()
 		switch {
 		case !ok:
 		case !slices.Contains(r.Inventories, name):
-			item.Fault(orNone(r.Inventories), "unknown inventory%s", meant(name, r.Inventories))
+			item.Unknown("inventory", name, r.Inventories, r.accepted)
 		case slices.Contains(names, name):
 			item.Fault("each inventory once", "%s is in the list already", name)
+		case slices.Contains(others, name):
+			item.Fault("an inventory that is not in inventories", "%s is in inventories too", name)
 		default:
 			names = append(names, name)
-			continue
 		}
 	}
 	return names
-}
-
-// meant names the word that is nearest to a misspelled one. The misspelled one is not shown: it could be a secret.
-func meant(text string, words []string) string {
-	near := document.Nearest(text, words)
-	if near == "" {
-		return ""
-	}
-	return "; did you mean " + near + "?"
-}
-
-// word reads a text that is one of words.
-func word(v document.Value, words []string) (string, bool) {
-	text, ok := v.Text()
-	if ok && !slices.Contains(words, text) {
-		v.Fault(strings.Join(words, ", "), "it is no such word%s", meant(text, words))
-		return "", false
-	}
-	return text, ok
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -37,14 +38,13 @@ func (r *Reader) readTests(v document.Value, p *Policy) (tests []Test) {
 	items, _ := v.List()
 	seen := map[string]bool{}
 	for _, item := range items {
-		m := item.Mapping("name", "device", "user", "records", "request", "now", "inventory", "allow", "code", "unmet", "would_deny", "unknown", "data")
+		m := item.Mapping()
 		test := Test{Value: item}
-		if v, ok := m.Require("name", "what the test shows"); ok {
-			test.Name, _ = v.Text()
-			if seen[test.Name] {
-				v.Fault("a name for each test", "a test before has the same name")
+		if name, ok := m.Get("name").Text(); ok {
+			if test.Name = name; seen[name] {
+				m.Get("name").Fault("a name for each test", "a test before has the same name")
 			}
-			seen[test.Name] = true
+			seen[name] = true
 		}
 		test.question = r.readQuestion(m, p)
 		test.want = readExpectation(m, p)
@@ -64,8 +64,13 @@ func (r *Reader) readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 	if len(p.Inventories) > 0 {
 		q.Inventory = p.Inventories[0]
 	}
-	if name, ok := word(m.Get("inventory"), p.Inventories); ok {
-		q.Inventory = name
+	if v := m.Get("inventory"); v.IsSet() {
+		switch name, ok := v.Text(); {
+		case ok && slices.Contains(p.Inventories, name):
+			q.Inventory = name
+		case ok && len(p.Inventories) > 0:
+			v.Unknown("inventory", name, p.Inventories, strings.Join(p.Inventories, ", "))
+		}
 	}
 	q.Deciding.Facts.Managed = posture.Known(true)
 	readFacts(m.Get("device"), "device", q.Now, q.Deciding)
@@ -80,11 +85,11 @@ func (r *Reader) readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 			continue
 		}
 		if !slices.Contains(others, name) {
-			v.Key().Fault(orNo(others), "unknown inventory%s", meant(name, others))
+			v.Key().Unknown("inventory", name, others, orNo(others))
 			continue
 		}
 		record := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
-		of := v.Mapping("device", "user")
+		of := v.Mapping()
 		readFacts(of.Get("device"), "device", q.Now, record)
 		readFacts(of.Get("user"), "user", q.Now, record)
 		q.Put(posture.Answer{Inventory: name, Record: record})
@@ -102,15 +107,14 @@ func orNo(others []string) string {
 }
 
 func (r *Reader) readRequest(v document.Value, to *posture.Request) {
-	m := v.Mapping("door", "caller", "kind", "provisioner", "mode", "identifier", "key_type", "key_bits", "names")
-	to.Door, _ = word(m.Get("door"), posture.Doors())
-	to.Kind, _ = word(m.Get("kind"), posture.RequestKinds())
-	to.Mode, _ = word(m.Get("mode"), posture.Modes())
-	to.KeyType, _ = word(m.Get("key_type"), posture.KeyTypes())
-	if r.Callers == nil {
-		to.Caller, _ = m.Get("caller").Text()
-	} else {
-		to.Caller, _ = word(m.Get("caller"), r.Callers)
+	m := v.Mapping()
+	to.Door, _ = m.Get("door").Text()
+	to.Kind, _ = m.Get("kind").Text()
+	to.Mode, _ = m.Get("mode").Text()
+	to.KeyType, _ = m.Get("key_type").Text()
+	caller := m.Get("caller")
+	if to.Caller, _ = caller.Text(); caller.IsSet() && r.Callers != nil && !slices.Contains(r.Callers, to.Caller) {
+		caller.Unknown("webhook", to.Caller, r.Callers, strings.Join(r.Callers, ", "))
 	}
 	to.Provisioner, _ = m.Get("provisioner").Text()
 	to.Identifier, _ = m.Get("identifier").Text()
@@ -157,8 +161,11 @@ func readRuleNames(v document.Value, p *Policy) *[]string {
 		known[i] = r.Name
 	}
 	for _, item := range items {
-		if name, ok := word(item, known); ok {
+		switch name, ok := item.Text(); {
+		case ok && slices.Contains(known, name):
 			names = append(names, name)
+		case ok:
+			item.Unknown("rule", name, known, cmp.Or(strings.Join(known, ", "), "no rule, for the policy has none"))
 		}
 	}
 	return &names

@@ -13,12 +13,12 @@ import (
 func runTest(t *testing.T, rules, test string) (differences []string, faults document.Faults) {
 	t.Helper()
 	content := "policies:\n  p:\n    inventories: [jamf, phones]\n    also_in: [owned]\n    rules:\n" + rules + "    tests:\n      - " + test + "\n"
-	d, root, err := document.Parse("p.yaml", []byte(content))
+	d, root, err := document.Parse("p.yaml", []byte(content), section())
 	if err != nil {
 		t.Fatalf("%s: %v", content, err)
 	}
 	r := policy.Reader{Inventories: []string{"jamf", "owned", "phones"}, Callers: []string{"devices"}, Codes: []posture.Code{"deviceNotFound"}}
-	p := r.Read(root.Mapping("policies").Get("policies"))["p"]
+	p := r.Read(root.Mapping().Get("policies"))["p"]
 	if len(d.Faults()) > 0 {
 		return nil, d.Faults()
 	}
@@ -84,23 +84,23 @@ func TestTests(t *testing.T) {
 func TestMistakesInTests(t *testing.T) {
 	t.Parallel()
 	for test, want := range map[string]string{
-		`{name: t, alow: true}`: `8:19: policies.p.tests[0]: unknown key "alow"; did you mean allow?`,
-		`{allow: true}`:         `tests[0]: name is missing`,
+		`{name: t, alow: true}`: `8:19: policies.p.tests[0].alow: unknown key; did you mean allow?`,
+		`{allow: true}`:         `8:10: policies.p.tests[0].name: it is missing`,
 		`{name: t, allow: yes}`: `tests[0].allow: it is neither true nor false`,
-		`{name: t, allow: true, device: {os_verzion: "15"}}`:        `tests[0].device: unknown key "os_verzion"; did you mean os_version?`,
-		`{name: t, allow: true, device: {user: a}}`:                 `tests[0].device: unknown key "user"`,
-		`{name: t, allow: true, user: {email: a}}`:                  `tests[0].user: unknown key "email"`,
-		`{name: t, allow: true, request: {kynd: a}}`:                `tests[0].request: unknown key "kynd"; did you mean kind?`,
-		`{name: t, allow: true, request: {kind: enrichin}}`:         `tests[0].request.kind: it is no such word; did you mean enriching?; accepted: enriching, authorizing`,
-		`{name: t, allow: true, request: {caller: device}}`:         `tests[0].request.caller: it is no such word; did you mean devices?; accepted: devices`,
+		`{name: t, allow: true, device: {os_verzion: "15"}}`:        `tests[0].device.os_verzion: unknown key; did you mean os_version?`,
+		`{name: t, allow: true, device: {user: a}}`:                 `tests[0].device.user: unknown key`,
+		`{name: t, allow: true, user: {email: a}}`:                  `tests[0].user.email: unknown key`,
+		`{name: t, allow: true, request: {kynd: a}}`:                `tests[0].request.kynd: unknown key; did you mean kind?`,
+		`{name: t, allow: true, request: {kind: enrichin}}`:         `tests[0].request.kind: unknown kind; did you mean enriching?; accepted: enriching, authorizing`,
+		`{name: t, allow: true, request: {caller: device}}`:         `tests[0].request.caller: unknown webhook; did you mean devices?; accepted: devices`,
 		`{name: t, allow: true, request: {key_bits: -1}}`:           `tests[0].request.key_bits: it is no whole number`,
 		`{name: t, allow: true, request: {names: a}}`:               `tests[0].request.names: it is text; accepted: a list`,
 		`{name: t, allow: true, records: {ownd: {}}}`:               `tests[0].records.ownd: unknown inventory; did you mean owned?; accepted: phones, owned`,
-		`{name: t, allow: true, records: {owned: {devic: {}}}}`:     `tests[0].records.owned: unknown key "devic"; did you mean device?`,
+		`{name: t, allow: true, records: {owned: {devic: {}}}}`:     `tests[0].records.owned.devic: unknown key; did you mean device?`,
 		`{name: t, allow: true, records: {owned: }}`:                `tests[0].records`,
 		`{name: t, allow: true, records: [owned]}`:                  `tests[0].records: it is a list; accepted: a mapping`,
-		`{name: t, allow: true, inventory: phone}`:                  `tests[0].inventory: it is no such word; did you mean phones?; accepted: jamf, phones`,
-		`{name: t, allow: true, inventory: owned}`:                  `tests[0].inventory: it is no such word; accepted: jamf, phones`,
+		`{name: t, allow: true, inventory: phone}`:                  `tests[0].inventory: unknown inventory; did you mean phones?; accepted: jamf, phones`,
+		`{name: t, allow: true, inventory: owned}`:                  `tests[0].inventory: unknown inventory; accepted: jamf, phones`,
 		`{name: t, allow: true, now: tomorrow}`:                     `tests[0].now: it is not a time; accepted: a time such as 2026-01-01T00:00:00Z, 3d ago or in 2h`,
 		`{name: t, allow: true, now: 2026-01-01}`:                   `tests[0].now: it is not a time`,
 		`{name: t, allow: true, device: {last_seen: 3w ago}}`:       `tests[0].device.last_seen: it is not a time`,
@@ -109,10 +109,10 @@ func TestMistakesInTests(t *testing.T) {
 		`{name: t, allow: true, device: {managed: "true"}}`:         `tests[0].device.managed: it is neither true nor false`,
 		`{name: t, allow: true, device: {groups: a}}`:               `tests[0].device.groups: it is text; accepted: a list`,
 		`{name: t, allow: true, device: {groups: [1]}}`:             `tests[0].device.groups[0]: it is a number; accepted: text`,
-		`{name: t, allow: true, device: {os: macos}}`:               `tests[0].device.os: it is no such word; did you mean macOS?`,
+		`{name: t, allow: true, device: {os: macos}}`:               `tests[0].device.os: unknown os; did you mean macOS?`,
 		`{name: t, allow: true, device: {os_version: "15.4 beta"}}`: `tests[0].device.os_version: it is not a version`,
 		`{name: t, allow: true, device: {attributes: {a: 1}}}`:      `tests[0].device.attributes.a: it is a number; accepted: text`,
-		`{name: t, unmet: [rr]}`:                                    `tests[0].unmet[0]: it is no such word; accepted: r`,
+		`{name: t, unmet: [rr]}`:                                    `tests[0].unmet[0]: unknown rule; accepted: r`,
 		`{name: t, would_deny: r}`:                                  `tests[0].would_deny: it is text; accepted: a list`,
 		`{name: t}`:                                                 `tests[0]: the test expects nothing`,
 		`{name: t, data: {a: null}}`:                                `it has no value`,

@@ -37,7 +37,7 @@ func TestWarnings(t *testing.T) {
 		"device.name == 'x'":                                     gives + "device.name, so that it is always unknown",
 	} {
 		content := "policies:\n  default:\n    also_in: [owned]\n    rules:\n      - {name: r, require: \"" + expression + "\"}\n      - {name: s, require: device.managed, when: \"" + expression + "\"}\n"
-		d, root, err := document.Parse("p.yaml", []byte(content))
+		d, root, err := document.Parse("p.yaml", []byte(content), section())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestWarnings(t *testing.T) {
 			}
 			return posture.MustFacts("device.managed", "device.groups")
 		}}
-		r.Read(root.Mapping("policies").Get("policies"))
+		r.Read(root.Mapping().Get("policies"))
 		lines := ""
 		if want != "" {
 			lines = "p.yaml:5:28: policies.default.rules[0].require: " + want + "\np.yaml:6:50: policies.default.rules[1].when: " + want
@@ -70,12 +70,12 @@ func TestWarningOfData(t *testing.T) {
 		{func(string) posture.FactSet { return posture.AllFacts() }, ""},
 		{func(string) posture.FactSet { return 0 }, "p.yaml:3:19: policies.default.data.email: no inventory of the policy gives user.email_address"},
 	} {
-		d, root, err := document.Parse("p.yaml", []byte(content))
+		d, root, err := document.Parse("p.yaml", []byte(content), section())
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := policy.Reader{Inventories: []string{"jamf"}, DefaultInventory: "jamf", Gives: c.gives}
-		r.Read(root.Mapping("policies").Get("policies"))
+		r.Read(root.Mapping().Get("policies"))
 		if got := d.Warnings().Error(); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
 			t.Errorf("got %q, want %q", got, c.want)
 		}

@@ -212,6 +212,9 @@ func rewordSyntax(message string) (text, accepted string) {
 	if strings.HasPrefix(message, optionalSyntax) {
 		return optionalSyntax, "has(device.name) to ask whether a fact is known"
 	}
+	if strings.Contains(message, "recursion") {
+		return "the expression is nested too deeply", fmt.Sprintf("%d levels", maxDepth)
+	}
 	if word, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
 		return fmt.Sprintf("%q is a word of the expression language", word), ""
 	}
