@@ -45,38 +45,43 @@ func value(t *testing.T, d *posture.Definition, now time.Time) (value any, itsel
 func atoms(t posture.FactType) (met, unmet []string) {
 	switch t {
 	case posture.TextFact, posture.AttributesFact:
-		return []string{
-				`P == "V"`, `P != "W"`, `"V" == P`, `P in ["V", "W"]`, `"V" in [P]`, `P == P`, `P <= P`, `P >= P`, `P.startsWith("V")`, `P.endsWith("V")`,
-				`P.matches("^V$")`, `matches(P, "^V$")`, `P.contains("V")`, `P.size() > 1`, `size(P) > 1`, `P + "x" == "Vx"`, `P.lowerAscii() == P.lowerAscii()`,
-				`sameIdentifier(P, P)`, `[P, "V"].exists_one(x, x == "V") == false`, `{"k": P}["k"] == "V"`, `{P: 1}["V"] == 1`, `["V"].exists(x, x == P)`, `["V"].all(x, x == P)`,
-				`["V", "W"].filter(x, x == P) == ["V"]`, `["W"].map(x, P) == ["V"]`, `string(P) == "V"`, `P.split("x")[0] == P`, `P.substring(0) == P`,
-			}, []string{
-				`P != "V"`, `P == "W"`, `P in ["W"]`, `!(P in ["V"])`, `P < P`, `P > P`, `P.startsWith("zzz")`, `P.matches("^zzz$")`, `P.contains("zzz")`, `P.size() == 0`, `P == P + "x"`,
-			}
+		met = []string{
+			`P == "V"`, `P != "W"`, `"V" == P`, `P in ["V", "W"]`, `"V" in [P]`, `P == P`, `P <= P`, `P >= P`, `P.startsWith("V")`, `P.endsWith("V")`,
+			`P.matches("^V$")`, `matches(P, "^V$")`, `P.contains("V")`, `P.size() > 1`, `size(P) > 1`, `P + "x" == "Vx"`, `P.lowerAscii() == P.lowerAscii()`,
+			`sameIdentifier(P, P)`, `[P, "V"].exists_one(x, x == "V") == false`, `{"k": P}["k"] == "V"`, `{P: 1}["V"] == 1`, `["V"].exists(x, x == P)`, `["V"].all(x, x == P)`,
+			`["V", "W"].filter(x, x == P) == ["V"]`, `["W"].map(x, P) == ["V"]`, `string(P) == "V"`, `P.split("x")[0] == P`, `P.substring(0) == P`,
+		}
+		unmet = []string{
+			`P != "V"`, `P == "W"`, `P in ["W"]`, `!(P in ["V"])`, `P < P`, `P > P`, `P.startsWith("zzz")`, `P.matches("^zzz$")`, `P.contains("zzz")`, `P.size() == 0`, `P == P + "x"`,
+		}
 	case posture.BoolFact:
-		return []string{
+		met = []string{
 			`P`, `P == true`, `P != false`, `P in [true]`, `P ? true : false`, `!P ? false : true`, `P == P`, `P <= true`, `P >= true`, `P > false`, `[P] == [true]`, `[P].all(x, x)`,
 			`string(P) == "true"`, `!!P`, `P || P`, `P && P`,
-		}, []string{`!P`, `P == false`, `P != true`, `P in [false]`, `P ? false : true`, `P < true`, `[P].exists(x, !x)`, `P != P`}
+		}
+		unmet = []string{`!P`, `P == false`, `P != true`, `P in [false]`, `P ? false : true`, `P < true`, `[P].exists(x, !x)`, `P != P`}
 	case posture.VersionFact:
-		return []string{
+		met = []string{
 			`P.atLeast("15.4")`, `P.atLeast("15.4.1.0")`, `P.below("15.4.2")`, `P.below("16")`, `P == P`, `string(P) == "V"`, `P.atLeast(string(P))`, `P in [P]`, `[P] == [P]`,
 			`string(P).startsWith("15")`,
-		}, []string{`P.atLeast("15.4.2")`, `P.atLeast("16")`, `P.below("15.4.1")`, `P.below("15")`, `P != P`, `string(P) == "W"`, `!(P in [P])`}
+		}
+		unmet = []string{`P.atLeast("15.4.2")`, `P.atLeast("16")`, `P.below("15.4.1")`, `P.below("15")`, `P != P`, `string(P) == "W"`, `!(P in [P])`}
 	case posture.TimeFact:
-		return []string{
+		met = []string{
 			`P > now - days(7)`, `P >= now - days(7)`, `P < now`, `P <= now`, `P != now`, `P == P`, `now - P < days(7)`, `now - P > days(1)`, `P + days(3) > now`, `P - days(1) < now`,
 			`P > timestamp("2026-01-01T00:00:00Z")`, `P.getFullYear() == 2026`, `P.getHours("Europe/Berlin") < 24`, `P in [P]`, `string(P).size() > 0`, `[P].exists(x, x < now)`,
-		}, []string{`P > now - days(1)`, `P >= now - days(0)`, `P > now`, `P == now`, `P != P`, `now - P > days(7)`, `P + days(1) > now`, `P < timestamp("2020-01-01T00:00:00Z")`, `P.getFullYear() != 2026`}
+		}
+		unmet = []string{`P > now - days(1)`, `P >= now - days(0)`, `P > now`, `P == now`, `P != P`, `now - P > days(7)`, `P + days(1) > now`, `P < timestamp("2020-01-01T00:00:00Z")`, `P.getFullYear() != 2026`}
 	case posture.ListFact:
-		return []string{
-				`"V" in P`, `P.exists(x, x == "V")`, `P.all(x, x != "W")`, `P.exists_one(x, x == "V")`, `P.filter(x, x == "V").size() == 1`, `P.map(x, x + "y")[0] == "Vy"`, `P == P`,
-				`P == ["V", "z"]`, `P != []`, `P.size() == 2`, `size(P) > 0`, `P[0] == "V"`, `P + ["y"] != P`, `P.join(",").startsWith("V")`, `P.exists(x, x.startsWith("V"))`, `P.exists(x, x.matches("^V$"))`,
-			}, []string{
-				`"W" in P`, `!("V" in P)`, `P.exists(x, x == "W")`, `P.all(x, x == "V")`, `P.exists_one(x, x != "W")`, `P == []`, `P.size() == 0`, `P != P`, `P[1] == "V"`, `P.filter(x, x == "V") == []`,
-			}
+		met = []string{
+			`"V" in P`, `P.exists(x, x == "V")`, `P.all(x, x != "W")`, `P.exists_one(x, x == "V")`, `P.filter(x, x == "V").size() == 1`, `P.map(x, x + "y")[0] == "Vy"`, `P == P`,
+			`P == ["V", "z"]`, `P != []`, `P.size() == 2`, `size(P) > 0`, `P[0] == "V"`, `P + ["y"] != P`, `P.join(",").startsWith("V")`, `P.exists(x, x.startsWith("V"))`, `P.exists(x, x.matches("^V$"))`,
+		}
+		unmet = []string{
+			`"W" in P`, `!("V" in P)`, `P.exists(x, x == "W")`, `P.all(x, x == "V")`, `P.exists_one(x, x != "W")`, `P == []`, `P.size() == 0`, `P != P`, `P[1] == "V"`, `P.filter(x, x == "V") == []`,
+		}
 	}
-	return nil, nil
+	return met, unmet
 }
 
 // The records of the table: deciding and full know everything, bare knows nothing, absent is not known, and down has failed.
