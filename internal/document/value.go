@@ -108,9 +108,7 @@ func (v Value) Warn(format string, args ...any) {
 // FaultIn reports a fault at a place in the value's text, which is counted from 1 in characters.
 func (v Value) FaultIn(line, column int, accepted, format string, args ...any) {
 	l, c := v.resolved().placeIn(line, column)
-	f := v.fault(l, c, accepted, fmt.Sprintf(format, args...))
-	f.Underlined = underlined(v.resolved().node.Value, line, column)
-	v.document.faults = append(v.document.faults, f)
+	v.document.faults = append(v.document.faults, v.fault(l, c, accepted, fmt.Sprintf(format, args...)))
 }
 
 func (v Value) fault(line, column int, accepted, text string) Fault {

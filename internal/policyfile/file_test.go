@@ -145,9 +145,6 @@ func TestWarnings(t *testing.T) {
 		"default, webhooks not known": {"policies:\n  default: {}\n", func(s *policyfile.Surroundings) {
 			s.WebhookIDs, s.WithoutSecrets = nil, true
 		}, nil},
-		"a constant rule": {"policies:\n  default: {rules: [{name: r, require: 1 == 1}]}\n", nil, []string{
-			"posture.yaml:2:40: policies.default.rules[0].require: the expression reads no fact, so that its result is always the same",
-		}},
 	} {
 		path, s := surrounded(t, c.content)
 		if c.change != nil {
