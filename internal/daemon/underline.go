@@ -16,9 +16,7 @@ func Underlined(err error) string {
 	}
 	below := map[string]string{}
 	for _, fault := range faults {
-		if fault.Underlined != "" && !strings.Contains(text, fault.Underlined) {
-			below[fault.Error()] = fault.Underlined
-		}
+		below[fault.Error()] = fault.Underline()
 	}
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {

@@ -16,9 +16,11 @@ type Fault struct {
 	Path         string // "policies.staff.rules[0].require"
 	Text         string // what is wrong
 	Accepted     string // what would be right; may be empty
-	// Underlined is the line of an expression that the fault is in, and a line that underlines it; empty elsewhere: a
-	// line of the file could hold a secret.
-	Underlined string
+
+	// excerpt is the line of an expression in which the place is, at excerptColumn. It is the value's own text, never the
+	// line of the file: that may hold a secret beside it.
+	excerpt       string
+	excerptColumn int
 }
 
 func (f Fault) Error() string {
@@ -41,16 +43,12 @@ type Faults []Fault
 
 func (fs Faults) Error() string {
 	lines := make([]string, 0, len(fs))
-	underlined := len(fs) <= maxUnderlined
 	for i, f := range fs {
 		if i == maxFaults {
 			lines = append(lines, fmt.Sprintf("and %d more", len(fs)-maxFaults))
 			break
 		}
 		lines = append(lines, f.Error())
-		if underlined && f.Underlined != "" {
-			lines = append(lines, f.Underlined)
-		}
 	}
 	return strings.Join(lines, "\n")
 }
@@ -74,8 +72,9 @@ func Nearest(name string, names []string) string {
 		}
 	}
 	for _, candidate := range names {
-		// Where no name is near, one that is a part of it: jamf_base_url for base_url.
-		if lower := strings.ToLower(name); best == "" && (strings.HasSuffix(lower, "_"+candidate) || strings.HasPrefix(lower, candidate+"_")) {
+		// Where no name is near, one that is a part of it, or that it is a part of: jamf_base_url, email for email_address.
+		lower := strings.ToLower(name)
+		if best == "" && (strings.HasSuffix(lower, "_"+candidate) || strings.HasPrefix(lower, candidate+"_") || strings.HasPrefix(candidate, lower+"_")) {
 			best = candidate
 		}
 	}

@@ -109,7 +109,9 @@ func (v Value) Warn(format string, args ...any) {
 func (v Value) FaultIn(line, column int, accepted, format string, args ...any) {
 	l, c := v.resolved().placeIn(line, column)
 	f := v.fault(l, c, accepted, fmt.Sprintf(format, args...))
-	f.Underlined = underlined(v.resolved().node.Value, line, column)
+	if lines := strings.Split(v.resolved().node.Value, "\n"); line <= len(lines) {
+		f.excerpt, f.excerptColumn = lines[line-1], column
+	}
 	v.document.faults = append(v.document.faults, f)
 }
 
