@@ -112,7 +112,7 @@ func (s sources) read(previous *generation, files reload.State) (*generation, er
 		}
 	}
 	if len(problems) > 0 {
-		return nil, problems
+		return nil, &unusable{problems, err}
 	}
 	g.file, g.warnings = file, append(g.warnings, file.Warnings...)
 	for name, p := range file.Policies {

@@ -206,7 +206,7 @@ func TestLookupChoosesThePolicy(t *testing.T) {
 		"a list without a policy file":   {one, program.Environment{"PROVIDER": "file", "FILE_PATH": "macs.json", "FILE_TYPE": "json"}, "--from owned.csv", 64, "", "--from: there is no policy file"},
 		"several without a policy file":  {one, program.Environment{"PROVIDER": "file", "FILE_PATH": "macs.json", "FILE_TYPE": "json"}, "A B", 64, "", "lookup: one device at a time, 2 were given. "},
 		"an empty POLICY_PATH":           {one, env.With("POLICY_PATH", ""), "C02ADA", 1, "", "configuration:\nPOLICY_PATH: it is set, but empty; "},
-		"a broken policy file":           {lookupFolder(t, "policies: {staff: {inventory: [a]}}\n"), onlyPolicy(), "A B", 1, "", "unknown key \"inventory\"; did you mean inventories?"},
+		"a broken policy file":           {lookupFolder(t, "policies: {staff: {inventory: [a]}}\n"), onlyPolicy(), "A B", 1, "", "policies.staff.inventory: unknown key; did you mean inventories?"},
 		"a broken policy file, as JSON":  {lookupFolder(t, "policies: {staff: {inventory: [a]}}\n"), onlyPolicy(), "--json A B", 1, `{"decision":"error","error":"configuration: `, ""},
 		"a secret of an inventory":       {lookupFolder(t, strings.Replace(lookupPolicy, "{provider: file, path: spare.csv, type: csv}", "{provider: jamf, base_url: https://127.0.0.1:1, client_id: x, client_secret: {file: does-not-exist}}", 1)), onlyPolicy(), "A", 1, "", "inventories.spare.client_secret.file: "},
 		"an inventory that is not there": {lookupFolder(t, strings.Replace(lookupPolicy, "spare.csv", "nowhere.csv", 1)), onlyPolicy(), "A", 1, "", "nowhere.csv"},

@@ -46,8 +46,8 @@ func TestPolicyTest(t *testing.T) {
 		},
 		"a fault":          {"device.encrypted,", "device.encypted,", 1, "", `posture.yaml:13:43: policies.staff.rules[0].require: unknown name in device "encypted"; did you mean encrypted?`},
 		"a secret":         {"{file: /does/not/exist}", "hunter2", 1, "", "inventories.jamf_eu.client_secret: a secret does not belong in this file"},
-		"an empty file":    {policyFile, "", 1, "", "posture.yaml: the file is empty"},
-		"an unused policy": {"webhooks:\n", "other: []\nwebhooks:\n", 1, "", `unknown key "other"`},
+		"an empty file":    {policyFile, "", 1, "", "posture.yaml:1:1: the file is empty"},
+		"an unused policy": {"webhooks:\n", "other: []\nwebhooks:\n", 1, "", `other: unknown key`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
