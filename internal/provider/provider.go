@@ -52,6 +52,7 @@ type entry struct {
 	variables []string
 	open      func(environ map[string]string, facts bool) (Inventory, []string, error)
 	files     func(environ map[string]string) []string
+	shape     func(prefix string, others ...document.Key) *document.Shape
 	section   func(s config.Section) parsed
 }
 
@@ -74,6 +75,7 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 	}
 	return entry{
 		variables: config.Variables[C](),
+		shape:     config.SectionShape[C],
 		files: func(environ map[string]string) []string {
 			c, _ := parse(environ, false) // open returns the problems
 			return filesOf(c)
@@ -241,38 +243,34 @@ func (s *Section) Open() (Inventory, []string, error) {
 	return i, warnings, err
 }
 
+// Shape declares an inventory of a policy file: its keys depend on the provider.
+func Shape() *document.Shape {
+	names := slices.Sorted(maps.Keys(kinds()))
+	shape := &document.Shape{Type: document.Map, Name: "inventory", By: "provider"}
+	for _, name := range names {
+		word := &document.Shape{Type: document.Text, Words: names, Accepted: accepted(), About: "What kind of inventory it is; the other keys depend on it."}
+		of := kinds()[name].shape(prefix(name), document.Required("provider", word))
+		of.Name = "inventory_" + name
+		shape.Cases = append(shape.Cases, document.Case{Word: name, Shape: of})
+	}
+	return shape
+}
+
+// prefix is what the names of a provider's own variables begin with.
+func prefix(name string) string { return strings.ToUpper(name) + "_" }
+
 // ReadSection reads an inventory of a policy file. What is wrong is reported to the document. It returns nil where the
 // provider is not known.
 func ReadSection(name string, v document.Value, secrets *config.SecretReader) *Section {
-	var kindOf string
-	var named bool
-	for key, value := range v.Names() {
-		if key != "provider" {
-			continue
-		}
-		named = true
-		text, ok := value.Text()
-		if _, known := kinds()[text]; ok && !known {
-			fault := "unknown provider"
-			if near := document.Nearest(text, slices.Sorted(maps.Keys(kinds()))); near != "" {
-				fault += "; did you mean " + near + "?"
-			}
-			value.Fault(accepted(), "%s", fault)
-		}
-		kindOf = text
-	}
-	entry, known := kinds()[kindOf]
+	kindOf, v, known := v.As(Shape()).Case()
 	if !known {
-		if !named {
-			v.Missing("provider", accepted())
-		}
 		return nil
 	}
-	section := config.Section{Value: v, Prefix: strings.ToUpper(kindOf) + "_", Others: []string{"provider"}, Secrets: secrets}
+	section := config.Section{Value: v, Prefix: prefix(kindOf), Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
-	read.parsed = entry.section(section)
+	read.parsed = kinds()[kindOf].section(section)
 	var keys []string
-	for _, variable := range entry.variables {
+	for _, variable := range kinds()[kindOf].variables {
 		keys = append(keys, variable, section.Key(variable))
 	}
 	read.keys = strings.NewReplacer(keys...)
