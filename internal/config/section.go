@@ -255,11 +255,11 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 // secretFault says why a secret cannot be read. It shows the path only if it is certainly one: the secret itself may have
 // been given in its place.
 func secretFault(name, path string, err error) string {
-	cause := err
+	cause, wrapped := err, false
 	for next := errors.Unwrap(cause); next != nil; next = errors.Unwrap(cause) {
-		cause = next
+		cause, wrapped = next, true
 	}
-	if !strings.Contains(name, "/") && cause != err && !exists(path) {
+	if wrapped && !strings.Contains(name, "/") && !exists(path) {
 		return "the file cannot be read: " + cause.Error() + " (its path is not shown, because it may be the secret itself)"
 	}
 	return strings.ReplaceAll(err.Error(), "; that belongs in the variable without "+fileSuffix, "")

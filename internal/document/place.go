@@ -71,11 +71,8 @@ func character(style yaml.Style, row []rune) (is rune, width int) {
 		return row[0], 2 // an apostrophe is written twice
 	case row[1] == 'x', row[1] == 'u', row[1] == 'U':
 		width = min(map[rune]int{'x': ofX, 'u': ofU, 'U': ofLongU}[row[1]], len(row))
-		code, err := strconv.ParseUint(string(row[2:width]), 16, 32)
-		if err != nil {
-			return 0, width
-		}
-		return rune(code), width
+		is, _, _, _ = strconv.UnquoteChar(string(row[:width]), '"') // Go has the same three
+		return is, width
 	case strings.ContainsRune(`"\/`, row[1]):
 		return row[1], 2
 	}

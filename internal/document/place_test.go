@@ -21,8 +21,10 @@ func FuzzPlace(f *testing.F) {
 		text := before + word + after
 		styles := []yaml.Style{0, yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle, yaml.LiteralStyle, yaml.FoldedStyle}
 		node := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{
-			{Kind: yaml.ScalarNode, Value: "name"}, {Kind: yaml.ScalarNode, Value: "a"},
-			{Kind: yaml.ScalarNode, Value: "rule"}, {Kind: yaml.ScalarNode, Value: text, Style: styles[int(style)%len(styles)]},
+			{Kind: yaml.ScalarNode, Value: "name"},
+			{Kind: yaml.ScalarNode, Value: "a"},
+			{Kind: yaml.ScalarNode, Value: "rule"},
+			{Kind: yaml.ScalarNode, Value: text, Style: styles[int(style)%len(styles)]},
 		}}
 		content, err := yaml.Marshal(node)
 		if err != nil || strings.Count(string(content), word) != 1 {

@@ -32,7 +32,7 @@ func NameShape() *document.Shape {
 // out where the environment has an inventory.
 func Shape(inventories []string, environment bool) *document.Shape {
 	names := &document.Shape{Type: document.List, Accepted: "a list of " + orNone(inventories), Least: 1, Items: text("")}
-	of, fallback := policyKeys(inventories, names), policyKeys(inventories, names)
+	of, fallback := policyKeys(names), policyKeys(names)
 	of.Name, fallback.Name = "policy", "policy_default"
 	fallback.Keys[0].Required = !environment
 	fallback.Keys[0].Shape.Accepted += "; or PROVIDER in the environment"
@@ -42,7 +42,7 @@ func Shape(inventories []string, environment bool) *document.Shape {
 	}
 }
 
-func policyKeys(inventories []string, names *document.Shape) *document.Shape {
+func policyKeys(names *document.Shape) *document.Shape {
 	asked, also := *names, *names
 	asked.About = "The inventories to ask, in this order: the first that knows the device decides."
 	also.About = "The inventories that must know the device too, every one of these."
