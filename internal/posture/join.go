@@ -32,7 +32,7 @@ func (s Source) lookup(ctx context.Context, q Query) Answer {
 	q.Facts = s.Facts
 	begin := time.Now()
 	record, err := s.Provider.Lookup(ctx, q)
-	a := Answer{Inventory: s.Name, Took: time.Since(begin), Err: err}
+	a := Answer{Inventory: s.Name, Took: time.Since(begin), Err: err, Asked: q.Facts, Type: q.Type}
 	switch {
 	case err != nil:
 	// Fail closed: an inventory that returns another device than the one asked for cannot be believed about anything.

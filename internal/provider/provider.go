@@ -36,13 +36,10 @@ type settings interface {
 
 // Inventory is an inventory that is open.
 type Inventory struct {
-	Name         string // in policies
-	Kind         string // the name of the provider
-	Provider     posture.Provider
-	Requirements posture.Requirements
-	// DefaultType is the device type of a query without one. It is empty where the inventory does not
-	// distinguish types.
-	DefaultType posture.DeviceType
+	Name     string // in policies
+	Kind     string // the name of the provider
+	Provider posture.Provider
+	Required
 	// Files are the paths of the files that it is read from.
 	Files []string
 }
@@ -52,7 +49,8 @@ type entry struct {
 	variables []string
 	open      func(environ map[string]string, facts bool) (Inventory, []string, error)
 	files     func(environ map[string]string) []string
-	section   func(s config.Section) (settings config.Fingerprint, open func() (Inventory, []string, error), ok bool)
+	section   func(s config.Section) (settings config.Fingerprint, open func() (Inventory, []string, error), requires Required)
+	requires  func(environ map[string]string) Required
 }
 
 // kind derives an entry from a provider's Open function and the Config that it takes.
@@ -79,11 +77,15 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			i, warnings, err := opened(open, c)
 			return i, append(config.Doubts[C](environ), warnings...), err
 		},
-		section: func(s config.Section) (config.Fingerprint, func() (Inventory, []string, error), bool) {
+		section: func(s config.Section) (config.Fingerprint, func() (Inventory, []string, error), Required) {
 			var c C
-			fingerprint, ok := config.ParseSection(s, &c)
+			fingerprint, _ := config.ParseSection(s, &c) // the document has what is wrong
 			readFacts(&c, true)
-			return fingerprint, func() (Inventory, []string, error) { return opened(open, c) }, ok
+			return fingerprint, func() (Inventory, []string, error) { return opened(open, c) }, requiredBy(c)
+		},
+		requires: func(environ map[string]string) Required {
+			c, _ := parse(withoutSecretFiles(environ, config.Variables[C]()), false)
+			return requiredBy(c)
 		},
 	}
 }
@@ -108,11 +110,7 @@ func opened[C settings](open func(C) (posture.Provider, []string, error), c C) (
 	if err != nil {
 		return Inventory{}, warnings, err
 	}
-	i := Inventory{Provider: provider, Requirements: c.Requirements(), Files: filesOf(c)}
-	if typed, ok := any(c).(interface{ DefaultType() posture.DeviceType }); ok {
-		i.DefaultType = typed.DefaultType()
-	}
-	return i, warnings, nil
+	return Inventory{Provider: provider, Required: requiredBy(c), Files: filesOf(c)}, warnings, nil
 }
 
 // ungrouped warns where a group is required of one type of device only. The suffixes of the variables say which is which.
@@ -197,6 +195,7 @@ func Variables() []string {
 type Section struct {
 	Name string
 	Kind string // the provider
+	Required
 
 	settings config.Fingerprint
 	keys     *strings.Replacer // from variables to keys of the section
@@ -256,7 +255,7 @@ func ReadSection(name string, v document.Value, secrets *config.SecretReader) *S
 	}
 	section := config.Section{Value: v, Prefix: strings.ToUpper(kindOf) + "_", Others: []string{"provider"}, Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
-	read.settings, read.open, _ = entry.section(section)
+	read.settings, read.open, read.Required = entry.section(section)
 	var keys []string
 	for _, variable := range entry.variables {
 		keys = append(keys, variable, section.Key(variable))
