@@ -3,7 +3,10 @@
 package audit
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
+	"iter"
 	"net/http"
 	"time"
 
@@ -75,6 +78,27 @@ type Event struct {
 
 	// Left is how much of the time for the answer is left, which the audit log must not use up; zero for no limit.
 	Left time.Duration
+}
+
+// Lookups yields each inventory that was asked, with its answer; Err is why it did not answer. One whose answer was not
+// waited for is left out.
+func (e *Event) Lookups() iter.Seq2[string, posture.Answer] {
+	return func(yield func(string, posture.Answer) bool) {
+		if e.Evidence == nil {
+			return
+		}
+		for _, a := range e.Evidence.Answers {
+			if errors.Is(a.Err, context.Canceled) {
+				continue
+			}
+			if !a.Failed() || errors.Is(a.Err, posture.ErrAmbiguous) {
+				a.Err = nil
+			}
+			if !yield(a.Inventory, a) {
+				return
+			}
+		}
+	}
 }
 
 // referenceAlphabet has digits and upper-case letters without I, L, O and U, which people misread.

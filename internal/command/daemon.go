@@ -104,7 +104,7 @@ func check(c *cobra.Command, load loader) (report, error) {
 		}
 		return r, failed(errors.Join(printed...))
 	}
-	r.OK, r.Found = true, append(r.Found, found)
+	r.OK, r.Found = true, append(r.Found, found...)
 	return r, nil
 }
 

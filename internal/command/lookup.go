@@ -127,8 +127,8 @@ func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text strin
 		return f.refused(invalid), nil
 	}
 	q := posture.Query{Identifier: id, Type: deviceType}
-	f.Mode = string(d.TypeOf(q))
-	decision, err := d.Decide(c.Context(), q)
+	f.Mode = string(d.TypeOf("", q))
+	decision, err := d.Decide(c.Context(), "", q, &posture.Evidence{})
 	if err != nil {
 		return f, failed(fmt.Errorf("no decision: %w", err))
 	}

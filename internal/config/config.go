@@ -5,13 +5,20 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
+	"strings"
 )
 
 // Config is the configuration of the daemon itself; each provider declares its own. The comments of the fields are
 // what an operator reads: see the package comment.
 type Config struct {
 	// Which provider decides.
-	Provider string `env:"PROVIDER" unset:"required" group:"The inventory"`
+	Provider string `env:"PROVIDER" unset:"required without POLICY_PATH" group:"The inventory"`
+
+	// A YAML file with inventories, policies and webhooks, see [policies](policy.md).
+	//
+	// Beside it, `PROVIDER` is an inventory of that name, and `WEBHOOK_IDS` are webhooks with the policy `default`.
+	PolicyPath Path `env:"POLICY_PATH" example:"posture.yaml" accepted:"the path of a policy file" group:"The policy"`
 
 	// The server certificate in PEM, leaf first, its chain behind it.
 	//
@@ -23,11 +30,11 @@ type Config struct {
 
 	// The IDs (UUIDs) of step-ca's webhooks, as `step ca provisioner webhook add` prints them, separated by commas,
 	// none twice.
-	WebhookIDs UUIDs `env:"WEBHOOK_IDS,required" accepted:"UUIDs of step-ca webhooks, separated by commas, none twice" group:"step-ca's webhooks"`
+	WebhookIDs UUIDs `env:"WEBHOOK_IDS" requiredWithout:"POLICY_PATH" unset:"required without POLICY_PATH" accepted:"UUIDs of step-ca webhooks, separated by commas, none twice" group:"step-ca's webhooks"`
 
 	// Their signing secrets, as the same command prints them (base64 of at least 32 bytes), separated by commas, in
 	// the order of `WEBHOOK_IDS`.
-	WebhookSecrets Secrets `env:"WEBHOOK_SECRETS,required" accepted:"signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS" group:"step-ca's webhooks"`
+	WebhookSecrets Secrets `env:"WEBHOOK_SECRETS" requiredWithout:"POLICY_PATH" unset:"required without POLICY_PATH" accepted:"signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS" group:"step-ca's webhooks"`
 
 	// `1`: a client without a valid certificate does not get through the TLS handshake. step-ca presents one.
 	EnableMTLS Switch `env:"ENABLE_MTLS" envDefault:"0" accepted:"0 or 1" group:"TLS"`
@@ -79,6 +86,9 @@ type Config struct {
 	// See [the audit log](logging.md#the-audit-log).
 	AuditLogPath Path `env:"AUDIT_LOG_PATH" example:"/var/log/step-posture-connector/audit.jsonl" accepted:"the path of a file that can be appended to" group:"The log"`
 
+	// `1`: the audit log also has what the inventories said, for `policy replay`. All facts are asked for then.
+	AuditFacts Switch `env:"AUDIT_FACTS" envDefault:"0" accepted:"0 or 1" group:"The log"`
+
 	Health
 }
 
@@ -94,17 +104,7 @@ type Health struct {
 func Load(environ map[string]string) (Config, Problems) {
 	var c Config
 	problems := Parse(environ, &c)
-	ids, secrets := len(c.WebhookIDs), len(c.WebhookSecrets.List())
-	if ids > 0 && secrets > 0 && ids != secrets && !problems.surplus() {
-		variable := "WEBHOOK_SECRETS"
-		if environ[variable] == "" {
-			variable += fileSuffix
-		}
-		problems = append(problems, Problem{
-			variable, fmt.Sprintf("%d given for %d in WEBHOOK_IDS", secrets, ids),
-			"one secret for each ID, in the same order",
-		})
-	}
+	problems = append(problems, webhookProblems(environ, c, problems)...)
 	if bool(c.EnableMTLS) && c.TLSCAPath == "" && !problems.about("TLS_CA_PATH") {
 		problems = append(problems, Problem{
 			"TLS_CA_PATH", "not set, but ENABLE_MTLS is 1",
@@ -115,6 +115,57 @@ func Load(environ map[string]string) (Config, Problems) {
 		problems = append(problems, Problem{healthVariable, "the same port as PORT, on the same address", "host:port with another port, or off"})
 	}
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
+}
+
+// Webhooks are the webhooks of the environment.
+type Webhooks struct {
+	IDs     UUIDs   `env:"WEBHOOK_IDS" accepted:"UUIDs of step-ca webhooks, separated by commas, none twice"`
+	Secrets Secrets `env:"WEBHOOK_SECRETS" accepted:"signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS"`
+}
+
+// LoadWebhooks reads the webhooks of the environment again: their files may have changed.
+func LoadWebhooks(environ map[string]string) (Webhooks, Problems) {
+	var w Webhooks
+	problems := Parse(environ, &w)
+	c := Config{WebhookIDs: w.IDs, WebhookSecrets: w.Secrets}
+	return w, append(problems, webhookProblems(environ, c, problems)...)
+}
+
+// WebhookFiles are the files that the webhooks of the environment are in, if any.
+func WebhookFiles(environ map[string]string) []string {
+	var files []string
+	for _, variable := range Variables[Webhooks]() {
+		if path := environ[variable]; strings.HasSuffix(variable, fileSuffix) && path != "" {
+			files = append(files, path)
+		}
+	}
+	return files
+}
+
+// webhookProblems reports IDs without secrets, and the other way round.
+func webhookProblems(environ map[string]string, c Config, before Problems) Problems {
+	ids, secrets := len(c.WebhookIDs), len(c.WebhookSecrets.List())
+	secretsVariable := "WEBHOOK_SECRETS"
+	if environ[secretsVariable] == "" && environ[secretsVariable+fileSuffix] != "" {
+		secretsVariable += fileSuffix
+	}
+	about := func(variable string) bool { return before.about(variable) || before.about(variable+fileSuffix) }
+	switch {
+	case ids == secrets || before.surplus():
+	case ids > 0 && secrets > 0:
+		return Problems{{secretsVariable, fmt.Sprintf("%d given for %d in WEBHOOK_IDS", secrets, ids), "one secret for each ID, in the same order"}}
+	case ids > 0 && !about("WEBHOOK_SECRETS"):
+		return Problems{{"WEBHOOK_SECRETS", textNotSet, acceptedFor("WEBHOOK_SECRETS")}}
+	case secrets > 0 && !about("WEBHOOK_IDS"):
+		return Problems{{"WEBHOOK_IDS", textNotSet, acceptedFor("WEBHOOK_IDS")}}
+	}
+	return nil
+}
+
+// acceptedFor is what a variable of Webhooks takes.
+func acceptedFor(variable string) string {
+	fields := fieldsOf[Webhooks]()
+	return fields[slices.IndexFunc(fields, func(f field) bool { return f.variable == variable })].accepted()
 }
 
 const healthVariable = "HEALTH_ADDRESS"
@@ -136,6 +187,9 @@ func (c Config) Warnings() []string {
 	}
 	if a, b := c.WebhookSecrets.repeated(); b > 0 {
 		warnings = append(warnings, fmt.Sprintf("WEBHOOK_SECRETS: entry %d is the same as entry %d; step-ca makes each webhook a secret of its own, so the calls of one of them will be refused", b, a))
+	}
+	if bool(c.AuditFacts) && c.AuditLogPath == "" {
+		warnings = append(warnings, "AUDIT_FACTS is 1 but AUDIT_LOG_PATH is not set: nothing is recorded")
 	}
 	if c.TimestampTolerance < leastTolerance {
 		warnings = append(warnings, fmt.Sprintf("TIMESTAMP_TOLERANCE is below %d: step-ca's retry carries the timestamp of its first try and may be refused as expired", leastTolerance))

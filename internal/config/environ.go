@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -37,6 +38,7 @@ type Environment struct {
 	file     *envFile // nil if none was read
 	process  map[string]string
 	searched string // the default env file, if it does not exist
+	empty    []string
 }
 
 // Environ merges the process environment (as of os.Environ) with an env file; a variable that the environment sets to
@@ -44,6 +46,11 @@ type Environment struct {
 // otherwise ENV_FILE; without both, path again, and then the file may be missing.
 func Environ(process []string, path string, required bool) (Environment, error) {
 	e := Environment{process: env.ToMap(process)}
+	for name, value := range e.process {
+		if value == "" {
+			e.empty = append(e.empty, name)
+		}
+	}
 	maps.DeleteFunc(e.process, func(_, value string) bool { return value == "" })
 	named := ""
 	if given := e.process[envFileVariable]; given != "" && !required {
@@ -54,6 +61,11 @@ func Environ(process []string, path string, required bool) (Environment, error) 
 	case err == nil:
 		e.file = file
 		e.Variables = file.variables()
+		for name, value := range e.Variables {
+			if value == "" {
+				e.empty = append(e.empty, name)
+			}
+		}
 		maps.Copy(e.Variables, e.process)
 	case !required && errors.Is(err, fs.ErrNotExist):
 		e.Variables = maps.Clone(e.process)
@@ -64,6 +76,11 @@ func Environ(process []string, path string, required bool) (Environment, error) 
 		return Environment{}, fmt.Errorf("%s%w", named, err)
 	}
 	return e, nil
+}
+
+// Empty reports whether a variable is present, but empty, which counts as unset.
+func (e Environment) Empty(name string) bool {
+	return e.Variables[name] == "" && slices.Contains(e.empty, name)
 }
 
 // File is the path of the env file, or empty if none was read.
@@ -96,23 +113,29 @@ func (e Environment) line(name string) int {
 	return line
 }
 
-// resolveFile replaces NAME_FILE by NAME with the contents of the file, if f is a secret.
+// resolveFile replaces NAME_FILE by NAME with the contents of the file, if f may be in one.
 func resolveFile(environ map[string]string, f field) (p Problem, wrong bool) {
 	name := f.variable + fileSuffix
 	path, given := environ[name]
-	if !f.secret || !given {
+	if !f.inFile || !given {
 		return Problem{}, false
 	}
 	if _, both := environ[f.variable]; both {
 		return Problem{f.variable, "given together with " + name, "one of the two"}, true
 	}
-	const accepted = "the path of a file with the secret"
+	accepted := "the path of a file with the secret"
+	if !f.secret {
+		accepted = "the path of a file with the value"
+	}
 	if text := shape(path, reflect.TypeFor[Path]()); text != "" {
 		return Problem{name, text, accepted}, true
 	}
 	text, err := readSecret(path)
 	if err != nil {
 		return Problem{name, err.Error(), accepted}, true
+	}
+	if !f.secret {
+		text = strings.NewReplacer("\r\n", ",", "\n", ",").Replace(text) // a file may have one entry on each line
 	}
 	environ[f.variable] = text
 	return Problem{}, false

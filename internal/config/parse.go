@@ -3,6 +3,7 @@
 // Each part of the product declares a struct whose tags say everything about its variables:
 //
 //	env:"NAME,required"   the variable; see https://pkg.go.dev/github.com/caarlos0/env/v11
+//	requiredWithout:"X"   it is required where the variable X is not set
 //	envDefault:"10"       what an unset variable means
 //	range:"1-300"         the numbers that are accepted, for a Whole
 //	choice:"csv,json"     the words that are accepted, for a string
@@ -37,6 +38,9 @@ type Problem struct {
 }
 
 func (p Problem) Error() string {
+	if p.Variable == "" {
+		return p.Text // it says itself what it is about: a place in a policy file
+	}
 	if p.Accepted == "" {
 		return p.Variable + ": " + p.Text
 	}
@@ -84,7 +88,7 @@ func Parse[T any](environ map[string]string, into *T) Problems {
 			problems = append(problems, p)
 			continue
 		}
-		if _, fromFile := given[f.variable+fileSuffix]; f.secret && fromFile {
+		if _, fromFile := given[f.variable+fileSuffix]; f.inFile && fromFile {
 			fields[i].shown += fileSuffix
 		}
 		if text := fields[i].shape(given[f.variable]); text != "" {
@@ -96,6 +100,12 @@ func Parse[T any](environ map[string]string, into *T) Problems {
 		// A secret whose file cannot be read is not reported as unset as well.
 		if p.Text != textNotSet || !problems.about(p.Variable) && !problems.about(p.Variable+fileSuffix) {
 			problems = append(problems, p)
+		}
+	}
+	for _, f := range fields {
+		if other := f.tag.Get("requiredWithout"); other != "" && given[other] == "" && given[f.variable] == "" &&
+			!problems.about(f.variable) && !problems.about(f.variable+fileSuffix) {
+			problems = append(problems, Problem{f.variable, textNotSet, f.accepted()})
 		}
 	}
 	value := reflect.ValueOf(into).Elem()
@@ -117,7 +127,7 @@ func Variables[T any]() []string {
 	var names []string
 	for _, f := range fieldsOf[T]() {
 		names = append(names, f.variable)
-		if f.secret {
+		if f.inFile {
 			names = append(names, f.variable+fileSuffix)
 		}
 	}
@@ -133,6 +143,7 @@ type field struct {
 	tag            reflect.StructTag
 	typ            reflect.Type
 	secret         bool
+	inFile         bool // it may be in a file that NAME_FILE names
 }
 
 func fieldsOf[T any]() []field {
@@ -143,7 +154,8 @@ func fieldsOf[T any]() []field {
 			continue
 		}
 		secret := f.Type == reflect.TypeFor[Secret]() || f.Type == reflect.TypeFor[Secrets]()
-		fields = append(fields, field{f.Name, variable, variable, f.Tag, f.Type, secret})
+		inFile := secret || f.Type == reflect.TypeFor[UUIDs]()
+		fields = append(fields, field{f.Name, variable, variable, f.Tag, f.Type, secret, inFile})
 	}
 	return fields
 }

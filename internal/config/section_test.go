@@ -30,7 +30,7 @@ func parseSection(t *testing.T, content string, change func(*config.Section)) (v
 			t.Fatal(err)
 		}
 	}
-	s := config.Section{Value: root, Prefix: "VENDOR_", Others: []string{"provider"}, Folder: folder, Environ: map[string]string{"TOKEN": "t0ken"}}
+	s := config.Section{Value: root, Prefix: "VENDOR_", Others: []string{"provider"}, Secrets: &config.SecretReader{Folder: folder, Environ: map[string]string{"TOKEN": "t0ken"}}}
 	if change != nil {
 		change(&s)
 	}
@@ -50,7 +50,7 @@ func TestSection(t *testing.T) {
 	if len(faults) > 0 || string(v.Secret.Reveal()) != "t0ken" || v.Format != "csv" || v.Timeout != 10 {
 		t.Errorf("%+v, %v", v, faults)
 	}
-	without := func(s *config.Section) { s.WithoutSecrets = true }
+	without := func(s *config.Section) { s.Secrets.Skip = true }
 	if _, faults = parseSection(t, "url: https://x\nsecret: {file: /does/not/exist}\n", without); len(faults) > 0 {
 		t.Errorf("without secrets: %v", faults)
 	}

@@ -4,12 +4,12 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/config"
-	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/server"
@@ -23,8 +23,9 @@ type Daemon struct {
 	tls    *server.TLS
 	now    func() time.Time
 
-	// The files that are reloaded when they change.
-	identitySet, inventorySet *reload.Set
+	// The files that are reloaded when they change; inventories have their own.
+	identitySet, policySet *reload.Set
+	sources                sources
 	// Whether the operator has set HEALTH_ADDRESS, and TIMEOUT for a provider that uses it.
 	healthWanted, timeoutWanted bool
 
@@ -46,9 +47,10 @@ func Load(environ config.Environment) (*Daemon, error) {
 	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, problemsOf(err)...)
-	d.inventorySet = reload.NewSet(inventoryFiles, provider.Files(c.Provider, environ.Variables)...)
-	decider, wrong, warnings := openProvider(environ)
-	problems = append(problems, wrong...)
+	problems = append(problems, emptyPolicyPath(environ)...)
+	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), webhooks: true}
+	d.current, err = d.sources.load(nil)
+	problems = append(problems, problemsOf(err)...)
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
@@ -59,8 +61,8 @@ func Load(environ config.Environment) (*Daemon, error) {
 		return nil, refuse(problems, unknown, environ)
 	}
 	identity()
-	d.decider = decider
-	d.Warnings = append(unknown, append(c.Warnings(), warnings...)...)
+	d.policySet = reload.NewSetOf(policyFiles, d.current.files)
+	d.Warnings = slices.Concat(unknown, c.Warnings(), d.current.warnings)
 	if config.ReadableByAll(files.PrivateKey) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}
@@ -68,20 +70,12 @@ func Load(environ config.Environment) (*Daemon, error) {
 	return d, nil
 }
 
-// Check contacts the inventory once and returns what it found.
-func (d *Daemon) Check(ctx context.Context) (found string, err error) {
-	checker, ok := d.decider.Provider.(posture.Checker)
-	if !ok {
-		return "provider " + d.decider.Name, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	found, warnings, err := checker.Check(ctx)
+// Check contacts the inventories once and returns what it found, a line for each. The error has a line for each that did not
+// answer.
+func (d *Daemon) Check(ctx context.Context) (found []string, err error) {
+	found, warnings, err := d.current.check(ctx)
 	d.Warnings = append(d.Warnings, warnings...)
-	if err != nil {
-		return "", fmt.Errorf("provider %s: %w", d.decider.Name, err)
-	}
-	return fmt.Sprintf("provider %s: %s", d.decider.Name, found), nil
+	return found, err
 }
 
 // Describe returns what was loaded, a line for each thing that an operator should verify.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"step-posture-connector/internal/posture"
 )
@@ -16,37 +17,129 @@ type returner interface {
 
 // describeRest names the webhooks, what is required and returned, and where the daemon listens and writes.
 func (d *Daemon) describeRest() []string {
-	lines := []string{"webhooks: " + strings.Join(d.config.WebhookIDs, ", ")}
-	lines = append(lines, d.describePolicy()...)
+	var hooks []string
+	for _, hook := range d.current.hooks {
+		if hook.Name != "" && hook.Name != hook.ID {
+			hooks = append(hooks, hook.Name+" "+hook.ID)
+		} else {
+			hooks = append(hooks, hook.ID)
+		}
+	}
+	lines := []string{"webhooks: " + strings.Join(hooks, ", ")}
+	lines = append(lines, d.current.describePolicy()...)
 	return append(lines, d.describePaths()...)
 }
 
-// describePolicy says for each type of device that the inventory distinguishes what is required of it and what is
+// describePolicy says what is required of devices and what is returned about them.
+func (g *generation) describePolicy() []string {
+	if g.file == nil {
+		return g.inventories[0].describe()
+	}
+	lines := []string{"policy file: hash " + g.file.Hash}
+	for _, i := range g.inventories {
+		for _, line := range i.describe() {
+			lines = append(lines, i.title()+": "+line)
+		}
+	}
+	return append(lines, g.describePolicies()...)
+}
+
+// describePolicies says which policies are in effect, and for which webhooks: a line for each.
+func (g *generation) describePolicies() (lines []string) {
+	if g.file == nil {
+		return nil
+	}
+	for _, name := range g.policyNames() {
+		callers := g.callersOf(name)
+		if g.file.Policies[name].Implied && len(callers) == 0 {
+			continue // the file does not have it, and no webhook needs it
+		}
+		lines = append(lines, g.describeGate(name, callers))
+	}
+	return lines
+}
+
+// callersOf are the names of the webhooks that have a policy.
+func (g *generation) callersOf(policy string) (names []string) {
+	for _, hook := range g.hooks {
+		if hook.Gate == g.gates[policy] {
+			names = append(names, hook.Name)
+		}
+	}
+	return names
+}
+
+// describe says for each type of device that the inventory distinguishes what is required of it and what is
 // returned about it. It shows the operator a group that is not required by mistake.
-func (i *Inventory) describePolicy() []string {
+func (i *inventory) describe() []string {
 	types := []struct {
 		name string
 		is   posture.DeviceType
 	}{{"computers", posture.Computer}, {"mobile devices", posture.MobileDevice}}
-	if i.decider.DefaultType == "" {
+	if i.DefaultType == "" {
 		types = types[:1]
 		types[0].name, types[0].is = "devices", ""
 	}
 	var lines []string
 	for _, t := range types {
 		line := t.name + ": no group is required"
-		if group := i.decider.Policy.RequiredGroups[t.is]; group != "" {
+		if group := i.Requirements.Groups[t.is]; group != "" {
 			line = fmt.Sprintf("%s: must be in the group %s", t.name, strconv.Quote(group))
 		}
-		if i.decider.Policy.AllowUnmanaged {
+		if i.Requirements.AllowUnmanaged {
 			line += "; unmanaged ones are allowed too"
 		}
-		if r, ok := i.decider.Provider.(returner); ok {
+		if r, ok := i.Provider.(returner); ok {
 			line += "; " + r.Returns(t.is)
 		}
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// describeGate says which inventories a policy of the file asks, which rules it has, and for which webhooks.
+func (g *generation) describeGate(name string, callers []string) string {
+	p := g.file.Policies[name]
+	parts := []string{"inventories " + strings.Join(p.Inventories, ", ")}
+	if len(p.AlsoIn) > 0 {
+		parts = append(parts, "also in "+strings.Join(p.AlsoIn, ", "))
+	}
+	var enforced, reported []string
+	for _, r := range p.Rules {
+		switch {
+		case r.ReportOnly || p.ReportOnly:
+			reported = append(reported, r.Name)
+		case !r.EnforcedFrom.IsZero():
+			enforced = append(enforced, r.Name+" (from "+r.EnforcedFrom.Format(time.DateOnly)+")")
+		default:
+			enforced = append(enforced, r.Name)
+		}
+	}
+	parts = append(parts, "rules: "+orNone(enforced))
+	if len(reported) > 0 {
+		parts = append(parts, "rules that only report: "+strings.Join(reported, ", "))
+	}
+	if p.ReportOnly {
+		parts = append(parts, "required groups only report too")
+	}
+	if p.AllowUnmanaged {
+		parts = append(parts, "unmanaged devices are allowed")
+	}
+	if p.Data != nil {
+		var names []string
+		for _, d := range p.Data {
+			names = append(names, d.Name)
+		}
+		parts = append(parts, "data: "+orNone(names))
+	}
+	return "policy " + name + ": " + strings.Join(append(parts, "webhooks: "+orNone(callers)), "; ")
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 // describePaths says where the daemon listens and writes.

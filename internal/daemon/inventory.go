@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
@@ -10,52 +12,86 @@ import (
 	"step-posture-connector/internal/webhook"
 )
 
-// Inventory is a provider with the policy that its configuration asks for: all that a decision needs.
+// Inventory is all that a decision needs: inventories, and the policies over them.
 type Inventory struct {
 	// Warnings are about what is accepted but probably a mistake.
 	Warnings []string
 
-	decider posture.Decider
+	current *generation
 }
 
-// LoadProvider loads and validates PROVIDER and the variables of that provider, and opens it. It does not read what only
-// the listener needs: an administrator can ask the inventory on a machine that has neither the certificate nor the
-// secrets of the webhooks. Its error has a line for each problem.
+// LoadProvider loads and validates PROVIDER and the variables of that provider, and the policy file, and opens the
+// inventories. It does not read what only the listener needs: an administrator can ask the inventory on a machine that has
+// neither the certificate nor the secrets of the webhooks. Its error has a line for each problem.
 func LoadProvider(environ config.Environment) (*Inventory, error) {
-	decider, problems, warnings := openProvider(environ)
+	path, problems := policyPath(environ)
 	unknown := environ.Warnings(vocabulary())
+	g, err := sources{environ: environ, path: path, facts: path != ""}.load(nil)
+	problems = append(problems, problemsOf(err)...)
 	if len(problems) > 0 {
 		return nil, refuse(problems, unknown, environ)
 	}
-	return &Inventory{Warnings: append(unknown, warnings...), decider: decider}, nil
+	return &Inventory{Warnings: append(unknown, g.warnings...), current: g}, nil
 }
 
-// openProvider opens the provider that PROVIDER names, and checks the variables that it needs.
-func openProvider(environ config.Environment) (posture.Decider, config.Problems, []string) {
+// policyPath reads POLICY_PATH.
+func policyPath(environ config.Environment) (string, config.Problems) {
+	var c struct {
+		Path config.Path `env:"POLICY_PATH" accepted:"the path of a policy file"`
+	}
+	problems := config.Parse(environ.Variables, &c)
+	return string(c.Path), append(problems, emptyPolicyPath(environ)...)
+}
+
+// emptyPolicyPath refuses a POLICY_PATH that is present but empty: a policy must not be off by accident.
+func emptyPolicyPath(environ config.Environment) config.Problems {
+	if !environ.Empty("POLICY_PATH") {
+		return nil
+	}
+	return config.Problems{{Variable: "POLICY_PATH", Text: "it is set, but empty", Accepted: "the path of a policy file, or no POLICY_PATH at all"}}
+}
+
+// openProvider opens the provider that PROVIDER names, and checks the variables that it needs. facts says whether a policy
+// may read facts.
+func openProvider(environ config.Environment, facts bool) (provider.Inventory, config.Problems, []string) {
 	var choice struct {
 		Name string `env:"PROVIDER"`
 	}
 	if problems := config.Parse(environ.Variables, &choice); len(problems) > 0 {
-		return posture.Decider{}, problems, nil
+		return provider.Inventory{}, problems, nil
 	}
-	decider, warnings, err := provider.Open(choice.Name, environ.Variables)
+	opened, warnings, err := provider.Open(choice.Name, environ.Variables, facts)
 	problems := problemsOf(err)
 	if provider.MakesRequests(choice.Name) {
 		problems = append(problems, environ.Network()...)
 	}
 	warnings = slices.DeleteFunc(warnings, environ.Meant)
-	return decider, problems, append(provider.Unused(choice.Name, environ.Variables), warnings...)
+	return opened, problems, append(provider.Unused(choice.Name, environ.Variables), warnings...)
 }
 
-// Provider is the name of the provider.
-func (i *Inventory) Provider() string { return i.decider.Name }
+// Policies are the names of the policies of the policy file, in order; none without a policy file.
+func (i *Inventory) Policies() []string {
+	if i.current.file == nil {
+		return nil
+	}
+	return i.current.policyNames()
+}
 
-// TypeOf returns the type of device that q asks for, or the default of the provider.
-func (i *Inventory) TypeOf(q posture.Query) posture.DeviceType { return i.decider.TypeOf(q) }
+// gate returns that of a policy; without a policy file the name is empty.
+func (i *Inventory) gate(policy string) *posture.Gate { return i.current.gates[policy] }
 
-// Decide makes the decision that the webhook would make about a device.
-func (i *Inventory) Decide(ctx context.Context, q posture.Query) (posture.Decision, error) {
+// Provider is the name of the provider, without a policy file.
+func (i *Inventory) Provider() string { return i.current.inventories[0].Kind }
+
+// TypeOf returns the type of device that q asks for, or the default of the policy.
+func (i *Inventory) TypeOf(policy string, q posture.Query) posture.DeviceType {
+	return i.gate(policy).TypeOf(q)
+}
+
+// Decide makes the decision that the webhook would make about a device. e gets what the inventories said.
+func (i *Inventory) Decide(ctx context.Context, policy string, q posture.Query, e *posture.Evidence) (posture.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, webhook.Budget)
 	defer cancel()
-	return i.decider.Decide(ctx, q)
+	e.Now = cmp.Or(e.Now, time.Now())
+	return i.gate(policy).Decide(ctx, q, e)
 }

@@ -24,7 +24,7 @@ func everything(t *testing.T, environ map[string]string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return strings.Join(append(append(d.Describe(), d.Warnings...), found), "\n")
+	return strings.Join(append(append(d.Describe(), d.Warnings...), found...), "\n")
 }
 
 // A missing quote in .env would make the next lines, a secret among them, part of the value of any variable. Such a file is

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/server"
 )
 
@@ -113,4 +114,25 @@ func problemsOf(err error) config.Problems {
 	default:
 		return config.Problems{{Variable: "PROVIDER", Text: err.Error()}}
 	}
+}
+
+// policyProblems are the faults of a policy file, each with its place.
+func policyProblems(err error) config.Problems {
+	var faults document.Faults
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &faults):
+		return problemLines(err)
+	default:
+		return config.Problems{{Variable: "POLICY_PATH", Text: err.Error(), Accepted: "the path of a policy file that the connector's user may read"}}
+	}
+}
+
+// problemLines makes a problem of each line of an error, which says itself what it is about.
+func problemLines(err error) (problems config.Problems) {
+	for line := range strings.Lines(err.Error()) {
+		problems = append(problems, config.Problem{Text: strings.TrimSuffix(line, "\n")})
+	}
+	return problems
 }

@@ -3,11 +3,14 @@ package daemon
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/systemd"
+	"step-posture-connector/internal/webhook"
 )
 
 // keepUpToDate reloads files when they have changed, and everything with each signal, until ctx is done.
@@ -75,27 +78,109 @@ func (s *service) loop() *reload.Loop {
 			}
 		}, err
 	})
-	sets := []*reload.Set{s.identitySet}
-	if reloader, ok := s.decider.Provider.(posture.Reloader); ok {
-		s.inventorySet.SetLoad(func() (func(), error) {
-			s.log.Trace("reading the inventory")
-			next, err := reloader.Reload()
-			if err != nil {
-				return nil, err
-			}
-			return func() {
-				next.Apply()
-				found := strings.Join(append([]string{"reloaded: " + next.Found}, next.Warnings...), "; ")
-				if len(next.Warnings) > 0 {
-					s.log.Warn(found)
-				} else {
-					s.log.Info(found)
-				}
-			}, nil
-		})
-		sets = append(sets, s.inventorySet)
+	var loop *reload.Loop
+	s.policySet.SetLoad(func() (func(), error) {
+		s.log.Trace("reading the policy file and the secrets of webhooks")
+		next, err := s.sources.load(s.live.Load())
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			s.swap(next)
+			loop.Use(s.sets()...)
+		}, nil
+	})
+	for _, i := range s.live.Load().inventories {
+		s.keepInventory(i)
 	}
-	return reload.NewLoop(s.reloaded, sets...)
+	loop = reload.NewLoop(s.reloaded, s.sets()...)
+	return loop
+}
+
+// sets are the files that are reloaded when they change.
+func (s *service) sets() []*reload.Set {
+	sets := []*reload.Set{s.identitySet}
+	if s.reloadsPolicy() {
+		sets = append(sets, s.policySet)
+	}
+	for _, i := range s.live.Load().inventories {
+		if i.reloads() {
+			sets = append(sets, i.set)
+		}
+	}
+	return sets
+}
+
+// reloadsPolicy reports whether there is a policy file, or a file with webhooks.
+func (s *service) reloadsPolicy() bool { return len(s.sources.watched(nil)) > 0 }
+
+// keepInventory makes the loop reload the files of an inventory.
+func (s *service) keepInventory(i *inventory) {
+	reloader, ok := i.Provider.(posture.Reloader)
+	if !ok {
+		return
+	}
+	i.set.SetLoad(func() (func(), error) {
+		s.log.Trace("reading the inventory")
+		next, err := reloader.Reload()
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			next.Apply()
+			found := strings.Join(append([]string{"reloaded: " + next.Found}, next.Warnings...), "; ")
+			if len(next.Warnings) > 0 {
+				s.log.Warn(found)
+			} else {
+				s.log.Info(found)
+			}
+		}, nil
+	})
+}
+
+// swap puts the next generation into effect. Requests under way finish with the one before, so what only that one uses is
+// closed when they have ended.
+func (s *service) swap(next *generation) {
+	before := s.live.Swap(next)
+	s.policySet.Watch(next.files)
+	for _, i := range next.inventories {
+		if !slices.Contains(before.inventories, i) {
+			s.traceProvider(i)
+			s.keepInventory(i)
+			s.collect(i)
+		}
+	}
+	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
+	s.metrics.UsePolicies(next.series())
+	for _, i := range before.inventories {
+		if !slices.Contains(next.inventories, i) {
+			s.drop(i)
+		}
+	}
+	if next.same(before) {
+		s.log.Info("reloaded: policies and webhooks, without a change")
+		return
+	}
+	for _, warning := range next.warnings {
+		s.log.Warn(warning)
+	}
+	s.log.Info("reloaded: policies and webhooks")
+	for _, line := range next.describePolicies() {
+		s.log.Info(line)
+	}
+}
+
+// drop forgets an inventory that no policy can ask any more. Requests that began before may still ask it.
+func (s *service) drop(i *inventory) {
+	if i.uncollect != nil {
+		i.uncollect()
+	}
+	s.metrics.Forget(i.set.Name())
+	s.state.set(i.set.Name(), nil)
+	s.state.set(lookupOf(i.Name), nil)
+	if closer, ok := i.Provider.(interface{ Close() }); ok {
+		time.AfterFunc(webhook.Budget, closer.Close)
+	}
 }
 
 // reloaded notes the outcome of a reload. A success has been logged; a failure is logged here.

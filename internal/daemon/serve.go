@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,6 +44,9 @@ type service struct {
 	trail   *audit.Trail // nil without AUDIT_LOG_PATH
 	metrics *metrics.Metrics
 	state   state
+
+	live     atomic.Pointer[generation] // the one in effect
+	webhooks *webhook.Handler
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
@@ -60,7 +65,10 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	log := d.Logger(queue)
 	queue.Notice(func(lost uint64) []byte { return lostLines(log, lost) })
 	s := &service{Daemon: d, log: log, queue: queue, events: audit.NewLog(queue, d.json())}
-	s.traceProvider()
+	s.live.Store(d.current)
+	for _, i := range d.current.inventories {
+		s.traceProvider(i)
+	}
 	found, err := d.Check(ctx)
 	if ctx.Err() != nil {
 		return nil // shut down before it listened
@@ -82,13 +90,14 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		s.logCut(cut)
 	}
 	s.metrics = s.newMetrics(process.Build)
+	s.webhooks = s.handler()
 	listener, healthListener, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
 	errorLog := log.WriterLevel(logrus.DebugLevel)
 	defer errorLog.Close()
-	webhookServer := server.New(s.handler(), d.tls, s.connectionLimit(), errorLog)
+	webhookServer := server.New(s.webhooks, d.tls, s.connectionLimit(), errorLog)
 	webhookServer.Notify(func(line string) { s.log.Warn(line) })
 	s.metrics.Connections(webhookServer.Connections, webhookServer.Evicted, webhookServer.Refused)
 	s.metrics.Handshakes(server.HandshakeCauses(), webhookServer.FailedHandshakes)
@@ -106,7 +115,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), healthListener)
 	}
 	go systemd.Watch(background)
-	s.announce(append(d.Describe(), cmp.Or(found, "provider "+d.decider.Name+": no answer yet")), listener.Addr(), healthListener)
+	s.announce(append(d.Describe(), s.answers(found)...), listener.Addr(), healthListener)
 	s.notify(systemd.Ready)
 	go s.keepUpToDate(background, process.Reloads) // not before: a reload reports that it is ready again
 
@@ -181,20 +190,25 @@ func (s *service) serveHealth(ctx context.Context, healthServer *server.Server, 
 }
 
 func (s *service) handler() *webhook.Handler {
-	secrets := s.config.WebhookSecrets.List()
-	hooks := make([]webhook.Webhook, len(secrets))
-	for i, id := range s.config.WebhookIDs {
-		hooks[i] = webhook.Webhook{ID: id, Secret: secrets[i].Reveal()}
+	h := &webhook.Handler{
+		Tolerance: s.config.TimestampTolerance.Seconds(),
+		Now:       s.now,
+		Audit:     s.audit,
+		Record:    s.record,
+		Trust:     server.Trust,
 	}
-	return &webhook.Handler{
-		Authenticator: webhook.NewAuthenticator(hooks),
-		Decider:       s.decider,
-		Tolerance:     s.config.TimestampTolerance.Seconds(),
-		Now:           s.now,
-		Audit:         s.audit,
-		Record:        s.record,
-		Trust:         server.Trust,
+	h.Use(webhook.NewHooks(s.current.hooks, s.current.file != nil))
+	return h
+}
+
+// answers adds to what inventories have answered at start those that have not.
+func (s *service) answers(found []string) []string {
+	for _, i := range s.current.inventories {
+		if !slices.ContainsFunc(found, func(line string) bool { return line == i.title() || strings.HasPrefix(line, i.title()+": ") }) {
+			found = append(found, i.title()+": no answer yet")
+		}
 	}
+	return found
 }
 
 func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
@@ -202,12 +216,56 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	for _, code := range webhook.Codes() {
 		codes = append(codes, string(code))
 	}
-	m := metrics.New(build, s.decider.Name, codes, []string{tlsFiles, inventoryFiles, auditFile})
+	reloads := []string{tlsFiles, inventoryFiles, auditFile}
+	if s.current.file != nil {
+		reloads = append(reloads, policyFiles)
+	}
+	var m *metrics.Metrics
+	if s.current.file == nil {
+		m = metrics.New(build, s.current.inventories[0].Name, codes, reloads)
+	} else {
+		m = metrics.NewWithPolicies(build, codes, reloads)
+		m.UsePolicies(s.current.series())
+	}
 	m.Certificate(s.tls.Leaf)
-	if collector, ok := s.decider.Provider.(prometheus.Collector); ok {
-		m.Register(collector)
+	s.metrics = m
+	for _, i := range s.current.inventories {
+		s.collect(i)
 	}
 	return m
+}
+
+// collect exports the metrics of an inventory, if it has any.
+func (s *service) collect(i *inventory) {
+	collector, ok := i.Provider.(prometheus.Collector)
+	if !ok {
+		return
+	}
+	name := ""
+	if s.current.file != nil {
+		name = i.Name
+	}
+	i.uncollect = s.metrics.Register(name, collector)
+}
+
+// series are the policies and webhooks that metrics have series for.
+func (g *generation) series() metrics.Policies {
+	if g.file == nil {
+		return metrics.Policies{}
+	}
+	p := metrics.Policies{Hash: g.file.Hash, Rules: map[string][]string{}}
+	for name, policy := range g.file.Policies {
+		for _, rule := range policy.Rules {
+			p.Rules[name] = append(p.Rules[name], rule.Name)
+		}
+	}
+	for _, i := range g.inventories {
+		p.Inventories = append(p.Inventories, i.Name)
+	}
+	for _, hook := range g.hooks {
+		p.Callers = append(p.Callers, metrics.Caller{Name: hook.Name, Policy: hook.Gate.Policy.Name, Secrets: hook.Used})
+	}
+	return p
 }
 
 // audit writes an event to the audit log. An event that cannot be written is reported in the log, and the decision stands.

@@ -3,22 +3,28 @@ package daemon
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/health"
-	"step-posture-connector/internal/posture"
 )
 
 // The names of what can be wrong while the daemon decides: its reloads, and two more.
 const (
 	tlsFiles       = "tls"
+	policyFiles    = "policy"
 	inventoryFiles = "inventory"
 	auditFile      = "audit"      // could not be reopened
 	auditLine      = "audit line" // the last one could not be written
 	lastLookup     = "lookup"     // the last one failed, or none was made since the inventory did not answer at start
 )
+
+// lookupOf is lastLookup of an inventory of a policy file.
+func lookupOf(inventory string) string { return lastLookup + "/" + inventory }
 
 // state has what is wrong at present, under these names. What a check can look up itself is not in it.
 type state struct {
@@ -46,10 +52,36 @@ func (s *state) get(name string) string {
 	return s.wrong[name]
 }
 
+// all are the errors under a name, and under names that begin with it and a slash: one for each inventory.
+func (s *state) all(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var texts []string
+	for _, key := range slices.Sorted(maps.Keys(s.wrong)) {
+		if key == name || strings.HasPrefix(key, name+"/") {
+			texts = append(texts, s.wrong[key])
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
 // observed notes whether the provider answers. A request whose client left before the answer does not show that.
 func (s *state) observed(e *audit.Event) {
-	if e.ProviderErr != nil || e.ProviderAnswered {
-		s.set(lastLookup, e.ProviderErr)
+	if e.Policy == "" {
+		if e.ProviderErr != nil || e.ProviderAnswered {
+			s.set(lastLookup, e.ProviderErr)
+		}
+		return
+	}
+	for inventory, answer := range e.Lookups() {
+		err := answer.Err
+		if err != nil {
+			err = fmt.Errorf("inventory %s: %w", inventory, err)
+		}
+		s.set(lookupOf(inventory), err)
+	}
+	if e.ProviderAnswered {
+		s.set(lastLookup, nil) // what was wrong at start
 	}
 }
 
@@ -58,12 +90,17 @@ func (s *service) checks() []health.Check {
 	checks := []health.Check{
 		{Name: "certificate", Probe: s.checkCertificate},
 		{Name: "provider", Probe: func() (health.Status, string) {
-			return degraded(s.state.get(lastLookup), "the last lookup was not answered: %s")
+			return degraded(s.state.all(lastLookup), "the last lookup was not answered: %s")
 		}},
 	}
-	if _, ok := s.decider.Provider.(posture.Reloader); ok {
+	if s.current.file != nil || s.current.inventories[0].reloads() {
 		checks = append(checks, health.Check{Name: "inventory", Probe: func() (health.Status, string) {
-			return degraded(s.state.get(inventoryFiles), "reload failed, keeping the previous version: %s")
+			return degraded(s.state.all(inventoryFiles), "reload failed, keeping the previous version: %s")
+		}})
+	}
+	if s.reloadsPolicy() {
+		checks = append(checks, health.Check{Name: "policy", Probe: func() (health.Status, string) {
+			return degraded(s.state.get(policyFiles), "reload failed, keeping the previous version: %s")
 		}})
 	}
 	if s.trail != nil {

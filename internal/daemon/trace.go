@@ -10,12 +10,17 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// traceProvider makes the provider log its requests, at LOGGING_LEVEL=2.
-func (s *service) traceProvider() {
-	tracer, can := s.decider.Provider.(posture.Tracer)
-	if can && s.log.IsLevelEnabled(logrus.TraceLevel) {
-		tracer.Trace(s.log.Tracef)
+// traceProvider makes the provider of an inventory log its requests, at LOGGING_LEVEL=2.
+func (s *service) traceProvider(i *inventory) {
+	tracer, can := i.Provider.(posture.Tracer)
+	if !can || !s.log.IsLevelEnabled(logrus.TraceLevel) {
+		return
 	}
+	if i.section == nil {
+		tracer.Trace(s.log.Tracef)
+		return
+	}
+	tracer.Trace(func(format string, arguments ...any) { s.log.Tracef("inventory "+i.Name+": "+format, arguments...) })
 }
 
 // traceConnections logs each connection when it is opened and closed, at LOGGING_LEVEL=2.

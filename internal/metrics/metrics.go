@@ -46,20 +46,28 @@ type Metrics struct {
 	reloaded  *prometheus.GaugeVec
 	written   prometheus.Counter
 	unwritten prometheus.Counter
+
+	policies *policies // nil without a policy file
 }
 
 // New makes the metrics of a daemon with the named provider. Codes are those that an answer can have, and reloads the
 // names of what can be reloaded. Every series exists from the start, so that Prometheus sees the first event as an
 // increase.
 func New(build Build, provider string, codes, reloads []string) *Metrics {
+	m := of(build)
+	m.requests(provider, codes)
+	m.loads(reloads)
+	return m
+}
+
+// of makes metrics that say what runs.
+func of(build Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), denied: map[string]prometheus.Counter{}}
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: Prefix + "build_info", Help: "1; the labels have the versions of the program.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": runtime.Version()},
 	}, func() float64 { return 1 }))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.requests(provider, codes)
-	m.loads(reloads)
 	return m
 }
 
@@ -69,10 +77,18 @@ func (m *Metrics) requests(provider string, codes []string) {
 	for _, code := range append(codes, other) {
 		m.denied[code] = decisions.WithLabelValues(provider, deny, code)
 	}
+	m.durations()
+	lookup := m.lookups()
+	m.answered, m.failed = lookup.WithLabelValues(provider, answered), lookup.WithLabelValues(provider, failed)
+}
+
+func (m *Metrics) durations() {
 	duration := m.histogram("request_duration_seconds", "Time from the header of a request to the end of its answer.", "outcome")
 	m.duration = map[string]prometheus.Observer{allow: duration.WithLabelValues(allow), deny: duration.WithLabelValues(deny)}
-	lookup := m.histogram("provider_duration_seconds", "Time of a lookup. Result is failed when it was not answered.", "provider", "result")
-	m.answered, m.failed = lookup.WithLabelValues(provider, answered), lookup.WithLabelValues(provider, failed)
+}
+
+func (m *Metrics) lookups() *prometheus.HistogramVec {
+	return m.histogram("provider_duration_seconds", "Time of a lookup. Result is failed when it was not answered.", "provider", "result")
 }
 
 func (m *Metrics) loads(names []string) {
@@ -114,9 +130,12 @@ func (m *Metrics) histogram(name, help string, labels ...string) *prometheus.His
 
 // Observe counts a request.
 func (m *Metrics) Observe(e *audit.Event) {
-	outcome := deny
+	if m.policies != nil {
+		m.policies.observe(e)
+		m.observeDuration(e)
+		return
+	}
 	if e.Allowed {
-		outcome = allow
 		m.allowed.Inc()
 	} else {
 		counter, known := m.denied[e.Code]
@@ -125,13 +144,21 @@ func (m *Metrics) Observe(e *audit.Event) {
 		}
 		counter.Inc()
 	}
-	m.duration[outcome].Observe(e.Duration.Seconds())
+	m.observeDuration(e)
 	switch {
 	case e.ProviderAnswered:
 		m.answered.Observe(e.ProviderTime.Seconds())
 	case e.ProviderErr != nil:
 		m.failed.Observe(e.ProviderTime.Seconds())
 	}
+}
+
+func (m *Metrics) observeDuration(e *audit.Event) {
+	outcome := deny
+	if e.Allowed {
+		outcome = allow
+	}
+	m.duration[outcome].Observe(e.Duration.Seconds())
 }
 
 // Reloaded counts a reload, or with an error one that failed.
@@ -153,8 +180,22 @@ func (m *Metrics) AuditWritten(err error) {
 	m.written.Inc()
 }
 
-// Register adds the metrics of a provider.
-func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
+// Forget drops the series about reloads of something that is no longer there.
+func (m *Metrics) Forget(name string) {
+	m.reloads.DeletePartialMatch(prometheus.Labels{"source": name})
+	m.reloaded.DeletePartialMatch(prometheus.Labels{"source": name})
+}
+
+// Register adds the metrics of a provider. With a policy file there may be several of a kind: they have the inventory's
+// name as a label. The function takes them away again.
+func (m *Metrics) Register(inventory string, c prometheus.Collector) (unregister func()) {
+	registry := prometheus.Registerer(m.registry)
+	if inventory != "" {
+		registry = prometheus.WrapRegistererWith(prometheus.Labels{"inventory": inventory}, registry)
+	}
+	registry.MustRegister(c)
+	return func() { registry.Unregister(c) }
+}
 
 // Certificate exports when the server certificate in effect expires.
 func (m *Metrics) Certificate(leaf func() *x509.Certificate) {

@@ -194,7 +194,7 @@ func TestClientsCreateNoSeries(t *testing.T) {
 func TestRegister(t *testing.T) {
 	t.Parallel()
 	m := newMetrics()
-	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "step_posture_of_a_provider", Help: "x."}, func() float64 { return 5 }))
+	m.Register("", prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "step_posture_of_a_provider", Help: "x."}, func() float64 { return 5 }))
 	wantSeries(t, m, `step_posture_of_a_provider 5`)
 }
 

@@ -20,7 +20,9 @@ type Policy struct {
 	AllowUnmanaged bool
 	// ReportOnly means that rules and required groups never refuse.
 	ReportOnly bool
-	Tests      []Test
+	// Implied says that the file does not have the policy, which the environment implies.
+	Implied bool
+	Tests   []Test
 
 	scope *Scope
 }

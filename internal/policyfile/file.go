@@ -114,7 +114,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes}
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
-		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}}
+		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
 	}
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
 	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, secrets, s)

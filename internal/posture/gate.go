@@ -26,11 +26,11 @@ func (g *Gate) TypeOf(q Query) DeviceType {
 	return g.Inventories[0].DefaultType
 }
 
-// KindOf is the name of an inventory's provider.
+// KindOf is the name of the provider of an inventory that can decide.
 func (g *Gate) KindOf(inventory string) string {
-	for _, s := range slices.Concat(g.Inventories, g.AlsoIn) {
-		if s.Name == inventory {
-			return s.Kind
+	for i := range g.Inventories {
+		if g.Inventories[i].Name == inventory {
+			return g.Inventories[i].Kind
 		}
 	}
 	return ""

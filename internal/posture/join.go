@@ -142,7 +142,7 @@ func (g *gathering) askSeveral(ctx context.Context, q Query, e *Evidence) error 
 			}
 			patience.Reset(headStart)
 		case <-ctx.Done():
-			g.late(e, decides)
+			g.late(e, decides, ctx.Err())
 			return g.sources[g.missing(decides, waitsFor)].error(ctx.Err())
 		}
 	}
@@ -178,12 +178,12 @@ func (g *gathering) given() []Answer {
 	return given
 }
 
-// late notes the time that ran out as the answer of each inventory that was asked, and has not answered, and
-// who decides, where that is known.
-func (g *gathering) late(e *Evidence, decides int) {
+// late notes the cause, such as the time that ran out, as the answer of each inventory that was asked and has not
+// answered, and who decides, where that is known.
+func (g *gathering) late(e *Evidence, decides int, cause error) {
 	for i, asked := range g.asked {
 		if asked && g.answers[i] == nil {
-			g.answers[i] = &Answer{Inventory: g.sources[i].Name, Err: context.DeadlineExceeded}
+			g.answers[i] = &Answer{Inventory: g.sources[i].Name, Err: cause}
 		}
 	}
 	if decides >= 0 {

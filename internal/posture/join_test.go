@@ -89,8 +89,8 @@ func TestJoin(t *testing.T) {
 		{name: "unmanaged, and allowed", in: list{hasUnmanaged(), has()}, unmanaged: true, want: "a", asked: "a"},
 		{name: "unmanaged, and a fault later", in: list{hasUnmanaged(), fails()}, want: "inventory b: it is down", asked: "ab"},
 		{name: "also in", in: list{has(), has()}, also: list{has()}, want: "a", asked: "ax"},
-		{name: "not also in", in: list{has()}, also: list{has(), lacks()}, want: "inventory y: no such device", asked: "axy"},
-		{name: "also in one that cannot have it", in: list{has()}, also: list{cannot()}, want: "inventory x: the inventory knows no identifiers", asked: "ax"},
+		{name: "not also in", in: list{has()}, also: list{has(), lacks()}, want: "inventory y, which must know the device too: no such device", asked: "axy"},
+		{name: "also in one that cannot have it", in: list{has()}, also: list{cannot()}, want: "inventory x, which must know the device too: the inventory knows no identifiers", asked: "ax"},
 		{name: "several in also in", in: list{has()}, also: list{twice()}, want: "several devices", asked: "ax"},
 		{name: "a fault of also in", in: list{has()}, also: list{lacks(), fails()}, want: "inventory y: it is down", asked: "axy"},
 		{name: "also in is not asked where no inventory has it", in: list{lacks()}, also: list{has()}, want: "no such device", asked: "a"},
@@ -109,8 +109,14 @@ func TestJoin(t *testing.T) {
 					}
 					return all
 				}
-				j := posture.Join{
-					Inventories: sources("abc", c.in), AlsoIn: sources("xyz", c.also), Reads: strings.Split(c.reads, ""), AllowUnmanaged: c.unmanaged,
+				g := posture.Gate{
+					Join: posture.Join{
+						Inventories: sources("abc", c.in), AlsoIn: sources("xyz", c.also), Reads: strings.Split(c.reads, ""), AllowUnmanaged: c.unmanaged,
+					},
+					Policy: posture.Policy{Name: "p", AllowUnmanaged: c.unmanaged},
+				}
+				for _, source := range g.AlsoIn {
+					g.Policy.AlsoIn = append(g.Policy.AlsoIn, source.Name)
 				}
 				id, _ := posture.ParseIdentifier("C02XK1JKLVCG")
 				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
@@ -123,8 +129,12 @@ func TestJoin(t *testing.T) {
 							got = fmt.Sprint("panic: ", value)
 						}
 					}()
-					if err := j.Gather(ctx, posture.Query{Identifier: id}, &e); err != nil {
+					d, err := g.Decide(ctx, posture.Query{Identifier: id}, &e)
+					switch {
+					case err != nil:
 						return err.Error()
+					case !d.Allowed() && d.Code() != posture.DeviceNotManaged:
+						return d.Reason()
 					}
 					return e.Inventory
 				}()

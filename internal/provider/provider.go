@@ -49,8 +49,17 @@ type entry struct {
 	variables []string
 	open      func(environ map[string]string, facts bool) (Inventory, []string, error)
 	files     func(environ map[string]string) []string
-	section   func(s config.Section) (settings config.Fingerprint, open func() (Inventory, []string, error), requires Required)
-	requires  func(environ map[string]string) Required
+	section   func(s config.Section) parsed
+	required  func(environ map[string]string) Required
+}
+
+// parsed is what a section of a policy file says.
+type parsed struct {
+	Required
+
+	settings config.Fingerprint
+	files    []string
+	open     func() (Inventory, []string, error)
 }
 
 // kind derives an entry from a provider's Open function and the Config that it takes.
@@ -77,13 +86,13 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			i, warnings, err := opened(open, c)
 			return i, append(config.Doubts[C](environ), warnings...), err
 		},
-		section: func(s config.Section) (config.Fingerprint, func() (Inventory, []string, error), Required) {
+		section: func(s config.Section) parsed {
 			var c C
-			fingerprint, _ := config.ParseSection(s, &c) // the document has what is wrong
+			settings, _ := config.ParseSection(s, &c) // what is wrong has been reported
 			readFacts(&c, true)
-			return fingerprint, func() (Inventory, []string, error) { return opened(open, c) }, requiredBy(c)
+			return parsed{requiredBy(c), settings, filesOf(c), func() (Inventory, []string, error) { return opened(open, c) }}
 		},
-		requires: func(environ map[string]string) Required {
+		required: func(environ map[string]string) Required {
 			c, _ := parse(withoutSecretFiles(environ, config.Variables[C]()), false)
 			return requiredBy(c)
 		},
@@ -164,11 +173,16 @@ func Files(name string, environ map[string]string) []string {
 // MakesRequests reports whether the named provider asks a server.
 func MakesRequests(name string) bool { return slices.Contains(kinds()[name].variables, "TIMEOUT") }
 
-// Unused warns of variables that are set, but that only providers other than the named one read.
+// Unused warns of variables that are set, but that only providers other than the named one read; no name means that there
+// is none.
 func Unused(name string, environ map[string]string) []string {
 	chosen, known := kinds()[name]
-	if !known {
-		return nil
+	if !known && name != "" {
+		return nil // Open reports it
+	}
+	is := "PROVIDER is " + name
+	if name == "" {
+		is = "PROVIDER is not set"
 	}
 	var warnings []string
 	for _, other := range slices.Sorted(maps.Keys(kinds())) {
@@ -176,7 +190,7 @@ func Unused(name string, environ map[string]string) []string {
 			return environ[variable] == "" || variable == "TIMEOUT" || slices.Contains(chosen.variables, variable)
 		})
 		if len(unread) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: set, but PROVIDER is %s; only the provider %s reads this", strings.Join(unread, ", "), name, other))
+			warnings = append(warnings, fmt.Sprintf("%s: set, but %s; only the provider %s reads this", strings.Join(unread, ", "), is, other))
 		}
 	}
 	return warnings
@@ -195,12 +209,13 @@ func Variables() []string {
 type Section struct {
 	Name string
 	Kind string // the provider
-	Required
 
-	settings config.Fingerprint
-	keys     *strings.Replacer // from variables to keys of the section
-	open     func() (Inventory, []string, error)
+	parsed
+	keys *strings.Replacer // from variables to keys of the section
 }
+
+// Files are the files that the inventory is read from.
+func (s *Section) Files() []string { return s.files }
 
 // Same reports whether both sections configure the same inventory, secrets included.
 func (s *Section) Same(other *Section) bool {
@@ -255,7 +270,7 @@ func ReadSection(name string, v document.Value, secrets *config.SecretReader) *S
 	}
 	section := config.Section{Value: v, Prefix: strings.ToUpper(kindOf) + "_", Others: []string{"provider"}, Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
-	read.settings, read.open, read.Required = entry.section(section)
+	read.parsed = entry.section(section)
 	var keys []string
 	for _, variable := range entry.variables {
 		keys = append(keys, variable, section.Key(variable))

@@ -28,12 +28,12 @@ func TestOpen(t *testing.T) {
 		}
 		return environ
 	}
-	groups := func(pairs ...string) posture.Policy {
-		policy := posture.Policy{RequiredGroups: map[posture.DeviceType]string{}}
+	groups := func(pairs ...string) posture.Requirements {
+		required := posture.Requirements{Groups: map[posture.DeviceType]string{}}
 		for pair := range slices.Chunk(pairs, 2) {
-			policy.RequiredGroups[posture.DeviceType(pair[0])] = pair[1]
+			required.Groups[posture.DeviceType(pair[0])] = pair[1]
 		}
-		return policy
+		return required
 	}
 	lenient := groups()
 	lenient.AllowUnmanaged = true
@@ -42,11 +42,11 @@ func TestOpen(t *testing.T) {
 	for name, row := range map[string]struct {
 		provider string
 		environ  map[string]string
-		policy   posture.Policy
+		required posture.Requirements
 		of       posture.DeviceType
 		warnings []string
 	}{
-		"file":            {"file", file, posture.Policy{}, "", nil},
+		"file":            {"file", file, posture.Requirements{}, "", nil},
 		"jamf":            {"jamf", jamf, groups(), posture.MobileDevice, nil},
 		"computers":       {"jamf", with(jamf, "JAMF_COMPUTER_GROUP", "Macs"), groups("computer", "Macs"), posture.MobileDevice, []string{onlyComputers}},
 		"mobile devices":  {"jamf", with(jamf, "JAMF_DEVICE_GROUP", "iPads"), groups("mobiledevice", "iPads"), posture.MobileDevice, []string{onlyDevices}},
@@ -55,12 +55,12 @@ func TestOpen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			decider, warnings, err := provider.Open(row.provider, row.environ)
-			if err != nil || decider.Provider == nil || decider.Name != row.provider {
-				t.Fatalf("Open = %+v, %v, want the provider", decider, err)
+			i, warnings, err := provider.Open(row.provider, row.environ, false)
+			if err != nil || i.Provider == nil || i.Name != row.provider {
+				t.Fatalf("Open = %+v, %v, want the provider", i, err)
 			}
-			if !reflect.DeepEqual(decider.Policy, row.policy) || decider.DefaultType != row.of {
-				t.Errorf("the policy is %+v, the default type %q, want %+v and %q", decider.Policy, decider.DefaultType, row.policy, row.of)
+			if !reflect.DeepEqual(i.Requirements, row.required) || i.DefaultType != row.of {
+				t.Errorf("required is %+v, the default type %q, want %+v and %q", i.Requirements, i.DefaultType, row.required, row.of)
 			}
 			if !slices.Equal(warnings, row.warnings) {
 				t.Errorf("the warnings are %q, want %q", warnings, row.warnings)

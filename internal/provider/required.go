@@ -31,7 +31,7 @@ func RequiredOf(name string, environ map[string]string) Required {
 	if !known {
 		return Required{}
 	}
-	return entry.requires(environ)
+	return entry.required(environ)
 }
 
 // withoutSecretFiles returns environ without the NAME_FILE of each secret NAME among variables.

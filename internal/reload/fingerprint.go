@@ -111,6 +111,12 @@ func (w watcher) follow(sets []*Set) {
 	if w.Watcher == nil {
 		return
 	}
+	for path := range w.followed {
+		if !slices.ContainsFunc(sets, func(s *Set) bool { return slices.Contains(s.paths, path) }) {
+			_ = w.Remove(path)
+			delete(w.followed, path)
+		}
+	}
 	for _, s := range sets {
 		for _, path := range s.paths {
 			info, err := os.Stat(path)

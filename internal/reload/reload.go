@@ -30,11 +30,36 @@ type Set struct {
 
 // NewSet makes a set of files and notes their state; empty paths are ignored. Make it before the files are loaded for the
 // first time, so that no change is missed in between.
-func NewSet(name string, paths ...string) *Set {
-	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "" })
-	now := fingerprintOf(paths)
-	return &Set{name: name, paths: paths, loaded: now, seen: now}
+func NewSet(name string, paths ...string) *Set { return NewSetOf(name, StateOf(paths...)) }
+
+// NewSetOf makes a set of files whose state was noted before they were loaded for the first time.
+func NewSetOf(name string, state State) *Set {
+	return &Set{name: name, paths: state.paths, loaded: state.print, seen: state.print}
 }
+
+// State is the state of files at one time.
+type State struct {
+	paths []string
+	print fingerprint
+}
+
+// StateOf notes the present state of files; empty paths are ignored.
+func StateOf(paths ...string) State {
+	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == "" })
+	return State{paths, fingerprintOf(paths)}
+}
+
+// Has reports whether the state is that of the same files.
+func (s State) Has(paths ...string) bool {
+	return slices.Equal(s.paths, slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == "" }))
+}
+
+// Watch replaces the files of the set by others, of which state was noted before they were read. Call it in the function
+// that applies a load, because what was loaded may name other files.
+func (s *Set) Watch(state State) { s.paths, s.seen = state.paths, state.print }
+
+// Name is the name of the set.
+func (s *Set) Name() string { return s.name }
 
 // SetLoad sets the function that loads and checks the files. It changes nothing; apply applies what was loaded.
 // With an error, apply may still be set: it applies the valid part.
@@ -43,6 +68,7 @@ func (s *Set) SetLoad(load func() (apply func(), err error)) { s.load = load }
 // Loop keeps sets of files up to date.
 type Loop struct {
 	sets   []*Set
+	next   []*Set // replaces sets after the present look, if it is not nil
 	done   func(name string, err error)
 	forced chan chan<- struct{}
 	moving atomic.Value // string: names the sets that were not quiet at the last look
@@ -53,6 +79,9 @@ type Loop struct {
 func NewLoop(done func(name string, err error), sets ...*Set) *Loop {
 	return &Loop{sets: sets, done: done, forced: make(chan chan<- struct{})}
 }
+
+// Use replaces the sets. Call it in a function that applies a load, which the loop calls between two looks at files.
+func (l *Loop) Use(sets ...*Set) { l.next = sets }
 
 // Reload loads every set, even without a change, as soon as its files are quiet. It returns when that is done. When ctx
 // is done first, the error names the sets that are not quiet yet; the loop continues to wait for them.
@@ -131,6 +160,9 @@ func (l *Loop) look() (inMotion bool) {
 			s.refused, s.tried = err.Error(), now
 			l.done(s.name, err)
 		}
+	}
+	if l.next != nil {
+		l.sets, l.next = l.next, nil
 	}
 	l.moving.Store(strings.Join(moving, ", "))
 	return len(moving) > 0

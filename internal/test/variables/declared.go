@@ -139,11 +139,11 @@ func fromField(field *ast.Field, provider string) ([]variable, error) {
 		return nil, nil
 	}
 	typ := types.ExprString(field.Type)
-	isList := strings.HasSuffix(typ, "Secrets")
+	isList := strings.HasSuffix(typ, "Secrets") || strings.HasSuffix(typ, "UUIDs")
 	meaning, more, _ := strings.Cut(strings.TrimSpace(field.Doc.Text()), "\n\n")
 	v := variable{
-		name: name, provider: provider, secret: isList || strings.HasSuffix(typ, "Secret"), group: tag.Get("group"),
-		required: options == "required", unset: tag.Get("unset"), standard: tag.Get("envDefault"), example: tag.Get("example"),
+		name: name, provider: provider, secret: strings.HasSuffix(typ, "Secrets") || strings.HasSuffix(typ, "Secret"), group: tag.Get("group"),
+		required: options == "required" || tag.Get("requiredWithout") != "", unset: tag.Get("unset"), standard: tag.Get("envDefault"), example: tag.Get("example"),
 		text: oneLine(meaning) + accepted(meaning, tag), more: oneLine(more),
 	}
 	switch {
@@ -151,7 +151,7 @@ func fromField(field *ast.Field, provider string) ([]variable, error) {
 		return nil, fmt.Errorf("the field of %s has no comment that says what the variable means", name)
 	case v.value() == "" && v.unset == "" && (!v.required || provider != ""):
 		return nil, fmt.Errorf("%s has neither envDefault nor example", name)
-	case !v.secret:
+	case !v.secret && !isList:
 		return []variable{v}, nil
 	}
 	file := variable{
@@ -159,7 +159,7 @@ func fromField(field *ast.Field, provider string) ([]variable, error) {
 		text: "The path of a file with the value of `" + name + "`, in place of it.",
 	}
 	if isList {
-		file.text += " The file may also have one secret on each line."
+		file.text += " The file may also have one on each line."
 	}
 	return []variable{v, file}, nil
 }

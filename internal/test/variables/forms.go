@@ -18,7 +18,7 @@ func table(some []variable, _ string, _ map[string]string) string {
 			standard = "`" + v.standard + "`"
 		case v.required && v.provider != "" && several:
 			standard = "required for `" + v.provider + "`"
-		case v.required:
+		case v.required && v.unset == "":
 			standard = "required"
 		}
 		text += "| `" + v.name + "` | " + strings.TrimLeft(standard+" ", " ") + "| " + strings.TrimSpace(v.text+" "+v.more) + " |\n"

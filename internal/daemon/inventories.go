@@ -1,0 +1,174 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/policy"
+	"step-posture-connector/internal/policyfile"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/reload"
+)
+
+// ofEnvironment opens the inventory of PROVIDER, or carries it over from the previous generation: the environment does
+// not change. It returns nil where there is none.
+func (s sources) ofEnvironment(previous *generation, g *generation) (*inventory, config.Problems) {
+	if previous != nil {
+		for _, i := range previous.inventories {
+			if i.section == nil {
+				g.inventories = append(g.inventories, i)
+				return i, nil
+			}
+		}
+		return nil, nil
+	}
+	if s.path != "" && s.environ.Variables["PROVIDER"] == "" {
+		g.warnings = append(g.warnings, provider.Unused("", s.environ.Variables)...)
+		return nil, nil
+	}
+	// The state of the files is noted before they are read, so that no change is missed in between.
+	set := reload.NewSet(inventoryFiles, provider.Files(s.environ.Variables["PROVIDER"], s.environ.Variables)...)
+	opened, problems, warnings := openProvider(s.environ, s.path != "")
+	g.warnings = append(g.warnings, warnings...)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	i := &inventory{Inventory: opened, set: set}
+	g.inventories = append(g.inventories, i)
+	return i, nil
+}
+
+// open opens the inventories of the policy file. One whose settings did not change keeps its tokens, connections and
+// memory.
+func (s sources) open(file *policyfile.File, previous *generation, g *generation) (problems config.Problems) {
+	for _, section := range file.Inventories {
+		if before := previous.find(section); before != nil {
+			g.inventories = append(g.inventories, before)
+			continue
+		}
+		set := reload.NewSet(inventoryFiles+"/"+section.Name, section.Files()...)
+		opened, warnings, err := section.Open()
+		g.warnings = append(g.warnings, warnings...)
+		if err != nil {
+			problems = append(problems, problemLines(err)...)
+			continue
+		}
+		g.inventories = append(g.inventories, &inventory{Inventory: opened, section: section, set: set})
+	}
+	return problems
+}
+
+// find returns the inventory that a section configured before, or nil.
+func (g *generation) find(section *provider.Section) *inventory {
+	if g == nil {
+		return nil
+	}
+	i := slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.section != nil && i.section.Same(section) })
+	if i < 0 {
+		return nil
+	}
+	return g.inventories[i]
+}
+
+// gateWithoutFile requires what the inventory of the environment requires, and nothing else.
+func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
+	facts := posture.WithoutPolicy()
+	if s.facts {
+		facts |= posture.AllFacts()
+	}
+	source := own.source(facts)
+	source.Name = ""
+	return &posture.Gate{
+		Join:   posture.Join{Inventories: []posture.Source{source}},
+		Policy: posture.Policy{Requirements: map[string]posture.Requirements{"": own.Requirements}},
+		Record: s.facts,
+	}
+}
+
+// gate is that of a policy of the file.
+func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
+	requirements := map[string]posture.Requirements{}
+	of := func(names []string) (all []posture.Source) {
+		for _, name := range names {
+			i := g.inventories[slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.Name == name })]
+			facts := p.FactsOf(name)
+			if s.facts {
+				facts |= posture.AllFacts()
+			}
+			all = append(all, i.source(facts))
+			requirements[name] = i.Requirements
+		}
+		return all
+	}
+	join := posture.Join{Inventories: of(p.Inventories), AlsoIn: of(p.AlsoIn), Reads: p.RecordsRead(), AllowUnmanaged: p.AllowUnmanaged}
+	return &posture.Gate{Join: join, Policy: p.Authority(requirements), Record: s.facts, Mode: p.Mode}
+}
+
+func (i *inventory) source(facts posture.FactSet) posture.Source {
+	return posture.Source{
+		Name: i.Name, Kind: i.Kind, Provider: i.Provider, DefaultType: i.DefaultType, Facts: facts, AllowUnmanaged: i.Requirements.AllowUnmanaged,
+	}
+}
+
+// check contacts every inventory once, all at the same time. It returns what was found, a line for each.
+func (g *generation) check(ctx context.Context) (found, warnings []string, err error) {
+	type result struct {
+		found    string
+		warnings []string
+		err      error
+	}
+	results := make([]result, len(g.inventories))
+	var all sync.WaitGroup
+	for n, i := range g.inventories {
+		all.Go(func() {
+			r := &results[n]
+			r.found = i.title()
+			checker, ok := i.Provider.(posture.Checker)
+			if !ok {
+				return
+			}
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			found, warnings, err := checker.Check(ctx)
+			r.found, r.warnings = i.title()+": "+found, warnings
+			if err != nil {
+				r.err = fmt.Errorf("%s: %w", i.title(), err)
+			}
+		})
+	}
+	all.Wait()
+	var errs []error
+	for n, r := range results {
+		for _, warning := range r.warnings {
+			if g.inventories[n].section != nil {
+				warning = "inventory " + g.inventories[n].Name + ": " + warning
+			}
+			warnings = append(warnings, warning)
+		}
+		if r.err != nil {
+			errs = append(errs, r.err)
+			continue
+		}
+		found = append(found, r.found)
+	}
+	return found, warnings, errors.Join(errs...)
+}
+
+// reloads reports whether it is read from files.
+func (i *inventory) reloads() bool {
+	_, ok := i.Provider.(posture.Reloader)
+	return ok
+}
+
+// title names an inventory for the operator.
+func (i *inventory) title() string {
+	if i.section == nil {
+		return "provider " + i.Name
+	}
+	return "inventory " + i.Name + " (" + i.Kind + ")"
+}

@@ -1,0 +1,164 @@
+package metrics
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/posture"
+)
+
+// Policies are what is in effect, and so what has series: those of a rule or a caller that is gone are dropped.
+type Policies struct {
+	Hash    string              // of the policy file
+	Rules   map[string][]string // names, by policy
+	Callers []Caller
+	// Inventories are names.
+	Inventories []string
+}
+
+// Caller is a webhook that may call.
+type Caller struct {
+	Name, Policy string
+	// Secrets are when each secret was last used, in Unix seconds; 0 means not since the start.
+	Secrets []*atomic.Int64
+}
+
+// none is the value of a label that does not apply, as that of the policy of a request that was not authenticated.
+const none = "none"
+
+// policies has the metrics that exist with a policy file only.
+type policies struct {
+	decisions *prometheus.CounterVec
+	lookups   *prometheus.HistogramVec
+	info      *prometheus.GaugeVec
+	rules     *prometheus.CounterVec
+	secrets   *prometheus.Desc
+
+	mu      sync.RWMutex
+	current Policies
+	// What has series: a request that began with a generation that is gone makes none.
+	known   map[caller]bool
+	counted map[rule]*[3]prometheus.Counter // by posture.Result
+}
+
+type (
+	caller struct{ policy, name string }
+	rule   struct{ policy, name string }
+)
+
+// NewWithPolicies makes the metrics of a daemon with a policy file: decisions are also counted by policy and caller, and
+// lookups by the name of the inventory.
+func NewWithPolicies(build Build, codes, reloads []string) *Metrics {
+	m := of(build)
+	m.durations()
+	m.policies = &policies{
+		decisions: m.counters("decisions_total", "Requests, by answer. The code says why it was deny; it is none for allow.",
+			"provider", "outcome", "code", "policy", "caller"),
+		lookups: m.lookups(),
+		info:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: Prefix + "policy_info", Help: "1; the label has the hash of the policy file in effect."}, []string{"hash"}),
+		rules: m.counters("rule_evaluations_total", "Evaluations of rules, by result. Those to which their when does not apply are not counted.",
+			"policy", "rule", "result"),
+		secrets: prometheus.NewDesc(Prefix+"webhook_secret_last_used_timestamp_seconds",
+			"When each secret of a webhook last signed a request; 0 means not since the start.", []string{"webhook", "secret"}, nil),
+	}
+	m.registry.MustRegister(m.policies.info, m.policies)
+	for _, code := range codes {
+		m.policies.decisions.WithLabelValues(none, deny, code, none, none)
+	}
+	m.loads(reloads)
+	return m
+}
+
+// UsePolicies replaces what is in effect. Without a policy file it does nothing.
+func (m *Metrics) UsePolicies(next Policies) {
+	p := m.policies
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known, counted := map[caller]bool{}, map[rule]*[3]prometheus.Counter{}
+	for _, c := range next.Callers {
+		known[caller{c.Policy, c.Name}] = true
+	}
+	for policy, names := range next.Rules {
+		for _, name := range names {
+			var counters [3]prometheus.Counter
+			for _, result := range []posture.Result{posture.Unknown, posture.Unmet, posture.Met} {
+				counters[result] = p.rules.WithLabelValues(policy, name, result.String())
+			}
+			counted[rule{policy, name}] = &counters
+		}
+	}
+	for r := range p.counted {
+		if counted[r] == nil {
+			p.rules.DeletePartialMatch(prometheus.Labels{"policy": r.policy, "rule": r.name})
+		}
+	}
+	for c := range p.known {
+		if !known[c] {
+			p.decisions.DeletePartialMatch(prometheus.Labels{"policy": c.policy, "caller": c.name})
+		}
+	}
+	for _, name := range p.current.Inventories {
+		if !slices.Contains(next.Inventories, name) {
+			p.decisions.DeletePartialMatch(prometheus.Labels{"provider": name})
+			p.lookups.DeletePartialMatch(prometheus.Labels{"provider": name})
+		}
+	}
+	p.info.Reset()
+	p.info.WithLabelValues(next.Hash).Set(1)
+	p.current, p.known, p.counted = next, known, counted
+}
+
+// observe counts a request.
+func (p *policies) observe(e *audit.Event) {
+	outcome, code := deny, e.Code
+	if e.Allowed {
+		outcome, code = allow, noCode
+	}
+	provider, by := none, caller{none, none}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if c := (caller{e.Policy, e.Caller}); p.known[c] {
+		by = c
+	}
+	if slices.Contains(p.current.Inventories, e.Inventory) {
+		provider = e.Inventory
+	}
+	p.decisions.WithLabelValues(provider, outcome, code, by.policy, by.name).Inc()
+	for inventory, answer := range e.Lookups() {
+		result := answered
+		if answer.Err != nil {
+			result = failed
+		}
+		if slices.Contains(p.current.Inventories, inventory) {
+			p.lookups.WithLabelValues(inventory, result).Observe(answer.Took.Seconds())
+		}
+	}
+	for i := range e.Verdict.Outcomes {
+		o := &e.Verdict.Outcomes[i]
+		if counters := p.counted[rule{e.Policy, o.Rule}]; o.Applies && counters != nil {
+			counters[o.Result].Inc()
+		}
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (p *policies) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- p.secrets }
+
+// Collect implements prometheus.Collector.
+func (p *policies) Collect(metrics chan<- prometheus.Metric) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for _, c := range p.current.Callers {
+		for i, used := range c.Secrets {
+			metrics <- prometheus.MustNewConstMetric(p.secrets, prometheus.GaugeValue, float64(used.Load()), c.Name, strconv.Itoa(i+1))
+		}
+	}
+}
