@@ -145,6 +145,7 @@ type outcome struct {
 	code    string
 	byRules bool // the rules of verdict.Unmet refuse
 	verdict posture.Verdict
+	applies []bool // by rule
 }
 
 // decide decides about one line.
@@ -181,6 +182,9 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 	}
 	if err != nil { // the inventory would be at fault now: it tells more than a policy may read
 		o.allowed, o.code = false, codeUnavailable
+	}
+	for _, rule := range o.verdict.Outcomes {
+		o.applies = append(o.applies, rule.Applies)
 	}
 	o.verdict.Outcomes = nil // only names are compared, and the reasons need memory
 	return o

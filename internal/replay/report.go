@@ -61,7 +61,7 @@ type Answer struct {
 	Rules []string `json:"rules,omitempty"`
 }
 
-// Rule is what a rule says about all requests that its policy has decided again.
+// Rule is what a rule says about the requests that it applies to.
 type Rule struct {
 	Policy   string `json:"policy"`
 	Rule     string `json:"rule"`
@@ -139,7 +139,10 @@ func (c *collector) lack(why, place string) {
 // compare counts what the rules say, and notes the device if the decision is another one.
 func (c *collector) compare(o outcome) {
 	rules := c.rulesOf(o)
-	for _, rule := range rules {
+	for i, rule := range rules {
+		if i >= len(o.applies) || !o.applies[i] {
+			continue // without a record that decides, rules are not evaluated
+		}
 		rule.Requests++
 		if slices.Contains(o.verdict.Unmet, rule.Rule) {
 			rule.Unmet++
