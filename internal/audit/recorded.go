@@ -2,7 +2,6 @@ package audit
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -25,7 +24,7 @@ type Recorded struct {
 	Caller    string   `json:"caller"`
 	Unmet     []string `json:"unmet"`
 
-	RawFacts jsontext.Value `json:"facts"`
+	Facts recordedFacts `json:"facts"`
 
 	// Evidence is nil where the line has none: Lacks says why.
 	Evidence *posture.Evidence `json:"-"`
@@ -47,30 +46,53 @@ const (
 )
 
 // Reader reads lines of the audit log. It is safe for concurrent use.
-type Reader struct{ *vocabulary }
+type Reader struct {
+	device, user map[string]*posture.Definition // by the quoted name
+	options      json.Options
+}
 
 // NewReader makes a Reader.
-func NewReader() *Reader { return &Reader{newVocabulary()} }
+func NewReader() *Reader {
+	r := &Reader{}
+	parts := newVocabulary().parts
+	r.device, r.user = parts[0].quoted(), parts[1].quoted()
+	// Without reflection, and without a map for each record: facts are most of a line.
+	r.options = json.WithUnmarshalers(json.JoinUnmarshalers(
+		json.UnmarshalFromFunc(func(from *jsontext.Decoder, to *devicePart) error {
+			return (*recordedPart)(to).read(from, r.device)
+		}),
+		json.UnmarshalFromFunc(func(from *jsontext.Decoder, to *userPart) error {
+			return (*recordedPart)(to).read(from, r.user)
+		}),
+	))
+	return r
+}
 
 // Read reads a line. Its error does not repeat what is in it.
 func (r *Reader) Read(text []byte) (*Recorded, error) {
 	line := &Recorded{}
-	if err := json.Unmarshal(text, line); err != nil {
+	if err := json.Unmarshal(text, line, r.options); err != nil {
+		if wrong := (*factError)(nil); errors.As(err, &wrong) {
+			return nil, wrong
+		}
 		return nil, errNotOurs
 	}
 	if line.Time.IsZero() || line.Reference == "" || line.Decision != allowed && line.Decision != denied {
 		return nil, errNotOurs
 	}
-	switch {
-	case len(line.RawFacts) == 0:
+	switch f := &line.Facts; {
+	case !f.isSet:
 		line.Lacks = lacksFacts
-	case line.RawFacts.Kind() == 'n':
+	case f.isNull:
 		line.Lacks = lacksEvidence
+	case f.LeftOut != "":
+		line.Lacks = "the facts were left out of the line: " + Clean(f.LeftOut, maxShown)
+	case f.Now.IsZero() || f.Records == nil:
+		return nil, errors.New("the facts of the line have no time, or no records")
 	default:
-		if err := r.evidence(line); err != nil {
-			return nil, err
-		}
+		line.Evidence = f.evidence()
 	}
+	line.Facts = recordedFacts{}
 	return line, nil
 }
 
@@ -81,6 +103,17 @@ type recordedFacts struct {
 	ModeGiven bool                      `json:"mode_given"`
 	Request   recordedRequest           `json:"request"`
 	Records   map[string]recordedAnswer `json:"records"`
+
+	isSet, isNull bool
+}
+
+// UnmarshalJSONFrom distinguishes null from a member that is missing.
+func (f *recordedFacts) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	type members recordedFacts // without this method
+	isNull := from.PeekKind() == 'n'
+	err := json.UnmarshalDecode(from, (*members)(f)) // of null it makes the zero value
+	f.isSet, f.isNull = true, isNull
+	return err
 }
 
 type recordedRequest struct {
@@ -96,43 +129,30 @@ type recordedRequest struct {
 }
 
 type recordedAnswer struct {
-	Answer string                    `json:"answer"`
-	Mode   string                    `json:"mode"`
-	Device map[string]jsontext.Value `json:"device"`
-	User   map[string]jsontext.Value `json:"user"`
+	Answer string     `json:"answer"`
+	Mode   string     `json:"mode"`
+	Device devicePart `json:"device"`
+	User   userPart   `json:"user"`
 }
 
-func (r *Reader) evidence(line *Recorded) error {
-	var f recordedFacts
-	if err := json.Unmarshal(line.RawFacts, &f); err != nil {
-		return errors.New("the facts of the line cannot be read")
-	}
-	if f.LeftOut != "" {
-		line.Lacks = "the facts were left out of the line: " + Clean(f.LeftOut, maxShown)
-		return nil
-	}
-	if f.Now.IsZero() || f.Records == nil {
-		return errors.New("the facts of the line have no time, or no records")
-	}
+func (f *recordedFacts) evidence() *posture.Evidence {
 	e := &posture.Evidence{Now: f.Now, Request: posture.Request(f.Request)}
 	if f.ModeGiven {
 		e.Given = posture.DeviceType(f.Request.Mode)
 	}
 	for name, answer := range f.Records {
-		a, err := r.answer(name, answer)
-		if err != nil {
-			return err
-		}
-		e.Put(a)
+		e.Put(answer.of(name))
 	}
-	line.Evidence = e
-	return nil
+	return e
 }
 
-func (r *Reader) answer(name string, recorded recordedAnswer) (posture.Answer, error) {
-	a := posture.Answer{Inventory: name, Type: posture.DeviceType(recorded.Mode)}
-	switch recorded.Answer {
+func (r recordedAnswer) of(inventory string) posture.Answer {
+	a := posture.Answer{Inventory: inventory, Type: posture.DeviceType(r.Mode)}
+	switch r.Answer {
 	case answerFound:
+		record := r.Device.record
+		record.Facts.User = r.User.record.Facts.User
+		a.Record, a.Asked = &record, r.Device.asked|r.User.asked
 	case answerNotFound:
 		a.Err = posture.ErrNotFound
 	case answerForm:
@@ -142,54 +162,5 @@ func (r *Reader) answer(name string, recorded recordedAnswer) (posture.Answer, e
 	default: // fail closed: of a word that is not known nothing can be concluded
 		a.Err = ErrFailed
 	}
-	if a.Err != nil {
-		return a, nil
-	}
-	a.Record = &posture.Device{}
-	for i, of := range [...]map[string]jsontext.Value{recorded.Device, recorded.User} {
-		for name, d := range r.parts[i].all() {
-			text, asked := of[name]
-			if !asked {
-				continue
-			}
-			a.Asked |= d.Set()
-			if text.Kind() == 'n' {
-				continue
-			}
-			value, err := readFact(d.Type, text)
-			if err != nil {
-				return a, fmt.Errorf("the fact %s of the line cannot be read", d.Name)
-			}
-			d.Put(a.Record, value)
-		}
-	}
-	return a, nil
-}
-
-// readFact reads the value of a fact as factsWriter.fact writes it.
-func readFact(t posture.FactType, text jsontext.Value) (any, error) {
-	switch t {
-	case posture.TextFact:
-		return read[string](text)
-	case posture.BoolFact:
-		return read[bool](text)
-	case posture.TimeFact:
-		return read[time.Time](text)
-	case posture.ListFact:
-		return read[[]string](text)
-	case posture.AttributesFact:
-		return read[map[string]string](text)
-	case posture.VersionFact:
-		version, err := read[string](text)
-		if err != nil {
-			return nil, err
-		}
-		return posture.ParseVersion(version)
-	}
-	return nil, errNotOurs
-}
-
-func read[T any](text jsontext.Value) (value T, err error) {
-	err = json.Unmarshal(text, &value)
-	return value, err
+	return a
 }
