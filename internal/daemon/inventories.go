@@ -78,7 +78,11 @@ func (g *generation) find(section *provider.Section) *inventory {
 // gateWithoutFile requires what the inventory of the environment requires, and nothing else.
 func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 	facts := posture.WithoutPolicy()
-	if s.facts {
+	switch {
+	case s.facts && own.WithoutFacts:
+		// What was not read is not asked for, so that the audit log does not have it as unknown.
+		facts = posture.Document
+	case s.facts:
 		facts |= posture.AllFacts()
 	}
 	source := own.source(facts)

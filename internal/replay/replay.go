@@ -3,6 +3,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -100,23 +101,18 @@ func newJudge(p *policy.Policy, required map[string]provider.Required) *judge {
 }
 
 // choose returns the policy that applies to a line: the one that its webhook belongs to now, else the one that was applied.
-func (r *Replay) choose(line *audit.Recorded) (j *judge, name string, lacks string) {
+func (r *Replay) choose(line *audit.Recorded) (j *judge, caller, lacks string) {
 	id := strings.ToLower(line.WebhookID)
+	// Without a policy file, all webhooks are as those that have the policy "default".
+	wanted, name := cmp.Or(line.Policy, defaultPolicy), cmp.Or(line.Caller, id)
 	for _, key := range []string{line.Caller, id} {
 		if c, ok := r.callers[key]; ok && key != "" {
-			return r.policies[c.policy], c.name, ""
+			wanted, name = c.policy, c.name
+			break
 		}
 	}
-	wanted := line.Policy
-	if wanted == "" {
-		wanted = defaultPolicy // as the webhooks of an environment without a policy file have it
-	}
-	// Nothing is guessed: a webhook that is gone is no webhook of the default policy.
+	// Nothing is guessed: a webhook that the file does not have is no webhook of the default policy.
 	if j, ok := r.policies[wanted]; ok {
-		name = line.Caller
-		if name == "" {
-			name = id
-		}
 		return j, name, ""
 	}
 	return nil, "", "the policy file has neither the webhook nor a policy " + audit.Clean(wanted, maxName)

@@ -204,13 +204,14 @@ func TestPolicyOfALine(t *testing.T) {
 		caller, policy string // of the line
 		want           string
 	}{
-		"its name":                    {file: file("", policyfile.Webhook{Name: "devices", ID: other, Policy: "guests"}), caller: "devices", policy: "staff", want: "guests"},
-		"its ID":                      {file: file("", policyfile.Webhook{Name: "renamed", ID: id, Policy: "guests"}), caller: "devices", policy: "staff", want: "guests"},
-		"the environment":             {file: file(""), ids: []string{strings.ToUpper(id)}, caller: "devices", policy: "staff", want: "default"},
-		"the same policy":             {file: file("", policyfile.Webhook{Name: "another", ID: other, Policy: "guests"}), caller: "devices", policy: "staff", want: "staff"},
-		"no policy":                   {file: file(""), want: "default"},
-		"a policy that is gone":       {file: file("staff"), caller: "devices", policy: "staff", want: "the policy file has neither the webhook nor a policy staff"},
-		"a default that is not there": {file: file("default"), want: "the policy file has neither the webhook nor a policy default"},
+		"its name":                         {file: file("", policyfile.Webhook{Name: "devices", ID: other, Policy: "guests"}), caller: "devices", policy: "staff", want: "guests"},
+		"its ID":                           {file: file("", policyfile.Webhook{Name: "renamed", ID: id, Policy: "guests"}), caller: "devices", policy: "staff", want: "guests"},
+		"the environment":                  {file: file(""), ids: []string{strings.ToUpper(id)}, caller: "devices", policy: "staff", want: "default"},
+		"the environment, without default": {file: file("default"), ids: []string{id}, caller: id, policy: "default", want: "the policy file has neither the webhook nor a policy default"},
+		"the same policy":                  {file: file("", policyfile.Webhook{Name: "another", ID: other, Policy: "guests"}), caller: "devices", policy: "staff", want: "staff"},
+		"no policy":                        {file: file(""), want: "default"},
+		"a policy that is gone":            {file: file("staff"), caller: "devices", policy: "staff", want: "the policy file has neither the webhook nor a policy staff"},
+		"a default that is not there":      {file: file("default"), want: "the policy file has neither the webhook nor a policy default"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,7 +13,7 @@ import (
 
 // Report is the result of a replay.
 type Report struct {
-	// Devices are those of which at least one request would be decided otherwise: first the ones that would be denied.
+	// Devices are those with a request that would be decided otherwise: first the ones that would be denied.
 	Devices []Device `json:"-"`
 	// Unlisted is how many requests would be decided otherwise of devices that are not in Devices, which is full.
 	Unlisted int `json:"unlisted"`
@@ -39,7 +39,7 @@ type Report struct {
 // Differs reports whether a request would be decided otherwise.
 func (r *Report) Differs() bool { return len(r.Devices) > 0 || r.Unlisted > 0 }
 
-// Device is a device of which requests would be decided otherwise. What is said about a decision is about the last of them.
+// Device is a device with requests that would be decided otherwise. What is said about a decision is about the last of them.
 type Device struct {
 	Identifier string `json:"identifier"`
 	Policy     string `json:"policy"`
