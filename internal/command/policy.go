@@ -18,7 +18,7 @@ func policyCommand(environ func() (config.Environment, error)) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("policy: what should be done? Usage: %s test FILE, or %s replay AUDIT-LOG...", c.CommandPath(), c.CommandPath())
+			return fmt.Errorf("policy: what should be done? Usage: %s test FILE, or %s replay AUDIT-LOG", c.CommandPath(), c.CommandPath())
 		},
 	}
 	c.AddCommand(replayCommand(environ), &cobra.Command{

@@ -3,6 +3,7 @@ package replay_test
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,8 +44,6 @@ func has(facts func(*posture.Facts)) inventory {
 	}
 	return inventory{record: d}
 }
-
-func lacks() inventory { return inventory{err: posture.ErrNotFound} }
 
 // asked makes a request of a device under a policy.
 func asked(t testing.TB, p *policy.Policy, required map[string]provider.Required, of posture.DeviceType, who string, inventories map[string]inventory) *audit.Event {
@@ -272,8 +271,8 @@ func TestReport(t *testing.T) {
 func TestLines(t *testing.T) {
 	t.Parallel()
 	p := policyOf(t, "staff", []string{"a"})
-	path := logged(t, asked(t, p, nil, "", identifier, map[string]inventory{"a": has(nil)}))
-	line, err := os.ReadFile(path)
+	path := filepath.Join(t.TempDir(), "mixed.jsonl")
+	line, err := os.ReadFile(logged(t, asked(t, p, nil, "", identifier, map[string]inventory{"a": has(nil)})))
 	if err != nil {
 		t.Fatal(err)
 	}
