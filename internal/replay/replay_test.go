@@ -52,14 +52,13 @@ func asked(t testing.TB, p *policy.Policy, required map[string]provider.Required
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]inventory{}
 	for name, i := range inventories {
-		if i.err == nil {
-			i.record.Identifier = who
-			inventories[name] = i
-		}
+		i.record.Identifier = who
+		all[name] = i
 	}
 	request := posture.Request{Door: "webhook", Caller: "devices", Kind: "enriching", Identifier: who}
-	return decide(p, required, inventories, posture.Query{Identifier: id, Type: of}, request, start())
+	return decide(p, required, all, posture.Query{Identifier: id, Type: of}, request, start())
 }
 
 func run(t *testing.T, o replay.Options, paths ...string) *replay.Report {
@@ -278,14 +277,15 @@ func TestLines(t *testing.T) {
 	}
 	long := bytes.Repeat([]byte("x"), 3<<20)
 	text := bytes.Join([][]byte{line, long, []byte("\n"), line, []byte("\n\n"), line[:len(line)/2], []byte("\n"), line, line[:len(line)-1]}, nil)
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	stdin, err := os.Open(path)
+	file, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stdin.Close()
+	defer file.Close()
+	if _, err := file.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	stdin := bytes.NewReader(text)
 	report, err := replay.New(options(p, nil)).Run(t.Context(), []string{"-", path}, stdin)
 	if err != nil {
 		t.Fatal(err)
