@@ -78,11 +78,7 @@ func (g *generation) find(section *provider.Section) *inventory {
 // gateWithoutFile requires what the inventory of the environment requires, and nothing else.
 func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 	facts := posture.WithoutPolicy()
-	switch {
-	case s.facts && own.WithoutFacts:
-		// What was not read is not asked for, so that the audit log does not have it as unknown.
-		facts = posture.Document
-	case s.facts:
+	if s.facts {
 		facts |= posture.AllFacts()
 	}
 	source := own.source(facts)

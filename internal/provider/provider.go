@@ -42,8 +42,6 @@ type Inventory struct {
 	Required
 	// Files are the paths of the files that it is read from.
 	Files []string
-	// WithoutFacts says that the facts of its records were not read, because no policy may ask for them.
-	WithoutFacts bool
 }
 
 // entry is one kind of inventory.
@@ -86,8 +84,6 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 				return Inventory{}, nil, problems
 			}
 			i, warnings, err := opened(open, c)
-			_, reads := any(&c).(interface{ ReadFacts() })
-			i.WithoutFacts = reads && !facts
 			return i, append(config.Doubts[C](environ), warnings...), err
 		},
 		section: func(s config.Section) parsed {
