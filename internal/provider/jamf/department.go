@@ -28,11 +28,11 @@ type departments struct {
 
 func isDepartment(id string) bool { return regexp.MustCompile(`^[0-9]{1,12}$`).MatchString(id) }
 
-// name returns the name of a department, or "" where it has none or the request fails: a fault here costs only
+// name returns the name of a department, or none where it has none or the request fails: a fault here costs only
 // this field.
-func (d *departments) name(ctx context.Context, id string) string {
+func (d *departments) name(ctx context.Context, id string) text {
 	if !isDepartment(id) || d.missingPrivilege() != nil {
-		return ""
+		return text{}
 	}
 	// The rest of the time is for the answer about the device, which lacks only this.
 	limit := departmentTimeout
@@ -40,15 +40,15 @@ func (d *departments) name(ctx context.Context, id string) string {
 		limit = min(limit, time.Until(deadline)-vendorhttp.LeastTime)
 	}
 	if limit <= 0 {
-		return ""
+		return text{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	name, err := d.fetch(ctx, id)
 	if err != nil {
-		return ""
+		return text{}
 	}
-	return name.any
+	return name
 }
 
 // mustName returns the name of a department that a policy reads, or "" where the computer has none. Fail closed: a request

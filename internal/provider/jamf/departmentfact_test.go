@@ -91,6 +91,14 @@ func TestDepartmentThatIsRead(t *testing.T) {
 			if data := string(device.Data); row.fault != "" && !strings.Contains(data, `"department":""`) {
 				t.Errorf("without a policy file the data are %s, want an empty department", data)
 			}
+			// What is only recorded is unknown where it cannot be asked for.
+			q := query(t, macSerial, posture.Computer)
+			q.Facts, q.Recorded = posture.AllFacts(), department
+			var err error
+			device, err = provider.Lookup(t.Context(), q)
+			if got, is := device.Facts.User.Department.Get(); err != nil || got != row.want || is != (row.want != "") {
+				t.Errorf("where it is only recorded, the department is %q, %v, %v, want %q", got, is, err, row.want)
+			}
 			// The set of facts that a lookup without a policy file has can be that of a policy too.
 			if q := query(t, macSerial, posture.Computer); row.fault != "" {
 				if _, err := provider.Lookup(t.Context(), q); err == nil {

@@ -131,7 +131,8 @@ func (a *proAPI) computer(ctx context.Context, ask question) (record, error) {
 		return r, err
 	}
 	if !ask.mustHaveDepartment {
-		r.user.Department = a.departments.name(ctx, r.departmentID)
+		name := a.departments.name(ctx, r.departmentID)
+		r.user.Department, r.facts.User.Department = name.any, posture.Text(name.said())
 		return r, nil
 	}
 	r.user.Department, err = a.departments.mustName(ctx, r.departmentID)

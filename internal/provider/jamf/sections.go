@@ -81,8 +81,9 @@ func (p *Provider) question(q posture.Query, of posture.DeviceType) question {
 		ask.need |= p.reading.groups
 	}
 	if of == posture.Computer {
-		ask.mustHaveDepartment = p.hasPolicy(q) && q.Facts.Has(p.reading.department)
-		ask.department = ask.mustHaveDepartment || enriches
+		read := q.Facts &^ q.Recorded
+		ask.mustHaveDepartment = p.hasPolicy(q) && read.Has(p.reading.department)
+		ask.department = ask.mustHaveDepartment || enriches || q.Recorded.Has(p.reading.department)
 	}
 	return ask
 }
@@ -90,7 +91,7 @@ func (p *Provider) question(q posture.Query, of posture.DeviceType) question {
 // hasPolicy reports whether a policy file says what q reads. Without one, a lookup answers as it did before there were
 // policy files.
 func (p *Provider) hasPolicy(q posture.Query) bool {
-	return p.config.facts || q.Facts != p.reading.withoutPolicy
+	return p.config.facts || q.Facts&^q.Recorded != p.reading.withoutPolicy
 }
 
 func (p *Provider) groupOf(of posture.DeviceType) string {
