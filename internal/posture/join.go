@@ -36,6 +36,9 @@ func (s *Source) lookup(ctx context.Context, q Query, into *Device) Answer {
 	var err error
 	*into, err = s.Provider.Lookup(ctx, q)
 	a := Answer{Inventory: s.Name, Took: time.Since(begin), Err: err, Asked: q.Facts, Type: q.Type}
+	if partial, ok := s.Provider.(Partial); ok {
+		a.Asked &= partial.Gives()
+	}
 	switch {
 	case err != nil:
 	// Fail closed: an inventory that returns another device than the one asked for cannot be believed about anything.

@@ -81,6 +81,36 @@ func TestPolicyReplay(t *testing.T) {
 	}
 }
 
+// Without a policy file the facts in an inventory file are not read: the audit log does not have them as unknown, and a
+// policy that reads them is not decided on them.
+func TestReplayOfFileFacts(t *testing.T) {
+	t.Parallel()
+	p := program.NewPKI(t)
+	const first = "policies:\n  default:\n    rules:\n      - {name: os, require: 'device.os_version.atLeast(\"15.4\")'}\n"
+	for with, want := range map[string]string{
+		"":           "not replayable: 2 lines: the line lacks device.os_version of the inventory file (first audit.jsonl:1, last audit.jsonl:2)\n",
+		"today.yaml": "rule default/os: denies 1 device that had been allowed; not met in 1 of 2 requests\n",
+	} {
+		t.Run("with "+with, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			writeFiles(t, folder, map[string]string{
+				"devices.json": `{"devices":[{"identifier":"C02XK1JKLVCG","facts":{"device":{"os_version":"15.4"}}},{"identifier":"C02XK1JKLVCH","facts":{"device":{"os_version":"14.7"}}}]}`,
+				"today.yaml":   today, "first.yaml": first,
+			})
+			env := program.WorkingEnvironment(t, p).With(
+				"FILE_PATH", filepath.Join(folder, "devices.json"), "AUDIT_LOG_PATH", filepath.Join(folder, "audit.jsonl"), "AUDIT_FACTS", "1")
+			if with != "" {
+				env = env.With("POLICY_PATH", filepath.Join(folder, with))
+			}
+			recordRequests(t, env, p)
+			if r := program.Run(t, env, folder, "policy", "replay", "audit.jsonl", "--policy-file", "first.yaml"); !strings.Contains(r.Stdout, want) {
+				t.Errorf("exit %d\n%s%swant\n%s", r.Code, r.Stdout, r.Stderr, want)
+			}
+		})
+	}
+}
+
 // TestAuditFacts: with a policy file a line says what the rules said, and with AUDIT_FACTS=1 what the inventory answered.
 func TestAuditFacts(t *testing.T) {
 	t.Parallel()
