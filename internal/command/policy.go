@@ -13,13 +13,13 @@ import (
 func policyCommand(environ func() (config.Environment, error)) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policy",
-		Short: "Test a policy file",
+		Short: "Test a policy file, or replay recorded requests under it",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("policy: what should be done? Usage: %s test [FILE]", c.CommandPath())
+			return fmt.Errorf("policy: what should be done? Usage: %s test [FILE], or %s replay AUDIT-LOG", c.CommandPath(), c.CommandPath())
 		},
 	}
-	c.AddCommand(&cobra.Command{
+	c.AddCommand(replayCommand(environ), &cobra.Command{
 		Use:   "test [FILE]",
 		Short: "Run the tests of a policy file",
 		Long: "test checks a policy file and runs the tests in it; without FILE, the one of POLICY_PATH. It asks no inventory\n" +

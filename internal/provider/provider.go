@@ -36,13 +36,10 @@ type settings interface {
 
 // Inventory is an inventory that is open.
 type Inventory struct {
-	Name         string // in policies
-	Kind         string // the name of the provider
-	Provider     posture.Provider
-	Requirements posture.Requirements
-	// DefaultType is the device type of a query without one. It is empty where the inventory does not
-	// distinguish types.
-	DefaultType posture.DeviceType
+	Name     string // in policies
+	Kind     string // the name of the provider
+	Provider posture.Provider
+	Required
 	// Files are the paths of the files that it is read from.
 	Files []string
 }
@@ -54,10 +51,13 @@ type entry struct {
 	files     func(environ map[string]string) []string
 	shape     func(prefix string, others ...document.Key) *document.Shape
 	section   func(s config.Section) parsed
+	required  func(environ map[string]string) Required
 }
 
 // parsed is what a section of a policy file says.
 type parsed struct {
+	Required
+
 	settings config.Fingerprint
 	files    []string
 	open     func() (Inventory, []string, error)
@@ -92,7 +92,11 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			var c C
 			settings, _ := config.ParseSection(s, &c) // what is wrong has been reported
 			readFacts(&c, true)
-			return parsed{settings, filesOf(c), func() (Inventory, []string, error) { return opened(open, c) }}
+			return parsed{requiredBy(c), settings, filesOf(c), func() (Inventory, []string, error) { return opened(open, c) }}
+		},
+		required: func(environ map[string]string) Required {
+			c, _ := parse(withoutSecretFiles(environ, config.Variables[C]()), false)
+			return requiredBy(c)
 		},
 	}
 }
@@ -117,11 +121,7 @@ func opened[C settings](open func(C) (posture.Provider, []string, error), c C) (
 	if err != nil {
 		return Inventory{}, warnings, err
 	}
-	i := Inventory{Provider: provider, Requirements: c.Requirements(), Files: filesOf(c)}
-	if typed, ok := any(c).(interface{ DefaultType() posture.DeviceType }); ok {
-		i.DefaultType = typed.DefaultType()
-	}
-	return i, warnings, nil
+	return Inventory{Provider: provider, Required: requiredBy(c), Files: filesOf(c)}, warnings, nil
 }
 
 // ungrouped warns where a group is required of one type of device only. The suffixes of the variables say which is which.
