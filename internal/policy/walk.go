@@ -170,6 +170,8 @@ func (w *walk) pattern(e ast.Expr) {
 	}
 	if _, err := regexp.Compile(text); err != nil {
 		w.fault(w.node(e), "https://github.com/google/re2/wiki/Syntax", "%v", err)
+	} else if stepsOf(text) > maxSteps {
+		w.fault(w.node(e), "smaller numbers in braces, which stand for as many copies of what is before them", "the pattern has more than %d steps", maxSteps)
 	}
 }
 
