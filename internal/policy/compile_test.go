@@ -155,6 +155,8 @@ func TestMistakes(t *testing.T) {
 		{`@device{}.name == "a"`, `"@" does not belong here`},
 		{`device.?name == optional.of("a")`, ``},
 		{strings.Repeat("!(true ? false : ", 51) + "device.managed" + strings.Repeat(")", 51), `nested too deeply`},
+		// CEL's checker would take minutes for it.
+		{"device.groups" + strings.Repeat(".map(g,g", 400) + strings.Repeat(")", 400) + " == 1", `nested too deeply`},
 		{`device.name == "` + strings.Repeat("a", 5000) + `"`, `1:1: the expression has 5017 characters; accepted: at most 4096`},
 	} {
 		_, faults := s.CompileCondition(c.text)

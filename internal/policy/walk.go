@@ -24,6 +24,7 @@ type walk struct {
 	reads    []Read
 	seen     map[string]bool // what is in reads
 	depth    int
+	tooDeep  bool
 	bound    []string            // the variables of the loops around
 	ranges   map[string]ast.Expr // what they go through
 }
@@ -38,6 +39,7 @@ func (w *walk) fault(at place, accepted, format string, args ...any) {
 // expr walks an expression that is used as a value.
 func (w *walk) expr(e ast.Expr) {
 	if w.depth++; w.depth == maxDepth+1 {
+		w.tooDeep = true
 		w.fault(w.at(e), fmt.Sprintf("%d levels", maxDepth), "the expression is nested too deeply")
 	}
 	defer func() { w.depth-- }()
