@@ -39,6 +39,11 @@ demo-jamf: ## Show it with a real step-ca and a simulated Jamf Pro server (Linux
 	@echo 'Compiling the demo, then step-ca, step, the connector and a simulated Jamf Pro server: the first time this takes some minutes.'
 	@cd $(E2E) && go run ./demo -provider jamf
 
+.PHONY: demo-policy
+demo-policy: ## Show a rule with a real step-ca: only reported, then enforced, then replayed
+	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
+	@cd $(E2E) && go run ./demo -provider policy
+
 .PHONY: test
 test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some minutes)
 
