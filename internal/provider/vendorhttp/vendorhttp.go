@@ -72,6 +72,13 @@ func New(o Options) *Client {
 	return c
 }
 
+// Close closes the connections, those of requests that are under way when these have ended. An inventory that a new
+// configuration replaces must not keep them. A lookup after it is still answered, on a connection of its own.
+func (c *Client) Close() {
+	c.way.closed.Store(true)
+	c.way.http.CloseIdleConnections()
+}
+
 // Server is the base URL.
 func (c *Client) Server() string { return c.way.base.String() }
 
