@@ -58,7 +58,9 @@ func Load(environ config.Environment) (*Daemon, error) {
 	problems = unique(problems) // two parts may report the same variable
 	unknown := environ.Warnings(vocabulary())
 	if len(problems) > 0 {
-		return nil, refuse(problems, unknown, environ)
+		refused := refuse(problems, unknown, environ)
+		refused.cause = err
+		return nil, refused
 	}
 	identity()
 	d.policySet = reload.NewSetOf(policyFiles, d.current.files)

@@ -43,7 +43,7 @@ type sources struct {
 	path    string // of the policy file; empty without one
 	// facts makes every inventory tell all facts, because they are recorded.
 	facts bool
-	// webhooks says whether the webhooks and their secrets are read; otherwise what decides can be used by hand only.
+	// webhooks says whether the secrets of the webhooks are read; otherwise what decides can be used by hand only.
 	webhooks bool
 }
 
@@ -84,8 +84,11 @@ func (s sources) read(previous *generation, files reload.State) (*generation, er
 	g := &generation{gates: map[string]*posture.Gate{}, files: files}
 	var problems config.Problems
 	var hooks config.Webhooks
-	if s.webhooks {
+	switch {
+	case s.webhooks:
 		hooks, problems = config.LoadWebhooks(s.environ.Variables)
+	case s.path != "":
+		hooks.IDs = config.WebhookIDs(s.environ.Variables) // rules name them, and lookup --webhook
 	}
 	own, wrong := s.ofEnvironment(previous, g)
 	problems = append(problems, wrong...)
@@ -101,7 +104,7 @@ func (s sources) read(previous *generation, files reload.State) (*generation, er
 	problems = append(problems, policyProblems(err)...)
 	if file != nil {
 		problems = append(problems, s.open(file, previous, g)...)
-		if len(hooks.IDs) > 0 && file.Policies["default"] == nil {
+		if s.webhooks && len(hooks.IDs) > 0 && file.Policies["default"] == nil {
 			problems = append(problems, config.Problem{
 				Variable: "WEBHOOK_IDS", Text: "the policy file has no policy default, which these webhooks have, and PROVIDER is not set",
 				Accepted: "a policy default in the policy file, or these webhooks in the policy file, with a policy each",
@@ -109,13 +112,16 @@ func (s sources) read(previous *generation, files reload.State) (*generation, er
 		}
 	}
 	if len(problems) > 0 {
-		return nil, problems
+		return nil, &unusable{problems, err}
 	}
 	g.file, g.warnings = file, append(g.warnings, file.Warnings...)
 	for name, p := range file.Policies {
 		g.gates[name] = s.gate(p, g)
 	}
-	g.hooks = append(hooksOf(hooks, g.gates["default"], true, previous), hooksOfFile(file, g.gates, previous)...)
+	if gate := g.gates["default"]; gate != nil {
+		g.hooks = hooksOf(hooks, gate, true, previous)
+	}
+	g.hooks = append(g.hooks, hooksOfFile(file, g.gates, previous)...)
 	return g, nil
 }
 
@@ -142,5 +148,14 @@ func (g *generation) fingerprint() [sha256.Size]byte {
 	return sha256.Sum256([]byte(text.String()))
 }
 
-// policyNames are the names of the policies, in order.
-func (g *generation) policyNames() []string { return slices.Sorted(maps.Keys(g.gates)) }
+// policyNames are the names of the policies, in order, without a policy "default" that neither the file nor a webhook has.
+// Without a policy file there is one, and it has no name.
+func (g *generation) policyNames() []string {
+	names := slices.Sorted(maps.Keys(g.gates))
+	if len(names) == 1 {
+		return names
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return g.file.Policies[name].Implied && len(g.callersOf(name)) == 0
+	})
+}

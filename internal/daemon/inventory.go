@@ -29,7 +29,9 @@ func LoadProvider(environ config.Environment) (*Inventory, error) {
 	g, err := sources{environ: environ, path: path, facts: path != ""}.load(nil)
 	problems = append(problems, problemsOf(err)...)
 	if len(problems) > 0 {
-		return nil, refuse(problems, unknown, environ)
+		refused := refuse(problems, unknown, environ)
+		refused.cause = err
+		return nil, refused
 	}
 	return &Inventory{Warnings: append(unknown, g.warnings...), current: g}, nil
 }
