@@ -130,6 +130,22 @@ func TestFaultOfTheDocumentation(t *testing.T) {
 	}
 }
 
+// The example of a reason is that of the first file of the page, at another time.
+func TestReasonOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	first := matches(t, "docs/policy.md", "(?ms)^```yaml\n(.*?)^```$")[0]
+	results, _, err := testPolicies(t, strings.Replace(first, "30d ago}, allow: false", "30d ago}, allow: true", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	differences := strings.Join(results[1].Differences, "; ")
+	anyTime := regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:]+Z`)
+	want := anyTime.ReplaceAllString(matches(t, "docs/policy.md", `reason="(rule [^"]*)"`)[0], "TIME")
+	if got := anyTime.ReplaceAllString(differences, "TIME"); !strings.HasSuffix(got, "; "+want) {
+		t.Errorf("the program says %q, the page %q", got, want)
+	}
+}
+
 // Each of the ten recipes shows a device that passes, one that does not, and one about which a fact is unknown.
 func TestCookbook(t *testing.T) {
 	t.Parallel()
