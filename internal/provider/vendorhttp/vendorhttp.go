@@ -75,6 +75,9 @@ func New(o Options) *Client {
 // Server is the base URL.
 func (c *Client) Server() string { return c.way.base.String() }
 
+// Close closes idle connections. The client can still be used.
+func (c *Client) Close() { c.way.http.CloseIdleConnections() }
+
 // Format implements fmt.Formatter for every verb: neither a client nor a provider that embeds one shows a token.
 func (c *Client) Format(state fmt.State, _ rune) {
 	_, _ = io.WriteString(state, c.vendor.Name+" at "+c.Server())
