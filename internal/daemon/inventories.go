@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -60,7 +59,26 @@ func (s sources) open(file *policyfile.File, previous *generation, g *generation
 		}
 		g.inventories = append(g.inventories, &inventory{Inventory: opened, section: section, set: set})
 	}
+	if previous == nil {
+		problems = append(problems, s.network(file)...)
+	}
 	return problems
+}
+
+// closeBut closes the inventories that are not in another generation.
+func (g *generation) closeBut(other *generation) {
+	for _, i := range g.inventories {
+		if other == nil || !slices.Contains(other.inventories, i) {
+			i.close()
+		}
+	}
+}
+
+// close ends what an inventory does by itself, and its idle connections.
+func (i *inventory) close() {
+	if closer, ok := i.Provider.(interface{ Close() }); ok {
+		closer.Close()
+	}
 }
 
 // find returns the inventory that a section configured before, or nil.
@@ -115,7 +133,18 @@ func (i *inventory) source(facts posture.FactSet) posture.Source {
 	}
 }
 
-// check contacts every inventory once, all at the same time. It returns what was found, a line for each.
+// checkError is why an inventory has not answered at start.
+type checkError struct {
+	inventory *inventory
+	cause     error
+}
+
+func (e *checkError) Error() string { return e.inventory.title() + ": " + e.cause.Error() }
+
+func (e *checkError) Unwrap() error { return e.cause }
+
+// check contacts every inventory once, all at the same time. It returns what was found, a line for each. The error is that
+// of errors.Join, with a checkError for each inventory that has not answered.
 func (g *generation) check(ctx context.Context) (found, warnings []string, err error) {
 	type result struct {
 		found    string
@@ -137,7 +166,7 @@ func (g *generation) check(ctx context.Context) (found, warnings []string, err e
 			found, warnings, err := checker.Check(ctx)
 			r.found, r.warnings = i.title()+": "+found, warnings
 			if err != nil {
-				r.err = fmt.Errorf("%s: %w", i.title(), err)
+				r.err = &checkError{i, err}
 			}
 		})
 	}

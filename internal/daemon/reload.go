@@ -81,12 +81,15 @@ func (s *service) loop() *reload.Loop {
 	var loop *reload.Loop
 	s.policySet.SetLoad(func() (func(), error) {
 		s.log.Trace("reading the policy file and the secrets of webhooks")
-		next, err := s.sources.load(s.live.Load())
+		next, read, err := s.sources.load(s.live.Load(), s.policyPaths)
+		watch := func() { s.policySet.Watch(read.state); s.policyPaths = read.paths }
 		if err != nil {
-			return nil, err
+			// The file stays without effect; but what it refers to is watched, because its change may be the repair.
+			return watch, err
 		}
 		return func() {
 			s.swap(next)
+			watch()
 			loop.Use(s.sets()...)
 		}, nil
 	})
@@ -112,7 +115,7 @@ func (s *service) sets() []*reload.Set {
 }
 
 // reloadsPolicy reports whether there is a policy file, or a file with webhooks.
-func (s *service) reloadsPolicy() bool { return len(s.sources.watched(nil)) > 0 }
+func (s *service) reloadsPolicy() bool { return len(s.policyPaths) > 0 }
 
 // keepInventory makes the loop reload the files of an inventory.
 func (s *service) keepInventory(i *inventory) {
@@ -141,8 +144,13 @@ func (s *service) keepInventory(i *inventory) {
 // swap puts the next generation into effect. Requests under way finish with the one before, so what only that one uses is
 // closed when they have ended.
 func (s *service) swap(next *generation) {
-	before := s.live.Swap(next)
-	s.policySet.Watch(next.files)
+	before := s.live.Load()
+	// What is gone first: an inventory with other settings has the same series as the one before.
+	for _, i := range before.inventories {
+		if !slices.Contains(next.inventories, i) {
+			s.drop(i)
+		}
+	}
 	for _, i := range next.inventories {
 		if !slices.Contains(before.inventories, i) {
 			s.traceProvider(i)
@@ -150,21 +158,22 @@ func (s *service) swap(next *generation) {
 			s.collect(i)
 		}
 	}
-	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
+	s.state.follow(next)
 	s.metrics.UsePolicies(next.series())
-	for _, i := range before.inventories {
-		if !slices.Contains(next.inventories, i) {
-			s.drop(i)
-		}
+	s.live.Store(next)
+	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
+	what := "reloaded: webhooks"
+	if next.file != nil {
+		what = "reloaded: policies and webhooks, policy file: hash " + next.file.Hash
 	}
 	if next.same(before) {
-		s.log.Info("reloaded: policies and webhooks, without a change")
+		s.log.Info(what + ", without a change")
 		return
 	}
 	for _, warning := range next.warnings {
 		s.log.Warn(warning)
 	}
-	s.log.Info("reloaded: policies and webhooks")
+	s.log.Info(what)
 	for _, line := range next.describePolicies() {
 		s.log.Info(line)
 	}
@@ -178,9 +187,7 @@ func (s *service) drop(i *inventory) {
 	s.metrics.Forget(i.set.Name())
 	s.state.set(i.set.Name(), nil)
 	s.state.set(lookupOf(i.Name), nil)
-	if closer, ok := i.Provider.(interface{ Close() }); ok {
-		time.AfterFunc(webhook.Budget, closer.Close)
-	}
+	time.AfterFunc(webhook.Budget, i.close)
 }
 
 // reloaded notes the outcome of a reload. A success has been logged; a failure is logged here.
