@@ -49,10 +49,11 @@ func (g *generation) series() metrics.Policies {
 	if g.file == nil {
 		return metrics.Policies{}
 	}
-	p := metrics.Policies{Hash: g.file.Hash, Rules: map[string][]string{}}
+	p := metrics.Policies{Hash: g.file.Hash, Rules: map[string][]string{}, Codes: map[string][]string{}}
 	for name, policy := range g.file.Policies {
 		for _, rule := range policy.Rules {
 			p.Rules[name] = append(p.Rules[name], rule.Name)
+			p.Codes[name] = append(p.Codes[name], string(rule.Code))
 		}
 	}
 	for _, i := range g.inventories {
