@@ -26,7 +26,7 @@ type Decision struct {
 	reason  string
 	message string
 	groups  []string
-	device  Device
+	device  *Device // nil when no inventory has it
 	verdict Verdict
 
 	data        json.RawMessage
@@ -66,7 +66,12 @@ func (d Decision) DataUnknown() []string { return d.dataUnknown }
 
 // Device is the record that the decision is about, or the zero Device when the inventory has none. It is for
 // the administrator, as Reason is.
-func (d Decision) Device() Device { return d.device }
+func (d Decision) Device() Device {
+	if d.device == nil {
+		return Device{}
+	}
+	return *d.device
+}
 
 func deny(code Code, reason string) Decision {
 	return Decision{code: code, reason: reason}

@@ -15,7 +15,11 @@ type Evidence struct {
 	// Answers are those of the inventories that were asked.
 	Answers []Answer
 
-	only [1]Answer // the memory of Answers where one inventory is asked
+	// only is the memory of Answers where one inventory is asked.
+	only struct {
+		answers [1]Answer
+		record  Device
+	}
 }
 
 // Answer is what one inventory said about the identifier.

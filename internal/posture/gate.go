@@ -66,7 +66,7 @@ func (g *Gate) Decide(ctx context.Context, q Query, e *Evidence) (Decision, erro
 	var refusal Decision
 	if e.Deciding != nil && g.Policy.Rules != nil {
 		// Only for the log: what is unknown because of the fault is not what the rules are about.
-		refusal = Decision{device: *e.Deciding, verdict: g.Policy.Rules.Evaluate(e)}
+		refusal = Decision{device: e.Deciding, verdict: g.Policy.Rules.Evaluate(e)}
 	}
 	return refusal, fmt.Errorf("look up device: %w", err)
 }

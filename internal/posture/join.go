@@ -24,34 +24,46 @@ type Source struct {
 	AllowUnmanaged bool
 }
 
-// lookup asks the inventory.
-func (s Source) lookup(ctx context.Context, q Query) Answer {
+// lookup asks the inventory. The record of the answer is into.
+func (s *Source) lookup(ctx context.Context, q Query, into *Device) Answer {
 	if q.Type == "" {
 		q.Type = s.DefaultType
 	}
 	q.Facts = s.Facts
 	begin := time.Now()
-	record, err := s.Provider.Lookup(ctx, q)
+	var err error
+	*into, err = s.Provider.Lookup(ctx, q)
 	a := Answer{Inventory: s.Name, Took: time.Since(begin), Err: err}
 	switch {
 	case err != nil:
 	// Fail closed: an inventory that returns another device than the one asked for cannot be believed about anything.
-	case !q.Identifier.Matches(record):
+	case !q.Identifier.Matches(*into):
 		a.Err = errors.New("the inventory returned a record with another identifier")
 	default:
 		// Without a policy file nothing reads more of a record than was limited already.
 		if s.Name != "" {
-			a.Err = checkSize(&record)
+			a.Err = checkSize(into)
 		}
 		if a.Err == nil {
-			a.Record = &record
+			a.Record = into
 		}
 	}
 	return a
 }
 
-// errorf names the inventory in an error about it.
-func (s Source) error(err error) error {
+// gather is Join.Gather of this inventory alone, as most configurations have it, without a goroutine.
+func (s *Source) gather(ctx context.Context, q Query, e *Evidence) error {
+	e.only.answers[0] = s.lookup(ctx, q, &e.only.record)
+	e.Answers = e.only.answers[:]
+	if err := e.only.answers[0].Err; err != nil {
+		return s.error(err)
+	}
+	e.Inventory, e.Deciding = s.Name, e.only.answers[0].Record
+	return nil
+}
+
+// error names the inventory in an error about it.
+func (s *Source) error(err error) error {
 	if s.Name == "" {
 		return err
 	}
@@ -82,16 +94,10 @@ type answered struct {
 // ErrIdentifier, which are verdicts about Inventories; any other error means that no decision can be made. e.Deciding may
 // be set with such an error, so that rules can be evaluated.
 func (j *Join) Gather(ctx context.Context, q Query, e *Evidence) error {
-	g := &gathering{Join: j, sources: j.Inventories}
-	if len(j.AlsoIn) > 0 {
-		g.sources = slices.Concat(j.Inventories, j.AlsoIn)
+	if len(j.Inventories) == 1 && len(j.AlsoIn) == 0 {
+		return j.Inventories[0].gather(ctx, q, e)
 	}
-	if len(g.sources) == 1 {
-		e.only[0] = g.sources[0].lookup(ctx, q)
-		g.answers = []*Answer{&e.only[0]}
-		e.Answers = e.only[:]
-		return g.conclude(e)
-	}
+	g := &gathering{Join: j, sources: slices.Concat(j.Inventories, j.AlsoIn)}
 	defer func() { e.Answers = g.given() }()
 	return g.askSeveral(ctx, q, e)
 }
@@ -164,7 +170,7 @@ func (g *gathering) ask(ctx context.Context, q Query, i int) {
 		a.panic = panics.Recovered(recover())
 		g.results <- a
 	}()
-	a.answer = g.sources[i].lookup(ctx, q)
+	a.answer = g.sources[i].lookup(ctx, q, new(Device))
 }
 
 // given are the answers of those that have answered.
@@ -214,7 +220,7 @@ func (g *gathering) decides() (index, waitsFor int, err error) {
 		case a == nil:
 			return -1, i, nil
 		case a.Failed():
-			return -1, -1, source.error(a.Err)
+			return -1, -1, g.Inventories[i].error(a.Err)
 		case a.Record == nil:
 			couldHold = couldHold || errors.Is(a.Err, ErrNotFound)
 			continue
@@ -233,8 +239,8 @@ func (g *gathering) decides() (index, waitsFor int, err error) {
 		return -1, -1, g.Inventories[0].error(g.answers[0].Err)
 	}
 	texts := make([]string, len(g.Inventories))
-	for i, source := range g.Inventories {
-		texts[i] = source.error(g.answers[i].Err).Error()
+	for i := range g.Inventories {
+		texts[i] = g.Inventories[i].error(g.answers[i].Err).Error()
 	}
 	verdict := ErrIdentifier
 	if couldHold {

@@ -118,7 +118,7 @@ func (p Policy) Authorize(e *Evidence) Decision {
 		verdict = p.Rules.Evaluate(e)
 	}
 	decision := p.judge(e, &verdict)
-	decision.verdict, decision.device = verdict, *e.Deciding
+	decision.verdict, decision.device = verdict, e.Deciding
 	return decision
 }
 
@@ -188,7 +188,10 @@ func (p Policy) allowsUnmanaged(inventory string) bool {
 
 // groups returns the required groups that the device is a member of; the error names one that it is not a member of.
 func (p Policy) groups(e *Evidence, others []Answer) (groups []string, reason string, err error) {
-	reason = "in " + inventoryNamed(e.Inventory)
+	reason = "in the inventory"
+	if e.Inventory != "" {
+		reason += " " + e.Inventory
+	}
 	group, err := p.Requirements[e.Inventory].check(e.Deciding)
 	if group != "" {
 		groups = []string{group}

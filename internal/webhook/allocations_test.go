@@ -14,8 +14,8 @@ import (
 // with the race detector, which makes sync.Pool drop items on purpose: make test runs it separately.
 func TestAllocations(t *testing.T) {
 	c := recordedCall(t)
-	a := NewAuthenticator([]Webhook{c.hook})
-	body, p := decode(SignedBody{c.body}, c.now, time.Second)
+	hooks := NewHooks([]Hook{c.hook}, false)
+	body, p := decode(Signed{raw: c.body}, c.now, time.Second)
 	if p != nil {
 		t.Fatal(p)
 	}
@@ -25,8 +25,8 @@ func TestAllocations(t *testing.T) {
 		most float64
 		run  func()
 	}{
-		"authenticate": {0, func() { _, _ = a.Authenticate(c.header, c.body) }},
-		"decode":       {4, func() { _, _ = decode(SignedBody{c.body}, c.now, time.Second) }},
+		"authenticate": {0, func() { _, _ = hooks.Authenticate(c.header, c.body, c.now) }},
+		"decode":       {4, func() { _, _ = decode(Signed{raw: c.body}, c.now, time.Second) }},
 		"identify":     {8, func() { _, _ = identify(body) }},
 		"log":          {2, func() { log.Write(&event) }},
 	} {

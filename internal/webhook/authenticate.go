@@ -115,9 +115,9 @@ func (h *Hooks) Authenticate(header http.Header, body []byte, now time.Time) (Si
 // unauthenticated says why a signature is not accepted.
 func (h *Hooks) unauthenticated(known *hook, body, signature []byte) error {
 	byEmptyKey := h.empty.signed(body, signature)
-	ids, secrets := "WEBHOOK_IDS", "WEBHOOK_SECRETS"
+	where := [2]string{"WEBHOOK_IDS", "WEBHOOK_SECRETS"}
 	if h.policyFile {
-		ids, secrets = ids+" and the policy file", "the one in "+secrets+" or the policy file"
+		where = [2]string{"WEBHOOK_IDS and the policy file", "the one in WEBHOOK_SECRETS or the policy file"}
 	}
 	switch {
 	case slices.ContainsFunc(known.signers, func(s *signer) bool { return s.isEmpty }):
@@ -128,9 +128,9 @@ func (h *Hooks) unauthenticated(known *hook, body, signature []byte) error {
 			"written into ca.json; add the webhook with `step ca provisioner webhook add`, which needs remote management")
 	case known.ID == "":
 		// Fail closed: an unknown ID never passes, no matter which key signed it.
-		return errors.New("unknown webhook ID: compare it with " + ids)
+		return errors.New("unknown webhook ID: compare it with " + where[0])
 	default:
-		return errors.New("wrong signature: compare the webhook's secret with " + secrets)
+		return errors.New("wrong signature: compare the webhook's secret with " + where[1])
 	}
 }
 

@@ -15,9 +15,9 @@ func TestNotAuthenticated(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
 	hook := s.hook(t)
-	other := webhook.Webhook{ID: "00000000-0000-4000-8000-000000000000", Secret: bytes.Repeat([]byte{7}, 64)}
-	unknown := webhook.Webhook{ID: "11111111-1111-4111-8111-111111111111"}
-	zeros := webhook.Webhook{ID: "22222222-2222-4222-8222-222222222222", Secret: make([]byte, 32)}
+	other := hookWith("00000000-0000-4000-8000-000000000000", bytes.Repeat([]byte{7}, 64))
+	unknown := hookWith("11111111-1111-4111-8111-111111111111", nil)
+	zeros := hookWith("22222222-2222-4222-8222-222222222222", make([]byte, 32))
 	good := signed(hook, s.body)["X-Smallstep-Signature"][0]
 	const id, sig = "X-Smallstep-Webhook-Id", "X-Smallstep-Signature"
 
@@ -27,15 +27,15 @@ func TestNotAuthenticated(t *testing.T) {
 	}{
 		"unknown ID, right signature": {http.Header{id: {unknown.ID}, sig: {good}}, "unknown webhook ID"},
 		// HMAC pads a key with zeros, so this is the empty key too.
-		"unknown ID, zero key":          {signed(webhook.Webhook{ID: unknown.ID, Secret: make([]byte, 64)}, s.body), "signed with the empty key"},
-		"unknown ID, longer zero key":   {signed(webhook.Webhook{ID: unknown.ID, Secret: make([]byte, 65)}, s.body), "unknown webhook ID"},
+		"unknown ID, zero key":          {signed(hookWith(unknown.ID, make([]byte, 64)), s.body), "signed with the empty key"},
+		"unknown ID, longer zero key":   {signed(hookWith(unknown.ID, make([]byte, 65)), s.body), "unknown webhook ID"},
 		"unknown ID, empty key":         {signed(unknown, s.body), "step ca provisioner webhook add"},
 		"empty ID":                      {http.Header{id: {""}, sig: {good}}, "unknown webhook ID"},
-		"empty key":                     {signed(webhook.Webhook{ID: hook.ID}, s.body), "step ca provisioner webhook add"},
+		"empty key":                     {signed(hookWith(hook.ID, nil), s.body), "step ca provisioner webhook add"},
 		"empty key, configured":         {signed(zeros, s.body), "only zero bytes"},
-		"another key than zeros":        {signed(webhook.Webhook{ID: zeros.ID, Secret: hook.Secret}, s.body), "only zero bytes"},
-		"wrong key":                     {signed(webhook.Webhook{ID: hook.ID, Secret: []byte("wrong")}, s.body), "wrong signature"},
-		"key of another webhook":        {signed(webhook.Webhook{ID: hook.ID, Secret: other.Secret}, s.body), "wrong signature"},
+		"another key than zeros":        {signed(hookWith(zeros.ID, hook.Secrets[0]), s.body), "only zero bytes"},
+		"wrong key":                     {signed(hookWith(hook.ID, []byte("wrong")), s.body), "wrong signature"},
+		"key of another webhook":        {signed(hookWith(hook.ID, other.Secrets[0]), s.body), "wrong signature"},
 		"ID of another webhook":         {http.Header{id: {other.ID}, sig: {good}}, "wrong signature"},
 		"signature of other bytes":      {signed(hook, append(bytes.Clone(s.body), ' ')), "wrong signature"},
 		"truncated signature":           {http.Header{id: {hook.ID}, sig: {good[:62]}}, "hex"},
@@ -49,7 +49,7 @@ func TestNotAuthenticated(t *testing.T) {
 		"no header at all":              {nil, "no X-Smallstep-Webhook-Id"},
 		"ID twice":                      {http.Header{id: {hook.ID, hook.ID}, sig: {good}}, "more than one"},
 		"signature twice":               {http.Header{id: {hook.ID}, sig: {good, good}}, "more than one"},
-		"secret's base64 text as a key": {signed(webhook.Webhook{ID: hook.ID, Secret: []byte(s.meta.WebhookSecret)}, s.body), "wrong signature"},
+		"secret's base64 text as a key": {signed(hookWith(hook.ID, []byte(s.meta.WebhookSecret)), s.body), "wrong signature"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,12 +75,16 @@ func TestNotAuthenticated(t *testing.T) {
 	}
 }
 
+func hookWith(id string, secret []byte) webhook.Hook {
+	return webhook.Hook{ID: id, Secrets: [][]byte{secret}}
+}
+
 func TestAuthenticationIgnoresCase(t *testing.T) {
 	t.Parallel()
 	s := readSample(t, "acme-da-x509-enriching")
 	hook := s.hook(t)
 	c := start(t, having("C02HARNESS01", ""), nil, hook)
-	header := signed(webhook.Webhook{ID: strings.ToUpper(hook.ID), Secret: hook.Secret}, s.body)
+	header := signed(hookWith(strings.ToUpper(hook.ID), hook.Secrets[0]), s.body)
 	header["X-Smallstep-Signature"][0] = strings.ToUpper(header["X-Smallstep-Signature"][0])
 	if r := c.post(t, header, s.body); r.text != `{"allow":true,"data":{}}` {
 		t.Errorf("got %s, want an allow", r.text)

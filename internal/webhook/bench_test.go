@@ -18,7 +18,7 @@ import (
 
 // call is a recorded webhook call, for the benchmarks.
 type call struct {
-	hook   Webhook
+	hook   Hook
 	header http.Header
 	body   []byte
 	now    time.Time // when it was recorded
@@ -48,15 +48,15 @@ func recordedCall(b testing.TB) call {
 	if err := json.Unmarshal(body, &when); err != nil {
 		b.Fatal(err)
 	}
-	return call{Webhook{meta.WebhookID, meta.WebhookSecret}, meta.Headers, body, when.Timestamp}
+	return call{Hook{ID: meta.WebhookID, Secrets: [][]byte{meta.WebhookSecret}, Gate: gateOf(all{})}, meta.Headers, body, when.Timestamp}
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
 	c := recordedCall(b)
-	a := NewAuthenticator([]Webhook{c.hook})
+	hooks := NewHooks([]Hook{c.hook}, false)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, p := a.Authenticate(c.header, c.body); p != nil {
+		if _, p := hooks.Authenticate(c.header, c.body, c.now); p != nil {
 			b.Fatal(p)
 		}
 	}
@@ -66,7 +66,7 @@ func BenchmarkDecode(b *testing.B) {
 	c := recordedCall(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, p := decode(SignedBody{c.body}, c.now, time.Second); p != nil {
+		if _, p := decode(Signed{raw: c.body}, c.now, time.Second); p != nil {
 			b.Fatal(p)
 		}
 	}
@@ -74,7 +74,7 @@ func BenchmarkDecode(b *testing.B) {
 
 func BenchmarkIdentify(b *testing.B) {
 	c := recordedCall(b)
-	body, p := decode(SignedBody{c.body}, c.now, time.Second)
+	body, p := decode(Signed{raw: c.body}, c.now, time.Second)
 	if p != nil {
 		b.Fatal(p)
 	}
@@ -86,6 +86,11 @@ func BenchmarkIdentify(b *testing.B) {
 	}
 }
 
+// gateOf asks one inventory, as without a policy file.
+func gateOf(provider posture.Provider) *posture.Gate {
+	return &posture.Gate{Join: posture.Join{Inventories: []posture.Source{{Kind: "all", Provider: provider}}}}
+}
+
 // all is an inventory that has every device.
 type all struct{}
 
@@ -94,7 +99,7 @@ func (all) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 }
 
 func BenchmarkAnswer(b *testing.B) {
-	decision, err := posture.Decider{Provider: all{}}.Decide(b.Context(), posture.Query{Identifier: identifierOf(b, "C02HARNESS01")})
+	decision, err := gateOf(all{}).Decide(b.Context(), posture.Query{Identifier: identifierOf(b, "C02HARNESS01")}, &posture.Evidence{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -132,12 +137,11 @@ func BenchmarkLog(b *testing.B) {
 func BenchmarkHandler(b *testing.B) {
 	c := recordedCall(b)
 	h := &Handler{
-		Authenticator: NewAuthenticator([]Webhook{c.hook}),
-		Decider:       posture.Decider{Name: "all", Provider: all{}},
-		Tolerance:     time.Second,
-		Now:           func() time.Time { return c.now },
-		Record:        audit.NewLog(io.Discard, false).Write,
+		Tolerance: time.Second,
+		Now:       func() time.Time { return c.now },
+		Record:    audit.NewLog(io.Discard, false).Write,
 	}
+	h.Use(NewHooks([]Hook{c.hook}, false))
 	b.ReportAllocs()
 	for b.Loop() {
 		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, AttestPath, bytes.NewReader(c.body))

@@ -9,8 +9,8 @@ import (
 )
 
 // testHook is the webhook of requests that the tests sign themselves.
-func testHook() webhook.Webhook {
-	return webhook.Webhook{ID: "0d0f4a2e-6f8a-4f6c-9a57-0a4f5d3c2b1a", Secret: []byte("0123456789abcdef0123456789abcdef")}
+func testHook() webhook.Hook {
+	return webhook.Hook{ID: "0d0f4a2e-6f8a-4f6c-9a57-0a4f5d3c2b1a", Secrets: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}}
 }
 
 // postSigned sends a body as the test webhook.

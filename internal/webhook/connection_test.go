@@ -121,11 +121,9 @@ func TestLookupOutlastsTheReadTimeout(t *testing.T) {
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewUnstartedServer(&webhook.Handler{
-				Authenticator: webhook.NewAuthenticator([]webhook.Webhook{testHook()}),
-				Decider:       posture.Decider{Name: "test", Provider: provider},
-				Tolerance:     30 * time.Second, Now: recorded, Record: func(*audit.Event) {},
-			})
+			handler := &webhook.Handler{Tolerance: 30 * time.Second, Now: recorded, Record: func(*audit.Event) {}}
+			handler.Use(hooksOf(gateOf(provider), testHook()))
+			server := httptest.NewUnstartedServer(handler)
 			server.Config.ReadTimeout = 1500 * time.Millisecond
 			server.EnableHTTP2 = protocol == "HTTP/2.0"
 			server.StartTLS()

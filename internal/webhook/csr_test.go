@@ -67,13 +67,13 @@ func made(t testing.TB) map[string]struct {
 func TestPlainCSR(t *testing.T) {
 	t.Parallel()
 	for name, csr := range made(t) {
-		names, ok := readPlainCSR(csr.der)
+		read, ok := readPlainCSR(csr.der)
 		if ok != csr.plain {
 			t.Errorf("%s: plain is %v, want %v", name, ok, csr.plain)
 		}
 		checkPlainCSR(t, csr.der)
-		if ok && name == "two common names" && len(names) != 2 {
-			t.Errorf("%s: found %q", name, names)
+		if ok && name == "two common names" && len(read.commonNames) != 2 {
+			t.Errorf("%s: found %q", name, read.commonNames)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestPlainCSRChanged(t *testing.T) {
 
 func checkPlainCSR(t *testing.T, der []byte) {
 	t.Helper()
-	names, ok := readPlainCSR(der)
+	read, ok := readPlainCSR(der)
 	if !ok {
 		return
 	}
@@ -110,8 +110,11 @@ func checkPlainCSR(t *testing.T, der []byte) {
 	if err != nil {
 		t.Fatalf("%x is accepted, but crypto/x509 says %v", der, err)
 	}
-	if want := commonNames(csr.Subject); !slices.Equal(names, want) {
-		t.Fatalf("%x has the common names %q, crypto/x509 finds %q", der, names, want)
+	if want := commonNames(csr.Subject); !slices.Equal(read.commonNames, want) {
+		t.Fatalf("%x has the common names %q, crypto/x509 finds %q", der, read.commonNames, want)
+	}
+	if keyType, bits := describeKey(csr.PublicKey); read.keyType != keyType || read.keyBits != bits {
+		t.Fatalf("%x has a key %s of %d bits, crypto/x509 finds %s of %d", der, read.keyType, read.keyBits, keyType, bits)
 	}
 	for _, extension := range csr.Extensions {
 		if extension.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) {

@@ -44,6 +44,13 @@ type certificate struct {
 	RawSubject []byte      `json:"rawSubject"` // DER; step-ca signs it unless it is empty
 	SANs       []san       `json:"sans"`
 	Extensions []extension `json:"extensions"`
+
+	// Only describe reads these, so that their form refuses no request where no policy asks.
+	DNSNames       jsontext.Value `json:"dnsNames"`
+	EmailAddresses jsontext.Value `json:"emailAddresses"`
+	IPAddresses    jsontext.Value `json:"ipAddresses"`
+	URIs           jsontext.Value `json:"uris"`
+	PublicKey      jsontext.Value `json:"publicKey"` // PKIX DER
 }
 
 type subject struct {

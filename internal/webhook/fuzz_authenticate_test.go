@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // bodies returns the recorded requests of a real step-ca.
@@ -40,14 +41,17 @@ func bodies(f *testing.F) [][]byte {
 // the ID's own secret.
 func FuzzAuthenticate(f *testing.F) {
 	first, second := sha256.Sum256([]byte("first")), sha256.Sum256([]byte("second"))
-	hooks := []Webhook{{"98a6ad8d-d8e5-4d1d-b465-770fb66a5207", first[:]}, {"9445A147-807D-4547-A404-E80F908D2009", second[:]}}
-	authenticator := NewAuthenticator(hooks)
+	hooks := []Hook{
+		{ID: "98a6ad8d-d8e5-4d1d-b465-770fb66a5207", Secrets: [][]byte{first[:]}},
+		{ID: "9445A147-807D-4547-A404-E80F908D2009", Secrets: [][]byte{second[:]}},
+	}
+	known := NewHooks(hooks, false)
 	for i, body := range bodies(f) {
 		hook := hooks[i%2]
-		f.Add(hook.ID, hex.EncodeToString(expected(hook.Secret, body)), body, uint(i))
-		f.Add(strings.ToUpper(hook.ID), strings.ToUpper(hex.EncodeToString(expected(hook.Secret, body))), body, uint(8*i))
+		f.Add(hook.ID, hex.EncodeToString(expected(hook.Secrets[0], body)), body, uint(i))
+		f.Add(strings.ToUpper(hook.ID), strings.ToUpper(hex.EncodeToString(expected(hook.Secrets[0], body))), body, uint(8*i))
 		f.Add(hook.ID, hex.EncodeToString(expected(nil, body)), body, uint(0))
-		f.Add("00000000-0000-0000-0000-000000000000", hex.EncodeToString(expected(hook.Secret, body)), body, uint(1))
+		f.Add("00000000-0000-0000-0000-000000000000", hex.EncodeToString(expected(hook.Secrets[0], body)), body, uint(1))
 	}
 	f.Add("", "", []byte{}, uint(0))
 	f.Add(" "+hooks[0].ID, strings.Repeat("0", 64), []byte("x"), uint(7))
@@ -56,35 +60,35 @@ func FuzzAuthenticate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, signature string, body []byte, bit uint) {
 		want := false
 		for _, hook := range hooks {
-			right := hex.EncodeToString(expected(hook.Secret, body))
+			right := hex.EncodeToString(expected(hook.Secrets[0], body))
 			want = want || len(id) == len(hook.ID) && strings.EqualFold(id, hook.ID) && len(signature) == len(right) && strings.EqualFold(signature, right)
 		}
-		checkAuthentication(t, authenticator, header(id, signature), body, want)
+		checkAuthentication(t, known, header(id, signature), body, want)
 
 		// A correct request passes; with any bit of the body or the signature changed, it does not.
 		hook, other := hooks[bit%2], hooks[(bit+1)%2]
-		right := expected(hook.Secret, body)
-		checkAuthentication(t, authenticator, header(hook.ID, hex.EncodeToString(right)), body, true)
-		checkAuthentication(t, authenticator, header(hook.ID, hex.EncodeToString(flipped(right, bit))), body, false)
+		right := expected(hook.Secrets[0], body)
+		checkAuthentication(t, known, header(hook.ID, hex.EncodeToString(right)), body, true)
+		checkAuthentication(t, known, header(hook.ID, hex.EncodeToString(flipped(right, bit))), body, false)
 		if len(body) > 0 {
-			checkAuthentication(t, authenticator, header(hook.ID, hex.EncodeToString(right)), flipped(body, bit), false)
+			checkAuthentication(t, known, header(hook.ID, hex.EncodeToString(right)), flipped(body, bit), false)
 		}
-		checkAuthentication(t, authenticator, header(hook.ID, hex.EncodeToString(right)), append(bytes.Clone(body), byte(bit)), false)
-		checkAuthentication(t, authenticator, header(other.ID, hex.EncodeToString(right)), body, false)
-		checkAuthentication(t, authenticator, header(hook.ID, hex.EncodeToString(expected(nil, body))), body, false)
-		checkAuthentication(t, NewAuthenticator(nil), header(hook.ID, hex.EncodeToString(right)), body, false)
+		checkAuthentication(t, known, header(hook.ID, hex.EncodeToString(right)), append(bytes.Clone(body), byte(bit)), false)
+		checkAuthentication(t, known, header(other.ID, hex.EncodeToString(right)), body, false)
+		checkAuthentication(t, known, header(hook.ID, hex.EncodeToString(expected(nil, body))), body, false)
+		checkAuthentication(t, NewHooks(nil, false), header(hook.ID, hex.EncodeToString(right)), body, false)
 		twice := header(hook.ID, hex.EncodeToString(right))
 		twice.Add(signatureHeader, signature)
-		checkAuthentication(t, authenticator, twice, body, false)
+		checkAuthentication(t, known, twice, body, false)
 		twice = header(hook.ID, hex.EncodeToString(right))
 		twice.Add(idHeader, id)
-		checkAuthentication(t, authenticator, twice, body, false)
+		checkAuthentication(t, known, twice, body, false)
 	})
 }
 
-func checkAuthentication(t *testing.T, a *Authenticator, h http.Header, body []byte, want bool) {
+func checkAuthentication(t *testing.T, hooks *Hooks, h http.Header, body []byte, want bool) {
 	t.Helper()
-	signed, p := a.Authenticate(h, body)
+	signed, p := hooks.Authenticate(h, body, time.Unix(1, 0))
 	switch {
 	case p == nil != want:
 		t.Fatalf("Authenticate with %q and a body of %d bytes = %v, want it to pass: %v", h, len(body), p, want)

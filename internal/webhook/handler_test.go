@@ -51,13 +51,13 @@ func readSample(tb testing.TB, name string) sample {
 	return s
 }
 
-func (s sample) hook(tb testing.TB) webhook.Webhook {
+func (s sample) hook(tb testing.TB) webhook.Hook {
 	tb.Helper()
 	secret, err := base64.StdEncoding.DecodeString(s.meta.WebhookSecret)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return webhook.Webhook{ID: s.meta.WebhookID, Secret: secret}
+	return webhook.Hook{ID: s.meta.WebhookID, Secrets: [][]byte{secret}}
 }
 
 func (s sample) headers() http.Header {
@@ -94,19 +94,37 @@ func having(identifier, data string) inventory {
 // connector is the handler behind real TLS.
 type connector struct {
 	*httptest.Server
-	log *logBuffer
+	handler *webhook.Handler
+	log     *logBuffer
 }
 
-func start(t *testing.T, provider posture.Provider, configure func(*webhook.Handler), hooks ...webhook.Webhook) *connector {
+func start(t *testing.T, provider posture.Provider, configure func(*webhook.Handler), hooks ...webhook.Hook) *connector {
+	t.Helper()
+	return startWith(t, hooksOf(gateOf(provider), hooks...), configure)
+}
+
+// gateOf asks one inventory, as without a policy file.
+func gateOf(provider posture.Provider) *posture.Gate {
+	return &posture.Gate{Join: posture.Join{Inventories: []posture.Source{{Kind: "test", Provider: provider}}}}
+}
+
+// hooksOf are webhooks about which one gate decides.
+func hooksOf(gate *posture.Gate, hooks ...webhook.Hook) *webhook.Hooks {
+	for i := range hooks {
+		hooks[i].Gate = gate
+	}
+	return webhook.NewHooks(hooks, false)
+}
+
+func startWith(t *testing.T, hooks *webhook.Hooks, configure func(*webhook.Handler)) *connector {
 	t.Helper()
 	log := &logBuffer{}
 	handler := &webhook.Handler{
-		Authenticator: webhook.NewAuthenticator(hooks),
-		Decider:       posture.Decider{Name: "test", Provider: provider},
-		Tolerance:     30 * time.Second,
-		Now:           recorded,
-		Record:        audit.NewLog(log, true).Write,
+		Tolerance: 30 * time.Second,
+		Now:       recorded,
+		Record:    audit.NewLog(log, true).Write,
 	}
+	handler.Use(hooks)
 	if configure != nil {
 		configure(handler)
 	}
@@ -114,7 +132,7 @@ func start(t *testing.T, provider posture.Provider, configure func(*webhook.Hand
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return &connector{server, log}
+	return &connector{server, handler, log}
 }
 
 // logBuffer keeps the log. A request is logged after its answer was sent, so readers wait.
@@ -211,8 +229,8 @@ func (c *connector) post(t *testing.T, header http.Header, body []byte) reply {
 }
 
 // signed returns the headers that step-ca sends with a body.
-func signed(hook webhook.Webhook, body []byte) http.Header {
-	mac := hmac.New(sha256.New, hook.Secret)
+func signed(hook webhook.Hook, body []byte) http.Header {
+	mac := hmac.New(sha256.New, hook.Secrets[0])
 	mac.Write(body)
 	return http.Header{
 		"X-Smallstep-Webhook-Id": {hook.ID},

@@ -12,6 +12,9 @@ import (
 
 const oidCommonName = "2.5.4.3"
 
+// notText stands for a name that is not a string, so that it cannot be compared: it differs from every identifier.
+const notText = "\x00"
+
 // identify finds out which device the request is about, and refuses a request whose certificate
 // would name another one.
 func identify(body *requestBody) (posture.Identifier, *Problem) {
@@ -72,36 +75,66 @@ func (n claimedNames) check(id posture.Identifier) *Problem {
 	return nil
 }
 
-// names reads the CSR. Its self-signature is not verified again: step-ca did before it called,
-// and it would cost ten times the rest of the request.
 func (c *certificateRequest) names() (claimedNames, *Problem) {
-	if len(c.Raw) == 0 {
-		return claimedNames{}, problemf(codeMalformed, "x509CertificateRequest.raw is missing")
+	csr, p := c.read()
+	if p != nil {
+		return claimedNames{}, p
 	}
-	if commonNames, ok := readPlainCSR(c.Raw); ok {
-		names := claimedNames{subjects: [][]string{commonNames}}
-		p := names.addSANs(c.SANs, c.Extensions)
-		return names, p
+	names := claimedNames{subjects: [][]string{csr.commonNames}}
+	for _, der := range csr.subjectAltNames {
+		if p := names.addSANExtension(der); p != nil {
+			return claimedNames{}, p
+		}
+	}
+	p = names.addSANs(c.SANs, c.Extensions)
+	return names, p
+}
+
+// csrContents is what a CSR asks for.
+type csrContents struct {
+	commonNames     []string
+	subjectAltNames [][]byte // the DER of each extension
+	keyType         string   // "" is unknown
+	keyBits         int64
+}
+
+// read reads the CSR. Its self-signature is not verified again: step-ca did before it called,
+// and it would cost ten times the rest of the request.
+func (c *certificateRequest) read() (csrContents, *Problem) {
+	if len(c.Raw) == 0 {
+		return csrContents{}, problemf(codeMalformed, "x509CertificateRequest.raw is missing")
+	}
+	if csr, ok := readPlainCSR(c.Raw); ok {
+		return csr, nil
 	}
 	csr, err := x509.ParseCertificateRequest(c.Raw)
 	if err != nil {
-		return claimedNames{}, problemf(codeMalformed, "parse x509CertificateRequest.raw: %w", err)
+		return csrContents{}, problemf(codeMalformed, "parse x509CertificateRequest.raw: %w", err)
 	}
-	names := claimedNames{subjects: [][]string{commonNames(csr.Subject)}}
+	contents := csrContents{commonNames: commonNames(csr.Subject)}
+	contents.keyType, contents.keyBits = describeKey(csr.PublicKey)
 	subjectAltName := asn1.ObjectIdentifier{2, 5, 29, 17}
 	for _, ext := range csr.Extensions {
 		if ext.Id.Equal(subjectAltName) {
-			if p := names.addSANExtension(ext.Value); p != nil {
-				return claimedNames{}, p
-			}
+			contents.subjectAltNames = append(contents.subjectAltNames, ext.Value)
 		}
 	}
-	p := names.addSANs(c.SANs, c.Extensions)
-	return names, p
+	return contents, nil
 }
 
 // names reads a certificate that is not made yet: it exists as JSON only.
 func (c *certificate) names() (claimedNames, *Problem) {
+	subjects, p := c.subjects()
+	if p != nil {
+		return claimedNames{}, p
+	}
+	names := claimedNames{subjects: subjects}
+	p = names.addSANs(c.SANs, c.Extensions)
+	return names, p
+}
+
+// subjects are the common names of each form of the subject.
+func (c *certificate) subjects() ([][]string, *Problem) {
 	var inSubject []string
 	if c.Subject.CommonName != "" {
 		inSubject = append(inSubject, c.Subject.CommonName)
@@ -109,28 +142,33 @@ func (c *certificate) names() (claimedNames, *Problem) {
 	for _, extra := range c.Subject.ExtraNames {
 		if extra.Type != oidCommonName {
 			if !isCanonicalOID(extra.Type) {
-				return claimedNames{}, problemf(codeCommonNameMismatch, "the subject has an attribute of the type %q, which is not a plain dotted OID, so step-ca may sign it as a common name", extra.Type)
+				return nil, problemf(codeCommonNameMismatch, "the subject has an attribute of the type %q, which is not a plain dotted OID, so step-ca may sign it as a common name", extra.Type)
 			}
 			continue
 		}
 		var value string
 		if err := json.Unmarshal(extra.Value, &value); err != nil {
-			return claimedNames{}, problemf(codeMalformed, "decode common name in x509Certificate.subject.extraNames: %w", err)
+			return nil, problemf(codeMalformed, "decode common name in x509Certificate.subject.extraNames: %w", err)
 		}
 		inSubject = append(inSubject, value)
 	}
-	names := claimedNames{subjects: [][]string{inSubject}}
+	subjects := [][]string{inSubject}
 	if len(c.RawSubject) > 0 {
-		var sequence pkix.RDNSequence
-		if rest, err := asn1.Unmarshal(c.RawSubject, &sequence); err != nil || len(rest) > 0 {
-			return claimedNames{}, problemf(codeMalformed, "x509Certificate.rawSubject is not the DER of a name")
+		sequence, ok := parseName(c.RawSubject)
+		if !ok {
+			return nil, problemf(codeMalformed, "x509Certificate.rawSubject is not the DER of a name")
 		}
 		var name pkix.Name
 		name.FillFromRDNSequence(&sequence)
-		names.subjects = append(names.subjects, commonNames(name))
+		subjects = append(subjects, commonNames(name))
 	}
-	p := names.addSANs(c.SANs, c.Extensions)
-	return names, p
+	return subjects, nil
+}
+
+// parseName parses the DER of a distinguished name.
+func parseName(der []byte) (name pkix.RDNSequence, ok bool) {
+	rest, err := asn1.Unmarshal(der, &name)
+	return name, err == nil && len(rest) == 0
 }
 
 // commonNames returns all common names of a subject; an empty one counts as absent, as for step-ca.
@@ -143,7 +181,7 @@ func commonNames(name pkix.Name) []string {
 		}
 		value, ok := attribute.Value.(string)
 		if !ok {
-			value = "\x00" // not a string, so it cannot be compared: this value differs from every identifier
+			value = notText
 		}
 		if value != "" {
 			found = append(found, value)

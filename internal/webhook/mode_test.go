@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"step-posture-connector/internal/posture"
-	"step-posture-connector/internal/webhook"
 )
 
 func TestMode(t *testing.T) {
@@ -55,7 +54,9 @@ func TestRemedyOfTheOtherKind(t *testing.T) {
 	} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			c := start(t, answering(posture.Device{}, posture.ErrNotFound), func(h *webhook.Handler) { h.Decider.DefaultType = posture.MobileDevice }, s.hook(t))
+			gate := gateOf(answering(posture.Device{}, posture.ErrNotFound))
+			gate.Inventories[0].DefaultType = posture.MobileDevice
+			c := startWith(t, hooksOf(gate, s.hook(t)), nil)
 			r := c.send(t, c.request(t, http.MethodPost, "/webhook/device-attest"+mode, s.headers(), s.body))
 			wantRefusal(t, r, http.StatusOK, "deviceNotFound")
 			remedy := fmt.Sprint(c.log.event(t)["remedy"])

@@ -174,9 +174,9 @@ func TestRequiredGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			device := posture.Device{Identifier: "C02HARNESS01", Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true), Groups: posture.Known(test.groups)}}
-			c := start(t, answering(device, nil), func(h *webhook.Handler) {
-				h.Decider.Policy.RequiredGroups = map[posture.DeviceType]string{posture.Computer: "Compliant Macs"}
-			}, s.hook(t))
+			gate := gateOf(answering(device, nil))
+			gate.Policy.Requirements = map[string]posture.Requirements{"": {Groups: posture.RequiredGroups("Compliant Macs", "")}}
+			c := startWith(t, hooksOf(gate, s.hook(t)), nil)
 			r := c.post(t, s.headers(), s.body)
 			if test.allowed {
 				if r.text != `{"allow":true,"data":{}}` {

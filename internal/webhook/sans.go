@@ -36,10 +36,15 @@ func (n *claimedNames) addSANs(sans []san, extensions []extension) *Problem {
 		}
 		n.permanentIdentifiers = append(n.permanentIdentifiers, value)
 	}
+	return eachSANExtension(extensions, n.addSANExtension)
+}
+
+// eachSANExtension calls read with the DER of every subjectAltName extension, until one has a problem.
+func eachSANExtension(extensions []extension, read func(der []byte) *Problem) *Problem {
 	for _, ext := range extensions {
 		switch {
 		case ext.ID == oidSubjectAltName:
-			if p := n.addSANExtension(ext.Value); p != nil {
+			if p := read(ext.Value); p != nil {
 				return p
 			}
 		case ext.ID == "": // step-ca leaves such an extension out
@@ -108,6 +113,19 @@ func isCanonicalOID(text string) bool {
 // addSANExtension adds the permanent identifiers of a DER subjectAltName extension. Every other
 // kind of name is passed over.
 func (n *claimedNames) addSANExtension(der []byte) *Problem {
+	return eachSAN(der, func(tag asn1.Tag, name cryptobyte.String) *Problem {
+		if tag != tagOtherName {
+			return nil
+		}
+		return n.addOtherName(name)
+	})
+}
+
+// tagOtherName is the tag of an otherName (RFC 5280 section 4.2.1.6).
+const tagOtherName = asn1.Tag(0xa0)
+
+// eachSAN calls read with the tag and the contents of every name of a DER subjectAltName extension, until one has a problem.
+func eachSAN(der []byte, read func(tag asn1.Tag, name cryptobyte.String) *Problem) *Problem {
 	input := cryptobyte.String(der)
 	var names cryptobyte.String
 	if !input.ReadASN1(&names, asn1.SEQUENCE) || !input.Empty() {
@@ -119,10 +137,7 @@ func (n *claimedNames) addSANExtension(der []byte) *Problem {
 		if !names.ReadAnyASN1(&name, &tag) {
 			return problemf(codeMalformed, "the subjectAltName extension is not valid DER")
 		}
-		if tag.Constructed() != asn1.Tag(0).ContextSpecific().Constructed() {
-			continue // not an otherName (RFC 5280 section 4.2.1.6)
-		}
-		if p := n.addOtherName(name); p != nil {
+		if p := read(tag, name); p != nil {
 			return p
 		}
 	}
@@ -139,6 +154,16 @@ func (n *claimedNames) addOtherName(otherName cryptobyte.String) *Problem {
 	if oid != derPermanentIdentifier {
 		return nil
 	}
+	value, ok := readPermanentIdentifier(otherName)
+	if !ok {
+		return problemf(codeSANMismatch, "a permanent identifier in the subjectAltName extension is not of the form of RFC 4043")
+	}
+	n.permanentIdentifiers = append(n.permanentIdentifiers, value)
+	return nil
+}
+
+// readPermanentIdentifier reads what follows the type of an otherName that is a permanent identifier.
+func readPermanentIdentifier(otherName cryptobyte.String) (identifier string, ok bool) {
 	var explicit, content, value cryptobyte.String
 	ok = otherName.ReadASN1(&explicit, asn1.Tag(0).ContextSpecific().Constructed()) && otherName.Empty() &&
 		explicit.ReadASN1(&content, asn1.SEQUENCE) && explicit.Empty() &&
@@ -146,11 +171,7 @@ func (n *claimedNames) addOtherName(otherName cryptobyte.String) *Problem {
 	if ok && content.PeekASN1Tag(asn1.OBJECT_IDENTIFIER) {
 		_, ok = readOID(&content) // the assigner
 	}
-	if !ok || !content.Empty() {
-		return problemf(codeSANMismatch, "a permanent identifier in the subjectAltName extension is not of the form of RFC 4043")
-	}
-	n.permanentIdentifiers = append(n.permanentIdentifiers, string(value))
-	return nil
+	return string(value), ok && content.Empty()
 }
 
 // readOID reads an object identifier and returns the contents of its DER. Arcs may be of any size, as

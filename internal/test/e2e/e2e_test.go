@@ -30,6 +30,7 @@ func TestGate(t *testing.T) {
 		"template without toJson":  testInjection,
 		"without a webhook":        testWithoutWebhook,
 		"only authorizing":         testAuthorizingAlone,
+		"policies":                 testPolicies,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {

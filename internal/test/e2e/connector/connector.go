@@ -29,8 +29,10 @@ type Config struct {
 	Port        int
 	Certificate string // file of the server certificate
 	Key         string // file of its key
-	Webhooks    []stepca.Credentials
-	Inventory   Inventory
+	// Webhooks are in the environment, unless PolicyPath names a policy file that has them.
+	Webhooks   []stepca.Credentials
+	PolicyPath string
+	Inventory  Inventory
 	// ClientRoots is the file of roots that client certificates must chain to;
 	// empty switches mutual TLS off.
 	ClientRoots  string
@@ -122,15 +124,17 @@ func (c Config) environment() []string {
 		ids = append(ids, webhook.ID)
 		secrets = append(secrets, webhook.Secret)
 	}
-	env := []string{
-		"BIND_ADDRESS=127.0.0.1",
-		"PORT=" + strconv.Itoa(c.Port),
-		"TLS_CERT_PATH=" + c.Certificate,
-		"TLS_KEY_PATH=" + c.Key,
-		"WEBHOOK_IDS=" + strings.Join(ids, ","),
-		"WEBHOOK_SECRETS=" + strings.Join(secrets, ","),
-		"LOGGING_LEVEL=" + strconv.Itoa(c.LoggingLevel),
+	webhooks := []string{"WEBHOOK_IDS=" + strings.Join(ids, ","), "WEBHOOK_SECRETS=" + strings.Join(secrets, ",")}
+	if c.PolicyPath != "" {
+		webhooks = []string{"POLICY_PATH=" + c.PolicyPath}
 	}
+	env := append(webhooks,
+		"BIND_ADDRESS=127.0.0.1",
+		"PORT="+strconv.Itoa(c.Port),
+		"TLS_CERT_PATH="+c.Certificate,
+		"TLS_KEY_PATH="+c.Key,
+		"LOGGING_LEVEL="+strconv.Itoa(c.LoggingLevel),
+	)
 	health := "off"
 	if c.HealthPort != 0 {
 		health = c.health()

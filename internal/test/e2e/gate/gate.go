@@ -26,7 +26,10 @@ type Config struct {
 	Provisioner stepca.Provisioner
 	// Modes are the modes of the webhooks' URLs. Each has its own provisioner, with the
 	// name of Provisioner, a hyphen and the mode.
-	Modes         []string
+	Modes []string
+	// Policies is the content of a policy file without its webhooks: each mode is the name of its webhook's policy
+	// there, and no part of the URL.
+	Policies      string
 	Kind          stepca.Kind
 	ServerKey     stepca.KeyType
 	Inventory     string // content of the inventory file
@@ -49,6 +52,7 @@ type Gate struct {
 	entrances     []*entrance
 	inventoryPath string
 	config        connector.Config
+	policies      string
 	health        bool
 	relayed       bool
 	relay         *relay.Relay // nil unless relayed
@@ -75,8 +79,9 @@ func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 			LoggingLevel: config.LoggingLevel,
 			More:         config.More,
 		},
-		health:  config.Health,
-		relayed: config.Relayed,
+		policies: config.Policies,
+		health:   config.Health,
+		relayed:  config.Relayed,
 	}
 	if config.MutualTLS {
 		g.config.ClientRoots = ca.RootPath()
@@ -147,6 +152,11 @@ func (g *Gate) Start(ctx context.Context) error {
 			g.config.Webhooks = append(g.config.Webhooks, *e.credentials)
 		}
 		var err error
+		if g.policies != "" {
+			if err = g.SetPolicies(g.policies); err != nil {
+				return err
+			}
+		}
 		if g.health {
 			if g.config.HealthPort, err = process.FreePort(ctx); err != nil {
 				return err
@@ -161,7 +171,7 @@ func (g *Gate) Start(ctx context.Context) error {
 // connector cannot start first: it needs the credentials that the CA makes here.
 func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
 	e.webhook.URL = g.URL()
-	if e.mode != "" {
+	if e.mode != "" && g.policies == "" {
 		e.webhook.URL += "?mode=" + e.mode
 	}
 	if e.credentials != nil {
