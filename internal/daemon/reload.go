@@ -80,16 +80,12 @@ func (s *service) loop() *reload.Loop {
 	})
 	var loop *reload.Loop
 	s.policySet.SetLoad(func() (func(), error) {
-		s.log.Trace("reading the policy file and the secrets of webhooks")
-		next, read, err := s.sources.load(s.live.Load(), s.policyPaths)
-		watch := func() { s.policySet.Watch(read.state); s.policyPaths = read.paths }
+		apply, err := s.loadPolicies()
 		if err != nil {
-			// The file stays without effect; but what it refers to is watched, because its change may be the repair.
-			return watch, err
+			return apply, err
 		}
 		return func() {
-			s.swap(next)
-			watch()
+			apply()
 			loop.Use(s.sets()...)
 		}, nil
 	})
@@ -98,6 +94,21 @@ func (s *service) loop() *reload.Loop {
 	}
 	loop = reload.NewLoop(s.reloaded, s.sets()...)
 	return loop
+}
+
+// loadPolicies loads what is in the policy file, and in the files that it refers to.
+func (s *service) loadPolicies() (apply func(), err error) {
+	s.log.Trace("reading the policy file and the secrets of webhooks")
+	next, read, err := s.sources.load(s.live.Load(), s.policyPaths)
+	watch := func() { s.policySet.Watch(read.state); s.policyPaths = read.paths }
+	if err != nil {
+		// The file stays without effect; but what it refers to is watched, because its change may be the repair.
+		return watch, err
+	}
+	return func() {
+		s.swap(next)
+		watch()
+	}, nil
 }
 
 // sets are the files that are reloaded when they change.
