@@ -111,6 +111,13 @@ func (s *Server) Connections() int {
 	return s.accepted
 }
 
+// Open returns how many connections are open.
+func (s *Server) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // MostAtOnce returns the greatest number of requests that were in flight at once.
 func (s *Server) MostAtOnce() int {
 	s.mu.Lock()
