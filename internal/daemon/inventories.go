@@ -95,11 +95,7 @@ func (g *generation) find(section *provider.Section) *inventory {
 
 // gateWithoutFile requires what the inventory of the environment requires, and nothing else.
 func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
-	facts := posture.WithoutPolicy()
-	if s.facts {
-		facts |= posture.AllFacts()
-	}
-	source := own.source(facts)
+	source := s.source(own, posture.WithoutPolicy())
 	source.Name = ""
 	return &posture.Gate{
 		Join:   posture.Join{Inventories: []posture.Source{source}},
@@ -114,11 +110,7 @@ func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 	of := func(names []string) (all []posture.Source) {
 		for _, name := range names {
 			i := g.inventories[slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.Name == name })]
-			facts := p.FactsOf(name)
-			if s.facts {
-				facts |= posture.AllFacts()
-			}
-			all = append(all, i.source(facts))
+			all = append(all, s.source(i, p.FactsOf(name)))
 			requirements[name] = i.Requirements
 		}
 		return all
@@ -127,10 +119,15 @@ func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 	return &posture.Gate{Join: join, Policy: p.Authority(requirements), Record: s.facts, Mode: p.Mode}
 }
 
-func (i *inventory) source(facts posture.FactSet) posture.Source {
-	return posture.Source{
+// source makes a source of an inventory, of which facts are read.
+func (s sources) source(i *inventory, facts posture.FactSet) posture.Source {
+	source := posture.Source{
 		Name: i.Name, Kind: i.Kind, Provider: i.Provider, DefaultType: i.DefaultType, Facts: facts, AllowUnmanaged: i.Requirements.AllowUnmanaged,
 	}
+	if s.facts {
+		source.Recorded = posture.AllFacts()
+	}
+	return source
 }
 
 // checkError is why an inventory has not answered at start.

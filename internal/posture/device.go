@@ -52,6 +52,8 @@ type Query struct {
 	// Facts are those that somebody will read. A provider may return others too; those that need another request, or a
 	// part of its server's answer, it need not ask for.
 	Facts FactSet
+	// Recorded are those of Facts that are only recorded: one that cannot be asked for stays unknown, and is no fault.
+	Recorded FactSet
 	// RequestID is that of step-ca's request. A provider passes it to its server, so that the logs of both
 	// can be compared; it does not change the answer.
 	RequestID string

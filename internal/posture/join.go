@@ -20,6 +20,8 @@ type Source struct {
 	DefaultType DeviceType
 	// Facts are what the policy reads of the inventory's records.
 	Facts FactSet
+	// Recorded are further facts, which are only recorded.
+	Recorded FactSet
 	// AllowUnmanaged makes an unmanaged record of this inventory decide.
 	AllowUnmanaged bool
 }
@@ -29,7 +31,7 @@ func (s *Source) lookup(ctx context.Context, q Query, into *Device) Answer {
 	if q.Type == "" {
 		q.Type = s.DefaultType
 	}
-	q.Facts = s.Facts
+	q.Facts, q.Recorded = s.Facts|s.Recorded, s.Recorded&^s.Facts
 	begin := time.Now()
 	var err error
 	*into, err = s.Provider.Lookup(ctx, q)

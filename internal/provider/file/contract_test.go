@@ -1,8 +1,10 @@
 package file_test
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,22 +12,39 @@ import (
 	"step-posture-connector/internal/provider/providertest"
 )
 
-// TestContract: a file does not distinguish types of devices, has neither groups nor unmanaged devices, and does not
-// load with duplicates or invalid identifiers.
+// TestContract: a file does not distinguish types of devices, and does not load with duplicates or invalid identifiers.
+// It has groups and unmanaged devices only where facts are read.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	for kind, content := range map[string]func(*testing.T, []providertest.Device) string{"csv": asCSV, "json": asJSON} {
-		t.Run(kind, func(t *testing.T) {
+	const always = providertest.Types | providertest.Duplicates | providertest.AnyIdentifier
+	for name, test := range map[string]struct {
+		content func(*testing.T, []providertest.Device) string
+		facts   bool
+		lacks   providertest.Trait
+	}{
+		"csv":            {asCSV, false, always | providertest.Groups | providertest.Unmanaged},
+		"json":           {asJSON, false, always | providertest.Groups | providertest.Unmanaged},
+		"csv, no facts":  {asCSV, true, always | providertest.Groups | providertest.Unmanaged},
+		"json, no facts": {asJSON, true, always | providertest.Groups | providertest.Unmanaged},
+		// In a cell, no name of a group has a semicolon.
+		"csv with facts":  {asCSVWithFacts, true, always | providertest.Groups},
+		"json with facts": {asJSONWithFacts, true, always},
+	} {
+		kind := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == ',' })[0]
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			providertest.Run(t, providertest.Harness{Open: func(t *testing.T, devices ...providertest.Device) providertest.Inventory {
 				t.Helper()
-				c := written(t, kind, content(t, devices))
+				c := written(t, kind, test.content(t, devices))
+				if test.facts {
+					c.ReadFacts()
+				}
 				provider, _, err := file.New(c)
 				if err != nil {
 					t.Fatal(err)
 				}
 				replace := func(devices ...providertest.Device) {
-					if err := os.WriteFile(string(c.Path), []byte(content(t, devices)), 0o600); err != nil {
+					if err := os.WriteFile(string(c.Path), []byte(test.content(t, devices)), 0o600); err != nil {
 						t.Fatal(err)
 					}
 					next, err := provider.Reload()
@@ -35,7 +54,7 @@ func TestContract(t *testing.T) {
 					next.Apply()
 				}
 				return providertest.Inventory{Provider: provider, Replace: replace}
-			}, Lacks: providertest.Types | providertest.Groups | providertest.Unmanaged | providertest.Duplicates | providertest.AnyIdentifier})
+			}, Lacks: test.lacks})
 		})
 	}
 }
@@ -61,6 +80,34 @@ func asJSON(t *testing.T, devices []providertest.Device) string {
 		inventory.Devices = append(inventory.Devices, entry{d.Identifier, map[string]string{"owner": "ana"}})
 	}
 	content, err := json.Marshal(inventory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func asCSVWithFacts(t *testing.T, devices []providertest.Device) string {
+	t.Helper()
+	var out strings.Builder
+	rows := csv.NewWriter(&out)
+	all := [][]string{{"Identifier", "Owner", "device.groups", "device.managed"}}
+	for _, d := range devices {
+		all = append(all, []string{d.Identifier, "ana", strings.Join(d.Groups, ";"), strconv.FormatBool(!d.Unmanaged)})
+	}
+	if err := rows.WriteAll(all); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func asJSONWithFacts(t *testing.T, devices []providertest.Device) string {
+	t.Helper()
+	list := []any{}
+	for _, d := range devices {
+		facts := map[string]any{"managed": !d.Unmanaged, "groups": d.Groups}
+		list = append(list, map[string]any{"identifier": d.Identifier, "facts": map[string]any{"device": facts}})
+	}
+	content, err := json.Marshal(map[string]any{"devices": list})
 	if err != nil {
 		t.Fatal(err)
 	}

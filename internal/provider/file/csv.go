@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // readCSV reads a header row and then one device a row (RFC 4180).
@@ -24,6 +25,7 @@ func readCSV(r *bufio.Reader, in *inventory) error {
 
 // readRows sends every row to out, with the hash of its key.
 func readRows(rows *rows, devices *store, out *feed) error {
+	now := time.Now()
 	for {
 		read, line, err := rows.next()
 		switch {
@@ -47,6 +49,11 @@ func readRows(rows *rows, devices *store, out *feed) error {
 			e.hash, e.fault = devices.hash(identifier)
 			if e.fault == nil {
 				e.notes = notesOf(identifier)
+			}
+			if e.fault == nil && devices.hasFacts {
+				var more notes
+				more, e.fault = devices.checkCells(out.text[begin:], identifier, now)
+				e.notes |= more
 			}
 		}
 		if e.fault != nil && read.isEmpty() {

@@ -37,7 +37,12 @@ type Config struct {
 	Path config.Path `env:"FILE_PATH,required" example:"devices.json" accepted:"the path of the inventory file"`
 	// The format of the inventory file.
 	Type string `env:"FILE_TYPE,required" example:"json" choice:"csv,json"`
+
+	facts bool
 }
+
+// ReadFacts makes what is opened read facts: a policy may ask for them. Without it they are data, or ignored.
+func (c *Config) ReadFacts() { c.facts = true }
 
 // Problems reports a file that cannot be opened also when FILE_TYPE is invalid: then New is not called.
 func (c Config) Problems() config.Problems {
@@ -57,8 +62,9 @@ func (c Config) Files() []string { return []string{string(c.Path)} }
 
 // Provider answers from an inventory in memory.
 type Provider struct {
-	config  Config
-	current atomic.Pointer[content]
+	config     Config
+	vocabulary *vocabulary // nil where no facts are read
+	current    atomic.Pointer[content]
 }
 
 // content is one version of the file.
@@ -99,6 +105,9 @@ func problemsOf(err error) (all config.Problems) {
 // New makes a Provider and reads the inventory, as Reload does. The strings are warnings.
 func New(c Config) (*Provider, []string, error) {
 	p := &Provider{config: c}
+	if c.facts {
+		p.vocabulary = newVocabulary()
+	}
 	loaded, err := p.Reload()
 	if err != nil {
 		return nil, nil, err
@@ -125,6 +134,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 		read = readCSV
 	}
 	in := newInventory(info.Size())
+	in.devices.vocabulary = p.vocabulary
 	if p.current.Load() != nil {
 		in.batches = 1 // requests need the other processor
 	}
@@ -174,13 +184,17 @@ func (c *content) summary(path string) string {
 // columns lists the columns as templates must name them. If a template has Department in place of department, only this
 // list shows it: step-ca leaves the field out without an error.
 func (c *content) columns() string {
-	if len(c.devices.names) == 0 {
-		return ""
+	facts := ""
+	if len(c.devices.factNames) > 0 {
+		facts = ", with facts: " + listed(c.devices.factNames)
 	}
-	if len(c.devices.names) == 1 {
-		return ", with the column " + listed(c.devices.names)
+	switch len(c.devices.names) {
+	case 0:
+		return facts
+	case 1:
+		return ", with the column " + listed(c.devices.names) + facts
 	}
-	return ", with the columns " + listed(c.devices.names)
+	return ", with the columns " + listed(c.devices.names) + facts
 }
 
 // Lookup implements posture.Provider. It ignores the device type: a file does not distinguish types.
@@ -194,6 +208,10 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 	if err != nil {
 		return posture.Device{}, err
 	}
+	if known := devices.vocabulary; known != nil && (devices.hasFacts || q.Facts.Has(known.attributes)) {
+		return devices.withFacts(row, found, q.Facts, time.Now())
+	}
+	// As managed does, which would copy the device: it is large.
 	return posture.Device{Identifier: found.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: found.data}, nil
 }
 

@@ -42,10 +42,16 @@ func fromCSV(in *inventory, content []byte) error {
 // every line the file and the place. Only a fault of the file as a whole has no place.
 func checkFault(t *testing.T, path, kind string, content []byte, place string) {
 	t.Helper()
+	checkFaultOf(t, Config{Type: kind}, path, content, place)
+}
+
+func checkFaultOf(t *testing.T, c Config, path string, content []byte, place string) {
+	t.Helper()
+	c.Path = config.Path(path)
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, warnings, err := New(Config{Path: config.Path(path), Type: kind})
+	p, warnings, err := New(c)
 	if err == nil || p != nil || warnings != nil {
 		t.Fatalf("New = %v, %q, %v, want an error alone", p, warnings, err)
 	}

@@ -56,10 +56,31 @@ func readHeader(rows *rows, in *inventory) ([]string, error) {
 			names = append(names, shown)
 		}
 	}
+	if err := in.checkColumns(line, names); err != nil {
+		return nil, err
+	}
 	if len(trimmed) > 0 {
 		in.remarks = append(in.remarks, fmt.Sprintf("line %d: spaces around column names are removed: %s", line, listed(trimmed)))
 	}
 	return names, nil
+}
+
+// checkColumns checks the names that are facts, or should be. Where no policy reads the inventory, they are data.
+func (in *inventory) checkColumns(line int, names []string) error {
+	facts := in.devices.vocabulary
+	if facts == nil {
+		if text := unread(line, names); text != "" {
+			in.remarks = append(in.remarks, text)
+		}
+		return nil
+	}
+	var faults refusals
+	for i, name := range names {
+		if _, err := facts.column(name); err != nil {
+			faults = append(faults, fmt.Errorf("line %d: column %d: %w", line, i+2, err))
+		}
+	}
+	return faults.orNil()
 }
 
 // wrongHeader says what is wrong with a first line whose first column is not Identifier.

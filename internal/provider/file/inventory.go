@@ -87,6 +87,12 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 var errNotCompared = errors.New("duplicate identifier")
 
 func (in *inventory) fault(place int, err error) {
+	if several := refusals(nil); errors.As(err, &several) {
+		for _, one := range several {
+			in.fault(place, one)
+		}
+		return
+	}
 	if len(in.faults) == maxFaults {
 		in.more++
 		return
@@ -99,9 +105,13 @@ func (in *inventory) err(path string) error {
 	if in.more > 0 {
 		in.faults = append(in.faults, fmt.Errorf("and %d more", in.more))
 	}
-	named := make([]error, len(in.faults))
-	for i, fault := range in.faults {
-		named[i] = fmt.Errorf("inventory %s: %w", path, fault)
+	var named []error
+	for _, fault := range in.faults {
+		all := refusals{fault}
+		_ = errors.As(fault, &all) // those of a header
+		for _, one := range all {
+			named = append(named, fmt.Errorf("inventory %s: %w", path, one))
+		}
 	}
 	return errors.Join(named...)
 }

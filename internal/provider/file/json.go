@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -96,15 +97,16 @@ func readValues(decoder *jsontext.Decoder, out *feed) error {
 // makeRows converts elements of devices to rows.
 func (in *inventory) makeRows(values, rows *batch) {
 	var read element // reused, so that a million devices leave no garbage
+	now := time.Now()
 	for e, value := range values.all() {
 		begin := len(rows.text)
 		rows.text, e.fault = read.appendRow(rows.text, value)
 		if e.fault == nil {
 			identifier, _ := cutField(rows.text[begin:])
 			if e.hash, e.fault = in.devices.hash(identifier); e.fault == nil {
-				e.notes = notesOf(identifier)
+				e.notes = notesOf(identifier) | in.devices.keepFacts(rows, &read, e, now)
 			}
-			if read.isStray() {
+			if read.isStray(in.devices.vocabulary != nil) {
 				e.notes |= stray
 			}
 		}
@@ -116,6 +118,7 @@ func (in *inventory) makeRows(values, rows *batch) {
 type element struct {
 	Identifier jsontext.Value `json:"identifier"`
 	Data       jsontext.Value `json:"data"`
+	Facts      jsontext.Value `json:"facts"`
 	Others     jsontext.Value `json:",embed"`
 
 	noData bool   // the member data is missing, and not only null
@@ -128,7 +131,7 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	if value.Kind() != '{' {
 		return row, errors.New("not an object")
 	}
-	e.Identifier, e.Data, e.Others = e.Identifier[:0], e.Data[:0], e.Others[:0]
+	e.Identifier, e.Data, e.Facts, e.Others = e.Identifier[:0], e.Data[:0], e.Facts[:0], e.Others[:0]
 	if err := json.Unmarshal(value, e); err != nil {
 		return row, fmt.Errorf("decode: %w", err)
 	}
@@ -161,8 +164,10 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	return append(row, e.Data...), nil
 }
 
-// isStray reports whether the element has other members in place of data.
-func (e *element) isStray() bool { return e.noData && len(e.Others) > len("{}") }
+// isStray reports whether the element has other members in place of data. Facts are one only where they are not read.
+func (e *element) isStray(readsFacts bool) bool {
+	return e.noData && (len(e.Others) > len("{}") || len(e.Facts) > 0 && !readsFacts)
+}
 
 // jsonError says where a file stops being JSON.
 func jsonError(device string, err error) error {

@@ -14,6 +14,10 @@ const (
 	header                         // the identifier is Identifier
 	leadingSpace                   // a value begins with a space
 	stray                          // other members, but no data
+	oddVersion                     // a fact's version that is none
+	oddTime                        // a fact's time that cannot be true
+	spacedGroup                    // a group with a space at an end
+	factsUnread                    // the member facts, which is not read without a policy
 
 	noteKinds = iota
 )
@@ -27,6 +31,14 @@ func (n notes) text() string {
 		return "a second header, read as a device; were files joined?"
 	case leadingSpace:
 		return "a value begins with a space, which is part of it; write commas without a space after them"
+	case oddVersion:
+		return "a version that cannot be read is unknown; accepted: " + acceptedVersion
+	case oddTime:
+		return "a time before 1990, or more than a day in the future, is unknown"
+	case spacedGroup:
+		return "a group begins or ends with a space, which is part of its name; write semicolons without a space after them"
+	case factsUnread:
+		return `the member "facts" is read only with POLICY_PATH, and ignored without it`
 	default:
 		return `no member "data", and the other members are ignored; put what step-ca should get into "data"`
 	}

@@ -6,7 +6,7 @@ import "bytes"
 //
 //	C02XK1JKLVCG,Engineering,ana@example.com     of CSV without quotation marks: the line as it is, no work at all
 //	␟C02XK1JKLVCG␟Lovelace, Ada␟ana@example.com  of CSV with quotation marks: values may have commas
-//	␟C02XK1JKLVCG␟{"department":"Engineering"}   of JSON: the data as it is
+//	␟C02XK1JKLVCG␟{"department":"Engineering"}   of JSON: the data as it is; behind it, with another ␟, the facts
 //
 // ␟ is fieldSeparator, a byte that UTF-8 never has.
 const fieldSeparator = 0xff

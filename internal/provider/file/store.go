@@ -26,6 +26,12 @@ const (
 type device struct {
 	identifier string
 	data       json.RawMessage // an object
+	facts      []byte          // the member of JSON, or empty
+}
+
+// managed returns the device without further facts: every device in the file is managed, unless they say otherwise.
+func (d device) managed() posture.Device {
+	return posture.Device{Identifier: d.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: d.data}
 }
 
 // store holds devices by Identifier.Key: a hash table with open addressing, and the rows one after another in chunks.
@@ -41,9 +47,17 @@ type device struct {
 //	chunks[chunk]             ▼          ▼
 //	          │ length row │ length row │ length row │ …   1 MiB; length is a varint
 type store struct {
-	// columns are the beginnings of the members that the columns of a CSV file become, nil for JSON.
+	// columns are the beginnings of the members that the columns of a CSV file become, nil for JSON. That of a column
+	// that is a fact is nil.
 	columns [][]byte
 	names   []string // of the columns, for the operator
+
+	// vocabulary is nil where no policy reads the inventory: then facts are data, and the three below are nil.
+	vocabulary *vocabulary
+	facts      []*posture.Definition // of the columns; nil for a column of data
+	factNames  []string              // of those columns
+	attributes []string              // the names of all columns
+	hasFacts   bool                  // a column is a fact, or a device has the member facts
 
 	chunks [][]byte
 	last   uint64 // the chunk that is being filled
@@ -67,7 +81,15 @@ var field = regexp.MustCompile(`^[\pL_][\pL_\p{Nd}]{0,63}$`)
 func (s *store) setColumns(names []string) error {
 	s.columns = make([][]byte, len(names))
 	sign := byte('{')
+	if s.vocabulary != nil {
+		s.facts, s.attributes = make([]*posture.Definition, len(names)), names
+	}
 	for i, name := range names {
+		if s.vocabulary != nil && s.vocabulary.byName[name] != nil {
+			s.facts[i], s.hasFacts = s.vocabulary.byName[name], true
+			s.factNames = append(s.factNames, name)
+			continue
+		}
 		member, err := jsontext.AppendQuote([]byte{sign}, name)
 		if err != nil {
 			return fmt.Errorf("encode column name: %w", err)
@@ -214,7 +236,11 @@ func (s *store) len() int { return s.count }
 func (s *store) device(row []byte) (device, error) {
 	identifier, rest := cutField(row)
 	if s.columns == nil {
-		return device{string(identifier), rest[:len(rest):len(rest)]}, nil
+		data, facts := rest, []byte(nil)
+		if s.hasFacts {
+			data, facts = cutNext(row, rest)
+		}
+		return device{string(identifier), data[:len(data):len(data)], facts}, nil
 	}
 	size := len("{}") + len(rest)
 	for _, column := range s.columns {
@@ -225,23 +251,30 @@ func (s *store) device(row []byte) (device, error) {
 		var value []byte
 		var err error
 		value, rest = cutNext(row, rest)
+		if column == nil {
+			continue // a fact, and no data
+		}
 		data = append(data, column...)
 		if data, err = jsontext.AppendQuote(data, value); err != nil {
 			return device{}, fmt.Errorf("encode column %s: %w", column, err)
 		}
 	}
-	if len(s.columns) == 0 {
+	if len(data) == 0 {
 		data = append(data, '{')
 	}
-	return device{string(identifier), append(data, '}')}, nil
+	return device{string(identifier), append(data, '}'), nil}, nil
 }
 
-// sameData compares the data of two rows by value.
+// sameData compares the data and the facts of two rows by value.
 func (s *store) sameData(a, b []byte) (bool, error) {
 	if bytes.Equal(a, b) {
 		return true, nil
 	}
 	x, errX := s.device(a)
 	y, errY := s.device(b)
-	return sameJSON(x.data, y.data), errors.Join(errX, errY)
+	same, err := sameJSON(x.data, y.data), errors.Join(errX, errY)
+	if !same || err != nil || !s.hasFacts {
+		return same, err
+	}
+	return s.sameFacts(a, b, x, y)
 }

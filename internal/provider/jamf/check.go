@@ -75,7 +75,11 @@ func (p *Provider) missingPrivileges(ctx context.Context) (warnings []string, an
 		return nil, false, fmt.Errorf("the API client lacks %s; add what is missing to its API role in Jamf Pro", strings.Join(missing, " and "))
 	}
 	if isForbidden(p.api.checkDepartments(ctx)) {
-		warnings = append(warnings, "the API client lacks the privilege "+readDepartments+": the department of computers stays empty")
+		without := "the department of computers stays empty"
+		if p.config.facts {
+			without += ", and where a policy reads user.department, lookups of computers will not be answered"
+		}
+		warnings = append(warnings, "the API client lacks the privilege "+readDepartments+": "+without)
 	}
 	return warnings, answered, nil
 }
@@ -86,7 +90,8 @@ func (p *Provider) mayRead(ctx context.Context, t posture.DeviceType) error {
 	if err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
-	if _, err = p.api.lookup(ctx, t, absent); errors.Is(err, posture.ErrNotFound) {
+	q := posture.Query{Identifier: absent, Facts: p.reading.withoutPolicy}
+	if _, err = p.api.lookup(ctx, p.question(q, t)); errors.Is(err, posture.ErrNotFound) {
 		return nil
 	}
 	return err

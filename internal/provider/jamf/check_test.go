@@ -274,10 +274,10 @@ func TestNothingShowsSecrets(t *testing.T) {
 	t.Parallel()
 	server := started(t, jamftest.Options{Devices: inventory()})
 	c := configOf(server, "pro")
-	decider := deciding(t, c)
-	finds(t, decider.Provider, macSerial, posture.Computer)
+	provider, gate := deciding(t, c)
+	finds(t, provider, macSerial, posture.Computer)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
-		for _, thing := range []any{c, &c, decider, decider.Provider} {
+		for _, thing := range []any{c, &c, gate, *gate, provider} {
 			text := fmt.Sprintf(verb, thing)
 			for _, secret := range server.Secrets() {
 				if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {

@@ -45,20 +45,23 @@ type Config struct {
 
 	// RootCAs are the CAs that may have issued the server's certificate; nil means the system's.
 	RootCAs *x509.CertPool
+
+	facts bool // a policy file may read facts
 }
 
 // Provider asks a Jamf Pro server.
 type Provider struct {
 	*vendorhttp.Client
-	config Config
-	api    api
-	now    func() time.Time // the age of a refused privilege is measured with it
+	config  Config
+	reading *reading
+	api     api
+	now     func() time.Time // the age of a refused privilege is measured with it
 }
 
 // api is one of the two interfaces of Jamf Pro. Both return ErrNotFound and ErrAmbiguous of posture;
 // a record is always one of the device that was asked for.
 type api interface {
-	lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error)
+	lookup(ctx context.Context, ask question) (record, error)
 	// checkDepartments finds out whether names of departments may be read, where they are needed.
 	checkDepartments(ctx context.Context) error
 }
@@ -80,6 +83,9 @@ func (c Config) Requirements() posture.Requirements {
 // DefaultType is that of a request without a mode.
 func (c Config) DefaultType() posture.DeviceType { return posture.MobileDevice }
 
+// ReadFacts says that a policy file may read facts: a lookup then fails where one that is read cannot be asked for.
+func (c *Config) ReadFacts() { c.facts = true }
+
 // Problems returns what the tags of Config cannot say.
 func (c Config) Problems() config.Problems {
 	if c.BaseURL == "" {
@@ -97,11 +103,12 @@ func New(c Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("JAMF_BASE_URL: %w", err)
 	}
-	p := &Provider{config: c, now: time.Now}
+	p := &Provider{config: c, reading: newReading(), now: time.Now}
+	now := func() time.Time { return p.now() }
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "Jamf", Server: "a Jamf Pro server", Variable: "JAMF_BASE_URL"},
 		Base:   base, Timeout: c.Timeout.Seconds(), AtOnce: maxRequests, RootCAs: c.RootCAs, Hint: hint,
-		Now: func() time.Time { return p.now() },
+		Now: now,
 		Auth: vendorhttp.ClientCredentials{
 			ID: c.ClientID, Secret: c.ClientSecret, Outdated: p.outdated,
 			// Servers before 11.23 have only the second path. https://developer.jamf.com/jamf-pro/docs/client-credentials
@@ -110,9 +117,9 @@ func New(c Config) (*Provider, error) {
 		},
 	})
 	if c.API == "classic" {
-		p.api = &classicAPI{client: p.Client}
+		p.api = &classicAPI{client: p.Client, now: now}
 	} else {
-		p.api = &proAPI{client: p.Client, departments: &departments{provider: p}, resolve: bool(c.ComputerEnrich)}
+		p.api = &proAPI{client: p.Client, departments: &departments{provider: p}, reading: p.reading, resolve: bool(c.ComputerEnrich) || c.facts, now: now}
 	}
 	return p, nil
 }
@@ -127,7 +134,7 @@ func (p *Provider) outdated(why *vendorhttp.Fault, issued time.Time) bool {
 	return why.Status == http.StatusForbidden && privilegeOf(why.Endpoint) != "" && p.now().Sub(issued) >= privilegeMemory
 }
 
-// Lookup implements posture.Provider. Concurrent lookups of the same device are one.
+// Lookup implements posture.Provider. Concurrent lookups of the same device are one, where they read the same facts.
 func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device, error) {
 	// A text that cannot be an Apple serial number is not put into a query.
 	if !isSerialNumber(q.Identifier.Key()) {
@@ -140,15 +147,16 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	if q.Type == "" {
 		q.Type = p.config.DefaultType()
 	}
-	return p.Join(ctx, posture.Query{Identifier: id, Type: q.Type, RequestID: q.RequestID}, func(ctx context.Context) (posture.Device, error) {
-		found, err := p.find(ctx, q.Type, id)
+	q.Identifier = id
+	return p.Join(ctx, q, func(ctx context.Context) (posture.Device, error) {
+		found, err := p.find(ctx, q)
 		if errors.Is(err, posture.ErrNotFound) {
 			return posture.Device{}, notFound(q.Type)
 		}
 		if err != nil {
 			return posture.Device{}, err
 		}
-		return p.device(found)
+		return p.device(found, q)
 	})
 }
 
@@ -178,9 +186,9 @@ func isSerialNumber(key string) bool {
 }
 
 // find asks for the device types that q may be.
-func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
-	if t != posture.AnyDevice {
-		return p.api.lookup(ctx, t, id)
+func (p *Provider) find(ctx context.Context, q posture.Query) (record, error) {
+	if q.Type != posture.AnyDevice {
+		return p.api.lookup(ctx, p.question(q, q.Type))
 	}
 	type answer struct {
 		found record
@@ -194,9 +202,9 @@ func (p *Provider) find(ctx context.Context, t posture.DeviceType, id posture.Id
 			a.panic = panics.Recovered(recover())
 			computers <- a
 		}()
-		a.found, a.err = p.api.lookup(ctx, posture.Computer, id)
+		a.found, a.err = p.api.lookup(ctx, p.question(q, posture.Computer))
 	}()
-	mobile, errMobile := p.api.lookup(ctx, posture.MobileDevice, id)
+	mobile, errMobile := p.api.lookup(ctx, p.question(q, posture.MobileDevice))
 	computer := <-computers
 	if computer.panic != nil {
 		panic(computer.panic) // a fault of the connector, which must not look like one of Jamf's
@@ -225,9 +233,12 @@ func either(mobile record, errMobile error, computer record, errComputer error) 
 }
 
 // device turns a record into what the rest of the connector knows of a device.
-func (p *Provider) device(r record) (posture.Device, error) {
-	d := posture.Device{Identifier: r.serial, Type: r.deviceType, Facts: posture.Facts{Managed: posture.Known(r.managed), Groups: posture.Known(r.groups)}}
-	if !p.enriches(r.deviceType) {
+func (p *Provider) device(r record, q posture.Query) (posture.Device, error) {
+	d := posture.Device{Identifier: r.serial, Type: r.deviceType, Facts: r.facts}
+	if !p.hasPolicy(q) {
+		d.Facts.Groups = posture.Known(r.groups) // without rules only membership is asked, so a group without a name harms nothing
+	}
+	if !q.Facts.Has(posture.Document) || !p.enriches(r.deviceType) {
 		return d, nil
 	}
 	data, err := r.data()

@@ -8,8 +8,8 @@ const (
 	// https://developer.jamf.com/developer-guide/docs/jamf-pro-api-scalability-best-practices
 	maxRequests = 5
 
-	// departmentTimeout bounds the request for the name of a department, the wait for its turn included:
-	// the name is not worth a refusal.
+	// departmentTimeout bounds the request for the name of a department, the wait for its turn included, where no policy
+	// reads it: the name is not worth a refusal then.
 	departmentTimeout = 2 * time.Second
 	// versionTimeout bounds the request for the server's version: it is a hint only.
 	versionTimeout = 2 * time.Second

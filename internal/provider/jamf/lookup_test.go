@@ -150,9 +150,9 @@ func TestManaged(t *testing.T) {
 				for _, lenient := range []bool{false, true} {
 					c := configOf(server, api)
 					c.AllowUnmanaged = config.Switch(lenient)
-					decider := deciding(t, c)
+					_, gate := deciding(t, c)
 					for serial, of := range map[string]posture.DeviceType{macSerial: posture.Computer, phoneSerial: posture.MobileDevice} {
-						decision, err := decider.Decide(t.Context(), query(t, serial, of))
+						decision, err := decide(t, gate, query(t, serial, of))
 						if err != nil || decision.Allowed() != (row.want || lenient) {
 							t.Errorf("allow unmanaged %v, %s: Decide = %+v, %v", lenient, of, decision, err)
 						}
@@ -193,7 +193,7 @@ func TestRequiredGroups(t *testing.T) {
 			} {
 				c := configOf(server, api)
 				c.ComputerGroup, c.DeviceGroup = row.computer, row.device
-				decider := deciding(t, c)
+				_, gate := deciding(t, c)
 				for _, ask := range []struct {
 					serial string
 					of     posture.DeviceType
@@ -206,7 +206,7 @@ func TestRequiredGroups(t *testing.T) {
 					{otherSerial, posture.Computer, false},
 					{"F9FXK1ABPLJ2", posture.MobileDevice, false},
 				} {
-					decision, err := decider.Decide(t.Context(), query(t, ask.serial, ask.of))
+					decision, err := decide(t, gate, query(t, ask.serial, ask.of))
 					if err != nil || decision.Allowed() != ask.want || !ask.want && decision.Code() != posture.DeviceNotInGroup {
 						t.Errorf("%s: Decide(%q, %q) = %v %q, %v, want %v", name, ask.serial, ask.of, decision.Allowed(), decision.Code(), err, ask.want)
 					}

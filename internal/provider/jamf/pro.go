@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
@@ -19,7 +20,9 @@ import (
 type proAPI struct {
 	client      *vendorhttp.Client
 	departments *departments
-	resolve     bool // department names of computers are wanted
+	reading     *reading
+	resolve     bool // department names of computers may be wanted
+	now         func() time.Time
 
 	flight  flight.Group[struct{}, int]
 	mu      sync.Mutex
@@ -39,11 +42,11 @@ const (
 	pageOfResults = "a page of results"
 )
 
-func (a *proAPI) lookup(ctx context.Context, t posture.DeviceType, id posture.Identifier) (record, error) {
-	if t == posture.Computer {
-		return a.computer(ctx, id)
+func (a *proAPI) lookup(ctx context.Context, ask question) (record, error) {
+	if ask.of == posture.Computer {
+		return a.computer(ctx, ask)
 	}
-	return a.mobile(ctx, id)
+	return a.mobile(ctx, ask)
 }
 
 func (a *proAPI) checkDepartments(ctx context.Context) error {
@@ -54,114 +57,12 @@ func (a *proAPI) checkDepartments(ctx context.Context) error {
 	return err
 }
 
-// computerRecord is a result of computers-inventory.
-// https://developer.jamf.com/jamf-pro/reference/get_v1-computers-inventory
-type computerRecord struct {
-	UDID    text `json:"udid"`
-	General struct {
-		Name             text `json:"name"`
-		RemoteManagement struct {
-			Managed flag `json:"managed"`
-		} `json:"remoteManagement"`
-	} `json:"general"`
-	Hardware struct {
-		SerialNumber text `json:"serialNumber"`
-	} `json:"hardware"`
-	UserAndLocation struct {
-		Username     text `json:"username"`
-		Realname     text `json:"realname"`
-		Email        text `json:"email"`
-		Position     text `json:"position"`
-		DepartmentID text `json:"departmentId"`
-	} `json:"userAndLocation"`
-	Groups []membership `json:"groupMemberships"`
-}
-
-// mobileRecord is a result of mobile-devices/detail.
-// https://developer.jamf.com/jamf-pro/reference/get_v2-mobile-devices-detail
-type mobileRecord struct {
-	General struct {
-		UDID        text `json:"udid"`
-		DisplayName text `json:"displayName"`
-		Managed     flag `json:"managed"`
-	} `json:"general"`
-	Hardware struct {
-		SerialNumber text `json:"serialNumber"`
-	} `json:"hardware"`
-	UserAndLocation struct {
-		Username     text `json:"username"`
-		RealName     text `json:"realName"`
-		EmailAddress text `json:"emailAddress"`
-		Position     text `json:"position"`
-		Department   text `json:"department"`
-	} `json:"userAndLocation"`
-	Groups []membership `json:"groups"`
-}
-
-type membership struct {
-	GroupName text `json:"groupName"`
-}
-
-func names(memberships []membership) []string {
-	list := make([]string, 0, len(memberships))
-	for _, m := range memberships {
-		list = append(list, string(m.GroupName))
-	}
-	return list
-}
-
-func (a *proAPI) computer(ctx context.Context, id posture.Identifier) (record, error) {
-	results, err := a.computers(ctx, id)
-	if err != nil {
-		return record{}, err
-	}
-	found := make([]record, len(results))
-	for i, c := range results {
-		found[i] = record{
-			deviceType: posture.Computer, serial: string(c.Hardware.SerialNumber), udid: string(c.UDID),
-			name: string(c.General.Name), managed: bool(c.General.RemoteManagement.Managed), groups: names(c.Groups),
-			user: user{
-				Username: string(c.UserAndLocation.Username), Realname: string(c.UserAndLocation.Realname),
-				EmailAddress: string(c.UserAndLocation.Email), Position: string(c.UserAndLocation.Position),
-			},
-			departmentID: string(c.UserAndLocation.DepartmentID),
-		}
-	}
-	r, err := only(a.client, id, found)
-	if err == nil && a.resolve {
-		r.user.Department = a.departments.name(ctx, r.departmentID)
-	}
-	return r, err
-}
-
-func (a *proAPI) mobile(ctx context.Context, id posture.Identifier) (record, error) {
-	results, err := search[mobileRecord](ctx, a.client, mobileEndpoint, "/api/v2/mobile-devices/detail", url.Values{
-		"section": {"GENERAL", "HARDWARE", "USER_AND_LOCATION", "GROUPS"},
-		"filter":  {"serialNumber==" + quoteRSQL(id.String())},
-	})
-	if err != nil {
-		return record{}, err
-	}
-	found := make([]record, len(results))
-	for i, m := range results {
-		found[i] = record{
-			deviceType: posture.MobileDevice, serial: string(m.Hardware.SerialNumber), udid: string(m.General.UDID),
-			name: string(m.General.DisplayName), managed: bool(m.General.Managed), groups: names(m.Groups),
-			user: user{
-				string(m.UserAndLocation.Username), string(m.UserAndLocation.RealName),
-				string(m.UserAndLocation.EmailAddress), string(m.UserAndLocation.Position), string(m.UserAndLocation.Department),
-			},
-		}
-	}
-	return only(a.client, id, found)
-}
-
 // computers searches with the newest version of the endpoint that the server has. The only reason for a 404 of a
 // search is that the server lacks the version, so each 404 steps down by one.
-func (a *proAPI) computers(ctx context.Context, id posture.Identifier) ([]computerRecord, error) {
+func (a *proAPI) computers(ctx context.Context, ask question) ([]computerRecord, error) {
 	query := url.Values{
-		"section": {"GENERAL", "HARDWARE", "USER_AND_LOCATION", "GROUP_MEMBERSHIPS"},
-		"filter":  {"hardware.serialNumber==" + quoteRSQL(id.String())},
+		"section": sectionsFor(a.reading.computers, ask.need),
+		"filter":  {"hardware.serialNumber==" + quoteRSQL(ask.id.String())},
 	}
 	version, err := a.startVersion(ctx)
 	if err != nil {

@@ -2,7 +2,6 @@ package jamf
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,10 +16,10 @@ type record struct {
 	serial     string
 	udid       string
 	name       string
-	managed    bool
 	user       user
 	groups     []string
 
+	facts        posture.Facts
 	departmentID string // where user.department has to be resolved by it
 }
 
@@ -55,33 +54,4 @@ func (r record) data() (jsontext.Value, error) {
 // only returns the single record of the device.
 func only(c *vendorhttp.Client, id posture.Identifier, found []record) (record, error) {
 	return vendorhttp.Only(c, id, found, func(r record) string { return r.serial })
-}
-
-// text is a string that may be missing, null, a number or a truth value.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler. Objects and lists are empty.
-func (t *text) UnmarshalJSON(value []byte) error {
-	switch jsontext.Value(value).Kind() {
-	case '"':
-		var s string
-		if err := json.Unmarshal(value, &s); err != nil {
-			return fmt.Errorf("decode string: %w", err)
-		}
-		*t = text(s)
-	case '0', 't', 'f':
-		*t = text(value)
-	default:
-		*t = ""
-	}
-	return nil
-}
-
-// flag is true only when it says so: as a truth value, or as a string as the Classic API writes it.
-type flag bool
-
-// UnmarshalJSON implements json.Unmarshaler. Fail closed: everything except true is false.
-func (f *flag) UnmarshalJSON(value []byte) error {
-	*f = flag(strings.Trim(string(value), `"`) == "true")
-	return nil
 }

@@ -67,14 +67,26 @@ func opened(t *testing.T, c jamf.Config) *jamf.Provider {
 	return provider
 }
 
-// deciding is the provider with the policy of its configuration, as internal/provider opens it.
-func deciding(t *testing.T, c jamf.Config) posture.Decider {
+// deciding is the provider behind the gate that the daemon makes without a policy file.
+func deciding(t *testing.T, c jamf.Config) (posture.Provider, *posture.Gate) {
 	t.Helper()
 	provider, warnings, err := jamf.Open(c)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("Open = %q, %v", warnings, err)
 	}
-	return posture.Decider{Provider: provider, Policy: c.Policy(), DefaultType: c.DefaultType()}
+	source := posture.Source{
+		Provider: provider, DefaultType: c.DefaultType(), Facts: posture.WithoutPolicy(), AllowUnmanaged: c.Requirements().AllowUnmanaged,
+	}
+	return provider, &posture.Gate{
+		Join:   posture.Join{Inventories: []posture.Source{source}},
+		Policy: posture.Policy{Requirements: map[string]posture.Requirements{"": c.Requirements()}},
+	}
+}
+
+// decide has a gate decide about a device.
+func decide(t *testing.T, gate *posture.Gate, q posture.Query) (posture.Decision, error) {
+	t.Helper()
+	return gate.Decide(t.Context(), q, &posture.Evidence{})
 }
 
 // query is one of many: each has its own request ID, which must make no difference.
@@ -84,7 +96,7 @@ func query(t *testing.T, serial string, of posture.DeviceType) posture.Query {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return posture.Query{Identifier: id, Type: of, RequestID: rand.Text()}
+	return posture.Query{Identifier: id, Type: of, Facts: posture.WithoutPolicy(), RequestID: rand.Text()}
 }
 
 func lookup(t *testing.T, provider posture.Provider, serial string, of posture.DeviceType) (posture.Device, error) {

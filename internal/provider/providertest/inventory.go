@@ -47,6 +47,7 @@ func Run(t *testing.T, h Harness) {
 		{"types are kept apart", h.has(Types), typesAreKeptApart},
 		{"groups are returned byte for byte", h.has(Groups), groupsAreExact},
 		{"a device that is not managed is reported so", h.has(Unmanaged), unmanagedIsReported},
+		{"each fact is the same alone and among all", always, factsAreIndependent},
 		{"concurrent lookups do not mix", always, concurrentLookups},
 		{"a context that has ended", always, endedContext},
 		{"nothing is remembered", always, nothingIsRemembered},

@@ -90,7 +90,7 @@ func query(t *testing.T, identifier string, of posture.DeviceType) posture.Query
 	if err != nil {
 		t.Fatalf("ParseIdentifier(%q): %v", identifier, err)
 	}
-	return posture.Query{Identifier: id, Type: of}
+	return posture.Query{Identifier: id, Type: of, Facts: posture.WithoutPolicy()}
 }
 
 // lookup asks the provider and insists that it returns by the deadline, and that an error holds no secret.

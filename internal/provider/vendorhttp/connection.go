@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type connection struct {
 	http    *http.Client
 	timeout time.Duration // of one request
 	places  chan struct{} // one for each request that runs
+	closed  atomic.Bool
 	// findProxy is http.ProxyFromEnvironment, which reads the environment once for the whole process.
 	findProxy func(*http.Request) (*url.URL, error)
 }
@@ -82,7 +84,12 @@ func (c *connection) run(ctx context.Context, mayBeSlow bool, request func(conte
 	case <-ctx.Done():
 		return fmt.Errorf("%d requests to %s are under way, and none has ended in time: %w", cap(c.places), c.base.Host, context.Cause(ctx))
 	}
-	defer func() { <-c.places }()
+	defer func() {
+		<-c.places
+		if c.closed.Load() {
+			c.http.CloseIdleConnections() // this request began before
+		}
+	}()
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	at := &progress{}

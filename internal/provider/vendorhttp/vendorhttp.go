@@ -72,11 +72,15 @@ func New(o Options) *Client {
 	return c
 }
 
+// Close closes the connections, those of requests that are under way when these have ended. An inventory that a new
+// configuration replaces must not keep them. A lookup after it is still answered, on a connection of its own.
+func (c *Client) Close() {
+	c.way.closed.Store(true)
+	c.way.http.CloseIdleConnections()
+}
+
 // Server is the base URL.
 func (c *Client) Server() string { return c.way.base.String() }
-
-// Close closes idle connections. The client can still be used.
-func (c *Client) Close() { c.way.http.CloseIdleConnections() }
 
 // Format implements fmt.Formatter for every verb: neither a client nor a provider that embeds one shows a token.
 func (c *Client) Format(state fmt.State, _ rune) {

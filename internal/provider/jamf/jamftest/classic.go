@@ -2,6 +2,7 @@ package jamftest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"net/http"
@@ -108,17 +109,28 @@ func (s *Server) classicRecord(d Device) map[string]any {
 		"position": q.text(d.User.Position), "phone": q.text(d.User.Phone), "phone_number": q.text(d.User.Phone),
 		"department": q.text(d.User.Department), "building": "", "room": q.text(d.User.Room),
 	}
+	_, _, encrypted := d.Details.fileVault()
 	if !d.Computer {
 		general["os_type"], general["managed"] = "iOS", q.truth(d.Managed)
+		general["os_version"], general["device_ownership_level"] = q.text(d.Details.osVersion("18")), cmp.Or(d.Details.Ownership, "Institutional")
+		general["model"], general["model_identifier"], general["model_display"] = padModel, "iPad13,18", padModel
+		q.epoch(general, "last_inventory_update", d.Details.lastContact())
+		q.epoch(general, "last_enrollment", d.Details.lastEnrolled())
 		var groups []any
 		for _, g := range d.Groups {
 			groups = append(groups, map[string]any{"id": q.number(s.groupID(g.Name)), "name": q.text(g.Name)})
 		}
-		return map[string]any{"general": general, "location": q.object(location, d.User), "mobile_device_groups": q.list(groups)}
+		return map[string]any{
+			"general": general, "location": q.object(location, d.User), "mobile_device_groups": q.list(groups),
+			"security": map[string]any{"data_protection": q.truth(d.Details.Encrypted)}, "extension_attributes": q.classicAttributes(d),
+		}
 	}
 	general["platform"] = "Mac"
 	general["remote_management"] = map[string]any{"managed": q.truth(d.Managed), "management_username": ""}
 	location["realname"] = q.text(d.User.RealName)
+	q.epoch(general, "last_contact_time", d.Details.lastContact())
+	q.epoch(general, "last_enrolled_date", d.Details.lastEnrolled())
+	boot := map[string]any{"name": "Macintosh HD (Boot Partition)", "type": "boot", "filevault_status": encrypted, "filevault2_status": encrypted}
 	var names []any
 	for _, g := range d.Groups {
 		names = append(names, q.text(g.Name))
@@ -126,7 +138,11 @@ func (s *Server) classicRecord(d Device) map[string]any {
 	return map[string]any{
 		"general":  general,
 		"location": q.object(location, d.User),
-		"hardware": map[string]any{"model": macModel, "model_identifier": "Mac15,12", "os_name": "macOS", "os_version": q.text("15")},
+		"hardware": map[string]any{
+			"model": macModel, "model_identifier": "Mac15,12", "os_name": "macOS", "os_version": q.text(d.Details.osVersion("15")),
+			"storage": q.list([]any{map[string]any{"disk": "disk0", "partitions": q.list([]any{boot})}}),
+		},
+		"extension_attributes": q.classicAttributes(d),
 		"groups_accounts": map[string]any{
 			"computer_group_memberships": q.list(names), "local_accounts": q.list(nil),
 		},

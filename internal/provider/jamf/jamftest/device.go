@@ -22,6 +22,7 @@ type Device struct {
 	Supervised bool    `json:"supervised,omitempty"`
 	User       User    `json:"user,omitzero"`
 	Groups     []Group `json:"groups,omitempty"`
+	Details    Details `json:"details,omitzero"`
 }
 
 // User is the user of a device, as Jamf assigns it.

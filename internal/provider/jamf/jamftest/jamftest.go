@@ -67,6 +67,8 @@ type Options struct {
 
 	// Address is where to listen; by default a free port of 127.0.0.1.
 	Address string `json:"-"`
+	// Seen is called with each request, before the answer; it may be nil.
+	Seen func(*http.Request) `json:"-"`
 	// Now is the clock that decides when tokens expire; Advance puts it forward.
 	Now func() time.Time `json:"-"`
 }

@@ -1,16 +1,10 @@
 package jamftest
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
-)
-
-// Times and texts that are the same in every record.
-const (
-	someTime = "2026-07-29T08:31:45.12Z"
-	macModel = "MacBook Air (13-inch, M3, 2024)"
-	padModel = "iPad (10th generation)"
 )
 
 // computerSections are the sections of computers-inventory.
@@ -86,16 +80,18 @@ func (s *Server) computer(d Device, version int, sections []string) map[string]a
 	general := map[string]any{
 		"name": d.Name, "platform": "Mac", "assetTag": "", "managementId": "73226fb6-61df-4c10-9552-000000000001",
 		"remoteManagement": map[string]any{"managed": d.Managed, "managementUsername": ""},
-		"supervised":       d.Supervised, "userApprovedMdm": true, "reportDate": someTime,
+		"supervised":       d.Supervised, "userApprovedMdm": true, "reportDate": d.Details.lastContact(),
 		"mdmCapable": map[string]any{"capable": true, "capableUsers": []string{}, "userManagementInfo": []string{}},
 		"site":       map[string]any{"id": "-1", "name": "None"}, "lastLoggedInUsernameMdm": nil,
+		"lastEnrolledDate": d.Details.lastEnrolled(), "extensionAttributes": d.shownIn("GENERAL"),
 	}
+	boot, all, _ := d.Details.fileVault()
 	if version < 4 {
-		general["lastContactTime"] = someTime
+		general["lastContactTime"] = d.Details.lastContact()
 		general["lastReportedIp"] = "192.0.2.7"
 	} else {
-		general["lastContact"] = someTime
-		general["lastCheckIn"] = someTime
+		general["lastContact"] = d.Details.lastContact()
+		general["lastCheckIn"] = d.Details.lastContact()
 	}
 	memberships := []map[string]any{}
 	for _, g := range d.Groups {
@@ -107,12 +103,21 @@ func (s *Server) computer(d Device, version int, sections []string) map[string]a
 		"GENERAL": general,
 		"HARDWARE": map[string]any{
 			"make": "Apple", "model": macModel, "modelIdentifier": "Mac15,12", "serialNumber": d.Serial,
-			"appleSilicon": true, "provisioningUdid": orNull(d.ProvisioningUDID),
+			"appleSilicon": true, "provisioningUdid": orNull(d.ProvisioningUDID), "extensionAttributes": d.shownIn("HARDWARE"),
 		},
-		"OPERATING_SYSTEM": map[string]any{"name": "macOS", "version": "15.5", "build": "24F74"},
+		"OPERATING_SYSTEM": map[string]any{
+			"name": "macOS", "version": d.Details.osVersion("15.5"), "build": "24F74", "fileVault2Status": all,
+			"extensionAttributes": d.shownIn("OPERATING_SYSTEM"),
+		},
+		"DISK_ENCRYPTION": map[string]any{
+			"bootPartitionEncryptionDetails": map[string]any{"partitionName": "Macintosh HD", "partitionFileVault2State": boot},
+		},
+		"PURCHASING":           map[string]any{"purchased": true, "extensionAttributes": d.shownIn("PURCHASING")},
+		"EXTENSION_ATTRIBUTES": d.shownIn("EXTENSION_ATTRIBUTES"),
 		"USER_AND_LOCATION": map[string]any{
 			"username": d.User.Username, "realname": d.User.RealName, "email": d.User.Email, "position": d.User.Position,
 			"phone": d.User.Phone, "room": d.User.Room, "departmentId": orNull(s.departmentID(d.User)), "buildingId": nil,
+			"extensionAttributes": d.shownIn("USER_AND_LOCATION"),
 		},
 		"GROUP_MEMBERSHIPS": memberships,
 	})
@@ -125,19 +130,29 @@ func (s *Server) mobileDevice(d Device, sections []string) map[string]any {
 			"groupId": s.groupID(g.Name), "groupName": g.Name, "groupDescription": "", "smart": g.Smart,
 		})
 	}
+	general := map[string]any{
+		"udid": d.UDID, "displayName": d.Name, "osVersion": d.Details.osVersion("18.5"), "osBuild": "22F76", "managed": d.Managed,
+		"supervised": d.Supervised, "deviceOwnershipType": cmp.Or(d.Details.Ownership, "Institutional"), "siteId": "-1",
+		"lastInventoryUpdateDate": d.Details.lastContact(), "lastEnrolledDate": d.Details.lastEnrolled(),
+		"extensionAttributes": d.shownIn("GENERAL"),
+	}
+	if !s.number.before(version{11, 29}) {
+		general["lastContactDate"] = d.Details.lastContact()
+	}
 	record := map[string]any{"mobileDeviceId": d.ID, "deviceType": "iOS"}
 	return sectioned(record, mobileSections(), sections, map[string]any{
-		"GENERAL": map[string]any{
-			"udid": d.UDID, "displayName": d.Name, "osVersion": "18.5", "osBuild": "22F76", "managed": d.Managed,
-			"supervised": d.Supervised, "deviceOwnershipType": "Institutional", "siteId": "-1",
-			"lastInventoryUpdateDate": someTime, "lastContactDate": someTime,
+		"GENERAL": general,
+		"HARDWARE": map[string]any{
+			"serialNumber": d.Serial, "model": padModel, "modelIdentifier": "iPad13,18", "extensionAttributes": d.shownIn("HARDWARE"),
 		},
-		"HARDWARE": map[string]any{"serialNumber": d.Serial, "model": padModel, "modelIdentifier": "iPad13,18"},
+		"SECURITY":             map[string]any{"dataProtected": d.Details.Encrypted, "attestationStatus": "SUCCESS"},
+		"PURCHASING":           map[string]any{"purchased": true, "extensionAttributes": d.shownIn("PURCHASING")},
+		"EXTENSION_ATTRIBUTES": d.shownIn("EXTENSION_ATTRIBUTES"),
 		"USER_AND_LOCATION": map[string]any{
 			"username": d.User.Username, "realName": d.User.RealName, "emailAddress": d.User.Email,
 			"position": d.User.Position, "phoneNumber": d.User.Phone, "room": d.User.Room,
 			"departmentId": orNull(s.departmentID(d.User)), "department": orNull(d.User.Department),
-			"buildingId": nil, "building": nil,
+			"buildingId": nil, "building": nil, "extensionAttributes": d.shownIn("USER_AND_LOCATION"),
 		},
 		"GROUPS": groups,
 	})

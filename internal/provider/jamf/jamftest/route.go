@@ -89,6 +89,9 @@ func (s *Server) endpoint(r *http.Request) string { return s.find(r).endpoint }
 
 // serve is the server without faults.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if s.options.Seen != nil {
+		s.options.Seen(r)
+	}
 	to := s.find(r)
 	classic := strings.HasPrefix(to.endpoint, "classic-")
 	refuse := writeError

@@ -150,6 +150,7 @@ func (c *trackedConn) Close() error {
 	}
 	c.server.mu.Lock()
 	delete(c.server.conns, c.Conn)
+	c.server.announce()
 	c.server.mu.Unlock()
 	c.end()
 	return c.Conn.Close()

@@ -111,7 +111,7 @@ func (s *Server) Connections() int {
 	return s.accepted
 }
 
-// Open returns how many connections are open.
+// Open returns how many connections neither side has closed.
 func (s *Server) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
