@@ -31,8 +31,11 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	return m
 }
 
-// collect exports the metrics of an inventory, if it has any.
+// collect exports the metrics of an inventory, and those about its files, if it has any.
 func (s *service) collect(i *inventory) {
+	if i.section != nil && i.reloads() {
+		s.metrics.Expect(i.set.Name())
+	}
 	collector, ok := i.Provider.(prometheus.Collector)
 	if !ok {
 		return

@@ -108,6 +108,9 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 		g.gates[name] = s.gate(p, g)
 	}
 	g.hooks = append(hooksOf(r.hooks, g.gates["default"], true, previous), hooksOfFile(r.file, g.gates, previous)...)
+	if s.webhooks && len(g.hooks) == 0 {
+		g.warnings = append(g.warnings, "no webhook may call: neither WEBHOOK_IDS nor the policy file has one; every request will be refused")
+	}
 	return g, r, nil
 }
 

@@ -188,6 +188,9 @@ func TestInventoriesOfPolicyReload(t *testing.T) {
 	finds := func(device string) func() bool {
 		return func() bool { t.Helper(); return s.Answers(t, device, program.Allowed) }
 	}
+	if got := d.Metric(t, `step_posture_reloads_total{result="failure",source="inventory/two"}`); got != "0" {
+		t.Errorf("%s failed reloads, want 0", got)
+	}
 	s.WantDecision(t, "first", "C0000001", program.Allowed)
 	s.WantDecision(t, "second", "C0000002", program.Allowed)
 	s.WantDecision(t, "not yet", "C0000003", program.NotFound)
@@ -199,7 +202,7 @@ func TestInventoriesOfPolicyReload(t *testing.T) {
 	d.Eventually(t, "one that stayed is reloaded", finds("C0000011"))
 	list("three", "C0000003", "C0000033")
 	d.Eventually(t, "a new one is reloaded", finds("C0000033"))
-	if d.HasSeries(t, `step_posture_decisions_total{caller="a",code="none",outcome="allow",policy="default",provider="two"}`) {
+	if d.HasSeries(t, `step_posture_decisions_total{caller="a",code="none",outcome="allow",policy="default",provider="two"}`) || d.HasSeries(t, `step_posture_reloads_total{result="failure",source="inventory/two"}`) {
 		t.Error("the inventory that is gone has series")
 	}
 	// Its file is broken now, which concerns no one.

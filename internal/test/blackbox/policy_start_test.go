@@ -195,4 +195,9 @@ webhooks:
 	if code, status, wrong := d.Ready(t); code != 200 || status != "ok" {
 		t.Errorf("/readyz = %d %s %q", code, status, wrong)
 	}
+	p.Write(t, "inventories:\n  owned: {provider: file, path: devices.json, type: json}\npolicies:\n  default: {inventories: [owned]}\n")
+	d.AwaitLog(t, "no webhook may call: neither WEBHOOK_IDS nor the policy file has one", 1)
+	if s.As(t, program.HookID(1), secret).Accepted(t, "C02XK1JKLVCG") {
+		t.Error("the webhook is accepted after the file has none")
+	}
 }
