@@ -238,3 +238,27 @@ func TestRequestOfTheGenerationBefore(t *testing.T) {
 		t.Errorf("/readyz = %s %q, or series of the server that is gone", status, wrong)
 	}
 }
+
+// TestLateFault: a request that began with an inventory that is gone by then fails, and /readyz does not report it for ever.
+func TestLateFault(t *testing.T) {
+	t.Parallel()
+	s := newTwoServers(t, []jamftest.Device{program.Mac("C0000EU1")}, nil, "C0000EU1")
+	s.Write(t, s.servers()+"policies:\n  staff: {inventories: [eu], mode: computer, data: {}}\n"+s.hooks(t, "staff"))
+	d := program.StartDaemon(t, s.env)
+	by := s.caller(t, d, 1)
+	s.eu.Fail(vendortest.Fault{Kind: vendortest.Hang})
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		by.WantStatus(t, "the server hangs", "C0000EU1", http.StatusServiceUnavailable)
+	}()
+	if err := s.eu.Await(t.Context(), func() bool { return s.eu.Hanging() > 0 }); err != nil {
+		t.Fatal(err)
+	}
+	s.Write(t, "inventories:\n  owned: {provider: file, path: owned.csv, type: csv}\npolicies:\n  staff: {inventories: [owned], data: {}}\n"+s.hooks(t, "staff"))
+	d.Eventually(t, "the list decides", func() bool { return by.Answers(t, "C0000EU1", program.Allowed) })
+	<-answered
+	if _, status, wrong := d.Ready(t); status != "ok" {
+		t.Errorf("/readyz = %s %q, want ok", status, wrong)
+	}
+}
