@@ -133,13 +133,12 @@ func (p Policy) judge(e *Evidence, verdict *Verdict) Decision {
 		}
 	}
 	// Fail closed: a record that does not say it is managed is not.
-	managed, known := e.Deciding.Facts.Managed.Get()
-	if !managed && !p.allowsUnmanaged(e.Inventory) {
+	if managed, _ := e.Deciding.Facts.Managed.Get(); !managed && !p.allowsUnmanaged(e.Inventory) {
 		return deny(DeviceNotManaged, inventoryNamed(e.Inventory)+" has the device but does not manage it")
 	}
 	for _, other := range others {
 		// An inventory without this fact is no MDM: a list of purchases, for example.
-		if managed, known = other.Record.Facts.Managed.Get(); known && !managed && !p.allowsUnmanaged(other.Inventory) {
+		if managed, known := other.Record.Facts.Managed.Get(); known && !managed && !p.allowsUnmanaged(other.Inventory) {
 			return deny(DeviceNotManaged, inventoryNamed(other.Inventory)+" has the device but does not manage it")
 		}
 	}

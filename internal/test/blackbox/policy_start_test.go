@@ -55,7 +55,8 @@ func TestPolicyFaultsAtStart(t *testing.T) {
 		"audit log in the policy file": {bare, []string{"AUDIT_LOG_PATH", "DIR/posture.yaml"}, []string{"AUDIT_LOG_PATH: it is also the file of POLICY_PATH; decisions would be appended to it"}},
 		"audit log in a secret":        {bare + "webhooks:\n" + hook("a", program.HookID(1), "one"), []string{"AUDIT_LOG_PATH", "DIR/one"}, []string{"AUDIT_LOG_PATH: it is also a file that the policy file names; decisions would be appended to it"}},
 		"audit log in an inventory": {
-			"inventories:\n  owned: {provider: file, path: devices.json, type: json}\npolicies:\n  default: {inventories: [owned]}\n", []string{"AUDIT_LOG_PATH", "DIR/devices.json"},
+			"inventories:\n  owned: {provider: file, path: devices.json, type: json}\npolicies:\n  default: {inventories: [owned]}\n",
+			[]string{"AUDIT_LOG_PATH", "DIR/devices.json"},
 			[]string{"AUDIT_LOG_PATH: it is also a file that the policy file names; decisions would be appended to it"},
 		},
 		"a secret that is missing": {bare + "webhooks:\n" + hook("a", program.HookID(1), "missing"), nil, []string{"posture.yaml:4:72: webhooks[0].secret.file: "}},
@@ -143,7 +144,8 @@ webhooks:
 	p := program.NewPolicies(t, text)
 	p.WriteFile(t, "devices.json", `{"devices":[{"identifier":"C02XK1JKLVCG"}]}`)
 	p.WriteFile(t, "devices.secret", program.NewSecret()+"\n")
-	if err := os.Chmod(p.Path, 0o602); err != nil {
+	others := os.FileMode(0o002)
+	if err := os.Chmod(p.Path, 0o600|others); err != nil {
 		t.Fatal(err)
 	}
 	d := program.StartDaemon(t, p.Environment(program.WorkingEnvironment(t, pki)).With("HEALTH_ADDRESS", program.FreeHealth))
