@@ -3,10 +3,12 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/panics"
 	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
@@ -154,6 +156,12 @@ func (g *generation) check(ctx context.Context) (found, warnings []string, err e
 		all.Go(func() {
 			r := &results[n]
 			r.found = i.title()
+			defer func() {
+				// One inventory must not end the daemon while it runs.
+				if cause := panics.Recovered(recover()); cause != nil {
+					r.err = &checkError{i, cause}
+				}
+			}()
 			checker, ok := i.Provider.(posture.Checker)
 			if !ok {
 				return
@@ -183,6 +191,44 @@ func (g *generation) check(ctx context.Context) (found, warnings []string, err e
 		found = append(found, r.found)
 	}
 	return found, warnings, errors.Join(errs...)
+}
+
+// checkAdded contacts the inventories that another generation does not have. What they say goes to the log and to /readyz
+// only: a server that is down must not hold back a change to the rules.
+func (s *service) checkAdded(ctx context.Context, next, before *generation) {
+	added := &generation{}
+	for _, i := range next.inventories {
+		if !slices.Contains(before.inventories, i) {
+			added.inventories = append(added.inventories, i)
+		}
+	}
+	found, warnings, err := added.check(ctx)
+	if ctx.Err() != nil {
+		return // the daemon shuts down
+	}
+	s.noteChecks("after a reload", err)
+	if err != nil {
+		warnings = append(warnings, oneLine(err)+"; until this is fixed, failed lookups are answered with 503")
+	}
+	for _, warning := range warnings {
+		s.log.Warn(warning)
+	}
+	for _, line := range found {
+		s.log.Info(line)
+	}
+}
+
+// noteChecks notes which inventories have not answered, as err says, which check has returned.
+func (s *service) noteChecks(when string, err error) {
+	var several interface{ Unwrap() []error }
+	if !errors.As(err, &several) {
+		return
+	}
+	for _, one := range several.Unwrap() {
+		if of := (*checkError)(nil); errors.As(one, &of) {
+			s.state.setLookup(of.inventory.Name, fmt.Errorf("%s, %w", when, of))
+		}
+	}
 }
 
 // reloads reports whether it is read from files.

@@ -15,7 +15,7 @@ import (
 
 // keepUpToDate reloads files when they have changed, and everything with each signal, until ctx is done.
 func (s *service) keepUpToDate(ctx context.Context, reloads <-chan os.Signal) {
-	loop := s.loop()
+	loop := s.loop(ctx)
 	go loop.Run(ctx)
 	requests := make(chan struct{}, 1)
 	go s.reloadOnRequest(ctx, loop, requests)
@@ -57,7 +57,7 @@ func (s *service) reloadAll(ctx context.Context, loop *reload.Loop) {
 	}
 }
 
-func (s *service) loop() *reload.Loop {
+func (s *service) loop(ctx context.Context) *reload.Loop {
 	s.identitySet.SetLoad(func() (func(), error) {
 		s.log.Trace("reading the certificate, its key and the client CA bundle")
 		apply, err := s.tls.Load(s.now())
@@ -85,8 +85,10 @@ func (s *service) loop() *reload.Loop {
 			return apply, err
 		}
 		return func() {
+			before := s.live.Load()
 			apply()
 			loop.Use(s.sets()...)
+			go s.checkAdded(ctx, s.live.Load(), before)
 		}, nil
 	})
 	for _, i := range s.live.Load().inventories {

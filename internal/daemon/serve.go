@@ -136,15 +136,10 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 
 // unanswered records that the inventory gave no answer, or an error, at start.
 func (s *service) unanswered(err error) {
-	var several interface{ Unwrap() []error }
-	if s.current.file == nil || !errors.As(err, &several) {
+	if s.current.file == nil {
 		s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
 	} else {
-		for _, one := range several.Unwrap() {
-			if of := (*checkError)(nil); errors.As(one, &of) {
-				s.state.set(lookupOf(of.inventory.Name), fmt.Errorf("at start, %w", of))
-			}
-		}
+		s.noteChecks("at start", err)
 	}
 	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon starts anyway: failed lookups are answered with 503, and no restart is needed once this is fixed", oneLine(err)))
 }
