@@ -122,7 +122,7 @@ fmt: ## Format the sources
 	$(call each,$(LINT) fmt --config $(CURDIR)/.golangci.yml)
 
 .PHONY: generate
-generate: ## Write the tables of variables, the example files and the compose files from the declarations
+generate: ## Write the tables of variables, the example files, the compose files and the JSON Schema from the declarations
 	GENERATE=1 go test -count=1 -run '^TestGenerated$$' ./docs
 
 # An empty list is an error: it would pass without a test.

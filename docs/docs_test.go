@@ -39,8 +39,8 @@ func TestDocumentation(t *testing.T) {
 		"variables of .env.example":               {matches(t, ".env.example", `(?m)^#?([A-Z_]+)=`), variables},
 		"variables of docker/…existing-ca.yml":    {matches(t, "docker/docker-compose.existing-ca.yml", `(?m)^ {6}(?:# )?([A-Z_]+): \S.*$`), variables},
 		"codes of README.md":                      {matches(t, "README.md", "(?m)^\\| `([a-z][A-Za-z]+)` \\| \\d"), codes},
-		"keys of docs/logging.md":                 {inSection(t, "docs/logging.md", "## Keys", "(?m)^\\| `([a-z_]+)`"), keys},
-		"audit keys of docs/logging.md":           {inSection(t, "docs/logging.md", "## The audit log", "(?m)^\\| `([a-z_]+)`"), tags(t, "internal/audit/trail.go")},
+		"keys of docs/logging.md":                 {inSection(t, "docs/logging.md", "## Keys", "(?m)^\\| `([a-z_-]+)`"), keys},
+		"audit keys of docs/logging.md":           {inSection(t, "docs/logging.md", "## The audit log", "(?m)^\\| `([a-z_]+)`"), tags(t, "internal/audit/line.go")},
 		"make commands of README.md and Makefile": {matches(t, "README.md", "(?:(?m)^|`)make ([a-z0-9-]+)"), targets},
 	} {
 		t.Run(name, func(t *testing.T) {

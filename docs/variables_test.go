@@ -10,6 +10,7 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/schema"
 	"step-posture-connector/internal/test/variables"
 )
 
@@ -46,14 +47,19 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// What documents, example files and compose files say about variables comes from their declarations. With
-// GENERATE=1 in the environment the files are written: that is "make generate".
+// What documents, example files and compose files say about variables comes from their declarations, and so does the JSON
+// Schema of the policy file. With GENERATE=1 in the environment the files are written: that is "make generate".
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	files, err := variables.Files()
 	if err != nil {
 		t.Fatal(err)
 	}
+	policies, err := schema.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["docs/posture.schema.json"] = string(policies)
 	for path, want := range files {
 		got := read(t, path)
 		if got == want {
@@ -65,7 +71,7 @@ func TestGenerated(t *testing.T) {
 			}
 			continue
 		}
-		t.Errorf("%s is not what the declarations of the variables say: run make generate. Its first wrong line should be:\n%s", path, firstDifference(got, want))
+		t.Errorf("%s is not what the declarations say: run make generate. Its first wrong line should be:\n%s", path, firstDifference(got, want))
 	}
 }
 

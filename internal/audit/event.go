@@ -23,6 +23,10 @@ const (
 	KeyIdentifier    = "identifier"
 	KeyMode          = "mode"
 	KeyProvider      = "provider"
+	KeyPolicy        = "policy"
+	KeyInventory     = "inventory"
+	KeyWouldDeny     = "would-deny"
+	KeyDataUnknown   = "data-unknown"
 	KeyProviderMS    = "provider_ms"
 	KeyWebhookID     = "webhook_id"
 	KeyProvisioner   = "provisioner"
@@ -124,10 +128,15 @@ func (e *Event) level() string {
 
 func (e *Event) decision() string {
 	if e.Allowed {
-		return "allow"
+		return allowed
 	}
-	return "deny"
+	return denied
 }
+
+const (
+	allowed = "allow"
+	denied  = "deny"
+)
 
 func (e *Event) message() string {
 	verdict := "[DENY]"
@@ -159,6 +168,15 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	text(KeyIdentifier, Clean(e.Identifier, maxShown))
 	text(KeyMode, Clean(e.Mode, maxShown))
 	text(KeyProvider, e.Provider)
+	text(KeyPolicy, e.Policy)
+	text(KeyInventory, e.Inventory)
+	list := func(key string, values []string) {
+		if len(values) > 0 {
+			to.list(key, cleaned(values))
+		}
+	}
+	list(KeyWouldDeny, e.Verdict.WouldDeny)
+	list(KeyDataUnknown, e.DataUnknown)
 	if e.ProviderTime > 0 {
 		to.milliseconds(KeyProviderMS, e.ProviderTime)
 	}

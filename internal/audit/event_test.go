@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"io"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/posture"
 )
 
 func line(e audit.Event) string {
@@ -38,6 +41,17 @@ func TestEventIsOneLine(t *testing.T) {
 		"no valid request": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "notFound", Reason: "unknown path", Status: 404, Method: "GET", RemoteAddress: "[::1]:5", Path: "/a\nlevel=info msg=[ALLOW]"},
 			`level=warning msg="[DENY]" code=notFound reason="unknown path" reference=7F3K9Q2M decision=deny duration_ms=0.000 status=404 method=GET path="/a?level=info msg=[ALLOW]" remote_address="[::1]:5"` + "\n",
+		},
+		"a policy": {
+			audit.Event{
+				Reference: "7F3K9Q2M", Allowed: true, Reason: "in the inventory", Provider: "jamf", Policy: "staff", Inventory: "jamf_eu", Status: 200,
+				Verdict: posture.Verdict{Unmet: []string{"not shown here"}, WouldDeny: []string{"os", "seen"}}, DataUnknown: []string{"vlan", "email"},
+			},
+			`level=info msg="[ALLOW]" reason="in the inventory" reference=7F3K9Q2M decision=allow provider=jamf policy=staff inventory=jamf_eu would-deny=os,seen data-unknown=vlan,email duration_ms=0.000 status=200` + "\n",
+		},
+		"names that are no words": {
+			audit.Event{Reference: "7F3K9Q2M", Policy: "staff", Status: 200, DataUnknown: []string{"a b", "c\n\""}},
+			`level=info msg="[DENY]" reference=7F3K9Q2M decision=deny policy=staff data-unknown="a b,c?\"" duration_ms=0.000 status=200` + "\n",
 		},
 		"fault": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "unavailable", Reason: "line one\nline two", Status: 503, Identifier: strings.Repeat("A", 300)},
@@ -100,11 +114,14 @@ func TestQuotedAsByLogrus(t *testing.T) {
 	}
 }
 
-// A key of the audit log has the same spelling in the log. Only groups is missing there: the reason names them.
+// A key of the audit log has the same spelling in the log. There it lacks the required groups and the rules that refuse, which
+// the reason names, who called, and the facts. would_deny is would-deny in the log: the specification
+// gives both spellings.
 func TestOneSpellingOfKeys(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	audit.NewLog(&out, true).Write(&audit.Event{
+		Policy: "x", Inventory: "x", Verdict: posture.Verdict{WouldDeny: []string{"x"}}, DataUnknown: []string{"x", "y"},
 		Allowed: true, Code: "x", Reason: "x", Identifier: "x", Mode: "x", Provider: "x", WebhookID: "x", RequestID: "x", Duration: 1234567, ProviderTime: 1500, Status: 200,
 	})
 	var inLog map[string]any
@@ -112,7 +129,9 @@ func TestOneSpellingOfKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
-	if err := openTrail(t, path).Append(event()); err != nil {
+	trail := openTrail(t, path)
+	trail.RecordFacts()
+	if err := trail.Append(judged()); err != nil {
 		t.Fatal(err)
 	}
 	var inTrail map[string]any
@@ -120,9 +139,15 @@ func TestOneSpellingOfKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key := range inTrail {
-		if _, has := inLog[key]; !has && key != "groups" {
+		if key == "would_deny" {
+			key = audit.KeyWouldDeny
+		}
+		if _, has := inLog[key]; !has && !slices.Contains([]string{"groups", "unmet", "caller", "door", "facts"}, key) {
 			t.Errorf("the log has no key %s", key)
 		}
+	}
+	if unknown := inLog[audit.KeyDataUnknown]; !reflect.DeepEqual(unknown, []any{"x", "y"}) {
+		t.Errorf("%s is %#v, want a list", audit.KeyDataUnknown, unknown)
 	}
 	for key, want := range map[string]float64{audit.KeyDurationMS: 1.235, audit.KeyProviderMS: 0.002, audit.KeyStatus: 200} {
 		if inLog[key] != want {

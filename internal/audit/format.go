@@ -2,6 +2,7 @@ package audit
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,6 +43,8 @@ type fieldWriter interface {
 	begin()
 	time(key string, value time.Time)
 	text(key, value string)
+	// list writes names.
+	list(key string, values []string)
 	number(key string, value int)
 	// milliseconds writes a duration as a number. It has one unit always, so that lines can be compared and sorted.
 	milliseconds(key string, value time.Duration)
@@ -76,6 +79,17 @@ func (l *textLine) text(key, value string) {
 	default:
 		*l = strconv.AppendQuote(*l, value)
 	}
+}
+
+// list writes names with commas between them. In quotes where one of them is more than a word.
+func (l *textLine) list(key string, values []string) {
+	all := strings.Join(values, ",")
+	if slices.IndexFunc(values, func(value string) bool { return !isWord(value) }) >= 0 {
+		l.text(key, all)
+		return
+	}
+	l.key(key)
+	*l = append(*l, all...)
 }
 
 func (l *textLine) number(key string, value int) {
@@ -130,6 +144,18 @@ func (l *jsonLine) time(key string, value time.Time) {
 func (l *jsonLine) text(key, value string) {
 	l.key(key)
 	l.quote(value)
+}
+
+func (l *jsonLine) list(key string, values []string) {
+	l.key(key)
+	*l = append(*l, '[')
+	for i, value := range values {
+		if i > 0 {
+			*l = append(*l, ',')
+		}
+		l.quote(value)
+	}
+	*l = append(*l, ']')
 }
 
 func (l *jsonLine) number(key string, value int) {

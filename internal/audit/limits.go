@@ -12,6 +12,10 @@ const (
 	// shorter: its longest parts have the limits below.
 	longestLine = 1 << 20
 
+	// maxFacts is how many bytes the facts of one line may have. A record that is larger, of a device in thousands of
+	// groups, is left out.
+	maxFacts = 256 << 10
+
 	maxShown  = 256  // bytes of one value that a client or an inventory chose
 	maxReason = 1024 // bytes of a reason, which may contain a longer error text
 

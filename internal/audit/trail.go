@@ -23,49 +23,13 @@ const (
 // Trail is the audit log: a file. Every decision is appended to it, as one JSON line in one write.
 // It is for one daemon at a time.
 type Trail struct {
-	path string
+	path  string
+	facts *vocabulary // nil where no facts are recorded
 
 	lock   chan struct{} // holds an element while the fields below are in use; unlike a mutex, waiting for it can time out
 	file   *os.File
 	buffer bytes.Buffer
 	torn   bool // the file ends in an unfinished line, which could not be removed
-}
-
-// line is an Event as the audit log has it. docs/logging.md describes the keys; a test compares.
-type line struct {
-	Time       string   `json:"time"`
-	Reference  string   `json:"reference"`
-	Decision   string   `json:"decision"`
-	Code       string   `json:"code"`
-	Reason     string   `json:"reason"`
-	Identifier string   `json:"identifier"`
-	Mode       string   `json:"mode"`
-	Provider   string   `json:"provider"`
-	WebhookID  string   `json:"webhook_id"`
-	RequestID  string   `json:"request_id"`
-	Groups     []string `json:"groups"`
-	DurationMS float64  `json:"duration_ms"`
-}
-
-func (e *Event) line() line {
-	groups := make([]string, len(e.Groups)) // [] and not null for no groups
-	for i, group := range e.Groups {
-		groups[i] = Clean(group, maxReason)
-	}
-	return line{
-		Time:       e.Time.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
-		Reference:  e.Reference,
-		Decision:   e.decision(),
-		Code:       e.Code,
-		Reason:     Clean(e.Reason, maxReason),
-		Identifier: Clean(e.Identifier, maxShown),
-		Mode:       Clean(e.Mode, maxShown),
-		Provider:   e.Provider,
-		WebhookID:  Clean(e.WebhookID, maxShown),
-		RequestID:  e.RequestID,
-		Groups:     groups,
-		DurationMS: float64(e.Duration.Microseconds()) / float64(time.Millisecond/time.Microsecond),
-	}
 }
 
 // OpenTrail opens the audit log at path, or creates it. An unfinished last line, which a daemon that was killed may have
@@ -77,6 +41,10 @@ func OpenTrail(path string) (t *Trail, cut int64, err error) {
 	}
 	return t, cut, nil
 }
+
+// RecordFacts makes each line have what its decision was made of, so that it can be decided again under another policy.
+// It is called before the first line is written.
+func (t *Trail) RecordFacts() { t.facts = newVocabulary() }
 
 func (t *Trail) open() (cut int64, err error) {
 	file, err := os.OpenFile(t.path, appending|os.O_CREATE, onlyOwner)
@@ -222,7 +190,7 @@ func (t *Trail) Append(e *Event) error {
 	}
 	encoder := json.NewEncoder(&t.buffer)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e.line()); err != nil {
+	if err := encoder.Encode(e.line(t.facts)); err != nil {
 		return fmt.Errorf("encode the line: %w", err)
 	}
 	_ = t.file.SetWriteDeadline(deadline) // an error for a regular file, which has no deadlines

@@ -76,7 +76,7 @@ func Run(ctx context.Context, p Process) int {
 		_, _ = fmt.Fprintf(p.Stderr, "%s\nTry '%s --help'.\n", visibleLines(err.Error()), c.CommandPath())
 		return ExitUsage
 	case ended.err != nil:
-		_, _ = fmt.Fprintln(p.Stderr, visibleLines(ended.err.Error()))
+		_, _ = fmt.Fprintln(p.Stderr, visibleLines(daemon.Underlined(ended.err)))
 	}
 	return ended.code
 }
@@ -141,7 +141,7 @@ func root(p *Process) *cobra.Command {
 	}
 	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(loadProvider), healthcheckCommand(environ), policyCommand(environ), versionCommand(p))
+	c.AddCommand(serve, checkCommand(load), lookupCommand(environ, loadProvider), healthcheckCommand(environ), policyCommand(environ), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {

@@ -55,6 +55,8 @@ func TestExitStatus(t *testing.T) {
 		stdout, stderr string // regular expressions
 	}{
 		"version":            {nil, "version", command.ExitOK, `^step-posture-connector v1\ncommit abc\ngo1`, `^$`},
+		"schema":             {nil, "schema", command.ExitOK, `^\{\n(?s:.*)"\$schema": "https://json-schema\.org/draft/2020-12/schema"(?s:.*)\n\}\n$`, `^$`},
+		"schema of what":     {nil, "schema posture.yaml", command.ExitUsage, `^$`, `unknown command "posture\.yaml" for "step-posture-connector schema"`},
 		"unknown command":    {nil, "chekc", command.ExitUsage, `^$`, `unknown command "chekc"(?s:.*)\nTry 'step-posture-connector --help'\.\n$`},
 		"unknown flag":       {nil, "check --jsom", command.ExitUsage, `^$`, `^unknown flag: --jsom\n\nDid you mean this\?\n\t--json\n\nTry 'step-posture-connector check --help'\.\n$`},
 		"far from any flag":  {nil, "check --verbose", command.ExitUsage, `^$`, `^unknown flag: --verbose\nTry `},
@@ -106,7 +108,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("the reader 
 // A result that cannot be printed is an error: a script must not take no output for an answer.
 func TestResultIsNotPrinted(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"version", "version --json", "lookup C02XK1JKLVCG", "lookup C02XK1JKLVCG --json"} {
+	for _, args := range []string{"version", "version --json", "schema", "lookup C02XK1JKLVCG", "lookup C02XK1JKLVCG --json"} {
 		var errs strings.Builder
 		code := command.Run(t.Context(), command.Process{
 			Args: append(strings.Fields(args), "--env-file", emptyFile(t)), Environ: inventory(t), Stdout: brokenPipe{}, Stderr: &errs,

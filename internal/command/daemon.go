@@ -49,6 +49,8 @@ func checkCommand(load loader) *cobra.Command {
 			"which group each kind of device must be a member of, which data is returned, where the daemon listens and\n" +
 			"where the audit log goes. It opens no port, so it can run beside the daemon. Run it before each start with\n" +
 			"a changed configuration.\n" +
+			"With POLICY_PATH it also checks the policy file, runs its tests, and prints each policy with its inventories,\n" +
+			"its rules, when they begin to refuse, whether unmanaged devices are allowed, and its webhooks.\n" +
 			"Exit status: 0 no problem, maybe warnings; 1 a problem.",
 		Example: "  step-posture-connector check\n" +
 			"  step-posture-connector check --json | jq .warnings",

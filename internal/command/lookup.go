@@ -1,70 +1,111 @@
 package command
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
 	"step-posture-connector/internal/posture"
 )
 
-func lookupCommand(load func() (*daemon.Inventory, error)) *cobra.Command {
-	var mode string
-	var asJSON bool
+// lookupOptions are the flags of lookup.
+type lookupOptions struct {
+	mode, policy, webhook, list string
+	asJSON                      bool
+}
+
+// The flags that need a policy file.
+const (
+	flagPolicy  = "policy"
+	flagWebhook = "webhook"
+	flagFrom    = "from"
+)
+
+func lookupCommand(environ func() (config.Environment, error), load func() (*daemon.Inventory, error)) *cobra.Command {
+	var o lookupOptions
 	c := &cobra.Command{
-		Use:   "lookup IDENTIFIER",
-		Short: "Print the decision about one device, with the reason",
+		Use:   "lookup IDENTIFIER...",
+		Short: "Print the decision about a device, with the reason",
 		Long: "lookup asks the provider about one device and prints the decision that the webhook would make, the\n" +
 			"reason, and what the inventory has about the device. It needs the variables of the provider only, and opens\n" +
 			"no port, so it can run beside the daemon.\n\n" +
 			"IDENTIFIER is what the device attests: for Apple devices the serial number.\n" +
-			"Exit status: 0 allow, 2 deny, 1 the provider could not answer.",
+			"Exit status: 0 allow, 2 deny, 1 the provider could not answer.\n\n" +
+			"With POLICY_PATH it decides by a policy of the file, and also prints every known fact, what each rule says and\n" +
+			"has read, and what the other inventories say. It needs what the inventories need, not the secrets of webhooks.\n" +
+			"The policy is that of --policy or --webhook, else the only one, else the one named default.\n\n" +
+			"It takes several devices then: as arguments, and from the list of --from, which has one identifier a line, or\n" +
+			"is CSV with the header Identifier above the first column. Empty lines and comments that begin with # do not\n" +
+			"count. With --json it prints one object a device, each in a line. Of several devices the exit status is 1 if\n" +
+			"one had no decision, else 2 if one is denied, else 0.\n\n" +
+			"There is no request. Of one, rules know its identifier, its mode, its door (webhook), and with --webhook its\n" +
+			"caller; everything else of request is unknown, a rule that needs it is not met, and a note says so.",
 		Example: "  step-posture-connector lookup C02XK1JKLVCG --mode computer\n" +
-			"  step-posture-connector lookup C02XK1JKLVCG --json",
-		Args: oneIdentifier,
-		RunE: func(c *cobra.Command, args []string) error {
-			deviceType, err := posture.ParseDeviceType(mode)
-			if err != nil {
-				return fmt.Errorf("--mode: %w", err) // a wrong command line
-			}
-			f, err := lookup(c, load, args[0], deviceType)
-			var errWrite error
-			switch {
-			case asJSON && err != nil:
-				errWrite = encode(c.OutOrStdout(), noDecision{Decision: "error", Error: oneLine(err), Identifier: args[0], Warnings: f.Warnings})
-				err = &exit{code: ExitError} // what is wrong is in the JSON
-			case asJSON:
-				errWrite = encode(c.OutOrStdout(), f)
-			default:
-				// Without a decision too: one of them may name the cause.
-				for _, warning := range f.Warnings {
-					_, _ = fmt.Fprintln(c.ErrOrStderr(), "warning:", visible(warning))
-				}
-				if err == nil {
-					errWrite = f.print(c.OutOrStdout())
-				}
-			}
-			switch {
-			case err != nil:
-				return err
-			case errWrite != nil:
-				return failed(errWrite)
-			case f.Decision != allow:
-				return &exit{code: ExitDeny}
-			}
-			return nil
-		},
+			"  step-posture-connector lookup C02XK1JKLVCG --json\n" +
+			"  step-posture-connector lookup C02XK1JKLVCG --policy staff\n" +
+			"  step-posture-connector lookup --from serials.txt --webhook devices --json",
+		Args: func(c *cobra.Command, args []string) error { return o.check(c, args, environ) },
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args, load) },
 	}
-	c.Flags().StringVar(&mode, "mode", "", "kind of device: mobiledevice, computer or any (default: the provider's)")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().StringVar(&o.mode, "mode", "", "kind of device: mobiledevice, computer or any (default: the policy's, or the provider's)")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
+	c.Flags().StringVar(&o.policy, flagPolicy, "", "decide by the policy with this name")
+	c.Flags().StringVar(&o.webhook, flagWebhook, "", "decide by the policy of the webhook with this name or ID")
+	c.Flags().StringVar(&o.list, flagFrom, "", "file with more identifiers; - is standard input")
 	modes := []string{string(posture.MobileDevice), string(posture.Computer), string(posture.AnyDevice)}
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
+	for _, name := range []string{flagPolicy, flagWebhook} {
+		_ = c.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
 	return c
+}
+
+func (o *lookupOptions) run(c *cobra.Command, args []string, load func() (*daemon.Inventory, error)) error {
+	deviceType, err := posture.ParseDeviceType(o.mode)
+	if err != nil {
+		return fmt.Errorf("--mode: %w", err) // a wrong command line
+	}
+	d, err := load()
+	switch {
+	case err != nil:
+		return o.cannotLoad(c, args, err)
+	case len(d.Policies()) > 0:
+		return o.explain(c, d, args, deviceType)
+	}
+	return o.lookup(c, d, args[0], deviceType)
+}
+
+// check checks the command line. Without a policy file it takes one identifier, as ever.
+func (o *lookupOptions) check(c *cobra.Command, args []string, load func() (config.Environment, error)) error {
+	environ, err := load()
+	given := "" // one of the flags that need a policy file, rather one that is empty
+	values := map[string]string{flagPolicy: o.policy, flagWebhook: o.webhook, flagFrom: o.list}
+	for _, name := range []string{flagPolicy, flagWebhook, flagFrom} {
+		if c.Flags().Changed(name) && (given == "" || values[name] == "") {
+			given = name
+		}
+	}
+	switch {
+	case err != nil && given != "":
+		return nil // it is reported when the configuration is loaded
+	case err != nil || environ.Variables["POLICY_PATH"] == "" && given == "":
+		return oneIdentifier(c, args)
+	case environ.Variables["POLICY_PATH"] == "":
+		return fmt.Errorf("--%s: there is no policy file; POLICY_PATH names one", given)
+	}
+	switch {
+	case given != "" && values[given] == "":
+		// Not the default: a script's variable may be empty by mistake.
+		return fmt.Errorf("--%s: it is empty; leave the flag out for the default", given)
+	case o.policy != "" && o.webhook != "":
+		return errors.New("--policy and --webhook are given together; accepted: one of the two, because a webhook has one policy")
+	case len(args) == 0 && o.list == "":
+		return fmt.Errorf("lookup: which device? Usage: %s IDENTIFIER... [--policy NAME | --webhook NAME] [--from FILE] [--mode mobiledevice|computer|any] [--json]", c.CommandPath())
+	}
+	return nil
 }
 
 // oneIdentifier returns the usage when no identifier is given, or several.
@@ -80,127 +121,17 @@ func oneIdentifier(c *cobra.Command, args []string) error {
 	}
 }
 
-const (
-	allow = "allow"
-	deny  = "deny"
-)
-
-// finding is what lookup prints. A certificate template would get the data as .Webhooks.NAME.
-type finding struct {
-	Decision   string          `json:"decision"`
-	Code       posture.Code    `json:"code,omitempty"`
-	Reason     string          `json:"reason"`
-	Identifier string          `json:"identifier"`
-	Provider   string          `json:"provider"`
-	Mode       string          `json:"mode,omitempty"`
-	Record     *record         `json:"record,omitempty"`
-	Data       json.RawMessage `json:"data,omitempty"`
-	Warnings   []string        `json:"warnings,omitempty"`
-
-	modeGiven bool // it is not only the provider's default
-}
-
-// noDecision is what lookup prints as JSON when it gets no decision.
-type noDecision struct {
-	Decision   string   `json:"decision"`
-	Error      string   `json:"error"`
-	Identifier string   `json:"identifier"`
-	Warnings   []string `json:"warnings,omitempty"`
-}
-
-// record is what the inventory has of the device.
-type record struct {
-	Identifier string             `json:"identifier"`
-	Type       posture.DeviceType `json:"type,omitempty"`
-	Managed    bool               `json:"managed"`
-	Groups     []string           `json:"groups"`
-}
-
-func lookup(c *cobra.Command, load func() (*daemon.Inventory, error), text string, deviceType posture.DeviceType) (finding, error) {
-	d, err := load()
-	if err != nil {
-		return finding{}, err
+// cannotLoad prints that nothing can be decided, as JSON if that is wanted.
+func (o *lookupOptions) cannotLoad(c *cobra.Command, args []string, err error) error {
+	if !o.asJSON {
+		return err
 	}
-	f := finding{Decision: deny, Identifier: text, Provider: d.Provider(), Warnings: d.Warnings, modeGiven: deviceType != ""}
-	id, invalid := posture.ParseIdentifier(text)
-	if invalid != nil {
-		return f.refused(invalid), nil
+	f := noDecision{Decision: noneMade, Error: oneLine(err)}
+	if len(args) > 0 && o.list == "" {
+		f.Identifier = args[0]
 	}
-	q := posture.Query{Identifier: id, Type: deviceType}
-	f.Mode = string(d.TypeOf("", q))
-	decision, err := d.Decide(c.Context(), "", q, &posture.Evidence{})
-	if err != nil {
-		return f, failed(fmt.Errorf("no decision: %w", err))
+	if errWrite := encode(c.OutOrStdout(), f); errWrite != nil {
+		return failed(errWrite)
 	}
-	if decision.Allowed() {
-		f.Decision = allow
-	}
-	f.Code, f.Reason = decision.Code(), decision.Reason()
-	if device := decision.Device(); device.Identifier != "" {
-		managed, _ := device.Facts.Managed.Get()
-		groups, _ := device.Facts.Groups.Get()
-		f.Record = &record{device.Identifier, device.Type, managed, append([]string{}, groups...)}
-		f.Data = device.Data
-		if len(f.Data) == 0 {
-			f.Data = json.RawMessage("{}")
-		}
-	}
-	return f, nil
-}
-
-// refused is the finding about an invalid identifier: the webhook refuses it without asking the provider.
-func (f finding) refused(invalid error) finding {
-	f.Code, f.Reason = posture.IdentifierInvalid, invalid.Error()
-	return f
-}
-
-// print writes the finding for people.
-func (f finding) print(out io.Writer) error {
-	var text strings.Builder
-	switch _, invalid := posture.ParseIdentifier(f.Identifier); {
-	case f.Decision == allow:
-		_, _ = fmt.Fprintf(&text, "[ALLOW] %s\n", f.Identifier)
-	case invalid != nil: // it may have any length, and control characters
-		_, _ = fmt.Fprintf(&text, "[DENY] (%s)\n", f.Code)
-	default:
-		_, _ = fmt.Fprintf(&text, "[DENY] %s (%s)\n", f.Identifier, f.Code)
-	}
-	_, _ = fmt.Fprintf(&text, "reason: %s\n", visible(f.Reason))
-	if f.Mode != "" {
-		_, _ = fmt.Fprintf(&text, "mode: %s", f.Mode)
-		if !f.modeGiven {
-			text.WriteString(" (the default; --mode computer, mobiledevice or any chooses)")
-		}
-		text.WriteByte('\n')
-	}
-	if f.Record != nil {
-		text.WriteString(f.Record.String())
-		_, _ = fmt.Fprintf(&text, "data: %s\n", visible(compact(f.Data)))
-	}
-	_, err := io.WriteString(out, text.String())
-	return err
-}
-
-// compact removes the line ends and spaces between the parts of the data.
-func compact(data json.RawMessage) string {
-	var short bytes.Buffer
-	if err := json.Compact(&short, data); err != nil {
-		return string(data)
-	}
-	return short.String()
-}
-
-func (r record) String() string {
-	kind, managed := r.Type, "managed"
-	if kind == "" {
-		kind = "device"
-	}
-	if !r.Managed {
-		managed = "not managed"
-	}
-	text := fmt.Sprintf("record: %s, %s, %s\n", visible(r.Identifier), kind, managed)
-	if len(r.Groups) > 0 {
-		text += fmt.Sprintf("groups: %s\n", quoted(r.Groups))
-	}
-	return text
+	return &exit{code: ExitError} // what is wrong is in the JSON
 }

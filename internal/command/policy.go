@@ -10,38 +10,47 @@ import (
 	"step-posture-connector/internal/daemon"
 )
 
-// policyCommand is hidden until the daemon reads a policy file.
 func policyCommand(environ func() (config.Environment, error)) *cobra.Command {
 	c := &cobra.Command{
-		Use:    "policy",
-		Short:  "Test a policy file",
-		Hidden: true,
-		Args:   cobra.NoArgs,
+		Use:   "policy",
+		Short: "Test a policy file, or replay recorded requests under it",
+		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("policy: what should be done? Usage: %s test FILE", c.CommandPath())
+			return fmt.Errorf("policy: what should be done? Usage: %s test [FILE], or %s replay AUDIT-LOG", c.CommandPath(), c.CommandPath())
 		},
 	}
-	c.AddCommand(&cobra.Command{
-		Use:   "test FILE",
+	c.AddCommand(replayCommand(environ), &cobra.Command{
+		Use:   "test [FILE]",
 		Short: "Run the tests of a policy file",
-		Long: "test checks a policy file and runs the tests in it. It asks no inventory and reads no secret.\n" +
+		Long: "test checks a policy file and runs the tests in it; without FILE, the one of POLICY_PATH. It asks no inventory\n" +
+			"and reads no secret. Of the environment it uses PROVIDER and WEBHOOK_IDS, to which the file may refer.\n" +
 			"Exit status: 0 all tests pass, 2 a test fails, 1 the file cannot be used.",
+		Example: "  step-posture-connector policy test posture.yaml",
 		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("policy test: one file is needed, %d were given. Usage: %s FILE", len(args), c.CommandPath())
+			if len(args) > 1 {
+				return fmt.Errorf("policy test: one file at a time, %d were given. Usage: %s [FILE]", len(args), c.CommandPath())
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return testPolicies(c, args[0], environ) },
+		RunE: func(c *cobra.Command, args []string) error {
+			environ, err := environ()
+			if err != nil {
+				return err
+			}
+			path := environ.Variables["POLICY_PATH"]
+			if len(args) > 0 {
+				path = args[0]
+			}
+			if path == "" {
+				return fmt.Errorf("policy test: which file? Neither FILE nor POLICY_PATH names one. Usage: %s [FILE]", c.CommandPath())
+			}
+			return testPolicies(c, path, environ)
+		},
 	})
 	return c
 }
 
-func testPolicies(c *cobra.Command, path string, load func() (config.Environment, error)) error {
-	environ, err := load()
-	if err != nil {
-		return err
-	}
+func testPolicies(c *cobra.Command, path string, environ config.Environment) error {
 	results, warnings, err := daemon.TestPolicies(path, environ)
 	if err != nil {
 		return failed(err)

@@ -131,6 +131,18 @@ func LoadWebhooks(environ map[string]string) (Webhooks, Problems) {
 	return w, append(problems, webhookProblems(environ, c, problems)...)
 }
 
+// WebhookIDs are the IDs of the webhooks of the environment, as far as they can be read. They are for programs that do not
+// answer webhooks, and so need not have their secrets.
+func WebhookIDs(environ map[string]string) UUIDs {
+	var w struct {
+		IDs UUIDs `env:"WEBHOOK_IDS"`
+	}
+	if problems := Parse(environ, &w); len(problems) > 0 {
+		return nil
+	}
+	return w.IDs
+}
+
 // WebhookFiles are the files that the webhooks of the environment are in, if any.
 func WebhookFiles(environ map[string]string) []string {
 	var files []string

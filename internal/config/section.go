@@ -1,12 +1,12 @@
 package config
 
 import (
-	"cmp"
 	"crypto/sha256"
+	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,54 +19,81 @@ import (
 type Section struct {
 	Value   document.Value
 	Prefix  string
-	Others  []string // keys that the caller reads
 	Secrets *SecretReader
 }
 
 // Fingerprint tells the settings of one section from those of another, secrets included.
 type Fingerprint [sha256.Size]byte
 
-// ParseSection fills into from a section. What is wrong is reported to the document; into is of no use then, and ok is
-// false. Problems of the whole, which the tags of fields cannot find, are those of the method Problems, if into has it.
+// SectionShape declares the section that ParseSection reads. Others are keys that the caller reads.
+func SectionShape[T any](prefix string, others ...document.Key) *document.Shape {
+	shape := &document.Shape{Type: document.Map, Keys: slices.Clone(others)}
+	for _, f := range fieldsOf[T]() {
+		_, options, _ := strings.Cut(f.tag.Get("env"), ",")
+		shape.Keys = append(shape.Keys, document.Key{Name: keyOf(f.variable, prefix), Shape: f.valueShape(), Required: options == "required"})
+	}
+	return shape
+}
+
+// valueShape declares the value of a field in a section.
+func (f field) valueShape() *document.Shape {
+	standard := f.tag.Get("envDefault")
+	shape := &document.Shape{Type: document.Text, Accepted: f.accepted(), Least: 1}
+	if standard != "" {
+		shape.Default = standard
+	}
+	switch f.typ {
+	case reflect.TypeFor[Secret]():
+		shape = SecretShape()
+	case reflect.TypeFor[Switch]():
+		shape = &document.Shape{Type: document.Bool, Default: standard == "1"}
+	case reflect.TypeFor[Whole]():
+		shape = &document.Shape{Type: document.Whole}
+		low, high, _ := strings.Cut(f.tag.Get("range"), "-")
+		shape.Least, _ = strconv.Atoi(low)
+		shape.Most, _ = strconv.Atoi(high)
+		if n, err := strconv.Atoi(standard); err == nil {
+			shape.Default = n
+		}
+	default:
+		if choice := f.tag.Get("choice"); choice != "" {
+			shape.Words = strings.Split(choice, ",")
+		}
+	}
+	shape.About = "As the environment variable " + f.variable + "."
+	if accepted := f.tag.Get("accepted"); accepted != "" && shape.Type == document.Text {
+		shape.About = strings.ToUpper(accepted[:1]) + accepted[1:] + ", as the environment variable " + f.variable + "."
+	}
+	return shape
+}
+
+// ParseSection fills into from a section, whose value has a SectionShape. What is wrong is reported to the document; into
+// is of no use then, and ok is false. Problems of the whole, which the tags of fields cannot find, are those of the method
+// Problems, if into has it.
 func ParseSection[T any](s Section, into *T) (settings Fingerprint, ok bool) {
 	fields := fieldsOf[T]()
-	keys := slices.Clone(s.Others)
-	for _, f := range fields {
-		keys = append(keys, s.Key(f.variable))
-	}
-	m := s.Value.Mapping(keys...)
+	m := s.Value.Mapping()
 	environ := map[string]string{}
 	ok = true
 	for _, f := range fields {
-		v := m.Get(s.Key(f.variable))
-		if !v.IsSet() {
-			continue
+		if v := m.Get(keyOf(f.variable, s.Prefix)); v.IsSet() {
+			if text, isText := s.text(f, v); isText {
+				environ[f.variable] = text
+			} else {
+				ok = false
+			}
 		}
-		text, isText := s.text(f, v)
-		ok = ok && isText
-		if isText && text == "" && !(f.secret && s.Secrets.Skip) {
-			v.Fault(cmp.Or(f.accepted(), "a value"), "it is empty")
-			ok = false
-		}
-		environ[f.variable] = text
 	}
 	problems := Parse(environ, into)
-	if len(problems) == 0 && ok {
-		if more, has := any(into).(interface{ Problems() Problems }); has {
-			problems = more.Problems()
-		}
+	if more, has := any(into).(interface{ Problems() Problems }); has {
+		problems = append(problems, more.Problems()...)
 	}
 	for _, p := range problems {
-		key := s.Key(p.Variable)
-		switch v := m.Get(key); {
-		case v.IsSet() && environ[p.Variable] == "":
-			continue // It was reported already, or is left out.
-		case v.IsSet():
-			v.Fault(p.Accepted, "%s", p.Text)
-		default:
-			m.Require(key, p.Accepted)
-		}
 		ok = false
+		// What is missing was reported already, and so was what is set and has no value here.
+		if v := m.Get(keyOf(p.Variable, s.Prefix)); v.IsSet() && environ[p.Variable] != "" {
+			v.Fault(s.reworded(p.Accepted), "%s", s.withoutValue(p.Text, environ[p.Variable]))
+		}
 	}
 	hash := sha256.New()
 	for _, f := range fields {
@@ -76,34 +103,56 @@ func ParseSection[T any](s Section, into *T) (settings Fingerprint, ok bool) {
 }
 
 // Key is the name of a variable in the section.
-func (s Section) Key(variable string) string {
-	return strings.ToLower(strings.TrimPrefix(variable, s.Prefix))
+func (s Section) Key(variable string) string { return keyOf(variable, s.Prefix) }
+
+func keyOf(variable, prefix string) string {
+	return strings.ToLower(strings.TrimPrefix(variable, prefix))
+}
+
+// withoutValue is a text without the value that it is about, unless that is the path of a file that an operator looks
+// for: a value could be a secret that was given in the place of another one.
+func (s Section) withoutValue(text, value string) string {
+	if quoted := strconv.Quote(value); strings.Contains(text, quoted) {
+		return "the value is not accepted"
+	}
+	return s.reworded(text)
+}
+
+// reworded is a text about an environment variable for a key of the section.
+func (s Section) reworded(text string) string {
+	return strings.NewReplacer(
+		"the value is the path of a file, which belongs in the variable with "+fileSuffix, "the value is the path of a file; {file: PATH} reads that",
+		"; docker run --env-file, for example, passes them on", "",
+		"a comment after it, which is part of it for docker run --env-file and systemd; put it on a line of its own", "a # in it; without quotation marks a comment begins there",
+	).Replace(text)
 }
 
 // text returns a value as the variable would have it.
 func (s Section) text(f field, v document.Value) (string, bool) {
-	switch {
-	case f.typ == reflect.TypeFor[Secret]():
+	switch f.typ {
+	case reflect.TypeFor[Secret]():
 		secret, ok := s.Secrets.Read(v)
 		return string(secret.Reveal()), ok
-	case f.typ == reflect.TypeFor[Switch]():
+	case reflect.TypeFor[Switch]():
 		on, ok := v.Bool()
 		return map[bool]string{true: "1", false: "0"}[on], ok
-	case f.typ == reflect.TypeFor[Whole]():
+	case reflect.TypeFor[Whole]():
 		n, ok := v.Whole()
 		return strconv.FormatInt(n, 10), ok
-	case f.typ == reflect.TypeFor[Path]():
+	case reflect.TypeFor[Path]():
 		text, ok := v.Text()
 		return within(s.Secrets.Folder, text), ok
-	default:
-		text, ok := v.Text()
-		if u, err := url.Parse(text); ok && err == nil && u.Scheme != "" && u.User != nil {
-			v.Fault("a URL without them", "a user name or password does not belong in a URL")
-			return "", false
-		}
-		return text, ok
 	}
+	text, ok := v.Text()
+	if ok && withUser.MatchString(text) {
+		v.Fault("a URL without them", "a user name or password does not belong in a URL")
+		return "", false
+	}
+	return text, ok
 }
+
+// withUser finds the user in a URL, also where the rest of it is wrong.
+var withUser = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/*[^/?#]*@`)
 
 // within resolves a relative path against a folder.
 func within(folder, path string) string {
@@ -122,20 +171,30 @@ type secretRef struct {
 // AcceptedSecret says what a policy file has in place of a secret.
 const AcceptedSecret = "{file: PATH} or {env: NAME}" //nolint:gosec // G101: no secret
 
+// SecretShape declares where a secret is.
+func SecretShape() *document.Shape {
+	path := &document.Shape{Type: document.Text, Least: 1, Accepted: "the path of a file with the secret", About: "The path of a file with the secret; a relative path begins in the folder of the policy file."}
+	name := &document.Shape{Type: document.Text, Least: 1, Accepted: "the name of an environment variable", About: "The name of an environment variable with the secret."}
+	secret := document.MapOf(document.Optional("file", path), document.Optional("env", name))
+	secret.Name, secret.OnlyOne, secret.Accepted = "secret", true, AcceptedSecret
+	return secret
+}
+
 // secretReference reads where a secret is. A secret itself does not belong in the file, and is not shown.
 func secretReference(v document.Value) (secretRef, bool) {
+	if v.IsNull() {
+		return secretRef{}, false // reported as such
+	}
 	if !v.IsMapping() {
 		v.Fault(AcceptedSecret, "a secret does not belong in this file")
 		return secretRef{}, false
 	}
-	for name, member := range v.Names() {
-		if document.Nearest(name, []string{"file", "env"}) == "" {
-			// The key is not shown unless it is a misspelled one: {SECRET} is a mapping with the secret as its key.
-			v.FaultAt(member.Key(), AcceptedSecret, "unknown key")
-			return secretRef{}, false
-		}
+	if key, stray := v.Stray("file", "env"); stray {
+		// The key is not shown unless it is a misspelled one: {SECRET} is a mapping with the secret as its key.
+		v.FaultAt(key, AcceptedSecret, "unknown key")
+		return secretRef{}, false
 	}
-	m := v.Mapping("file", "env")
+	m := v.As(SecretShape()).Mapping()
 	switch file, env := m.Get("file"), m.Get("env"); {
 	case file.IsSet() && env.IsSet():
 		v.Fault(AcceptedSecret, "it has both file and env")
@@ -143,6 +202,7 @@ func secretReference(v document.Value) (secretRef, bool) {
 		return secretRef{"file", file}, true
 	case env.IsSet():
 		return secretRef{"env", env}, true
+	case !v.IsEmpty():
 	default:
 		v.Fault(AcceptedSecret, "it has neither file nor env")
 	}
@@ -171,9 +231,6 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 	switch {
 	case !ok:
 		return Secret{}, false
-	case name == "":
-		ref.name.Fault(AcceptedSecret, "it is empty")
-		return Secret{}, false
 	case r.Skip:
 		return Secret{}, true
 	}
@@ -190,8 +247,21 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 	r.Files = append(r.Files, path)
 	text, err := readSecret(path)
 	if err != nil {
-		ref.name.Fault("the path of a file with the secret", "%v", err)
+		ref.name.Fault("the path of a file with the secret", "%s", secretFault(name, path, err))
 		return Secret{}, false
 	}
 	return NewSecret([]byte(text)), true
+}
+
+// secretFault says why a secret cannot be read. It shows the path only if it is certainly one: the secret itself may have
+// been given in its place.
+func secretFault(name, path string, err error) string {
+	cause, wrapped := err, false
+	for next := errors.Unwrap(cause); next != nil; next = errors.Unwrap(cause) {
+		cause, wrapped = next, true
+	}
+	if wrapped && !strings.Contains(name, "/") && !exists(path) {
+		return "the file cannot be read: " + cause.Error() + " (its path is not shown, because it may be the secret itself)"
+	}
+	return strings.ReplaceAll(err.Error(), "; that belongs in the variable without "+fileSuffix, "")
 }

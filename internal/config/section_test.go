@@ -20,7 +20,7 @@ type vendor struct {
 
 func parseSection(t *testing.T, content string, change func(*config.Section)) (vendor, document.Faults) {
 	t.Helper()
-	d, root, err := document.Parse("p.yaml", []byte(content))
+	d, root, err := document.Parse("p.yaml", []byte(content), config.SectionShape[vendor]("VENDOR_", document.Optional("provider", &document.Shape{Type: document.Text})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func parseSection(t *testing.T, content string, change func(*config.Section)) (v
 			t.Fatal(err)
 		}
 	}
-	s := config.Section{Value: root, Prefix: "VENDOR_", Others: []string{"provider"}, Secrets: &config.SecretReader{Folder: folder, Environ: map[string]string{"TOKEN": "t0ken"}}}
+	s := config.Section{Value: root, Prefix: "VENDOR_", Secrets: &config.SecretReader{Folder: folder, Environ: map[string]string{"TOKEN": "t0ken"}}}
 	if change != nil {
 		change(&s)
 	}
@@ -55,22 +55,22 @@ func TestSection(t *testing.T) {
 		t.Errorf("without secrets: %v", faults)
 	}
 	for content, want := range map[string]string{
-		"secret: {env: TOKEN}\n":                                        `p.yaml:1:1: url is missing; accepted: https://… of the server`,
-		"url: https://x\n":                                              `p.yaml:1:1: secret is missing; accepted: the secret`,
+		"secret: {env: TOKEN}\n":                                        `p.yaml:1:1: url: it is missing; accepted: https://… of the server`,
+		"url: https://x\n":                                              `p.yaml:1:1: secret: it is missing; accepted: {file: PATH} or {env: NAME}`,
 		"url: https://x\nsecret: hunter2\n":                             `p.yaml:2:9: secret: a secret does not belong in this file; accepted: {file: PATH} or {env: NAME}`,
 		"url: https://x\nsecret: {file: secret, env: TOKEN}\n":          `secret: it has both file and env`,
 		"url: https://x\nsecret: {}\n":                                  `secret: it has neither file nor env`,
-		"url: https://x\nsecret: {fiel: secret}\n":                      `secret: unknown key "fiel"; did you mean file?`,
+		"url: https://x\nsecret: {fiel: secret}\n":                      `secret.fiel: unknown key; did you mean file?`,
 		"url: https://x\nsecret: {env: TOKN}\n":                         `2:15: secret.env: the environment variable is not set`,
 		"url: https://x\nsecret: {file: empty}\n":                       `secret.file: the file `,
 		"url: https://x\nsecret: {env: TOKEN}\nenrich: 1\n":             `enrich: it is neither true nor false`,
-		"url: https://x\nsecret: {env: TOKEN}\nformat: xml\n":           `format: "xml" is not accepted; accepted: csv or json`,
-		"url: https://x\nsecret: {env: TOKEN}\ntimeout: 301\n":          `timeout: "301" is not accepted; accepted: a whole number from 1 to 300`,
+		"url: https://x\nsecret: {env: TOKEN}\nformat: xml\n":           `format: unknown format; accepted: csv or json`,
+		"url: https://x\nsecret: {env: TOKEN}\ntimeout: 301\n":          `timeout: it is out of range; accepted: a whole number from 1 to 300`,
 		"url: https://x\nsecret: {env: TOKEN}\ntimeout: '5'\n":          `timeout: it is no whole number`,
-		"url: https://x\nsecret: {env: TOKEN}\nvendor_format: csv\n":    `unknown key "vendor_format"`,
-		"url: https://x\nsecret: {env: TOKEN}\nsecret_file: x\n":        `unknown key "secret_file"`,
-		"url: https://x\nsecret: {env: TOKEN}\nurl: https://y\n":        `3:1: duplicate key "url"`,
-		"url: [https://x]\nsecret: {env: TOKEN}\n":                      `url: it is a list; accepted: text`,
+		"url: https://x\nsecret: {env: TOKEN}\nvendor_format: csv\n":    `vendor_format: unknown key; did you mean format?`,
+		"url: https://x\nsecret: {env: TOKEN}\nsecret_file: x\n":        `secret_file: unknown key; did you mean secret?`,
+		"url: https://x\nsecret: {env: TOKEN}\nurl: https://y\n":        `3:1: url: duplicate key`,
+		"url: [https://x]\nsecret: {env: TOKEN}\n":                      `url: it is a list; accepted: https://… of the server`,
 		"url: \"\"\nsecret: {env: TOKEN}\n":                             `url: it is empty`,
 		"url: https://x\nsecret: {env: TOKEN}\npath: \"-----BEGIN \"\n": `path: not a path`,
 	} {

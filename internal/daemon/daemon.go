@@ -60,7 +60,9 @@ func Load(environ config.Environment) (*Daemon, error) {
 	problems = unique(problems) // two parts may report the same variable
 	unknown := d.sources.warnings(read)
 	if len(problems) > 0 {
-		return nil, refuse(problems, unknown, environ)
+		refused := refuse(problems, unknown, environ)
+		refused.cause = err
+		return nil, refused
 	}
 	identity()
 	d.policySet, d.policyPaths = reload.NewSetOf(policyFiles, read.state), read.paths

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,11 +51,7 @@ func (g *generation) describePolicies() (lines []string) {
 		return nil
 	}
 	for _, name := range g.policyNames() {
-		callers := g.callersOf(name)
-		if g.file.Policies[name].Implied && len(callers) == 0 {
-			continue // the file does not have it, and no webhook needs it
-		}
-		lines = append(lines, g.describeGate(name, callers))
+		lines = append(lines, g.describeGate(name, g.callersOf(name)))
 	}
 	return lines
 }
@@ -109,8 +106,8 @@ func (g *generation) describeGate(name string, callers []string) string {
 		switch {
 		case r.ReportOnly || p.ReportOnly:
 			reported = append(reported, r.Name)
-		case !r.EnforcedFrom.IsZero():
-			enforced = append(enforced, r.Name+" (from "+r.EnforcedFrom.Format(time.DateOnly)+")")
+		case time.Now().Before(r.EnforcedFrom):
+			reported = append(reported, r.Name+" (refuses from "+r.EnforcedFrom.Format(time.DateOnly)+" on)")
 		default:
 			enforced = append(enforced, r.Name)
 		}
@@ -124,6 +121,8 @@ func (g *generation) describeGate(name string, callers []string) string {
 	}
 	if p.AllowUnmanaged {
 		parts = append(parts, "unmanaged devices are allowed")
+	} else if lenient := g.lenient(slices.Concat(p.Inventories, p.AlsoIn)); len(lenient) > 0 {
+		parts = append(parts, "unmanaged devices of "+strings.Join(lenient, ", ")+" are allowed")
 	}
 	if p.Data != nil {
 		var names []string
@@ -133,6 +132,16 @@ func (g *generation) describeGate(name string, callers []string) string {
 		parts = append(parts, "data: "+orNone(names))
 	}
 	return "policy " + name + ": " + strings.Join(append(parts, "webhooks: "+orNone(callers)), "; ")
+}
+
+// lenient are those of the named inventories that allow unmanaged devices by their own settings.
+func (g *generation) lenient(names []string) (lenient []string) {
+	for _, i := range g.inventories {
+		if i.Requirements.AllowUnmanaged && slices.Contains(names, i.Name) {
+			lenient = append(lenient, i.Name)
+		}
+	}
+	return lenient
 }
 
 func orNone(names []string) string {

@@ -50,5 +50,14 @@ func (g *generation) fingerprint() [sha256.Size]byte {
 	return sha256.Sum256([]byte(text.String()))
 }
 
-// policyNames are the names of the policies, in order.
-func (g *generation) policyNames() []string { return slices.Sorted(maps.Keys(g.gates)) }
+// policyNames are the names of the policies, in order, without a policy "default" that neither the file nor a webhook has.
+// Without a policy file there is one, and it has no name.
+func (g *generation) policyNames() []string {
+	names := slices.Sorted(maps.Keys(g.gates))
+	if len(names) == 1 {
+		return names
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return g.file.Policies[name].Implied && len(g.callersOf(name)) == 0
+	})
+}

@@ -15,7 +15,10 @@ import (
 func hooksOf(hooks config.Webhooks, gate *posture.Gate, named bool, previous *generation) (all []webhook.Hook) {
 	secrets := hooks.Secrets.List()
 	for i, id := range hooks.IDs {
-		hook := webhook.Hook{ID: id, Gate: gate, Secrets: [][]byte{secrets[i].Reveal()}}
+		hook := webhook.Hook{ID: id, Gate: gate}
+		if i < len(secrets) { // fail closed: no request is authentic for a webhook without a secret
+			hook.Secrets = [][]byte{secrets[i].Reveal()}
+		}
 		if named {
 			hook.Name = id
 		}

@@ -30,7 +30,9 @@ func LoadProvider(environ config.Environment) (*Inventory, error) {
 	unknown := from.warnings(read)
 	problems = append(problems, problemsOf(err)...)
 	if len(problems) > 0 {
-		return nil, refuse(problems, unknown, environ)
+		refused := refuse(problems, unknown, environ)
+		refused.cause = err
+		return nil, refused
 	}
 	return &Inventory{Warnings: append(unknown, g.warnings...), current: g}, nil
 }

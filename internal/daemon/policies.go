@@ -9,10 +9,9 @@ import (
 // TestPolicies checks a policy file, and runs the tests in it. It asks no inventory and reads no secret; of environ only
 // PROVIDER and WEBHOOK_IDS count, to which the file may refer. The strings are warnings for the operator.
 func TestPolicies(path string, environ config.Environment) ([]policyfile.Result, []string, error) {
-	var ids config.UUIDs
-	_ = ids.UnmarshalText([]byte(environ.Variables["WEBHOOK_IDS"])) // check reports what is wrong with them
 	file, err := policyfile.Read(path, policyfile.Surroundings{
-		Environ: environ.Variables, Inventory: environ.Variables["PROVIDER"], WebhookIDs: ids, Codes: webhook.Codes(), WithoutSecrets: true,
+		Environ: environ.Variables, Inventory: environ.Variables["PROVIDER"], WebhookIDs: config.WebhookIDs(environ.Variables),
+		Codes: webhook.Codes(), WithoutSecrets: true,
 	})
 	if err != nil {
 		return nil, nil, err

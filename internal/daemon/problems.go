@@ -84,14 +84,18 @@ func sameFile(a, b string) bool {
 type ConfigError struct {
 	Problems config.Problems
 	Warnings []string
+	cause    error
 }
+
+// Unwrap returns what the problems were made of, such as the faults of a policy file.
+func (e *ConfigError) Unwrap() error { return e.cause }
 
 // refuse adds to problems what may be their cause.
 func refuse(problems config.Problems, warnings []string, environ config.Environment) *ConfigError {
 	if hint := environ.Hint(); hint != "" && problems.Missing() {
 		warnings = append(warnings, hint)
 	}
-	return &ConfigError{problems, warnings}
+	return &ConfigError{Problems: problems, Warnings: warnings}
 }
 
 // Error has a line for each problem, then one for each warning.
@@ -135,10 +139,22 @@ func policyProblems(err error) config.Problems {
 	case err == nil:
 		return nil
 	case errors.As(err, &faults):
-		return problemLines(err)
+		return faultProblems(faults)
 	default:
 		return config.Problems{{Variable: "POLICY_PATH", Text: err.Error(), Accepted: "the path of a policy file that the connector's user may read"}}
 	}
+}
+
+// faultProblems makes a problem of each fault, in one line: people see the underlined expression by way of Underlined.
+func faultProblems(faults document.Faults) (problems config.Problems) {
+	const most = 100
+	for i, fault := range faults {
+		if i == most {
+			return append(problems, config.Problem{Text: fmt.Sprintf("and %d more", len(faults)-most)})
+		}
+		problems = append(problems, config.Problem{Text: fault.Error()})
+	}
+	return problems
 }
 
 // problemLines makes a problem of each line of an error, which says itself what it is about.
@@ -148,3 +164,13 @@ func problemLines(err error) (problems config.Problems) {
 	}
 	return problems
 }
+
+// unusable is a generation that cannot be used: its problems, and the error of the policy file that some of them are of.
+type unusable struct {
+	config.Problems
+
+	file error
+}
+
+// Unwrap returns both.
+func (u *unusable) Unwrap() []error { return []error{u.Problems, u.file} }

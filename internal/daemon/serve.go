@@ -86,6 +86,9 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 			return fmt.Errorf("configuration:\n%w", auditProblem(d.config.AuditLogPath, err))
 		}
 		defer trail.Close()
+		if d.config.AuditFacts {
+			trail.RecordFacts()
+		}
 		s.trail = trail
 		s.logCut(cut)
 	}

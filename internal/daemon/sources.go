@@ -17,7 +17,7 @@ type sources struct {
 	path    string // of the policy file; empty without one
 	// facts makes every inventory tell all facts, because they are recorded.
 	facts bool
-	// webhooks says whether the webhooks and their secrets are read; otherwise what decides can be used by hand only.
+	// webhooks says whether the secrets of the webhooks are read; otherwise what decides can be used by hand only.
 	webhooks bool
 	// audit is the path of the audit log, if there is one. No file that is read may be that one.
 	audit string
@@ -28,6 +28,7 @@ type reading struct {
 	hooks    config.Webhooks
 	file     *policyfile.File // nil without a policy file, or if it has faults
 	problems config.Problems
+	err      error // of the policy file
 	// references are what the policy file refers to, and paths all files to watch: those that were read, or could not be.
 	references policyfile.References
 	paths      []string
@@ -43,13 +44,15 @@ func (s sources) read(before []string) (r reading) {
 	paths := union(s.watched(policyfile.References{}), before)
 	for range rereads {
 		r = reading{paths: paths, state: reload.StateOf(paths...)}
-		if s.webhooks {
+		switch {
+		case s.webhooks:
 			r.hooks, r.problems = config.LoadWebhooks(s.environ.Variables)
+		case s.path != "":
+			r.hooks.IDs = config.WebhookIDs(s.environ.Variables) // rules name them, and lookup --webhook
 		}
 		if s.path != "" {
-			var err error
-			r.file, err = policyfile.Load(s.path, s.surroundings(r.hooks, &r.references))
-			r.problems = append(r.problems, policyProblems(err)...)
+			r.file, r.err = policyfile.Load(s.path, s.surroundings(r.hooks, &r.references))
+			r.problems = append(r.problems, policyProblems(r.err)...)
 		}
 		paths = s.watched(r.references)
 		if r.file == nil && s.path != "" {
@@ -92,11 +95,16 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	problems = append(r.problems, problems...)
 	if s.path != "" && r.file != nil {
 		problems = append(problems, s.open(r.file, previous, g)...)
-		problems = append(problems, withoutDefault(r)...)
+		if s.webhooks {
+			problems = append(problems, withoutDefault(r)...)
+		}
 	}
 	if len(problems) > 0 {
 		g.closeBut(previous)
-		return nil, r, problems
+		if s.path == "" {
+			return nil, r, problems
+		}
+		return nil, r, &unusable{problems, r.err}
 	}
 	if s.path == "" {
 		g.gates[""] = s.gateWithoutFile(own)
@@ -107,7 +115,10 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	for name, p := range r.file.Policies {
 		g.gates[name] = s.gate(p, g)
 	}
-	g.hooks = append(hooksOf(r.hooks, g.gates["default"], true, previous), hooksOfFile(r.file, g.gates, previous)...)
+	if gate := g.gates["default"]; gate != nil {
+		g.hooks = hooksOf(r.hooks, gate, true, previous)
+	}
+	g.hooks = append(g.hooks, hooksOfFile(r.file, g.gates, previous)...)
 	if s.webhooks && len(g.hooks) == 0 {
 		g.warnings = append(g.warnings, "no webhook may call: neither WEBHOOK_IDS nor the policy file has one; every request will be refused")
 	}

@@ -7,40 +7,42 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
 
-// The bounds of a document.
-const (
-	MaxBytes = 1 << 20
-	maxNodes = 100_000 // after aliases were followed
-)
-
 // Document is a YAML document that is being read. It collects what is wrong with it.
 type Document struct {
 	file     string
 	source   [][]rune // lines, to find places inside of a text
+	root     Value
 	faults   Faults
 	warnings Faults
+
+	// What the reader has asked for: the mappings whose keys it knows, and members and items. A fault names no key beside
+	// these, for it could be a secret at the wrong place.
+	read, expected map[*yaml.Node]bool
 }
 
-// Parse parses a document. The root is valid only if err is nil; then Faults has what is wrong nevertheless, and more
-// while the root is walked. The error is the first syntax error: what a parser reports after it is guessed.
-func Parse(file string, content []byte) (*Document, Value, error) {
-	d := &Document{file: file}
+// Parse parses a document, whose root may be what shape says. The root is valid only if err is nil; Faults has what is
+// wrong nevertheless, after the root was read. The error is the first syntax error: what a parser reports after it is
+// guessed.
+func Parse(file string, content []byte, shape *Shape) (*Document, Value, error) {
+	d := &Document{file: file, read: map[*yaml.Node]bool{}, expected: map[*yaml.Node]bool{}}
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
-	switch {
-	case len(content) > MaxBytes:
-		return nil, Value{}, Faults{{File: file, Text: fmt.Sprintf("it has %d bytes", len(content)), Accepted: fmt.Sprintf("at most %d bytes", MaxBytes)}}
-	case !utf8.Valid(content):
-		line := 1 + bytes.Count(content[:firstInvalid(content)], []byte("\n"))
-		return nil, Value{}, Faults{{File: file, Line: line, Column: 1, Text: "the line is not UTF-8", Accepted: "UTF-8"}}
+	for line := range strings.SplitSeq(lineBreaks(string(content)), "\n") {
+		d.source = append(d.source, []rune(line))
 	}
-	for line := range bytes.Lines(content) {
-		d.source = append(d.source, []rune(strings.TrimRight(string(line), "\r\n")))
+	switch at := firstInvalid(content); {
+	case len(content) > MaxBytes:
+		return nil, Value{}, d.whole(1, 1, fmt.Sprintf("it has more than %d bytes", MaxBytes), fmt.Sprintf("at most %d", MaxBytes))
+	case at < len(content):
+		before := string(content[:at])
+		line := before[strings.LastIndexByte(before, '\n')+1:]
+		return nil, Value{}, d.whole(1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(line), "it is not UTF-8", "UTF-8")
 	}
 	loader, err := yaml.NewLoader(bytes.NewReader(content))
 	if err != nil {
@@ -52,19 +54,31 @@ func Parse(file string, content []byte) (*Document, Value, error) {
 	}
 	// A second document would be ignored without a word.
 	if err := loader.Load(&second); err == nil {
-		return nil, Value{}, Faults{{File: file, Line: second.Line, Column: second.Column, Text: "a second document begins here", Accepted: "one document"}}
+		return nil, Value{}, d.whole(second.Line, second.Column, "a second document begins here", "one document")
 	} else if !errors.Is(err, io.EOF) {
 		return nil, Value{}, d.syntax(err)
 	}
-	v := Value{document: d, node: root.Content[0]}
-	budget := maxNodes
-	if !d.count(v.node, &budget, nil) {
-		return nil, Value{}, Faults{{File: file, Line: 1, Column: 1, Text: fmt.Sprintf("its aliases stand for more than %d values", maxNodes), Accepted: "fewer aliases"}}
+	d.root = Value{document: d, node: root.Content[0], shape: shape}
+	e := expansion{left: maxNodes, above: map[*yaml.Node]bool{}}
+	if wrong, accepted := e.count(d.root.node); wrong != "" {
+		return nil, Value{}, d.whole(e.at.Line, e.at.Column, wrong, accepted)
 	}
-	d.strict(v, map[*yaml.Node]bool{})
-	return d, v, nil
+	return d, d.root, nil
 }
 
+// lineBreaks replaces what YAML takes for the end of a line by a line feed.
+func lineBreaks(text string) string {
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text)
+}
+
+// whole makes a fault of the whole document. The place is inside: an editor has no line behind the last.
+func (d *Document) whole(line, column int, text, accepted string) Faults {
+	line = min(max(line, 1), len(d.source))
+	column = min(max(column, 1), len(d.source[line-1])+1)
+	return Faults{{File: d.file, Line: line, Column: column, Text: text, Accepted: accepted}}
+}
+
+// firstInvalid is where the content is not UTF-8; its length if it is.
 func firstInvalid(content []byte) int {
 	for i := 0; i < len(content); {
 		r, size := utf8.DecodeRune(content[i:])
@@ -76,102 +90,94 @@ func firstInvalid(content []byte) int {
 	return len(content)
 }
 
-// syntax puts an error of the library into a fault. Its texts are constant, except for the name of an anchor.
+// syntax puts an error of the library into a fault. Its texts are constant, except for those with a name or a character
+// of the file.
 func (d *Document) syntax(err error) error {
 	var syntax *yaml.LoadError
-	if !errors.As(err, &syntax) {
-		if errors.Is(err, io.EOF) {
-			return Faults{{File: d.file, Text: "the file is empty", Accepted: "a YAML document"}}
-		}
-		return Faults{{File: d.file, Text: "this is not YAML"}}
+	switch {
+	case errors.Is(err, io.EOF):
+		return d.whole(1, 1, "the file is empty", "a YAML document")
+	case !errors.As(err, &syntax):
+		return d.whole(1, 1, "this is not YAML", "")
 	}
-	f := Fault{File: d.file, Line: syntax.Mark.Line, Column: syntax.Mark.Column, Text: "this is not YAML: " + syntax.Message}
-	if strings.HasPrefix(syntax.Message, "unknown anchor") {
-		f.Text = "unknown anchor"
+	line, column, text := syntax.Mark.Line, syntax.Mark.Column, "this is not YAML: "+syntax.Message
+	switch {
+	case strings.HasPrefix(syntax.Message, "unknown anchor"):
+		text = "unknown anchor"
+	case strings.Contains(syntax.Message, "(value:"):
+		line, column = d.control()
+		text = "a control character, which YAML does not accept"
+	case strings.Contains(syntax.Message, "found character '"):
+		text = "this is not YAML"
 	}
-	if strings.Contains(syntax.Message, "mapping values are not allowed") {
-		f.Accepted = "an expression that holds \": \" in quotation marks"
+	f := d.whole(line, column, text, "")
+	switch {
+	case strings.Contains(text, "escape character"):
+		f[0].Accepted = `\\ for \, or single quotation marks around the text`
+	case !strings.Contains(text, "control character"):
+		f[0].Accepted = d.hint(f[0])
 	}
-	if strings.Contains(syntax.Message, "did not find expected comment or line break") || strings.Contains(syntax.Message, "did not find expected key") || strings.Contains(syntax.Message, "did not find expected ','") {
-		f.Accepted = "an expression that begins with a quotation mark in quotation marks of the other kind"
-	}
-	return Faults{f}
+	return f
 }
 
-// count takes the nodes below n from budget, with those that aliases stand for, and reports whether it was enough.
-func (d *Document) count(n *yaml.Node, budget *int, above []*yaml.Node) bool {
-	if *budget--; *budget < 0 {
-		return false
-	}
-	if n.Kind == yaml.AliasNode {
-		for _, a := range above {
-			if a == n.Alias {
-				return false // it stands for itself
-			}
-		}
-		return d.count(n.Alias, budget, append(above, n.Alias))
-	}
-	for _, c := range n.Content {
-		if !d.count(c, budget, append(above, n)) {
-			return false
+var control = regexp.MustCompile(`[^\t\x20-\x7e\x{a0}-\x{d7ff}\x{e000}-\x{fefe}\x{ff00}-\x{fffd}\x{10000}-\x{10ffff}]`)
+
+// control is the place of the first character that YAML does not accept.
+func (d *Document) control() (line, column int) {
+	for i, row := range d.source {
+		if at := control.FindStringIndex(string(row)); at != nil {
+			return i + 1, 1 + utf8.RuneCountInString(string(row)[:at[0]])
 		}
 	}
-	return true
+	return 1, 1
 }
 
-// strict reports what is wrong wherever it stands. seen are the nodes that aliases stand for.
-func (d *Document) strict(v Value, seen map[*yaml.Node]bool) {
-	n := v.node
-	if n.Kind == yaml.AliasNode {
-		if n = n.Alias; seen[n] {
-			return
-		}
-		seen[n] = true
-		v.node = n
+// What an expression needs in quotation marks for, because YAML takes it for something else.
+const (
+	hintColon = `an expression that holds ": " in quotation marks`
+	hintQuote = "an expression that begins with a quotation mark in quotation marks of the other kind"
+)
+
+// begins is the last value that begins on a line, up to where the parser gave up.
+var begins = regexp.MustCompile(`^(?:.*[:,{\[-] +|\s*)([^\s:,]+: +)(.)`)
+
+// closed is a value in brackets with something behind it.
+var closed = regexp.MustCompile(`^\s*(?:- +)?[^\s:]+: +([\[{]).*[\]}] *[^\s#]$`)
+
+// hint says what was probably meant at a syntax error. It reads the line up to the place.
+func (d *Document) hint(f Fault) string {
+	row := d.source[f.Line-1]
+	before := string(row[:min(f.Column, len(row))])
+	m := begins.FindStringSubmatch(before)
+	first := ""
+	if m != nil {
+		first = m[2]
+	}
+	if m := closed.FindStringSubmatch(before); m != nil {
+		first = m[1]
 	}
 	switch {
-	case n.Style&yaml.TaggedStyle != 0:
-		v.Fault("no tags; an expression that begins with ! in quotation marks", "it begins with a tag")
-	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
-		v.Fault("a value, or no such key", "it has no value")
-	case n.Kind == yaml.SequenceNode:
-		for _, item := range v.items() {
-			d.strict(item, seen)
-		}
-	case n.Kind == yaml.MappingNode:
-		first := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := Value{document: d, node: n.Content[i], path: v.path}
-			switch {
-			case key.node.ShortTag() == "!!merge":
-				key.Fault("each key written out", "merge keys are not supported")
-			case key.node.Kind != yaml.ScalarNode:
-				key.Fault("text", "a key is no text")
-			case first[key.node.Value]:
-				key.Fault("each key once", "duplicate key %s", printableKey(key.node.Value))
-			case n.Style&yaml.FlowStyle != 0 && n.Content[i+1].ShortTag() == "!!null" && n.Content[i+1].Value == "":
-				// The key of {SECRET} is the secret: neither the text nor the path shows it.
-				first[key.node.Value] = true
-				key.Fault("KEY: VALUE", "a key has no value")
-			default:
-				first[key.node.Value] = true
-				d.strict(v.member(key.node, n.Content[i+1]), seen)
-			}
-		}
+	case strings.Contains(f.Text, "mapping values are not allowed"):
+		return hintColon
+	case first == `"` || first == "'":
+		return hintQuote
+	case first != "" && strings.ContainsAny(first, "!&*|>%@`[{"):
+		return "an expression that begins with " + first + " in quotation marks"
+	case strings.HasPrefix(string(row[f.Column-1:]), ":"):
+		return hintColon
 	}
-}
-
-// printableKey is a key for a message: it is the user's, and short, if it is a name at all.
-func printableKey(key string) string {
-	const most = 64
-	if characters := []rune(key); len(characters) > most {
-		key = string(characters[:most]) + "..."
-	}
-	return fmt.Sprintf("%q", key)
+	return ""
 }
 
 // Faults are what is wrong with the document, as far as it was read.
-func (d *Document) Faults() Faults { return d.faults.sorted() }
+func (d *Document) Faults() Faults {
+	s := strictness{Document: d, seen: map[*yaml.Node]bool{}, reported: map[spot]bool{}}
+	for _, f := range d.faults {
+		s.reported[spot{f.Line, f.Column, f.Path}] = true
+	}
+	s.check(d.root)
+	return append(s.found, d.faults...).sorted()
+}
 
 // Warnings are what is accepted and probably not meant.
 func (d *Document) Warnings() Faults { return d.warnings.sorted() }

@@ -16,6 +16,11 @@ type Fault struct {
 	Path         string // "policies.staff.rules[0].require"
 	Text         string // what is wrong
 	Accepted     string // what would be right; may be empty
+
+	// excerpt is the line of an expression in which the place is, at excerptColumn. It is the value's own text, never the
+	// line of the file: that may hold a secret beside it.
+	excerpt       string
+	excerptColumn int
 }
 
 func (f Fault) Error() string {
@@ -35,9 +40,6 @@ func (f Fault) Error() string {
 
 // Faults are all mistakes in a document, in the order of their places.
 type Faults []Fault
-
-// maxFaults is how many faults are printed.
-const maxFaults = 100
 
 func (fs Faults) Error() string {
 	lines := make([]string, 0, len(fs))
@@ -67,6 +69,13 @@ func Nearest(name string, names []string) string {
 		}
 		if d < distance && 2*d <= len(candidate) { // half of the letters: "foo" is not "now"
 			best, distance = candidate, d
+		}
+	}
+	for _, candidate := range names {
+		// Where no name is near, one that is a part of it, or that it is a part of: jamf_base_url, email for email_address.
+		lower := strings.ToLower(name)
+		if best == "" && (strings.HasSuffix(lower, "_"+candidate) || strings.HasPrefix(lower, candidate+"_") || strings.HasPrefix(candidate, lower+"_")) {
+			best = candidate
 		}
 	}
 	return best

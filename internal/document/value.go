@@ -2,7 +2,7 @@ package document
 
 import (
 	"fmt"
-	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +17,7 @@ type Value struct {
 	node     *yaml.Node
 	key      *yaml.Node // nil for the root and for items
 	path     string
+	shape    *Shape // what it may be; nil means anything
 }
 
 // IsSet reports whether the value exists.
@@ -30,14 +31,7 @@ func (v Value) IsEmpty() bool {
 
 // Has reports whether the value is a mapping with this key.
 func (v Value) Has(key string) bool {
-	if v.IsMapping() {
-		for name := range v.Names() {
-			if name == key {
-				return true
-			}
-		}
-	}
-	return false
+	return v.IsMapping() && v.resolved().hasKey(key)
 }
 
 // Path is where the value is in the document, such as policies.staff.rules[0].
@@ -50,13 +44,30 @@ func (v Value) resolved() Value {
 	return v
 }
 
-func (v Value) member(key, value *yaml.Node) Value {
-	path := key.Value
-	if v.path != "" {
-		path = v.path + "." + path
-	}
-	return Value{document: v.document, node: value, key: key, path: path}
+// As gives the value a shape, to which the methods that read it then hold it.
+func (v Value) As(s *Shape) Value {
+	v.shape = s
+	return v
 }
+
+func (v Value) member(key, value *yaml.Node, s *Shape) Value {
+	v.document.expected[value] = true
+	return Value{document: v.document, node: value, key: key, path: v.under(key.Value), shape: s}
+}
+
+// under is the path of a member.
+func (v Value) under(name string) string {
+	if !plainKey.MatchString(name) {
+		name = "…"
+	}
+	if v.path != "" {
+		return v.path + "." + name
+	}
+	return name
+}
+
+// plainKey is a key that a message may show. Anything else, and a longer one, could be a secret at a wrong place.
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,39}$`)
 
 // Key is the key of a member, to report what is wrong with the name. Other values return themselves.
 func (v Value) Key() Value {
@@ -67,9 +78,11 @@ func (v Value) Key() Value {
 }
 
 func (v Value) items() []Value {
+	v = v.resolved()
 	items := make([]Value, len(v.node.Content))
 	for i, n := range v.node.Content {
-		items[i] = Value{document: v.document, node: n, path: v.path + "[" + strconv.Itoa(i) + "]"}
+		v.document.expected[n] = true
+		items[i] = Value{document: v.document, node: n, path: v.path + "[" + strconv.Itoa(i) + "]", shape: v.shape.as(List).Items}
 	}
 	return items
 }
@@ -95,7 +108,11 @@ func (v Value) Warn(format string, args ...any) {
 // FaultIn reports a fault at a place in the value's text, which is counted from 1 in characters.
 func (v Value) FaultIn(line, column int, accepted, format string, args ...any) {
 	l, c := v.resolved().placeIn(line, column)
-	v.document.faults = append(v.document.faults, v.fault(l, c, accepted, fmt.Sprintf(format, args...)))
+	f := v.fault(l, c, accepted, fmt.Sprintf(format, args...))
+	if lines := strings.Split(v.resolved().node.Value, "\n"); line <= len(lines) {
+		f.excerpt, f.excerptColumn = lines[line-1], column
+	}
+	v.document.faults = append(v.document.faults, f)
 }
 
 func (v Value) fault(line, column int, accepted, text string) Fault {
@@ -123,47 +140,69 @@ func kind(n *yaml.Node) string {
 	return "text"
 }
 
-// isFaulty reports whether strict has reported the value already, so that its type says nothing.
-func isFaulty(n *yaml.Node) bool {
-	return n.Style&yaml.TaggedStyle != 0 || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+// isFaulty reports whether strict reports the value, so that its type says nothing.
+func isFaulty(v Value) bool { return v.IsTagged() || v.IsNull() }
+
+// IsNull reports whether a value is set to null, which is a fault everywhere.
+func (v Value) IsNull() bool {
+	r := v.resolved()
+	return r.node != nil && r.node.Kind == yaml.ScalarNode && r.node.ShortTag() == "!!null"
 }
 
 // Text returns the value's text. Texts that YAML makes something else of, such as 15.10, yes and 2026-01-01, are a
 // fault: it is not known what was meant.
 func (v Value) Text() (text string, ok bool) {
 	r := v.resolved()
-	if r.node == nil || isFaulty(r.node) {
+	if r.node == nil || isFaulty(r) {
 		return "", false
 	}
-	if is := kind(r.node); is != "text" {
-		accepted := "text"
-		if r.node.Kind == yaml.ScalarNode {
-			accepted = "text; put it in quotation marks"
-		}
-		v.Fault(accepted, "it is %s", is)
+	s := v.shape.as(Text)
+	switch is := kind(r.node); {
+	case s.Expression && is == "a mapping":
+		v.Fault(s.accepted()+"; one that holds \": \" or begins with { in quotation marks", "it is a mapping")
+		return "", false
+	case s.Expression && is == "a list":
+		v.Fault(s.accepted()+"; one that begins with [ in quotation marks", "it is a list")
+		return "", false
+	case r.node.Kind != yaml.ScalarNode:
+		v.Fault(s.accepted(), "it is %s", is)
+		return "", false
+	case is != "text":
+		v.Fault(s.accepted()+"; put it in quotation marks", "it is %s", is)
+		return "", false
+	case ambiguous(r.node):
+		v.Fault(s.accepted()+"; put it in quotation marks", "in other versions of YAML it is true or false")
 		return "", false
 	}
-	if r.node.Style == 0 && slices.Contains([]string{"y", "yes", "n", "no", "on", "off"}, strings.ToLower(r.node.Value)) {
-		v.Fault("text; put it in quotation marks", "in other versions of YAML it is true or false")
-		return "", false
-	}
-	return r.node.Value, true
+	return r.node.Value, v.checkText(s, r.node.Value)
 }
 
-// Bool returns true or false.
-func (v Value) Bool() (value, ok bool) { return v.BoolOr("true or false") }
+// ambiguous reports whether other versions of YAML read true or false.
+func ambiguous(n *yaml.Node) bool {
+	return kind(n) == "text" && n.Style&^yaml.TaggedStyle == 0 && slices.Contains([]string{"y", "yes", "n", "no", "on", "off"}, strings.ToLower(n.Value))
+}
 
-// List returns the items of a list.
+// List returns the items of a list. Those beyond the most that there may be are not returned.
 func (v Value) List() (items []Value, ok bool) {
 	r := v.resolved()
-	if r.node == nil || isFaulty(r.node) {
+	if r.node == nil || isFaulty(r) {
 		return nil, false
 	}
+	s := v.shape.as(List)
 	if r.node.Kind != yaml.SequenceNode {
-		v.Fault("a list", "it is %s", kind(r.node))
+		v.Fault(s.accepted(), "it is %s", kind(r.node))
 		return nil, false
 	}
-	return r.items(), true
+	items = r.items()
+	switch {
+	case len(items) == 0 && s.Least > 0:
+		v.Fault(s.accepted(), "the list is empty")
+		return nil, false
+	case s.Most > 0 && len(items) > s.Most:
+		items[s.Most].Fault(fmt.Sprintf("at most %d", s.Most), "the list has %d items", len(items))
+		return items[:s.Most], true
+	}
+	return items, true
 }
 
 // IsList reports whether the value is a list.
@@ -175,89 +214,4 @@ func (v Value) IsMapping() bool { return v.is(yaml.MappingNode) }
 func (v Value) is(k yaml.Kind) bool {
 	r := v.resolved()
 	return r.node != nil && r.node.Kind == k
-}
-
-// Names returns the members of a mapping whose keys are names that the user chooses.
-func (v Value) Names() iter.Seq2[string, Value] {
-	return func(yield func(string, Value) bool) {
-		r := v.resolved()
-		if r.node == nil || isFaulty(r.node) {
-			return
-		}
-		if r.node.Kind != yaml.MappingNode {
-			v.Fault("a mapping", "it is %s", kind(r.node))
-			return
-		}
-		seen := map[string]bool{}
-		for i := 0; i+1 < len(r.node.Content); i += 2 {
-			key := r.node.Content[i]
-			if key.Kind != yaml.ScalarNode || seen[key.Value] || key.ShortTag() == "!!merge" {
-				continue // reported
-			}
-			seen[key.Value] = true
-			if !yield(key.Value, r.member(key, r.node.Content[i+1])) {
-				return
-			}
-		}
-	}
-}
-
-// Mapping is a mapping whose keys are known.
-type Mapping struct {
-	Value
-
-	members map[string]Value
-}
-
-// Mapping returns the members of a mapping with these keys; any other key is a fault. A mapping that is none has no
-// members.
-func (v Value) Mapping(keys ...string) Mapping {
-	m := Mapping{Value: v, members: map[string]Value{}}
-	for name, member := range v.Names() {
-		if !slices.Contains(keys, name) {
-			v.unknownKey(name, keys)
-			continue
-		}
-		m.members[name] = member
-	}
-	return m
-}
-
-func (v Value) unknownKey(name string, keys []string) {
-	r := v.resolved()
-	for i := 0; i+1 < len(r.node.Content); i += 2 {
-		if key := r.node.Content[i]; key.Value == name {
-			text := "unknown key " + printableKey(name)
-			if near := Nearest(name, keys); near != "" {
-				text += "; did you mean " + near + "?"
-			}
-			v.document.faults = append(v.document.faults, v.fault(key.Line, key.Column, strings.Join(keys, ", "), text))
-			return
-		}
-	}
-}
-
-// Get returns a member, which may not be set.
-func (m Mapping) Get(key string) Value { return m.members[key] }
-
-// Require returns a member; that it is missing is a fault.
-func (m Mapping) Require(key, accepted string) (Value, bool) {
-	if v, ok := m.members[key]; ok {
-		return v, true
-	}
-	m.Missing(key, accepted)
-	return Value{}, false
-}
-
-// Missing reports that a mapping lacks a key, at its first key. A value that is no mapping was reported already.
-func (v Value) Missing(key, accepted string) {
-	r := v.resolved()
-	if r.node == nil || r.node.Kind != yaml.MappingNode {
-		return
-	}
-	at := r.node
-	if len(at.Content) > 0 {
-		at = at.Content[0]
-	}
-	v.document.faults = append(v.document.faults, v.fault(at.Line, at.Column, accepted, key+" is missing"))
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
@@ -29,9 +30,15 @@ func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
 		first := issues.Errors()[0]
 		at := nameBefore([]rune(text), placeOf(first.Location))
 		message, accepted := rewordSyntax(first.Message)
+		if strings.HasPrefix(message, optionalSyntax) {
+			at.column++ // CEL has the dot or the bracket before the question mark
+		}
+		if accepted == "" && wordBefore([]rune(text), at) == "not" {
+			at.column, accepted = max(1, at.column-len("not ")), operatorWords
+		}
 		return checkedTree{}, Faults{{Line: at.line, Column: at.column, Text: message, Accepted: accepted}}
 	}
-	w := &walk{scope: s, source: []rune(text), info: parsed.NativeRep().SourceInfo(), seen: map[string]bool{}, reported: map[place]bool{}}
+	w := &walk{scope: s, source: []rune(text), info: parsed.NativeRep().SourceInfo(), seen: map[string]bool{}, reported: map[place]bool{}, ranges: map[string]ast.Expr{}}
 	w.expr(parsed.NativeRep().Expr())
 	checked, issues := s.env.Check(parsed)
 	w.checker(parsed, issues.Errors())
@@ -74,17 +81,43 @@ var consequence = regexp.MustCompile(`@(device|user|request|record)|unexpected f
 
 // types checks what CEL's checker accepts and we do not.
 func (w *walk) types(checked *cel.Ast, want *types.Type) {
+	w.listsInLoops(checked.NativeRep())
 	if want != nil && !checked.OutputType().IsExactType(want) {
 		w.fault(place{1, 1}, "an expression that is true or false", "the result is %s", plain(checked.OutputType()))
 		return
 	}
-	if want == nil {
-		return // JSON has lists of several types
-	}
 	tree := checked.NativeRep()
+	if want == nil { // JSON has lists of several types
+		w.jsonValue(tree, tree.Expr())
+		return
+	}
 	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		if isMixed(tree.GetType(e.ID())) {
 			w.fault(w.at(e), "values of one type", "values of several types in one list or map")
+		}
+	}))
+}
+
+// listsInLoops refuses to compare lists for each element of another one: that is a loop in a loop, and its cost is not
+// estimated as one.
+func (w *walk) listsInLoops(tree *ast.AST) {
+	compares := func(e ast.Expr) {
+		if e.Kind() != ast.CallKind {
+			return
+		}
+		call := e.AsCall()
+		if f := call.FunctionName(); f != operators.Equals && f != operators.NotEquals {
+			return
+		}
+		for _, arg := range call.Args() {
+			if t := tree.GetType(arg.ID()); t != nil && (t.Kind() == types.ListKind || t.Kind() == types.MapKind) {
+				w.fault(w.node(e), "", "a loop in a loop: lists are compared for each element of another one")
+			}
+		}
+	}
+	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() == ast.ComprehensionKind {
+			ast.PostOrderVisit(e.AsComprehension().LoopStep(), ast.NewExprVisitor(compares))
 		}
 	}))
 }

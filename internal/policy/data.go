@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -34,35 +36,11 @@ func (s *Scope) CompileValue(text string) (*Value, Faults) {
 	if faults != nil {
 		return nil, faults
 	}
-	if name := notJSON(checked.tree.OutputType()); name != "" {
-		return nil, Faults{{Line: 1, Column: 1, Text: "the result is " + name, Accepted: "text, a number, true or false, a time, a version, or a list or map of these"}}
-	}
-	program, err := s.env.Program(checked.tree)
+	program, err := s.env.Program(checked.tree, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}
 	return &Value{program: program, reads: checked.reads}, nil
-}
-
-// notJSON names the type in t that JSON has no value for, or returns "".
-func notJSON(t *types.Type) string {
-	switch t.Kind() {
-	case types.StringKind, types.BoolKind, types.IntKind, types.UintKind, types.DoubleKind, types.TimestampKind, types.NullTypeKind, types.DynKind:
-		return ""
-	case types.OpaqueKind:
-		if t.TypeName() == versionTypeName {
-			return ""
-		}
-	case types.MapKind:
-		if key := t.Parameters()[0]; key.Kind() != types.StringKind && key.Kind() != types.DynKind {
-			return "a map with keys that are " + plain(key)
-		}
-		return notJSON(t.Parameters()[1])
-	case types.ListKind:
-		return notJSON(t.Parameters()[0])
-	default:
-	}
-	return plain(t)
 }
 
 // MaxData is how many bytes of data go to step-ca at most.
@@ -79,7 +57,7 @@ func render(data []Datum, q *posture.Evidence) (document json.RawMessage, unknow
 		value, evalErr := d.Value.evaluate(q)
 		if evalErr != nil {
 			if d.Required {
-				return nil, nil, fmt.Errorf("%w: %s is required: %w", ErrData, d.Name, evalErr)
+				return nil, nil, fmt.Errorf("%w: %s is required: %s", ErrData, d.Name, d.Value.why(q, evalErr))
 			}
 			unknown = append(unknown, d.Name)
 			value = ""
@@ -98,6 +76,20 @@ func render(data []Datum, q *posture.Evidence) (document json.RawMessage, unknow
 
 // Facts are the facts of the vocabulary that the value reads.
 func (v *Value) Facts() posture.FactSet { return factsOf(v.reads) }
+
+// why says which facts are unknown, or else what the error is.
+func (v *Value) why(e *posture.Evidence, err error) string {
+	var unknown []string
+	for _, f := range factsRead(v.reads, e) {
+		if !f.Known {
+			unknown = append(unknown, f.Text)
+		}
+	}
+	if len(unknown) == 0 {
+		return clean(err)
+	}
+	return strings.Join(unknown, ", ")
+}
 
 func (v *Value) evaluate(q *posture.Evidence) (any, error) {
 	result, _, err := v.program.Eval(evidence{q})
@@ -118,7 +110,12 @@ func toJSON(value ref.Val) (any, error) {
 		return v.String(), nil
 	case types.Timestamp:
 		return v.UTC().Format(time.RFC3339), nil
-	case types.String, types.Bool, types.Int, types.Uint, types.Double:
+	case types.Double:
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return nil, errors.New("JSON has no such number")
+		}
+		return float64(v), nil
+	case types.String, types.Bool, types.Int, types.Uint:
 		return v.Value(), nil
 	case types.Null:
 		return nil, nil //nolint:nilnil // null is a value of JSON

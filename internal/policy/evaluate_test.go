@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/posture"
 )
 
@@ -72,7 +71,9 @@ func TestTruth(t *testing.T) {
 		`device.attributes["asset tag"] == "17"`:                             posture.Unknown,
 		`has(device.attributes["Asset tag"])`:                                posture.Met,
 		`has(device.attributes["asset tag"])`:                                posture.Unmet,
-		`has(records.owned.device.attributes["x"])`:                          posture.Unknown,
+		`has(records.owned.device.attributes["x"])`:                          posture.Unmet,
+		`has(records.down.device.attributes["x"])`:                           posture.Unknown,
+		`has(records.empty.device.attributes["x"])`:                          posture.Unmet,
 		`records.owned.found`:                                                posture.Met,
 		`records.empty.found`:                                                posture.Unmet,
 		`records.down.found`:                                                 posture.Unknown,
@@ -102,5 +103,39 @@ func TestTruth(t *testing.T) {
 		if got, err := c.Evaluate(question()); got != want {
 			t.Errorf("%s: %v (%v), want %v", text, got, err, want)
 		}
+	}
+}
+
+// The parts of a time are those of the zone, as CEL numbers them; a zone that does not exist is unknown where it is computed.
+func TestZones(t *testing.T) {
+	t.Parallel()
+	s, e := scope(t, "jamf_eu"), question() // 2026-01-10 12:00 UTC, a Saturday
+	e.Now = e.Now.Add(11*time.Hour + 7*time.Minute + 8*time.Second + 9*time.Millisecond)
+	e.Deciding.Facts.Attributes = posture.Known(map[string]string{"zone": "Asia/Kolkata", "local": "Local", "wrong": "Mars/Olympus"})
+	for text, want := range map[string]posture.Result{
+		`now.getFullYear("Europe/Berlin") == 2026`:                         posture.Met,
+		`now.getMonth("Europe/Berlin") == 0`:                               posture.Met,
+		`now.getDate("Europe/Berlin") == 11`:                               posture.Met,
+		`now.getDate() == 10`:                                              posture.Met,
+		`now.getDayOfMonth("Europe/Berlin") == 10`:                         posture.Met,
+		`now.getDayOfYear("Europe/Berlin") == 10`:                          posture.Met,
+		`now.getDayOfWeek("Europe/Berlin") == 0`:                           posture.Met,
+		`now.getHours("Europe/Berlin") == 0`:                               posture.Met,
+		`now.getMinutes("Asia/Kolkata") == 37`:                             posture.Met,
+		`now.getSeconds("Asia/Kolkata") == 8`:                              posture.Met,
+		`now.getMilliseconds("Asia/Kolkata") == 9`:                         posture.Met,
+		`now.getHours("-02:30") == 20 && now.getMinutes("-02:30") == 37`:   posture.Met,
+		`now.getHours("+14:00") == 13`:                                     posture.Met,
+		`now.getMinutes(device.attributes["zone"]) == 37`:                  posture.Met,
+		`now.getHours(device.attributes["local"]) >= 0`:                    posture.Unknown,
+		`now.getHours(device.attributes["wrong"]) >= 0`:                    posture.Unknown,
+		`now.getHours(device.attributes["absent"]) >= 0`:                   posture.Unknown,
+		`(device.last_seen - device.last_seen).getHours() == 0`:            posture.Met,
+		`device.enrolled_at.getHours("Europe/Berlin") == 0`:                posture.Unknown,
+		`now.getHours(device.managed ? "Europe/Berlin" : "UTC") == 0`:      posture.Met,
+		`duration("90m").getMinutes() == 90 && now.getHours("UTC") == 23`:  posture.Met,
+		`now.getHours(inventory == "jamf_eu" ? "Asia/Tokyo" : "UTC") == 8`: posture.Met,
+	} {
+		check(t, s, e, text, want)
 	}
 }

@@ -23,7 +23,7 @@ func (s *Scope) CompileCondition(text string) (*Condition, Faults) {
 	if faults != nil {
 		return nil, faults
 	}
-	program, err := s.env.Program(checked.tree)
+	program, err := s.env.Program(checked.tree, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}
@@ -55,4 +55,25 @@ func (c *Condition) Evaluate(q *posture.Evidence) (posture.Result, error) {
 		// Fail closed: what is neither true nor false is not met.
 		return posture.Unknown, errors.New("the expression is neither true nor false")
 	}
+}
+
+// nothing knows no variable: each is an error, as an unknown fact is.
+type nothing struct{}
+
+// ResolveName implements interpreter.Activation.
+func (nothing) ResolveName(string) (any, bool) { return types.NewErr("not known"), true }
+
+// Parent implements interpreter.Activation.
+func (nothing) Parent() cel.Activation { return nil }
+
+// constant reports whether the condition is the same whatever the variables are, and what it is.
+func (c *Condition) constant() (result posture.Result, constant bool) {
+	value, _, err := c.program.Eval(nothing{})
+	switch {
+	case err == nil && value == types.True:
+		return posture.Met, true
+	case err == nil && value == types.False:
+		return posture.Unmet, true
+	}
+	return posture.Unknown, len(c.reads) == 0
 }

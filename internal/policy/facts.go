@@ -11,18 +11,14 @@ import (
 
 // readFacts reads the facts about of ("device" or "user") into a record. Times may be relative to now.
 func readFacts(v document.Value, of string, now time.Time, to *posture.Device) {
-	names := []string{}
-	byName := map[string]*posture.Definition{}
+	m := v.Mapping()
 	for _, d := range posture.Vocabulary() {
-		if name, ok := strings.CutPrefix(d.Name, of+"."); ok {
-			names = append(names, name)
-			byName[name] = d
+		name, ok := strings.CutPrefix(d.Name, of+".")
+		if !ok {
+			continue
 		}
-	}
-	m := v.Mapping(names...)
-	for _, name := range names {
-		if value, ok := readFact(m.Get(name), byName[name], now); ok {
-			byName[name].Put(to, value)
+		if value, ok := readFact(m.Get(name), d, now); ok {
+			d.Put(to, value)
 		}
 	}
 }
@@ -35,7 +31,7 @@ func readFact(v document.Value, d *posture.Definition, now time.Time) (any, bool
 	case posture.BoolFact:
 		return anyOf(v.Bool())
 	case posture.ListFact:
-		return anyOf(texts(v))
+		return anyOf(textsOf(v))
 	case posture.AttributesFact:
 		attributes := map[string]string{}
 		for name, value := range v.Names() {
@@ -45,9 +41,6 @@ func readFact(v document.Value, d *posture.Definition, now time.Time) (any, bool
 		}
 		return attributes, v.IsMapping()
 	case posture.TextFact:
-		if d.Words != nil {
-			return anyOf(word(v, d.Words))
-		}
 		return anyOf(v.Text())
 	case posture.VersionFact:
 		text, ok := v.Text()
@@ -72,7 +65,7 @@ func readFact(v document.Value, d *posture.Definition, now time.Time) (any, bool
 
 func anyOf[T any](value T, ok bool) (any, bool) { return value, ok }
 
-func texts(v document.Value) ([]string, bool) {
+func textsOf(v document.Value) ([]string, bool) {
 	items, ok := v.List()
 	all := make([]string, 0, len(items))
 	for _, item := range items {

@@ -93,6 +93,16 @@ func factFields(prefix, of string) object {
 			}
 			return d.Get(r)
 		})
+		if d.Type == posture.AttributesFact {
+			// Never unknown as a whole: each attribute is known or unknown, and only it can be read.
+			f.cel.GetFrom = func(target any) (any, error) {
+				all := attributes{}
+				if r, ok := target.(*posture.Device); ok && r != nil {
+					all.all, _ = r.Facts.Attributes.Get()
+				}
+				return all, nil
+			}
+		}
 		f.words, f.fact = d.Words, d
 		o[name] = f
 	}

@@ -1,7 +1,10 @@
 package policy_test
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,106 +12,47 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// chooser makes choices of the bytes of a fuzz input.
-type chooser struct {
-	bytes []byte
-	has   bool // has() was used
-}
-
-func (c *chooser) choose(n int) int {
-	if len(c.bytes) == 0 {
-		return 0
-	}
-	b := c.bytes[0]
-	c.bytes = c.bytes[1:]
-	return int(b) % n
-}
-
-func (c *chooser) of(all ...string) string { return all[c.choose(len(all))] }
-
-func (c *chooser) text() string {
-	return c.of("device.name", "device.model", "user.department", `device.attributes["a"]`, `records.owned.device.name`, `"x"`,
-		"string(device.os_version)", "device.identifier", "request.provisioner")
-}
-
-// boolean makes an expression that is true or false.
-func (c *chooser) boolean(depth int) string {
-	if depth == 0 {
-		return c.of("device.managed", "device.supervised", "device.compliant", "device.encrypted", "records.owned.found", "records.down.found", "true", "false")
-	}
-	switch c.choose(13) {
-	case 0, 1:
-		return "(" + c.boolean(depth-1) + " && " + c.boolean(depth-1) + ")"
-	case 2, 3:
-		return "(" + c.boolean(depth-1) + " || " + c.boolean(depth-1) + ")"
-	case 4, 5:
-		return "!" + "(" + c.boolean(depth-1) + ")"
-	case 6:
-		return "(" + c.boolean(depth-1) + " ? " + c.boolean(depth-1) + " : " + c.boolean(depth-1) + ")"
-	case 7:
-		return "(" + c.boolean(depth-1) + c.of(" == ", " != ") + c.boolean(depth-1) + ")"
-	case 8:
-		return "(" + c.text() + c.of(" == ", " != ", " < ", " >= ") + c.text() + ")"
-	case 9:
-		return "(" + c.of(`device.os == "macOS"`, `device.os in ["iOS", "macOS"]`, `device.os_version.atLeast("15.4")`, `device.os_version.below("15.4")`, `device.os_version != records.owned.device.os_version`,
-			`device.last_seen > now - days(7)`, `device.enrolled_at < device.last_seen`, `device.last_seen != device.enrolled_at`) + ")"
-	case 10:
-		return c.of(`("x" in device.groups)`, `device.groups.exists(g, g == "x")`, `device.groups.all(g, g != "x")`, `(device.groups == [])`,
-			`(device.groups.size() == 0)`, `device.groups.exists(g, g == user.department)`, `("x" in records.owned.device.groups)`)
-	case 11:
-		return "(" + c.text() + c.of(`.startsWith("x")`, `.matches("^x*$")`, `.size() > 0`, ` in ["x", "y"]`) + ")"
-	default:
-		c.has = true
-		return c.of("has(device.name)", "has(device.compliant)", `has(device.attributes["a"])`, "has(records.owned.device.name)")
-	}
-}
-
-// record makes a record some of whose facts are known.
-func (c *chooser) record() *posture.Device {
-	r := &posture.Device{Identifier: "C02XK1JKLVCG"}
-	for _, d := range posture.Vocabulary() {
-		if c.choose(3) == 0 {
+// withouts are copies of r each of which lacks one fact, or one attribute, that r has.
+func withouts(r *posture.Device) map[string]*posture.Device {
+	all := map[string]*posture.Device{}
+	for _, drop := range posture.Vocabulary() {
+		if _, known := drop.Get(r); !known || drop.Name == "device.identifier" {
 			continue
 		}
-		switch d.Type {
-		case posture.TextFact:
-			if d.Words != nil {
-				d.Put(r, d.Words[c.choose(len(d.Words))])
-			} else if d.Name != "device.identifier" {
-				d.Put(r, c.of("x", "y", "xx"))
+		less := &posture.Device{Identifier: r.Identifier}
+		for _, d := range posture.Vocabulary() {
+			if value, known := d.Get(r); known && d.Name != drop.Name {
+				d.Put(less, value)
 			}
-		case posture.BoolFact:
-			d.Put(r, c.choose(2) == 1)
-		case posture.VersionFact:
-			v, _ := posture.ParseVersion(c.of("14.7", "15.4", "16"))
-			d.Put(r, v)
-		case posture.TimeFact:
-			d.Put(r, time.Date(2026, 1, 1+c.choose(20), 0, 0, 0, 0, time.UTC))
-		case posture.ListFact:
-			d.Put(r, [][]string{{}, {"x"}, {"y", "x"}, {"y"}}[c.choose(4)])
-		case posture.AttributesFact:
-			d.Put(r, []map[string]string{{}, {"a": "x"}, {"a": "y", "b": "x"}}[c.choose(3)])
 		}
+		all[drop.Name] = less
 	}
-	return r
+	attributes, _ := r.Facts.Attributes.Get()
+	for name := range attributes {
+		less, rest := *r, maps.Clone(attributes)
+		delete(rest, name)
+		less.Facts.Attributes = posture.Known(rest)
+		all["device.attributes."+name] = &less
+	}
+	return all
 }
 
-// without returns a copy of r that does not know a fact.
-func without(r *posture.Device, drop *posture.Definition) *posture.Device {
-	less := &posture.Device{Identifier: r.Identifier}
-	for _, d := range posture.Vocabulary() {
-		if value, known := d.Get(r); known && d.Name != drop.Name {
-			d.Put(less, value)
-		}
+// with is e with another answer of an inventory.
+func with(e *posture.Evidence, a posture.Answer) *posture.Evidence {
+	other := *e
+	other.Answers = slices.Clone(e.Answers)
+	other.Put(a)
+	if a.Inventory == e.Inventory {
+		other.Deciding = a.Record
 	}
-	return less
+	return &other
 }
 
-// FuzzRules shows that no rules let a device pass when an enforced one is not met, and that to remove a fact never
-// makes an expression met, unless it asks with has().
+// FuzzRules shows that no policy lets a device pass when an enforced rule is not met, and that to remove a fact changes no
+// rule but to unknown, and never turns a refusal into an allow, unless a rule asks with has().
 func FuzzRules(f *testing.F) {
 	for seed := range byte(64) {
-		bytes := make([]byte, 120)
+		bytes := make([]byte, 200)
 		for i := range bytes {
 			bytes[i] = byte(int(seed)*31+i*7+i*i*int(seed+1)) ^ seed
 		}
@@ -118,50 +62,139 @@ func FuzzRules(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		c := &chooser{bytes: input}
-		e := &posture.Evidence{Now: time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC), Inventory: "jamf", Deciding: c.record()}
-		owned := c.record()
-		e.Answers = []posture.Answer{{Inventory: "jamf", Record: e.Deciding}, {Inventory: "owned", Record: owned}, {Inventory: "down", Err: posture.ErrAmbiguous}}
-		p := &policy.Policy{Name: "p", Inventories: []string{"jamf"}, ReportOnly: c.choose(8) == 7}
-		for range 1 + c.choose(3) {
-			text := c.boolean(1 + c.choose(3))
-			require, faults := s.CompileCondition(text)
-			if faults != nil {
-				t.Fatalf("%s: %v", text, faults)
-			}
-			r := &policy.Rule{Name: "r", Require: require, Code: "c", ReportOnly: c.choose(4) == 3}
-			if c.choose(4) == 3 {
-				r.When, _ = s.CompileCondition(c.boolean(1))
-			}
-			p.Rules = append(p.Rules, r)
-			before, _ := require.Evaluate(e)
-			if c.has {
-				continue
-			}
-			for _, d := range posture.Vocabulary() {
-				for _, of := range []string{"jamf", "owned"} {
-					less := *e
-					less.Answers = slices.Clone(e.Answers)
-					changed := without(less.Answer(of).Record, d)
-					less.Put(posture.Answer{Inventory: of, Record: changed})
-					if of == "jamf" {
-						less.Deciding = changed
-					}
-					if after, _ := require.Evaluate(&less); after == posture.Met && before != posture.Met {
-						t.Errorf("%s is %v, and met without %s of %s", text, before, d.Name, of)
-					}
-				}
+	f.Fuzz(func(t *testing.T, input []byte) { decideOne(t, s, input) })
+}
+
+func decideOne(t *testing.T, s *policy.Scope, input []byte) {
+	t.Helper()
+	c := &chooser{bytes: input}
+	p, requirements := c.policy(t, s)
+	e := &posture.Evidence{Now: time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC), Inventory: "jamf", Deciding: c.record()}
+	if c.choose(2) == 1 {
+		e.Request = posture.Request{Provisioner: c.of("x", "y"), KeyBits: 256, Names: []string{"x"}}
+	}
+	e.Answers = []posture.Answer{{Inventory: "jamf", Record: e.Deciding}, {Inventory: "owned", Record: c.record()}, {Inventory: "down", Err: posture.ErrAmbiguous}}
+	if c.choose(6) == 5 {
+		e.Put(posture.Answer{Inventory: "owned", Err: posture.ErrNotFound})
+	}
+	authority := p.Authority(requirements)
+	before := authority.Authorize(e)
+	holds(t, p, requirements, e, before)
+	if owned := e.Answer("owned"); owned.Record != nil {
+		// Where an inventory fails, has() of its record is unknown too.
+		changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Err: posture.ErrAmbiguous}), "the inventory owned", false)
+		for name, less := range withouts(owned.Record) {
+			if name == "device.managed" && !slices.Contains(p.AlsoIn, "owned") || name != "device.managed" {
+				changes(t, p, authority, e, with(e, posture.Answer{Inventory: "owned", Record: less}), name+" of owned", c.has)
 			}
 		}
-		d := p.Authority(nil).Authorize(e)
-		for i, o := range d.Verdict().Outcomes {
-			if d.Allowed() && o.Applies && o.Result != posture.Met && !p.Rules[i].ReportOnly && !p.ReportOnly {
-				t.Errorf("allowed, though %s", o.Reason)
-			}
+	}
+	for name, less := range withouts(e.Deciding) {
+		changes(t, p, authority, e, with(e, posture.Answer{Inventory: "jamf", Record: less}), name, c.has)
+	}
+}
+
+// policy makes a policy, and what the inventories require themselves.
+func (c *chooser) policy(t *testing.T, s *policy.Scope) (*policy.Policy, map[string]posture.Requirements) {
+	t.Helper()
+	compile := func(text string) *policy.Condition {
+		condition, faults := s.CompileCondition(text)
+		if faults != nil && strings.Contains(faults.Error(), "it could cost") {
+			condition, faults = s.CompileCondition("device.compliant")
 		}
-		if managed, _ := e.Deciding.Facts.Managed.Get(); d.Allowed() && !managed {
-			t.Error("allowed, though not managed")
+		if faults != nil {
+			t.Fatalf("%s: %v", text, faults)
 		}
-	})
+		return condition
+	}
+	p := &policy.Policy{Name: "p", Inventories: []string{"jamf"}, ReportOnly: c.choose(8) == 7, AllowUnmanaged: c.choose(4) == 3}
+	if c.choose(3) == 2 {
+		p.AlsoIn = []string{"owned"}
+	}
+	requirements := map[string]posture.Requirements{"owned": {AllowUnmanaged: c.choose(2) == 1}}
+	if c.choose(4) == 3 {
+		requirements["jamf"] = posture.Requirements{Groups: posture.RequiredGroups(c.of("", "x"), c.of("", "y"))}
+	}
+	if c.choose(4) == 3 {
+		requirements["owned"] = posture.Requirements{Groups: posture.RequiredGroups("x", "x")}
+	}
+	for i := range 1 + c.choose(3) {
+		text := c.boolean(1 + c.choose(3))
+		r := &policy.Rule{Name: fmt.Sprintf("r%d: %s", i, text), Require: compile(text), Code: "c", ReportOnly: c.choose(4) == 3}
+		if c.choose(4) == 3 {
+			r.When = compile(c.boolean(1))
+		}
+		if c.choose(6) == 5 {
+			r.EnforcedFrom = time.Date(2026, 1, 10+c.choose(2), 0, 0, 0, 0, time.UTC)
+		}
+		p.Rules = append(p.Rules, r)
+	}
+	for i := range c.choose(3) {
+		v, faults := s.CompileValue(c.text())
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		p.Data = append(p.Data, policy.Datum{Name: string(rune('a' + i)), Value: v, Required: c.choose(2) == 1})
+	}
+	return p, requirements
+}
+
+// holds checks what an allow means.
+func holds(t *testing.T, p *policy.Policy, requirements map[string]posture.Requirements, e *posture.Evidence, d posture.Decision) {
+	t.Helper()
+	if !d.Allowed() {
+		if d.Code() == "" || d.Data() != nil {
+			t.Errorf("a refusal with the code %q and the data %s", d.Code(), d.Data())
+		}
+		return
+	}
+	for i, o := range d.Verdict().Outcomes {
+		r := p.Rules[i]
+		result, _ := r.Require.Evaluate(e)
+		applies := posture.Met
+		if r.When != nil {
+			applies, _ = r.When.Evaluate(e)
+		}
+		if enforced := !r.ReportOnly && !p.ReportOnly && !e.Now.Before(r.EnforcedFrom); enforced && applies != posture.Unmet && result != posture.Met {
+			t.Errorf("allowed, though %s is %v: %s", r.Name, result, o.Reason)
+		}
+	}
+	if managed, _ := e.Deciding.Facts.Managed.Get(); !managed && !p.AllowUnmanaged {
+		t.Error("allowed, though not managed")
+	}
+	for _, name := range append([]string{"jamf"}, p.AlsoIn...) {
+		record := e.Answer(name).Record
+		if record == nil {
+			t.Fatalf("allowed, though %s does not know it", name)
+		}
+		if managed, known := record.Facts.Managed.Get(); known && !managed && !p.AllowUnmanaged && !requirements[name].AllowUnmanaged {
+			t.Errorf("allowed, though %s does not manage it", name)
+		}
+		groups, _ := record.Facts.Groups.Get()
+		if group := requirements[name].Groups[record.Type]; group != "" && !p.ReportOnly && !slices.Contains(groups, group) {
+			t.Errorf("allowed, though not in the group %s of %s", group, name)
+		}
+	}
+	for _, datum := range p.Data {
+		if datum.Required && slices.Contains(d.DataUnknown(), datum.Name) {
+			t.Errorf("allowed without the required data %s", datum.Name)
+		}
+	}
+}
+
+// changes checks what may change where less is known.
+func changes(t *testing.T, p *policy.Policy, authority posture.Policy, e, less *posture.Evidence, what string, has bool) {
+	t.Helper()
+	if has {
+		return
+	}
+	for _, r := range p.Rules {
+		before, _ := r.Require.Evaluate(e)
+		if after, _ := r.Require.Evaluate(less); after != before && after != posture.Unknown {
+			t.Errorf("%s is %v, and %v without %s", r.Name, before, after, what)
+		}
+	}
+	if before, after := authority.Authorize(e), authority.Authorize(less); !before.Allowed() && after.Allowed() {
+		t.Errorf("refused (%s), and allowed without %s", before.Reason(), what)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
@@ -24,7 +25,8 @@ type Read struct {
 	variable  string
 	fields    []field // from the variable to the value
 	attribute string  // its name, where Fact is device.attributes
-	member    string  // what a list is searched for
+	searched  bool    // a list is searched for member
+	member    string
 }
 
 // value returns what is read, and whether it is known.
@@ -37,8 +39,8 @@ func (r Read) value(q *posture.Evidence) (any, bool) {
 		}
 		value = next
 	}
-	if attributes, isMap := value.(map[string]string); isMap {
-		value, ok = attributes[r.attribute]
+	if all, isMap := value.(attributes); isMap {
+		return all.text(r.attribute)
 	}
 	return value, ok
 }
@@ -107,6 +109,9 @@ func (w *walk) resolve(e ast.Expr) (r resolution, ok bool) {
 func (w *walk) path(e ast.Expr) {
 	r, ok := w.resolve(e)
 	switch {
+	case !ok && e.Kind() == ast.SelectKind && e.AsSelect().IsTestOnly():
+		// A member that a map lacks is absent, not unknown.
+		w.noFact(w.begin(e))
 	case !ok && r.root.Kind() != ast.IdentKind:
 		w.expr(r.root)
 	case !ok:
@@ -138,10 +143,11 @@ func (w *walk) unknownName(r resolution) {
 	}
 	w.reported[w.node(r.wrong)] = true
 	text := fmt.Sprintf("unknown %s %q", what, name)
-	near := document.Nearest(name, r.accepted)
-	if lower := strings.ToLower(name); what == "variable" && (lower == "true" || lower == "false") {
-		near = lower
+	names := r.accepted
+	if what == "variable" {
+		names = append([]string{"true", "false"}, names...)
 	}
+	near := document.Nearest(name, names)
 	if near != "" {
 		text += "; did you mean " + near + "?"
 	}
@@ -150,39 +156,23 @@ func (w *walk) unknownName(r resolution) {
 
 // read notes that something is read.
 func (w *walk) read(r Read) {
-	if key := r.Path + "\x00" + r.member; !w.seen[key] {
+	if key := r.Path + "\x00" + strconv.FormatBool(r.searched) + r.member; !w.seen[key] {
 		w.seen[key] = true
 		w.reads = append(w.reads, r)
 	}
 }
 
 // attribute walks attributes["name"]: the name must be written out, so that what is read is known when a policy is loaded.
-func (w *walk) attribute(r resolution, name ast.Expr) {
+func (w *walk) attribute(e ast.Expr, r resolution, name ast.Expr) {
 	text, ok := literal(name)
 	if !ok {
-		w.fault(w.at(name), "a name in quotation marks", "the name of an attribute is computed")
+		w.reported[w.node(e)] = true
+		w.fault(w.begin(name), "a name in quotation marks", "the name of an attribute is computed")
 		return
 	}
 	r.read.attribute = text
 	r.read.Path = fmt.Sprintf("%s[%q]", r.read.Path, text)
 	w.read(r.read)
-}
-
-// wordsAmong holds literals that a fact is compared with to the words that the fact can have.
-func (w *walk) wordsAmong(fact, compared ast.Expr) {
-	r, ok := w.resolve(fact)
-	if !ok || r.wrong != nil || r.words == nil {
-		return
-	}
-	literals := []ast.Expr{compared}
-	if compared.Kind() == ast.ListKind {
-		literals = compared.AsList().Elements()
-	}
-	for _, l := range literals {
-		if text, ok := literal(l); ok && !slices.Contains(r.words, text) {
-			w.fault(w.node(l), quoted(r.words), "%s is never %q%s", r.read.Path, text, didYouMean(text, r.words))
-		}
-	}
 }
 
 func didYouMean(text string, words []string) string {

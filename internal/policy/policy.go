@@ -23,8 +23,6 @@ type Policy struct {
 	// Implied says that the file does not have the policy, which the environment implies.
 	Implied bool
 	Tests   []Test
-
-	scope *Scope
 }
 
 // Authority is what decides by this policy: the rules behind what the inventories themselves require, by name.
@@ -89,8 +87,7 @@ func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
 	}
 	v := posture.Verdict{Outcomes: make([]posture.Outcome, len(p.Rules))}
 	for i, r := range p.Rules {
-		o := r.Evaluate(q)
-		o.Enforced = o.Enforced && !p.ReportOnly
+		o := p.outcome(r, q)
 		v.Outcomes[i] = o
 		if !o.Applies || o.Result == posture.Met {
 			continue
@@ -105,6 +102,12 @@ func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
 		}
 	}
 	return v
+}
+
+func (p *Policy) outcome(r *Rule, q *posture.Evidence) posture.Outcome {
+	o := r.Evaluate(q)
+	o.Enforced = o.Enforced && !p.ReportOnly
+	return o
 }
 
 // Render implements posture.Rules.

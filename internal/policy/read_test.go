@@ -10,15 +10,20 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
+// section is the shape of a document with policies.
+func section() *document.Shape {
+	return document.MapOf(document.Required("policies", policy.Shape(nil, true)))
+}
+
 // read reads a policies section.
 func read(t *testing.T, content string) (map[string]*policy.Policy, document.Faults) {
 	t.Helper()
-	d, root, err := document.Parse("p.yaml", []byte(content))
+	d, root, err := document.Parse("p.yaml", []byte(content), section())
 	if err != nil {
 		t.Fatalf("%s: %v", content, err)
 	}
 	r := policy.Reader{Inventories: []string{"jamf", "owned", "phones"}, DefaultInventory: "jamf", Codes: []posture.Code{"deviceNotFound", "deviceNotCompliant"}}
-	return r.Read(root.Mapping("policies").Get("policies")), d.Faults()
+	return r.Read(root.Mapping().Get("policies")), d.Faults()
 }
 
 const staff = `policies:
@@ -118,23 +123,6 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// An expression that reads nothing is accepted, and probably not meant.
-func TestConstantRuleIsAWarning(t *testing.T) {
-	t.Parallel()
-	const content = "policies:\n  default:\n    rules:\n      - {name: r, require: 1 == 1, when: 'true'}\n      - {name: s, require: device.managed, when: now < now}\n"
-	d, root, err := document.Parse("p.yaml", []byte(content))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := policy.Reader{Inventories: []string{"jamf"}, DefaultInventory: "jamf"}
-	r.Read(root.Mapping("policies").Get("policies"))
-	const want = "p.yaml:4:28: policies.default.rules[0].require: the expression reads no fact, so that its result is always the same\n" +
-		"p.yaml:4:42: policies.default.rules[0].when: the expression reads no fact, so that its result is always the same"
-	if got := d.Warnings().Error(); got != want || len(d.Faults()) > 0 {
-		t.Errorf("got  %s\nwant %s\nfaults %v", got, want, d.Faults())
-	}
-}
-
 // A time that cannot be true is unknown in a test, as it is where an inventory sends it.
 func TestImpossibleTimesOfTestsAreUnknown(t *testing.T) {
 	t.Parallel()
@@ -156,49 +144,49 @@ func TestPolicyMistakes(t *testing.T) {
 		return "policies:\n  default:\n    rules:\n      - name: r\n" + text
 	}
 	for _, c := range []struct{ content, want string }{
-		{"policies:\n  staff: {}\n", `p.yaml:2:10: policies.staff: inventories is missing; accepted: a list of jamf, owned, phones`},
-		{"policies:\n  Staff: {}\n", `2:3: policies.Staff: the name is not accepted`},
-		{"policies:\n  default: {inventory: [jamf]}\n", `2:13: policies.default: unknown key "inventory"; did you mean inventories?`},
+		{"policies:\n  staff: {}\n", `p.yaml:2:10: policies.staff.inventories: it is missing; accepted: a list of jamf, owned, phones`},
+		{"policies:\n  Staff: {}\n", `2:3: policies.Staff: it is not accepted; accepted: a to z, 0 to 9 and _, at most 32, the first one a letter`},
+		{"policies:\n  default: {inventory: [jamf]}\n", `2:13: policies.default.inventory: unknown key; did you mean inventories?`},
 		{"policies:\n  default: {inventories: []}\n", `the list is empty`},
 		{"policies:\n  default: {inventories: jamf}\n", `policies.default.inventories: it is text; accepted: a list`},
 		{"policies:\n  default: {inventories: [jam]}\n", `2:27: policies.default.inventories[0]: unknown inventory; did you mean jamf?; accepted: jamf, owned, phones`},
 		{"policies:\n  default: {inventories: [jamf, jamf]}\n", `inventories[1]: jamf is in the list already`},
 		{"policies:\n  default: {also_in: [jamf]}\n", `also_in[0]: jamf is in inventories too`},
-		{"policies:\n  default: {mode: phone}\n", `policies.default.mode: it is no such word; accepted: any, computer, mobiledevice`},
+		{"policies:\n  default: {mode: phone}\n", `policies.default.mode: unknown mode; accepted: any, computer, mobiledevice`},
 		{"policies:\n  default: {report_only: yes}\n", `report_only: it is neither true nor false`},
 		{"policies:\n  default: {rules: {}}\n", `rules: it is a mapping; accepted: a list`},
 		{"policies:\n  default: {rules: [a]}\n", `rules[0]: it is text; accepted: a mapping`},
-		{"policies:\n  default:\n    rules:\n      - require: device.managed\n", `4:9: policies.default.rules[0]: name is missing`},
-		{rule(""), `4:9: policies.default.rules[0]: require is missing`},
+		{"policies:\n  default:\n    rules:\n      - require: device.managed\n", `4:9: policies.default.rules[0].name: it is missing`},
+		{rule(""), `4:9: policies.default.rules[0].require: it is missing`},
 		{rule("        require: device.managd\n"), `5:25: policies.default.rules[0].require: unknown name in device "managd"; did you mean managed?`},
 		{rule("        require: 'device.os == \"mac\"'\n"), `5:32: policies.default.rules[0].require: device.os is never "mac"`},
 		{rule("        require: |\n          device.managed &&\n          device.os_version.atLeast(\"x\")\n"), `7:37: policies.default.rules[0].require: "x" is not a version`},
 		{rule("        require: device.name\n"), `5:18: policies.default.rules[0].require: the result is text`},
 		{rule("        require: records.owned.found\n"), `unknown name in records "owned"; accepted: jamf`},
-		{rule("        require: true\n"), `require: it is true or false; accepted: text; put it in quotation marks`},
+		{rule("        require: true\n"), `require: it is true or false; accepted: an expression, such as device.managed; put it in quotation marks`},
 		{rule("        require: !device.managed\n"), `it begins with a tag`},
-		{rule("        require: device.managed\n        code: a-b\n"), `6:15: policies.default.rules[0].code: the code is not accepted`},
+		{rule("        require: device.managed\n        code: a-b\n"), `6:15: policies.default.rules[0].code: it is not accepted; accepted: letters and digits`},
 		{rule("        require: device.managed\n        code: deviceNotFound\n"), `deviceNotFound is a code of the connector`},
-		{rule("        require: device.managed\n        message: ''\n"), `message: the message has 0 characters; accepted: 1 to 300 characters`},
-		{rule("        require: device.managed\n        message: " + strings.Repeat("a", 301) + "\n"), `the message has 301 characters`},
+		{rule("        require: device.managed\n        message: ''\n"), `message: it is empty; accepted: 1 to 300 characters in one line`},
+		{rule("        require: device.managed\n        message: " + strings.Repeat("a", 301) + "\n"), `it has 301 characters`},
 		{rule("        require: device.managed\n        message: \"a\\nb\"\n"), `the message has a control character or a line break`},
 		{rule("        require: device.managed\n        enforce: no\n"), `enforce: it is neither true nor false; accepted: true, false, or the day`},
 		{rule("        require: device.managed\n        enforce: 2026-13-01\n"), `enforce: it is neither`},
 		{rule("        require: device.managed\n        when: device.x\n"), `6:22: policies.default.rules[0].when: unknown name in device "x"`},
 		{rule("        require: device.managed\n      - name: r\n        require: device.managed\n"), `6:15: policies.default.rules[1].name: a rule before has the name r`},
-		{rule("        require: device.managed\n      - name: for\n        require: device.managed\n"), `"for" is a word of the expression language`},
-		{"policies:\n  default:\n    rules:\n" + strings.Repeat("      - {name: a, require: device.managed}\n", 65), `rules[64]: there are more rules`},
+		{rule("        require: device.managed\n      - name: for\n        require: device.managed\n"), `it is a word of the expression language`},
+		{"policies:\n  default:\n    rules:\n" + strings.Repeat("      - {name: a, require: device.managed}\n", 65), `rules[64]: the list has 65 items; accepted: at most 64`},
 		{"policies:\n  default: {also_in: [owned], data: {a: 'inventory == \"owned\"'}}\n", `data.a: inventory is never "owned"; accepted: "jamf"`},
 		{"policies:\n  default: {data: {a: days(1)}}\n", `data.a: the result is`},
-		{"policies:\n  default: {data: {a: {required: true}}}\n", `data.a: value is missing`},
+		{"policies:\n  default: {data: {a: {required: true}}}\n", `data.a.value: it is missing`},
 		{"policies:\n  default: {tests: [{name: a}]}\n", `tests[0]: the test expects nothing`},
-		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os: mac}}]}\n", `tests[0].device.os: it is no such word`},
-		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os_version: 15.10}}]}\n", `tests[0].device.os_version: it is a number; accepted: text; put it in quotation marks`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os: mac}}]}\n", `tests[0].device.os: unknown os; did you mean macOS?`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, device: {os_version: 15.10}}]}\n", `tests[0].device.os_version: it is a number; accepted: one to four numbers, such as "15.4.1"; put it in quotation marks`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, device: {last_seen: yesterday}}]}\n", `tests[0].device.last_seen: it is not a time`},
 		{"policies:\n  default: {tests: [{name: a, allow: true, records: {owned: {}}}]}\n", `2:54: policies.default.tests[0].records.owned: unknown inventory; accepted: no records, for the policy asks no other inventory`},
 		{"policies:\n  default: {also_in: [owned], tests: [{name: a, allow: true, records: {jamf: {}}}]}\n", `tests[0].records.jamf: what the inventory that decides knows is in device and user of the test; accepted: owned`},
-		{"policies:\n  default: {tests: [{name: a, unmet: [x]}]}\n", `tests[0].unmet[0]: it is no such word`},
-		{"policies:\n  default: {tests: [{name: a, allow: true, request: {kind: x}}]}\n", `tests[0].request.kind: it is no such word; accepted: enriching, authorizing`},
+		{"policies:\n  default: {tests: [{name: a, unmet: [x]}]}\n", `tests[0].unmet[0]: unknown rule; accepted: no rule`},
+		{"policies:\n  default: {tests: [{name: a, allow: true, request: {kind: x}}]}\n", `tests[0].request.kind: unknown kind; accepted: enriching, authorizing`},
 	} {
 		_, faults := read(t, c.content)
 		if !strings.Contains(faults.Error(), c.want) {
@@ -209,7 +197,7 @@ func TestPolicyMistakes(t *testing.T) {
 	for i := range 257 {
 		many += fmt.Sprintf("  p%d: {inventories: [jamf]}\n", i)
 	}
-	if _, faults := read(t, many); !strings.Contains(faults.Error(), "there are more policies") {
+	if _, faults := read(t, many); !strings.Contains(faults.Error(), "p.yaml:258:3: policies: it has more than 256 members; accepted: at most 256") {
 		t.Error(faults)
 	}
 }

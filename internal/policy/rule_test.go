@@ -91,7 +91,7 @@ func TestData(t *testing.T) {
 		{Name: "seen", Value: value(`device.last_seen`)},
 		{Name: "all", Value: value(`{"a": [1, "b", true], "groups": device.groups, "v": [device.os_version]}`)},
 	}
-	document, unknown, err := policy.Render(data, question())
+	document, unknown, err := (&policy.Policy{Data: data}).Render(question())
 	if want := `{"all":{"a":[1,"b",true],"groups":["Finance"],"v":["15.4.1"]},"email":"","os":"15.4.1","seen":"2026-01-08T12:00:00Z","vlan":"30"}`; err != nil || string(document) != want {
 		t.Errorf("%s, %v\nwant %s", document, err, want)
 	}
@@ -99,16 +99,16 @@ func TestData(t *testing.T) {
 		t.Errorf("unknown %q", unknown)
 	}
 	data[1].Required = true
-	if _, _, err := policy.Render(data, question()); err == nil || !strings.Contains(err.Error(), "email is required: user.email_address is unknown") {
+	if _, _, err := (&policy.Policy{Data: data}).Render(question()); err == nil || !strings.Contains(err.Error(), "email is required: user.email_address is unknown") {
 		t.Errorf("a required value that is unknown: %v", err)
 	}
 	q := question()
 	q.Deciding.Facts.Groups = posture.Known([]string{strings.Repeat("x", policy.MaxData)})
-	if _, _, err := policy.Render(data[4:], q); err == nil {
+	if _, _, err := (&policy.Policy{Data: data[4:]}).Render(q); err == nil {
 		t.Error("more than MaxData was made")
 	}
 	for text, want := range map[string]string{
-		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "a map with keys that are a number",
+		`days(3)`: "the result is", `b"x"`: "the result is", `device`: "no value by itself", `{1: 2}`: "1:2: the key of a map is a number; accepted: text",
 		`[days(1)]`: "the result is", `records.owned`: "no value by itself",
 	} {
 		if _, faults := s.CompileValue(text); faults == nil || !strings.Contains(faults.Error(), want) {

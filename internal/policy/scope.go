@@ -24,6 +24,7 @@ type Scope struct {
 	fields      fieldTypes
 	variables   map[string]*types.Type
 	inventories []string
+	zones       *zones
 }
 
 // NewScope makes the scope of a policy with these inventories.
@@ -42,7 +43,7 @@ func NewScope(inventories ...string) (*Scope, error) {
 		records[name] = fields.addRecord(name)
 	}
 	fields.objects[recordsTypeName] = records
-	s := &Scope{fields: fields, inventories: slices.Clone(inventories), variables: map[string]*types.Type{
+	s := &Scope{fields: fields, inventories: slices.Clone(inventories), zones: &zones{}, variables: map[string]*types.Type{
 		"device":    types.NewObjectType(deviceTypeName),
 		"user":      types.NewObjectType(userTypeName),
 		"request":   types.NewObjectType(requestTypeName),
@@ -53,7 +54,7 @@ func NewScope(inventories ...string) (*Scope, error) {
 	options := []cel.EnvOption{
 		cel.StdLib(cel.StdLibSubset(env.NewLibrarySubset().AddExcludedFunctions(
 			// dyn hides types from the checker, so that a comparison with an unknown fact could be true.
-			env.NewFunction("dyn"), env.NewFunction("type"),
+			append(replaced(), env.NewFunction("dyn"), env.NewFunction("type"))...,
 		).AddExcludedMacros(operators.Has))),
 		cel.Macros(hasMacro()),
 		ext.Strings(),
@@ -65,7 +66,7 @@ func NewScope(inventories ...string) (*Scope, error) {
 	for name, t := range s.variables {
 		options = append(options, cel.Variable(name, t))
 	}
-	s.env, err = cel.NewCustomEnv(append(options, functions()...)...)
+	s.env, err = cel.NewCustomEnv(slices.Concat(options, functions(), s.zones.functions())...)
 	return s, err
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -33,20 +34,19 @@ type expectation struct {
 // testTime is when the questions of tests come, unless they say otherwise: no result depends on the day.
 func testTime() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-func readTests(v document.Value, p *Policy) (tests []Test) {
+func (r *Reader) readTests(v document.Value, p *Policy) (tests []Test) {
 	items, _ := v.List()
 	seen := map[string]bool{}
 	for _, item := range items {
-		m := item.Mapping("name", "device", "user", "records", "request", "now", "inventory", "allow", "code", "unmet", "would_deny", "unknown", "data")
+		m := item.Mapping()
 		test := Test{Value: item}
-		if v, ok := m.Require("name", "what the test shows"); ok {
-			test.Name, _ = v.Text()
-			if seen[test.Name] {
-				v.Fault("a name for each test", "a test before has the same name")
+		if name, ok := m.Get("name").Text(); ok {
+			if test.Name = name; seen[name] {
+				m.Get("name").Fault("a name for each test", "a test before has the same name")
 			}
-			seen[test.Name] = true
+			seen[name] = true
 		}
-		test.question = readQuestion(m, p)
+		test.question = r.readQuestion(m, p)
 		test.want = readExpectation(m, p)
 		tests = append(tests, test)
 	}
@@ -54,7 +54,7 @@ func readTests(v document.Value, p *Policy) (tests []Test) {
 }
 
 // readQuestion reads who asks, and what the inventories answer.
-func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
+func (r *Reader) readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 	q := &posture.Evidence{Now: testTime(), Deciding: &posture.Device{}}
 	if v := m.Get("now"); v.IsSet() {
 		if now, ok := readTime(v, testTime()); ok {
@@ -64,8 +64,13 @@ func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 	if len(p.Inventories) > 0 {
 		q.Inventory = p.Inventories[0]
 	}
-	if name, ok := word(m.Get("inventory"), p.Inventories); ok {
-		q.Inventory = name
+	if v := m.Get("inventory"); v.IsSet() {
+		switch name, ok := v.Text(); {
+		case ok && slices.Contains(p.Inventories, name):
+			q.Inventory = name
+		case ok && len(p.Inventories) > 0:
+			v.Unknown("inventory", name, p.Inventories, strings.Join(p.Inventories, ", "))
+		}
 	}
 	q.Deciding.Facts.Managed = posture.Known(true)
 	readFacts(m.Get("device"), "device", q.Now, q.Deciding)
@@ -80,17 +85,17 @@ func readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 			continue
 		}
 		if !slices.Contains(others, name) {
-			v.Key().Fault(orNo(others), "unknown inventory")
+			v.Key().Unknown("inventory", name, others, orNo(others))
 			continue
 		}
-		r := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
-		of := v.Mapping("device", "user")
-		readFacts(of.Get("device"), "device", q.Now, r)
-		readFacts(of.Get("user"), "user", q.Now, r)
-		q.Put(posture.Answer{Inventory: name, Record: r})
+		record := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
+		of := v.Mapping()
+		readFacts(of.Get("device"), "device", q.Now, record)
+		readFacts(of.Get("user"), "user", q.Now, record)
+		q.Put(posture.Answer{Inventory: name, Record: record})
 	}
 	q.Put(posture.Answer{Inventory: q.Inventory, Record: q.Deciding})
-	readRequest(m.Get("request"), &q.Request)
+	r.readRequest(m.Get("request"), &q.Request)
 	return q
 }
 
@@ -101,18 +106,21 @@ func orNo(others []string) string {
 	return strings.Join(others, ", ")
 }
 
-func readRequest(v document.Value, r *posture.Request) {
-	m := v.Mapping("door", "caller", "kind", "provisioner", "mode", "identifier", "key_type", "key_bits", "names")
-	r.Door, _ = word(m.Get("door"), posture.Doors())
-	r.Kind, _ = word(m.Get("kind"), posture.RequestKinds())
-	r.Mode, _ = word(m.Get("mode"), posture.Modes())
-	r.KeyType, _ = word(m.Get("key_type"), posture.KeyTypes())
-	r.Caller, _ = m.Get("caller").Text()
-	r.Provisioner, _ = m.Get("provisioner").Text()
-	r.Identifier, _ = m.Get("identifier").Text()
-	r.KeyBits, _ = m.Get("key_bits").Whole()
+func (r *Reader) readRequest(v document.Value, to *posture.Request) {
+	m := v.Mapping()
+	to.Door, _ = m.Get("door").Text()
+	to.Kind, _ = m.Get("kind").Text()
+	to.Mode, _ = m.Get("mode").Text()
+	to.KeyType, _ = m.Get("key_type").Text()
+	caller := m.Get("caller")
+	if to.Caller, _ = caller.Text(); caller.IsSet() && r.Callers != nil && !slices.Contains(r.Callers, to.Caller) {
+		caller.Unknown("webhook", to.Caller, r.Callers, strings.Join(r.Callers, ", "))
+	}
+	to.Provisioner, _ = m.Get("provisioner").Text()
+	to.Identifier, _ = m.Get("identifier").Text()
+	to.KeyBits, _ = m.Get("key_bits").Whole()
 	if v := m.Get("names"); v.IsSet() {
-		r.Names, _ = texts(v)
+		to.Names, _ = textsOf(v)
 	}
 }
 
@@ -153,8 +161,11 @@ func readRuleNames(v document.Value, p *Policy) *[]string {
 		known[i] = r.Name
 	}
 	for _, item := range items {
-		if name, ok := word(item, known); ok {
+		switch name, ok := item.Text(); {
+		case ok && slices.Contains(known, name):
 			names = append(names, name)
+		case ok:
+			item.Unknown("rule", name, known, cmp.Or(strings.Join(known, ", "), "no rule, for the policy has none"))
 		}
 	}
 	return &names

@@ -4,21 +4,15 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
-	"unicode"
 
-	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 
-	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/document"
 )
-
-// place is a place in an expression, from 1, in characters.
-type place struct{ line, column int }
-
-func placeOf(l common.Location) place { return place{max(l.Line(), 1), max(l.Column(), 0) + 1} }
 
 // walk goes through a tree before CEL checks its types.
 type walk struct {
@@ -30,75 +24,15 @@ type walk struct {
 	reads    []Read
 	seen     map[string]bool // what is in reads
 	depth    int
-	bound    []string // the variables of the loops around
+	bound    []string            // the variables of the loops around
+	ranges   map[string]ast.Expr // what they go through
 }
 
 func (w *walk) fault(at place, accepted, format string, args ...any) {
-	w.faults = append(w.faults, Fault{Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...), Accepted: accepted})
-}
-
-// at is where an expression begins. CEL has the dot of a selection and the bracket of an index.
-func (w *walk) at(e ast.Expr) place {
-	switch {
-	case e.Kind() == ast.SelectKind:
-		return w.at(e.AsSelect().Operand())
-	case e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operators.Index:
-		return w.at(e.AsCall().Args()[0])
+	f := Fault{Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...), Accepted: accepted}
+	if !slices.Contains(w.faults, f) {
+		w.faults = append(w.faults, f)
 	}
-	return nameBefore(w.source, w.node(e))
-}
-
-// node is where CEL places an expression.
-func (w *walk) node(e ast.Expr) place { return placeOf(w.info.GetStartLocation(e.ID())) }
-
-// nameBefore is where the name of a function begins. CEL places a call at its bracket.
-func nameBefore(source []rune, at place) place {
-	row := source
-	for range at.line - 1 {
-		row = row[slices.Index(row, '\n')+1:]
-	}
-	bracket := at.column - 1
-	if bracket >= len(row) || row[bracket] != '(' {
-		return at
-	}
-	end := bracket
-	for end > 0 && row[end-1] == ' ' {
-		end--
-	}
-	begin := end
-	for begin > 0 && (row[begin-1] == '_' || unicode.IsLetter(row[begin-1]) || unicode.IsDigit(row[begin-1])) {
-		begin--
-	}
-	if begin == end {
-		return at
-	}
-	return place{at.line, begin + 1}
-}
-
-// fieldPlace is where the name behind the dot of a selection begins.
-func (w *walk) fieldPlace(e ast.Expr) place {
-	r, ok := w.info.GetOffsetRange(e.ID())
-	if !ok {
-		return w.node(e)
-	}
-	at := int(r.Start)
-	if e.AsSelect().IsTestOnly() {
-		// CEL places has(a.b) at its bracket: b is behind the dot that follows a.
-		operand := e.AsSelect().Operand()
-		if before, ok := w.info.GetOffsetRange(operand.ID()); ok {
-			at = int(before.Start)
-		}
-		if operand.Kind() == ast.SelectKind {
-			at++ // the dot before the operand's own name
-		}
-		for at < len(w.source) && w.source[at] != '.' {
-			at++
-		}
-	}
-	for at < len(w.source) && (w.source[at] == '.' || unicode.IsSpace(w.source[at])) {
-		at++
-	}
-	return placeOf(w.info.GetLocationByOffset(int32(at))) //nolint:gosec // an expression has at most 4,096 characters
 }
 
 // expr walks an expression that is used as a value.
@@ -117,13 +51,20 @@ func (w *walk) expr(e ast.Expr) {
 			w.expr(element)
 		}
 	case ast.MapKind:
+		seen := map[string]bool{}
 		for _, entry := range e.AsMap().Entries() {
+			if text, ok := literal(entry.AsMapEntry().Key()); ok {
+				if seen[text] {
+					w.fault(w.node(entry.AsMapEntry().Key()), "each key once", "the map has the key %s already", quote(text))
+				}
+				seen[text] = true
+			}
 			w.expr(entry.AsMapEntry().Key())
 			w.expr(entry.AsMapEntry().Value())
 		}
 	case ast.StructKind:
 		w.reported[w.node(e)] = true
-		w.fault(w.node(e), "", "messages cannot be made")
+		w.fault(nameBefore(w.source, w.node(e)), "", "messages cannot be made")
 	case ast.ComprehensionKind:
 		w.loop(e)
 	case ast.LiteralKind, ast.UnspecifiedExprKind:
@@ -133,10 +74,13 @@ func (w *walk) expr(e ast.Expr) {
 func (w *walk) call(e ast.Expr) {
 	call := e.AsCall()
 	args := call.Args()
+	if w.misspelledLoop(e, args) {
+		return
+	}
 	switch call.FunctionName() {
 	case operators.Index:
 		if r, ok := w.resolve(args[0]); ok && r.isAttributes() {
-			w.attribute(r, args[1])
+			w.attribute(e, r, args[1])
 			return
 		}
 	case operators.In:
@@ -155,19 +99,21 @@ func (w *walk) call(e ast.Expr) {
 				w.fault(w.node(args[i]), "has(device.last_seen)", "no fact is null; whether it is known is asked with has()")
 			}
 		}
-		w.wordsAmong(args[0], args[1])
-		w.wordsAmong(args[1], args[0])
+		w.compared(args[0], args[1])
+	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		w.compared(args[0], args[1])
+		w.versionsAsTexts(e, args)
+	case operators.All, operators.Exists, operators.ExistsOne, operators.Map, operators.Filter: // otherwise it is a macro
+		w.noLoop(e)
+		return
 	case "matches":
 		w.pattern(args[len(args)-1])
 	case "atLeast", "below":
-		if text, ok := literal(args...); ok {
-			if _, err := posture.ParseVersion(text); err != nil {
-				w.fault(w.node(args[0]), `one to four numbers, such as "15.4"`, "%q is not a version", text)
-			}
-		}
+		w.versions(args)
 	case "days":
 		w.reported[w.node(e)] = w.days(args)
 	}
+	w.zone(call.FunctionName(), args)
 	if call.IsMemberFunction() {
 		w.expr(call.Target())
 	}
@@ -176,35 +122,50 @@ func (w *walk) call(e ast.Expr) {
 	}
 }
 
-// in walks "value in list", and reports whether it has walked all of it.
+// in walks "value in list", and reports whether it has walked all of it. has(attributes["name"]) is one too.
 func (w *walk) in(e, value, list ast.Expr) bool {
 	r, ok := w.resolve(list)
-	if _, isHas := w.info.GetMacroCall(e.ID()); ok && r.isAttributes() {
-		if !isHas {
-			// !("name" in device.attributes) would be met because the inventory does not know.
-			w.fault(w.at(list), "has("+r.read.Path+`["name"])`, "whether an attribute is known is asked with has()")
-			return true
-		}
-		w.attribute(r, value)
+	_, isHas := w.info.GetMacroCall(e.ID())
+	switch {
+	case isHas && (!ok || r.wrong == nil && !r.isAttributes()):
+		w.reported[w.node(e)] = true
+		w.noFact(w.begin(list))
+		return true
+	case isHas && r.wrong != nil:
+		w.reported[w.node(e)] = true
+		w.unknownName(r)
+		return true
+	case isHas:
+		w.reported[w.node(e)] = true
+		w.attribute(e, r, value)
+		return true
+	case ok && r.isAttributes():
+		// !("name" in device.attributes) would be met because the inventory does not know.
+		w.fault(w.at(list), "has("+r.read.Path+`["name"])`, "whether an attribute is known is asked with has()")
 		return true
 	}
 	if len(w.bound) > 0 {
 		w.fault(w.node(e), "", "a loop in a loop: in searches a list for each element of another one")
 	}
-	w.wordsAmong(value, list)
+	w.among(value, list)
 	if text, isLiteral := literal(value); ok && isLiteral && r.wrong == nil && r.object == nil {
-		r.read.member = text
+		r.read.searched, r.read.member = true, text
 		w.read(r.read)
 		return true
 	}
 	return false
 }
 
+// noFact reports that has() asks for what is no fact.
+func (w *walk) noFact(at place) {
+	w.fault(at, `has(device.last_seen), has(device.attributes["name"])`, "has() takes a fact")
+}
+
 // pattern holds a regular expression to one that is written out and compiles.
 func (w *walk) pattern(e ast.Expr) {
 	text, ok := literal(e)
 	if !ok {
-		w.fault(w.at(e), "a pattern in quotation marks", "the pattern of matches is computed")
+		w.fault(w.begin(e), "a pattern in quotation marks", "the pattern of matches is computed")
 		return
 	}
 	if _, err := regexp.Compile(text); err != nil {
@@ -222,7 +183,7 @@ func (w *walk) days(args []ast.Expr) (wrong bool) {
 		n, ok = args[0].AsLiteral().Value().(int64)
 	}
 	if !ok || n < 0 || n > maxDays {
-		w.fault(w.at(args[0]), fmt.Sprintf("a number from 0 to %d", maxDays), "days() takes no such value")
+		w.fault(w.begin(args[0]), fmt.Sprintf("a number from 0 to %d", maxDays), "days() takes no such value")
 		return true
 	}
 	return false
@@ -266,9 +227,38 @@ func (w *walk) loop(e ast.Expr) {
 		w.fault(at, "another name", "the variable of the loop has the name of %s", l.IterVar())
 	}
 	before := w.bound
+	w.ranges[l.IterVar()] = l.IterRange()
 	w.bound = append(slices.Clone(before), l.IterVar(), l.IterVar2(), l.AccuVar())
 	for _, part := range []ast.Expr{l.AccuInit(), l.LoopCondition(), l.LoopStep(), l.Result()} {
 		w.expr(part)
 	}
 	w.bound = before
+}
+
+// noLoop reports a loop whose brackets do not hold what a loop takes: its variables would all be unknown names.
+func (w *walk) noLoop(e ast.Expr) {
+	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) { w.reported[w.node(e)] = true }))
+	name := e.AsCall().FunctionName()
+	w.fault(w.at(e), `device.groups.`+name+`(g, g == "a")`, "%s() takes a list before it, a name and an expression", name)
+}
+
+// misspelledLoop reports a function that does not exist and has the arguments of a loop, whose variable would be one more
+// unknown name.
+func (w *walk) misspelledLoop(e ast.Expr, args []ast.Expr) bool {
+	name := e.AsCall().FunctionName()
+	if !e.AsCall().IsMemberFunction() || len(args) < 2 || args[0].Kind() != ast.IdentKind || w.scope.env.HasFunction(name) || slices.Contains(loops(), name) {
+		return false
+	}
+	near := document.Nearest(name, loops())
+	if near == "" {
+		return false
+	}
+	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) { w.reported[w.node(e)] = true }))
+	w.fault(w.at(e), strings.Join(loops(), ", "), "unknown function %q; did you mean %s?", name, near)
+	return true
+}
+
+// loops are the functions that go through a list.
+func loops() []string {
+	return []string{operators.All, operators.Exists, operators.ExistsOne, operators.Filter, operators.Map}
 }

@@ -21,6 +21,7 @@ var (
 	selectionError  = regexp.MustCompile(`^type '(.*)' does not support field selection$`)
 	rangeError      = regexp.MustCompile(`^expression of type '(.*)' cannot be range of a comprehension`)
 	inputError      = regexp.MustCompile(`^Syntax error: (?:mismatched|extraneous) input '(.*?)' expecting`)
+	inputErrorToo   = regexp.MustCompile(`^Syntax error: no viable alternative at input '(.*)'$`)
 	tokenError      = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
 )
 
@@ -178,6 +179,11 @@ func isObject(name string) bool { return strings.HasPrefix(name, "@") && name !=
 
 func plain(t *types.Type) string { return plainType(checker.FormatCELType(t)) }
 
+const (
+	operatorWords  = "&& for and, || for or, ! for not"
+	optionalSyntax = "unsupported syntax"
+)
+
 // rewordSyntax says what CEL's parser found wrong, in plain words.
 func rewordSyntax(message string) (text, accepted string) {
 	if m := inputError.FindStringSubmatch(message); m != nil {
@@ -185,18 +191,29 @@ func rewordSyntax(message string) (text, accepted string) {
 		case "<eof>":
 			return "the expression ends too early", ""
 		case "and", "or", "not":
-			accepted = "&& for and, || for or, ! for not"
+			accepted = operatorWords
 		}
-		return fmt.Sprintf("%s does not belong here", quote(m[1])), accepted
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
+	}
+	if m := inputErrorToo.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
 	}
 	if m := tokenError.FindStringSubmatch(message); m != nil {
 		switch {
 		case strings.HasPrefix(m[1], "="):
 			return "= is no operator", "== to compare"
+		case strings.ContainsRune(m[1], '\\'):
+			return `the text has a \ before a character that it does not go with`, `\\ for a backslash, or r"..." for a pattern`
 		case strings.HasPrefix(m[1], `"`) || strings.HasPrefix(m[1], "'"):
 			return "a text without its second quotation mark", ""
 		}
-		return fmt.Sprintf("%s does not belong here", quote(m[1])), ""
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
+	}
+	if strings.HasPrefix(message, optionalSyntax) {
+		return optionalSyntax, "has(device.name) to ask whether a fact is known"
+	}
+	if strings.Contains(message, "recursion") {
+		return "the expression is nested too deeply", fmt.Sprintf("%d levels", maxDepth)
 	}
 	if word, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
 		return fmt.Sprintf("%q is a word of the expression language", word), ""

@@ -100,24 +100,23 @@ func Read(path string, s Surroundings) (*File, error) {
 }
 
 func parse(path string, content []byte, s Surroundings) (*File, error) {
-	d, root, err := document.Parse(path, content)
+	d, root, err := document.Parse(path, content, Shape())
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(content)
 	f := &File{Hash: hex.EncodeToString(sum[:])}
-	m := root.Mapping("inventories", "policies", "webhooks")
-	if root.IsMapping() && m.Get("policies").IsEmpty() && m.Get("webhooks").IsEmpty() {
-		root.Fault("policies, webhooks", "the file has neither policies nor webhooks")
+	m := root.Mapping()
+	if root.IsMapping() && !root.IsTagged() && m.Get("policies").IsEmpty() && m.Get("webhooks").IsEmpty() {
+		root.Fault("at least one policy or webhook", "the file has neither policies nor webhooks")
 	}
 	secrets := &config.SecretReader{Folder: filepath.Dir(path), Environ: s.Environ, Skip: s.WithoutSecrets}
 	f.Inventories = inventories(m.Get("inventories"), secrets, s)
-	names := []string{}
-	if s.Inventory != "" {
-		names = append(names, s.Inventory)
-	}
-	for _, i := range f.Inventories {
-		names = append(names, i.Name)
+	// One with a fault counts: to report it where it is used as well would mislead.
+	names := m.Get("inventories").Keys()
+	names = names[:min(len(names), maxInventories+1)] // faults list them
+	if s.Inventory != "" && !slices.Contains(names, s.Inventory) {
+		names = slices.Insert(names, 0, s.Inventory)
 	}
 	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes}
 	f.Policies = reader.Read(m.Get("policies"))
@@ -125,16 +124,19 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
 	}
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
-	f.Webhooks = webhooks(m.Get("webhooks"), f.Policies, secrets, s)
+	f.Webhooks = webhooks(m.Get("webhooks"), policyNames(m.Get("policies"), f.Policies), secrets, s)
 	if s.References != nil {
 		*s.References = References{Secrets: secrets.Files, Variables: secrets.Variables}
 		for _, i := range f.Inventories {
 			s.References.Inventories = append(s.References.Inventories, i.Files()...)
 		}
 	}
-	f.unused(m)
+	f.unused(m, s)
 	for _, w := range d.Warnings() {
 		f.Warnings = append(f.Warnings, w.Error())
+	}
+	if s.Inventory != "" && !f.asks(s.Inventory, s) {
+		f.Warnings = append(f.Warnings, path+": no policy asks the inventory "+s.Inventory+", which PROVIDER in the environment names")
 	}
 	if faults := d.Faults(); len(faults) > 0 {
 		return nil, faults
@@ -142,19 +144,23 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	return f, nil
 }
 
-const maxInventories = 256
+// policyNames are those of the file, also of policies with a fault, and the one that exists without being written.
+func policyNames(v document.Value, read map[string]*policy.Policy) []string {
+	names := v.Keys()
+	for name := range read {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
 
+// inventories reads the sections of inventories.
 func inventories(v document.Value, secrets *config.SecretReader, s Surroundings) (sections []*provider.Section) {
 	for name, section := range v.Names() {
-		switch {
-		case len(sections) == maxInventories:
-			section.Fault("256", "there are more inventories")
-			return sections
-		case !policy.CheckName(section.Key(), name):
-			continue
-		case name == s.Inventory:
+		if policy.CheckName(section, name) && name == s.Inventory {
 			section.Key().Fault("another name", "PROVIDER in the environment names an inventory %s too", name)
-			continue
 		}
 		if read := provider.ReadSection(name, section, secrets); read != nil {
 			sections = append(sections, read)
@@ -164,18 +170,13 @@ func inventories(v document.Value, secrets *config.SecretReader, s Surroundings)
 }
 
 // unused warns of an inventory that no policy asks, and of a policy that no webhook has.
-func (f *File) unused(m document.Mapping) {
-	asked, used := map[string]bool{}, map[string]bool{"default": true}
-	for _, p := range f.Policies {
-		for _, name := range slices.Concat(p.Inventories, p.AlsoIn) {
-			asked[name] = true
-		}
-	}
+func (f *File) unused(m document.Mapping, s Surroundings) {
+	used := map[string]bool{"default": f.defaultIsUsed(s)}
 	for _, w := range f.Webhooks {
 		used[w.Policy] = true
 	}
 	for name, v := range m.Get("inventories").Names() {
-		if !asked[name] {
+		if !f.asks(name, s) {
 			v.Key().Warn("no policy asks this inventory")
 		}
 	}
@@ -184,6 +185,24 @@ func (f *File) unused(m document.Mapping) {
 			v.Key().Warn("no webhook has this policy")
 		}
 	}
+}
+
+// defaultIsUsed reports whether webhooks of the environment have the policy "default". Where they are not known, they
+// may.
+func (f *File) defaultIsUsed(s Surroundings) bool {
+	return len(s.WebhookIDs) > 0 || s.WithoutSecrets || s.WithoutWebhooks
+}
+
+// asks reports whether a policy asks an inventory. The policy "default" that the file does not have counts only where it
+// is used.
+func (f *File) asks(inventory string, s Surroundings) bool {
+	for _, p := range f.Policies {
+		used := f.defaultIsUsed(s) || slices.ContainsFunc(f.Webhooks, func(w Webhook) bool { return w.Policy == p.Name })
+		if (!p.Implied || used) && slices.Contains(slices.Concat(p.Inventories, p.AlsoIn), inventory) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkTests makes a fault of each test that fails.

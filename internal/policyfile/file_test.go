@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,9 +40,9 @@ webhooks:
     policy: staff
 `
 
-func secretOf(fill byte) string {
-	return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(fill), 64)))
-}
+func secretOf(fill byte) string { return base64Of(strings.Repeat(string(fill), 64)) }
+
+func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
 func load(t *testing.T, content string) (*policyfile.File, error) {
 	t.Helper()
@@ -73,62 +74,6 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-func TestMistakes(t *testing.T) {
-	t.Parallel()
-	hook := func(text string) string { return "webhooks:\n  - " + text }
-	for _, c := range []struct{ from, to, want string }{
-		{"provider: jamf", "provider: jmaf", `3:15: inventories.jamf_eu.provider: unknown provider; accepted: file or jamf`},
-		{"    provider: jamf\n", "", `3:5: inventories.jamf_eu: provider is missing; accepted: file or jamf`},
-		{"base_url", "baseurl", `4:5: inventories.jamf_eu: unknown key "baseurl"; did you mean base_url?`},
-		{"client_secret: {file: secret}", "client_secret: hunter2", `6:20: inventories.jamf_eu.client_secret: a secret does not belong in this file; accepted: {file: PATH} or {env: NAME}`},
-		{"client_secret: {file: secret}", "client_secret: {hunter2}", `6:21: inventories.jamf_eu.client_secret: unknown key; accepted: {file: PATH} or {env: NAME}`},
-		{"client_secret: {file: secret}", "client_secret: {hunter2: x}", `6:21: inventories.jamf_eu.client_secret: unknown key`},
-		{"client_secret: {file: secret}", "client_secret: [hunter2]", `a secret does not belong in this file`},
-		{"client_secret: {file: secret}", "client_secret: {file: [hunter2]}", `client_secret.file: it is a list`},
-		{"client_secret: {file: secret}", "client_secret: !hunter2 x", `it begins with a tag`},
-		{"client_secret: {file: secret}", "client_secret: *hunter2", `unknown anchor`},
-		{"client_secret: {file: secret}", "client_secret: @hunter2", `this is not YAML`},
-		{"client_secret: {file: secret}", "client_secret: \"\\hunter2\"", `this is not YAML`},
-		{"{file: secret}", "{file: nowhere}", `6:27: inventories.jamf_eu.client_secret.file: `},
-		{"timeout: 5", "timeout: 301", `9:14: inventories.jamf_eu.timeout: `},
-		{"computer_enrich: true", "computer_enrich: 1", `8:22: inventories.jamf_eu.computer_enrich: it is neither true nor false`},
-		{"  jamf_eu:\n", "  file:\n", `2:3: inventories.file: PROVIDER in the environment names an inventory file too`},
-		{"  jamf_eu:\n", "  EU:\n", `2:3: inventories.EU: the name is not accepted`},
-		{"[jamf_eu]", "[jamf_us]", `inventories[0]: unknown inventory; did you mean jamf_eu?; accepted: file, jamf_eu, owned`},
-		{"device.encrypted}", `'request.caller == "device"'}`, `request.caller is never "device"; did you mean "devices"?; accepted: "11111111-1111-4111-8111-111111111111", "devices"`},
-		{"device.encrypted}", "device.encripted}", `19:43: policies.staff.rules[0].require: unknown name in device "encripted"; did you mean encrypted?`},
-		{"allow: true}", "allow: false}", `21:9: policies.staff.tests[0]: the test "encrypted passes" fails: allow is true, want false`},
-		{"3F0C6C1E-", "3F0C6C1-", `webhooks[0].id: it is not a UUID`},
-		{"3F0C6C1E-1f6e-4a52-9d33-0d6a3c5a7f01", "11111111-1111-4111-8111-111111111111", `webhooks[0].id: WEBHOOK_IDS in the environment has the same ID`},
-		{"policy: staff", "policy: stuff", `webhooks[0].policy: unknown policy; accepted: default, staff`},
-		{"    policy: staff\n", "", `webhooks[0]: policy is missing; accepted: default, staff`},
-		{"{env: NEW}", "{env: OLD}", `webhooks[0].secret[1].env: the environment variable is not set`},
-		{"{env: NEW}", "{file: secret}", `webhooks[0].secret[1]: entry 1 is not standard base64`},
-		{"{env: NEW}", "{file: two}", `webhooks[0].secret[1]: it has 2 secrets`},
-		{"[{file: webhook}, {env: NEW}]", "[]", `webhooks[0].secret: the list has 0; accepted: one secret, or a list of two`},
-		{"[{file: webhook}, {env: NEW}]", secretOf('x'), `webhooks[0].secret: a secret does not belong in this file`},
-		{"webhooks:\n", hook("{name: other, id: 22222222-2222-4222-8222-222222222222, secret: {env: SAME}, policy: staff}\n"), `webhooks[1].secret: the webhook other has the same secret`},
-		{"webhooks:\n", hook("{name: devices, id: 22222222-2222-4222-8222-222222222222, secret: {env: NEW}, policy: staff}\n"), `webhooks[1].name: a webhook before has the name devices`},
-		{"inventories:\n", "inventory:\n", `1:1: unknown key "inventory"; did you mean inventories?; accepted: inventories, policies, webhooks`},
-		{good, "inventories: {}\n", `1:1: the file has neither policies nor webhooks`},
-		{good, "policies: {}\nwebhooks: []\n", `1:1: the file has neither policies nor webhooks`},
-		{"https://eu.example.com", "https://admin:hunter2@eu.example.com", `4:15: inventories.jamf_eu.base_url: a user name or password does not belong in a URL`},
-		{"https://eu.example.com", "https://hunter2@eu.example.com", `4:15: inventories.jamf_eu.base_url: a user name or password does not belong in a URL`},
-		{good, "", `the file is empty`},
-		{good, good + "---\n", `a second document begins here`},
-	} {
-		_, err := load(t, strings.Replace(good, c.from, c.to, 1))
-		switch {
-		case err == nil:
-			t.Errorf("%s: loaded", c.to)
-		case !strings.Contains(err.Error(), c.want):
-			t.Errorf("%s:\n got  %v\n want %s", c.to, err, c.want)
-		case strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), secretOf('x')[:8]):
-			t.Errorf("%s: a secret is shown: %v", c.to, err)
-		}
-	}
-}
-
 func TestWarnsOfAFileThatEverybodyMayWriteTo(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "posture.yaml")
@@ -139,7 +84,7 @@ func TestWarnsOfAFileThatEverybodyMayWriteTo(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		f, err := policyfile.Load(path, policyfile.Surroundings{Inventory: "file"})
+		f, err := policyfile.Load(path, policyfile.Surroundings{Inventory: "file", WebhookIDs: []string{"11111111-1111-4111-8111-111111111111"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,20 +121,76 @@ func TestPolicyDefaultExistsWhereTheEnvironmentHasAnInventory(t *testing.T) {
 	}
 }
 
+// An inventory that no policy asks and a policy that no webhook has are accepted, and probably not meant. Webhooks of the
+// environment have the policy "default".
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	f, err := load(t, strings.Replace(strings.Replace(good, "    also_in: [owned]\n", "", 1), ", records: {owned: {}}", "", 1))
-	if err != nil {
-		t.Fatal(err)
+	const jamf = "inventories:\n  eu: {provider: jamf, base_url: https://eu.example.com, client_id: id, client_secret: {file: secret}}\n"
+	const hook = "webhooks:\n  - {name: devices, id: 22222222-2222-4222-8222-222222222222, secret: {env: NEW}, policy: staff}\n"
+	const idOfFile = "posture.yaml: no policy asks the inventory file, which PROVIDER in the environment names"
+	for name, c := range map[string]struct {
+		content string
+		change  func(*policyfile.Surroundings)
+		want    []string
+	}{
+		"none":                          {"policies:\n  default: {}\n", nil, nil},
+		"an inventory":                  {jamf + "policies:\n  default: {}\n", nil, []string{"posture.yaml:2:3: inventories.eu: no policy asks this inventory"}},
+		"an inventory in also_in only":  {jamf + "policies:\n  default: {also_in: [eu]}\n", nil, nil},
+		"a policy":                      {"policies:\n  default: {}\n  staff: {inventories: [file]}\n", nil, []string{"posture.yaml:3:3: policies.staff: no webhook has this policy"}},
+		"default without WEBHOOK_IDS":   {"policies:\n  default: {}\n", withoutIDs, []string{"posture.yaml:2:3: policies.default: no webhook has this policy"}},
+		"a policy of a webhook":         {"policies:\n  staff: {inventories: [file]}\n" + hook, withoutIDs, nil},
+		"the inventory of PROVIDER":     {jamf + "policies:\n  default: {inventories: [eu]}\n", nil, []string{idOfFile}},
+		"PROVIDER, asked by default":    {jamf + "policies:\n  staff: {inventories: [eu]}\n" + hook, nil, nil},
+		"PROVIDER, default is not used": {jamf + "policies:\n  staff: {inventories: [eu]}\n" + hook, withoutIDs, []string{idOfFile}},
+		"default, webhooks not known": {"policies:\n  default: {}\n", func(s *policyfile.Surroundings) {
+			s.WebhookIDs, s.WithoutSecrets = nil, true
+		}, nil},
+		"a constant rule": {"policies:\n  default: {rules: [{name: r, require: 1 == 1}]}\n", nil, []string{
+			"posture.yaml:2:40: policies.default.rules[0].require: the expression is always met, whatever the facts are",
+		}},
+	} {
+		path, s := surrounded(t, c.content)
+		if c.change != nil {
+			c.change(&s)
+		}
+		f, err := policyfile.Load(path, s)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for i, w := range f.Warnings {
+			f.Warnings[i] = strings.ReplaceAll(w, strings.TrimSuffix(path, "posture.yaml"), "")
+		}
+		if !slices.Equal(f.Warnings, c.want) {
+			t.Errorf("%s:\n got  %q\n want %q", name, f.Warnings, c.want)
+		}
 	}
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "10:3: inventories.owned: no policy asks this inventory") {
-		t.Errorf("%q", f.Warnings)
-	}
-	f, err = load(t, "policies:\n  staff: {inventories: [file]}\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "2:3: policies.staff: no webhook has this policy") {
-		t.Errorf("%q", f.Warnings)
+}
+
+func withoutIDs(s *policyfile.Surroundings) { s.WebhookIDs = nil }
+
+// What the machine does not have is not asked for: secrets where only policies are tested, those of webhooks where only
+// inventories are asked. What is written in the place of a secret is refused all the same.
+func TestSecretsThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	const missing = "webhooks:\n  - {name: devices, id: 22222222-2222-4222-8222-222222222222, secret: [{env: GONE}, {file: gone}], policy: default}\n"
+	const inventory = "inventories:\n  eu: {provider: jamf, base_url: https://eu.example.com, client_id: id, client_secret: {file: gone}}\n"
+	for name, c := range map[string]struct {
+		content           string
+		secrets, webhooks bool // are read
+		accepted          bool
+	}{
+		"all":                                {missing, true, true, false},
+		"without webhooks":                   {missing, true, false, true},
+		"without webhooks, an inventory":     {inventory + missing, true, false, false},
+		"without secrets":                    {inventory + missing, false, true, true},
+		"without secrets, one in its place":  {strings.Replace(inventory, "{file: gone}", "hunter2", 1) + missing, false, true, false},
+		"without webhooks, one in its place": {strings.Replace(missing, "{env: GONE}", "hunter2", 1), true, false, false},
+	} {
+		path, s := surrounded(t, c.content)
+		s.WithoutSecrets, s.WithoutWebhooks = !c.secrets, !c.webhooks
+		if _, err := policyfile.Load(path, s); (err == nil) != c.accepted {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

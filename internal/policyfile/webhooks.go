@@ -2,40 +2,32 @@ package policyfile
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 	"strings"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
-	"step-posture-connector/internal/policy"
 )
 
 // callers are the names of the webhooks, and the IDs of those in the environment. It returns nil where the environment
-// may have others: on a machine that only tests policies.
+// may have others: on a machine that only tests policies, or asks inventories.
 func callers(v document.Value, s Surroundings) []string {
-	if s.WithoutSecrets && len(s.WebhookIDs) == 0 || !v.IsList() {
+	unread := s.WithoutSecrets || s.WithoutWebhooks
+	if unread && len(s.WebhookIDs) == 0 || v.IsSet() && !v.IsList() {
 		return nil
 	}
 	names := slices.Clone(s.WebhookIDs)
-	items, _ := v.List()
-	for _, item := range items {
-		if !item.IsMapping() {
-			continue // webhooks reports it
-		}
-		for key, value := range item.Names() {
-			if key == "name" {
-				if name, ok := value.Text(); ok {
-					names = append(names, name)
-				}
-			}
-		}
+	if v.IsSet() {
+		names = append(names, v.Texts("name")...)
+	}
+	if len(names) == 0 {
+		return nil
 	}
 	return names
 }
 
 // webhooks reads the list of webhooks.
-func webhooks(v document.Value, policies map[string]*policy.Policy, secrets *config.SecretReader, s Surroundings) (all []Webhook) {
+func webhooks(v document.Value, policies []string, secrets *config.SecretReader, s Surroundings) (all []Webhook) {
 	items, _ := v.List()
 	names, ids := map[string]bool{}, map[string]string{}
 	for _, id := range s.WebhookIDs {
@@ -46,36 +38,32 @@ func webhooks(v document.Value, policies map[string]*policy.Policy, secrets *con
 		others = append(others, holder{"WEBHOOK_SECRETS in the environment", s.WebhookSecrets})
 	}
 	for _, item := range items {
-		m := item.Mapping("name", "id", "secret", "policy")
-		w := Webhook{}
-		if v, ok := m.Require("name", "a name for logs and metrics"); ok {
-			if w.Name, ok = v.Text(); ok && policy.CheckName(v, w.Name) && names[w.Name] {
-				v.Fault("a name for each webhook", "a webhook before has the name %s", w.Name)
+		m := item.As(webhookShape(policies)).Mapping()
+		w := Webhook{ID: readID(m.Get("id"), ids)}
+		if name, ok := m.Get("name").Text(); ok {
+			if w.Name = name; names[name] {
+				m.Get("name").Fault("a name for each webhook", "a webhook before has the name %s", name)
 			}
-			names[w.Name] = true
+			names[name] = true
 		}
-		if v, ok := m.Require("id", `the UUID that step-ca printed as "Webhook ID"`); ok {
-			w.ID = readID(v, ids)
-		}
-		if v, ok := m.Require("policy", orNone(policies)); ok {
-			if w.Policy, ok = v.Text(); ok && policies[w.Policy] == nil {
-				v.Fault(orNone(policies), "unknown policy")
+		if name, ok := m.Get("policy").Text(); ok {
+			if w.Policy = name; !slices.Contains(policies, name) {
+				m.Get("policy").Unknown("policy", name, policies, orNone(policies))
 			}
 		}
-		if v, ok := m.Require("secret", config.AcceptedSecret); ok {
-			w.Secrets = readSecrets(v, secrets)
-			others.check(v, w)
+		if v := m.Get("secret"); v.IsSet() {
+			w.Secrets = others.readSecrets(v, "the webhook "+w.Name, secrets)
 		}
 		all = append(all, w)
 	}
 	return all
 }
 
-func orNone(policies map[string]*policy.Policy) string {
+func orNone(policies []string) string {
 	if len(policies) == 0 {
 		return "a policy; the file has none"
 	}
-	return strings.Join(slices.Sorted(maps.Keys(policies)), ", ")
+	return strings.Join(policies, ", ")
 }
 
 // readID reads the ID of a webhook. before are those that have one already, with where.
@@ -85,21 +73,12 @@ func readID(v document.Value, before map[string]string) string {
 	switch {
 	case !ok:
 		return ""
-	case !isUUID(id):
-		v.Fault(`the UUID that step-ca printed as "Webhook ID"`, "it is not a UUID")
-		return ""
 	case before[id] != "":
 		v.Fault("an ID for each webhook", "%s has the same ID", before[id])
 		return ""
 	}
 	before[id] = v.Path()
 	return id
-}
-
-// isUUID reports whether a text is one UUID in lower case.
-func isUUID(text string) bool {
-	var ids config.UUIDs
-	return !strings.Contains(text, ",") && ids.UnmarshalText([]byte(text)) == nil && ids[0] == text
 }
 
 // taken are secrets that were read, with those who have them.
@@ -110,51 +89,52 @@ type holder struct {
 	secrets []config.Secret
 }
 
-// check reports a secret that another webhook has too: the ID in a request is not signed, so a request could be passed off
-// as one of the other webhook.
-func (t *taken) check(v document.Value, w Webhook) {
-	same := func(a config.Secret) func(config.Secret) bool {
-		return func(b config.Secret) bool { return len(a.Reveal()) > 0 && bytes.Equal(a.Reveal(), b.Reveal()) }
-	}
-	for _, other := range *t {
-		for _, secret := range w.Secrets {
-			if slices.ContainsFunc(other.secrets, same(secret)) {
-				v.Fault("a secret for each webhook", "%s has the same secret; the ID in a request is not signed", other.name)
-			}
-		}
-	}
-	if len(w.Secrets) == maxSecrets && same(w.Secrets[0])(w.Secrets[1]) {
-		v.Fault("two different secrets", "both secrets are the same")
-	}
-	*t = append(*t, holder{"the webhook " + w.Name, w.Secrets})
-}
-
-const maxSecrets = 2
-
-// readSecrets reads one secret, or two while one replaces the other.
-func readSecrets(v document.Value, reader *config.SecretReader) (secrets []config.Secret) {
+// readSecrets reads the secrets of a webhook: one, or two while one replaces the other. A secret that another webhook has
+// too is a fault: the ID in a request is not signed, so a request could be passed off as one of the other webhook.
+func (t *taken) readSecrets(v document.Value, name string, reader *config.SecretReader) []config.Secret {
 	values := []document.Value{v}
 	if v.IsList() {
 		values, _ = v.List()
-		if len(values) == 0 || len(values) > maxSecrets {
-			v.Fault("one secret, or a list of two", "the list has %d", len(values))
-		}
 	}
+	own := holder{name: name}
 	for _, value := range values {
-		text, ok := reader.Read(value)
-		if !ok || reader.Skip {
+		secret, ok := readSecret(value, reader)
+		if !ok {
 			continue
 		}
-		var read config.Secrets // as WEBHOOK_SECRETS has them
-		err := read.UnmarshalText(text.Reveal())
-		switch list := read.List(); {
-		case err != nil:
-			value.Fault("the base64 that step-ca printed as \"Secret\"", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
-		case len(list) != 1:
-			value.Fault("one secret; a list of two here for two", "it has %d secrets", len(list))
-		default:
-			secrets = append(secrets, list[0])
+		for _, other := range *t {
+			if other.has(secret) {
+				value.Fault("a secret for each webhook", "%s has the same secret; the ID in a request is not signed", other.name)
+			}
 		}
+		if own.has(secret) {
+			value.Fault("two different secrets", "both secrets are the same")
+		}
+		own.secrets = append(own.secrets, secret)
 	}
-	return secrets
+	*t = append(*t, own)
+	return own.secrets
+}
+
+func (h holder) has(secret config.Secret) bool {
+	return slices.ContainsFunc(h.secrets, func(other config.Secret) bool { return bytes.Equal(other.Reveal(), secret.Reveal()) })
+}
+
+// readSecret reads one secret. There is none where secrets are not read.
+func readSecret(v document.Value, reader *config.SecretReader) (secret config.Secret, ok bool) {
+	text, ok := reader.Read(v)
+	if !ok || reader.Skip {
+		return config.Secret{}, false
+	}
+	var read config.Secrets // as WEBHOOK_SECRETS has them
+	err := read.UnmarshalText(text.Reveal())
+	switch list := read.List(); {
+	case err != nil:
+		v.Fault("the base64 that step-ca printed as \"Secret\"", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	case len(list) != 1:
+		v.Fault("one secret; a list of two here for two", "it has %d secrets", len(list))
+	default:
+		return list[0], true
+	}
+	return config.Secret{}, false
 }

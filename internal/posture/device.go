@@ -82,6 +82,10 @@ type Provider interface {
 	Lookup(ctx context.Context, q Query) (Device, error)
 }
 
+// Partial is a Provider that can answer about some facts only, as it was opened. It says nothing about the others: they
+// are not unknown.
+type Partial interface{ Gives() FactSet }
+
 // InMemory is a Provider that answers from memory: it never waits, so it needs no time limit.
 type InMemory interface{ InMemory() }
 

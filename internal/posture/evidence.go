@@ -9,6 +9,8 @@ import (
 type Evidence struct {
 	Request Request
 	Now     time.Time // when the request came
+	// Given is the device type that the request itself named; empty where it left the choice to the policy.
+	Given DeviceType
 	// Inventory is the name of the inventory whose record decides, and Deciding is that record.
 	Inventory string
 	Deciding  *Device
@@ -31,6 +33,9 @@ type Answer struct {
 	Err error
 	// Took is how long the lookup took.
 	Took time.Duration
+	// Asked are the facts that the inventory was asked for, and Type the kind of device: an answer says nothing beyond them.
+	Asked FactSet
+	Type  DeviceType
 }
 
 // Failed reports whether the inventory failed, was ambiguous or too late, so that everything about its record is

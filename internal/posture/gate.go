@@ -51,7 +51,7 @@ func (g *Gate) InMemory() bool {
 // An error means that no decision could be made; the caller must not let the device pass. The Decision then refuses, and
 // has what the rules said, if an inventory knows the device.
 func (g *Gate) Decide(ctx context.Context, q Query, e *Evidence) (Decision, error) {
-	q.Type = cmp.Or(q.Type, g.Mode)
+	e.Given, q.Type = q.Type, cmp.Or(q.Type, g.Mode)
 	err := g.Gather(ctx, q, e)
 	switch {
 	case err == nil:

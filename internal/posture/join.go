@@ -35,7 +35,10 @@ func (s *Source) lookup(ctx context.Context, q Query, into *Device) Answer {
 	begin := time.Now()
 	var err error
 	*into, err = s.Provider.Lookup(ctx, q)
-	a := Answer{Inventory: s.Name, Took: time.Since(begin), Err: err}
+	a := Answer{Inventory: s.Name, Took: time.Since(begin), Err: err, Asked: q.Facts, Type: q.Type}
+	if partial, ok := s.Provider.(Partial); ok {
+		a.Asked &= partial.Gives()
+	}
 	switch {
 	case err != nil:
 	// Fail closed: an inventory that returns another device than the one asked for cannot be believed about anything.

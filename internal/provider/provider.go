@@ -36,13 +36,10 @@ type settings interface {
 
 // Inventory is an inventory that is open.
 type Inventory struct {
-	Name         string // in policies
-	Kind         string // the name of the provider
-	Provider     posture.Provider
-	Requirements posture.Requirements
-	// DefaultType is the device type of a query without one. It is empty where the inventory does not
-	// distinguish types.
-	DefaultType posture.DeviceType
+	Name     string // in policies
+	Kind     string // the name of the provider
+	Provider posture.Provider
+	Required
 	// Files are the paths of the files that it is read from.
 	Files []string
 }
@@ -52,11 +49,15 @@ type entry struct {
 	variables []string
 	open      func(environ map[string]string, facts bool) (Inventory, []string, error)
 	files     func(environ map[string]string) []string
+	shape     func(prefix string, others ...document.Key) *document.Shape
 	section   func(s config.Section) parsed
+	required  func(environ map[string]string) Required
 }
 
 // parsed is what a section of a policy file says.
 type parsed struct {
+	Required
+
 	settings config.Fingerprint
 	files    []string
 	open     func() (Inventory, []string, error)
@@ -74,6 +75,7 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 	}
 	return entry{
 		variables: config.Variables[C](),
+		shape:     config.SectionShape[C],
 		files: func(environ map[string]string) []string {
 			c, _ := parse(environ, false) // open returns the problems
 			return filesOf(c)
@@ -90,7 +92,11 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			var c C
 			settings, _ := config.ParseSection(s, &c) // what is wrong has been reported
 			readFacts(&c, true)
-			return parsed{settings, filesOf(c), func() (Inventory, []string, error) { return opened(open, c) }}
+			return parsed{requiredBy(c), settings, filesOf(c), func() (Inventory, []string, error) { return opened(open, c) }}
+		},
+		required: func(environ map[string]string) Required {
+			c, _ := parse(withoutSecretFiles(environ, config.Variables[C]()), false)
+			return requiredBy(c)
 		},
 	}
 }
@@ -115,11 +121,7 @@ func opened[C settings](open func(C) (posture.Provider, []string, error), c C) (
 	if err != nil {
 		return Inventory{}, warnings, err
 	}
-	i := Inventory{Provider: provider, Requirements: c.Requirements(), Files: filesOf(c)}
-	if typed, ok := any(c).(interface{ DefaultType() posture.DeviceType }); ok {
-		i.DefaultType = typed.DefaultType()
-	}
-	return i, warnings, nil
+	return Inventory{Provider: provider, Required: requiredBy(c), Files: filesOf(c)}, warnings, nil
 }
 
 // ungrouped warns where a group is required of one type of device only. The suffixes of the variables say which is which.
@@ -241,38 +243,34 @@ func (s *Section) Open() (Inventory, []string, error) {
 	return i, warnings, err
 }
 
+// Shape declares an inventory of a policy file: its keys depend on the provider.
+func Shape() *document.Shape {
+	names := slices.Sorted(maps.Keys(kinds()))
+	shape := &document.Shape{Type: document.Map, Name: "inventory", By: "provider"}
+	for _, name := range names {
+		word := &document.Shape{Type: document.Text, Words: names, Accepted: accepted(), About: "What kind of inventory it is; the other keys depend on it."}
+		of := kinds()[name].shape(prefix(name), document.Required("provider", word))
+		of.Name = "inventory_" + name
+		shape.Cases = append(shape.Cases, document.Case{Word: name, Shape: of})
+	}
+	return shape
+}
+
+// prefix is what the names of a provider's own variables begin with.
+func prefix(name string) string { return strings.ToUpper(name) + "_" }
+
 // ReadSection reads an inventory of a policy file. What is wrong is reported to the document. It returns nil where the
 // provider is not known.
 func ReadSection(name string, v document.Value, secrets *config.SecretReader) *Section {
-	var kindOf string
-	var named bool
-	for key, value := range v.Names() {
-		if key != "provider" {
-			continue
-		}
-		named = true
-		text, ok := value.Text()
-		if _, known := kinds()[text]; ok && !known {
-			fault := "unknown provider"
-			if near := document.Nearest(text, slices.Sorted(maps.Keys(kinds()))); near != "" {
-				fault += "; did you mean " + near + "?"
-			}
-			value.Fault(accepted(), "%s", fault)
-		}
-		kindOf = text
-	}
-	entry, known := kinds()[kindOf]
+	kindOf, v, known := v.As(Shape()).Case()
 	if !known {
-		if !named {
-			v.Missing("provider", accepted())
-		}
 		return nil
 	}
-	section := config.Section{Value: v, Prefix: strings.ToUpper(kindOf) + "_", Others: []string{"provider"}, Secrets: secrets}
+	section := config.Section{Value: v, Prefix: prefix(kindOf), Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
-	read.parsed = entry.section(section)
+	read.parsed = kinds()[kindOf].section(section)
 	var keys []string
-	for _, variable := range entry.variables {
+	for _, variable := range kinds()[kindOf].variables {
 		keys = append(keys, variable, section.Key(variable))
 	}
 	read.keys = strings.NewReplacer(keys...)

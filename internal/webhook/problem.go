@@ -5,6 +5,7 @@
 package webhook
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -135,6 +136,14 @@ func outcomeOf(code posture.Code) outcome {
 			"report this line, with its stack, to the makers of the connector",
 		}
 	}
+}
+
+// Message is what the person at the device reads about a decision, without the reference; empty for an allow.
+func Message(d posture.Decision) string {
+	if d.Allowed() {
+		return ""
+	}
+	return cmp.Or(d.Message(), outcomeOf(d.Code()).message)
 }
 
 // ruleOutcome is the answer for a rule that is not met. Its code and message are the policy file's.

@@ -64,6 +64,7 @@ func (c Config) Files() []string { return []string{string(c.Path)} }
 type Provider struct {
 	config     Config
 	vocabulary *vocabulary // nil where no facts are read
+	gives      posture.FactSet
 	current    atomic.Pointer[content]
 }
 
@@ -104,9 +105,9 @@ func problemsOf(err error) (all config.Problems) {
 
 // New makes a Provider and reads the inventory, as Reload does. The strings are warnings.
 func New(c Config) (*Provider, []string, error) {
-	p := &Provider{config: c}
+	p := &Provider{config: c, gives: posture.MustFacts("device.identifier", "device.managed")}
 	if c.facts {
-		p.vocabulary = newVocabulary()
+		p.vocabulary, p.gives = newVocabulary(), posture.AllFacts()
 	}
 	loaded, err := p.Reload()
 	if err != nil {
@@ -219,6 +220,9 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 func (p *Provider) Returns(posture.DeviceType) string {
 	return "the data in the inventory file is returned"
 }
+
+// Gives implements posture.Partial: without a policy file the facts in the file are data, and are not read.
+func (p *Provider) Gives() posture.FactSet { return p.gives }
 
 // InMemory implements posture.InMemory.
 func (p *Provider) InMemory() {}

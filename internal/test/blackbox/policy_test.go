@@ -46,8 +46,8 @@ func TestPolicyTest(t *testing.T) {
 		},
 		"a fault":          {"device.encrypted,", "device.encypted,", 1, "", `posture.yaml:13:43: policies.staff.rules[0].require: unknown name in device "encypted"; did you mean encrypted?`},
 		"a secret":         {"{file: /does/not/exist}", "hunter2", 1, "", "inventories.jamf_eu.client_secret: a secret does not belong in this file"},
-		"an empty file":    {policyFile, "", 1, "", "posture.yaml: the file is empty"},
-		"an unused policy": {"webhooks:\n", "other: []\nwebhooks:\n", 1, "", `unknown key "other"`},
+		"an empty file":    {policyFile, "", 1, "", "posture.yaml:1:1: the file is empty"},
+		"an unused policy": {"webhooks:\n", "other: []\nwebhooks:\n", 1, "", `other: unknown key`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +61,7 @@ func TestPolicyTest(t *testing.T) {
 			}
 		})
 	}
-	for args, want := range map[string]string{"policy": "Usage: ", "policy test": "one file is needed, 0 were given", "policy test a b": "2 were given"} {
+	for args, want := range map[string]string{"policy": "Usage: ", "policy test": "which file? Neither FILE nor POLICY_PATH names one", "policy test a b": "2 were given"} {
 		if r := program.Run(t, program.Environment{}, t.TempDir(), strings.Fields(args)...); r.Code != 64 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%s: exit %d, %s", args, r.Code, r.Stderr)
 		}
@@ -73,6 +73,16 @@ func TestPolicyTest(t *testing.T) {
 	}
 	if r := program.Run(t, program.Environment{"PROVIDER": "jamf"}, folder, "policy", "test", "posture.yaml"); r.Code != 0 || r.Stdout != "ok    default: b\n1 tests, 0 failed\n" {
 		t.Errorf("with PROVIDER: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	// Without FILE, the one of the daemon.
+	if r := program.Run(t, program.Environment{"PROVIDER": "jamf", "POLICY_PATH": "posture.yaml"}, folder, "policy", "test"); r.Code != 0 || r.Stdout != "ok    default: b\n1 tests, 0 failed\n" {
+		t.Errorf("with POLICY_PATH: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if r := program.Run(t, program.Environment{"POLICY_PATH": "nowhere.yaml"}, folder, "policy", "test"); r.Code != 1 || !strings.Contains(r.Stderr, "nowhere.yaml: no such file") {
+		t.Errorf("with a wrong POLICY_PATH: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if r := program.Run(t, program.Environment{}, folder, "--help"); !strings.Contains(r.Stdout, "\n  policy ") {
+		t.Errorf("policy is not listed: %s", r.Stdout)
 	}
 	if r := program.Run(t, program.Environment{}, t.TempDir(), "policy", "test", "nowhere.yaml"); r.Code != 1 || !strings.Contains(r.Stderr, "nowhere.yaml: no such file") {
 		t.Errorf("exit %d, %s", r.Code, r.Stderr)

@@ -1,0 +1,75 @@
+package audit
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// line is an Event as the audit log has it. docs/logging.md describes the keys; a test compares.
+type line struct {
+	Time       string   `json:"time"`
+	Reference  string   `json:"reference"`
+	Decision   string   `json:"decision"`
+	Code       string   `json:"code"`
+	Reason     string   `json:"reason"`
+	Identifier string   `json:"identifier"`
+	Mode       string   `json:"mode"`
+	Provider   string   `json:"provider"`
+	WebhookID  string   `json:"webhook_id"`
+	RequestID  string   `json:"request_id"`
+	Groups     []string `json:"groups"`
+	DurationMS float64  `json:"duration_ms"`
+	*policyPart
+	*factsPart
+}
+
+// policyPart is what a line has only with a policy file.
+type policyPart struct {
+	Policy    string   `json:"policy"`
+	Inventory string   `json:"inventory"`
+	Caller    string   `json:"caller"`
+	Door      string   `json:"door"`
+	Unmet     []string `json:"unmet"`
+	WouldDeny []string `json:"would_deny"`
+}
+
+// factsPart is what a line has only where facts are recorded. They are null if no inventory was asked.
+type factsPart struct {
+	Facts json.RawMessage `json:"facts"`
+}
+
+func (e *Event) line(facts *vocabulary) line {
+	l := line{
+		Time:       e.Time.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
+		Reference:  e.Reference,
+		Decision:   e.decision(),
+		Code:       e.Code,
+		Reason:     Clean(e.Reason, maxReason),
+		Identifier: Clean(e.Identifier, maxShown),
+		Mode:       Clean(e.Mode, maxShown),
+		Provider:   e.Provider,
+		WebhookID:  Clean(e.WebhookID, maxShown),
+		RequestID:  e.RequestID,
+		Groups:     cleaned(e.Groups),
+		DurationMS: float64(e.Duration.Microseconds()) / float64(time.Millisecond/time.Microsecond),
+	}
+	if e.Policy != "" {
+		l.policyPart = &policyPart{
+			Policy: e.Policy, Inventory: e.Inventory, Caller: Clean(e.Caller, maxShown), Door: e.Door,
+			Unmet: cleaned(e.Verdict.Unmet), WouldDeny: cleaned(e.Verdict.WouldDeny),
+		}
+	}
+	if facts != nil {
+		l.factsPart = &factsPart{facts.facts(e)}
+	}
+	return l
+}
+
+// cleaned returns the texts, fit for a log line; [] and not null for none.
+func cleaned(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = Clean(text, maxReason)
+	}
+	return all
+}

@@ -1,0 +1,166 @@
+package audit
+
+import (
+	"errors"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"step-posture-connector/internal/posture"
+)
+
+// Recorded is a line of the audit log that was read: what was decided, and what it was decided on.
+type Recorded struct {
+	Time       time.Time `json:"time"`
+	Reference  string    `json:"reference"`
+	Decision   string    `json:"decision"`
+	Code       string    `json:"code"`
+	Identifier string    `json:"identifier"`
+	WebhookID  string    `json:"webhook_id"`
+	// These are empty without a policy file.
+	Policy    string   `json:"policy"`
+	Inventory string   `json:"inventory"`
+	Caller    string   `json:"caller"`
+	Unmet     []string `json:"unmet"`
+
+	Facts recordedFacts `json:"facts"`
+
+	// Evidence is nil where the line has none: Lacks says why.
+	Evidence *posture.Evidence `json:"-"`
+	Lacks    string            `json:"-"`
+}
+
+// Allowed reports whether the device was allowed.
+func (r *Recorded) Allowed() bool { return r.Decision == allowed }
+
+// ErrFailed is the answer of an inventory that could not answer when the line was written.
+var ErrFailed = errors.New("the inventory had not answered when the request was recorded")
+
+var errNotOurs = errors.New("not a line of the audit log")
+
+// What a line lacks, in words.
+const (
+	lacksFacts    = "the line has no facts: it was written without AUDIT_FACTS=1"
+	lacksEvidence = "no inventory was asked"
+)
+
+// Reader reads lines of the audit log. It is safe for concurrent use.
+type Reader struct {
+	device, user map[string]*posture.Definition // by the quoted name
+	options      json.Options
+}
+
+// NewReader makes a Reader.
+func NewReader() *Reader {
+	r := &Reader{}
+	parts := newVocabulary().parts
+	r.device, r.user = parts[0].quoted(), parts[1].quoted()
+	// Without reflection, and without a map for each record: facts are most of a line.
+	r.options = json.WithUnmarshalers(json.JoinUnmarshalers(
+		json.UnmarshalFromFunc(func(from *jsontext.Decoder, to *devicePart) error {
+			return (*recordedPart)(to).read(from, r.device)
+		}),
+		json.UnmarshalFromFunc(func(from *jsontext.Decoder, to *userPart) error {
+			return (*recordedPart)(to).read(from, r.user)
+		}),
+	))
+	return r
+}
+
+// Read reads a line. Its error does not repeat what is in it.
+func (r *Reader) Read(text []byte) (*Recorded, error) {
+	line := &Recorded{}
+	if err := json.Unmarshal(text, line, r.options); err != nil {
+		if wrong := (*factError)(nil); errors.As(err, &wrong) {
+			return nil, wrong
+		}
+		return nil, errNotOurs
+	}
+	if line.Time.IsZero() || line.Reference == "" || line.Decision != allowed && line.Decision != denied {
+		return nil, errNotOurs
+	}
+	switch f := &line.Facts; {
+	case !f.isSet:
+		line.Lacks = lacksFacts
+	case f.isNull:
+		line.Lacks = lacksEvidence
+	case f.LeftOut != "":
+		line.Lacks = "the facts were left out of the line: " + Clean(f.LeftOut, maxShown)
+	case f.Now.IsZero() || f.Records == nil:
+		return nil, errors.New("the facts of the line have no time, or no records")
+	default:
+		line.Evidence = f.evidence()
+	}
+	line.Facts = recordedFacts{}
+	return line, nil
+}
+
+// recordedFacts are the facts of a line.
+type recordedFacts struct {
+	LeftOut   string                    `json:"left_out"`
+	Now       time.Time                 `json:"now"`
+	ModeGiven bool                      `json:"mode_given"`
+	Request   recordedRequest           `json:"request"`
+	Records   map[string]recordedAnswer `json:"records"`
+
+	isSet, isNull bool
+}
+
+// UnmarshalJSONFrom distinguishes null from a member that is missing.
+func (f *recordedFacts) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	type members recordedFacts // without this method
+	isNull := from.PeekKind() == 'n'
+	err := json.UnmarshalDecode(from, (*members)(f)) // of null it makes the zero value
+	f.isSet, f.isNull = true, isNull
+	return err
+}
+
+type recordedRequest struct {
+	Door        string   `json:"door"`
+	Caller      string   `json:"caller"`
+	Kind        string   `json:"kind"`
+	Provisioner string   `json:"provisioner"`
+	Mode        string   `json:"mode"`
+	Identifier  string   `json:"identifier"`
+	KeyType     string   `json:"key_type"`
+	KeyBits     int64    `json:"key_bits"`
+	Names       []string `json:"names"`
+}
+
+type recordedAnswer struct {
+	Answer string     `json:"answer"`
+	Mode   string     `json:"mode"`
+	Device devicePart `json:"device"`
+	User   userPart   `json:"user"`
+}
+
+func (f *recordedFacts) evidence() *posture.Evidence {
+	e := &posture.Evidence{Now: f.Now, Request: posture.Request(f.Request)}
+	if f.ModeGiven {
+		e.Given = posture.DeviceType(f.Request.Mode)
+	}
+	for name, answer := range f.Records {
+		e.Put(answer.of(name))
+	}
+	return e
+}
+
+func (r recordedAnswer) of(inventory string) posture.Answer {
+	a := posture.Answer{Inventory: inventory, Type: posture.DeviceType(r.Mode)}
+	switch r.Answer {
+	case answerFound:
+		record := r.Device.record
+		record.Facts.User = r.User.record.Facts.User
+		a.Record, a.Asked = &record, r.Device.asked|r.User.asked
+	case answerNotFound:
+		a.Err = posture.ErrNotFound
+	case answerForm:
+		a.Err = posture.ErrIdentifier
+	case answerAmbiguous:
+		a.Err = posture.ErrAmbiguous
+	default: // fail closed: of a word that is not known nothing can be concluded
+		a.Err = ErrFailed
+	}
+	return a
+}

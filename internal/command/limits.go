@@ -1,0 +1,13 @@
+package command
+
+const (
+	// atOnce is how many devices lookup asks about at the same time: vendors limit requests, and the daemon may be asking
+	// beside it.
+	atOnce = 4
+	// maxEntry bounds an entry of a list of identifiers, in bytes. A row of a table may be long, a list without line breaks
+	// is no list.
+	maxEntry = 1 << 20
+	// maxAttributes and maxValue bound what lookup shows people of a record: attributes, and characters of a text.
+	maxAttributes = 100
+	maxValue      = 256
+)

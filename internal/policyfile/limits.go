@@ -1,0 +1,8 @@
+package policyfile
+
+// The bounds of a policy file.
+const (
+	maxInventories = 256
+	maxWebhooks    = 256
+	maxSecrets     = 2 // of a webhook: one, and the one that replaces it
+)
