@@ -33,7 +33,7 @@ func TestPolicyFaultsAtStart(t *testing.T) {
 		"empty":   {bare, []string{"POLICY_PATH", ""}, []string{"POLICY_PATH: it is set, but empty; accepted: the path of a policy file, or no POLICY_PATH at all"}},
 		"missing": {bare, []string{"POLICY_PATH", "DIR/nowhere.yaml"}, []string{"POLICY_PATH: DIR/nowhere.yaml: no such file or directory; accepted: the path of a policy file that the connector's user may read"}},
 		"neither": {"inventories:\n  owned: {provider: file, path: x.json, type: json}\n", nil, []string{"posture.yaml:1:1: the file has neither policies nor webhooks"}},
-		"nothing": {"", nil, []string{"posture.yaml: the file is empty"}},
+		"nothing": {"", nil, []string{"posture.yaml:1:1: the file is empty"}},
 		"both kinds at once": {
 			"policies:\n  default:\n    rules: [{name: a, require: device.encypted}]\n",
 			[]string{"PORT", "x", "TLS_KEY_PATH", "DIR/none.key"},
