@@ -118,7 +118,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	if s.Inventory != "" && !slices.Contains(names, s.Inventory) {
 		names = slices.Insert(names, 0, s.Inventory)
 	}
-	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes}
+	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes, Gives: f.gives(s)}
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
 		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
@@ -235,4 +235,16 @@ func (f *File) RunTests() (results []Result) {
 		}
 	}
 	return results
+}
+
+// gives returns what tells which facts an inventory can ever give.
+func (f *File) gives(s Surroundings) func(inventory string) posture.FactSet {
+	kinds := map[string]string{}
+	if s.Inventory != "" {
+		kinds[s.Inventory] = s.Inventory
+	}
+	for _, i := range f.Inventories {
+		kinds[i.Name] = i.Kind
+	}
+	return func(inventory string) posture.FactSet { return provider.FactsOf(kinds[inventory]) }
 }

@@ -27,6 +27,7 @@ func kinds() map[string]entry {
 // nothing of a device. Optional methods are
 //
 //	DefaultType() posture.DeviceType // the type of device for a request without a mode
+//	Facts() posture.FactSet          // those that the provider can ever give; without it, all
 //	Files() []string                 // the files that the inventory is read from
 //	Problems() config.Problems       // problems that the tags of the fields cannot find
 //	ReadFacts()                      // of a pointer: facts are read from what is opened, because a policy may ask for them
@@ -52,6 +53,7 @@ type entry struct {
 	shape     func(prefix string, others ...document.Key) *document.Shape
 	section   func(s config.Section) parsed
 	required  func(environ map[string]string) Required
+	facts     posture.FactSet // that it can ever give
 }
 
 // parsed is what a section of a policy file says.
@@ -75,6 +77,7 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 	}
 	return entry{
 		variables: config.Variables[C](),
+		facts:     factsOf(*new(C)),
 		shape:     config.SectionShape[C],
 		files: func(environ map[string]string) []string {
 			c, _ := parse(environ, false) // open returns the problems

@@ -24,6 +24,22 @@ func requiredBy(c settings) Required {
 	return r
 }
 
+// FactsOf are the facts that the named provider can ever give.
+func FactsOf(name string) posture.FactSet {
+	entry, known := kinds()[name]
+	if !known {
+		return posture.AllFacts()
+	}
+	return entry.facts
+}
+
+func factsOf(c any) posture.FactSet {
+	if some, ok := c.(interface{ Facts() posture.FactSet }); ok {
+		return some.Facts()
+	}
+	return posture.AllFacts()
+}
+
 // RequiredOf is what the named provider asks as environ configures it. It opens nothing and reads no secret; what is wrong
 // in environ is reported when the provider is opened.
 func RequiredOf(name string, environ map[string]string) Required {

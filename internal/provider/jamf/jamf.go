@@ -80,6 +80,11 @@ func (c Config) Requirements() posture.Requirements {
 	return posture.Requirements{Groups: posture.RequiredGroups(c.ComputerGroup, c.DeviceGroup), AllowUnmanaged: bool(c.AllowUnmanaged)}
 }
 
+// Facts are those that the page has in its tables. Jamf's compliance is a group, or an extension attribute.
+func (c Config) Facts() posture.FactSet {
+	return posture.AllFacts() &^ posture.MustFacts("device.compliant")
+}
+
 // DefaultType is that of a request without a mode.
 func (c Config) DefaultType() posture.DeviceType { return posture.MobileDevice }
 
