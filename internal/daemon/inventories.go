@@ -121,7 +121,7 @@ func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 	return &posture.Gate{Join: join, Policy: p.Authority(requirements), Record: s.facts, Mode: p.Mode}
 }
 
-// source makes a source of an inventory, of which facts are read.
+// source makes a Source of an inventory. The policy reads these facts of its records.
 func (s sources) source(i *inventory, facts posture.FactSet) posture.Source {
 	source := posture.Source{
 		Name: i.Name, Kind: i.Kind, Provider: i.Provider, DefaultType: i.DefaultType, Facts: facts, AllowUnmanaged: i.Requirements.AllowUnmanaged,

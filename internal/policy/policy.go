@@ -81,13 +81,13 @@ func (p *Policy) RecordsRead() (names []string) {
 }
 
 // Evaluate implements posture.Rules.
-func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
+func (p *Policy) Evaluate(e *posture.Evidence) posture.Verdict {
 	if len(p.Rules) == 0 {
 		return posture.Verdict{}
 	}
 	v := posture.Verdict{Outcomes: make([]posture.Outcome, len(p.Rules))}
 	for i, r := range p.Rules {
-		o := p.outcome(r, q)
+		o := p.outcome(r, e)
 		v.Outcomes[i] = o
 		if !o.Applies || o.Result == posture.Met {
 			continue
@@ -104,16 +104,16 @@ func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
 	return v
 }
 
-func (p *Policy) outcome(r *Rule, q *posture.Evidence) posture.Outcome {
-	o := r.Evaluate(q)
+func (p *Policy) outcome(r *Rule, e *posture.Evidence) posture.Outcome {
+	o := r.Evaluate(e)
 	o.Enforced = o.Enforced && !p.ReportOnly
 	return o
 }
 
 // Render implements posture.Rules.
-func (p *Policy) Render(q *posture.Evidence) (json.RawMessage, []string, error) {
+func (p *Policy) Render(e *posture.Evidence) (json.RawMessage, []string, error) {
 	if p.Data == nil {
 		return nil, nil, nil
 	}
-	return render(p.Data, q)
+	return render(p.Data, e)
 }

@@ -176,7 +176,7 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 		line: line, policy: judge.policy, allowed: decision.Allowed(), code: string(decision.Code()),
 		byRules: decision.Message() != "", verdict: decision.Verdict(),
 	}
-	if err != nil { // the inventory would be at fault now: it tells more than a policy may read
+	if err != nil { // the inventory would be at fault now: it sends more than a policy may read
 		o.allowed, o.code = false, codeUnavailable
 	}
 	for _, rule := range o.verdict.Outcomes {
