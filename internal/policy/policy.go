@@ -33,6 +33,24 @@ func (p *Policy) Authority(requirements map[string]posture.Requirements) posture
 	}
 }
 
+// Gate decides by this policy. open returns an inventory of the policy, and what its own settings require. The daemon and
+// replays make their gates here, so that they cannot differ.
+func (p *Policy) Gate(open func(inventory string) (posture.Source, posture.Requirements)) *posture.Gate {
+	requirements := map[string]posture.Requirements{}
+	sources := func(names []string) (all []posture.Source) {
+		for _, name := range names {
+			source, required := open(name)
+			source.AllowUnmanaged = required.AllowUnmanaged
+			all, requirements[name] = append(all, source), required
+		}
+		return all
+	}
+	join := posture.Join{
+		Inventories: sources(p.Inventories), AlsoIn: sources(p.AlsoIn), Reads: p.RecordsRead(), AllowUnmanaged: p.AllowUnmanaged,
+	}
+	return &posture.Gate{Join: join, Policy: p.Authority(requirements), Mode: p.Mode}
+}
+
 // conditions are all conditions of the rules.
 func (p *Policy) conditions() (all []*Condition) {
 	for _, r := range p.Rules {
