@@ -114,7 +114,7 @@ func hasMacro() cel.Macro {
 			of := arg.AsCall().Args()
 			return f.NewCall(operators.In, of[1], of[0]), nil
 		}
-		return nil, f.NewError(arg.ID(), `has() takes a fact, such as device.last_seen or device.attributes["name"]`)
+		return nil, f.NewError(arg.ID(), hasTakesFact)
 	})
 }
 
