@@ -25,6 +25,7 @@ type Scope struct {
 	variables   map[string]*types.Type
 	inventories []string
 	zones       *zones
+	moreCallers func(text string) bool
 }
 
 // NewScope makes the scope of a policy with these inventories.
@@ -71,7 +72,8 @@ func NewScope(inventories ...string) (*Scope, error) {
 }
 
 // setCallers says who may call, for literals that are compared with request.caller.
-func (s *Scope) setCallers(names []string) {
+func (s *Scope) setCallers(names []string, more func(text string) bool) {
+	s.moreCallers = more
 	request := s.fields.objects[requestTypeName]
 	caller := request["caller"]
 	caller.words = names
