@@ -118,6 +118,10 @@ func TestReasonNamesTheGroup(t *testing.T) {
 	if d.Allowed() || d.Code() != posture.DeviceNotInGroup || !strings.Contains(d.Reason(), `"Compliant"`) {
 		t.Errorf("got %v, %q, %q, want a refusal that names the group to the administrator", d.Allowed(), d.Code(), d.Reason())
 	}
+	policy.ReportOnly = true
+	if d := policy.Authorize(about(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true)}})); !d.Allowed() || !strings.Contains(d.Reason(), `not a member of the required group "Compliant"`) {
+		t.Errorf("report only: got %v, %q, want an allow that names the group to the administrator", d.Allowed(), d.Reason())
+	}
 	if d := policy.Authorize(about(posture.Device{Type: posture.MobileDevice, Facts: posture.Facts{Managed: posture.Known(true)}})); !d.Allowed() {
 		t.Errorf("a device of a type without a required group: got %q, want an allow", d.Code())
 	}

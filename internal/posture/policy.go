@@ -148,6 +148,7 @@ func (p Policy) judge(e *Evidence, verdict *Verdict) Decision {
 			return deny(DeviceNotInGroup, err.Error())
 		}
 		verdict.WouldDeny = append([]string{string(DeviceNotInGroup)}, verdict.WouldDeny...)
+		reason += "; " + err.Error()
 	}
 	refusal, unmet := verdict.refusal()
 	if refusal != nil {
