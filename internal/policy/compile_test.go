@@ -41,7 +41,7 @@ func TestMistakes(t *testing.T) {
 		{`device.managed && device.groups[0]`, `1:19: it is text; accepted: true or false`},
 		{`device.managed && string(device.os_version)`, `1:19: it is text; accepted: true or false`},
 		{`1 in device.groups`, `1:3: in does not search for a number in a list of texts`},
-		{`device.managed ? device.name : 3`, `1:16: the two results of ? : are text and a number; accepted: results of one type`},
+		{`device.managed ? device.name : 3`, `1:16: the two results of ? : are text and a number; accepted: values of one type`},
 		{`device.managed + 1 == 2`, `1:16: + does not take true or false and a number`},
 		{`device.name.exists(c, c == "a")`, `a loop cannot go through text; accepted: a list`},
 		{`device.name.first == "a"`, `1:13: text has no names in it`},
@@ -154,6 +154,8 @@ func TestMistakes(t *testing.T) {
 		{`device.name.startswith("x")`, `1:13: unknown function "startswith"; did you mean startsWith?`},
 		{`@device{}.name == "a"`, `"@" does not belong here`},
 		{`device.?name == optional.of("a")`, ``},
+		{strings.Repeat("(", 51) + "device.managed" + strings.Repeat(")", 51), `1:51: the expression is nested too deeply; accepted: 50 levels`},
+		{"true &&\n" + strings.Repeat("ü(", 51), `2:102: the expression is nested too deeply; accepted: 50 levels`},
 		{strings.Repeat("!(true ? false : ", 51) + "device.managed" + strings.Repeat(")", 51), `nested too deeply`},
 		// CEL's checker would take minutes for it.
 		{"device.groups" + strings.Repeat(".map(g,g", 400) + strings.Repeat(")", 400) + " == 1", `nested too deeply`},
@@ -167,6 +169,28 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%.80s: internals of CEL: %v", c.text, faults)
 		case !strings.Contains(faults.Error(), c.want):
 			t.Errorf("%.80s:\n got  %v\n want %s", c.text, faults, c.want)
+		}
+		for _, f := range faults {
+			if f.Accepted == "" {
+				t.Errorf("%.80s: it does not say what is accepted: %v", c.text, f)
+			}
+		}
+	}
+}
+
+// Brackets may be as deep as the tree of an expression, and those of texts, patterns and comments do not count.
+func TestBrackets(t *testing.T) {
+	t.Parallel()
+	s := scope(t, "owned")
+	many := strings.Repeat("(", 60)
+	for _, text := range []string{
+		strings.Repeat("(", 50) + "device.managed" + strings.Repeat(")", 50),
+		`device.name == "` + many + `"`, `device.name == '` + many + `'`, `device.name == """` + many + "\n" + `"""`,
+		`device.name == "\"` + many + `"`, `device.name == r"\` + many + `" && device.name != r'` + many + `'`,
+		"device.managed // " + many,
+	} {
+		if _, faults := s.CompileCondition(text); faults != nil {
+			t.Errorf("%s: %v", text, faults)
 		}
 	}
 }

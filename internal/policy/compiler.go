@@ -52,7 +52,7 @@ func (r *Reader) compiler(p *Policy) (*compiler, error) {
 		return nil, err
 	}
 	scope.inventories = p.Inventories // one of also_in never decides
-	scope.setCallers(r.Callers)
+	scope.setCallers(r.Callers, r.MoreCallers)
 	c := &compiler{scope: scope, gives: r.Gives, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}, characters: &r.characters}
 	if r.compiled == nil {
 		r.compiled = map[string]*compiler{}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -151,7 +152,7 @@ func (w *walk) unknownName(r resolution) {
 	if near != "" {
 		text += "; did you mean " + near + "?"
 	}
-	w.fault(at, strings.Join(r.accepted, ", "), "%s", text)
+	w.fault(at, cmp.Or(strings.Join(r.accepted, ", "), "the name of an inventory of the policy"), "%s", text)
 }
 
 // read notes that something is read.

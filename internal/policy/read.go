@@ -32,6 +32,8 @@ type Reader struct {
 	DefaultInventory string
 	// Callers are the words of request.caller; nil means any text.
 	Callers []string
+	// MoreCallers reports whether a text may be a caller that is not known here; nil means that Callers are all.
+	MoreCallers func(text string) bool
 	// Codes are the codes of the connector, which no rule may use.
 	Codes []posture.Code
 	// Gives are the facts that an inventory can give; nil means all.

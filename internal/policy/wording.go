@@ -25,7 +25,27 @@ var (
 	tokenError      = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
 )
 
-const atLeastOrBelow = `device.os_version.atLeast("15.4"), device.os_version.below("16")`
+// What is right where the mistake does not say it better: each fault says it.
+const (
+	atLeastOrBelow     = `device.os_version.atLeast("15.4"), device.os_version.below("16")`
+	acceptedExpression = "an expression such as device.managed"
+	acceptedFunctions  = "a function of CEL or of its strings extension, atLeast, below, days or sameIdentifier"
+	acceptedInHas      = `has(device.last_seen), has(device.attributes["name"])`
+	oneType            = "values of one type"
+)
+
+// acceptedOperands is what an operator for calculations takes.
+func acceptedOperands(symbol string) string {
+	switch symbol {
+	case "&&", "||":
+		return "true or false on both sides"
+	case "+":
+		return "two numbers of one kind, texts or lists, or a time and a duration"
+	case "-":
+		return "two numbers of one kind or times, or a time and a duration"
+	}
+	return "two numbers of one kind"
+}
 
 // reword says what CEL's checker found wrong, in the words of a policy file.
 func reword(message string) (text, accepted string) {
@@ -40,18 +60,18 @@ func reword(message string) (text, accepted string) {
 		if m[2] != "" {
 			text += "; did you mean " + m[2] + "?"
 		}
-		return text, ""
+		return text, acceptedFunctions
 	}
 	if m := selectionError.FindStringSubmatch(message); m != nil {
-		return plainType(m[1]) + " has no names in it", ""
+		return plainType(m[1]) + " has no names in it", "the value itself, without a dot behind it"
 	}
 	if m := rangeError.FindStringSubmatch(message); m != nil {
 		return "a loop cannot go through " + plainType(m[1]), "a list"
 	}
 	if strings.ContainsAny(message, "@_") {
-		return "the types do not fit", ""
+		return "the types do not fit", oneType
 	}
-	return message, ""
+	return message, acceptedExpression
 }
 
 func rewordOverload(function, target string, args []string) (text, accepted string) {
@@ -68,19 +88,22 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 	binary := isOperator && len(args) == 2
 	switch {
 	case function == operators.Index && binary:
-		return fmt.Sprintf("%s has no element at %s", words[0], words[1]), ""
+		return fmt.Sprintf("%s has no element at %s", words[0], words[1]), "a list with a whole number, or a map with one of its keys"
 	case function == operators.In || function == operators.OldIn:
 		return fmt.Sprintf("in does not search for %s in %s", words[0], words[1]), "a value and a list of such values"
 	case function == operators.Conditional:
-		return "the two results of ? : are " + strings.Join(words[1:], " and "), "results of one type"
+		return "the two results of ? : are " + strings.Join(words[1:], " and "), oneType
 	case binary && slices.Contains(comparisons(), symbol):
 		text = fmt.Sprintf("%s does not compare %s with %s", symbol, words[0], words[1])
 		if slices.Contains(args, versionTypeName) {
-			accepted = atLeastOrBelow
+			return text, atLeastOrBelow
 		}
-		return text, accepted
+		if symbol != "==" && symbol != "!=" {
+			return text, "two texts, numbers, times or durations"
+		}
+		return text, oneType
 	case binary:
-		return fmt.Sprintf("%s does not take %s and %s", symbol, words[0], words[1]), ""
+		return fmt.Sprintf("%s does not take %s and %s", symbol, words[0], words[1]), acceptedOperands(symbol)
 	case function == operators.LogicalNot:
 		return "! does not take " + words[0], "true or false"
 	case function == operators.Negate:
@@ -96,9 +119,9 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 		text += " does not take " + strings.Join(words, " and ")
 	}
 	if function == "atLeast" || function == "below" {
-		accepted = atLeastOrBelow
+		return text, atLeastOrBelow
 	}
-	return text, accepted
+	return text, "values of the types that the function takes"
 }
 
 func comparisons() []string { return []string{"==", "!=", "<", "<=", ">", ">="} }
@@ -182,6 +205,9 @@ func plain(t *types.Type) string { return plainType(checker.FormatCELType(t)) }
 const (
 	operatorWords  = "&& for and, || for or, ! for not"
 	optionalSyntax = "unsupported syntax"
+
+	hasTakesFact    = "has() takes a fact"
+	nestedTooDeeply = "the expression is nested too deeply"
 )
 
 // rewordSyntax says what CEL's parser found wrong, in plain words.
@@ -189,14 +215,14 @@ func rewordSyntax(message string) (text, accepted string) {
 	if m := inputError.FindStringSubmatch(message); m != nil {
 		switch strings.ToLower(m[1]) {
 		case "<eof>":
-			return "the expression ends too early", ""
+			return "the expression ends too early", acceptedExpression
 		case "and", "or", "not":
-			accepted = operatorWords
+			return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), operatorWords
 		}
-		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
 	}
 	if m := inputErrorToo.FindStringSubmatch(message); m != nil {
-		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
 	}
 	if m := tokenError.FindStringSubmatch(message); m != nil {
 		switch {
@@ -205,18 +231,21 @@ func rewordSyntax(message string) (text, accepted string) {
 		case strings.ContainsRune(m[1], '\\'):
 			return `the text has a \ before a character that it does not go with`, `\\ for a backslash, or r"..." for a pattern`
 		case strings.HasPrefix(m[1], `"`) || strings.HasPrefix(m[1], "'"):
-			return "a text without its second quotation mark", ""
+			return "a text without its second quotation mark", "a text between two quotation marks"
 		}
-		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
 	}
 	if strings.HasPrefix(message, optionalSyntax) {
 		return optionalSyntax, "has(device.name) to ask whether a fact is known"
 	}
 	if strings.Contains(message, "recursion") {
-		return "the expression is nested too deeply", fmt.Sprintf("%d levels", maxDepth)
+		return nestedTooDeeply, fmt.Sprintf("%d levels", maxDepth)
+	}
+	if message == hasTakesFact {
+		return hasTakesFact, acceptedInHas
 	}
 	if word, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
-		return fmt.Sprintf("%q is a word of the expression language", word), ""
+		return fmt.Sprintf("%q is a word of the expression language", word), "another name"
 	}
-	return strings.TrimPrefix(message, "Syntax error: "), ""
+	return strings.TrimPrefix(message, "Syntax error: "), acceptedExpression
 }

@@ -118,7 +118,8 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	if s.Inventory != "" && !slices.Contains(names, s.Inventory) {
 		names = slices.Insert(names, 0, s.Inventory)
 	}
-	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes, Gives: f.gives(s)}
+	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes, Gives: f.gives(s)}
+	reader.Callers, reader.MoreCallers = callers(m.Get("webhooks"), s)
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
 		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
