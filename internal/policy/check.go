@@ -43,6 +43,10 @@ func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
 	}
 	w := &walk{scope: s, source: []rune(text), info: parsed.NativeRep().SourceInfo(), seen: map[string]bool{}, reported: map[place]bool{}, ranges: map[string]ast.Expr{}}
 	w.expr(parsed.NativeRep().Expr())
+	if w.tooDeep {
+		// Fail closed, and early: CEL's checker takes minutes for hundreds of loops in each other.
+		return checkedTree{}, w.faults.sorted()
+	}
 	checked, issues := s.env.Check(parsed)
 	w.checker(parsed, issues.Errors())
 	if len(w.faults) == 0 {

@@ -139,6 +139,10 @@ func TestMistakes(t *testing.T) {
 		{`[] == []`, `values of several types`},
 		{`device.groups.exists(g, device.groups.join(",").contains(g))`, `1:1: it could cost `},
 		{`device.name.replace("", device.name).replace("", device.name) == "x"`, `1:1: it could cost `},
+		{`device.groups.exists(g, g.matches("a.{0,900}x"))`, `1:1: it could cost `},
+		{`device.groups.exists(g, matches(g, r"(ab|c){200}"))`, `1:1: it could cost `},
+		{`device.name.matches("` + strings.Repeat(".{0,1000}", 200) + `x")`, `1:21: the pattern has more than 2000 steps; accepted: smaller numbers in braces, which stand for as many copies of what is before them`},
+		{`device.groups.exists(g, now.getHours(g) == 5)`, `1:1: it could cost `},
 		{`"a" in device.groups && device.groups.exists(g, "a" in device.groups)`, `1:53: a loop in a loop`},
 		{`records.jamf_eu.found && records.owned.device.os == "mac"`, `1:53: records.owned.device.os is never "mac"`},
 		{`string(device.os_version) >= "15.4"`, `1:27: the texts of versions are compared letter by letter, so that 9.1 is more than 15.4; accepted: device.os_version.atLeast`},
@@ -153,6 +157,8 @@ func TestMistakes(t *testing.T) {
 		{strings.Repeat("(", 51) + "device.managed" + strings.Repeat(")", 51), `1:51: the expression is nested too deeply; accepted: 50 levels`},
 		{"true &&\n" + strings.Repeat("ü(", 51), `2:102: the expression is nested too deeply; accepted: 50 levels`},
 		{strings.Repeat("!(true ? false : ", 51) + "device.managed" + strings.Repeat(")", 51), `nested too deeply`},
+		// CEL's checker would take minutes for it.
+		{"device.groups" + strings.Repeat(".map(g,g", 400) + strings.Repeat(")", 400) + " == 1", `nested too deeply`},
 		{`device.name == "` + strings.Repeat("a", 5000) + `"`, `1:1: the expression has 5017 characters; accepted: at most 4096`},
 	} {
 		_, faults := s.CompileCondition(c.text)

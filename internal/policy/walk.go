@@ -24,6 +24,7 @@ type walk struct {
 	reads    []Read
 	seen     map[string]bool // what is in reads
 	depth    int
+	tooDeep  bool
 	bound    []string            // the variables of the loops around
 	ranges   map[string]ast.Expr // what they go through
 }
@@ -38,6 +39,7 @@ func (w *walk) fault(at place, accepted, format string, args ...any) {
 // expr walks an expression that is used as a value.
 func (w *walk) expr(e ast.Expr) {
 	if w.depth++; w.depth == maxDepth+1 {
+		w.tooDeep = true
 		w.fault(w.at(e), fmt.Sprintf("%d levels", maxDepth), nestedTooDeeply)
 	}
 	defer func() { w.depth-- }()
@@ -170,6 +172,8 @@ func (w *walk) pattern(e ast.Expr) {
 	}
 	if _, err := regexp.Compile(text); err != nil {
 		w.fault(w.node(e), "https://github.com/google/re2/wiki/Syntax", "%v", err)
+	} else if stepsOf(text) > maxSteps {
+		w.fault(w.node(e), "smaller numbers in braces, which stand for as many copies of what is before them", "the pattern has more than %d steps", maxSteps)
 	}
 }
 
