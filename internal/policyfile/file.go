@@ -186,7 +186,7 @@ func (f *File) unused(m document.Mapping, s Surroundings) {
 		switch {
 		case used[name]:
 		// Fail closed: the webhooks of the environment would have a policy without rules, while its author sees rules.
-		case implied && len(s.WebhookIDs) > 0 && document.Nearest(name, []string{"default"}) != "":
+		case implied && f.Policies[name] != nil && len(s.WebhookIDs) > 0 && document.Nearest(name, []string{"default"}) != "":
 			v.Key().Fault("default, or a policy that a webhook has", "no webhook has this policy, and those of WEBHOOK_IDS have the policy default; did you mean default?")
 		default:
 			v.Key().Warn("no webhook has this policy")
