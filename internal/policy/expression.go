@@ -38,7 +38,11 @@ func (c *Condition) Facts() posture.FactSet { return c.facts }
 
 // Evaluate says whether the condition is met. Where it is unknown, the error says why.
 func (c *Condition) Evaluate(q *posture.Evidence) (posture.Result, error) {
-	value, _, err := c.program.Eval(evidence{q})
+	return c.evaluate(evidence{q})
+}
+
+func (c *Condition) evaluate(vars any) (posture.Result, error) {
+	value, _, err := c.program.Eval(vars)
 	if err != nil {
 		var unknown *unknownError
 		if errors.As(err, &unknown) {

@@ -23,27 +23,30 @@ type Rule struct {
 }
 
 // Evaluate evaluates a rule. It can only refuse.
-func (r *Rule) Evaluate(q *posture.Evidence) posture.Outcome {
-	o := posture.Outcome{
-		Rule: r.Name, Code: r.Code, Message: r.Message, Applies: true,
-		Enforced: !r.ReportOnly && !q.Now.Before(r.EnforcedFrom),
-	}
+func (r *Rule) Evaluate(q *posture.Evidence) (o posture.Outcome) {
+	r.evaluate(q, evidence{q}, &o)
+	return o
+}
+
+// evaluate fills in the outcome, which is zero. vars are those of q, for CEL.
+func (r *Rule) evaluate(q *posture.Evidence, vars any, o *posture.Outcome) {
+	o.Rule, o.Code, o.Message = r.Name, r.Code, r.Message
+	o.Applies, o.Enforced = true, !r.ReportOnly && !q.Now.Before(r.EnforcedFrom)
 	var unknown error
 	if r.When != nil {
 		// Fail closed: where it cannot be said whether the rule applies, it does.
-		applies, err := r.When.Evaluate(q)
+		applies, err := r.When.evaluate(vars)
 		if applies == posture.Unmet {
 			o.Applies = false
-			return o
+			return
 		}
 		unknown = err
 	}
-	result, err := r.Require.Evaluate(q)
+	result, err := r.Require.evaluate(vars)
 	o.Result = result
 	if result != posture.Met {
 		o.Reason = r.reason(q, result, err, unknown)
 	}
-	return o
 }
 
 // reason names the rule and each fact that it read, with its value.
