@@ -37,7 +37,12 @@ demo: ## Show the connector at work with a real step-ca (the first time takes so
 .PHONY: demo-jamf
 demo-jamf: ## Show it with a real step-ca and a simulated Jamf Pro server (Linux only)
 	@echo 'Compiling the demo, then step-ca, step, the connector and a simulated Jamf Pro server: the first time this takes some minutes.'
-	@cd $(E2E) && go run ./demo -provider jamf
+	@cd $(E2E) && go run ./demo -show jamf
+
+.PHONY: demo-policy
+demo-policy: ## Show a rule with a real step-ca: only reported, then enforced, then replayed
+	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
+	@cd $(E2E) && go run ./demo -show policy
 
 .PHONY: test
 test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some minutes)

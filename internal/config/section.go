@@ -217,8 +217,8 @@ type SecretReader struct {
 	Environ map[string]string
 	// Skip reads no secret: to check a file on a machine that does not have them.
 	Skip bool
-	// Files are those that were read, or could not be read.
-	Files []string
+	// Files are those that were read, or could not be read, and Variables those that were looked up.
+	Files, Variables []string
 }
 
 // Read reads a secret. What is wrong is reported to the document. With Skip the secret is empty.
@@ -235,6 +235,7 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 		return Secret{}, true
 	}
 	if ref.kind == "env" {
+		r.Variables = append(r.Variables, name)
 		value := r.Environ[name]
 		if value == "" {
 			ref.name.Fault("the name of a variable that is set", "the environment variable is not set")

@@ -26,6 +26,7 @@ type Daemon struct {
 	// The files that are reloaded when they change; inventories have their own.
 	identitySet, policySet *reload.Set
 	sources                sources
+	policyPaths            []string // the files of policySet
 	// Whether the operator has set HEALTH_ADDRESS, and TIMEOUT for a provider that uses it.
 	healthWanted, timeoutWanted bool
 
@@ -48,22 +49,23 @@ func Load(environ config.Environment) (*Daemon, error) {
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
-	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), webhooks: true}
-	d.current, err = d.sources.load(nil)
+	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), webhooks: true, audit: string(c.AuditLogPath)}
+	var read reading
+	d.current, read, err = d.sources.load(nil, nil)
 	problems = append(problems, problemsOf(err)...)
 	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
 	problems = unique(problems) // two parts may report the same variable
-	unknown := environ.Warnings(vocabulary())
+	unknown := d.sources.warnings(read)
 	if len(problems) > 0 {
 		refused := refuse(problems, unknown, environ)
 		refused.cause = err
 		return nil, refused
 	}
 	identity()
-	d.policySet = reload.NewSetOf(policyFiles, d.current.files)
+	d.policySet, d.policyPaths = reload.NewSetOf(policyFiles, read.state), read.paths
 	d.Warnings = slices.Concat(unknown, c.Warnings(), d.current.warnings)
 	if config.ReadableByAll(files.PrivateKey) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/panics"
 	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
@@ -60,7 +61,26 @@ func (s sources) open(file *policyfile.File, previous *generation, g *generation
 		}
 		g.inventories = append(g.inventories, &inventory{Inventory: opened, section: section, set: set})
 	}
+	if previous == nil {
+		problems = append(problems, s.network(file)...)
+	}
 	return problems
+}
+
+// closeBut closes the inventories that are not in another generation.
+func (g *generation) closeBut(other *generation) {
+	for _, i := range g.inventories {
+		if other == nil || !slices.Contains(other.inventories, i) {
+			i.close()
+		}
+	}
+}
+
+// close ends what an inventory does by itself, and its idle connections.
+func (i *inventory) close() {
+	if closer, ok := i.Provider.(interface{ Close() }); ok {
+		closer.Close()
+	}
 }
 
 // find returns the inventory that a section configured before, or nil.
@@ -112,7 +132,18 @@ func (s sources) source(i *inventory, facts posture.FactSet) posture.Source {
 	return source
 }
 
-// check contacts every inventory once, all at the same time. It returns what was found, a line for each.
+// checkError is why an inventory has not answered at start.
+type checkError struct {
+	inventory *inventory
+	cause     error
+}
+
+func (e *checkError) Error() string { return e.inventory.title() + ": " + e.cause.Error() }
+
+func (e *checkError) Unwrap() error { return e.cause }
+
+// check contacts every inventory once, all at the same time. It returns what was found, a line for each. The error is that
+// of errors.Join, with a checkError for each inventory that has not answered.
 func (g *generation) check(ctx context.Context) (found, warnings []string, err error) {
 	type result struct {
 		found    string
@@ -125,6 +156,12 @@ func (g *generation) check(ctx context.Context) (found, warnings []string, err e
 		all.Go(func() {
 			r := &results[n]
 			r.found = i.title()
+			defer func() {
+				// One inventory must not end the daemon while it runs.
+				if cause := panics.Recovered(recover()); cause != nil {
+					r.err = &checkError{i, cause}
+				}
+			}()
 			checker, ok := i.Provider.(posture.Checker)
 			if !ok {
 				return
@@ -134,7 +171,7 @@ func (g *generation) check(ctx context.Context) (found, warnings []string, err e
 			found, warnings, err := checker.Check(ctx)
 			r.found, r.warnings = i.title()+": "+found, warnings
 			if err != nil {
-				r.err = fmt.Errorf("%s: %w", i.title(), err)
+				r.err = &checkError{i, err}
 			}
 		})
 	}
@@ -154,6 +191,44 @@ func (g *generation) check(ctx context.Context) (found, warnings []string, err e
 		found = append(found, r.found)
 	}
 	return found, warnings, errors.Join(errs...)
+}
+
+// checkAdded contacts the inventories that another generation does not have. What they say goes to the log and to /readyz
+// only: a server that is down must not hold back a change to the rules.
+func (s *service) checkAdded(ctx context.Context, next, before *generation) {
+	added := &generation{}
+	for _, i := range next.inventories {
+		if !slices.Contains(before.inventories, i) {
+			added.inventories = append(added.inventories, i)
+		}
+	}
+	found, warnings, err := added.check(ctx)
+	if ctx.Err() != nil {
+		return // the daemon shuts down
+	}
+	s.noteChecks("after a reload", err)
+	if err != nil {
+		warnings = append(warnings, oneLine(err)+"; until this is fixed, failed lookups are answered with 503")
+	}
+	for _, warning := range warnings {
+		s.log.Warn(warning)
+	}
+	for _, line := range found {
+		s.log.Info(line)
+	}
+}
+
+// noteChecks notes which inventories have not answered, as err says, which check has returned.
+func (s *service) noteChecks(when string, err error) {
+	var several interface{ Unwrap() []error }
+	if !errors.As(err, &several) {
+		return
+	}
+	for _, one := range several.Unwrap() {
+		if of := (*checkError)(nil); errors.As(one, &of) {
+			s.state.setLookup(of.inventory.Name, fmt.Errorf("%s, %w", when, of))
+		}
+	}
 }
 
 // reloads reports whether it is read from files.

@@ -25,8 +25,9 @@ type Inventory struct {
 // neither the certificate nor the secrets of the webhooks. Its error has a line for each problem.
 func LoadProvider(environ config.Environment) (*Inventory, error) {
 	path, problems := policyPath(environ)
-	unknown := environ.Warnings(vocabulary())
-	g, err := sources{environ: environ, path: path, facts: path != ""}.load(nil)
+	from := sources{environ: environ, path: path, facts: path != ""}
+	g, read, err := from.load(nil, nil)
+	unknown := from.warnings(read)
 	problems = append(problems, problemsOf(err)...)
 	if len(problems) > 0 {
 		refused := refuse(problems, unknown, environ)

@@ -10,6 +10,7 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/server"
 )
 
@@ -48,23 +49,34 @@ func auditProblem(path config.Path, err error) config.Problem {
 // auditElsewhere refuses an audit log in a file that another variable names, or in the env file: the first
 // decision would damage an inventory or a key.
 func auditElsewhere(path string, environ config.Environment) config.Problems {
-	is := func(other string) bool {
-		a, errA := os.Stat(path)
-		b, errB := os.Stat(other)
-		return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
-	}
-	problem := func(of string) config.Problems {
-		return config.Problems{{Variable: "AUDIT_LOG_PATH", Text: "it is also the file of " + of + "; decisions would be appended to it", Accepted: "a file of its own"}}
-	}
 	for _, name := range variables() {
-		if name != "AUDIT_LOG_PATH" && is(environ.Variables[name]) {
-			return problem(name)
+		if name != "AUDIT_LOG_PATH" && sameFile(path, environ.Variables[name]) {
+			return auditIs("the file of " + name)
 		}
 	}
-	if is(environ.File()) {
-		return problem("the configuration")
+	if sameFile(path, environ.File()) {
+		return auditIs("the file of the configuration")
 	}
 	return nil
+}
+
+// auditInFiles refuses an audit log in a file that the policy file names, for the same reason.
+func auditInFiles(path string, references policyfile.References) config.Problems {
+	if path != "" && slices.ContainsFunc(slices.Concat(references.Secrets, references.Inventories), func(other string) bool { return sameFile(path, other) }) {
+		return auditIs("a file that the policy file names")
+	}
+	return nil
+}
+
+func auditIs(what string) config.Problems {
+	return config.Problems{{Variable: "AUDIT_LOG_PATH", Text: "it is also " + what + "; decisions would be appended to it", Accepted: "a file of its own"}}
+}
+
+// sameFile reports whether both paths are of one regular file.
+func sameFile(a, b string) bool {
+	first, errFirst := os.Stat(a)
+	second, errSecond := os.Stat(b)
+	return errFirst == nil && errSecond == nil && first.Mode().IsRegular() && os.SameFile(first, second)
 }
 
 // ConfigError is a configuration that cannot be used. A variable that is not set may only have been misspelled, so the

@@ -15,7 +15,7 @@ import (
 
 // keepUpToDate reloads files when they have changed, and everything with each signal, until ctx is done.
 func (s *service) keepUpToDate(ctx context.Context, reloads <-chan os.Signal) {
-	loop := s.loop()
+	loop := s.loop(ctx)
 	go loop.Run(ctx)
 	requests := make(chan struct{}, 1)
 	go s.reloadOnRequest(ctx, loop, requests)
@@ -57,7 +57,7 @@ func (s *service) reloadAll(ctx context.Context, loop *reload.Loop) {
 	}
 }
 
-func (s *service) loop() *reload.Loop {
+func (s *service) loop(ctx context.Context) *reload.Loop {
 	s.identitySet.SetLoad(func() (func(), error) {
 		s.log.Trace("reading the certificate, its key and the client CA bundle")
 		apply, err := s.tls.Load(s.now())
@@ -80,14 +80,15 @@ func (s *service) loop() *reload.Loop {
 	})
 	var loop *reload.Loop
 	s.policySet.SetLoad(func() (func(), error) {
-		s.log.Trace("reading the policy file and the secrets of webhooks")
-		next, err := s.sources.load(s.live.Load())
+		apply, err := s.loadPolicies()
 		if err != nil {
-			return nil, err
+			return apply, err
 		}
 		return func() {
-			s.swap(next)
+			before := s.live.Load()
+			apply()
 			loop.Use(s.sets()...)
+			go s.checkAdded(ctx, s.live.Load(), before)
 		}, nil
 	})
 	for _, i := range s.live.Load().inventories {
@@ -95,6 +96,21 @@ func (s *service) loop() *reload.Loop {
 	}
 	loop = reload.NewLoop(s.reloaded, s.sets()...)
 	return loop
+}
+
+// loadPolicies loads what is in the policy file, and in the files that it refers to.
+func (s *service) loadPolicies() (apply func(), err error) {
+	s.log.Trace("reading the policy file and the secrets of webhooks")
+	next, read, err := s.sources.load(s.live.Load(), s.policyPaths)
+	watch := func() { s.policySet.Watch(read.state); s.policyPaths = read.paths }
+	if err != nil {
+		// The file stays without effect; but what it refers to is watched, because its change may be the repair.
+		return watch, err
+	}
+	return func() {
+		s.swap(next)
+		watch()
+	}, nil
 }
 
 // sets are the files that are reloaded when they change.
@@ -112,7 +128,7 @@ func (s *service) sets() []*reload.Set {
 }
 
 // reloadsPolicy reports whether there is a policy file, or a file with webhooks.
-func (s *service) reloadsPolicy() bool { return len(s.sources.watched(nil)) > 0 }
+func (s *service) reloadsPolicy() bool { return len(s.policyPaths) > 0 }
 
 // keepInventory makes the loop reload the files of an inventory.
 func (s *service) keepInventory(i *inventory) {
@@ -141,8 +157,13 @@ func (s *service) keepInventory(i *inventory) {
 // swap puts the next generation into effect. Requests under way finish with the one before, so what only that one uses is
 // closed when they have ended.
 func (s *service) swap(next *generation) {
-	before := s.live.Swap(next)
-	s.policySet.Watch(next.files)
+	before := s.live.Load()
+	// What is gone first: an inventory with other settings has the same series as the one before.
+	for _, i := range before.inventories {
+		if !slices.Contains(next.inventories, i) {
+			s.drop(i)
+		}
+	}
 	for _, i := range next.inventories {
 		if !slices.Contains(before.inventories, i) {
 			s.traceProvider(i)
@@ -150,21 +171,22 @@ func (s *service) swap(next *generation) {
 			s.collect(i)
 		}
 	}
-	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
+	s.state.follow(next)
 	s.metrics.UsePolicies(next.series())
-	for _, i := range before.inventories {
-		if !slices.Contains(next.inventories, i) {
-			s.drop(i)
-		}
+	s.live.Store(next)
+	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
+	what := "reloaded: webhooks"
+	if next.file != nil {
+		what = "reloaded: policies and webhooks, policy file: hash " + next.file.Hash
 	}
 	if next.same(before) {
-		s.log.Info("reloaded: policies and webhooks, without a change")
+		s.log.Info(what + ", without a change")
 		return
 	}
 	for _, warning := range next.warnings {
 		s.log.Warn(warning)
 	}
-	s.log.Info("reloaded: policies and webhooks")
+	s.log.Info(what)
 	for _, line := range next.describePolicies() {
 		s.log.Info(line)
 	}
@@ -178,9 +200,7 @@ func (s *service) drop(i *inventory) {
 	s.metrics.Forget(i.set.Name())
 	s.state.set(i.set.Name(), nil)
 	s.state.set(lookupOf(i.Name), nil)
-	if closer, ok := i.Provider.(interface{ Close() }); ok {
-		time.AfterFunc(webhook.Budget, closer.Close)
-	}
+	time.AfterFunc(webhook.Budget, i.close)
 }
 
 // reloaded notes the outcome of a reload. A success has been logged; a failure is logged here.

@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
@@ -66,6 +65,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	queue.Notice(func(lost uint64) []byte { return lostLines(log, lost) })
 	s := &service{Daemon: d, log: log, queue: queue, events: audit.NewLog(queue, d.json())}
 	s.live.Store(d.current)
+	s.state.follow(d.current)
 	for _, i := range d.current.inventories {
 		s.traceProvider(i)
 	}
@@ -139,7 +139,11 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 
 // unanswered records that the inventory gave no answer, or an error, at start.
 func (s *service) unanswered(err error) {
-	s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
+	if s.current.file == nil {
+		s.state.set(lastLookup, fmt.Errorf("at start, %w", err))
+	} else {
+		s.noteChecks("at start", err)
+	}
 	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon starts anyway: failed lookups are answered with 503, and no restart is needed once this is fixed", oneLine(err)))
 }
 
@@ -212,63 +216,6 @@ func (s *service) answers(found []string) []string {
 		}
 	}
 	return found
-}
-
-func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
-	var codes []string
-	for _, code := range webhook.Codes() {
-		codes = append(codes, string(code))
-	}
-	reloads := []string{tlsFiles, inventoryFiles, auditFile}
-	if s.current.file != nil {
-		reloads = append(reloads, policyFiles)
-	}
-	var m *metrics.Metrics
-	if s.current.file == nil {
-		m = metrics.New(build, s.current.inventories[0].Name, codes, reloads)
-	} else {
-		m = metrics.NewWithPolicies(build, codes, reloads)
-		m.UsePolicies(s.current.series())
-	}
-	m.Certificate(s.tls.Leaf)
-	s.metrics = m
-	for _, i := range s.current.inventories {
-		s.collect(i)
-	}
-	return m
-}
-
-// collect exports the metrics of an inventory, if it has any.
-func (s *service) collect(i *inventory) {
-	collector, ok := i.Provider.(prometheus.Collector)
-	if !ok {
-		return
-	}
-	name := ""
-	if s.current.file != nil {
-		name = i.Name
-	}
-	i.uncollect = s.metrics.Register(name, collector)
-}
-
-// series are the policies and webhooks that metrics have series for.
-func (g *generation) series() metrics.Policies {
-	if g.file == nil {
-		return metrics.Policies{}
-	}
-	p := metrics.Policies{Hash: g.file.Hash, Rules: map[string][]string{}}
-	for name, policy := range g.file.Policies {
-		for _, rule := range policy.Rules {
-			p.Rules[name] = append(p.Rules[name], rule.Name)
-		}
-	}
-	for _, i := range g.inventories {
-		p.Inventories = append(p.Inventories, i.Name)
-	}
-	for _, hook := range g.hooks {
-		p.Callers = append(p.Callers, metrics.Caller{Name: hook.Name, Policy: hook.Gate.Policy.Name, Secrets: hook.Used})
-	}
-	return p
 }
 
 // audit writes an event to the audit log. An event that cannot be written is reported in the log, and the decision stands.

@@ -30,12 +30,37 @@ func lookupOf(inventory string) string { return lastLookup + "/" + inventory }
 type state struct {
 	mu    sync.Mutex
 	wrong map[string]string
+	// inventories are those that can be asked, by name.
+	inventories map[string]bool
+}
+
+// follow notes which inventories can be asked from now on.
+func (s *state) follow(g *generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inventories = map[string]bool{}
+	for _, i := range g.inventories {
+		s.inventories[i.Name] = true
+	}
+}
+
+// setLookup notes the outcome of a lookup. That of an inventory that is gone does not count: it would never be over.
+func (s *state) setLookup(inventory string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inventories[inventory] {
+		s.note(lookupOf(inventory), err)
+	}
 }
 
 // set notes an error, or with nil that it is over.
 func (s *state) set(name string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note(name, err)
+}
+
+func (s *state) note(name string, err error) {
 	if err == nil {
 		delete(s.wrong, name)
 		return
@@ -78,10 +103,7 @@ func (s *state) observed(e *audit.Event) {
 		if err != nil {
 			err = fmt.Errorf("inventory %s: %w", inventory, err)
 		}
-		s.set(lookupOf(inventory), err)
-	}
-	if e.ProviderAnswered {
-		s.set(lastLookup, nil) // what was wrong at start
+		s.setLookup(inventory, err)
 	}
 }
 

@@ -98,9 +98,7 @@ func (m *Metrics) loads(names []string) {
 	}, []string{"source"})
 	m.registry.MustRegister(m.reloaded)
 	for _, name := range names {
-		m.reloads.WithLabelValues(name, success)
-		m.reloads.WithLabelValues(name, failure)
-		m.reloaded.WithLabelValues(name).SetToCurrentTime()
+		m.Expect(name)
 	}
 	m.written = m.counter("audit_lines_total", "Lines written to the audit log.")
 	m.unwritten = m.counter("audit_failures_total", "Lines that could not be written to the audit log.")
@@ -178,6 +176,13 @@ func (m *Metrics) AuditWritten(err error) {
 		return
 	}
 	m.written.Inc()
+}
+
+// Expect makes the series about reloads of something that was loaded just now.
+func (m *Metrics) Expect(name string) {
+	m.reloads.WithLabelValues(name, success)
+	m.reloads.WithLabelValues(name, failure)
+	m.reloaded.WithLabelValues(name).SetToCurrentTime()
 }
 
 // Forget drops the series about reloads of something that is no longer there.

@@ -16,6 +16,7 @@ import (
 type Policies struct {
 	Hash    string              // of the policy file
 	Rules   map[string][]string // names, by policy
+	Codes   map[string][]string // of rules, by policy
 	Callers []Caller
 	// Inventories are names.
 	Inventories []string
@@ -38,6 +39,8 @@ type policies struct {
 	info      *prometheus.GaugeVec
 	rules     *prometheus.CounterVec
 	secrets   *prometheus.Desc
+
+	own map[string]bool // the connector's own codes
 
 	mu      sync.RWMutex
 	current Policies
@@ -71,6 +74,7 @@ func NewWithPolicies(build Build, codes, reloads []string) *Metrics {
 	m := of(build)
 	m.durations()
 	m.policies = &policies{
+		own: map[string]bool{string(posture.DeviceNotCompliant): true}, // also of data, without a rule
 		decisions: m.counters("decisions_total", "Requests, by answer. The code says why it was deny; it is none for allow.",
 			"provider", "outcome", "code", "policy", "caller"),
 		lookups: m.lookups(),
@@ -82,6 +86,7 @@ func NewWithPolicies(build Build, codes, reloads []string) *Metrics {
 	}
 	m.registry.MustRegister(m.policies.info, m.policies)
 	for _, code := range codes {
+		m.policies.own[code] = true
 		m.policies.decisions.WithLabelValues(none, deny, code, none, none)
 	}
 	m.loads(reloads)
@@ -121,6 +126,13 @@ func (m *Metrics) UsePolicies(next Policies) {
 			p.decisions.DeletePartialMatch(prometheus.Labels{"policy": c.policy, "caller": c.name})
 		}
 	}
+	for policy, codes := range p.current.Codes {
+		for _, code := range codes {
+			if !p.own[code] && !slices.Contains(next.Codes[policy], code) {
+				p.decisions.DeletePartialMatch(prometheus.Labels{"policy": policy, "code": code})
+			}
+		}
+	}
 	for _, name := range p.current.Inventories {
 		if !slices.Contains(next.Inventories, name) {
 			p.decisions.DeletePartialMatch(prometheus.Labels{"provider": name})
@@ -146,6 +158,9 @@ func (p *policies) observe(e *audit.Event) {
 	}
 	if slices.Contains(p.current.Inventories, e.Inventory) {
 		provider = e.Inventory
+	}
+	if outcome == deny && !p.own[code] && !slices.Contains(p.current.Codes[e.Policy], code) {
+		code = other
 	}
 	p.decisions.WithLabelValues(provider, outcome, code, by.policy, by.name).Inc()
 	for inventory, answer := range e.Lookups() {

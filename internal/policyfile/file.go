@@ -33,6 +33,16 @@ type Surroundings struct {
 	// WithoutSecrets reads no secret, and WithoutWebhooks none of webhooks: to test policies, or ask inventories, where
 	// they are not.
 	WithoutSecrets, WithoutWebhooks bool
+	// References gets what the file refers to, also where it has faults; it may be nil.
+	References *References
+}
+
+// References are what a policy file refers to.
+type References struct {
+	// Secrets are files with secrets, and Inventories those of inventories.
+	Secrets, Inventories []string
+	// Variables are those of the environment with secrets.
+	Variables []string
 }
 
 // File is a policy file without a fault.
@@ -43,8 +53,6 @@ type File struct {
 	Policies    map[string]*policy.Policy
 	Webhooks    []Webhook
 	Warnings    []string
-	// Files are the files with secrets that it refers to.
-	Files []string
 }
 
 // Webhook is one of step-ca's webhooks that may call.
@@ -117,7 +125,12 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	}
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
 	f.Webhooks = webhooks(m.Get("webhooks"), policyNames(m.Get("policies"), f.Policies), secrets, s)
-	f.Files = secrets.Files
+	if s.References != nil {
+		*s.References = References{Secrets: secrets.Files, Variables: secrets.Variables}
+		for _, i := range f.Inventories {
+			s.References.Inventories = append(s.References.Inventories, i.Files()...)
+		}
+	}
 	f.unused(m, s)
 	for _, w := range d.Warnings() {
 		f.Warnings = append(f.Warnings, w.Error())

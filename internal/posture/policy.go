@@ -95,14 +95,16 @@ type Verdict struct {
 	Unmet, WouldDeny, Unknown []string
 }
 
-// refusal is the first outcome that refuses, with the reasons of all of them; nil means that no rule refuses.
+// refusal is the first outcome that refuses; nil means that no rule refuses. The reason is that of each rule that is not
+// met, also of one that only reports.
 func (v *Verdict) refusal() (first *Outcome, reason string) {
 	var reasons []string
 	for i := range v.Outcomes {
-		if o := &v.Outcomes[i]; o.Refuses() {
-			if first == nil {
-				first = o
-			}
+		o := &v.Outcomes[i]
+		if o.Refuses() && first == nil {
+			first = o
+		}
+		if o.Applies && o.Result != Met {
 			reasons = append(reasons, o.Reason)
 		}
 	}
@@ -131,13 +133,12 @@ func (p Policy) judge(e *Evidence, verdict *Verdict) Decision {
 		}
 	}
 	// Fail closed: a record that does not say it is managed is not.
-	managed, known := e.Deciding.Facts.Managed.Get()
-	if !managed && !p.allowsUnmanaged(e.Inventory) {
+	if managed, _ := e.Deciding.Facts.Managed.Get(); !managed && !p.allowsUnmanaged(e.Inventory) {
 		return deny(DeviceNotManaged, inventoryNamed(e.Inventory)+" has the device but does not manage it")
 	}
 	for _, other := range others {
 		// An inventory without this fact is no MDM: a list of purchases, for example.
-		if managed, known = other.Record.Facts.Managed.Get(); known && !managed && !p.allowsUnmanaged(other.Inventory) {
+		if managed, known := other.Record.Facts.Managed.Get(); known && !managed && !p.allowsUnmanaged(other.Inventory) {
 			return deny(DeviceNotManaged, inventoryNamed(other.Inventory)+" has the device but does not manage it")
 		}
 	}
@@ -148,8 +149,12 @@ func (p Policy) judge(e *Evidence, verdict *Verdict) Decision {
 		}
 		verdict.WouldDeny = append([]string{string(DeviceNotInGroup)}, verdict.WouldDeny...)
 	}
-	if refusal, reason := verdict.refusal(); refusal != nil {
-		return Decision{code: refusal.Code, message: refusal.Message, reason: reason}
+	refusal, unmet := verdict.refusal()
+	if refusal != nil {
+		return Decision{code: refusal.Code, message: refusal.Message, reason: unmet}
+	}
+	if unmet != "" {
+		reason += "; " + unmet // of rules that only report: what they would have refused
 	}
 	decision := Decision{allow: true, groups: groups, reason: reason, data: e.Deciding.Data}
 	if p.Rules != nil {

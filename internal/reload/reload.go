@@ -146,6 +146,9 @@ func (l *Loop) Run(ctx context.Context) {
 func (l *Loop) look() (inMotion bool) {
 	var moving []string
 	for _, s := range l.sets {
+		if l.next != nil && !slices.Contains(l.next, s) {
+			continue // dropped by the load of another set: what it loads has no use any more
+		}
 		s.changed()
 		now := time.Now()
 		due := s.forced || !s.seen.equal(s.loaded) || s.refused != "" && now.Sub(s.tried) >= retry

@@ -47,3 +47,41 @@ func TestWatchesAreGivenBack(t *testing.T) {
 		t.Errorf("%d files are watched, want 1", more)
 	}
 }
+
+// Sets that replace each other, as those of the generations of a policy file do, leave no watch behind.
+func TestWatchesOfDroppedSetsAreGivenBack(t *testing.T) {
+	folder := t.TempDir()
+	w := newWatcher()
+	defer w.close()
+	stays := filepath.Join(folder, "stays")
+	if err := os.WriteFile(stays, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kept, before := NewSet("kept", stays), watches(t)
+	for i := range 1000 {
+		path := filepath.Join(folder, fmt.Sprint(i))
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.follow([]*Set{kept, NewSet("comes and goes", path)})
+	}
+	if more := watches(t) - before; more != 2 || len(w.followed) != 2 {
+		t.Errorf("%d files are watched, and %d are noted, want 2", more, len(w.followed))
+	}
+}
+
+// A set that the load of another one has dropped is not loaded any more: its failure would stay for ever.
+func TestDroppedSetIsNotLoaded(t *testing.T) {
+	t.Parallel()
+	var loop *Loop
+	first, dropped := NewSet("first"), NewSet("dropped")
+	var done []string
+	loop = NewLoop(func(name string, _ error) { done = append(done, name) }, first, dropped)
+	first.SetLoad(func() (func(), error) { return func() { loop.Use(first) }, nil })
+	dropped.SetLoad(func() (func(), error) { return nil, os.ErrNotExist })
+	first.forced, dropped.forced = true, true
+	loop.look()
+	if strings.Join(done, " ") != "first" {
+		t.Errorf("loaded %q, want the first only", done)
+	}
+}

@@ -68,7 +68,7 @@ func TestLookupByPolicy(t *testing.T) {
 		want string
 	}{
 		"C02ADA --policy staff": {0, `[ALLOW] C02ADA
-reason: in the inventory macs
+reason: in the inventory macs; rule os is unmet: device.os_version is 14.7; rule supervised is unknown: device.supervised is unknown
 would deny: os, supervised
 policy: staff
 inventory: macs
@@ -96,7 +96,7 @@ data: {"department":"Design\u001b[31m","mail":""}
 data unknown: mail
 `},
 		"c02ben --webhook devices": {2, `[DENY] c02ben (deviceNotEncrypted)
-reason: rule encrypted is unmet: device.encrypted is false; rule phone is unknown: device.supervised is unknown; whether it applies is unknown: device.os is unknown; rule tagged is unknown: device.attributes["Asset tag"] is unknown, records.owned.found is true
+reason: rule encrypted is unmet: device.encrypted is false; rule os is unknown: device.os_version is unknown; rule supervised is unknown: device.supervised is unknown; rule phone is unknown: device.supervised is unknown; whether it applies is unknown: device.os is unknown; rule tagged is unknown: device.attributes["Asset tag"] is unknown, records.owned.found is true
 message: Turn on FileVault, and try again.
 would deny: os, supervised
 policy: staff, of the webhook devices
@@ -155,7 +155,7 @@ note: the rule enriching reads request.kind, which only a request has: the webho
 func TestLookupByPolicyAsJSON(t *testing.T) {
 	t.Parallel()
 	r := program.Run(t, onlyPolicy(), lookupFolder(t, lookupPolicy), "lookup", "--policy", "staff", "C02ADA", "--json")
-	const want = `{"decision":"allow","reason":"in the inventory macs","identifier":"C02ADA","policy":"staff","inventory":"macs","provider":"file",` +
+	const want = `{"decision":"allow","reason":"in the inventory macs; rule os is unmet: device.os_version is 14.7; rule supervised is unknown: device.supervised is unknown","identifier":"C02ADA","policy":"staff","inventory":"macs","provider":"file",` +
 		`"record":{"identifier":"C02ADA","managed":true,"groups":["VPN","` + "\u202e" + `evil"],"facts":{` +
 		`"device":{"attributes":{"Asset tag":"A-1"},"encrypted":true,"groups":["VPN","` + "\u202e" + `evil"],"identifier":"C02ADA","last_seen":"2026-11-20T10:00:00Z","managed":true,"os":"macOS","os_version":"14.7"},` +
 		`"user":{"department":"Design\u001b[31m"}}},` +

@@ -17,12 +17,17 @@ import (
 )
 
 // exported is every series that the daemon exports, one a line and without its value: by a daemon with the provider
-// file, and by the providers that would ask a server at start.
+// file, by the same with a policy file, and by the providers that would ask a server at start.
 func exported(t *testing.T) string {
 	t.Helper()
 	p := program.NewPKI(t)
-	d := program.StartDaemon(t, program.WorkingEnvironment(t, p).With("HEALTH_ADDRESS", program.FreeHealth, "AUDIT_LOG_PATH", filepath.Join(t.TempDir(), "audit.jsonl")))
-	_, text := d.Get(t, "/metrics")
+	environment := func() program.Environment {
+		return program.WorkingEnvironment(t, p).With("HEALTH_ADDRESS", program.FreeHealth, "AUDIT_LOG_PATH", filepath.Join(t.TempDir(), "audit.jsonl"))
+	}
+	_, text := program.StartDaemon(t, environment()).Get(t, "/metrics")
+	policies := filepath.Join(t.TempDir(), "posture.yaml")
+	program.ReplaceFile(t, policies, "policies:\n  default:\n    rules: [{name: managed, require: device.managed}]\n")
+	_, withPolicies := program.StartDaemon(t, environment().With("POLICY_PATH", policies)).Get(t, "/metrics")
 	decider, _, err := provider.Open("jamf", map[string]string{"JAMF_BASE_URL": "https://127.0.0.1", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"}, false)
 	if err != nil {
 		t.Fatal(err)
@@ -42,15 +47,17 @@ func exported(t *testing.T) string {
 	former := regexp.MustCompile(`^(# \w+ )?step_posture_(go|process)_`)
 	ofProcess := regexp.MustCompile(`^(# \w+ )?(go|process)_`)
 	used := regexp.MustCompile(`\b(go_goroutines|process_(start_time_seconds|open_fds|max_fds|resident_memory_bytes|cpu_seconds_total))\b`)
+	bucket := regexp.MustCompile(`[{,]le="`) // and no label rule
 	var lines []string
-	for line := range strings.Lines(text + more.String()) {
+	for line := range strings.Lines(text + withPolicies + more.String()) {
 		line = strings.TrimSpace(line)
-		line = regexp.MustCompile(`(version|commit|goversion)="[^"]*"`).ReplaceAllString(line, `$1=""`)
+		line = regexp.MustCompile(`\b(version|commit|goversion|hash)="[^"]*"`).ReplaceAllString(line, `$1=""`)
+		line = regexp.MustCompile(`"[0-9a-f-]{36}"`).ReplaceAllString(line, `"webhook-id"`)
 		kind, isType := strings.CutPrefix(line, "# TYPE ")
 		switch {
 		// The library's metrics of the process differ between systems; only these are used, by their usual names.
 		case former.MatchString(line), ofProcess.MatchString(line) && !used.MatchString(line),
-			strings.Contains(line, `le="`) && !strings.Contains(line, `le="+Inf"`):
+			bucket.MatchString(line) && !strings.Contains(line, `le="+Inf"`):
 		case isType:
 			lines = append(lines, "# "+kind)
 		case !strings.HasPrefix(line, "#"):
@@ -58,7 +65,7 @@ func exported(t *testing.T) string {
 		}
 	}
 	slices.Sort(lines)
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(slices.Compact(lines), "\n") + "\n"
 }
 
 // testdata/metrics.txt lists what the daemon exports. Dashboard and alert rules are compared with it.
@@ -80,16 +87,17 @@ func TestMetricsOfTheDocumentation(t *testing.T) {
 	var want []string
 	for _, match := range regexp.MustCompile(`(?m)^# (step_posture_\w+) (\w+)$`).FindAllStringSubmatch(all, -1) {
 		name := match[1]
-		series := regexp.MustCompile(`(?m)^` + name + `(?:_count)?(\{.*\})?$`).FindStringSubmatch(all)
+		series := regexp.MustCompile(`(?m)^`+name+`(?:_count)?(\{.*\})?$`).FindAllString(all, -1)
 		if series == nil {
 			t.Fatalf("%s has no series", name)
 		}
+		// Some have more labels with a policy file.
 		labels := []string{}
-		for _, label := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(series[1], -1) {
+		for _, label := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(strings.Join(series, "\n"), -1) {
 			labels = append(labels, label[1])
 		}
 		slices.Sort(labels)
-		want = append(want, strings.Join(append([]string{name, match[2]}, labels...), " "))
+		want = append(want, strings.Join(append([]string{name, match[2]}, slices.Compact(labels)...), " "))
 	}
 	page, err := os.ReadFile(filepath.Join("docs", "operation.md"))
 	if err != nil {

@@ -42,7 +42,7 @@ func TestPolicyTest(t *testing.T) {
 		"pass": {"", "", 0, "ok    staff: an old Mac passes for now\nok    staff: not encrypted\n2 tests, 0 failed\n", ""},
 		"one fails": {
 			"code: deviceNotEncrypted}\nwebhooks", "allow: true}\nwebhooks", 2,
-			"FAIL  staff: not encrypted: allow is false, want true; rule encrypted is unmet: device.encrypted is false\n2 tests, 1 failed\n", "",
+			"FAIL  staff: not encrypted: allow is false, want true; rule encrypted is unmet: device.encrypted is false; rule os is unknown: device.os_version is unknown\n2 tests, 1 failed\n", "",
 		},
 		"a fault":          {"device.encrypted,", "device.encypted,", 1, "", `posture.yaml:13:43: policies.staff.rules[0].require: unknown name in device "encypted"; did you mean encrypted?`},
 		"a secret":         {"{file: /does/not/exist}", "hunter2", 1, "", "inventories.jamf_eu.client_secret: a secret does not belong in this file"},

@@ -45,6 +45,10 @@ func loads() map[string]struct{ fires, quiet []string } {
 			[]string{`step_posture_check_ok{check="inventory"} 0+0x60`, `step_posture_check_ok{check="certificate"} 1+0x54 0+0x6`},
 			[]string{`step_posture_check_ok{check="inventory"} 1+0x60`, `step_posture_check_ok{check="certificate"} 1+0x56 0+0x4`, provider + "0+0x60"},
 		},
+		"PosturePolicyRefused": {
+			[]string{`step_posture_check_ok{check="policy"} 1+0x54 0+0x6`},
+			[]string{`step_posture_check_ok{check="policy"} 1+0x56 0+0x4`, provider + "0+0x60"},
+		},
 		"PostureProviderFailing": {
 			[]string{failed + "0+3x60\n" + answered + "0+7x60"},
 			[]string{failed + "0+1x60\n" + answered + "0+9x60", failed + "0+0x57 3 6 9\n" + answered + "0+7x60"},

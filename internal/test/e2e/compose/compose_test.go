@@ -45,6 +45,7 @@ func TestCompose(t *testing.T) {
 		{"settings are changed", s.changed},
 		{"a device's renewal", s.renewalRefused},
 		{"a device is added", s.deviceAdded},
+		{"a rule is added", s.ruleAdded},
 		{"the connector's certificate is renewed", s.renewed},
 		{"the connector's certificate has expired", s.expired},
 		{"killed and started", s.killed},
@@ -105,6 +106,31 @@ func (s *stack) deviceAdded(t *testing.T) {
 	}
 	s.eventually(t, "two devices are loaded", func() bool { return strings.Contains(s.compose(t, "logs", "connector"), "reloaded: 2 devices") })
 	s.wantCertificate(t, "added", unknown)
+}
+
+// ruleAdded: a rule of docker/posture.yaml refuses after the file was replaced on the host, until it is restored.
+func (s *stack) ruleAdded(t *testing.T) {
+	path := filepath.Join(s.folder, "posture.yaml")
+	shipped, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(text, answer string) {
+		if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+		s.eventually(t, "the answer is "+answer, func() bool {
+			_, err := s.order(t.Context(), known)
+			return strings.Contains(problem(err), answer)
+		})
+	}
+	rule := `{name: research, code: notResearch, require: 'device.attributes["department"] == "Research"'}`
+	replace("policies:\n  default:\n    rules:\n      - "+rule+"\n", "urn:smallstep:acme:error:notResearch")
+	s.wantCertificate(t, "a rule that is met", unknown)
+	replace(string(shipped), "<nil>")
 }
 
 // ordering places orders without pause, until it is stopped. Some fail; none of an unknown device may succeed.

@@ -1,8 +1,9 @@
 // Command demo shows a new user what the connector does. It builds everything,
 // starts a real step-ca and the connector on the loopback interface, and then a
-// known device, an unknown device and an attacker try. With -provider jamf it
+// known device, an unknown device and an attacker try. With -show jamf it
 // simulates a Jamf Pro server too, and shows which devices that server excludes,
-// and what happens when it cannot be reached.
+// and what happens when it cannot be reached. With -show policy it adds a rule to
+// an inventory file: first it only reports, then it refuses.
 //
 // It exits with 1 when a result is not the expected one. It always removes what it
 // has made: processes, and files outside of the build folder.
@@ -23,9 +24,9 @@ import (
 )
 
 func main() {
-	provider := flag.String("provider", "file", "the inventory that decides: file or jamf")
+	show := flag.String("show", "file", "what to show: file, jamf or policy")
 	flag.Parse()
-	demo, known := demonstrations()[*provider]
+	demo, known := demonstrations()[*show]
 	if !known || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
@@ -46,7 +47,7 @@ func main() {
 	}
 }
 
-// demonstration is what the demo shows with one kind of inventory.
+// demonstration is what the demo shows in one run.
 type demonstration struct {
 	with    string // the other servers
 	jamf    bool   // whether one is a Jamf Pro server
@@ -55,7 +56,7 @@ type demonstration struct {
 	summary string
 }
 
-// demonstrations are keyed by the name of the provider.
+// demonstrations are keyed by the values of -show.
 func demonstrations() map[string]demonstration {
 	return map[string]demonstration{
 		"file": {
@@ -70,6 +71,12 @@ func demonstrations() map[string]demonstration {
 			open:    openJamf,
 			steps:   []func(context.Context, *setup, io.Writer) error{macInGroup, phoneOutsideGroup, lookUpReason, jamfUnreachable, jamfBack},
 			summary: "All five results are as expected.",
+		},
+		"policy": {
+			with:    "a real step-ca and a policy file",
+			open:    openPolicy,
+			steps:   []func(context.Context, *setup, io.Writer) error{reportOnly, enforced, replayed},
+			summary: "All three results are as expected.",
 		},
 	}
 }

@@ -1,0 +1,69 @@
+package daemon
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/webhook"
+)
+
+func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
+	var codes []string
+	for _, code := range webhook.Codes() {
+		codes = append(codes, string(code))
+	}
+	reloads := []string{tlsFiles, inventoryFiles, auditFile}
+	if s.current.file != nil {
+		reloads = append(reloads, policyFiles)
+	}
+	var m *metrics.Metrics
+	if s.current.file == nil {
+		m = metrics.New(build, s.current.inventories[0].Name, codes, reloads)
+	} else {
+		m = metrics.NewWithPolicies(build, codes, reloads)
+		m.UsePolicies(s.current.series())
+	}
+	m.Certificate(s.tls.Leaf)
+	s.metrics = m
+	for _, i := range s.current.inventories {
+		s.collect(i)
+	}
+	return m
+}
+
+// collect exports the metrics of an inventory, and those about its files, if it has any.
+func (s *service) collect(i *inventory) {
+	if i.section != nil && i.reloads() {
+		s.metrics.Expect(i.set.Name())
+	}
+	collector, ok := i.Provider.(prometheus.Collector)
+	if !ok {
+		return
+	}
+	name := ""
+	if s.current.file != nil {
+		name = i.Name
+	}
+	i.uncollect = s.metrics.Register(name, collector)
+}
+
+// series are the policies and webhooks that metrics have series for.
+func (g *generation) series() metrics.Policies {
+	if g.file == nil {
+		return metrics.Policies{}
+	}
+	p := metrics.Policies{Hash: g.file.Hash, Rules: map[string][]string{}, Codes: map[string][]string{}}
+	for name, policy := range g.file.Policies {
+		for _, rule := range policy.Rules {
+			p.Rules[name] = append(p.Rules[name], rule.Name)
+			p.Codes[name] = append(p.Codes[name], string(rule.Code))
+		}
+	}
+	for _, i := range g.inventories {
+		p.Inventories = append(p.Inventories, i.Name)
+	}
+	for _, hook := range g.hooks {
+		p.Callers = append(p.Callers, metrics.Caller{Name: hook.Name, Policy: hook.Gate.Policy.Name, Secrets: hook.Used})
+	}
+	return p
+}
