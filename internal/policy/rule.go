@@ -11,7 +11,7 @@ import (
 type Rule struct {
 	Name    string
 	Require *Condition
-	// When limits the rule to the questions for which it is met or unknown; nil means all.
+	// When limits the rule to the requests for which it is met or unknown; nil means all.
 	When *Condition
 	// Code and Message are the refusal's. The message is for the person at the device.
 	Code    posture.Code
@@ -23,15 +23,15 @@ type Rule struct {
 }
 
 // Evaluate evaluates a rule. It can only refuse.
-func (r *Rule) Evaluate(q *posture.Evidence) (o posture.Outcome) {
-	r.evaluate(q, evidence{q}, &o)
+func (r *Rule) Evaluate(e *posture.Evidence) (o posture.Outcome) {
+	r.evaluate(e, evidence{e}, &o)
 	return o
 }
 
-// evaluate fills in the outcome, which is zero. vars are those of q, for CEL.
-func (r *Rule) evaluate(q *posture.Evidence, vars any, o *posture.Outcome) {
+// evaluate fills in the outcome, which is zero. vars are those of e, for CEL.
+func (r *Rule) evaluate(e *posture.Evidence, vars any, o *posture.Outcome) {
 	o.Rule, o.Code, o.Message = r.Name, r.Code, r.Message
-	o.Applies, o.Enforced = true, !r.ReportOnly && !q.Now.Before(r.EnforcedFrom)
+	o.Applies, o.Enforced = true, !r.ReportOnly && !e.Now.Before(r.EnforcedFrom)
 	var unknown error
 	if r.When != nil {
 		// Fail closed: where it cannot be said whether the rule applies, it does.
@@ -45,13 +45,13 @@ func (r *Rule) evaluate(q *posture.Evidence, vars any, o *posture.Outcome) {
 	result, err := r.Require.evaluate(vars)
 	o.Result = result
 	if result != posture.Met {
-		o.Reason = r.reason(q, result, err, unknown)
+		o.Reason = r.reason(e, result, err, unknown)
 	}
 }
 
 // reason names the rule and each fact that it read, with its value.
-func (r *Rule) reason(q *posture.Evidence, result posture.Result, err, applies error) string {
-	shown, allKnown := texts(factsRead(r.Require.reads, q))
+func (r *Rule) reason(e *posture.Evidence, result posture.Result, err, applies error) string {
+	shown, allKnown := texts(factsRead(r.Require.reads, e))
 	text := "rule " + r.Name + " is " + result.String()
 	if len(shown) > 0 {
 		text += ": " + strings.Join(shown, ", ")
@@ -60,7 +60,7 @@ func (r *Rule) reason(q *posture.Evidence, result posture.Result, err, applies e
 		text += ": " + clean(err)
 	}
 	if applies != nil {
-		shown, allKnown = texts(factsRead(r.When.reads, q))
+		shown, allKnown = texts(factsRead(r.When.reads, e))
 		text += "; whether it applies is unknown: " + strings.Join(shown, ", ")
 		if allKnown {
 			text += ": " + clean(applies)
