@@ -185,7 +185,7 @@ release: ## Make archives, checksums and SBOM in build/dist (see docs/release.md
 		mkdir -p $(DIST)/$$folder; \
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go build -trimpath -buildvcs=false \
 			-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(DIST)/$$folder/$(NAME) .; \
-		cp LICENSE README.md .env.example docs/systemd/$(NAME).service $(DIST)/$$folder/; \
+		cp LICENSE README.md .env.example docs/systemd/$(NAME).service docs/systemd/posture.yaml $(DIST)/$$folder/; \
 		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$$(git log -1 --format=%ct)" -C $(DIST) -c $$folder | gzip -n > $(DIST)/$$folder.tar.gz; \
 		rm -rf $(DIST)/$$folder; \
 	done

@@ -73,7 +73,7 @@ func testPolicies(c *cobra.Command, path string, environ config.Environment) err
 			return failed(err)
 		}
 	}
-	if _, err := fmt.Fprintf(c.OutOrStdout(), "%d tests, %d failed\n", len(results), failures); err != nil {
+	if _, err := fmt.Fprintf(c.OutOrStdout(), "%s, %d failed\n", count(len(results), "test"), failures); err != nil {
 		return failed(err)
 	}
 	if failures > 0 {

@@ -142,8 +142,8 @@ func (p *printer) stop(err error) error {
 // conclude returns the exit status: a device without a decision weighs more than one that is denied.
 func (p *printer) conclude() error {
 	if p.several && !p.asJSON {
-		_, err := fmt.Fprintf(p.command.OutOrStdout(), "\n%d devices: %d allowed, %d denied, %d without a decision\n",
-			p.allowed+p.denied+p.undecided, p.allowed, p.denied, p.undecided)
+		_, err := fmt.Fprintf(p.command.OutOrStdout(), "\n%s: %d allowed, %d denied, %d without a decision\n",
+			count(p.allowed+p.denied+p.undecided, "device"), p.allowed, p.denied, p.undecided)
 		if err != nil {
 			return failed(err)
 		}

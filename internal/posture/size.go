@@ -9,7 +9,7 @@ import (
 func checkSize(d *Device) error {
 	groups, _ := d.Facts.Groups.Get()
 	if len(groups) > maxGroups {
-		return fmt.Errorf("the inventory tells %d groups of one device, more than %d", len(groups), maxGroups)
+		return fmt.Errorf("the inventory has %d groups for one device, more than %d", len(groups), maxGroups)
 	}
 	for _, group := range groups {
 		if err := checkText("the name of a group", group); err != nil {
@@ -42,7 +42,7 @@ func checkSize(d *Device) error {
 
 func checkText(what, text string) error {
 	if len(text) > maxText {
-		return fmt.Errorf("the inventory tells %s of %d bytes, more than %d", what, len(text), maxText)
+		return fmt.Errorf("the inventory has %s of %d bytes, more than %d", what, len(text), maxText)
 	}
 	return nil
 }

@@ -121,5 +121,5 @@ func TestPolicyGuide(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands := block(t, "docs/operation.md", "Try a policy", "sh")
-	runCommands(t, folder, nil, commands, "0 tests, 0 failed\n", "[ALLOW] C02ADA\n", "\n1 devices: 1 allowed, 0 denied, 0 without a decision\n")
+	runCommands(t, folder, nil, commands, "0 tests, 0 failed\n", "[ALLOW] C02ADA\n", "\n1 device: 1 allowed, 0 denied, 0 without a decision\n")
 }

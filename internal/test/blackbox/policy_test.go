@@ -71,11 +71,11 @@ func TestPolicyTest(t *testing.T) {
 	if err := os.WriteFile(folder+"/posture.yaml", []byte("policies:\n  default:\n    rules: [{name: a, require: device.managed}]\n    tests: [{name: b, allow: true}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := program.Run(t, program.Environment{"PROVIDER": "jamf"}, folder, "policy", "test", "posture.yaml"); r.Code != 0 || r.Stdout != "ok    default: b\n1 tests, 0 failed\n" {
+	if r := program.Run(t, program.Environment{"PROVIDER": "jamf"}, folder, "policy", "test", "posture.yaml"); r.Code != 0 || r.Stdout != "ok    default: b\n1 test, 0 failed\n" {
 		t.Errorf("with PROVIDER: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	// Without FILE, the one of the daemon.
-	if r := program.Run(t, program.Environment{"PROVIDER": "jamf", "POLICY_PATH": "posture.yaml"}, folder, "policy", "test"); r.Code != 0 || r.Stdout != "ok    default: b\n1 tests, 0 failed\n" {
+	if r := program.Run(t, program.Environment{"PROVIDER": "jamf", "POLICY_PATH": "posture.yaml"}, folder, "policy", "test"); r.Code != 0 || r.Stdout != "ok    default: b\n1 test, 0 failed\n" {
 		t.Errorf("with POLICY_PATH: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	if r := program.Run(t, program.Environment{"POLICY_PATH": "nowhere.yaml"}, folder, "policy", "test"); r.Code != 1 || !strings.Contains(r.Stderr, "nowhere.yaml: no such file") {
