@@ -25,7 +25,16 @@ var (
 	tokenError      = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
 )
 
-const atLeastOrBelow = `device.os_version.atLeast("15.4"), device.os_version.below("16")`
+// What is accepted in place of common mistakes.
+const (
+	atLeastOrBelow = `device.os_version.atLeast("15.4"), device.os_version.below("16")`
+	ageOrDay       = `device.last_seen > now - days(7), now >= timestamp("2027-01-15T00:00:00Z")`
+	daysOrHours    = `days(7), or duration("36h") for less than days`
+	straightMarks  = `straight quotation marks, " or '`
+)
+
+// spansOfTime are words that people write for a duration.
+var spansOfTime = []string{"day", "days", "hour", "hours", "minute", "minutes", "week", "weeks", "d", "h"}
 
 // reword says what CEL's checker found wrong, in the words of a policy file.
 func reword(message string) (text, accepted string) {
@@ -40,7 +49,10 @@ func reword(message string) (text, accepted string) {
 		if m[2] != "" {
 			text += "; did you mean " + m[2] + "?"
 		}
-		return text, ""
+		if slices.Contains(spansOfTime, m[1]) {
+			accepted = daysOrHours
+		}
+		return text, accepted
 	}
 	if m := selectionError.FindStringSubmatch(message); m != nil {
 		return plainType(m[1]) + " has no names in it", ""
@@ -77,6 +89,8 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 		text = fmt.Sprintf("%s does not compare %s with %s", symbol, words[0], words[1])
 		if slices.Contains(args, versionTypeName) {
 			accepted = atLeastOrBelow
+		} else if words[0] == "a time" {
+			accepted = ageOrDay
 		}
 		return text, accepted
 	case binary:
@@ -95,8 +109,11 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 	} else {
 		text += " does not take " + strings.Join(words, " and ")
 	}
-	if function == "atLeast" || function == "below" {
+	switch {
+	case function == "atLeast" || function == "below":
 		accepted = atLeastOrBelow
+	case function == "contains" && strings.HasPrefix(target, "list("):
+		accepted = `"Finance" in device.groups`
 	}
 	return text, accepted
 }
@@ -192,6 +209,10 @@ func rewordSyntax(message string) (text, accepted string) {
 			return "the expression ends too early", ""
 		case "and", "or", "not":
 			accepted = operatorWords
+		default:
+			if slices.Contains(spansOfTime, m[1]) {
+				accepted = daysOrHours
+			}
 		}
 		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
 	}
@@ -206,8 +227,10 @@ func rewordSyntax(message string) (text, accepted string) {
 			return `the text has a \ before a character that it does not go with`, `\\ for a backslash, or r"..." for a pattern`
 		case strings.HasPrefix(m[1], `"`) || strings.HasPrefix(m[1], "'"):
 			return "a text without its second quotation mark", ""
+		case strings.ContainsAny(m[1], "“”„‟‘’‚‛«»"):
+			accepted = straightMarks
 		}
-		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
 	}
 	if strings.HasPrefix(message, optionalSyntax) {
 		return optionalSyntax, "has(device.name) to ask whether a fact is known"
