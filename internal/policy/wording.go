@@ -22,6 +22,7 @@ var (
 	rangeError      = regexp.MustCompile(`^expression of type '(.*)' cannot be range of a comprehension`)
 	inputError      = regexp.MustCompile(`^Syntax error: (?:mismatched|extraneous) input '(.*?)' expecting`)
 	inputErrorToo   = regexp.MustCompile(`^Syntax error: no viable alternative at input '(.*)'$`)
+	missingError    = regexp.MustCompile(`^Syntax error: missing '(.)' at`)
 	tokenError      = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
 )
 
@@ -207,14 +208,19 @@ func rewordSyntax(message string) (text, accepted string) {
 		switch strings.ToLower(m[1]) {
 		case "<eof>":
 			return "the expression ends too early", ""
-		case "and", "or", "not":
+		case "and", "or", "not", ",":
 			accepted = operatorWords
+		case "is":
+			accepted = "== to compare"
 		default:
 			if slices.Contains(spansOfTime, m[1]) {
 				accepted = daysOrHours
 			}
 		}
 		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
+	}
+	if m := missingError.FindStringSubmatch(message); m != nil {
+		return m[1] + " is missing", ""
 	}
 	if m := inputErrorToo.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
