@@ -62,7 +62,7 @@ func (v *vocabulary) facts(e *Event) []byte {
 // leftOut stands for facts that a line cannot have.
 func leftOut(why string) []byte { return []byte(`{"left_out":` + strconv.Quote(why) + `}`) }
 
-// factsWriter writes JSON. It stops to write values after maxFacts: an inventory may tell 40 MB of one device.
+// factsWriter writes JSON. It stops to write values after maxFacts: an inventory may send 40 MB about one device.
 type factsWriter struct {
 	*vocabulary
 
@@ -101,7 +101,7 @@ func (w *factsWriter) moment(t time.Time) {
 	w.out = append(t.UTC().AppendFormat(append(w.out, '"'), time.RFC3339Nano), '"')
 }
 
-// text writes a text with its exact value. What is not printable is escaped: somebody may read the file on a terminal.
+// text writes a text with its exact value. What is not printable is escaped: the file may be shown on a terminal.
 func (w *factsWriter) text(text string) {
 	if len(w.out) > maxFacts {
 		return

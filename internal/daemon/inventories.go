@@ -108,20 +108,15 @@ func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 
 // gate is that of a policy of the file.
 func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
-	requirements := map[string]posture.Requirements{}
-	of := func(names []string) (all []posture.Source) {
-		for _, name := range names {
-			i := g.inventories[slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.Name == name })]
-			all = append(all, s.source(i, p.FactsOf(name)))
-			requirements[name] = i.Requirements
-		}
-		return all
-	}
-	join := posture.Join{Inventories: of(p.Inventories), AlsoIn: of(p.AlsoIn), Reads: p.RecordsRead(), AllowUnmanaged: p.AllowUnmanaged}
-	return &posture.Gate{Join: join, Policy: p.Authority(requirements), Record: s.facts, Mode: p.Mode}
+	gate := p.Gate(func(name string) (posture.Source, posture.Requirements) {
+		i := g.inventories[slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.Name == name })]
+		return s.source(i, p.FactsOf(name)), i.Requirements
+	})
+	gate.Record = s.facts
+	return gate
 }
 
-// source makes a source of an inventory, of which facts are read.
+// source makes a Source of an inventory. The policy reads these facts of its records.
 func (s sources) source(i *inventory, facts posture.FactSet) posture.Source {
 	source := posture.Source{
 		Name: i.Name, Kind: i.Kind, Provider: i.Provider, DefaultType: i.DefaultType, Facts: facts, AllowUnmanaged: i.Requirements.AllowUnmanaged,

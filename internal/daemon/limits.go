@@ -23,6 +23,9 @@ const (
 	// maxMessage bounds the text of an error in /readyz, in bytes.
 	maxMessage = 1024
 
+	// rereads bounds how often files are read again because they named others than those whose state was noted.
+	rereads = 3
+
 	// ballastSize is how much garbage may gather, at least, before it is collected, in bytes.
 	ballastSize = 32 << 20
 )

@@ -19,6 +19,7 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
+	"step-posture-connector/internal/provider"
 )
 
 // installation is a folder with everything that a configuration names.
@@ -132,6 +133,7 @@ const (
 
 func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
+	providers := strings.Join(provider.Names(), " or ")
 	tests := []struct {
 		name    string
 		changes map[string]string
@@ -143,7 +145,7 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 			[]string{
 				"TLS_CERT_PATH: not set" + acceptedCert, "TLS_KEY_PATH: not set" + acceptedKey,
 				"WEBHOOK_IDS: not set" + acceptedIDs, "WEBHOOK_SECRETS: not set" + acceptedSecrets,
-				"PROVIDER: not set; accepted: file or jamf",
+				"PROVIDER: not set; accepted: " + providers,
 			},
 		},
 		{
@@ -178,8 +180,8 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory" + there,
 			},
 		},
-		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: unknown provider; accepted: file or jamf"}},
-		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: unknown provider; accepted: file or jamf"}},
+		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: unknown provider; accepted: " + providers}},
+		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: unknown provider; accepted: " + providers}},
 		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
 		{"inventory is a folder", map[string]string{"FILE_PATH": "DIR"}, []string{"FILE_PATH: inventory DIR: read: is a directory; accepted: the path of a file, not of a folder"}},
 		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts"}},

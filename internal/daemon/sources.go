@@ -15,7 +15,7 @@ import (
 type sources struct {
 	environ config.Environment
 	path    string // of the policy file; empty without one
-	// facts makes every inventory tell all facts, because they are recorded.
+	// facts asks every inventory for all facts, because they are recorded.
 	facts bool
 	// webhooks says whether the secrets of the webhooks are read; otherwise what decides can be used by hand only.
 	webhooks bool
@@ -34,9 +34,6 @@ type reading struct {
 	paths      []string
 	state      reload.State // of paths, before they were read
 }
-
-// rereads bounds how often files are read again because they named others than those whose state was noted.
-const rereads = 3
 
 // read reads the policy file and the webhooks of the environment. The state of the files is noted before, so that no change
 // is missed in between. before are the files of the reading before, if there was one.
@@ -143,7 +140,7 @@ func (s sources) surroundings(hooks config.Webhooks, references *policyfile.Refe
 	}
 }
 
-// warnings are those about variables, of which the policy file may refer to some.
+// warnings are those about variables. What the policy file refers to is no unknown variable.
 func (s sources) warnings(r reading) []string {
 	v := vocabulary()
 	v.Known = append(v.Known, r.references.Variables...)

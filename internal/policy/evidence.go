@@ -1,5 +1,5 @@
 // Package policy compiles and evaluates policies: rules, conditions and data as expressions of CEL (https://cel.dev),
-// and are the only importer of it.
+// and is the only importer of it.
 package policy
 
 import (

@@ -30,7 +30,7 @@ type Fact struct {
 	Text string
 }
 
-// Explain evaluates all rules, and tells what each has read, also where it is met or does not apply.
+// Explain evaluates all rules, and says what each has read, also where it is met or does not apply.
 func (p *Policy) Explain(e *posture.Evidence) []Explanation {
 	all := make([]Explanation, len(p.Rules))
 	for i, r := range p.Rules {
@@ -40,23 +40,6 @@ func (p *Policy) Explain(e *posture.Evidence) []Explanation {
 		}
 		all[i] = Explanation{Outcome: p.outcome(r, e), Reads: factsRead(reads, e)}
 	}
-	return all
-}
-
-// Beginning says when a rule begins to refuse.
-type Beginning struct {
-	Rule string
-	At   time.Time
-}
-
-// Upcoming are the rules that only report now, and when they begin to refuse: the next one first.
-func (p *Policy) Upcoming(now time.Time) (all []Beginning) {
-	for _, r := range p.Rules {
-		if !p.ReportOnly && !r.ReportOnly && now.Before(r.EnforcedFrom) {
-			all = append(all, Beginning{r.Name, r.EnforcedFrom})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b Beginning) int { return a.At.Compare(b.At) })
 	return all
 }
 

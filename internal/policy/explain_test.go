@@ -53,28 +53,6 @@ asset met applies=true enforced=true: [device.attributes["Asset tag"] is "17"] "
 	}
 }
 
-// Upcoming are the rules that begin to refuse later, the next one first; a rule that never refuses is none.
-func TestUpcoming(t *testing.T) {
-	t.Parallel()
-	day := func(d int) time.Time { return time.Date(2027, 1, d, 0, 0, 0, 0, time.UTC) }
-	p := &policy.Policy{Rules: []*policy.Rule{
-		{Name: "now"}, {Name: "third", EnforcedFrom: day(20)}, {Name: "never", ReportOnly: true}, {Name: "first", EnforcedFrom: day(15)}, {Name: "second", EnforcedFrom: day(15)},
-	}}
-	for at, want := range map[time.Time]string{
-		day(14): "[{first 2027-01-15 00:00:00 +0000 UTC} {second 2027-01-15 00:00:00 +0000 UTC} {third 2027-01-20 00:00:00 +0000 UTC}]",
-		day(15): "[{third 2027-01-20 00:00:00 +0000 UTC}]",
-		day(20): "[]",
-	} {
-		if got := fmt.Sprint(p.Upcoming(at)); got != want {
-			t.Errorf("%v: %s, want %s", at, got, want)
-		}
-	}
-	p.ReportOnly = true
-	if got := p.Upcoming(day(1)); got != nil {
-		t.Errorf("a policy that only reports begins %v", got)
-	}
-}
-
 // Texts that others chose stay in one line, quoted and short, and groups are counted.
 func TestReasonsOfHostileFacts(t *testing.T) {
 	t.Parallel()

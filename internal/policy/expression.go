@@ -14,7 +14,6 @@ import (
 type Condition struct {
 	program cel.Program
 	reads   []Read
-	facts   posture.FactSet
 }
 
 // CompileCondition compiles the text of a rule. Every fault has its place in text.
@@ -27,18 +26,15 @@ func (s *Scope) CompileCondition(text string) (*Condition, Faults) {
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}
-	return &Condition{program: program, reads: checked.reads, facts: factsOf(checked.reads)}, nil
+	return &Condition{program: program, reads: checked.reads}, nil
 }
 
 // Reads are the facts that the condition reads, in the order of its text.
 func (c *Condition) Reads() []Read { return c.reads }
 
-// Facts are the facts of the vocabulary among them, of any record.
-func (c *Condition) Facts() posture.FactSet { return c.facts }
-
 // Evaluate says whether the condition is met. Where it is unknown, the error says why.
-func (c *Condition) Evaluate(q *posture.Evidence) (posture.Result, error) {
-	value, _, err := c.program.Eval(evidence{q})
+func (c *Condition) Evaluate(e *posture.Evidence) (posture.Result, error) {
+	value, _, err := c.program.Eval(evidence{e})
 	if err != nil {
 		var unknown *unknownError
 		if errors.As(err, &unknown) {

@@ -12,7 +12,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// withouts are copies of r each of which lacks one fact, or one attribute, that r has.
+// withouts are copies of r: each lacks one fact, or one attribute, that r has.
 func withouts(r *posture.Device) map[string]*posture.Device {
 	all := map[string]*posture.Device{}
 	for _, drop := range posture.Vocabulary() {

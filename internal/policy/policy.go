@@ -33,6 +33,24 @@ func (p *Policy) Authority(requirements map[string]posture.Requirements) posture
 	}
 }
 
+// Gate decides by this policy. open returns an inventory of the policy, and what its own settings require. The daemon and
+// replays make their gates here, so that they cannot differ.
+func (p *Policy) Gate(open func(inventory string) (posture.Source, posture.Requirements)) *posture.Gate {
+	requirements := map[string]posture.Requirements{}
+	sources := func(names []string) (all []posture.Source) {
+		for _, name := range names {
+			source, required := open(name)
+			source.AllowUnmanaged = required.AllowUnmanaged
+			all, requirements[name] = append(all, source), required
+		}
+		return all
+	}
+	join := posture.Join{
+		Inventories: sources(p.Inventories), AlsoIn: sources(p.AlsoIn), Reads: p.RecordsRead(), AllowUnmanaged: p.AllowUnmanaged,
+	}
+	return &posture.Gate{Join: join, Policy: p.Authority(requirements), Mode: p.Mode}
+}
+
 // conditions are all conditions of the rules.
 func (p *Policy) conditions() (all []*Condition) {
 	for _, r := range p.Rules {
@@ -81,13 +99,13 @@ func (p *Policy) RecordsRead() (names []string) {
 }
 
 // Evaluate implements posture.Rules.
-func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
+func (p *Policy) Evaluate(e *posture.Evidence) posture.Verdict {
 	if len(p.Rules) == 0 {
 		return posture.Verdict{}
 	}
 	v := posture.Verdict{Outcomes: make([]posture.Outcome, len(p.Rules))}
 	for i, r := range p.Rules {
-		o := p.outcome(r, q)
+		o := p.outcome(r, e)
 		v.Outcomes[i] = o
 		if !o.Applies || o.Result == posture.Met {
 			continue
@@ -104,16 +122,16 @@ func (p *Policy) Evaluate(q *posture.Evidence) posture.Verdict {
 	return v
 }
 
-func (p *Policy) outcome(r *Rule, q *posture.Evidence) posture.Outcome {
-	o := r.Evaluate(q)
+func (p *Policy) outcome(r *Rule, e *posture.Evidence) posture.Outcome {
+	o := r.Evaluate(e)
 	o.Enforced = o.Enforced && !p.ReportOnly
 	return o
 }
 
 // Render implements posture.Rules.
-func (p *Policy) Render(q *posture.Evidence) (json.RawMessage, []string, error) {
+func (p *Policy) Render(e *posture.Evidence) (json.RawMessage, []string, error) {
 	if p.Data == nil {
 		return nil, nil, nil
 	}
-	return render(p.Data, q)
+	return render(p.Data, e)
 }

@@ -11,7 +11,7 @@ import (
 type Rule struct {
 	Name    string
 	Require *Condition
-	// When limits the rule to the questions for which it is met or unknown; nil means all.
+	// When limits the rule to the requests for which it is met or unknown; nil means all.
 	When *Condition
 	// Code and Message are the refusal's. The message is for the person at the device.
 	Code    posture.Code
@@ -23,32 +23,32 @@ type Rule struct {
 }
 
 // Evaluate evaluates a rule. It can only refuse.
-func (r *Rule) Evaluate(q *posture.Evidence) posture.Outcome {
+func (r *Rule) Evaluate(e *posture.Evidence) posture.Outcome {
 	o := posture.Outcome{
 		Rule: r.Name, Code: r.Code, Message: r.Message, Applies: true,
-		Enforced: !r.ReportOnly && !q.Now.Before(r.EnforcedFrom),
+		Enforced: !r.ReportOnly && !e.Now.Before(r.EnforcedFrom),
 	}
 	var unknown error
 	if r.When != nil {
 		// Fail closed: where it cannot be said whether the rule applies, it does.
-		applies, err := r.When.Evaluate(q)
+		applies, err := r.When.Evaluate(e)
 		if applies == posture.Unmet {
 			o.Applies = false
 			return o
 		}
 		unknown = err
 	}
-	result, err := r.Require.Evaluate(q)
+	result, err := r.Require.Evaluate(e)
 	o.Result = result
 	if result != posture.Met {
-		o.Reason = r.reason(q, result, err, unknown)
+		o.Reason = r.reason(e, result, err, unknown)
 	}
 	return o
 }
 
 // reason names the rule and each fact that it read, with its value.
-func (r *Rule) reason(q *posture.Evidence, result posture.Result, err, applies error) string {
-	shown, allKnown := texts(factsRead(r.Require.reads, q))
+func (r *Rule) reason(e *posture.Evidence, result posture.Result, err, applies error) string {
+	shown, allKnown := texts(factsRead(r.Require.reads, e))
 	text := "rule " + r.Name + " is " + result.String()
 	if len(shown) > 0 {
 		text += ": " + strings.Join(shown, ", ")
@@ -57,7 +57,7 @@ func (r *Rule) reason(q *posture.Evidence, result posture.Result, err, applies e
 		text += ": " + clean(err)
 	}
 	if applies != nil {
-		shown, allKnown = texts(factsRead(r.When.reads, q))
+		shown, allKnown = texts(factsRead(r.When.reads, e))
 		text += "; whether it applies is unknown: " + strings.Join(shown, ", ")
 		if allKnown {
 			text += ": " + clean(applies)

@@ -13,12 +13,12 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// Test is a case of the section "tests": a question, and what the policy must say about it.
+// Test is a case of the section "tests": what the inventories answer, and what the policy must say about it.
 type Test struct {
 	Name  string
 	Value document.Value // where it is in the file
 
-	question *posture.Evidence
+	evidence *posture.Evidence
 	want     expectation
 }
 
@@ -31,7 +31,7 @@ type expectation struct {
 	hasData                   bool
 }
 
-// testTime is when the questions of tests come, unless they say otherwise: no result depends on the day.
+// testTime is when the requests of tests come, unless they say otherwise: no result depends on the day.
 func testTime() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 func (r *Reader) readTests(v document.Value, p *Policy) (tests []Test) {
@@ -46,41 +46,41 @@ func (r *Reader) readTests(v document.Value, p *Policy) (tests []Test) {
 			}
 			seen[name] = true
 		}
-		test.question = r.readQuestion(m, p)
+		test.evidence = r.readEvidence(m, p)
 		test.want = readExpectation(m, p)
 		tests = append(tests, test)
 	}
 	return tests
 }
 
-// readQuestion reads who asks, and what the inventories answer.
-func (r *Reader) readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
-	q := &posture.Evidence{Now: testTime(), Deciding: &posture.Device{}}
+// readEvidence reads who asks, and what the inventories answer.
+func (r *Reader) readEvidence(m document.Mapping, p *Policy) *posture.Evidence {
+	e := &posture.Evidence{Now: testTime(), Deciding: &posture.Device{}}
 	if v := m.Get("now"); v.IsSet() {
 		if now, ok := readTime(v, testTime()); ok {
-			q.Now = now
+			e.Now = now
 		}
 	}
 	if len(p.Inventories) > 0 {
-		q.Inventory = p.Inventories[0]
+		e.Inventory = p.Inventories[0]
 	}
 	if v := m.Get("inventory"); v.IsSet() {
 		switch name, ok := v.Text(); {
 		case ok && slices.Contains(p.Inventories, name):
-			q.Inventory = name
+			e.Inventory = name
 		case ok && len(p.Inventories) > 0:
 			v.Unknown("inventory", name, p.Inventories, strings.Join(p.Inventories, ", "))
 		}
 	}
-	q.Deciding.Facts.Managed = posture.Known(true)
-	readFacts(m.Get("device"), "device", q.Now, q.Deciding)
-	readFacts(m.Get("user"), "user", q.Now, q.Deciding)
+	e.Deciding.Facts.Managed = posture.Known(true)
+	readFacts(m.Get("device"), "device", e.Now, e.Deciding)
+	readFacts(m.Get("user"), "user", e.Now, e.Deciding)
 	for _, name := range slices.Concat(p.Inventories, p.AlsoIn) {
-		q.Put(posture.Answer{Inventory: name})
+		e.Put(posture.Answer{Inventory: name})
 	}
 	for name, v := range m.Get("records").Names() {
-		others := slices.DeleteFunc(slices.Concat(p.Inventories, p.AlsoIn), func(other string) bool { return other == q.Inventory })
-		if name == q.Inventory {
+		others := slices.DeleteFunc(slices.Concat(p.Inventories, p.AlsoIn), func(other string) bool { return other == e.Inventory })
+		if name == e.Inventory {
 			v.Key().Fault(orNo(others), "what the inventory that decides knows is in device and user of the test")
 			continue
 		}
@@ -90,13 +90,13 @@ func (r *Reader) readQuestion(m document.Mapping, p *Policy) *posture.Evidence {
 		}
 		record := &posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}
 		of := v.Mapping()
-		readFacts(of.Get("device"), "device", q.Now, record)
-		readFacts(of.Get("user"), "user", q.Now, record)
-		q.Put(posture.Answer{Inventory: name, Record: record})
+		readFacts(of.Get("device"), "device", e.Now, record)
+		readFacts(of.Get("user"), "user", e.Now, record)
+		e.Put(posture.Answer{Inventory: name, Record: record})
 	}
-	q.Put(posture.Answer{Inventory: q.Inventory, Record: q.Deciding})
-	r.readRequest(m.Get("request"), &q.Request)
-	return q
+	e.Put(posture.Answer{Inventory: e.Inventory, Record: e.Deciding})
+	r.readRequest(m.Get("request"), &e.Request)
+	return e
 }
 
 func orNo(others []string) string {
@@ -174,7 +174,7 @@ func readRuleNames(v document.Value, p *Policy) *[]string {
 // Run runs the test, and returns how the result differs from what it expects: nothing if it passes.
 func (t Test) Run(p *Policy) (differences []string) {
 	// Without the settings of the inventories: the environment may have them, and a test says the same everywhere.
-	got := p.Authority(nil).Authorize(t.question)
+	got := p.Authority(nil).Authorize(t.evidence)
 	verdict := got.Verdict()
 	differ := func(key string, got, want any) {
 		differences = append(differences, fmt.Sprintf("%s is %v, want %v", key, got, want))

@@ -237,7 +237,7 @@ func (f *File) RunTests() (results []Result) {
 	return results
 }
 
-// gives returns what tells which facts an inventory can ever give.
+// gives returns a function for the facts that an inventory can ever give.
 func (f *File) gives(s Surroundings) func(inventory string) posture.FactSet {
 	kinds := map[string]string{}
 	if s.Inventory != "" {

@@ -49,7 +49,7 @@ func ParseDeviceType(text string) (DeviceType, error) {
 type Query struct {
 	Identifier Identifier
 	Type       DeviceType
-	// Facts are those that somebody will read. A provider may return others too; those that need another request, or a
+	// Facts are those that rules and data will read. A provider may return others too; those that need another request, or a
 	// part of its server's answer, it need not ask for.
 	Facts FactSet
 	// Recorded are those of Facts that are only recorded: one that cannot be asked for stays unknown, and is no fault.

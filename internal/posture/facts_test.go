@@ -55,7 +55,7 @@ func TestVocabulary(t *testing.T) {
 		posture.TextFact: "x", posture.BoolFact: false, posture.VersionFact: version, posture.TimeFact: time.Unix(0, 0),
 		posture.ListFact: []string{}, posture.AttributesFact: map[string]string{},
 	}
-	var all posture.FactSet
+	all := posture.Document // no fact may have its bit
 	for _, d := range posture.Vocabulary() {
 		var r posture.Device
 		if _, known := d.Get(&r); known {

@@ -10,7 +10,7 @@ const (
 	// futureTolerance is how far in the future a time of an inventory may be, whose clock may be in another time zone.
 	futureTolerance = 24 * time.Hour
 
-	// maxGroups is how many groups an inventory may tell of one device, and maxText how long a text may be, in bytes.
+	// maxGroups is how many groups an inventory may give of one device, and maxText how long a text may be, in bytes.
 	maxGroups = 10_000
 	maxText   = 4 << 10
 )

@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// checkSize refuses a record that tells more than a policy was checked for: the cost of expressions is estimated with
+// checkSize refuses a record that has more than a policy was checked for: the cost of expressions is estimated with
 // limits, and a certificate has little room.
 func checkSize(d *Device) error {
 	groups, _ := d.Facts.Groups.Get()

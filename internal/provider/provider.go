@@ -164,7 +164,10 @@ func Open(name string, environ map[string]string, facts bool) (Inventory, []stri
 	return i, warnings, err
 }
 
-func accepted() string { return strings.Join(slices.Sorted(maps.Keys(kinds())), " or ") }
+// Names returns the names of all providers, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(kinds())) }
+
+func accepted() string { return strings.Join(Names(), " or ") }
 
 // Files returns the paths of the files that the named provider reads its inventory from.
 func Files(name string, environ map[string]string) []string {
@@ -190,7 +193,7 @@ func Unused(name string, environ map[string]string) []string {
 		is = "PROVIDER is not set"
 	}
 	var warnings []string
-	for _, other := range slices.Sorted(maps.Keys(kinds())) {
+	for _, other := range Names() {
 		unread := slices.DeleteFunc(kinds()[other].variables, func(variable string) bool {
 			return environ[variable] == "" || variable == "TIMEOUT" || slices.Contains(chosen.variables, variable)
 		})
@@ -248,7 +251,7 @@ func (s *Section) Open() (Inventory, []string, error) {
 
 // Shape declares an inventory of a policy file: its keys depend on the provider.
 func Shape() *document.Shape {
-	names := slices.Sorted(maps.Keys(kinds()))
+	names := Names()
 	shape := &document.Shape{Type: document.Map, Name: "inventory", By: "provider"}
 	for _, name := range names {
 		word := &document.Shape{Type: document.Text, Words: names, Accepted: accepted(), About: "What kind of inventory it is; the other keys depend on it."}

@@ -54,7 +54,7 @@ func (s State) Has(paths ...string) bool {
 	return slices.Equal(s.paths, slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == "" }))
 }
 
-// Watch replaces the files of the set by others, of which state was noted before they were read. Call it in the function
+// Watch replaces the files of the set by others. Their state was noted before they were read. Call it in the function
 // that applies a load, because what was loaded may name other files.
 func (s *Set) Watch(state State) { s.paths, s.seen = state.paths, state.print }
 

@@ -84,7 +84,7 @@ func writeLog(t testing.TB, p *policy.Policy, n int) string {
 	return path
 }
 
-// BenchmarkReplay replays 100,000 lines under a policy with ten rules, one of which denies a quarter of the devices. It
+// BenchmarkReplay replays 100,000 lines under a policy with ten rules; one of them denies a quarter of the devices. It
 // reports the size of the log and the most memory that was in use besides.
 func BenchmarkReplay(b *testing.B) {
 	const lines = 100_000

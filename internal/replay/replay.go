@@ -78,26 +78,16 @@ func New(o Options) *Replay {
 }
 
 func newJudge(p *policy.Policy, required map[string]provider.Required) *judge {
-	requirements := map[string]posture.Requirements{}
-	sources := func(names []string) (all []posture.Source) {
-		for _, name := range names {
-			of := required[name]
-			requirements[name] = of.Requirements
-			facts := p.FactsOf(name)&^posture.Document | posture.MustFacts("device.identifier", "device.managed")
-			if len(of.Requirements.Groups) > 0 {
-				facts |= posture.MustFacts("device.type", "device.groups")
-			}
-			all = append(all, posture.Source{
-				Name: name, Provider: recorded{name, of.DefaultType != ""}, DefaultType: of.DefaultType,
-				Facts: facts, AllowUnmanaged: of.Requirements.AllowUnmanaged,
-			})
+	return &judge{p, p.Gate(func(name string) (posture.Source, posture.Requirements) {
+		of := required[name]
+		facts := p.FactsOf(name)&^posture.Document | posture.MustFacts("device.identifier", "device.managed")
+		if len(of.Requirements.Groups) > 0 {
+			facts |= posture.MustFacts("device.type", "device.groups")
 		}
-		return all
-	}
-	join := posture.Join{
-		Inventories: sources(p.Inventories), AlsoIn: sources(p.AlsoIn), Reads: p.RecordsRead(), AllowUnmanaged: p.AllowUnmanaged,
-	}
-	return &judge{p, &posture.Gate{Join: join, Policy: p.Authority(requirements), Mode: p.Mode}}
+		return posture.Source{
+			Name: name, Provider: recorded{name, of.DefaultType != ""}, DefaultType: of.DefaultType, Facts: facts,
+		}, of.Requirements
+	})}
 }
 
 // choose returns the policy that applies to a line: the one that its webhook belongs to now, else the one that was applied.
@@ -176,7 +166,7 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 		line: line, policy: judge.policy, allowed: decision.Allowed(), code: string(decision.Code()),
 		byRules: decision.Message() != "", verdict: decision.Verdict(),
 	}
-	if err != nil { // the inventory would be at fault now: it tells more than a policy may read
+	if err != nil { // the inventory would be at fault now: it sends more than a policy may read
 		o.allowed, o.code = false, codeUnavailable
 	}
 	for _, rule := range o.verdict.Outcomes {

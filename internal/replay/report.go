@@ -216,7 +216,7 @@ func (c *collector) rulesOf(o outcome) []*Rule {
 	return rules
 }
 
-// report returns what was collected. A file with lines, none of which is one of ours, is an error: it may be the wrong one.
+// report returns what was collected. A file whose lines are all not ours is an error: it may be the wrong one.
 func (c *collector) report() (*Report, error) {
 	for _, file := range slices.Sorted(maps.Keys(c.ours)) {
 		if !c.ours[file] {

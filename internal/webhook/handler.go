@@ -16,13 +16,6 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// The paths of the listener. They are compared byte for byte, escapes included. A path that is almost
-// right is 404 and not a redirect, because step-ca would follow the redirect without the body.
-const (
-	AttestPath = "/webhook/device-attest"
-	StatusPath = "/status"
-)
-
 // Handler answers step-ca's webhook calls. The server around it has a ReadTimeout, which bounds bodies
 // on HTTP/2.
 type Handler struct {
@@ -82,12 +75,13 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 		}
 	}()
 	p := checkHeader(r.Header)
+	called, exists := endpointAt(event.Path)
 	switch {
 	case p != nil:
 		a = refuse(event, p)
 		a.status = http.StatusRequestHeaderFieldsTooLarge
-	case event.Path == AttestPath:
-		a = h.deviceAttest(w, r, start, event)
+	case exists:
+		a = h.call(called, w, r, start, event)
 	case event.Path == StatusPath:
 		a = status(r, event)
 	default:
@@ -99,8 +93,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 	return a
 }
 
-// deviceAttest runs the steps of a webhook request in order. The first step that refuses ends the request.
-func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) answer {
+// call runs the steps of a webhook request in order. The first step that refuses ends the request.
+func (h *Handler) call(e endpoint, w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) answer {
 	if r.Method != http.MethodPost {
 		return methodNotAllowed(event, http.MethodPost)
 	}
@@ -140,10 +134,11 @@ func (h *Handler) deviceAttest(w http.ResponseWriter, r *http.Request, start tim
 	if p != nil {
 		return refuse(event, p)
 	}
-	id, p := identify(request)
+	id, p := e.identify(request)
 	if p != nil {
 		return refuse(event, p)
 	}
+	event.Identifier = cmp.Or(event.Identifier, id.String())
 	deviceType, p := mode(r.URL.RawQuery)
 	if p != nil {
 		return refuse(event, p)

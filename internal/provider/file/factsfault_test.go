@@ -2,16 +2,16 @@ package file_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
 )
 
 const (
-	deviceFacts = "device.identifier, device.serial_number, device.udid, device.name, device.model, device.type, device.os, device.os_version, device.managed, device.supervised, device.compliant, device.encrypted, device.ownership, device.last_seen, device.enrolled_at, device.groups"
-	userFacts   = "user.username, user.realname, user.email_address, user.position, user.department"
-	forData     = ", or for data a name without device. or user. at its beginning"
+	forData = ", or for data a name without device. or user. at its beginning"
 
 	wantSystem  = "; accepted: macOS, iOS, iPadOS, tvOS, watchOS, visionOS, Windows, Linux, Android, ChromeOS"
 	wantBool    = "; accepted: true or false"
@@ -21,6 +21,11 @@ const (
 	wantList    = "; accepted: a list of texts, or null where it is unknown"
 	wantObject  = `; accepted: {"device": {…}, "user": {…}}`
 )
+
+// factsOf are the names of the facts of a device or of its user, as faults list them.
+func factsOf(about string) string {
+	return strings.Join(slices.DeleteFunc(posture.AllFacts().Names(), func(name string) bool { return !strings.HasPrefix(name, about+".") }), ", ")
+}
 
 // refusedWithFacts opens an inventory that a policy reads and that must not load, and returns the lines of the error.
 func refusedWithFacts(t *testing.T, kind, content string) []string {
@@ -40,6 +45,7 @@ func refusedWithFacts(t *testing.T, kind, content string) []string {
 // Faults in the facts of a CSV file, each with its place, what is wrong and what is right.
 func TestFaultsOfFactsInCSV(t *testing.T) {
 	t.Parallel()
+	columns := strings.ReplaceAll(factsOf("device"), ", device.attributes", "")
 	column := func(n int, fault string) string { return fmt.Sprintf("line 1: column %d: %s", n, fault) }
 	unknown := func(name, near, accepted string) string {
 		if near != "" {
@@ -51,15 +57,15 @@ func TestFaultsOfFactsInCSV(t *testing.T) {
 		name, content string
 		want          []string
 	}{
-		{"a letter too many", "Identifier,a,device.oss_version\n", []string{column(3, unknown("device.oss_version", "device.os_version", deviceFacts))}},
-		{"swapped letters", "Identifier,device.os_vresion\n", []string{column(2, unknown("device.os_vresion", "device.os_version", deviceFacts))}},
-		{"in upper case", "Identifier,Device.OS_Version\n", []string{column(2, unknown("Device.OS_Version", "device.os_version", deviceFacts))}},
-		{"in upper case, misspelled", "Identifier,DEVICE.MANGED\n", []string{column(2, unknown("DEVICE.MANGED", "device.managed", deviceFacts))}},
-		{"no fact of a user", "Identifier,user.foo\n", []string{column(2, unknown("user.foo", "", userFacts))}},
-		{"a fact of the device as one of its user", "Identifier,user.name\n", []string{column(2, unknown("user.name", "", userFacts))}},
-		{"no fact of a device", "Identifier,device.\n", []string{column(2, unknown("device.", "device.os", deviceFacts))}},
+		{"a letter too many", "Identifier,a,device.oss_version\n", []string{column(3, unknown("device.oss_version", "device.os_version", columns))}},
+		{"swapped letters", "Identifier,device.os_vresion\n", []string{column(2, unknown("device.os_vresion", "device.os_version", columns))}},
+		{"in upper case", "Identifier,Device.OS_Version\n", []string{column(2, unknown("Device.OS_Version", "device.os_version", columns))}},
+		{"in upper case, misspelled", "Identifier,DEVICE.MANGED\n", []string{column(2, unknown("DEVICE.MANGED", "device.managed", columns))}},
+		{"no fact of a user", "Identifier,user.foo\n", []string{column(2, unknown("user.foo", "", factsOf("user")))}},
+		{"a fact of the device as one of its user", "Identifier,user.name\n", []string{column(2, unknown("user.name", "", factsOf("user")))}},
+		{"no fact of a device", "Identifier,device.\n", []string{column(2, unknown("device.", "device.os", columns))}},
 		{"a misspelled beginning", "Identifier,devcie.model,usr.position\n", []string{
-			column(2, unknown("devcie.model", "device.model", deviceFacts+", "+userFacts)), column(3, unknown("usr.position", "user.position", deviceFacts+", "+userFacts)),
+			column(2, unknown("devcie.model", "device.model", columns+", "+factsOf("user"))), column(3, unknown("usr.position", "user.position", columns+", "+factsOf("user"))),
 		}},
 		{"attributes", "Identifier,device.attributes\nC02,a\n", []string{column(2, "device.attributes is no column: every other column is an attribute already; accepted: a column for each attribute, with the attribute's name")}},
 		{"a fact twice", "Identifier,device.os, device.os\n", []string{`line 1: column 3 repeats the name "device.os"`}},
@@ -127,10 +133,10 @@ func TestFaultsOfFactsInJSON(t *testing.T) {
 		{"User in upper case", `{"User":{}}`, []string{`unknown member "User" in "facts"; did you mean user?` + wantObject}},
 		{"names as columns have them", `{"device.os":"macOS"}`, []string{`unknown member "device.os" in "facts"; did you mean device?` + wantObject}},
 		{"another member", `{"device":{},"groups":[]}`, []string{`unknown member "groups" in "facts"` + wantObject}},
-		{"a misspelled fact", `{"device":{"os_vresion":"15.4"}}`, []string{unknown("device.os_vresion", "device.os_version", deviceFacts+", device.attributes")}},
-		{"a fact in upper case", `{"device":{"UDID":"x"}}`, []string{unknown("device.UDID", "device.udid", deviceFacts+", device.attributes")}},
-		{"an unknown fact, though it is null", `{"user":{"foo":null}}`, []string{unknown("user.foo", "", userFacts)}},
-		{"a fact of the user as one of the device", `{"device":{"department":"R&D"}}`, []string{unknown("device.department", "", deviceFacts+", device.attributes")}},
+		{"a misspelled fact", `{"device":{"os_vresion":"15.4"}}`, []string{unknown("device.os_vresion", "device.os_version", factsOf("device"))}},
+		{"a fact in upper case", `{"device":{"UDID":"x"}}`, []string{unknown("device.UDID", "device.udid", factsOf("device"))}},
+		{"an unknown fact, though it is null", `{"user":{"foo":null}}`, []string{unknown("user.foo", "", factsOf("user"))}},
+		{"a fact of the user as one of the device", `{"device":{"department":"R&D"}}`, []string{unknown("device.department", "", factsOf("device"))}},
 		{"a boolean as text", `{"device":{"managed":"true"}}`, []string{`device.managed: "true" is not a boolean` + wantBool}},
 		{"a boolean as a number", `{"device":{"supervised":0}}`, []string{`device.supervised: 0 is not a boolean` + wantBool}},
 		{"a version as a number", `{"device":{"os_version":15.10}}`, []string{`device.os_version: 15.10 is not text` + wantVersion}},

@@ -91,7 +91,7 @@ func (p *Provider) mayRead(ctx context.Context, t posture.DeviceType) error {
 		return fmt.Errorf("check: %w", err)
 	}
 	q := posture.Query{Identifier: absent, Facts: p.reading.withoutPolicy}
-	if _, err = p.api.lookup(ctx, p.question(q, t)); errors.Is(err, posture.ErrNotFound) {
+	if _, err = p.api.lookup(ctx, p.query(q, t)); errors.Is(err, posture.ErrNotFound) {
 		return nil
 	}
 	return err

@@ -26,7 +26,7 @@ const (
 
 // lookup asks for the whole record, whatever is read of it. Fail closed: a server that does not know one of the API's
 // subsets answers 404, which would look like a device that does not exist.
-func (a *classicAPI) lookup(ctx context.Context, ask question) (record, error) {
+func (a *classicAPI) lookup(ctx context.Context, ask query) (record, error) {
 	endpoint := classicMobile
 	if ask.of == posture.Computer {
 		endpoint = classicComputers

@@ -23,7 +23,7 @@ type broken struct {
 	of posture.DeviceType
 }
 
-func (b *broken) lookup(ctx context.Context, ask question) (record, error) {
+func (b *broken) lookup(ctx context.Context, ask query) (record, error) {
 	if ask.of == b.of {
 		panic("a fault of the connector")
 	}

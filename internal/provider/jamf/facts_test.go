@@ -12,7 +12,7 @@ import (
 	"step-posture-connector/internal/provider/jamf/jamftest"
 )
 
-// full are a computer and a mobile device of which Jamf knows everything.
+// full are a computer and a mobile device about which Jamf knows everything.
 func full() []jamftest.Device {
 	computer, device := mac(macSerial, "All Managed Clients", "Wi-Fi"), phone(phoneSerial, "Shared iPads")
 	computer.Details = jamftest.Details{
@@ -177,7 +177,7 @@ func TestBareRecord(t *testing.T) {
 	}
 }
 
-// TestGroupWithoutName: a list of groups of which one has no name is not known, because a rule may ask that a device is not in
+// TestGroupWithoutName: a list of groups is not known if one has no name, because a rule may ask that a device is not in
 // a group. Without a policy file only membership of the required group is asked, which the list shows.
 func TestGroupWithoutName(t *testing.T) {
 	t.Parallel()

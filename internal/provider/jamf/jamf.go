@@ -61,7 +61,7 @@ type Provider struct {
 // api is one of the two interfaces of Jamf Pro. Both return ErrNotFound and ErrAmbiguous of posture;
 // a record is always one of the device that was asked for.
 type api interface {
-	lookup(ctx context.Context, ask question) (record, error)
+	lookup(ctx context.Context, ask query) (record, error)
 	// checkDepartments finds out whether names of departments may be read, where they are needed.
 	checkDepartments(ctx context.Context) error
 }
@@ -193,7 +193,7 @@ func isSerialNumber(key string) bool {
 // find asks for the device types that q may be.
 func (p *Provider) find(ctx context.Context, q posture.Query) (record, error) {
 	if q.Type != posture.AnyDevice {
-		return p.api.lookup(ctx, p.question(q, q.Type))
+		return p.api.lookup(ctx, p.query(q, q.Type))
 	}
 	type answer struct {
 		found record
@@ -207,9 +207,9 @@ func (p *Provider) find(ctx context.Context, q posture.Query) (record, error) {
 			a.panic = panics.Recovered(recover())
 			computers <- a
 		}()
-		a.found, a.err = p.api.lookup(ctx, p.question(q, posture.Computer))
+		a.found, a.err = p.api.lookup(ctx, p.query(q, posture.Computer))
 	}()
-	mobile, errMobile := p.api.lookup(ctx, p.question(q, posture.MobileDevice))
+	mobile, errMobile := p.api.lookup(ctx, p.query(q, posture.MobileDevice))
 	computer := <-computers
 	if computer.panic != nil {
 		panic(computer.panic) // a fault of the connector, which must not look like one of Jamf's

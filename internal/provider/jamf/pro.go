@@ -42,7 +42,7 @@ const (
 	pageOfResults = "a page of results"
 )
 
-func (a *proAPI) lookup(ctx context.Context, ask question) (record, error) {
+func (a *proAPI) lookup(ctx context.Context, ask query) (record, error) {
 	if ask.of == posture.Computer {
 		return a.computer(ctx, ask)
 	}
@@ -59,7 +59,7 @@ func (a *proAPI) checkDepartments(ctx context.Context) error {
 
 // computers searches with the newest version of the endpoint that the server has. The only reason for a 404 of a
 // search is that the server lacks the version, so each 404 steps down by one.
-func (a *proAPI) computers(ctx context.Context, ask question) ([]computerRecord, error) {
+func (a *proAPI) computers(ctx context.Context, ask query) ([]computerRecord, error) {
 	query := url.Values{
 		"section": sectionsFor(a.reading.computers, ask.need),
 		"filter":  {"hardware.serialNumber==" + quoteRSQL(ask.id.String())},

@@ -117,7 +117,7 @@ func groupsOf[T any](list []T, given, converted bool, nameOf func(T) text) (name
 
 func (m membership) name() text { return m.GroupName }
 
-func (a *proAPI) computer(ctx context.Context, ask question) (record, error) {
+func (a *proAPI) computer(ctx context.Context, ask query) (record, error) {
 	results, err := a.computers(ctx, ask)
 	if err != nil {
 		return record{}, err
@@ -165,7 +165,7 @@ func (a *proAPI) computerOf(c *computerRecord) record {
 	return r
 }
 
-func (a *proAPI) mobile(ctx context.Context, ask question) (record, error) {
+func (a *proAPI) mobile(ctx context.Context, ask query) (record, error) {
 	results, err := search[mobileRecord](ctx, a.client, mobileEndpoint, "/api/v2/mobile-devices/detail", url.Values{
 		"section": sectionsFor(a.reading.mobileDevices, ask.need),
 		"filter":  {"serialNumber==" + quoteRSQL(ask.id.String())},

@@ -60,8 +60,8 @@ func sectionsFor(all []section, facts posture.FactSet) []string {
 	return names
 }
 
-// question is a lookup of one type of device.
-type question struct {
+// query is a lookup of one type of device.
+type query struct {
 	id   posture.Identifier
 	of   posture.DeviceType
 	need posture.FactSet // what Jamf is asked for
@@ -70,9 +70,9 @@ type question struct {
 	department, mustHaveDepartment bool
 }
 
-// question returns what Jamf is asked for about devices of a type.
-func (p *Provider) question(q posture.Query, of posture.DeviceType) question {
-	ask := question{id: q.Identifier, of: of, need: q.Facts}
+// query returns what Jamf is asked for about devices of a type.
+func (p *Provider) query(q posture.Query, of posture.DeviceType) query {
+	ask := query{id: q.Identifier, of: of, need: q.Facts}
 	enriches := q.Facts.Has(posture.Document) && p.enriches(of)
 	if enriches {
 		ask.need |= p.reading.document

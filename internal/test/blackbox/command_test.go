@@ -45,7 +45,7 @@ func TestExitCodes(t *testing.T) {
 		"lookup, no identifier": {good, "lookup C02\u00e4", 2, `^\[DENY\] \(identifierInvalid\)\nreason: .+\n$`, `^$`},
 		"lookup, broken":        {bad, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nFILE_TYPE: "xml" is not accepted; accepted: csv or json\n$`},
 		"lookup, provider only": {provider, "lookup C02XK1JKLVCG", 0, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
-		"lookup, no provider":   {program.Environment{}, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nPROVIDER: not set; accepted: file or jamf\n`},
+		"lookup, no provider":   {program.Environment{}, "lookup C02XK1JKLVCG", 1, `^$`, `^configuration:\nPROVIDER: not set; accepted: (\w+ or )*file( or \w+)*\n`},
 		"lookup, mode":          {good, "lookup C02XK1JKLVCG --mode any", 0, `(?m)^mode: any$`, `^$`},
 		"lookup, no argument":   {good, "lookup", 64, `^$`, `^lookup: which device\? Usage: step-posture-connector lookup IDENTIFIER \[--mode mobiledevice\|computer\|any\] \[--json\]\nTry 'step-posture-connector lookup --help'.\n$`},
 		"lookup, two arguments": {good, "lookup A B", 64, `^$`, `^lookup: one device at a time, 2 were given. Usage: step-posture-connector lookup IDENTIFIER `},
