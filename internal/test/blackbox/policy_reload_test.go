@@ -79,7 +79,7 @@ func TestPolicyReload(t *testing.T) {
 	p.Write(t, third)
 	d.Eventually(t, "/readyz reports the missing secret", func() bool {
 		code, status, wrong := d.Ready(t)
-		return code == http.StatusOK && status == "degraded" && strings.Contains(wrong["policy"], "new.secret: no such file")
+		return code == http.StatusOK && status == "degraded" && strings.Contains(wrong["policy"], "webhooks[0].secret[0].file: the file cannot be read: no such file")
 	})
 	if d.Metric(t, failures) == "0" || !strings.Contains(d.Output(), "level=error msg=\"reload failed, keeping the previous version: ") {
 		t.Errorf("failures: %s\n%s", d.Metric(t, failures), d.Output())
