@@ -34,8 +34,10 @@ const (
 	straightMarks  = `straight quotation marks, " or '`
 )
 
-// spansOfTime are words that people write for a duration.
-var spansOfTime = []string{"day", "days", "hour", "hours", "minute", "minutes", "week", "weeks", "d", "h"}
+// isSpanOfTime reports whether a word is one that people write for a duration.
+func isSpanOfTime(word string) bool {
+	return slices.Contains([]string{"day", "days", "hour", "hours", "minute", "minutes", "week", "weeks", "d", "h"}, word)
+}
 
 // reword says what CEL's checker found wrong, in the words of a policy file.
 func reword(message string) (text, accepted string) {
@@ -50,7 +52,7 @@ func reword(message string) (text, accepted string) {
 		if m[2] != "" {
 			text += "; did you mean " + m[2] + "?"
 		}
-		if slices.Contains(spansOfTime, m[1]) {
+		if isSpanOfTime(m[1]) {
 			accepted = daysOrHours
 		}
 		return text, accepted
@@ -213,7 +215,7 @@ func rewordSyntax(message string) (text, accepted string) {
 		case "is":
 			accepted = "== to compare"
 		default:
-			if slices.Contains(spansOfTime, m[1]) {
+			if isSpanOfTime(m[1]) {
 				accepted = daysOrHours
 			}
 		}
