@@ -221,7 +221,7 @@ func reproduceBrokenInventory(t *testing.T, l *lab) symptom {
 
 func reproduceBrokenPolicy(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Health: true, Modes: []string{"staff"}, Policies: staffPolicy})
-	if err := g.SetPolicies(strings.Replace(staffPolicy, "attributes", "atributes", 1)); err != nil {
+	if err := g.SetPolicies(strings.Replace(staffPolicy, "attributes", "attribute", 1)); err != nil {
 		t.Fatal(err)
 	}
 	expectLog(t, g.Connector(), "reload failed")
