@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -129,6 +131,19 @@ func LoadWebhooks(environ map[string]string) (Webhooks, Problems) {
 	problems := Parse(environ, &w)
 	c := Config{WebhookIDs: w.IDs, WebhookSecrets: w.Secrets}
 	return w, append(problems, webhookProblems(environ, c, problems)...)
+}
+
+// WebhookPipe is the variable of the webhooks of the environment whose file is a pipe, if there is one. A pipe can be read
+// only once: a second reading would wait for a writer.
+func WebhookPipe(environ map[string]string) (variable string) {
+	for _, variable := range Variables[Webhooks]() {
+		if path := environ[variable]; strings.HasSuffix(variable, fileSuffix) && path != "" {
+			if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+				return variable
+			}
+		}
+	}
+	return ""
 }
 
 // WebhookIDs are the IDs of the webhooks of the environment, as far as they can be read. They are for programs that do not

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func isName(text string) bool {
 // become none, or another one. So the file is scanned first, by stricter rules that allow one reading only, and is
 // refused where the two readings differ.
 func readEnvFile(path string) (*envFile, error) {
-	text, err := readSmall(path)
+	text, err := readSmall(path, os.Open)
 	switch {
 	case errors.Is(err, errLarge):
 		return nil, fmt.Errorf("env file %s %w", path, err)

@@ -130,7 +130,7 @@ func resolveFile(environ map[string]string, f field) (p Problem, wrong bool) {
 	if text := shape(path, reflect.TypeFor[Path]()); text != "" {
 		return Problem{name, text, accepted}, true
 	}
-	text, err := readSecret(path)
+	text, err := readSecret(path, os.Open) // a pipe too, such as <(pass show …) of a shell: it is read once, at start
 	if err != nil {
 		return Problem{name, err.Error(), accepted}, true
 	}
@@ -142,8 +142,8 @@ func resolveFile(environ map[string]string, f field) (p Problem, wrong bool) {
 }
 
 // readSecret reads a file with a secret, without its BOM and without the line end after it.
-func readSecret(path string) (string, error) {
-	text, err := readSmall(path)
+func readSecret(path string, open func(path string) (*os.File, error)) (string, error) {
+	text, err := readSmall(path, open)
 	switch {
 	case errors.Is(err, errLarge):
 		return "", fmt.Errorf("the file %s %w", path, err)
@@ -162,8 +162,8 @@ func readSecret(path string) (string, error) {
 }
 
 // readSmall reads a file of limited size: a device may never end.
-func readSmall(path string) ([]byte, error) {
-	file, err := os.Open(path)
+func readSmall(path string, open func(path string) (*os.File, error)) ([]byte, error) {
+	file, err := open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/filesys"
 )
 
 // Section is a part of a policy file that gives the values of a struct that also declares environment variables: the
@@ -252,7 +253,7 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 	}
 	path := within(r.Folder, name)
 	r.Files = append(r.Files, path)
-	text, err := readSecret(path)
+	text, err := readSecret(path, filesys.Open) // no pipe: a reload would wait for its writer
 	if err != nil {
 		accepted := "the path of a file with the secret"
 		if !exists(path) {

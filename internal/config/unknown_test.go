@@ -39,8 +39,8 @@ func TestUnknownVariables(t *testing.T) {
 			t.Errorf("Warnings of %q = %q, want %q", name, got, want)
 		}
 	}
-	several := config.Environment{Variables: map[string]string{"WEBHOOK_X": "1", "FILE_X": "1", "AUDIT_X": "1", "JAMF_X": "1", "MTLS_X": "1"}}.Warnings(v)
-	if len(several) != 5 || !strings.HasPrefix(several[0], "AUDIT_X ") || !strings.HasPrefix(several[4], "WEBHOOK_X ") {
-		t.Errorf("Warnings of five = %q, want all, in order", several)
+	several := config.Environment{Variables: map[string]string{"WEBHOOK_X": "1", "FILE_X": "1", "AUDIT_X": "1", "JAMF_X": "1", "MTLS_X": "1", "POLICY_X": "1"}}.Warnings(v)
+	if len(several) != 6 || !strings.HasPrefix(several[0], "AUDIT_X ") || !strings.HasPrefix(several[4], "POLICY_X ") || !strings.HasPrefix(several[5], "WEBHOOK_X ") {
+		t.Errorf("Warnings of six = %q, want all, in order", several)
 	}
 }

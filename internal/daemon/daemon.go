@@ -50,6 +50,9 @@ func Load(environ config.Environment) (*Daemon, error) {
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
 	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), webhooks: true, audit: string(c.AuditLogPath)}
+	if config.WebhookPipe(environ.Variables) != "" {
+		d.sources.once = &config.Webhooks{IDs: c.WebhookIDs, Secrets: c.WebhookSecrets}
+	}
 	var read reading
 	d.current, read, err = d.sources.load(nil, nil)
 	problems = append(problems, problemsOf(err)...)

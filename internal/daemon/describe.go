@@ -26,7 +26,7 @@ func (d *Daemon) describeRest() []string {
 			hooks = append(hooks, hook.ID)
 		}
 	}
-	lines := []string{"webhooks: " + strings.Join(hooks, ", ")}
+	lines := []string{"webhooks: " + orNone(hooks)}
 	lines = append(lines, d.current.describePolicy()...)
 	return append(lines, d.describePaths()...)
 }

@@ -19,6 +19,8 @@ type sources struct {
 	facts bool
 	// webhooks says whether the secrets of the webhooks are read; otherwise what decides can be used by hand only.
 	webhooks bool
+	// once are the webhooks of the environment where they came through a pipe, which cannot be read again.
+	once *config.Webhooks
 	// audit is the path of the audit log, if there is one. No file that is read may be that one.
 	audit string
 }
@@ -41,7 +43,13 @@ func (s sources) read(before []string) (r reading) {
 	paths := union(s.watched(policyfile.References{}), before)
 	for range rereads {
 		r = reading{paths: paths, state: reload.StateOf(paths...)}
+		pipe := config.WebhookPipe(s.environ.Variables)
 		switch {
+		case s.once != nil:
+			r.hooks = *s.once
+		case s.webhooks && pipe != "":
+			// It was a file at start. To wait for the writer of a pipe would stop all later reloads, those of the certificate too.
+			r.problems = config.Problems{{Variable: pipe, Text: "the file is a pipe now, which is read at start only", Accepted: "the path of a file"}}
 		case s.webhooks:
 			r.hooks, r.problems = config.LoadWebhooks(s.environ.Variables)
 		case s.path != "":
@@ -70,7 +78,7 @@ func (s sources) watched(references policyfile.References) []string {
 	if s.path != "" {
 		paths = append(paths, s.path)
 	}
-	if s.webhooks {
+	if s.webhooks && s.once == nil {
 		paths = append(paths, config.WebhookFiles(s.environ.Variables)...)
 	}
 	return union(paths, references.Secrets)

@@ -4,6 +4,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -100,7 +101,7 @@ func (d *Document) syntax(err error) error {
 	case errors.Is(err, io.EOF):
 		return d.whole(1, 1, "the file is empty", "a YAML document")
 	case !errors.As(err, &syntax):
-		return d.whole(1, 1, "this is not YAML", "")
+		return d.whole(1, 1, "this is not YAML", acceptedYAML)
 	}
 	line, column, text := syntax.Mark.Line, syntax.Mark.Column, "this is not YAML: "+syntax.Message
 	switch {
@@ -116,12 +117,14 @@ func (d *Document) syntax(err error) error {
 		return d.whole(at, 1+slices.Index(d.source[at-1], r),
 			fmt.Sprintf("this is not YAML: a character that looks like a space and is none (%U) before the first word", r), "spaces")
 	}
-	f := d.whole(line, column, text, "")
+	f := d.whole(line, column, text, acceptedYAML)
 	switch {
 	case strings.Contains(text, "escape character"):
 		f[0].Accepted = `\\ for \, or single quotation marks around the text`
-	case !strings.Contains(text, "control character"):
-		f[0].Accepted = d.hint(f[0])
+	case strings.Contains(text, "control character"):
+		f[0].Accepted = "text without it"
+	default:
+		f[0].Accepted = cmp.Or(d.hint(f[0]), acceptedYAML)
 	}
 	return f
 }
@@ -150,8 +153,11 @@ func (d *Document) control() (line, column int) {
 	return 1, 1
 }
 
-// What an expression needs in quotation marks for, because YAML takes it for something else.
+// What is right in place of a mistake in YAML; the hints are for an expression that needs quotation marks, because YAML
+// takes it for something else.
 const (
+	acceptedYAML = "YAML, indented by spaces, with each bracket and quotation mark closed"
+
 	hintColon  = `an expression or other text that holds ": " in quotation marks`
 	hintQuote  = "an expression that begins with a quotation mark in quotation marks of the other kind"
 	hintColumn = "the keys of a mapping in one column, and so the items of a list"

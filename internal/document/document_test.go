@@ -108,6 +108,7 @@ func TestFaults(t *testing.T) {
 		{"name: ! &x a\n", `f.yaml:1:7: name: it begins with a tag`},
 		{"15.10: a\n", `f.yaml:1:1: 15.10: a key is a number; accepted: text; put it in quotation marks`},
 		{"name: a\nmap: {yes: b}\n", `f.yaml:2:7: map.yes: in other versions of YAML a key is true or false; accepted: text; put it in quotation marks`},
+		{"name: off\nmap: {On: b}\n", `f.yaml:1:7: name: in other versions of YAML it is true or false`},
 		{"name: a\nmap: {~: b}\n", `f.yaml:2:7: map: a key is missing; accepted: text`},
 		{"name: a\nmap: {!x y: b}\n", `f.yaml:2:7: map.y: a key begins with a tag`},
 		{"name: a\nmap: {*y : b}\n", `unknown anchor`},
@@ -182,8 +183,8 @@ func TestAllFaults(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	t.Parallel()
-	faults, got := read(t, "name: &n 'yes'\nflag: true\nlist: [*n, \"1\"]\nmap: {b: \"2026-01-01\", a: x}\n")
-	if len(faults) > 0 || got["name"] != "yes" || got["flag"] != "true" || got["list"] != "yes,1," || got["map"] != "b=2026-01-01,a=x," {
+	faults, got := read(t, "name: &n 'yes'\nflag: true\nlist: [*n, \"1\"]\nmap: {b: \"2026-01-01\", a: x, y: n}\n")
+	if len(faults) > 0 || got["name"] != "yes" || got["flag"] != "true" || got["list"] != "yes,1," || got["map"] != "b=2026-01-01,a=x,y=n," {
 		t.Errorf("%v, %v", got, faults)
 	}
 }

@@ -177,9 +177,10 @@ func (v Value) Text() (text string, ok bool) {
 	return r.node.Value, v.checkText(s, r.node.Value)
 }
 
-// ambiguous reports whether other versions of YAML read true or false.
+// ambiguous reports whether other versions of YAML read true or false. The letters y and n alone are text to all parsers
+// in use, and short names, such as those of a test, are made of such letters.
 func ambiguous(n *yaml.Node) bool {
-	return kind(n) == "text" && n.Style&^yaml.TaggedStyle == 0 && slices.Contains([]string{"y", "yes", "n", "no", "on", "off"}, strings.ToLower(n.Value))
+	return kind(n) == "text" && n.Style&^yaml.TaggedStyle == 0 && slices.Contains([]string{"yes", "no", "on", "off"}, strings.ToLower(n.Value))
 }
 
 // List returns the items of a list. Those beyond the most that there may be are not returned.

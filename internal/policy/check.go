@@ -24,6 +24,9 @@ func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
 	if n := utf8.RuneCountInString(text); n > maxExpression {
 		return checkedTree{}, Faults{{Line: 1, Column: 1, Text: fmt.Sprintf("the expression has %d characters", n), Accepted: fmt.Sprintf("at most %d", maxExpression)}}
 	}
+	if at, is := tooDeep(text); is {
+		return checkedTree{}, Faults{{Line: at.line, Column: at.column, Text: nestedTooDeeply, Accepted: fmt.Sprintf("%d levels", maxDepth)}}
+	}
 	parsed, issues := s.env.Parse(text)
 	if issues.Err() != nil {
 		// One: what follows a syntax error is guessed.
@@ -33,13 +36,17 @@ func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
 		if strings.HasPrefix(message, optionalSyntax) {
 			at.column++ // CEL has the dot or the bracket before the question mark
 		}
-		if accepted == "" && wordBefore([]rune(text), at) == "not" {
+		if accepted == acceptedExpression && wordBefore([]rune(text), at) == "not" {
 			at.column, accepted = max(1, at.column-len("not ")), operatorWords
 		}
 		return checkedTree{}, Faults{{Line: at.line, Column: at.column, Text: message, Accepted: accepted}}
 	}
 	w := &walk{scope: s, source: []rune(text), info: parsed.NativeRep().SourceInfo(), seen: map[string]bool{}, reported: map[place]bool{}, ranges: map[string]ast.Expr{}}
 	w.expr(parsed.NativeRep().Expr())
+	if w.tooDeep {
+		// Fail closed, and early: CEL's checker takes minutes for hundreds of loops in each other.
+		return checkedTree{}, w.faults.sorted()
+	}
 	checked, issues := s.env.Check(parsed)
 	w.checker(parsed, issues.Errors())
 	if len(w.faults) == 0 {
@@ -111,7 +118,7 @@ func (w *walk) listsInLoops(tree *ast.AST) {
 		}
 		for _, arg := range call.Args() {
 			if t := tree.GetType(arg.ID()); t != nil && (t.Kind() == types.ListKind || t.Kind() == types.MapKind) {
-				w.fault(w.node(e), "", "a loop in a loop: lists are compared for each element of another one")
+				w.fault(w.node(e), notNested, "a loop in a loop: lists are compared for each element of another one")
 			}
 		}
 	}
@@ -143,7 +150,7 @@ func (w *walk) cost(checked *cel.Ast) {
 	estimate, err := w.scope.env.EstimateCost(checked, sizes{})
 	switch {
 	case err != nil:
-		w.fault(place{1, 1}, "", "its cost cannot be estimated: %v", err)
+		w.fault(place{1, 1}, "a simpler expression", "its cost cannot be estimated: %v", err)
 	case estimate.Max > maxCost:
 		w.fault(place{1, 1}, fmt.Sprintf("expressions that cost at most %d", maxCost),
 			"it could cost %d for a device with %d groups of %d characters", estimate.Max, sizeOfList, sizeOfText)

@@ -50,7 +50,7 @@ func TestMistakes(t *testing.T) {
 		{`device.managed && device.groups[0]`, `1:19: it is text; accepted: true or false`},
 		{`device.managed && string(device.os_version)`, `1:19: it is text; accepted: true or false`},
 		{`1 in device.groups`, `1:3: in does not search for a number in a list of texts`},
-		{`device.managed ? device.name : 3`, `1:16: the two results of ? : are text and a number; accepted: results of one type`},
+		{`device.managed ? device.name : 3`, `1:16: the two results of ? : are text and a number; accepted: values of one type`},
 		{`device.managed + 1 == 2`, `1:16: + does not take true or false and a number`},
 		{`device.name.exists(c, c == "a")`, `a loop cannot go through text; accepted: a list`},
 		{`device.name.first == "a"`, `1:13: text has no names in it`},
@@ -148,6 +148,10 @@ func TestMistakes(t *testing.T) {
 		{`[] == []`, `values of several types`},
 		{`device.groups.exists(g, device.groups.join(",").contains(g))`, `1:1: it could cost `},
 		{`device.name.replace("", device.name).replace("", device.name) == "x"`, `1:1: it could cost `},
+		{`device.groups.exists(g, g.matches("a.{0,900}x"))`, `1:1: it could cost `},
+		{`device.groups.exists(g, matches(g, r"(ab|c){200}"))`, `1:1: it could cost `},
+		{`device.name.matches("` + strings.Repeat(".{0,1000}", 200) + `x")`, `1:21: the pattern has more than 2000 steps; accepted: smaller numbers in braces, which stand for as many copies of what is before them`},
+		{`device.groups.exists(g, now.getHours(g) == 5)`, `1:1: it could cost `},
 		{`"a" in device.groups && device.groups.exists(g, "a" in device.groups)`, `1:53: a loop in a loop`},
 		{`records.jamf_eu.found && records.owned.device.os == "mac"`, `1:53: records.owned.device.os is never "mac"`},
 		{`string(device.os_version) >= "15.4"`, `1:27: the texts of versions are compared letter by letter, so that 9.1 is more than 15.4; accepted: device.os_version.atLeast`},
@@ -159,7 +163,11 @@ func TestMistakes(t *testing.T) {
 		{`device.name.startswith("x")`, `1:13: unknown function "startswith"; did you mean startsWith?`},
 		{`@device{}.name == "a"`, `"@" does not belong here`},
 		{`device.?name == optional.of("a")`, ``},
+		{strings.Repeat("(", 51) + "device.managed" + strings.Repeat(")", 51), `1:51: the expression is nested too deeply; accepted: 50 levels`},
+		{"true &&\n" + strings.Repeat("ü(", 51), `2:102: the expression is nested too deeply; accepted: 50 levels`},
 		{strings.Repeat("!(true ? false : ", 51) + "device.managed" + strings.Repeat(")", 51), `nested too deeply`},
+		// CEL's checker would take minutes for it.
+		{"device.groups" + strings.Repeat(".map(g,g", 400) + strings.Repeat(")", 400) + " == 1", `nested too deeply`},
 		{`device.name == "` + strings.Repeat("a", 5000) + `"`, `1:1: the expression has 5017 characters; accepted: at most 4096`},
 	} {
 		_, faults := s.CompileCondition(c.text)
@@ -170,6 +178,28 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%.80s: internals of CEL: %v", c.text, faults)
 		case !strings.Contains(faults.Error(), c.want):
 			t.Errorf("%.80s:\n got  %v\n want %s", c.text, faults, c.want)
+		}
+		for _, f := range faults {
+			if f.Accepted == "" {
+				t.Errorf("%.80s: it does not say what is accepted: %v", c.text, f)
+			}
+		}
+	}
+}
+
+// Brackets may be as deep as the tree of an expression, and those of texts, patterns and comments do not count.
+func TestBrackets(t *testing.T) {
+	t.Parallel()
+	s := scope(t, "owned")
+	many := strings.Repeat("(", 60)
+	for _, text := range []string{
+		strings.Repeat("(", 50) + "device.managed" + strings.Repeat(")", 50),
+		`device.name == "` + many + `"`, `device.name == '` + many + `'`, `device.name == """` + many + "\n" + `"""`,
+		`device.name == "\"` + many + `"`, `device.name == r"\` + many + `" && device.name != r'` + many + `'`,
+		"device.managed // " + many,
+	} {
+		if _, faults := s.CompileCondition(text); faults != nil {
+			t.Errorf("%s: %v", text, faults)
 		}
 	}
 }

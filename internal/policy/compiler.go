@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,6 +16,20 @@ type compiler struct {
 	gives      func(inventory string) posture.FactSet // nil means all facts
 	conditions map[string]compiledCondition
 	values     map[string]compiledValue
+	// characters are those that were compiled of the file, by all compilers.
+	characters *int
+}
+
+// affords counts a text that is compiled, and reports the first one that is too much. Aliases write one expression into
+// each of many policies, and policies with different inventories compile it once each: without a bound, a file of 1 MiB
+// would take minutes and the memory of the machine.
+func (c *compiler) affords(v document.Value, text string) bool {
+	before := *c.characters
+	*c.characters += len(text)
+	if before <= maxCompiled && *c.characters > maxCompiled {
+		v.Fault(fmt.Sprintf("at most %d, with those that aliases stand for", maxCompiled), "the expressions of the policies have more than %d characters in all", maxCompiled)
+	}
+	return *c.characters <= maxCompiled
 }
 
 type compiledCondition struct {
@@ -37,8 +52,8 @@ func (r *Reader) compiler(p *Policy) (*compiler, error) {
 		return nil, err
 	}
 	scope.inventories = p.Inventories // one of also_in never decides
-	scope.setCallers(r.Callers)
-	c := &compiler{scope: scope, gives: r.Gives, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}}
+	scope.setCallers(r.Callers, r.MoreCallers)
+	c := &compiler{scope: scope, gives: r.Gives, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}, characters: &r.characters}
 	if r.compiled == nil {
 		r.compiled = map[string]*compiler{}
 	}
@@ -54,6 +69,9 @@ func (c *compiler) condition(v document.Value) *Condition {
 	}
 	compiled, ok := c.conditions[text]
 	if !ok {
+		if !c.affords(v, text) {
+			return nil
+		}
 		compiled.condition, compiled.faults = c.scope.CompileCondition(text)
 		c.conditions[text] = compiled
 	}
@@ -72,6 +90,9 @@ func (c *compiler) condition(v document.Value) *Condition {
 func (c *compiler) value(v document.Value, text string) *Value {
 	compiled, ok := c.values[text]
 	if !ok {
+		if !c.affords(v, text) {
+			return nil
+		}
 		compiled.value, compiled.faults = c.scope.CompileValue(text)
 		c.values[text] = compiled
 	}

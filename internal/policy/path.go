@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -155,7 +156,7 @@ func (w *walk) unknownName(r resolution) {
 	if near != "" {
 		text += "; did you mean " + near + "?"
 	}
-	accepted := strings.Join(r.accepted, ", ")
+	accepted := cmp.Or(strings.Join(r.accepted, ", "), "the name of an inventory of the policy")
 	if what == "variable" && near == "" {
 		accepted += fmt.Sprintf("; or %q in quotation marks, if it is text", name)
 	}

@@ -11,9 +11,10 @@ import (
 // The bounds of a policy file.
 const (
 	maxPolicies = 256
-	maxRules    = 64   // in one policy
-	maxAllRules = 2000 // in all policies
-	maxMessage  = 300  // characters
+	maxRules    = 64      // in one policy
+	maxAllRules = 2000    // in all policies
+	maxMessage  = 300     // characters
+	maxCompiled = 2 << 20 // characters of all expressions that are compiled: twice the largest file
 )
 
 // defaultMessage names neither the rule nor a fact: it is for the person at the device.
@@ -31,14 +32,17 @@ type Reader struct {
 	DefaultInventory string
 	// Callers are the words of request.caller; nil means any text.
 	Callers []string
+	// MoreCallers reports whether a text may be a caller that is not known here; nil means that Callers are all.
+	MoreCallers func(text string) bool
 	// Codes are the codes of the connector, which no rule may use.
 	Codes []posture.Code
 	// Gives are the facts that an inventory can give; nil means all.
 	Gives func(inventory string) posture.FactSet
 
-	rules    int
-	compiled map[string]*compiler // by the inventories that may be read
-	accepted string               // the names of inventories, joined once: a file can have many faults about them
+	rules      int
+	characters int
+	compiled   map[string]*compiler // by the inventories that may be read
+	accepted   string               // the names of inventories, joined once: a file can have many faults about them
 }
 
 // Read reads all policies. What is wrong is reported to the document; a policy with a fault is not returned.

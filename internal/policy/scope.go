@@ -25,6 +25,7 @@ type Scope struct {
 	variables   map[string]*types.Type
 	inventories []string
 	zones       *zones
+	moreCallers func(text string) bool
 }
 
 // NewScope makes the scope of a policy with these inventories.
@@ -71,7 +72,8 @@ func NewScope(inventories ...string) (*Scope, error) {
 }
 
 // setCallers says who may call, for literals that are compared with request.caller.
-func (s *Scope) setCallers(names []string) {
+func (s *Scope) setCallers(names []string, more func(text string) bool) {
+	s.moreCallers = more
 	request := s.fields.objects[requestTypeName]
 	caller := request["caller"]
 	caller.words = names
@@ -114,7 +116,7 @@ func hasMacro() cel.Macro {
 			of := arg.AsCall().Args()
 			return f.NewCall(operators.In, of[1], of[0]), nil
 		}
-		return nil, f.NewError(arg.ID(), `has() takes a fact, such as device.last_seen or device.attributes["name"]`)
+		return nil, f.NewError(arg.ID(), hasTakesFact)
 	})
 }
 

@@ -24,6 +24,7 @@ type walk struct {
 	reads    []Read
 	seen     map[string]bool // what is in reads
 	depth    int
+	tooDeep  bool
 	bound    []string            // the variables of the loops around
 	ranges   map[string]ast.Expr // what they go through
 }
@@ -38,7 +39,8 @@ func (w *walk) fault(at place, accepted, format string, args ...any) {
 // expr walks an expression that is used as a value.
 func (w *walk) expr(e ast.Expr) {
 	if w.depth++; w.depth == maxDepth+1 {
-		w.fault(w.at(e), fmt.Sprintf("%d levels", maxDepth), "the expression is nested too deeply")
+		w.tooDeep = true
+		w.fault(w.at(e), fmt.Sprintf("%d levels", maxDepth), nestedTooDeeply)
 	}
 	defer func() { w.depth-- }()
 	switch e.Kind() {
@@ -64,7 +66,7 @@ func (w *walk) expr(e ast.Expr) {
 		}
 	case ast.StructKind:
 		w.reported[w.node(e)] = true
-		w.fault(nameBefore(w.source, w.node(e)), "", "messages cannot be made")
+		w.fault(nameBefore(w.source, w.node(e)), "facts, texts, numbers, lists and maps", "messages cannot be made")
 	case ast.ComprehensionKind:
 		w.loop(e)
 	case ast.LiteralKind, ast.UnspecifiedExprKind:
@@ -89,7 +91,7 @@ func (w *walk) call(e ast.Expr) {
 		}
 	case operators.Has: // with another number of arguments than one: otherwise it is a macro
 		w.reported[w.node(e)] = true
-		w.fault(w.at(e), `has(device.last_seen), has(device.attributes["name"])`, "has() takes one fact")
+		w.fault(w.at(e), acceptedInHas, "has() takes one fact")
 	case "timestamp", "duration":
 		w.moment(call.FunctionName(), args)
 	case operators.Equals, operators.NotEquals:
@@ -145,7 +147,7 @@ func (w *walk) in(e, value, list ast.Expr) bool {
 		return true
 	}
 	if len(w.bound) > 0 {
-		w.fault(w.node(e), "", "a loop in a loop: in searches a list for each element of another one")
+		w.fault(w.node(e), notNested, "a loop in a loop: in searches a list for each element of another one")
 	}
 	w.among(value, list)
 	if text, isLiteral := literal(value); ok && isLiteral && r.wrong == nil && r.object == nil {
@@ -158,7 +160,7 @@ func (w *walk) in(e, value, list ast.Expr) bool {
 
 // noFact reports that has() asks for what is no fact.
 func (w *walk) noFact(at place) {
-	w.fault(at, `has(device.last_seen), has(device.attributes["name"])`, "has() takes a fact")
+	w.fault(at, acceptedInHas, hasTakesFact)
 }
 
 // pattern holds a regular expression to one that is written out and compiles.
@@ -170,6 +172,8 @@ func (w *walk) pattern(e ast.Expr) {
 	}
 	if _, err := regexp.Compile(text); err != nil {
 		w.fault(w.node(e), "https://github.com/google/re2/wiki/Syntax", "%v", err)
+	} else if stepsOf(text) > maxSteps {
+		w.fault(w.node(e), "smaller numbers in braces, which stand for as many copies of what is before them", "the pattern has more than %d steps", maxSteps)
 	}
 }
 
@@ -215,13 +219,16 @@ func literal(args ...ast.Expr) (string, bool) {
 	return text, ok
 }
 
+// notNested is what is right in place of a loop in a loop.
+const notNested = "one loop, or one behind the other: device.groups.filter(…).exists(…)"
+
 // loop walks all(), exists() and the like.
 func (w *walk) loop(e ast.Expr) {
 	l := e.AsComprehension()
 	at := nameBefore(w.source, w.node(e))
 	w.expr(l.IterRange())
 	if len(w.bound) > 0 {
-		w.fault(at, "", "a loop in a loop")
+		w.fault(at, notNested, "a loop in a loop")
 	}
 	if _, taken := w.scope.variables[l.IterVar()]; taken {
 		w.fault(at, "another name", "the variable of the loop has the name of %s", l.IterVar())

@@ -26,17 +26,35 @@ var (
 	tokenError      = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
 )
 
-// What is accepted in place of common mistakes.
+// What is right where the mistake does not say it better: each fault says it.
 const (
-	atLeastOrBelow = `device.os_version.atLeast("15.4"), device.os_version.below("16")`
-	ageOrDay       = `device.last_seen > now - days(7), now >= timestamp("2027-01-15T00:00:00Z")`
-	daysOrHours    = `days(7), or duration("36h") for less than days`
-	straightMarks  = `straight quotation marks, " or '`
+	atLeastOrBelow     = `device.os_version.atLeast("15.4"), device.os_version.below("16")`
+	acceptedExpression = "an expression such as device.managed"
+	acceptedFunctions  = "a function of CEL or of its strings extension, atLeast, below, days or sameIdentifier"
+	acceptedInHas      = `has(device.last_seen), has(device.attributes["name"])`
+	oneType            = "values of one type"
+
+	ageOrDay      = `device.last_seen > now - days(7), now >= timestamp("2027-01-15T00:00:00Z")`
+	daysOrHours   = `days(7), or duration("36h") for less than days`
+	straightMarks = `straight quotation marks, " or '`
 )
 
 // isSpanOfTime reports whether a word is one that people write for a duration.
 func isSpanOfTime(word string) bool {
 	return slices.Contains([]string{"day", "days", "hour", "hours", "minute", "minutes", "week", "weeks", "d", "h"}, word)
+}
+
+// acceptedOperands is what an operator for calculations takes.
+func acceptedOperands(symbol string) string {
+	switch symbol {
+	case "&&", "||":
+		return "true or false on both sides"
+	case "+":
+		return "two numbers of one kind, texts or lists, or a time and a duration"
+	case "-":
+		return "two numbers of one kind or times, or a time and a duration"
+	}
+	return "two numbers of one kind"
 }
 
 // reword says what CEL's checker found wrong, in the words of a policy file.
@@ -53,20 +71,20 @@ func reword(message string) (text, accepted string) {
 			text += "; did you mean " + m[2] + "?"
 		}
 		if isSpanOfTime(m[1]) {
-			accepted = daysOrHours
+			return text, daysOrHours
 		}
-		return text, accepted
+		return text, acceptedFunctions
 	}
 	if m := selectionError.FindStringSubmatch(message); m != nil {
-		return plainType(m[1]) + " has no names in it", ""
+		return plainType(m[1]) + " has no names in it", "the value itself, without a dot behind it"
 	}
 	if m := rangeError.FindStringSubmatch(message); m != nil {
 		return "a loop cannot go through " + plainType(m[1]), "a list"
 	}
 	if strings.ContainsAny(message, "@_") {
-		return "the types do not fit", ""
+		return "the types do not fit", oneType
 	}
-	return message, ""
+	return message, acceptedExpression
 }
 
 func rewordOverload(function, target string, args []string) (text, accepted string) {
@@ -83,21 +101,25 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 	binary := isOperator && len(args) == 2
 	switch {
 	case function == operators.Index && binary:
-		return fmt.Sprintf("%s has no element at %s", words[0], words[1]), ""
+		return fmt.Sprintf("%s has no element at %s", words[0], words[1]), "a list with a whole number, or a map with one of its keys"
 	case function == operators.In || function == operators.OldIn:
 		return fmt.Sprintf("in does not search for %s in %s", words[0], words[1]), "a value and a list of such values"
 	case function == operators.Conditional:
-		return "the two results of ? : are " + strings.Join(words[1:], " and "), "results of one type"
+		return "the two results of ? : are " + strings.Join(words[1:], " and "), oneType
 	case binary && slices.Contains(comparisons(), symbol):
 		text = fmt.Sprintf("%s does not compare %s with %s", symbol, words[0], words[1])
 		if slices.Contains(args, versionTypeName) {
-			accepted = atLeastOrBelow
-		} else if words[0] == "a time" {
-			accepted = ageOrDay
+			return text, atLeastOrBelow
 		}
-		return text, accepted
+		if words[0] == "a time" {
+			return text, ageOrDay
+		}
+		if symbol != "==" && symbol != "!=" {
+			return text, "two texts, numbers, times or durations"
+		}
+		return text, oneType
 	case binary:
-		return fmt.Sprintf("%s does not take %s and %s", symbol, words[0], words[1]), ""
+		return fmt.Sprintf("%s does not take %s and %s", symbol, words[0], words[1]), acceptedOperands(symbol)
 	case function == operators.LogicalNot:
 		return "! does not take " + words[0], "true or false"
 	case function == operators.Negate:
@@ -112,13 +134,13 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 	} else {
 		text += " does not take " + strings.Join(words, " and ")
 	}
-	switch {
-	case function == "atLeast" || function == "below":
-		accepted = atLeastOrBelow
-	case function == "contains" && strings.HasPrefix(target, "list("):
-		accepted = `"Finance" in device.groups`
+	if function == "atLeast" || function == "below" {
+		return text, atLeastOrBelow
 	}
-	return text, accepted
+	if function == "contains" && strings.HasPrefix(target, "list(") {
+		return text, `"Finance" in device.groups`
+	}
+	return text, "values of the types that the function takes"
 }
 
 func comparisons() []string { return []string{"==", "!=", "<", "<=", ">", ">="} }
@@ -202,6 +224,9 @@ func plain(t *types.Type) string { return plainType(checker.FormatCELType(t)) }
 const (
 	operatorWords  = "&& for and, || for or, ! for not"
 	optionalSyntax = "unsupported syntax"
+
+	hasTakesFact    = "has() takes a fact"
+	nestedTooDeeply = "the expression is nested too deeply"
 )
 
 // rewordSyntax says what CEL's parser found wrong, in plain words.
@@ -209,12 +234,13 @@ func rewordSyntax(message string) (text, accepted string) {
 	if m := inputError.FindStringSubmatch(message); m != nil {
 		switch strings.ToLower(m[1]) {
 		case "<eof>":
-			return "the expression ends too early", ""
+			return "the expression ends too early", acceptedExpression
 		case "and", "or", "not", ",":
 			accepted = operatorWords
 		case "is":
 			accepted = "== to compare"
 		default:
+			accepted = acceptedExpression
 			if isSpanOfTime(m[1]) {
 				accepted = daysOrHours
 			}
@@ -222,10 +248,10 @@ func rewordSyntax(message string) (text, accepted string) {
 		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
 	}
 	if m := missingError.FindStringSubmatch(message); m != nil {
-		return m[1] + " is missing", ""
+		return m[1] + " is missing", "both brackets of a pair"
 	}
 	if m := inputErrorToo.FindStringSubmatch(message); m != nil {
-		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), ""
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
 	}
 	if m := tokenError.FindStringSubmatch(message); m != nil {
 		switch {
@@ -234,20 +260,23 @@ func rewordSyntax(message string) (text, accepted string) {
 		case strings.ContainsRune(m[1], '\\'):
 			return `the text has a \ before a character that it does not go with`, `\\ for a backslash, or r"..." for a pattern`
 		case strings.HasPrefix(m[1], `"`) || strings.HasPrefix(m[1], "'"):
-			return "a text without its second quotation mark", ""
+			return "a text without its second quotation mark", "a text between two quotation marks"
 		case strings.ContainsAny(m[1], "“”„‟‘’‚‛«»"):
-			accepted = straightMarks
+			return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), straightMarks
 		}
-		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
 	}
 	if strings.HasPrefix(message, optionalSyntax) {
 		return optionalSyntax, "has(device.name) to ask whether a fact is known"
 	}
 	if strings.Contains(message, "recursion") {
-		return "the expression is nested too deeply", fmt.Sprintf("%d levels", maxDepth)
+		return nestedTooDeeply, fmt.Sprintf("%d levels", maxDepth)
+	}
+	if message == hasTakesFact {
+		return hasTakesFact, acceptedInHas
 	}
 	if word, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
-		return fmt.Sprintf("%q is a word of the expression language", word), ""
+		return fmt.Sprintf("%q is a word of the expression language", word), "another name"
 	}
-	return strings.TrimPrefix(message, "Syntax error: "), ""
+	return strings.TrimPrefix(message, "Syntax error: "), acceptedExpression
 }

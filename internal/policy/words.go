@@ -62,9 +62,17 @@ func (w *walk) word(fact, compared ast.Expr) {
 		return
 	}
 	r, ok := w.resolve(fact)
-	if ok && r.wrong == nil && r.words != nil && !slices.Contains(r.words, text) {
-		w.fault(w.node(compared), quoted(r.words), "%s is never %q%s", r.read.Path, text, didYouMean(text, r.words))
+	if !ok || r.wrong != nil || r.words == nil || slices.Contains(r.words, text) {
+		return
 	}
+	accepted := quoted(r.words)
+	if more := w.scope.moreCallers; more != nil && r.read.Path == "request.caller" {
+		if more(text) {
+			return
+		}
+		accepted += ", or the ID of a webhook in the environment"
+	}
+	w.fault(w.node(compared), accepted, "%s is never %q%s", r.read.Path, text, didYouMean(text, r.words))
 }
 
 // versions holds literals to what can be a version.

@@ -121,6 +121,10 @@ func inside(t testing.TB, text string, err error) {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(strings.TrimPrefix(text, "\ufeff"))
 	lines := strings.Split(text, "\n")
 	for _, f := range faults {
+		// What a test of the file expects is in its text.
+		if f.Accepted == "" && !strings.HasPrefix(f.Text, "the test ") {
+			t.Errorf("it does not say what is accepted: %v", f)
+		}
 		if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Text == "" || f.File == "" {
 			t.Errorf("%d:%d is not inside the file: %v", f.Line, f.Column, f)
 		}

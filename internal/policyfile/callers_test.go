@@ -26,6 +26,9 @@ func TestCallers(t *testing.T) {
 		{"another than that one", "x", "", policyfile.Surroundings{WebhookIDs: []string{id}}, false},
 		{"to ask inventories", id, hook, policyfile.Surroundings{WithoutWebhooks: true}, true},
 		{"to test", id, hook, policyfile.Surroundings{WithoutSecrets: true}, true},
+		{"another text, to test", "device", hook, policyfile.Surroundings{WithoutSecrets: true}, false},
+		{"another text, to ask inventories", "device", hook, policyfile.Surroundings{WithoutWebhooks: true}, false},
+		{"any text, to test a file without webhooks", "device", "", policyfile.Surroundings{WithoutSecrets: true}, true},
 		{"to test with the environment", "x", hook, policyfile.Surroundings{WithoutSecrets: true, WebhookIDs: []string{id}}, false},
 	} {
 		path := filepath.Join(t.TempDir(), "posture.yaml")

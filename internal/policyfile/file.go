@@ -118,7 +118,8 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	if s.Inventory != "" && !slices.Contains(names, s.Inventory) {
 		names = slices.Insert(names, 0, s.Inventory)
 	}
-	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Callers: callers(m.Get("webhooks"), s), Codes: s.Codes, Gives: f.gives(s)}
+	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes, Gives: f.gives(s)}
+	reader.Callers, reader.MoreCallers = callers(m.Get("webhooks"), s)
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
 		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
@@ -181,7 +182,13 @@ func (f *File) unused(m document.Mapping, s Surroundings) {
 		}
 	}
 	for name, v := range m.Get("policies").Names() {
-		if !used[name] {
+		implied := f.Policies["default"] != nil && f.Policies["default"].Implied
+		switch {
+		case used[name]:
+		// Fail closed: the webhooks of the environment would have a policy without rules, while its author sees rules.
+		case implied && f.Policies[name] != nil && len(s.WebhookIDs) > 0 && document.Nearest(name, []string{"default"}) != "":
+			v.Key().Fault("default, or a policy that a webhook has", "no webhook has this policy, and those of WEBHOOK_IDS have the policy default; did you mean default?")
+		default:
 			v.Key().Warn("no webhook has this policy")
 		}
 	}

@@ -40,6 +40,17 @@ func TestLimits(t *testing.T) {
 		}
 		return text
 	}
+	// A short file: each of the policies may read other records, so that each compiles what the alias stands for.
+	const long = 4000
+	aliased := "inventories:\n" + many(200, "  i%d: {provider: file, path: x, type: csv}\n") + "policies:\n"
+	for i := range 200 {
+		aliased += fmt.Sprintf("  p%d:\n    inventories: [i%d]\n", i, i)
+		if i == 0 {
+			aliased += "    data: &data\n" + many(40, "      m%d: '\"%[1]d"+strings.Repeat("x", long)+"\"'\n")
+		} else {
+			aliased += "    data: *data\n"
+		}
+	}
 	for name, c := range map[string]struct{ most, more, want string }{
 		"inventories": {inventories(256), inventories(257), "posture.yaml:258:3: inventories: it has more than 256 members; accepted: at most 256"},
 		"policies":    {policies(256), policies(257), "posture.yaml:258:3: policies: it has more than 256 members; accepted: at most 256"},
@@ -57,10 +68,14 @@ func TestLimits(t *testing.T) {
 			"policies:\n  default:\n    data:\n" + many(49_993, "      k%d: '1'\n"), "policies:\n  default:\n    data:\n" + many(50_000, "      k%d: '1'\n"),
 			"the file has more than 100000 values; accepted: at most 100000, with those that aliases stand for",
 		},
+		"characters of expressions": {
+			"", aliased,
+			"posture.yaml:209:11: policies.p13.data.m3: the expressions of the policies have more than 2097152 characters in all; accepted: at most 2097152, with those that aliases stand for",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if name != "values" { // to compile so many expressions takes too long
+			if name != "values" && c.most != "" { // to compile so many expressions takes too long
 				if _, err := loaded(t, c.most); err != nil {
 					t.Errorf("as many as there may be: %.500v", err)
 				}

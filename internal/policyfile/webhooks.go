@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -9,21 +10,25 @@ import (
 	"step-posture-connector/internal/document"
 )
 
-// callers are the names of the webhooks, and the IDs of those in the environment. It returns nil where the environment
-// may have others: on a machine that only tests policies, or asks inventories.
-func callers(v document.Value, s Surroundings) []string {
-	unread := s.WithoutSecrets || s.WithoutWebhooks
-	if unread && len(s.WebhookIDs) == 0 || v.IsSet() && !v.IsList() {
-		return nil
+var anID = regexp.MustCompile(patternID)
+
+// callers are the names of the webhooks, and the IDs of those in the environment. The environment may have others on a
+// machine that only tests policies, or asks inventories: then each ID is accepted, and without webhooks in the file each text.
+func callers(v document.Value, s Surroundings) (names []string, more func(text string) bool) {
+	if v.IsSet() && !v.IsList() {
+		return nil, nil
 	}
-	names := slices.Clone(s.WebhookIDs)
+	if (s.WithoutSecrets || s.WithoutWebhooks) && len(s.WebhookIDs) == 0 {
+		more = anID.MatchString
+	}
+	names = slices.Clone(s.WebhookIDs)
 	if v.IsSet() {
 		names = append(names, v.Texts("name")...)
 	}
 	if len(names) == 0 {
-		return nil
+		return nil, nil
 	}
-	return names
+	return names, more
 }
 
 // webhooks reads the list of webhooks.

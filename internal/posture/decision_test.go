@@ -2,6 +2,7 @@ package posture_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -118,7 +119,45 @@ func TestReasonNamesTheGroup(t *testing.T) {
 	if d.Allowed() || d.Code() != posture.DeviceNotInGroup || !strings.Contains(d.Reason(), `"Compliant"`) {
 		t.Errorf("got %v, %q, %q, want a refusal that names the group to the administrator", d.Allowed(), d.Code(), d.Reason())
 	}
+	policy.ReportOnly = true
+	if d := policy.Authorize(about(posture.Device{Type: posture.Computer, Facts: posture.Facts{Managed: posture.Known(true)}})); !d.Allowed() || !strings.Contains(d.Reason(), `not a member of the required group "Compliant"`) {
+		t.Errorf("report only: got %v, %q, want an allow that names the group to the administrator", d.Allowed(), d.Reason())
+	}
 	if d := policy.Authorize(about(posture.Device{Type: posture.MobileDevice, Facts: posture.Facts{Managed: posture.Known(true)}})); !d.Allowed() {
 		t.Errorf("a device of a type without a required group: got %q, want an allow", d.Code())
+	}
+}
+
+// rules are those of a policy file whose outcomes a test chooses.
+type rules []posture.Outcome
+
+func (r rules) Evaluate(*posture.Evidence) posture.Verdict { return posture.Verdict{Outcomes: r} }
+
+func (r rules) Render(*posture.Evidence) (json.RawMessage, []string, error) { return nil, nil, nil }
+
+// The reason names each rule that is not met, whatever refuses the device: an administrator who fixes one thing sees what
+// else is missing.
+func TestReasonNamesEachRule(t *testing.T) {
+	t.Parallel()
+	unmet := rules{
+		{Rule: "os", Applies: true, Result: posture.Unmet, Reason: "rule os is unmet"},
+		{Rule: "met", Applies: true, Enforced: true, Result: posture.Met, Reason: "no"},
+		{Rule: "other", Result: posture.Unknown, Reason: "no"},
+		{Rule: "seen", Applies: true, Enforced: true, Code: "notSeen", Result: posture.Unknown, Reason: "rule seen is unknown"},
+	}
+	for name, row := range map[string]struct {
+		device posture.Device
+		rules  rules
+		code   posture.Code
+		want   string
+	}{
+		"a rule":     {posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}, unmet, "notSeen", "rule os is unmet; rule seen is unknown"},
+		"unmanaged":  {posture.Device{}, unmet, posture.DeviceNotManaged, "the inventory does not manage it; rule os is unmet; rule seen is unknown"},
+		"no refusal": {posture.Device{Facts: posture.Facts{Managed: posture.Known(true)}}, unmet[:3], "", "in the inventory; rule os is unmet"},
+	} {
+		d := posture.Policy{Rules: row.rules}.Authorize(about(row.device))
+		if got := strings.Replace(d.Reason(), "has the device but does", "does", 1); got != row.want || d.Code() != row.code {
+			t.Errorf("%s: got %q, %q, want %q, %q", name, d.Code(), got, row.code, row.want)
+		}
 	}
 }

@@ -95,20 +95,28 @@ type Verdict struct {
 	Unmet, WouldDeny, Unknown []string
 }
 
-// refusal is the first outcome that refuses; nil means that no rule refuses. The reason is that of each rule that is not
-// met, also of one that only reports.
-func (v *Verdict) refusal() (first *Outcome, reason string) {
-	var reasons []string
+// refusal is the first outcome that refuses; nil means that no rule refuses.
+func (v *Verdict) refusal() *Outcome {
 	for i := range v.Outcomes {
-		o := &v.Outcomes[i]
-		if o.Refuses() && first == nil {
-			first = o
+		if o := &v.Outcomes[i]; o.Refuses() {
+			return o
 		}
-		if o.Applies && o.Result != Met {
+	}
+	return nil
+}
+
+// explain adds to a reason that of each rule that is not met, also of one that only reports.
+func (v *Verdict) explain(reason string) string {
+	var reasons []string
+	if reason != "" {
+		reasons = append(reasons, reason)
+	}
+	for i := range v.Outcomes {
+		if o := &v.Outcomes[i]; o.Applies && o.Result != Met {
 			reasons = append(reasons, o.Reason)
 		}
 	}
-	return first, strings.Join(reasons, "; ")
+	return strings.Join(reasons, "; ")
 }
 
 // Authorize decides about the device of e.Deciding. It is the only maker of a Decision that allows. The order is: the other
@@ -120,6 +128,9 @@ func (p Policy) Authorize(e *Evidence) Decision {
 		verdict = p.Rules.Evaluate(e)
 	}
 	decision := p.judge(e, &verdict)
+	if len(verdict.Outcomes) > 0 {
+		decision.reason = verdict.explain(decision.reason)
+	}
 	decision.verdict, decision.device = verdict, e.Deciding
 	return decision
 }
@@ -148,13 +159,10 @@ func (p Policy) judge(e *Evidence, verdict *Verdict) Decision {
 			return deny(DeviceNotInGroup, err.Error())
 		}
 		verdict.WouldDeny = append([]string{string(DeviceNotInGroup)}, verdict.WouldDeny...)
+		reason += "; " + err.Error()
 	}
-	refusal, unmet := verdict.refusal()
-	if refusal != nil {
-		return Decision{code: refusal.Code, message: refusal.Message, reason: unmet}
-	}
-	if unmet != "" {
-		reason += "; " + unmet // of rules that only report: what they would have refused
+	if refusal := verdict.refusal(); refusal != nil {
+		return Decision{code: refusal.Code, message: refusal.Message} // the reason is that of the rules
 	}
 	decision := Decision{allow: true, groups: groups, reason: reason, data: e.Deciding.Data}
 	if p.Rules != nil {

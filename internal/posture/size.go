@@ -25,6 +25,10 @@ func checkSize(d *Device) error {
 			return err
 		}
 	}
+	// Zeros before its numbers make a version as long as one likes.
+	if err := checkText("a version", d.Facts.OSVersion.value.text); err != nil {
+		return err
+	}
 	for _, f := range [...]*Fact[string]{
 		&d.Facts.SerialNumber, &d.Facts.UDID, &d.Facts.Name, &d.Facts.Model, &d.Facts.OS, &d.Facts.Ownership,
 		&d.Facts.User.Username, &d.Facts.User.RealName, &d.Facts.User.EmailAddress, &d.Facts.User.Position, &d.Facts.User.Department,

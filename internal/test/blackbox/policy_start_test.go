@@ -206,4 +206,7 @@ webhooks:
 	if s.As(t, program.HookID(1), secret).Accepted(t, "C02XK1JKLVCG") {
 		t.Error("the webhook is accepted after the file has none")
 	}
+	if r := program.Run(t, p.Alone(t, pki).With("HEALTH_ADDRESS", "off"), "", "check"); r.Code != 0 || !strings.Contains(r.Stdout, "\nwebhooks: none\n") {
+		t.Errorf("check: exit %d, %s%s", r.Code, r.Stdout, r.Stderr)
+	}
 }
