@@ -29,7 +29,7 @@ func factsIn(t *testing.T, kind, content, identifier string) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := opened.Provider.Lookup(t.Context(), posture.Query{Identifier: id, Facts: posture.AllFacts()})
+	device, err := opened.Provider.Lookup(t.Context(), posture.Query{Identifier: id, Facts: posture.AllFacts() | posture.Document})
 	if err != nil {
 		t.Fatal(err)
 	}

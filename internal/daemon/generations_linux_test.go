@@ -57,7 +57,8 @@ func TestGenerationsLeaveNothing(t *testing.T) {
 		before := generations(100)
 		after := generations(900)
 		t.Logf("after %d: %+v, before %+v", next, after, before)
-		if after.goroutines > before.goroutines || after.files > before.files || after.series != before.series {
+		const others = 10 // goroutines and files of the runtime, which come and go; a leak would be hundreds
+		if after.goroutines > before.goroutines+others || after.files > before.files+others || after.series != before.series {
 			t.Errorf("after %d versions: %+v, after 100: %+v", next, after, before)
 		}
 		const slack = 4 << 20 // a version has more than 100 KiB, so 900 would have 90 MiB

@@ -46,13 +46,27 @@ type policies struct {
 	current Policies
 	// What has series: a request that began with a generation that is gone makes none.
 	known   map[caller]bool
-	counted map[rule]*[3]prometheus.Counter // by posture.Result
+	counted map[string][]ruleCounters // by policy, in the order of its rules
 }
 
-type (
-	caller struct{ policy, name string }
-	rule   struct{ policy, name string }
-)
+type caller struct{ policy, name string }
+
+// ruleCounters are the series of one rule.
+type ruleCounters struct {
+	rule string
+	of   [3]prometheus.Counter // by posture.Result
+}
+
+// find returns the series of a rule, which is at index i unless the request began with other rules.
+func find(all []ruleCounters, i int, rule string) *ruleCounters {
+	if i >= len(all) || all[i].rule != rule {
+		i = slices.IndexFunc(all, func(c ruleCounters) bool { return c.rule == rule })
+	}
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
 
 // NewWithPolicies makes the metrics of a daemon with a policy file: decisions are also counted by policy and caller, and
 // lookups by the name of the inventory.
@@ -87,22 +101,24 @@ func (m *Metrics) UsePolicies(next Policies) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	known, counted := map[caller]bool{}, map[rule]*[3]prometheus.Counter{}
+	known, counted := map[caller]bool{}, map[string][]ruleCounters{}
 	for _, c := range next.Callers {
 		known[caller{c.Policy, c.Name}] = true
 	}
 	for policy, names := range next.Rules {
 		for _, name := range names {
-			var counters [3]prometheus.Counter
+			counters := ruleCounters{rule: name}
 			for _, result := range []posture.Result{posture.Unknown, posture.Unmet, posture.Met} {
-				counters[result] = p.rules.WithLabelValues(policy, name, result.String())
+				counters.of[result] = p.rules.WithLabelValues(policy, name, result.String())
 			}
-			counted[rule{policy, name}] = &counters
+			counted[policy] = append(counted[policy], counters)
 		}
 	}
-	for r := range p.counted {
-		if counted[r] == nil {
-			p.rules.DeletePartialMatch(prometheus.Labels{"policy": r.policy, "rule": r.name})
+	for policy, before := range p.counted {
+		for i, c := range before {
+			if find(counted[policy], i, c.rule) == nil {
+				p.rules.DeletePartialMatch(prometheus.Labels{"policy": policy, "rule": c.rule})
+			}
 		}
 	}
 	for c := range p.known {
@@ -156,10 +172,11 @@ func (p *policies) observe(e *audit.Event) {
 			p.lookups.WithLabelValues(inventory, result).Observe(answer.Took.Seconds())
 		}
 	}
+	counted := p.counted[e.Policy]
 	for i := range e.Verdict.Outcomes {
 		o := &e.Verdict.Outcomes[i]
-		if counters := p.counted[rule{e.Policy, o.Rule}]; o.Applies && counters != nil {
-			counters[o.Result].Inc()
+		if counters := find(counted, i, o.Rule); o.Applies && counters != nil {
+			counters.of[o.Result].Inc()
 		}
 	}
 }

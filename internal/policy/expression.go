@@ -34,7 +34,11 @@ func (c *Condition) Reads() []Read { return c.reads }
 
 // Evaluate says whether the condition is met. Where it is unknown, the error says why.
 func (c *Condition) Evaluate(e *posture.Evidence) (posture.Result, error) {
-	value, _, err := c.program.Eval(evidence{e})
+	return c.evaluate(evidence{e})
+}
+
+func (c *Condition) evaluate(vars any) (posture.Result, error) {
+	value, _, err := c.program.Eval(vars)
 	if err != nil {
 		var unknown *unknownError
 		if errors.As(err, &unknown) {

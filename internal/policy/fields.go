@@ -87,11 +87,19 @@ func factFields(prefix, of string) object {
 		if !ok {
 			continue
 		}
+		get := d.Get
+		if d.Type == posture.TextFact {
+			// At once as a value of CEL, which would make one of each string.
+			get = func(r *posture.Device) (any, bool) {
+				text, known := d.Text(r)
+				return types.String(text), known
+			}
+		}
 		f := newField(prefix+d.Name, celType(d.Type), func(r *posture.Device) (any, bool) {
 			if r == nil {
 				return nil, false
 			}
-			return d.Get(r)
+			return get(r)
 		})
 		if d.Type == posture.AttributesFact {
 			// Never unknown as a whole: each attribute is known or unknown, and only it can be read.

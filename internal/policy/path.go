@@ -40,8 +40,11 @@ func (r Read) value(q *posture.Evidence) (any, bool) {
 		}
 		value = next
 	}
-	if all, isMap := value.(attributes); isMap {
-		return all.text(r.attribute)
+	switch v := value.(type) {
+	case attributes:
+		return v.text(r.attribute)
+	case types.String:
+		return string(v), ok
 	}
 	return value, ok
 }

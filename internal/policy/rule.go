@@ -23,27 +23,30 @@ type Rule struct {
 }
 
 // Evaluate evaluates a rule. It can only refuse.
-func (r *Rule) Evaluate(e *posture.Evidence) posture.Outcome {
-	o := posture.Outcome{
-		Rule: r.Name, Code: r.Code, Message: r.Message, Applies: true,
-		Enforced: !r.ReportOnly && !e.Now.Before(r.EnforcedFrom),
-	}
+func (r *Rule) Evaluate(e *posture.Evidence) (o posture.Outcome) {
+	r.evaluate(e, evidence{e}, &o)
+	return o
+}
+
+// evaluate fills in the outcome, which is zero. vars are those of e, for CEL.
+func (r *Rule) evaluate(e *posture.Evidence, vars any, o *posture.Outcome) {
+	o.Rule, o.Code, o.Message = r.Name, r.Code, r.Message
+	o.Applies, o.Enforced = true, !r.ReportOnly && !e.Now.Before(r.EnforcedFrom)
 	var unknown error
 	if r.When != nil {
 		// Fail closed: where it cannot be said whether the rule applies, it does.
-		applies, err := r.When.Evaluate(e)
+		applies, err := r.When.evaluate(vars)
 		if applies == posture.Unmet {
 			o.Applies = false
-			return o
+			return
 		}
 		unknown = err
 	}
-	result, err := r.Require.Evaluate(e)
+	result, err := r.Require.evaluate(vars)
 	o.Result = result
 	if result != posture.Met {
 		o.Reason = r.reason(e, result, err, unknown)
 	}
-	return o
 }
 
 // reason names the rule and each fact that it read, with its value.

@@ -27,14 +27,13 @@ var errVersion = errors.New("not a version: want one to four numbers below 21474
 // "13.4.1 (a)" too: what the letter means is not known. Its error does not repeat text.
 func ParseVersion(text string) (Version, error) {
 	v := Version{text: text}
-	parts := strings.Split(text, ".")
-	if len(parts) > versionParts {
-		return Version{}, errVersion
-	}
-	for i, part := range parts {
+	rest, more := text, true
+	for i := 0; more; i++ {
+		var part string
+		part, rest, more = strings.Cut(rest, ".")
 		// ParseUint accepts no sign, no space and, with base 10, no underscore.
 		number, err := strconv.ParseUint(part, 10, versionBits)
-		if err != nil {
+		if err != nil || i == versionParts {
 			return Version{}, errVersion
 		}
 		v.numbers[i] = uint32(number)

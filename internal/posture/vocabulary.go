@@ -70,6 +70,7 @@ type Definition struct {
 	Type  FactType
 	Words []string // the values that a TextFact may have; nil means any
 	get   func(*Device) (any, bool)
+	text  func(*Device) (string, bool) // of a TextFact, in place of get
 	set   func(*Device, any)
 	index int
 }
@@ -80,14 +81,28 @@ func (d *Definition) Set() FactSet { return 1 << d.index }
 // Get returns the fact's value in r, and whether it is known. Text that is empty, or that is
 // none of the fact's words, is unknown, also where a provider has made it known.
 func (d *Definition) Get(r *Device) (value any, known bool) {
-	value, known = d.get(r)
-	if text, ok := value.(string); ok && (text == "" || d.Words != nil && !slices.Contains(d.Words, text)) {
+	if d.text != nil {
+		if text, ok := d.Text(r); ok {
+			return text, true
+		}
 		return nil, false
 	}
-	if !known {
-		return nil, false
+	if value, known = d.get(r); known {
+		return value, true
 	}
-	return value, true
+	return nil, false
+}
+
+// Text is Get of a TextFact, without a copy of the text for an any. Any other fact is unknown.
+func (d *Definition) Text(r *Device) (text string, known bool) {
+	if d.text == nil {
+		return "", false
+	}
+	text, known = d.text(r)
+	if !known || text == "" || d.Words != nil && !slices.Contains(d.Words, text) {
+		return "", false
+	}
+	return text, true
 }
 
 // Put makes value the fact's known value in r. A value of another type than Definition.Type says is ignored.
@@ -95,7 +110,7 @@ func (d *Definition) Put(r *Device, value any) { d.set(r, value) }
 
 // fact defines a fact by where it is in a record.
 func fact[T any](name string, t FactType, of func(*Device) *Fact[T], words ...string) *Definition {
-	return &Definition{
+	d := &Definition{
 		Name: name, Type: t, Words: words,
 		get: func(r *Device) (any, bool) { return of(r).Get() },
 		set: func(r *Device, value any) {
@@ -104,6 +119,10 @@ func fact[T any](name string, t FactType, of func(*Device) *Fact[T], words ...st
 			}
 		},
 	}
+	if text, ok := any(of).(func(*Device) *Fact[string]); ok {
+		d.text = func(r *Device) (string, bool) { return text(r).Get() }
+	}
+	return d
 }
 
 // Vocabulary returns the definitions of all facts. It is the only list of them: policies, files, documents and logs
@@ -112,8 +131,8 @@ func Vocabulary() []*Definition {
 	all := []*Definition{
 		{
 			Name: "device.identifier", Type: TextFact,
-			get: func(r *Device) (any, bool) { return r.Identifier, true },
-			set: func(r *Device, value any) { r.Identifier, _ = value.(string) },
+			text: func(r *Device) (string, bool) { return r.Identifier, true },
+			set:  func(r *Device, value any) { r.Identifier, _ = value.(string) },
 		},
 		fact("device.serial_number", TextFact, func(r *Device) *Fact[string] { return &r.Facts.SerialNumber }),
 		fact("device.udid", TextFact, func(r *Device) *Fact[string] { return &r.Facts.UDID }),
@@ -121,8 +140,8 @@ func Vocabulary() []*Definition {
 		fact("device.model", TextFact, func(r *Device) *Fact[string] { return &r.Facts.Model }),
 		{
 			Name: "device.type", Type: TextFact, Words: DeviceTypes(),
-			get: func(r *Device) (any, bool) { return string(r.Type), true },
-			set: func(r *Device, value any) { text, _ := value.(string); r.Type = DeviceType(text) },
+			text: func(r *Device) (string, bool) { return string(r.Type), true },
+			set:  func(r *Device, value any) { text, _ := value.(string); r.Type = DeviceType(text) },
 		},
 		fact("device.os", TextFact, func(r *Device) *Fact[string] { return &r.Facts.OS }, OperatingSystems()...),
 		fact("device.os_version", VersionFact, func(r *Device) *Fact[Version] { return &r.Facts.OSVersion }),

@@ -36,6 +36,9 @@ type certificateRequest struct {
 	Raw        []byte      `json:"raw"`
 	SANs       []san       `json:"sans"`
 	Extensions []extension `json:"extensions"`
+
+	contents csrContents // of Raw, when it was read
+	wasRead  bool
 }
 
 // certificate is an X.509 certificate that step-ca is about to sign; it has no DER yet.

@@ -98,9 +98,18 @@ type csrContents struct {
 	keyBits         int64
 }
 
-// read reads the CSR. Its self-signature is not verified again: step-ca did before it called,
+// read reads the CSR, once: rules read it again. Its self-signature is not verified again: step-ca did before it called,
 // and it would cost ten times the rest of the request.
 func (c *certificateRequest) read() (csrContents, *Problem) {
+	var p *Problem
+	if !c.wasRead {
+		c.contents, p = c.parse()
+		c.wasRead = p == nil
+	}
+	return c.contents, p
+}
+
+func (c *certificateRequest) parse() (csrContents, *Problem) {
 	if len(c.Raw) == 0 {
 		return csrContents{}, problemf(codeMalformed, "x509CertificateRequest.raw is missing")
 	}

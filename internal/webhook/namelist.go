@@ -53,18 +53,34 @@ func (l *nameList) addAll(names []string) {
 
 // add adds a name, if it could be read.
 func (l *nameList) add(name string, ok bool) {
-	if _, twice := l.seen[name]; twice && ok {
+	if ok && l.has(name) {
 		return
 	}
 	if !ok || name == "" || name == notText || !utf8.ValidString(name) || len(l.names) == maxNames {
 		l.unreadable = true
 		return
 	}
-	if l.seen == nil {
-		l.seen = map[string]struct{}{}
-	}
-	l.seen[name] = struct{}{}
 	l.names = append(l.names, name)
+	if l.seen != nil {
+		l.seen[name] = struct{}{}
+	}
+}
+
+// fewNames are compared one by one, as those of nearly all requests. More are in a map, which takes longer to make.
+const fewNames = 8
+
+func (l *nameList) has(name string) bool {
+	if len(l.names) <= fewNames {
+		return slices.Contains(l.names, name)
+	}
+	if l.seen == nil {
+		l.seen = make(map[string]struct{}, len(l.names))
+		for _, before := range l.names {
+			l.seen[before] = struct{}{}
+		}
+	}
+	_, twice := l.seen[name]
+	return twice
 }
 
 // addMember adds the names of a JSON list; null is an empty one.

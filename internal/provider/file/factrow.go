@@ -124,21 +124,15 @@ func (s *store) withFacts(row []byte, d device, asked posture.FactSet, now time.
 // loaded.
 func (s *store) addFacts(to *posture.Device, row []byte, d device, asked posture.FactSet, now time.Time) error {
 	asked |= s.vocabulary.always
-	if asked.Has(s.vocabulary.attributes) {
-		attributes, err := s.dataAttributes(row, d)
-		if err != nil {
+	if asked.Has(s.vocabulary.attributes) && s.columns == nil {
+		attributes := map[string]string{}
+		if err := addAttributes(attributes, jsontext.Value(d.data)); err != nil {
 			return err
 		}
 		to.Facts.Attributes = posture.Known(attributes)
 	}
-	for definition, cell := range s.factCells(row) {
-		if asked.Has(definition.Set()) {
-			read, err := readCell(definition, string(cell))
-			if err != nil {
-				return err
-			}
-			put(to, definition, read.value, now)
-		}
+	if err := s.addCells(to, row, asked, now); err != nil {
+		return err
 	}
 	if len(d.facts) == 0 {
 		return nil
@@ -172,21 +166,34 @@ func (v *vocabulary) addMember(to *posture.Device, definition *posture.Definitio
 	return nil
 }
 
-// dataAttributes returns the data as attributes: each column, or each member.
-func (s *store) dataAttributes(row []byte, d device) (map[string]string, error) {
-	attributes := map[string]string{}
+// addCells adds what a row of CSV says, as far as it is asked for: facts, and every other column as an attribute.
+func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, now time.Time) error {
 	if s.columns == nil {
-		return attributes, addAttributes(attributes, jsontext.Value(d.data))
+		return nil
 	}
+	var attributes map[string]string
+	if asked.Has(s.vocabulary.attributes) {
+		attributes = map[string]string{}
+		to.Facts.Attributes = posture.Known(attributes)
+	}
+	text := string(row) // one copy, of which each value is a part
 	_, rest := cutField(row)
-	for i, name := range s.attributes {
+	for i, definition := range s.facts {
+		begin := len(row) - len(rest)
 		var cell []byte
 		cell, rest = cutNext(row, rest)
-		if len(cell) > 0 && s.facts[i] == nil {
-			attributes[name] = string(cell)
+		switch value := text[begin : begin+len(cell)]; {
+		case definition == nil && attributes != nil && value != "":
+			attributes[s.attributes[i]] = value
+		case definition != nil && asked.Has(definition.Set()):
+			read, err := readCell(definition, value)
+			if err != nil {
+				return err
+			}
+			put(to, definition, read.value, now)
 		}
 	}
-	return attributes, nil
+	return nil
 }
 
 // put makes a value known, unless it is unknown. The identifier stays as the record has it.

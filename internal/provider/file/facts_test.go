@@ -183,3 +183,18 @@ func TestUnknownFacts(t *testing.T) {
 		wantData(t, p, "C02", "{}")
 	}
 }
+
+// The data of a row is made only where it is asked for: a policy with data of its own reads facts alone.
+func TestDataIsMadeWhereItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	p, _ := judged(t, "csv", "Identifier,device.name,asset\nC02,Mac,A-17\n")
+	for asked, want := range map[posture.FactSet]string{
+		posture.MustFacts("device.name"):                    "",
+		posture.MustFacts("device.name") | posture.Document: `{"asset":"A-17"}`,
+	} {
+		device := record(t, p, "C02", asked)
+		if name, _ := device.Facts.Name.Get(); string(device.Data) != want || name != "Mac" || device.Identifier != "C02" {
+			t.Errorf("asked for %v: %+v, want data %q and the name", asked.Names(), device, want)
+		}
+	}
+}

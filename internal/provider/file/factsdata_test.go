@@ -203,7 +203,7 @@ func TestOpenWithFacts(t *testing.T) {
 		if err != nil || (len(warnings) == 0) != facts {
 			t.Fatalf("Open, with facts %v: %q, %v", facts, warnings, err)
 		}
-		if got := record(t, opened.Provider, "C02", posture.AllFacts()); string(got.Data) != data {
+		if got := record(t, opened.Provider, "C02", posture.Document|posture.AllFacts()); string(got.Data) != data {
 			t.Errorf("with facts %v: the data is %s, want %s", facts, got.Data, data)
 		}
 	}

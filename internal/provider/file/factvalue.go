@@ -49,7 +49,7 @@ func readCell(d *posture.Definition, cell string) (reading, error) {
 // splitGroups splits a cell. A cell with a separator and no name says that there are no groups; without that, a file
 // could not tell it from unknown. Spaces are part of a name: names of groups are compared byte for byte everywhere.
 func splitGroups(cell string) reading {
-	names, found := []string{}, notes(0)
+	names, found := make([]string, 0, strings.Count(cell, groupSeparator)+1), notes(0)
 	for name := range strings.SplitSeq(cell, groupSeparator) {
 		if name == "" {
 			continue

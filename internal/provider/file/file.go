@@ -205,11 +205,15 @@ func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, e
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
 	}
-	found, err := devices.device(row)
-	if err != nil {
+	known := devices.vocabulary
+	var found device
+	var err error
+	if known != nil && devices.columns != nil && !q.Facts.Has(posture.Document) {
+		found = identified(row) // the policy makes its own data
+	} else if found, err = devices.device(row); err != nil {
 		return posture.Device{}, err
 	}
-	if known := devices.vocabulary; known != nil && (devices.hasFacts || q.Facts.Has(known.attributes)) {
+	if known != nil && (devices.hasFacts || q.Facts.Has(known.attributes)) {
 		return devices.withFacts(row, found, q.Facts, time.Now())
 	}
 	// As managed does, which would copy the device: it is large.

@@ -65,7 +65,7 @@ func identifier(t testing.TB, text string) posture.Identifier {
 func wantData(t *testing.T, p *file.Provider, text, want string) {
 	t.Helper()
 	id := identifier(t, text)
-	device, err := p.Lookup(t.Context(), posture.Query{Identifier: id})
+	device, err := p.Lookup(t.Context(), posture.Query{Identifier: id, Facts: posture.Document})
 	switch {
 	case err != nil:
 		t.Errorf("Lookup(%q) = %v, want data %s", text, err, want)
@@ -80,7 +80,7 @@ func wantData(t *testing.T, p *file.Provider, text, want string) {
 
 func wantNotFound(t *testing.T, p *file.Provider, text string) {
 	t.Helper()
-	device, err := p.Lookup(t.Context(), posture.Query{Identifier: identifier(t, text)})
+	device, err := p.Lookup(t.Context(), posture.Query{Identifier: identifier(t, text), Facts: posture.Document})
 	if !errors.Is(err, posture.ErrNotFound) {
 		t.Errorf("Lookup(%q) = %+v, %v, want ErrNotFound", text, device, err)
 	}

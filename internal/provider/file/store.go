@@ -231,6 +231,12 @@ func (s *store) at(slot uint64) []byte {
 
 func (s *store) len() int { return s.count }
 
+// identified is the device of a row without its data.
+func identified(row []byte) device {
+	identifier, _ := cutField(row)
+	return device{identifier: string(identifier)}
+}
+
 // device makes a device from a row. The row of a CSV file has only the values: with the names of the columns, a
 // million rows would be half as large again.
 func (s *store) device(row []byte) (device, error) {

@@ -46,6 +46,8 @@ func (b *bench) sections() []section {
 		{"keepalive", b.withSizes(b.keptConnections)},
 		{"http2", b.withSizes(b.sharedConnection)},
 		{"connections", b.withSizes(b.newConnections)},
+		{"rules", b.withoutSizes(b.rules)},
+		{"policies", b.withoutSizes(b.policies)},
 		{"latency", b.withSizes(b.constantLoad)},
 		{"log", b.withoutSizes(b.logLoad)},
 		{"load", b.withoutSizes(b.loading)},

@@ -15,6 +15,7 @@ type options struct {
 	scale          scale
 	only           []string // names of sections; none: all
 	environ        []string // for the go command that builds the daemon
+	before         string   // the path of another connector, or empty
 	out, svg, docs string   // paths
 }
 
@@ -72,6 +73,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	short := flags.Bool("short", false, "little of everything: shows that it works, measures roughly")
 	only := flags.String("only", "", "the `parts` to run, separated by commas: "+strings.Join(sectionNames(), ", "))
 	large := flags.Int("large", 0, "`devices` of the large inventory, in place of 1,000,000 or, with -short, 100,000")
+	flags.StringVar(&o.before, "before", "", "the `connector` of another version, which the part rules compares with this one")
 	flags.StringVar(&o.out, "out", "", "the `file` that the result is written to as Markdown")
 	flags.StringVar(&o.svg, "svg", "", "the `file` that the chart is written to")
 	flags.StringVar(&o.docs, "docs", "", "the `document` that gets the result, between two lines that it has for that")
