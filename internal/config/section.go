@@ -119,9 +119,16 @@ func (s Section) withoutValue(text, value string) string {
 	return s.reworded(text)
 }
 
+// Where a relative path begins: one of a variable, and one of the policy file.
+const (
+	StartFolder  = "the folder in which the program starts"
+	PolicyFolder = "the folder of the policy file"
+)
+
 // reworded is a text about an environment variable for a key of the section.
 func (s Section) reworded(text string) string {
 	return strings.NewReplacer(
+		StartFolder, PolicyFolder,
 		"the value is the path of a file, which belongs in the variable with "+fileSuffix, "the value is the path of a file; {file: PATH} reads that",
 		"; docker run --env-file, for example, passes them on", "",
 		"a comment after it, which is part of it for docker run --env-file and systemd; put it on a line of its own", "a # in it; without quotation marks a comment begins there",
@@ -248,7 +255,11 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 	r.Files = append(r.Files, path)
 	text, err := readSecret(path, filesys.Open) // no pipe: a reload would wait for its writer
 	if err != nil {
-		ref.name.Fault("the path of a file with the secret", "%s", secretFault(name, path, err))
+		accepted := "the path of a file with the secret"
+		if !exists(path) {
+			accepted += "; a relative path begins in " + PolicyFolder
+		}
+		ref.name.Fault(accepted, "%s", secretFault(name, path, err))
 		return Secret{}, false
 	}
 	return NewSecret([]byte(text)), true

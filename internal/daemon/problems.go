@@ -28,7 +28,7 @@ func unique(problems config.Problems) config.Problems {
 func accepted(wrong *server.FileError) string {
 	switch {
 	case errors.Is(wrong, fs.ErrNotExist):
-		return "a file that exists; a relative path begins in the folder in which the program starts"
+		return "a file that exists; a relative path begins in " + config.StartFolder
 	case errors.Is(wrong, fs.ErrPermission):
 		return "a file that the user who runs the program may read"
 	}

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -111,6 +113,10 @@ func (d *Document) syntax(err error) error {
 	case strings.Contains(syntax.Message, "found character '"):
 		text = "this is not YAML"
 	}
+	if at, r := d.likeSpace(line); r != 0 {
+		return d.whole(at, 1+slices.Index(d.source[at-1], r),
+			fmt.Sprintf("this is not YAML: a character that looks like a space and is none (%U) before the first word", r), "spaces")
+	}
 	f := d.whole(line, column, text, acceptedYAML)
 	switch {
 	case strings.Contains(text, "escape character"):
@@ -121,6 +127,18 @@ func (d *Document) syntax(err error) error {
 		f[0].Accepted = cmp.Or(d.hint(f[0]), acceptedYAML)
 	}
 	return f
+}
+
+// likeSpace is the last line, up to where the parser gave up, that is indented with a character that only looks like a
+// space, as text from a web page is. The parser takes it for the beginning of a word, and fails lines later.
+func (d *Document) likeSpace(line int) (at int, r rune) {
+	for at = min(line, len(d.source)); at > 0; at-- {
+		row := d.source[at-1]
+		if i := slices.IndexFunc(row, func(r rune) bool { return r != ' ' }); i >= 0 && row[i] > unicode.MaxASCII && unicode.IsSpace(row[i]) {
+			return at, row[i]
+		}
+	}
+	return 0, 0
 }
 
 var control = regexp.MustCompile(`[^\t\x20-\x7e\x{a0}-\x{d7ff}\x{e000}-\x{fefe}\x{ff00}-\x{fffd}\x{10000}-\x{10ffff}]`)
@@ -140,9 +158,13 @@ func (d *Document) control() (line, column int) {
 const (
 	acceptedYAML = "YAML, indented by spaces, with each bracket and quotation mark closed"
 
-	hintColon = `an expression that holds ": " in quotation marks`
-	hintQuote = "an expression that begins with a quotation mark in quotation marks of the other kind"
+	hintColon  = `an expression or other text that holds ": " in quotation marks`
+	hintQuote  = "an expression that begins with a quotation mark in quotation marks of the other kind"
+	hintColumn = "the keys of a mapping in one column, and so the items of a list"
 )
+
+// aKey is a line up to its first colon.
+var aKey = regexp.MustCompile(`^\s*(?:- +)?\w+:$`)
 
 // begins is the last value that begins on a line, up to where the parser gave up.
 var begins = regexp.MustCompile(`^(?:.*[:,{\[-] +|\s*)([^\s:,]+: +)(.)`)
@@ -163,6 +185,10 @@ func (d *Document) hint(f Fault) string {
 		first = m[1]
 	}
 	switch {
+	case strings.HasPrefix(string(row[f.Column-1:]), "\t"):
+		return "spaces in place of tabs"
+	case strings.Contains(f.Text, "mapping values are not allowed") && aKey.MatchString(before):
+		return hintColumn
 	case strings.Contains(f.Text, "mapping values are not allowed"):
 		return hintColon
 	case first == `"` || first == "'":
@@ -171,6 +197,11 @@ func (d *Document) hint(f Fault) string {
 		return "an expression that begins with " + first + " in quotation marks"
 	case strings.HasPrefix(string(row[f.Column-1:]), ":"):
 		return hintColon
+	case !strings.Contains(f.Text, "did not find expected"):
+	case strings.TrimLeft(string(row[:f.Column-1]), " ") == "" && f.Column <= len(row):
+		return hintColumn
+	case strings.HasSuffix(string(row[:f.Column-1]), `"`) || strings.HasSuffix(string(row[:f.Column-1]), "'"):
+		return "quotation marks in pairs"
 	}
 	return ""
 }

@@ -121,7 +121,11 @@ func (w *walk) path(e ast.Expr) {
 	case !ok:
 	case r.isAttributes():
 		// What an inventory leaves out is unknown, not absent.
-		w.fault(w.node(r.root), r.read.Path+`["name"], has(`+r.read.Path+`["name"])`, "%s can only be read with a name in quotation marks", r.read.Path)
+		at := w.node(r.root)
+		if r.wrong != nil {
+			at = w.fieldPlace(r.wrong)
+		}
+		w.fault(at, r.read.Path+`["name"], has(`+r.read.Path+`["name"])`, "%s can only be read with a name in quotation marks", r.read.Path)
 	case r.wrong != nil:
 		w.unknownName(r)
 	case r.object != nil:
@@ -155,7 +159,11 @@ func (w *walk) unknownName(r resolution) {
 	if near != "" {
 		text += "; did you mean " + near + "?"
 	}
-	w.fault(at, cmp.Or(strings.Join(r.accepted, ", "), "the name of an inventory of the policy"), "%s", text)
+	accepted := cmp.Or(strings.Join(r.accepted, ", "), "the name of an inventory of the policy")
+	if what == "variable" && near == "" {
+		accepted += fmt.Sprintf("; or %q in quotation marks, if it is text", name)
+	}
+	w.fault(at, accepted, "%s", text)
 }
 
 // read notes that something is read.

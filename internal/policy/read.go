@@ -84,7 +84,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 
 func orNone(names []string) string {
 	if len(names) == 0 {
-		return "names of inventories; the file declares none"
+		return "the inventories that the file declares, which are none"
 	}
 	return strings.Join(names, ", ")
 }

@@ -35,7 +35,11 @@ func Shape(inventories []string, environment bool) *document.Shape {
 	of, fallback := policyKeys(names), policyKeys(names)
 	of.Name, fallback.Name = "policy", "policy_default"
 	fallback.Keys[0].Required = !environment
-	fallback.Keys[0].Shape.Accepted += "; or PROVIDER in the environment"
+	if environment {
+		fallback.Keys[0].Shape.Accepted += "; or no such key, which means the inventory of PROVIDER"
+	} else {
+		fallback.Keys[0].Shape.Accepted += "; or PROVIDER in the environment, whose inventory is meant then"
+	}
 	return &document.Shape{
 		Type: document.Map, Most: maxPolicies, Names: NameShape(), Members: of, Keys: []document.Key{document.Optional("default", fallback)},
 		About: "What is required of a device, by the name of the policy. A webhook of the environment has the policy default.",

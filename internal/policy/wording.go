@@ -22,6 +22,7 @@ var (
 	rangeError      = regexp.MustCompile(`^expression of type '(.*)' cannot be range of a comprehension`)
 	inputError      = regexp.MustCompile(`^Syntax error: (?:mismatched|extraneous) input '(.*?)' expecting`)
 	inputErrorToo   = regexp.MustCompile(`^Syntax error: no viable alternative at input '(.*)'$`)
+	missingError    = regexp.MustCompile(`^Syntax error: missing '(.)' at`)
 	tokenError      = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
 )
 
@@ -32,7 +33,16 @@ const (
 	acceptedFunctions  = "a function of CEL or of its strings extension, atLeast, below, days or sameIdentifier"
 	acceptedInHas      = `has(device.last_seen), has(device.attributes["name"])`
 	oneType            = "values of one type"
+
+	ageOrDay      = `device.last_seen > now - days(7), now >= timestamp("2027-01-15T00:00:00Z")`
+	daysOrHours   = `days(7), or duration("36h") for less than days`
+	straightMarks = `straight quotation marks, " or '`
 )
+
+// isSpanOfTime reports whether a word is one that people write for a duration.
+func isSpanOfTime(word string) bool {
+	return slices.Contains([]string{"day", "days", "hour", "hours", "minute", "minutes", "week", "weeks", "d", "h"}, word)
+}
 
 // acceptedOperands is what an operator for calculations takes.
 func acceptedOperands(symbol string) string {
@@ -59,6 +69,9 @@ func reword(message string) (text, accepted string) {
 		text := fmt.Sprintf("unknown function %q", m[1])
 		if m[2] != "" {
 			text += "; did you mean " + m[2] + "?"
+		}
+		if isSpanOfTime(m[1]) {
+			return text, daysOrHours
 		}
 		return text, acceptedFunctions
 	}
@@ -98,6 +111,9 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 		if slices.Contains(args, versionTypeName) {
 			return text, atLeastOrBelow
 		}
+		if words[0] == "a time" {
+			return text, ageOrDay
+		}
 		if symbol != "==" && symbol != "!=" {
 			return text, "two texts, numbers, times or durations"
 		}
@@ -120,6 +136,9 @@ func rewordOverload(function, target string, args []string) (text, accepted stri
 	}
 	if function == "atLeast" || function == "below" {
 		return text, atLeastOrBelow
+	}
+	if function == "contains" && strings.HasPrefix(target, "list(") {
+		return text, `"Finance" in device.groups`
 	}
 	return text, "values of the types that the function takes"
 }
@@ -216,10 +235,20 @@ func rewordSyntax(message string) (text, accepted string) {
 		switch strings.ToLower(m[1]) {
 		case "<eof>":
 			return "the expression ends too early", acceptedExpression
-		case "and", "or", "not":
-			return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), operatorWords
+		case "and", "or", "not", ",":
+			accepted = operatorWords
+		case "is":
+			accepted = "== to compare"
+		default:
+			accepted = acceptedExpression
+			if isSpanOfTime(m[1]) {
+				accepted = daysOrHours
+			}
 		}
-		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
+		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), accepted
+	}
+	if m := missingError.FindStringSubmatch(message); m != nil {
+		return m[1] + " is missing", "both brackets of a pair"
 	}
 	if m := inputErrorToo.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
@@ -232,6 +261,8 @@ func rewordSyntax(message string) (text, accepted string) {
 			return `the text has a \ before a character that it does not go with`, `\\ for a backslash, or r"..." for a pattern`
 		case strings.HasPrefix(m[1], `"`) || strings.HasPrefix(m[1], "'"):
 			return "a text without its second quotation mark", "a text between two quotation marks"
+		case strings.ContainsAny(m[1], "“”„‟‘’‚‛«»"):
+			return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), straightMarks
 		}
 		return fmt.Sprintf("%s does not belong here", quote(strings.TrimSpace(m[1]))), acceptedExpression
 	}

@@ -275,7 +275,7 @@ func ReadSection(name string, v document.Value, secrets *config.SecretReader) *S
 	section := config.Section{Value: v, Prefix: prefix(kindOf), Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
 	read.parsed = kinds()[kindOf].section(section)
-	var keys []string
+	keys := []string{config.StartFolder, config.PolicyFolder}
 	for _, variable := range kinds()[kindOf].variables {
 		keys = append(keys, variable, section.Key(variable))
 	}

@@ -91,7 +91,7 @@ func problemsOf(err error) (all config.Problems) {
 	accepted := "" // a fault in the file itself says what is wrong there
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		accepted = "a file that exists; a relative path begins in the folder in which the program starts"
+		accepted = "a file that exists; a relative path begins in " + config.StartFolder
 	case errors.Is(err, fs.ErrPermission):
 		accepted = "a file that the user who runs the program may read"
 	case errors.Is(err, syscall.EISDIR):

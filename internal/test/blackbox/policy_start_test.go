@@ -59,6 +59,10 @@ func TestPolicyFaultsAtStart(t *testing.T) {
 			[]string{"AUDIT_LOG_PATH", "DIR/devices.json"},
 			[]string{"AUDIT_LOG_PATH: it is also a file that the policy file names; decisions would be appended to it"},
 		},
+		"an inventory that is missing": {
+			"inventories:\n  owned: {provider: file, path: none.csv, type: csv}\npolicies:\n  default: {inventories: [owned]}\n", nil,
+			[]string{"inventory owned: path: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder of the policy file"},
+		},
 		"a secret that is missing": {bare + "webhooks:\n" + hook("a", program.HookID(1), "missing"), nil, []string{"posture.yaml:4:72: webhooks[0].secret.file: "}},
 		"a variable that is not set": {
 			bare + "webhooks:\n  - {name: a, id: " + program.HookID(1) + ", secret: {env: DEVICES_SECRET}, policy: default}\n", nil,

@@ -49,6 +49,7 @@ func TestTroubleshooting(t *testing.T) {
 		"The inventory does not answer":                          reproduceNoAnswer,
 		"The certificate was renewed, and the old one is served": reproduceBrokenPair,
 		"A device was added, and is refused":                     reproduceBrokenInventory,
+		"A rule was changed, and nothing changes":                reproduceBrokenPolicy,
 		"Decisions are missing in the audit log":                 reproduceFullDisk,
 		"It does not start":                                      reproduceNoStart,
 		"Its port is taken":                                      reproducePortTaken,
@@ -216,6 +217,15 @@ func reproduceBrokenInventory(t *testing.T, l *lab) symptom {
 	g := l.open(t, gate.Config{Health: true, Inventory: csvInventory, InventoryType: "csv"})
 	setInventory(t, g, csvInventory+"C02E2ENOBODY,Design\n", "reload failed")
 	return l.afterOrder(t, g, l.order(t, g.DirectoryURL(), unknownSerial))
+}
+
+func reproduceBrokenPolicy(t *testing.T, l *lab) symptom {
+	g := l.open(t, gate.Config{Health: true, Modes: []string{"staff"}, Policies: staffPolicy})
+	if err := g.SetPolicies(strings.Replace(staffPolicy, "attributes", "attribute", 1)); err != nil {
+		t.Fatal(err)
+	}
+	expectLog(t, g.Connector(), "reload failed")
+	return l.afterOrder(t, g, l.order(t, g.DirectoryURLOf("staff"), knownSerial))
 }
 
 func reproduceFullDisk(t *testing.T, l *lab) symptom {
