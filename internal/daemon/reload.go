@@ -158,11 +158,10 @@ func (s *service) keepInventory(i *inventory) {
 // closed when they have ended.
 func (s *service) swap(next *generation) {
 	before := s.live.Load()
+	gone := slices.DeleteFunc(slices.Clone(before.inventories), func(i *inventory) bool { return slices.Contains(next.inventories, i) })
 	// What is gone first: an inventory with other settings has the same series as the one before.
-	for _, i := range before.inventories {
-		if !slices.Contains(next.inventories, i) {
-			s.drop(i)
-		}
+	for _, i := range gone {
+		s.dropSeries(i)
 	}
 	for _, i := range next.inventories {
 		if !slices.Contains(before.inventories, i) {
@@ -171,10 +170,14 @@ func (s *service) swap(next *generation) {
 			s.collect(i)
 		}
 	}
-	s.state.follow(next)
 	s.metrics.UsePolicies(next.series())
 	s.live.Store(next)
 	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
+	// Only now: /readyz is ok when what is in effect is.
+	for _, i := range gone {
+		s.drop(i)
+	}
+	s.state.follow(next)
 	what := "reloaded: webhooks"
 	if next.file != nil {
 		what = "reloaded: policies and webhooks, policy file: hash " + next.file.Hash
@@ -192,12 +195,16 @@ func (s *service) swap(next *generation) {
 	}
 }
 
-// drop forgets an inventory that no policy can ask any more. Requests that began before may still ask it.
-func (s *service) drop(i *inventory) {
+// dropSeries takes the metrics of an inventory away.
+func (s *service) dropSeries(i *inventory) {
 	if i.uncollect != nil {
 		i.uncollect()
 	}
 	s.metrics.Forget(i.set.Name())
+}
+
+// drop forgets an inventory that no policy can ask any more. Requests that began before may still ask it.
+func (s *service) drop(i *inventory) {
 	s.state.set(i.set.Name(), nil)
 	s.state.set(lookupOf(i.Name), nil)
 	time.AfterFunc(webhook.Budget, i.close)
