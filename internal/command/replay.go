@@ -52,7 +52,10 @@ func replayCommand(environ func() (config.Environment, error)) *cobra.Command {
 				_, _ = fmt.Fprintln(c.ErrOrStderr(), "warning:", visible(warning))
 			}
 			report, err := r.Run(c.Context(), args, c.InOrStdin())
-			if err != nil {
+			switch {
+			case c.Context().Err() != nil:
+				return failed(errors.New("policy replay: interrupted"))
+			case err != nil:
 				return failed(err)
 			}
 			if asJSON {

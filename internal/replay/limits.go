@@ -5,6 +5,8 @@ const (
 	maxLine = 1 << 20
 	// maxBatch is how many bytes of lines are decided together by one goroutine.
 	maxBatch = 256 << 10
+	// maxBatchLines is how many lines there are in it: the outcome of an empty line takes far more memory than the line.
+	maxBatchLines = 4096
 	// maxDevices is how many devices a report lists: each takes memory until the end.
 	maxDevices = 100_000
 	// maxLacks is how many reasons are distinguished why lines are not replayable. Some name what is in the line.

@@ -138,7 +138,7 @@ func readFile(ctx context.Context, path string, stdin io.Reader, each func(*batc
 		if err != nil && !atEnd {
 			return filesys.WithoutPath(err)
 		}
-		if len(b.text) >= maxBatch || atEnd {
+		if len(b.text) >= maxBatch || len(b.ends) >= maxBatchLines || atEnd {
 			if err := each(b); err != nil {
 				return err
 			}

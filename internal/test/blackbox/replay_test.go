@@ -3,11 +3,13 @@ package blackbox_test
 import (
 	"compress/gzip"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"step-posture-connector/internal/test/program"
@@ -183,5 +185,33 @@ func TestPolicyReplayMistakes(t *testing.T) {
 		if r := program.Run(t, env, folder, strings.Fields(args)...); r.Code != want.Code || !strings.Contains(r.Stdout, want.Stdout) || !strings.Contains(r.Stderr, want.Stderr) {
 			t.Errorf("%s: exit %d\n%s%s\nwant exit %d\n%s%s", args, r.Code, r.Stdout, r.Stderr, want.Code, want.Stdout, want.Stderr)
 		}
+	}
+}
+
+// TestPolicyReplayInterrupted: a replay that waits for input ends with a signal, and says why.
+func TestPolicyReplayInterrupted(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeFiles(t, folder, map[string]string{"devices.json": replayDevices, "today.yaml": today})
+	env := program.Environment{"PROVIDER": "file", "FILE_PATH": filepath.Join(folder, "devices.json"), "FILE_TYPE": "json"}
+	c := program.Command(t, env, "policy", "replay", "-", "--policy-file", filepath.Join(folder, "today.yaml"))
+	c.Dir = folder
+	var stderr strings.Builder
+	c.Stderr = &stderr
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// More than a pipe holds, so that the replay has begun to read when this is written.
+	if _, err := io.WriteString(stdin, strings.Repeat("\n", 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Process.Signal(syscall.SIGTERM)
+	_ = c.Wait()
+	if c.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "policy replay: interrupted") || strings.Contains(stderr.String(), "context") {
+		t.Errorf("exit %d, printed %s", c.ProcessState.ExitCode(), stderr.String())
 	}
 }
