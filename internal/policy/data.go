@@ -54,8 +54,10 @@ var ErrData = errors.New("the data for the certificate cannot be made")
 // has them. The error wraps ErrData.
 func render(data []Datum, q *posture.Evidence) (document json.RawMessage, unknown []string, err error) {
 	members := make([]member, len(data))
-	vars, done := variables(q)
-	defer done()
+	vars, frame := variables(q)
+	if frame != nil {
+		defer frame.Close()
+	}
 	for i, d := range data {
 		value, evalErr := d.Value.evaluate(vars)
 		if evalErr != nil {

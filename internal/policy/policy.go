@@ -104,8 +104,10 @@ func (p *Policy) Evaluate(e *posture.Evidence) posture.Verdict {
 		return posture.Verdict{}
 	}
 	v := posture.Verdict{Outcomes: make([]posture.Outcome, len(p.Rules))}
-	vars, done := variables(e)
-	defer done()
+	vars, frame := variables(e)
+	if frame != nil {
+		defer frame.Close()
+	}
 	for i, r := range p.Rules {
 		o := &v.Outcomes[i] // in place: an outcome is large
 		r.evaluate(e, vars, o)
