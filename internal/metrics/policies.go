@@ -47,7 +47,18 @@ type policies struct {
 	// What has series: a request that began with a generation that is gone makes none.
 	known   map[caller]bool
 	counted map[string][]ruleCounters // by policy, in the order of its rules
+	// The keys come from the configuration and our own codes, never from a request, so that they are few.
+	decided  series[decided, prometheus.Counter]
+	observed series[lookedUp, prometheus.Observer]
 }
+
+// decided is what the series of a decision follows from.
+type decided struct {
+	policy, caller, inventory, code string
+	allowed                         bool
+}
+
+type lookedUp struct{ inventory, result string }
 
 type caller struct{ policy, name string }
 
@@ -142,34 +153,22 @@ func (m *Metrics) UsePolicies(next Policies) {
 	p.info.Reset()
 	p.info.WithLabelValues(next.Hash).Set(1)
 	p.current, p.known, p.counted = next, known, counted
+	p.decided.forget()
+	p.observed.forget()
 }
 
 // observe counts a request.
 func (p *policies) observe(e *audit.Event) {
-	outcome, code := deny, e.Code
-	if e.Allowed {
-		outcome, code = allow, noCode
-	}
-	provider, by := none, caller{none, none}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if c := (caller{e.Policy, e.Caller}); p.known[c] {
-		by = c
-	}
-	if slices.Contains(p.current.Inventories, e.Inventory) {
-		provider = e.Inventory
-	}
-	if outcome == deny && !p.own[code] && !slices.Contains(p.current.Codes[e.Policy], code) {
-		code = other
-	}
-	p.decisions.WithLabelValues(provider, outcome, code, by.policy, by.name).Inc()
+	p.decided.of(decided{e.Policy, e.Caller, e.Inventory, e.Code, e.Allowed}, p.decision).Inc()
 	for inventory, answer := range e.Lookups() {
 		result := answered
 		if answer.Err != nil {
 			result = failed
 		}
-		if slices.Contains(p.current.Inventories, inventory) {
-			p.lookups.WithLabelValues(inventory, result).Observe(answer.Took.Seconds())
+		if observer := p.observed.of(lookedUp{inventory, result}, p.lookup); observer != nil {
+			observer.Observe(answer.Took.Seconds())
 		}
 	}
 	counted := p.counted[e.Policy]
@@ -179,6 +178,33 @@ func (p *policies) observe(e *audit.Event) {
 			counters.of[o.Result].Inc()
 		}
 	}
+}
+
+// decision finds the series of a decision. mu is held.
+func (p *policies) decision(d decided) prometheus.Counter {
+	outcome, code := deny, d.code
+	if d.allowed {
+		outcome, code = allow, noCode
+	}
+	provider, by := none, caller{none, none}
+	if c := (caller{d.policy, d.caller}); p.known[c] {
+		by = c
+	}
+	if slices.Contains(p.current.Inventories, d.inventory) {
+		provider = d.inventory
+	}
+	if outcome == deny && !p.own[code] && !slices.Contains(p.current.Codes[d.policy], code) {
+		code = other
+	}
+	return p.decisions.WithLabelValues(provider, outcome, code, by.policy, by.name)
+}
+
+// lookup finds the series of a lookup; nil where the inventory is gone. mu is held.
+func (p *policies) lookup(l lookedUp) prometheus.Observer {
+	if !slices.Contains(p.current.Inventories, l.inventory) {
+		return nil
+	}
+	return p.lookups.WithLabelValues(l.inventory, l.result)
 }
 
 // Describe implements prometheus.Collector.

@@ -73,5 +73,8 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 		`step_posture_decisions_total{caller="always",code="code50",outcome="deny",policy="p",provider="inventory50"} 1`,
 		`step_posture_rule_evaluations_total{policy="p",result="unknown",rule="rule50"} 2`,
 		`step_posture_policy_info{hash="hash50"} 1`,
+		// A late request is one of what is gone, although it was counted by its names while they were there.
+		`step_posture_decisions_total{caller="always",code="other",outcome="deny",policy="p",provider="none"} 50`,
+		`step_posture_decisions_total{caller="none",code="other",outcome="deny",policy="none",provider="none"} 50`,
 	)
 }

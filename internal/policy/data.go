@@ -37,7 +37,7 @@ func (s *Scope) CompileValue(text string) (*Value, Faults) {
 	if faults != nil {
 		return nil, faults
 	}
-	program, err := s.env.Program(checked.tree, cel.EvalOptions(cel.OptOptimize))
+	program, err := s.program(checked.tree)
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}
@@ -54,8 +54,12 @@ var ErrData = errors.New("the data for the certificate cannot be made")
 // has them. The error wraps ErrData.
 func render(data []Datum, q *posture.Evidence) (document json.RawMessage, unknown []string, err error) {
 	members := make([]member, len(data))
+	vars, frame := variables(q)
+	if frame != nil {
+		defer frame.Close()
+	}
 	for i, d := range data {
-		value, evalErr := d.Value.evaluate(q)
+		value, evalErr := d.Value.evaluate(vars)
 		if evalErr != nil {
 			if d.Required {
 				return nil, nil, fmt.Errorf("%w: %s is required: %s", ErrData, d.Name, d.Value.why(q, evalErr))
@@ -115,7 +119,8 @@ func appendValue(to []byte, value any) ([]byte, error) {
 // isPlain reports whether JSON has a text as it is: without a character that is escaped.
 func isPlain(text string) bool {
 	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+		switch c := text[i]; {
+		case c < ' ', c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
 			return false
 		}
 	}
@@ -139,8 +144,9 @@ func (v *Value) why(e *posture.Evidence, err error) string {
 	return strings.Join(unknown, ", ")
 }
 
-func (v *Value) evaluate(q *posture.Evidence) (any, error) {
-	result, _, err := v.program.Eval(evidence{q})
+// evaluate returns the value. vars are those of variables.
+func (v *Value) evaluate(vars any) (any, error) {
+	result, _, err := v.program.Eval(vars)
 	if err != nil {
 		var unknown *unknownError
 		if errors.As(err, &unknown) {

@@ -7,12 +7,23 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
 
 	"step-posture-connector/internal/posture"
 )
 
 // evidence hands a posture.Evidence to CEL, as its variables.
 type evidence struct{ *posture.Evidence }
+
+// variables hands e to CEL, for several expressions. They have one frame, which must be closed after them: CEL would otherwise
+// prepare one for each, a tenth of what an expression costs. The frame may be nil.
+func variables(e *posture.Evidence) (vars any, frame *interpreter.ExecutionFrame) {
+	frame, err := interpreter.NewExecutionFrame(evidence{e})
+	if err != nil {
+		return evidence{e}, nil
+	}
+	return frame, frame
+}
 
 // ResolveName implements interpreter.Activation.
 func (e evidence) ResolveName(name string) (any, bool) {

@@ -22,7 +22,7 @@ func (s *Scope) CompileCondition(text string) (*Condition, Faults) {
 	if faults != nil {
 		return nil, faults
 	}
-	program, err := s.env.Program(checked.tree, cel.EvalOptions(cel.OptOptimize))
+	program, err := s.program(checked.tree)
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}

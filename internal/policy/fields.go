@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -87,14 +88,7 @@ func factFields(prefix, of string) object {
 		if !ok {
 			continue
 		}
-		get := d.Get
-		if d.Type == posture.TextFact {
-			// At once as a value of CEL, which would make one of each string.
-			get = func(r *posture.Device) (any, bool) {
-				text, known := d.Text(r)
-				return types.String(text), known
-			}
-		}
+		get := reader(d)
 		f := newField(prefix+d.Name, celType(d.Type), func(r *posture.Device) (any, bool) {
 			if r == nil {
 				return nil, false
@@ -115,6 +109,29 @@ func factFields(prefix, of string) object {
 		o[name] = f
 	}
 	return o
+}
+
+// reader returns what reads a fact. Where it can, it makes at once a value of CEL, which would make one of each other value.
+func reader(d *posture.Definition) func(*posture.Device) (any, bool) {
+	switch d.Type {
+	case posture.TextFact:
+		return func(r *posture.Device) (any, bool) {
+			text, known := d.Text(r)
+			return types.String(text), known
+		}
+	case posture.VersionFact:
+		return func(r *posture.Device) (any, bool) {
+			v, known := posture.ValueOf[posture.Version](d, r)
+			return version{v}, known
+		}
+	case posture.TimeFact:
+		return func(r *posture.Device) (any, bool) {
+			t, known := posture.ValueOf[time.Time](d, r)
+			return types.Timestamp{Time: t}, known
+		}
+	default:
+		return d.Get
+	}
 }
 
 // requestFields are the fields of request.

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	"cel.dev/cel-go/interpreter"
-
 	"step-posture-connector/internal/posture"
 )
 
@@ -106,11 +104,9 @@ func (p *Policy) Evaluate(e *posture.Evidence) posture.Verdict {
 		return posture.Verdict{}
 	}
 	v := posture.Verdict{Outcomes: make([]posture.Outcome, len(p.Rules))}
-	vars := any(evidence{e})
-	// One frame for all rules: CEL would otherwise prepare one for each, a tenth of what a rule costs.
-	if frame, err := interpreter.NewExecutionFrame(evidence{e}); err == nil {
+	vars, frame := variables(e)
+	if frame != nil {
 		defer frame.Close()
-		vars = frame
 	}
 	for i, r := range p.Rules {
 		o := &v.Outcomes[i] // in place: an outcome is large

@@ -120,6 +120,18 @@ func hasMacro() cel.Macro {
 	})
 }
 
+// The overloads that fold knows.
+const (
+	atLeastOverload = "version_at_least"
+	belowOverload   = "version_below"
+	daysOverload    = "int_to_days"
+)
+
+func days(n types.Int) types.Duration {
+	const hoursOfDay = 24
+	return types.Duration{Duration: time.Duration(n) * hoursOfDay * time.Hour}
+}
+
 // functions are ours beside CEL's own.
 func functions() []cel.EnvOption {
 	compare := func(holds func(v, w posture.Version) bool) cel.OverloadOpt {
@@ -134,16 +146,13 @@ func functions() []cel.EnvOption {
 	}
 	of := []*types.Type{versionType(), types.StringType}
 	return []cel.EnvOption{
-		cel.Function("atLeast", cel.MemberOverload("version_at_least", of, types.BoolType, compare(posture.Version.AtLeast))),
-		cel.Function("below", cel.MemberOverload("version_below", of, types.BoolType,
+		cel.Function("atLeast", cel.MemberOverload(atLeastOverload, of, types.BoolType, compare(posture.Version.AtLeast))),
+		cel.Function("below", cel.MemberOverload(belowOverload, of, types.BoolType,
 			compare(func(v, w posture.Version) bool { return !v.AtLeast(w) }))),
 		cel.Function("string", cel.Overload("version_to_string", of[:1], types.StringType,
 			cel.UnaryBinding(func(v ref.Val) ref.Val { return v.ConvertToType(types.StringType) }))),
-		cel.Function("days", cel.Overload("int_to_days", []*types.Type{types.IntType}, types.DurationType,
-			cel.UnaryBinding(func(n ref.Val) ref.Val {
-				const hoursOfDay = 24
-				return types.Duration{Duration: time.Duration(n.(types.Int)) * hoursOfDay * time.Hour}
-			}))),
+		cel.Function("days", cel.Overload(daysOverload, []*types.Type{types.IntType}, types.DurationType,
+			cel.UnaryBinding(func(n ref.Val) ref.Val { return days(n.(types.Int)) }))),
 		cel.Function("sameIdentifier", cel.Overload("same_identifier", []*types.Type{types.StringType, types.StringType}, types.BoolType,
 			cel.BinaryBinding(func(a, b ref.Val) ref.Val {
 				return types.Bool(posture.SameKey([]byte(string(a.(types.String))), []byte(string(b.(types.String)))))

@@ -71,6 +71,7 @@ type Definition struct {
 	Words []string // the values that a TextFact may have; nil means any
 	get   func(*Device) (any, bool)
 	text  func(*Device) (string, bool) // of a TextFact, in place of get
+	of    any                          // func(*Device) *Fact[T]; nil where the value is elsewhere
 	set   func(*Device, any)
 	index int
 }
@@ -105,13 +106,23 @@ func (d *Definition) Text(r *Device) (text string, known bool) {
 	return text, true
 }
 
+// ValueOf is Get of a fact of the type T that is no TextFact, without a copy of the value for an any. Any other fact is
+// unknown.
+func ValueOf[T any](d *Definition, r *Device) (value T, known bool) {
+	of, ok := d.of.(func(*Device) *Fact[T])
+	if !ok || d.text != nil {
+		return value, false
+	}
+	return of(r).Get()
+}
+
 // Put makes value the fact's known value in r. A value of another type than Definition.Type says is ignored.
 func (d *Definition) Put(r *Device, value any) { d.set(r, value) }
 
 // fact defines a fact by where it is in a record.
 func fact[T any](name string, t FactType, of func(*Device) *Fact[T], words ...string) *Definition {
 	d := &Definition{
-		Name: name, Type: t, Words: words,
+		Name: name, Type: t, Words: words, of: of,
 		get: func(r *Device) (any, bool) { return of(r).Get() },
 		set: func(r *Device, value any) {
 			if v, ok := value.(T); ok {
