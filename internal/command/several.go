@@ -46,7 +46,10 @@ func (o *lookupOptions) explain(c *cobra.Command, d *daemon.Inventory, args []st
 		case <-ctx.Done():
 			return failed(errors.New("lookup: interrupted"))
 		case answer, more := <-answers:
-			if !more {
+			switch {
+			case !more && ctx.Err() != nil:
+				continue // the list ends because of that, and not all devices were asked about
+			case !more:
 				return p.conclude()
 			}
 			select {
