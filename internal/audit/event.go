@@ -81,14 +81,14 @@ type Event struct {
 }
 
 // Lookups yields each inventory that was asked, with its answer; Err is why it did not answer. One whose answer was not
-// waited for is left out.
+// waited for is left out, and so is one whose copy has answered.
 func (e *Event) Lookups() iter.Seq2[string, posture.Answer] {
 	return func(yield func(string, posture.Answer) bool) {
 		if e.Evidence == nil {
 			return
 		}
 		for _, a := range e.Evidence.Answers {
-			if errors.Is(a.Err, context.Canceled) {
+			if a.Recalled || errors.Is(a.Err, context.Canceled) {
 				continue
 			}
 			if !a.Failed() || errors.Is(a.Err, posture.ErrAmbiguous) {

@@ -7,6 +7,7 @@
 //	envDefault:"10"       what an unset variable means
 //	range:"1-300"         the numbers that are accepted, for a Whole
 //	choice:"csv,json"     the words that are accepted, for a string
+//	only:"section"        it is no variable, and only a key of the section of a policy file
 //	accepted:"…"          what is accepted, in words, where neither of the two says it; a string that has
 //	                      this is free text, and spaces at its ends may be meant
 //
@@ -79,6 +80,16 @@ func (ps Problems) about(variable string) bool {
 // the order of the fields.
 func Parse[T any](environ map[string]string, into *T) Problems {
 	given := maps.Clone(environ)
+	for _, f := range fieldsOf[T]() {
+		if f.onlySection {
+			delete(given, f.variable)
+		}
+	}
+	return parse(given, into)
+}
+
+// parse is Parse, where environ also has the values of fields that are only keys of a section. It changes environ.
+func parse[T any](given map[string]string, into *T) Problems {
 	maps.DeleteFunc(given, func(_, value string) bool { return value == "" })
 	fields := fieldsOf[T]()
 
@@ -126,6 +137,9 @@ func Parse[T any](environ map[string]string, into *T) Problems {
 func Variables[T any]() []string {
 	var names []string
 	for _, f := range fieldsOf[T]() {
+		if f.onlySection {
+			continue
+		}
 		names = append(names, f.variable)
 		if f.inFile {
 			names = append(names, f.variable+fileSuffix)
@@ -144,6 +158,7 @@ type field struct {
 	typ            reflect.Type
 	secret         bool
 	inFile         bool // it may be in a file that NAME_FILE names
+	onlySection    bool
 }
 
 func fieldsOf[T any]() []field {
@@ -155,7 +170,7 @@ func fieldsOf[T any]() []field {
 		}
 		secret := f.Type == reflect.TypeFor[Secret]() || f.Type == reflect.TypeFor[Secrets]()
 		inFile := secret || f.Type == reflect.TypeFor[UUIDs]()
-		fields = append(fields, field{f.Name, variable, variable, f.Tag, f.Type, secret, inFile})
+		fields = append(fields, field{f.Name, variable, variable, f.Tag, f.Type, secret, inFile, f.Tag.Get("only") == "section"})
 	}
 	return fields
 }

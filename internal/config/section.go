@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -23,8 +24,16 @@ type Section struct {
 	Secrets *SecretReader
 }
 
-// Fingerprint tells the settings of one section from those of another, secrets included.
+// Fingerprint tells the settings of one section from those of another.
 type Fingerprint [sha256.Size]byte
+
+// Identity tells what a section configures.
+type Identity struct {
+	// Settings are those of all keys, secrets included.
+	Settings Fingerprint
+	// Account is of what decides which records the inventory gives: not of secrets, which change, nor of limits.
+	Account Fingerprint
+}
 
 // SectionShape declares the section that ParseSection reads. Others are keys that the caller reads.
 func SectionShape[T any](prefix string, others ...document.Key) *document.Shape {
@@ -62,6 +71,10 @@ func (f field) valueShape() *document.Shape {
 		}
 	}
 	shape.About = "As the environment variable " + f.variable + "."
+	if f.onlySection {
+		shape.About = strings.ToUpper(f.accepted()[:1]) + f.accepted()[1:] + "."
+		return shape
+	}
 	if accepted := f.tag.Get("accepted"); accepted != "" && shape.Type == document.Text {
 		shape.About = strings.ToUpper(accepted[:1]) + accepted[1:] + ", as the environment variable " + f.variable + "."
 	}
@@ -71,7 +84,7 @@ func (f field) valueShape() *document.Shape {
 // ParseSection fills into from a section, whose value has a SectionShape. What is wrong is reported to the document; into
 // is of no use then, and ok is false. Problems of the whole, which the tags of fields cannot find, are those of the method
 // Problems, if into has it.
-func ParseSection[T any](s Section, into *T) (settings Fingerprint, ok bool) {
+func ParseSection[T any](s Section, into *T) (identity Identity, ok bool) {
 	fields := fieldsOf[T]()
 	m := s.Value.Mapping()
 	environ := map[string]string{}
@@ -85,7 +98,7 @@ func ParseSection[T any](s Section, into *T) (settings Fingerprint, ok bool) {
 			}
 		}
 	}
-	problems := Parse(environ, into)
+	problems := parse(maps.Clone(environ), into)
 	if more, has := any(into).(interface{ Problems() Problems }); has {
 		problems = append(problems, more.Problems()...)
 	}
@@ -96,12 +109,19 @@ func ParseSection[T any](s Section, into *T) (settings Fingerprint, ok bool) {
 			v.Fault(s.reworded(p.Accepted), "%s", s.withoutValue(p.Text, environ[p.Variable]))
 		}
 	}
-	hash := sha256.New()
+	settings, account := sha256.New(), sha256.New()
 	for _, f := range fields {
-		_, _ = fmt.Fprintf(hash, "%d:%s=%s\n", len(environ[f.variable]), f.variable, environ[f.variable])
+		line := fmt.Appendf(nil, "%d:%s=%s\n", len(environ[f.variable]), f.variable, environ[f.variable])
+		_, _ = settings.Write(line)
+		if !f.secret && f.variable != timeoutVariable {
+			_, _ = account.Write(line)
+		}
 	}
-	return Fingerprint(hash.Sum(nil)), ok
+	return Identity{Fingerprint(settings.Sum(nil)), Fingerprint(account.Sum(nil))}, ok
 }
+
+// timeoutVariable is the one that all providers that ask a server share.
+const timeoutVariable = "TIMEOUT"
 
 // Key is the name of a variable in the section.
 func (s Section) Key(variable string) string { return keyOf(variable, s.Prefix) }

@@ -11,6 +11,7 @@ import (
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/reload"
+	"step-posture-connector/internal/snapshot"
 	"step-posture-connector/internal/webhook"
 )
 
@@ -31,7 +32,10 @@ type inventory struct {
 	section *provider.Section // nil where the environment configures it
 	set     *reload.Set       // its files
 
-	uncollect func() // takes its metrics away
+	keeper    *snapshot.Keeper // keeps the copy; nil without one
+	endKeeper func()           // ends its work; nil while it does not run
+
+	uncollect []func() // take its metrics away
 }
 
 // same reports whether both generations decide alike, so that a reload has changed nothing.

@@ -59,7 +59,7 @@ func (s sources) open(file *policyfile.File, previous *generation, g *generation
 			problems = append(problems, problemLines(err)...)
 			continue
 		}
-		g.inventories = append(g.inventories, &inventory{Inventory: opened, section: section, set: set})
+		g.inventories = append(g.inventories, &inventory{Inventory: opened, section: section, set: set, keeper: s.keeper(opened)})
 	}
 	if previous == nil {
 		problems = append(problems, s.network(file)...)
@@ -120,6 +120,13 @@ func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 func (s sources) source(i *inventory, facts posture.FactSet) posture.Source {
 	source := posture.Source{
 		Name: i.Name, Kind: i.Kind, Provider: i.Provider, DefaultType: i.DefaultType, Facts: facts, AllowUnmanaged: i.Requirements.AllowUnmanaged,
+	}
+	if len(i.Requirements.Groups) > 0 {
+		source.Required = posture.MustFacts("device.groups")
+	}
+	// By hand only the inventory itself is asked: an administrator wants to know what it says now.
+	if i.keeper != nil && s.webhooks {
+		source.Copy = i.keeper
 	}
 	if s.facts {
 		source.Recorded = posture.AllFacts()

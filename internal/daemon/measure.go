@@ -36,15 +36,16 @@ func (s *service) collect(i *inventory) {
 	if i.section != nil && i.reloads() {
 		s.metrics.Expect(i.set.Name())
 	}
-	collector, ok := i.Provider.(prometheus.Collector)
-	if !ok {
-		return
-	}
 	name := ""
 	if s.current.file != nil {
 		name = i.Name
 	}
-	i.uncollect = s.metrics.Register(name, collector)
+	if collector, ok := i.Provider.(prometheus.Collector); ok {
+		i.uncollect = append(i.uncollect, s.metrics.Register(name, collector))
+	}
+	if collector, ok := any(i.keeper).(prometheus.Collector); ok && i.keeper != nil {
+		i.uncollect = append(i.uncollect, s.metrics.Register(name, collector))
+	}
 }
 
 // series are the policies and webhooks that metrics have series for.

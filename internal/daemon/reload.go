@@ -44,6 +44,7 @@ func (s *service) reloadOnRequest(ctx context.Context, loop *reload.Loop, reques
 		case <-requests:
 			s.notify(systemd.Reloading)
 			s.reloadAll(ctx, loop)
+			s.fetchCopies()
 			s.notify(systemd.Ready)
 		}
 	}
@@ -87,6 +88,7 @@ func (s *service) loop(ctx context.Context) *reload.Loop {
 		return func() {
 			before := s.live.Load()
 			apply()
+			s.keepCopies(ctx, before.inventories)
 			loop.Use(s.sets()...)
 			go s.checkAdded(ctx, s.live.Load(), before)
 		}, nil
@@ -197,8 +199,8 @@ func (s *service) swap(next *generation) {
 
 // dropSeries takes the metrics of an inventory away.
 func (s *service) dropSeries(i *inventory) {
-	if i.uncollect != nil {
-		i.uncollect()
+	for _, uncollect := range i.uncollect {
+		uncollect()
 	}
 	s.metrics.Forget(i.set.Name())
 }
@@ -207,6 +209,9 @@ func (s *service) dropSeries(i *inventory) {
 func (s *service) drop(i *inventory) {
 	s.state.set(i.set.Name(), nil)
 	s.state.set(lookupOf(i.Name), nil)
+	if i.endKeeper != nil {
+		i.endKeeper() // a fetch that is under way is of no use; what the copy has goes on answering
+	}
 	time.AfterFunc(webhook.Budget, i.close)
 }
 

@@ -21,7 +21,6 @@ import (
 	"step-posture-connector/internal/health"
 	"step-posture-connector/internal/logqueue"
 	"step-posture-connector/internal/metrics"
-	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/systemd"
 	"step-posture-connector/internal/webhook"
@@ -73,7 +72,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	if ctx.Err() != nil {
 		return nil // shut down before it listened
 	}
-	if errors.Is(err, posture.ErrCredentials) {
+	if refusedWithoutCopy(err) {
 		return err
 	}
 	if err != nil {
@@ -118,6 +117,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), healthListener)
 	}
 	go systemd.Watch(background)
+	s.keepCopies(background, nil)
 	s.announce(append(d.Describe(), s.answers(found)...), listener.Addr(), healthListener)
 	s.notify(systemd.Ready)
 	go s.keepUpToDate(background, process.Reloads) // not before: a reload reports that it is ready again

@@ -104,6 +104,18 @@ func (v Value) hasKey(name string) bool {
 // Get returns a member, which may not be set.
 func (m Mapping) Get(key string) Value { return m.members[key] }
 
+// Member returns a member of a mapping without judging the mapping, which somebody else reads.
+func (v Value) Member(key string) Value {
+	if r := v.resolved(); r.node != nil && r.node.Kind == yaml.MappingNode && !isFaulty(r) {
+		for k, value := range r.pairs() {
+			if k.Value == key {
+				return r.member(k, value, v.shape.as(Map).of(key))
+			}
+		}
+	}
+	return Value{}
+}
+
 // Missing reports that a mapping lacks a key, at its first key. A value that is no mapping was reported already.
 func (v Value) Missing(key, accepted string) {
 	r := v.resolved()

@@ -246,12 +246,17 @@ func (f *File) RunTests() (results []Result) {
 
 // gives returns a function for the facts that an inventory can ever give.
 func (f *File) gives(s Surroundings) func(inventory string) posture.FactSet {
-	kinds := map[string]string{}
+	facts := map[string]posture.FactSet{}
 	if s.Inventory != "" {
-		kinds[s.Inventory] = s.Inventory
+		facts[s.Inventory] = provider.FactsOf(s.Inventory)
 	}
 	for _, i := range f.Inventories {
-		kinds[i.Name] = i.Kind
+		facts[i.Name] = i.Facts()
 	}
-	return func(inventory string) posture.FactSet { return provider.FactsOf(kinds[inventory]) }
+	return func(inventory string) posture.FactSet {
+		if known, ok := facts[inventory]; ok {
+			return known
+		}
+		return posture.AllFacts()
+	}
 }

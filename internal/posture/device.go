@@ -36,6 +36,12 @@ const (
 	Computer     DeviceType = "computer"
 )
 
+// within reports whether a device of type t may be the answer to a question about devices of another. One whose type is not
+// known may be.
+func (t DeviceType) within(asked DeviceType) bool {
+	return t == "" || asked == "" || asked == AnyDevice || t == asked
+}
+
 // ParseDeviceType accepts any, mobiledevice and computer, and the empty string as "not given".
 func ParseDeviceType(text string) (DeviceType, error) {
 	switch t := DeviceType(text); t {
@@ -57,6 +63,8 @@ type Query struct {
 	// RequestID is that of step-ca's request. A provider passes it to its server, so that the logs of both
 	// can be compared; it does not change the answer.
 	RequestID string
+
+	recall bool // the first pass of Gate.Decide
 }
 
 // Device is what an inventory knows about one device: facts, no verdict.

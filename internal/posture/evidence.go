@@ -2,6 +2,7 @@ package posture
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,9 @@ type Answer struct {
 	// Asked are the facts that the inventory was asked for, and Type the kind of device: an answer says nothing beyond them.
 	Asked FactSet
 	Type  DeviceType
+	// Recalled says that a copy of the inventory gave the answer, and Age how old the copy is.
+	Recalled bool
+	Age      time.Duration
 }
 
 // Failed reports whether the inventory failed, was ambiguous or too late, so that everything about its record is
@@ -55,6 +59,37 @@ func (e *Evidence) Answer(inventory string) Answer {
 		}
 	}
 	return Answer{Inventory: inventory, Err: errNotAsked}
+}
+
+// SnapshotAge is the age of the oldest copy that has answered; it returns false where all answers are the inventories' own.
+func (e *Evidence) SnapshotAge() (oldest time.Duration, recalled bool) {
+	for i := range e.Answers {
+		if a := &e.Answers[i]; a.Recalled {
+			oldest, recalled = max(oldest, a.Age), true
+		}
+	}
+	return oldest, recalled
+}
+
+func (e *Evidence) recalled() bool {
+	_, recalled := e.SnapshotAge()
+	return recalled
+}
+
+// forgetRecalled keeps only what inventories themselves have answered.
+func (e *Evidence) forgetRecalled() {
+	e.Inventory, e.Deciding = "", nil
+	e.Answers = slices.DeleteFunc(slices.Clone(e.Answers), func(a Answer) bool { return a.Recalled })
+}
+
+// live returns what an inventory itself has answered in the first pass of Gate.Decide.
+func (e *Evidence) live(inventory string) (Answer, bool) {
+	for i := range e.Answers {
+		if a := &e.Answers[i]; a.Inventory == inventory && !a.Recalled {
+			return *a, true
+		}
+	}
+	return Answer{}, false
 }
 
 // Put notes what an inventory said, in place of what it said before.

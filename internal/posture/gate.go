@@ -48,10 +48,34 @@ func (g *Gate) InMemory() bool {
 
 // Decide looks the device up, checks that each record is one of the device asked for, and applies the policy. e has the
 // request, and gets what the inventories answered.
+//
+// A copy of an inventory only ever allows. First each inventory that has a copy answers from it; if that allows, it is the
+// decision. Otherwise everything that came from a copy is asked of the inventory itself, and only such answers decide: no
+// refusal rests on a copy.
+//
 // An error means that no decision could be made; the caller must not let the device pass. The Decision then refuses, and
 // has what the rules said, if an inventory knows the device.
 func (g *Gate) Decide(ctx context.Context, q Query, e *Evidence) (Decision, error) {
 	e.Given, q.Type = q.Type, cmp.Or(q.Type, g.Mode)
+	if g.hasCopies() {
+		q.recall = true
+		decision, err := g.decide(ctx, q, e)
+		if err == nil && decision.Allowed() || !e.recalled() {
+			return decision, err
+		}
+		q.recall = false
+		e.forgetRecalled()
+	}
+	return g.decide(ctx, q, e)
+}
+
+func (g *Gate) hasCopies() bool {
+	has := func(s Source) bool { return s.Copy != nil }
+	return slices.ContainsFunc(g.Inventories, has) || slices.ContainsFunc(g.AlsoIn, has)
+}
+
+// decide is one pass of Decide.
+func (g *Gate) decide(ctx context.Context, q Query, e *Evidence) (Decision, error) {
 	err := g.Gather(ctx, q, e)
 	switch {
 	case err == nil:

@@ -2,6 +2,8 @@
 package provider
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +15,7 @@ import (
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/jamf"
+	"step-posture-connector/internal/snapshot"
 )
 
 // kinds names every provider, once.
@@ -31,8 +34,19 @@ func kinds() map[string]entry {
 //	Files() []string                 // the files that the inventory is read from
 //	Problems() config.Problems       // problems that the tags of the fields cannot find
 //	ReadFacts()                      // of a pointer: facts are read from what is opened, because a policy may ask for them
+//	Listable()                       // devices can be listed, so that a section may have a snapshot
+//	Account() string                 // what else than keys that are no secrets decides which records there are
 type settings interface {
 	Requirements() posture.Requirements
+}
+
+// sectioned is a pointer to the Config of a provider that only a policy file can configure, because its settings are more
+// than texts.
+type sectioned interface {
+	// SectionShape declares the section. Others are keys that the table reads.
+	SectionShape(others ...document.Key) *document.Shape
+	// ReadSection reads it. What is wrong is reported to the document.
+	ReadSection(s config.Section) config.Identity
 }
 
 // Inventory is an inventory that is open.
@@ -43,6 +57,10 @@ type Inventory struct {
 	Required
 	// Files are the paths of the files that it is read from.
 	Files []string
+	// Snapshot says how a copy is kept; nil means that there is none.
+	Snapshot *snapshot.Settings
+	// Account tells the records of this inventory from those of another, for a copy that was kept in a file.
+	Account string
 }
 
 // entry is one kind of inventory.
@@ -54,14 +72,19 @@ type entry struct {
 	section   func(s config.Section) parsed
 	required  func(environ map[string]string) Required
 	facts     posture.FactSet // that it can ever give
+	listable  bool
+	// fileOnly says that only a policy file can configure it.
+	fileOnly bool
 }
 
 // parsed is what a section of a policy file says.
 type parsed struct {
 	Required
 
-	settings config.Fingerprint
+	identity config.Identity
 	files    []string
+	facts    posture.FactSet // that it can ever give
+	snapshot *snapshot.Settings
 	open     func() (Inventory, []string, error)
 }
 
@@ -75,10 +98,14 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 		readFacts(&c, facts)
 		return c, problems
 	}
+	_, listable := any(*new(C)).(interface{ Listable() })
+	_, fileOnly := any(new(C)).(sectioned)
 	return entry{
 		variables: config.Variables[C](),
 		facts:     factsOf(*new(C)),
-		shape:     config.SectionShape[C],
+		shape:     sectionShape[C],
+		listable:  listable,
+		fileOnly:  fileOnly,
 		files: func(environ map[string]string) []string {
 			c, _ := parse(environ, false) // open returns the problems
 			return filesOf(c)
@@ -93,15 +120,39 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 		},
 		section: func(s config.Section) parsed {
 			var c C
-			settings, _ := config.ParseSection(s, &c) // what is wrong has been reported
+			identity := readSection(s, &c)
 			readFacts(&c, true)
-			return parsed{requiredBy(c), settings, filesOf(c), func() (Inventory, []string, error) { return opened(open, c) }}
+			return parsed{
+				Required: requiredBy(c), identity: identity, files: filesOf(c), facts: factsOf(c),
+				open: func() (Inventory, []string, error) { return opened(open, c) },
+			}
 		},
 		required: func(environ map[string]string) Required {
 			c, _ := parse(withoutSecretFiles(environ, config.Variables[C]()), false)
 			return requiredBy(c)
 		},
 	}
+}
+
+func sectionShape[C settings](prefix string, others ...document.Key) *document.Shape {
+	if own, ok := any(new(C)).(sectioned); ok {
+		return own.SectionShape(others...)
+	}
+	return config.SectionShape[C](prefix, others...)
+}
+
+// readSection reads a section. What is wrong is reported to the document.
+func readSection[C settings](s config.Section, c *C) config.Identity {
+	var identity config.Identity
+	if own, ok := any(c).(sectioned); ok {
+		identity = own.ReadSection(s)
+	} else {
+		identity, _ = config.ParseSection(s, c)
+	}
+	if more, ok := any(*c).(interface{ Account() string }); ok {
+		identity.Account = sha256.Sum256(append(identity.Account[:], more.Account()...))
+	}
+	return identity
 }
 
 func readFacts(c any, facts bool) {
@@ -152,10 +203,13 @@ func ungrouped(required posture.Requirements, variables []string) []string {
 // warnings for the operator.
 func Open(name string, environ map[string]string, facts bool) (Inventory, []string, error) {
 	entry, known := kinds()[name]
-	if !known {
+	if !known || entry.fileOnly {
 		text := "unknown provider"
-		if name == "" {
+		switch {
+		case name == "":
 			text = "not set"
+		case entry.fileOnly:
+			text = name + " is configured in a policy file only, as provider: " + name
 		}
 		return Inventory{}, nil, config.Problems{{Variable: "PROVIDER", Text: text, Accepted: accepted()}}
 	}
@@ -167,7 +221,11 @@ func Open(name string, environ map[string]string, facts bool) (Inventory, []stri
 // Names returns the names of all providers, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(kinds())) }
 
-func accepted() string { return strings.Join(Names(), " or ") }
+// accepted are those that the environment can configure.
+func accepted() string {
+	all := kinds()
+	return strings.Join(slices.DeleteFunc(Names(), func(name string) bool { return all[name].fileOnly }), " or ")
+}
 
 // Files returns the paths of the files that the named provider reads its inventory from.
 func Files(name string, environ map[string]string) []string {
@@ -225,15 +283,21 @@ type Section struct {
 // Files are the files that the inventory is read from.
 func (s *Section) Files() []string { return s.files }
 
+// Facts are those that the inventory can ever give.
+func (s *Section) Facts() posture.FactSet { return s.facts }
+
+// Snapshot says how a copy is kept; nil means that there is none.
+func (s *Section) Snapshot() *snapshot.Settings { return s.snapshot }
+
 // Same reports whether both sections configure the same inventory, secrets included.
 func (s *Section) Same(other *Section) bool {
-	return s.Name == other.Name && s.Kind == other.Kind && s.settings == other.settings
+	return s.Name == other.Name && s.Kind == other.Kind && s.identity == other.identity && s.snapshot.Same(other.snapshot)
 }
 
 // Open opens the inventory. The strings are warnings for the operator.
 func (s *Section) Open() (Inventory, []string, error) {
 	i, warnings, err := s.open()
-	i.Name, i.Kind = s.Name, s.Kind
+	i.Name, i.Kind, i.Snapshot, i.Account = s.Name, s.Kind, s.snapshot, hex.EncodeToString(s.identity.Account[:])
 	for w := range warnings {
 		warnings[w] = "inventory " + s.Name + ": " + s.keys.Replace(warnings[w])
 	}
@@ -254,13 +318,20 @@ func Shape() *document.Shape {
 	names := Names()
 	shape := &document.Shape{Type: document.Map, Name: "inventory", By: "provider"}
 	for _, name := range names {
-		word := &document.Shape{Type: document.Text, Words: names, Accepted: accepted(), About: "What kind of inventory it is; the other keys depend on it."}
-		of := kinds()[name].shape(prefix(name), document.Required("provider", word))
+		word := &document.Shape{Type: document.Text, Words: names, Accepted: strings.Join(names, " or "), About: "What kind of inventory it is; the other keys depend on it."}
+		others := []document.Key{document.Required("provider", word)}
+		if kinds()[name].listable {
+			others = append(others, document.Optional(snapshotKey, snapshot.Shape()))
+		}
+		of := kinds()[name].shape(prefix(name), others...)
 		of.Name = "inventory_" + name
 		shape.Cases = append(shape.Cases, document.Case{Word: name, Shape: of})
 	}
 	return shape
 }
+
+// snapshotKey says how a copy of an inventory is kept.
+const snapshotKey = "snapshot"
 
 // prefix is what the names of a provider's own variables begin with.
 func prefix(name string) string { return strings.ToUpper(name) + "_" }
@@ -275,6 +346,9 @@ func ReadSection(name string, v document.Value, secrets *config.SecretReader) *S
 	section := config.Section{Value: v, Prefix: prefix(kindOf), Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
 	read.parsed = kinds()[kindOf].section(section)
+	if kinds()[kindOf].listable {
+		read.snapshot = snapshot.ReadSettings(v.Member(snapshotKey), secrets.Folder)
+	}
 	keys := []string{config.StartFolder, config.PolicyFolder}
 	for _, variable := range kinds()[kindOf].variables {
 		keys = append(keys, variable, section.Key(variable))
