@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +27,29 @@ func (s *store) checkCells(row, identifier []byte, now time.Time) (found notes, 
 		if err == nil {
 			err = agrees(d, read, identifier)
 		}
+		if err == nil && d.Name == attributesFact {
+			err = s.distinct(d, string(cell))
+		}
 		if err != nil {
 			faults = append(faults, err)
 		}
 		found |= read.notes | odd(read, now)
 	}
 	return found, faults.orNil()
+}
+
+// distinct refuses an attribute that is a column too: one of the two would be ignored.
+func (s *store) distinct(d *posture.Definition, cell string) error {
+	text, _ := unescape(cell)
+	if text == "" {
+		return nil
+	}
+	return eachMember(jsontext.Value(text), func(name string, _ jsontext.Value) error {
+		if i := slices.Index(s.attributes, name); i >= 0 && s.facts[i] == nil {
+			return wrong(d, fmt.Sprintf("%.40q is a column too", name), "each attribute in one of them")
+		}
+		return nil
+	})
 }
 
 // factCells yields the cells of a row that are facts.
@@ -127,7 +146,7 @@ func (s *store) addFacts(to *posture.Device, row []byte, d device, asked posture
 	asked |= s.vocabulary.always
 	if asked.Has(s.vocabulary.attributes) && s.columns == nil {
 		attributes := map[string]string{}
-		if err := addAttributes(attributes, jsontext.Value(d.data)); err != nil {
+		if err := addAttributes(attributes, jsontext.Value(d.data), dropEmpty); err != nil {
 			return err
 		}
 		to.Facts.Attributes = posture.Known(attributes)
@@ -153,11 +172,18 @@ func (v *vocabulary) addMember(to *posture.Device, definition *posture.Definitio
 	switch {
 	case definition == nil:
 		return errors.New("a fact that was not checked")
-	case !asked.Has(definition.Set()), value.Kind() == 'n':
+	case !asked.Has(definition.Set()):
+		return nil
+	case value.Kind() == 'n':
+		forget(to, definition)
 		return nil
 	case definition.Type == posture.AttributesFact:
-		attributes, _ := to.Facts.Attributes.Get()
-		return addAttributes(attributes, value)
+		attributes, known := to.Facts.Attributes.Get()
+		if !known {
+			attributes = map[string]string{}
+			to.Facts.Attributes = posture.Known(attributes)
+		}
+		return addAttributes(attributes, value, keepEmpty)
 	}
 	read, err := readMember(definition, value)
 	if err != nil {
@@ -177,6 +203,7 @@ func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, 
 		attributes = map[string]string{}
 		to.Facts.Attributes = posture.Known(attributes)
 	}
+	said := false       // a cell says something of attributes
 	text := string(row) // one copy, of which each value is a part
 	_, rest := compact.CutField(row)
 	for i, definition := range s.facts {
@@ -185,16 +212,39 @@ func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, 
 		cell, rest = compact.CutNext(row, rest)
 		switch value := text[begin : begin+len(cell)]; {
 		case definition == nil && attributes != nil && value != "":
-			attributes[s.attributes[i]] = value
+			said = true
+			attributes[s.attributes[i]] = s.text(value)
 		case definition != nil && asked.Has(definition.Set()):
 			read, err := readCell(definition, value)
 			if err != nil {
 				return err
 			}
+			if more, given := read.value.(map[string]string); given {
+				said = true
+				maps.Copy(attributes, more)
+				continue
+			}
+			if read.value == nil {
+				forget(to, definition)
+			}
 			put(to, definition, read.value, now)
 		}
 	}
+	if !said && s.givesAttributes {
+		to.Facts.Attributes = posture.Fact[map[string]string]{}
+	}
 	return nil
+}
+
+// forget makes a fact unknown that is known where a file does not mention it: fail closed, because a device whose owner
+// wrote null for managed must not count as managed.
+func forget(to *posture.Device, d *posture.Definition) {
+	switch d.Name {
+	case managedFact:
+		to.Facts.Managed = posture.Fact[bool]{}
+	case attributesFact:
+		to.Facts.Attributes = posture.Fact[map[string]string]{}
+	}
 }
 
 // put makes a value known, unless it is unknown. The identifier stays as the record has it.
