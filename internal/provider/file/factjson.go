@@ -26,20 +26,12 @@ func unquote(value jsontext.Value) string {
 	return string(unquoted)
 }
 
-// emptyText says what an empty text is among attributes. To rules it is unknown in any case.
-type emptyText bool
-
-const (
-	keepEmpty emptyText = true  // a value of an attribute, which an export gives back
-	dropEmpty emptyText = false // nothing: of data, where an administrator left it out
-)
-
 // addAttributes adds the members of an object, which are compact: texts without quotation marks, and everything else
-// as JSON has it. One that is null is unknown, whatever was said about it before.
-func addAttributes(to map[string]string, object jsontext.Value, empty emptyText) error {
+// as JSON has it. One that is null or empty is unknown, whatever was said about it before.
+func addAttributes(to map[string]string, object jsontext.Value) error {
 	return eachMember(object, func(name string, value jsontext.Value) error {
 		switch {
-		case value.Kind() == 'n', empty == dropEmpty && value.Kind() == '"' && len(value) == len(`""`):
+		case value.Kind() == 'n', value.Kind() == '"' && len(value) == len(`""`):
 			delete(to, name)
 		case value.Kind() == '"':
 			to[name] = unquote(value)

@@ -4,67 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"step-posture-connector/internal/compact"
 	"step-posture-connector/internal/posture"
 )
 
 const acceptedFacts = `{"device": {…}, "user": {…}}`
-
-// checkCells checks the facts of a row of CSV.
-func (s *store) checkCells(row, identifier []byte, now time.Time) (found notes, err error) {
-	var faults refusals
-	for d, cell := range s.factCells(row) {
-		read, err := readCell(d, string(cell))
-		if err == nil {
-			err = agrees(d, read, identifier)
-		}
-		if err == nil && d.Name == attributesFact {
-			err = s.distinct(d, string(cell))
-		}
-		if err != nil {
-			faults = append(faults, err)
-		}
-		found |= read.notes | odd(read, now)
-	}
-	return found, faults.orNil()
-}
-
-// distinct refuses an attribute that is a column too: one of the two would be ignored.
-func (s *store) distinct(d *posture.Definition, cell string) error {
-	text, _ := unescape(cell)
-	if text == "" {
-		return nil
-	}
-	return eachMember(jsontext.Value(text), func(name string, _ jsontext.Value) error {
-		if i := slices.Index(s.attributes, name); i >= 0 && s.facts[i] == nil {
-			return wrong(d, fmt.Sprintf("%.40q is a column too", name), "each attribute in one of them")
-		}
-		return nil
-	})
-}
-
-// factCells yields the cells of a row that are facts.
-func (s *store) factCells(row []byte) iter.Seq2[*posture.Definition, []byte] {
-	return func(yield func(*posture.Definition, []byte) bool) {
-		_, rest := compact.CutField(row)
-		for _, d := range s.facts {
-			var cell []byte
-			cell, rest = compact.CutNext(row, rest)
-			if d != nil && !yield(d, cell) {
-				return
-			}
-		}
-	}
-}
 
 // checkMember checks the facts of a device in JSON: an object with the members device and user.
 func (v *vocabulary) checkMember(facts jsontext.Value, identifier []byte, now time.Time) (found notes, err error) {
@@ -144,9 +93,12 @@ func (s *store) withFacts(row []byte, d device, asked posture.FactSet, now time.
 // loaded.
 func (s *store) addFacts(to *posture.Device, row []byte, d device, asked posture.FactSet, now time.Time) error {
 	asked |= s.vocabulary.always
-	if asked.Has(s.vocabulary.attributes) && s.columns == nil {
+	if s.snapshot != nil {
+		// It says everything in facts. Fail closed: what it does not say is unknown, managed too.
+		to.Facts.Managed = posture.Fact[bool]{}
+	} else if asked.Has(s.vocabulary.attributes) && s.columns == nil {
 		attributes := map[string]string{}
-		if err := addAttributes(attributes, jsontext.Value(d.data), dropEmpty); err != nil {
+		if err := addAttributes(attributes, jsontext.Value(d.data)); err != nil {
 			return err
 		}
 		to.Facts.Attributes = posture.Known(attributes)
@@ -183,56 +135,13 @@ func (v *vocabulary) addMember(to *posture.Device, definition *posture.Definitio
 			attributes = map[string]string{}
 			to.Facts.Attributes = posture.Known(attributes)
 		}
-		return addAttributes(attributes, value, keepEmpty)
+		return addAttributes(attributes, value)
 	}
 	read, err := readMember(definition, value)
 	if err != nil {
 		return err
 	}
 	put(to, definition, read.value, now)
-	return nil
-}
-
-// addCells adds what a row of CSV says, as far as it is asked for: facts, and every other column as an attribute.
-func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, now time.Time) error {
-	if s.columns == nil {
-		return nil
-	}
-	var attributes map[string]string
-	if asked.Has(s.vocabulary.attributes) {
-		attributes = map[string]string{}
-		to.Facts.Attributes = posture.Known(attributes)
-	}
-	said := false       // a cell says something of attributes
-	text := string(row) // one copy, of which each value is a part
-	_, rest := compact.CutField(row)
-	for i, definition := range s.facts {
-		begin := len(row) - len(rest)
-		var cell []byte
-		cell, rest = compact.CutNext(row, rest)
-		switch value := text[begin : begin+len(cell)]; {
-		case definition == nil && attributes != nil && value != "":
-			said = true
-			attributes[s.attributes[i]] = s.text(value)
-		case definition != nil && asked.Has(definition.Set()):
-			read, err := readCell(definition, value)
-			if err != nil {
-				return err
-			}
-			if more, given := read.value.(map[string]string); given {
-				said = true
-				maps.Copy(attributes, more)
-				continue
-			}
-			if read.value == nil {
-				forget(to, definition)
-			}
-			put(to, definition, read.value, now)
-		}
-	}
-	if !said && s.givesAttributes {
-		to.Facts.Attributes = posture.Fact[map[string]string]{}
-	}
 	return nil
 }
 

@@ -172,8 +172,8 @@ func TestUnknownFacts(t *testing.T) {
 		given := map[string]string{asMember(d.Name, "null"): "json", asCell(d.Name, ""): "csv", "Identifier," + d.Name + "\nC02,\n": "csv"}
 		switch d.Type {
 		case posture.AttributesFact:
-			contents[asMember(d.Name, `{"a":null}`)] = "json"
-			contents[asCell(d.Name, `{ "a" : null }`)] = "csv"
+			contents[asMember(d.Name, `{"a":null,"b":""}`)] = "json"
+			contents[asCell(d.Name, `{ "a" : null, "b" : "" }`)] = "csv"
 		case posture.TextFact, posture.VersionFact, posture.TimeFact:
 			given[asMember(d.Name, `""`)], given[asCell(d.Name, "'")], given[asCell(d.Name, `'""`)] = "json", "csv", "csv"
 		case posture.BoolFact, posture.ListFact:

@@ -113,7 +113,7 @@ func readMember(d *posture.Definition, value jsontext.Value) (reading, error) {
 			return reading{}, wrong(d, shown(value)+" is not an object", acceptedObject)
 		}
 		attributes := map[string]string{}
-		return reading{value: attributes}, addAttributes(attributes, value, keepEmpty)
+		return reading{value: attributes}, addAttributes(attributes, value)
 	case kind != '"':
 		return reading{}, wrong(d, shown(value)+" is not text", acceptedFor(d))
 	default:

@@ -42,6 +42,10 @@ type store struct {
 	// givesAttributes says that a column is device.attributes.
 	givesAttributes bool
 
+	snapshot *snapshot // nil where the file is none
+	// marks are the answers about devices whose records a snapshot does not have, by the keys of their identifiers.
+	marks map[string]error
+
 	*compact.Table
 }
 
