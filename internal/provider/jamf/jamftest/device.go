@@ -23,8 +23,8 @@ type Device struct {
 	User       User    `json:"user,omitzero"`
 	Groups     []Group `json:"groups,omitempty"`
 	Details    Details `json:"details,omitzero"`
-	// Broken names a section that Jamf cannot read, of those that the Pro API has. The record of a computer has null in its
-	// place; a search that returns a mobile device is answered 500, unless exception-handling is LENIENT.
+	// Broken names a section that Jamf cannot read, of those that the Pro API has. The record has null in its place; but a
+	// server that has exception-handling answers 500 to a search that returns such a mobile device, unless it is LENIENT.
 	Broken string `json:"broken,omitempty"`
 }
 

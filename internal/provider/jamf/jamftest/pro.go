@@ -164,7 +164,7 @@ func (s *Server) serveMobileDevices(w http.ResponseWriter, r *http.Request) {
 		record := s.mobileDevice(d, q.sections)
 		switch {
 		case d.Broken == "" || !slices.Contains(q.sections, d.Broken):
-		case q.lenient:
+		case q.lenient || !c.lenient:
 			record[camel(d.Broken)] = nil
 		default:
 			writeError(w, http.StatusInternalServerError, "DEVICE_PROCESSING", "a device cannot be read")
