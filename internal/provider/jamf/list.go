@@ -22,12 +22,13 @@ func (p *Provider) Lists() []posture.DeviceType {
 	return []posture.DeviceType{posture.Computer, posture.MobileDevice}
 }
 
-// ListGives implements posture.Lister. Where nothing is enriched, lists give the data that lookups return too: none.
+// ListGives implements posture.Lister: all that a lookup answers about. Lookups never know whether a device is compliant, and
+// return no data where nothing is enriched; so do lists.
 func (p *Provider) ListGives() posture.FactSet {
 	if len(p.Lists()) == 0 {
 		return 0
 	}
-	return p.config.Facts() | posture.Document
+	return posture.AllFacts() | posture.Document
 }
 
 // List implements posture.Lister: it asks for all records of one type, in the order of their IDs, in the sections that the

@@ -136,9 +136,9 @@ func (a *asPage) read(bytes int) {
 	}
 }
 
-// withoutPage returns the context of a request that lookups may join, such as that for a token, as a lookup makes it: it
-// does not wait behind lookups, and it has a time limit, which decides when it is repeated.
-func withoutPage(ctx context.Context) (context.Context, context.CancelFunc) {
+// WithoutPage returns the context of work that lookups may join while a page of a list is fetched, such as a request for a
+// token, as it is in a lookup: it does not wait behind lookups, and it has a time limit, which decides when it is repeated.
+func WithoutPage(ctx context.Context) (context.Context, context.CancelFunc) {
 	if pageOf(ctx) == nil {
 		return ctx, func() {}
 	}

@@ -72,7 +72,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	if token := t.cached(); token != "" {
 		return token, nil
 	}
-	ctx, cancel := withoutPage(ctx)
+	ctx, cancel := WithoutPage(ctx)
 	defer cancel()
 	return t.flight.Do(ctx, struct{}{}, func(ctx context.Context) (string, error) {
 		// Another flight may have brought a token since.
