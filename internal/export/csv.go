@@ -96,7 +96,7 @@ func (c *csvRows) row(to []byte, d *posture.Device) ([]byte, error) {
 func (c *csvRows) cell(definition *posture.Definition, d *posture.Device) string {
 	switch definition.Type {
 	case posture.ListFact:
-		if names, known := d.Facts.Groups.Get(); known {
+		if names, known := groupsOf(d); known {
 			return groups(names)
 		}
 	case posture.AttributesFact:

@@ -16,7 +16,8 @@ import (
 func newJSON(facts posture.FactSet, now time.Time) form {
 	j := &jsonRows{now: now, attributes: posture.MustFacts("device.attributes"), facts: facts}
 	for _, d := range posture.Vocabulary() {
-		if facts.Has(d.Set()) && d.Name != "device.identifier" { // that stands above the facts
+		// The identifier stands above the facts. About attributes something must be said: data counts as them.
+		if d.Name != "device.identifier" && (facts|j.attributes).Has(d.Set()) {
 			j.definitions = append(j.definitions, d)
 		}
 	}
@@ -71,8 +72,9 @@ func (j *jsonRows) row(to []byte, d *posture.Device) ([]byte, error) {
 	return append(to, "}}}"...), nil // device.managed is always there
 }
 
-// value appends the value of a fact, and returns nil where it is unknown and need not be said. Without a word about it, a
-// device in a file is managed. to is empty.
+// value appends the value of a fact, and returns nil where it is unknown and that need not be said. It must be said of
+// managed and of attributes: without a word about them, a device in a file is managed, and has its data as attributes. to is
+// empty.
 func (j *jsonRows) value(to []byte, definition *posture.Definition, d *posture.Device, members []string) []byte {
 	switch definition.Type {
 	case posture.BoolFact:
@@ -85,18 +87,17 @@ func (j *jsonRows) value(to []byte, definition *posture.Definition, d *posture.D
 		}
 		return nil
 	case posture.ListFact:
-		if texts, known := d.Facts.Groups.Get(); known {
+		if texts, known := groupsOf(d); known {
 			return list(to, texts)
 		}
 		return nil
 	case posture.AttributesFact:
 		// The reader takes members of the data for attributes, unless the attributes say otherwise.
 		attributes, known := d.Facts.Attributes.Get()
-		members = slices.DeleteFunc(members, func(name string) bool { return attributes[name] != "" })
-		if !known && len(members) == 0 {
-			return nil
+		if !known {
+			return append(to, "null"...)
 		}
-		return object(to, attributes, members)
+		return object(to, attributes, slices.DeleteFunc(members, func(name string) bool { _, has := attributes[name]; return has }))
 	default:
 		if text, known := plain(definition, d, j.now); known {
 			return appendString(to, text)

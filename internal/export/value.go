@@ -81,14 +81,22 @@ func list(to []byte, texts []string) []byte {
 	return append(to, ']')
 }
 
-// object appends attributes as a JSON object, by name. Empty ones are unknown. The names of none become null.
+// groupsOf returns the names of groups, and whether they are known. A group without a name says nothing, and the reader
+// refuses one. Where all are such, the inventory did not say that there are none: they are unknown.
+func groupsOf(device *posture.Device) (names []string, known bool) {
+	given, known := device.Facts.Groups.Get()
+	if !slices.Contains(given, "") {
+		return given, known
+	}
+	names = slices.DeleteFunc(slices.Clone(given), func(name string) bool { return name == "" })
+	return names, len(names) > 0
+}
+
+// object appends attributes as a JSON object, by name. The names of none become null.
 func object(to []byte, attributes map[string]string, none []string) []byte {
 	to = append(to, '{')
 	separator := ""
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		if attributes[name] == "" {
-			continue
-		}
 		to = append(appendString(append(to, separator...), name), ':')
 		to = appendString(to, attributes[name])
 		separator = ","

@@ -31,7 +31,7 @@ func TestCSV(t *testing.T) {
 	header := append([]string{"Identifier"}, posture.AllFacts().Names()[1:]...)
 	want := [][]string{header, {
 		"C02ADA", "C02ADA", "00008110-001C", `mac, "ada"`, "MacBook Air", "computer", "macOS", "15.4.1", "true", "false", "true", "true",
-		"personal", "2026-03-01T08:30:00Z", "2025-03-01T08:30:00Z", "Staff;Design", `{"asset":"A-1","b\u003b":"=x"}`,
+		"personal", "2026-03-01T08:30:00Z", "2025-03-01T08:30:00Z", "Staff;Design", `{"asset":"A-1","b\u003b":"=x","empty":""}`,
 		"ada", "Ada Lovelace", "ada@example.com", "Mathematician", "Engineering",
 	}, append([]string{"'=C02NEW"}, make([]string, len(header)-1)...)}
 	if !reflect.DeepEqual(rows, want) {
@@ -44,8 +44,8 @@ func TestJSON(t *testing.T) {
 	unknown := posture.Device{Identifier: "C02NEW", Data: []byte(`{"a":1,"b":null}`)}
 	content, _ := exported(t, devices(full(), unknown), export.JSON)
 	want := `{"devices":[
-{"identifier":"C02ADA","data":{"asset":"A-1","n":[1,2]},"facts":{"device":{"serial_number":"C02ADA","udid":"00008110-001C","name":"mac, \"ada\"","model":"MacBook Air","type":"computer","os":"macOS","os_version":"15.4.1","managed":true,"supervised":false,"compliant":true,"encrypted":true,"ownership":"personal","last_seen":"2026-03-01T08:30:00Z","enrolled_at":"2025-03-01T08:30:00Z","groups":["Staff","Design"],"attributes":{"asset":"A-1","b;":"=x","n":null}},"user":{"username":"ada","realname":"Ada Lovelace","email_address":"ada@example.com","position":"Mathematician","department":"Engineering"}}},
-{"identifier":"C02NEW","data":{"a":1,"b":null},"facts":{"device":{"managed":null,"attributes":{"a":null,"b":null}}}}
+{"identifier":"C02ADA","data":{"asset":"A-1","n":[1,2]},"facts":{"device":{"serial_number":"C02ADA","udid":"00008110-001C","name":"mac, \"ada\"","model":"MacBook Air","type":"computer","os":"macOS","os_version":"15.4.1","managed":true,"supervised":false,"compliant":true,"encrypted":true,"ownership":"personal","last_seen":"2026-03-01T08:30:00Z","enrolled_at":"2025-03-01T08:30:00Z","groups":["Staff","Design"],"attributes":{"asset":"A-1","b;":"=x","empty":"","n":null}},"user":{"username":"ada","realname":"Ada Lovelace","email_address":"ada@example.com","position":"Mathematician","department":"Engineering"}}},
+{"identifier":"C02NEW","data":{"a":1,"b":null},"facts":{"device":{"managed":null,"attributes":null}}}
 ]}
 `
 	if content != want {
@@ -235,5 +235,25 @@ func TestFormatOf(t *testing.T) {
 		if got := export.FormatOf(path); got != want {
 			t.Errorf("FormatOf(%q) = %s, want %s", path, got, want)
 		}
+	}
+}
+
+// A group without a name says nothing: the reader refuses one.
+func TestGroupsWithoutName(t *testing.T) {
+	t.Parallel()
+	some, none := device("C02A"), device("C02B")
+	some.Facts.Groups, none.Facts.Groups = posture.Known([]string{"", "Staff"}), posture.Known([]string{""})
+	from := devices(some, none)
+	from.gives = posture.MustFacts("device.groups")
+	if content, _ := exported(t, from, export.CSV); content != "Identifier,device.managed,device.groups\nC02A,true,Staff\nC02B,true,\n" {
+		t.Errorf("CSV: %s", content)
+	}
+	want := `{"devices":[
+{"identifier":"C02A","facts":{"device":{"managed":true,"groups":["Staff"],"attributes":null}}},
+{"identifier":"C02B","facts":{"device":{"managed":true,"attributes":null}}}
+]}
+`
+	if content, _ := exported(t, from, export.JSON); content != want {
+		t.Errorf("JSON: %s", content)
 	}
 }
