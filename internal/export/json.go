@@ -17,7 +17,7 @@ func newJSON(facts posture.FactSet, now time.Time) form {
 	j := &jsonRows{now: now, attributes: posture.MustFacts("device.attributes"), facts: facts}
 	for _, d := range posture.Vocabulary() {
 		// The identifier stands above the facts. About attributes something must be said: data counts as them.
-		if d.Name != "device.identifier" && (facts|j.attributes).Has(d.Set()) {
+		if d.Name != "device.identifier" && (facts | j.attributes).Has(d.Set()) {
 			j.definitions = append(j.definitions, d)
 		}
 	}
