@@ -14,6 +14,18 @@ type entry struct {
 	end   int    // of its text, which begins at the end of the previous one
 	hash  uint64 // of a row's key
 	notes notes  // what to warn about
+	mark  mark   // of a snapshot
+}
+
+// hashes are those of the entries.
+func (b *batch) hashes() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for i := range b.entries {
+			if !yield(b.entries[i].hash) {
+				return
+			}
+		}
+	}
 }
 
 // end completes a device: its text is what was appended since the previous one.
