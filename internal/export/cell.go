@@ -43,7 +43,11 @@ func isAwkward(text string) bool {
 
 // behindSeparator finds what a spreadsheet would run that separates cells by semicolons.
 func formulaBehindSeparator(text string) bool {
-	for _, part := range strings.Split(text, groupSeparator)[1:] {
+	_, behind, several := strings.Cut(text, groupSeparator)
+	if !several {
+		return false
+	}
+	for part := range strings.SplitSeq(behind, groupSeparator) {
 		if part = strings.TrimLeftFunc(part, unicode.IsSpace); part != "" && isAwkward(part) {
 			return true
 		}
