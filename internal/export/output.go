@@ -36,6 +36,9 @@ func create(path string, stdout io.Writer) (*output, error) {
 		return nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("it is no regular file")}
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if in := (*fs.PathError)(nil); errors.As(err, &in) {
+		return nil, &fs.PathError{Op: "write", Path: path, Err: in.Err} // the name of the temporary file says nothing
+	}
 	if err != nil {
 		return nil, err
 	}
