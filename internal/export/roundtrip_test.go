@@ -143,7 +143,7 @@ func readBack(t *testing.T, from posture.Lister, format export.Format) *file.Pro
 // the same again.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	const runs, count = 20, 50
+	const runs, count = 6, 40
 	for _, format := range []export.Format{export.CSV, export.JSON} {
 		t.Run(string(format), func(t *testing.T) {
 			t.Parallel()
