@@ -88,15 +88,15 @@ func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, 
 			if err != nil {
 				return err
 			}
-			if more, given := read.value.(map[string]string); given {
+			switch more, given := read.value.(map[string]string); {
+			case given:
 				said = true
 				maps.Copy(attributes, more)
-				continue
-			}
-			if read.value == nil {
+			case read.value == nil && definition.Type != posture.AttributesFact: // other columns are attributes too
 				forget(to, definition)
+			default:
+				put(to, definition, read.value, now)
 			}
-			put(to, definition, read.value, now)
 		}
 	}
 	if !said && s.givesAttributes {
