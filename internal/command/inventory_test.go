@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"step-posture-connector/internal/command"
+	"step-posture-connector/internal/export"
+	"step-posture-connector/internal/posture"
 )
 
 // severalInventories is a folder with a policy file and its inventories. The server of one does not answer.
@@ -190,5 +192,37 @@ func TestInventoryExportInterrupted(t *testing.T) {
 	after, err := os.ReadDir(folder)
 	if want := "inventory export: interrupted; nothing is written\n"; code != command.ExitError || out.String() != "" || errs.String() != want || err != nil || len(after) != len(entries) {
 		t.Errorf("exit status %d, %q, %q; %d files, before %d (%v)", code, out.String(), errs.String(), len(after), len(entries), err)
+	}
+}
+
+// The line on a terminal changes seldom, and is removed. Nothing is removed that was not shown.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	now := time.Unix(1_800_000_000, 0)
+	show, remove := command.Progress(&out, "mdm", func() time.Time { return now })
+	remove()
+	for _, records := range []int{1, 2, 500, 501} {
+		show(records)
+		now = now.Add(150 * time.Millisecond)
+	}
+	remove()
+	if want := "\rmdm: 1 record listed\rmdm: 500 records listed\r" + strings.Repeat(" ", 27) + "\r"; out.String() != want {
+		t.Errorf("the terminal gets %q, want %q", out.String(), want)
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]export.Summary{
+		"mdm: 1 device exported": {Devices: 1},
+		"mdm: 0 devices exported; left out: 2 twice, 1 no identifier": {Twice: 2, NoIdentifier: 1},
+		"mdm: 9 devices exported; left out: 3 damaged, 4 not to be written: data or text that is not valid; the list did not give device.udid": {
+			Devices: 9, Damaged: 3, Unwritable: 4, Lacking: posture.MustFacts("device.udid"),
+		},
+	} {
+		if got := command.Summarize("mdm", s); got != want {
+			t.Errorf("Summarize(%+v) = %q, want %q", s, got, want)
+		}
 	}
 }
