@@ -27,6 +27,7 @@ const (
 	KeyInventory     = "inventory"
 	KeyWouldDeny     = "would-deny"
 	KeyDataUnknown   = "data-unknown"
+	KeySnapshotAge   = "snapshot-age"
 	KeyProviderMS    = "provider_ms"
 	KeyWebhookID     = "webhook_id"
 	KeyProvisioner   = "provisioner"
@@ -99,6 +100,16 @@ func (e *Event) Lookups() iter.Seq2[string, posture.Answer] {
 			}
 		}
 	}
+}
+
+// snapshotAge is the age of the oldest copy that the decision rests on, in whole seconds; it returns false where all answers
+// are the inventories' own.
+func (e *Event) snapshotAge() (seconds int, recalled bool) {
+	if e.Evidence == nil {
+		return 0, false
+	}
+	age, recalled := e.Evidence.SnapshotAge()
+	return int(age / time.Second), recalled
 }
 
 // referenceAlphabet has digits and upper-case letters without I, L, O and U, which people misread.
@@ -177,6 +188,9 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	}
 	list(KeyWouldDeny, e.Verdict.WouldDeny)
 	list(KeyDataUnknown, e.DataUnknown)
+	if age, recalled := e.snapshotAge(); recalled {
+		to.number(KeySnapshotAge, age)
+	}
 	if e.ProviderTime > 0 {
 		to.milliseconds(KeyProviderMS, e.ProviderTime)
 	}
