@@ -8,6 +8,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -112,6 +113,12 @@ func (e *Event) snapshotAge() (seconds int, recalled bool) {
 	return int(age / time.Second), recalled
 }
 
+// onlyRecalled reports whether copies have given every answer, so that no provider was asked.
+func (e *Event) onlyRecalled() bool {
+	return e.Evidence != nil && len(e.Evidence.Answers) > 0 &&
+		!slices.ContainsFunc(e.Evidence.Answers, func(a posture.Answer) bool { return !a.Recalled })
+}
+
 // referenceAlphabet has digits and upper-case letters without I, L, O and U, which people misread.
 const referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -191,7 +198,7 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	if age, recalled := e.snapshotAge(); recalled {
 		to.number(KeySnapshotAge, age)
 	}
-	if e.ProviderTime > 0 {
+	if e.ProviderTime > 0 && !e.onlyRecalled() {
 		to.milliseconds(KeyProviderMS, e.ProviderTime)
 	}
 	to.milliseconds(KeyDurationMS, e.Duration)

@@ -51,13 +51,13 @@ func TestEventIsOneLine(t *testing.T) {
 		},
 		"a copy": {
 			audit.Event{
-				Reference: "7F3K9Q2M", Allowed: true, Policy: "staff", Inventory: "jamf", Status: 200,
+				Reference: "7F3K9Q2M", Allowed: true, Policy: "staff", Inventory: "jamf", Status: 200, ProviderTime: 1500,
 				Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true, Age: 61999 * time.Millisecond}, {}, {Recalled: true, Age: time.Second}}},
 			},
-			`level=info msg="[ALLOW]" reference=7F3K9Q2M decision=allow policy=staff inventory=jamf snapshot-age=61 duration_ms=0.000 status=200` + "\n",
+			`level=info msg="[ALLOW]" reference=7F3K9Q2M decision=allow policy=staff inventory=jamf snapshot-age=61 provider_ms=0.002 duration_ms=0.000 status=200` + "\n",
 		},
 		"a copy that was fetched this second": {
-			audit.Event{Reference: "7F3K9Q2M", Policy: "staff", Status: 200, Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true}}}},
+			audit.Event{Reference: "7F3K9Q2M", Policy: "staff", Status: 200, ProviderTime: 1500, Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true}}}},
 			`level=info msg="[DENY]" reference=7F3K9Q2M decision=deny policy=staff snapshot-age=0 duration_ms=0.000 status=200` + "\n",
 		},
 		"inventories themselves": {
@@ -138,7 +138,7 @@ func TestOneSpellingOfKeys(t *testing.T) {
 	audit.NewLog(&out, true).Write(&audit.Event{
 		Policy: "x", Inventory: "x", Verdict: posture.Verdict{WouldDeny: []string{"x"}}, DataUnknown: []string{"x", "y"},
 		Allowed: true, Code: "x", Reason: "x", Identifier: "x", Mode: "x", Provider: "x", WebhookID: "x", RequestID: "x", Duration: 1234567, ProviderTime: 1500, Status: 200,
-		Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true, Age: time.Minute}}},
+		Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true, Age: time.Minute}, {}}},
 	})
 	var inLog map[string]any
 	if err := json.Unmarshal(out.Bytes(), &inLog); err != nil {

@@ -70,6 +70,14 @@ func run(t *testing.T, o replay.Options, paths ...string) *replay.Report {
 	return report
 }
 
+// recalled makes the first answer one of a copy, which was fetched with some facts.
+func recalled(facts posture.FactSet) func(*audit.Event) {
+	return func(e *audit.Event) {
+		a := &e.Evidence.Answers[0]
+		a.Recalled, a.Age, a.Asked = true, time.Hour, facts
+	}
+}
+
 func encrypted(f *posture.Facts)   { f.Encrypted = posture.Known(true) }
 func unencrypted(f *posture.Facts) { f.Encrypted = posture.Known(false) }
 
@@ -90,6 +98,14 @@ func TestOtherPolicy(t *testing.T) {
 		"a new rule": {
 			before: policyOf(t, "staff", []string{"a"}), after: policyOf(t, "staff", []string{"a"}, "device.encrypted", "device.managed"),
 			inventories: map[string]inventory{"a": has(unencrypted)}, want: "allow, deny ruleCode r0",
+		},
+		"a new rule, about the answer of a copy": {
+			before: policyOf(t, "staff", []string{"a"}), after: policyOf(t, "staff", []string{"a"}, "device.encrypted", "device.managed"),
+			inventories: map[string]inventory{"a": has(unencrypted)}, change: recalled(posture.AllFacts()), want: "allow, deny ruleCode r0",
+		},
+		"a fact that a copy was not fetched with": {
+			before: policyOf(t, "staff", []string{"a"}), after: policyOf(t, "staff", []string{"a"}, "device.encrypted"), inventories: both,
+			change: recalled(posture.MustFacts("device.groups")), want: "the line lacks device.encrypted of the inventory a",
 		},
 		"a rule that is gone": {
 			before: policyOf(t, "staff", []string{"a"}, "device.encrypted"), after: policyOf(t, "staff", []string{"a"}),
