@@ -22,6 +22,11 @@ func (p *Provider) Lists() []posture.DeviceType {
 	return []posture.DeviceType{posture.Computer, posture.MobileDevice}
 }
 
+// ListLacks says what has to be configured for lists.
+func (p *Provider) ListLacks() string {
+	return "the Classic API lists no records; the Pro API does"
+}
+
 // ListGives implements posture.Lister. Where nothing is enriched, lists give the data that lookups return too: none.
 func (p *Provider) ListGives() posture.FactSet {
 	if len(p.Lists()) == 0 {
