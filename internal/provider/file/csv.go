@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"step-posture-connector/internal/compact"
 )
 
 // readCSV reads a header row and then one device a row (RFC 4180).
@@ -45,8 +47,8 @@ func readRows(rows *rows, devices *store, out *feed) error {
 		default:
 			begin := len(out.text)
 			out.text = read.appendRow(out.text)
-			identifier, _ := cutField(out.text[begin:])
-			e.hash, e.fault = devices.hash(identifier)
+			identifier, _ := compact.CutField(out.text[begin:])
+			e.hash, e.fault = devices.Hash(identifier)
 			if e.fault == nil {
 				e.notes = notesOf(identifier)
 			}

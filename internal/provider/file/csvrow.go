@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+
+	"step-posture-connector/internal/compact"
 )
 
 // csvRow is a row of a CSV file: either a line without quotation marks, or its fields.
@@ -59,13 +61,13 @@ func (r csvRow) strings() []string {
 // appendRow appends the row in its form for memory. The row must be UTF-8.
 func (r csvRow) appendRow(to []byte) []byte {
 	if r.plain != nil {
-		identifier, _ := cutField(r.plain)
+		identifier, _ := compact.CutField(r.plain)
 		to = append(to, bytes.TrimSpace(identifier)...)
 		return append(to, r.plain[len(identifier):]...)
 	}
-	to = appendField(to, bytes.TrimSpace(r.fields[0]))
+	to = compact.AppendField(to, bytes.TrimSpace(r.fields[0]))
 	for _, value := range r.fields[1:] {
-		to = appendField(to, value)
+		to = compact.AppendField(to, value)
 	}
 	return to
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"step-posture-connector/internal/compact"
 	"step-posture-connector/internal/posture"
 )
 
@@ -35,10 +36,10 @@ func (s *store) checkCells(row, identifier []byte, now time.Time) (found notes, 
 // factCells yields the cells of a row that are facts.
 func (s *store) factCells(row []byte) iter.Seq2[*posture.Definition, []byte] {
 	return func(yield func(*posture.Definition, []byte) bool) {
-		_, rest := cutField(row)
+		_, rest := compact.CutField(row)
 		for _, d := range s.facts {
 			var cell []byte
-			cell, rest = cutNext(row, rest)
+			cell, rest = compact.CutNext(row, rest)
 			if d != nil && !yield(d, cell) {
 				return
 			}
@@ -177,11 +178,11 @@ func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, 
 		to.Facts.Attributes = posture.Known(attributes)
 	}
 	text := string(row) // one copy, of which each value is a part
-	_, rest := cutField(row)
+	_, rest := compact.CutField(row)
 	for i, definition := range s.facts {
 		begin := len(row) - len(rest)
 		var cell []byte
-		cell, rest = cutNext(row, rest)
+		cell, rest = compact.CutNext(row, rest)
 		switch value := text[begin : begin+len(cell)]; {
 		case definition == nil && attributes != nil && value != "":
 			attributes[s.attributes[i]] = value

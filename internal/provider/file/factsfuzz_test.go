@@ -30,7 +30,7 @@ func records(t *testing.T, in *inventory, now time.Time) map[string]posture.Devi
 	p.current.Store(&content{devices: in.devices})
 	all := map[string]posture.Device{}
 	for key, entry := range devices(t, in) {
-		row, _ := in.devices.find(key)
+		row, _ := in.devices.Find(key)
 		d, err := in.devices.withFacts(row, entry, posture.AllFacts(), now)
 		if err != nil {
 			t.Fatalf("the facts of %q were accepted, and cannot be read: %v", entry.identifier, err)

@@ -152,9 +152,9 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	if err != nil {
 		in.faults = append(in.faults, locate(err, file))
 	}
-	in.devices.shrink()
+	in.devices.Shrink()
 	if len(in.faults) > 0 {
-		err, size := in.err(path), in.devices.size
+		err, size := in.err(path), in.devices.Size()
 		release(size)
 		return posture.Loaded{}, err
 	}
@@ -164,7 +164,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 		Warnings: in.warnings(path),
 		Apply: func() {
 			if before := p.current.Swap(next); before != nil {
-				release(before.devices.size)
+				release(before.devices.Size())
 			}
 		},
 	}, nil
@@ -181,10 +181,10 @@ func release(size int) {
 }
 
 func (c *content) summary(path string) string {
-	if c.devices.len() == 1 {
+	if c.devices.Len() == 1 {
 		return "1 device in " + path
 	}
-	return fmt.Sprintf("%d devices in %s", c.devices.len(), path)
+	return fmt.Sprintf("%d devices in %s", c.devices.Len(), path)
 }
 
 // columns lists the columns as templates must name them. If a template has Department in place of department, only this
@@ -206,7 +206,7 @@ func (c *content) columns() string {
 // Lookup implements posture.Provider. It ignores the device type: a file does not distinguish types.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 	devices := p.current.Load().devices
-	row, ok := devices.find(q.Identifier.Key())
+	row, ok := devices.Find(q.Identifier.Key())
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
 	}

@@ -89,8 +89,8 @@ func checkInventory(t *testing.T, in *inventory) {
 			t.Errorf("the data of %q does not equal itself: %s", entry.identifier, entry.data)
 		}
 	}
-	if wantWarning := in.devices.len() == 0; wantWarning != strings.Contains(strings.Join(in.warnings("PATH"), "\n"), "no devices") {
-		t.Errorf("%d devices, but the warnings are %q", in.devices.len(), in.warnings("PATH"))
+	if wantWarning := in.devices.Len() == 0; wantWarning != strings.Contains(strings.Join(in.warnings("PATH"), "\n"), "no devices") {
+		t.Errorf("%d devices, but the warnings are %q", in.devices.Len(), in.warnings("PATH"))
 	}
 }
 
@@ -98,23 +98,19 @@ func checkInventory(t *testing.T, in *inventory) {
 func devices(t *testing.T, in *inventory) map[string]device {
 	t.Helper()
 	all := map[string]device{}
-	for _, slot := range in.devices.slots {
-		if slot == 0 {
-			continue
-		}
-		row := in.devices.at(slot)
+	for row := range in.devices.All() {
 		d, err := in.devices.device(row)
 		if err != nil {
 			t.Fatal(err)
 		}
 		key := strings.ToUpper(d.identifier)
-		if found, ok := in.devices.find(key); !ok || !bytes.Equal(found, row) {
+		if found, ok := in.devices.Find(key); !ok || !bytes.Equal(found, row) {
 			t.Errorf("device %q is not found by its key %q", d.identifier, key)
 		}
 		all[key] = d
 	}
-	if len(all) != in.devices.len() {
-		t.Errorf("%d devices, want %d", len(all), in.devices.len())
+	if len(all) != in.devices.Len() {
+		t.Errorf("%d devices, want %d", len(all), in.devices.Len())
 	}
 	return all
 }
@@ -218,8 +214,8 @@ func checkAgainstStandardLibrary(t *testing.T, in *inventory, content []byte) {
 	if err := json.Unmarshal(members["devices"], &list); err != nil {
 		t.Fatalf("encoding/json refuses the devices: %v", err)
 	}
-	if len(list) != in.devices.len()+in.repeats {
-		t.Errorf("%d devices and %d repeats, want %d together", in.devices.len(), in.repeats, len(list))
+	if len(list) != in.devices.Len()+in.repeats {
+		t.Errorf("%d devices and %d repeats, want %d together", in.devices.Len(), in.repeats, len(list))
 	}
 	loaded := devices(t, in)
 	for i, members := range list {
@@ -271,7 +267,7 @@ func FuzzCSV(f *testing.F) {
 			t.Fatalf("the inventory written as JSON does not load: %v", err)
 		}
 		checkSame(t, "JSON", again, in)
-		if in.devices.len() == 0 {
+		if in.devices.Len() == 0 {
 			return // without a device the columns are unknown
 		}
 		again, err = read(asCSV(t, in), fromCSV)

@@ -45,7 +45,7 @@ func TestIndexFitsTheDevices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slots := len(p.current.Load().devices.slots); slots > 4*devices {
+		if slots := p.current.Load().devices.Slots(); slots > 4*devices {
 			t.Errorf("%s: %d slots for %d devices", kind, slots, devices)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"math/big"
 	"reflect"
 	"strings"
+
+	"step-posture-connector/internal/compact"
 )
 
 // inventory collects the devices of one file, and its faults.
@@ -31,16 +33,16 @@ func newInventory(size int64) *inventory {
 
 // reserve makes room in the index for the devices of the whole file, estimated from the first batch.
 func (in *inventory) reserve(read *batch) {
-	if in.devices.len() == 0 && len(read.entries) > 0 {
+	if in.devices.Len() == 0 && len(read.entries) > 0 {
 		// Assume that the others are as long. The limit is for files whose first devices are the shortest.
 		length := max(len(read.text)/len(read.entries), shortRow)
-		in.devices.reserve(int(in.size / int64(length)))
+		in.devices.Reserve(int(in.size / int64(length)))
 	}
 }
 
 // add indexes a batch of rows.
 func (in *inventory) add(rows *batch) {
-	in.devices.prefetch(rows.entries)
+	in.devices.Prefetch(rows.hashes())
 	// Scanning the batch as a whole costs almost nothing, and a finding is rare.
 	odd := in.devices.columns != nil && isOdd(rows.text)
 	for e, row := range rows.all() {
@@ -60,7 +62,7 @@ func (in *inventory) add(rows *batch) {
 }
 
 func (in *inventory) addRow(e *entry, row []byte) error {
-	before, repeated := in.devices.add(e.hash, row)
+	before, repeated := in.devices.Add(e.hash, row)
 	if !repeated {
 		return nil
 	}
@@ -74,7 +76,7 @@ func (in *inventory) addRow(e *entry, row []byte) error {
 	case err != nil:
 		return err
 	case !same:
-		identifier, _ := cutField(row)
+		identifier, _ := compact.CutField(row)
 		return fmt.Errorf("duplicate identifier %q with different data", identifier)
 	}
 	in.repeats++
@@ -118,7 +120,7 @@ func (in *inventory) err(path string) error {
 
 func (in *inventory) warnings(path string) []string {
 	var warnings []string
-	if in.devices.len() == 0 {
+	if in.devices.Len() == 0 {
 		warnings = append(warnings, fmt.Sprintf("inventory %s: it has no devices; every request will be refused", path))
 	}
 	for _, text := range append(in.remarks, in.notes()...) {

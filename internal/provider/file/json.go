@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"step-posture-connector/internal/compact"
 )
 
 // readJSON reads {"devices":[{"identifier":"…","data":{…}}]}, one device at a time, so that the file
@@ -102,8 +104,8 @@ func (in *inventory) makeRows(values, rows *batch) {
 		begin := len(rows.text)
 		rows.text, e.fault = read.appendRow(rows.text, value)
 		if e.fault == nil {
-			identifier, _ := cutField(rows.text[begin:])
-			if e.hash, e.fault = in.devices.hash(identifier); e.fault == nil {
+			identifier, _ := compact.CutField(rows.text[begin:])
+			if e.hash, e.fault = in.devices.Hash(identifier); e.fault == nil {
 				e.notes = notesOf(identifier) | in.devices.keepFacts(rows, &read, e, now)
 			}
 			if read.isStray(in.devices.vocabulary != nil) {
@@ -160,7 +162,7 @@ func (e *element) appendRow(row []byte, value jsontext.Value) ([]byte, error) {
 	if e.text, err = jsontext.AppendUnquote(e.text[:0], e.Identifier); err != nil {
 		return row, fmt.Errorf("identifier: %w", err)
 	}
-	row = append(appendField(row, bytes.TrimSpace(e.text)), fieldSeparator)
+	row = append(compact.AppendField(row, bytes.TrimSpace(e.text)), fieldSeparator)
 	return append(row, e.Data...), nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"step-posture-connector/internal/compact"
 )
 
 // notes are properties of an entry that are accepted, but probably not meant.
@@ -63,7 +65,7 @@ func (in *inventory) note(e *entry, row []byte) {
 		}
 		place := fmt.Sprintf(in.place, e.place)
 		if 1<<kind == altered {
-			identifier, _ := cutField(row)
+			identifier, _ := compact.CutField(row)
 			place += fmt.Sprintf(" (%.40q)", identifier)
 		}
 		n.places = append(n.places, place)

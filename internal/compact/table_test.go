@@ -1,38 +1,35 @@
-package file
+package compact
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// kept adds rows to a store and wants every one to be found, and no other.
-func kept(t *testing.T, s *store, identifiers, values []string) {
+// kept adds rows to a table and wants every one to be found, and no other.
+func kept(t *testing.T, s *Table, identifiers, values []string) {
 	t.Helper()
-	if err := s.setColumns([]string{"v"}); err != nil {
-		t.Fatal(err)
-	}
 	for i, identifier := range identifiers {
-		hash, err := s.hash([]byte(identifier))
+		hash, err := s.Hash([]byte(identifier))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if before, repeated := s.add(hash, []byte(identifier+","+values[i])); repeated {
+		if before, repeated := s.Add(hash, []byte(identifier+","+values[i])); repeated {
 			t.Fatalf("%.40s is confused with %.40s", identifier, before)
 		}
 	}
 	for i, identifier := range identifiers {
-		row, found := s.find(strings.ToUpper(identifier))
-		if !found {
-			t.Fatalf("%s is not found", identifier)
-		}
-		d, err := s.device(row)
-		if want := `{"v":"` + values[i] + `"}`; err != nil || d.identifier != identifier || string(d.data) != want {
-			t.Fatalf("%s is found as %s %.40s (%d bytes), %v, want %.40s (%d bytes)", identifier, d.identifier, d.data, len(d.data), err, want, len(want))
+		row, found := s.Find(strings.ToUpper(identifier))
+		if want := identifier + "," + values[i]; !found || string(row) != want {
+			t.Fatalf("%s is found: %v, as %.40s (%d bytes), want %.40s (%d bytes)", identifier, found, row, len(row), want, len(want))
 		}
 	}
-	if row, found := s.find("OTHER"); found || s.len() != len(identifiers) {
-		t.Errorf("%d devices, and a row %q for a missing one; want %d", s.len(), row, len(identifiers))
+	if row, found := s.Find("OTHER"); found || s.Len() != len(identifiers) {
+		t.Errorf("%d devices, and a row %q for a missing one; want %d", s.Len(), row, len(identifiers))
+	}
+	if all := slices.Collect(s.All()); len(all) != len(identifiers) {
+		t.Errorf("All yields %d rows, want %d", len(all), len(identifiers))
 	}
 }
 
@@ -49,7 +46,7 @@ func TestRowsOfEverySize(t *testing.T) {
 		identifiers = append(identifiers, fmt.Sprintf("C%d", len(identifiers)))
 		values = append(values, strings.Repeat("x", size))
 	}
-	s := newStore()
+	s := New()
 	kept(t, s, identifiers, values)
 	for i, chunk := range s.chunks {
 		if len(chunk) == 0 || len(chunk) > chunkSize && len(chunk) < cap(chunk)-20 {
@@ -66,7 +63,7 @@ func TestManyChunks(t *testing.T) {
 	for i := range count {
 		identifiers[i], values[i] = fmt.Sprintf("C%d", i), strings.Repeat("x", i%100)
 	}
-	s := newStore()
+	s := New()
 	kept(t, s, identifiers, values)
 	if len(s.chunks) < 6 || s.size > 7*chunkSize {
 		t.Errorf("%d chunks of %d bytes together, want several of 1 MiB", len(s.chunks), s.size)
@@ -79,8 +76,8 @@ func TestIndex(t *testing.T) {
 	t.Parallel()
 	for _, count := range []int{0, 1, 5, 6, 7, 8, 11, 12, 13, 95, 96, 97, 1000} {
 		for _, expected := range []int{0, count, 3 * count, count / 2} {
-			s := newStore()
-			s.reserve(expected)
+			s := New()
+			s.Reserve(expected)
 			identifiers := make([]string, count)
 			for i := range identifiers {
 				identifiers[i] = fmt.Sprintf("C%d", i)
@@ -103,21 +100,18 @@ func TestIndex(t *testing.T) {
 func TestSameHash(t *testing.T) {
 	t.Parallel()
 	for _, hash := range []uint64{0, 1, 1<<64 - 1, 1 << placeBits, placeMask} {
-		s := newStore()
-		if err := s.setColumns(nil); err != nil {
-			t.Fatal(err)
-		}
+		s := New()
 		for i := range 100 {
 			identifier := []byte(fmt.Sprintf("C%d", i))
-			if before, repeated := s.add(hash, identifier); repeated {
+			if before, repeated := s.Add(hash, identifier); repeated {
 				t.Fatalf("%s is confused with %s", identifier, before)
 			}
-			if before, repeated := s.add(hash, identifier); !repeated || string(before) != string(identifier) {
+			if before, repeated := s.Add(hash, identifier); !repeated || string(before) != string(identifier) {
 				t.Fatalf("the duplicate of %s is not found, but %q", identifier, before)
 			}
 		}
-		if s.len() != 100 {
-			t.Errorf("%d devices, want 100", s.len())
+		if s.Len() != 100 {
+			t.Errorf("%d devices, want 100", s.Len())
 		}
 	}
 }
