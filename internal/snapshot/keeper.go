@@ -187,6 +187,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.fetch(ctx, due)
 			continue
 		}
+		k.rewrite()
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
