@@ -62,4 +62,6 @@ const (
 	writeBuffer  = 64 << 10
 	// reportEvery is the time between two lines of the log about the same trouble of the same list.
 	reportEvery = time.Minute
+	// maxReports is how many lines wait at most.
+	maxReports = 100
 )

@@ -242,7 +242,7 @@ func (r *reader) factNames() (facts posture.FactSet, err error) {
 		return 0, err
 	}
 	sets := map[string]posture.FactSet{documentName: posture.Document}
-	for _, d := range posture.Vocabulary() {
+	for _, d := range r.fields.vocabulary {
 		sets[d.Name] = d.Set()
 	}
 	err = readContainer(r.decoder, '[', func() error {

@@ -11,7 +11,7 @@ import (
 func (r *reader) element() error {
 	if len(r.definitions) == 0 {
 		r.definitions = map[string]*posture.Definition{}
-		for _, d := range posture.Vocabulary() {
+		for _, d := range r.fields.vocabulary {
 			r.definitions[d.Name] = d
 		}
 	}

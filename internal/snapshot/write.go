@@ -195,7 +195,7 @@ func (f *fields) appendElement(to []byte, l *saved, row []byte) []byte {
 	}
 	begin := len(to)
 	if marks == 0 {
-		if to, ok := appendFacts(to, &d); ok {
+		if to, ok := f.appendFacts(to, &d); ok {
 			return to
 		}
 		// JSON cannot have one of its values as it is.
@@ -211,7 +211,7 @@ func (f *fields) appendElement(to []byte, l *saved, row []byte) []byte {
 }
 
 // appendFacts appends data and facts of a device; it returns false where a value cannot be written as it is.
-func appendFacts(to []byte, d *posture.Device) ([]byte, bool) {
+func (f *fields) appendFacts(to []byte, d *posture.Device) ([]byte, bool) {
 	if len(d.Data) > 0 {
 		data := jsontext.Value(d.Data)
 		if data.Kind() != '{' || !data.IsValid() {
@@ -220,7 +220,7 @@ func appendFacts(to []byte, d *posture.Device) ([]byte, bool) {
 		to = append(append(to, `,"data":`...), data...)
 	}
 	device, user, ok := []byte(nil), []byte(nil), true
-	for _, definition := range posture.Vocabulary() {
+	for _, definition := range f.vocabulary {
 		about, name := cutName(definition.Name)
 		in := &device
 		if about == aboutUser {
