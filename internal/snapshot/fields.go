@@ -13,6 +13,9 @@ type fields struct {
 	flags []field[bool]
 	times []field[time.Time]
 
+	// vocabulary has all definitions, for the file.
+	vocabulary []*posture.Definition
+
 	identifier, kind, version, groups, attributes posture.FactSet
 	// always is fetched whatever policies read.
 	always posture.FactSet
@@ -36,6 +39,7 @@ func newFields() *fields {
 		return field[time.Time]{name, posture.MustFacts(name), of}
 	}
 	return &fields{
+		vocabulary: posture.Vocabulary(),
 		texts: []field[string]{
 			text("device.serial_number", func(d *posture.Device) *posture.Fact[string] { return &d.Facts.SerialNumber }),
 			text("device.udid", func(d *posture.Device) *posture.Fact[string] { return &d.Facts.UDID }),

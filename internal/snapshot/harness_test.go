@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -293,4 +294,17 @@ func (h *harness) observe(q posture.Query) {
 		return
 	}
 	h.Observe(q, &d, nil)
+}
+
+// wantReports compares whether a line was reported that has a text.
+func (h *harness) wantReports(when, text string) {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.reports {
+		if strings.Contains(r.Text, text) {
+			return
+		}
+	}
+	h.t.Errorf("%s: no report has %q; reports: %v", when, text, h.reports)
 }

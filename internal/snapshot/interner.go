@@ -17,7 +17,7 @@ type interner struct {
 }
 
 func newInterner() *interner {
-	return &interner{numbers: map[string]uint64{}, seed: maphash.MakeSeed(), seen: make([]uint32, seenTexts)}
+	return &interner{numbers: map[string]uint64{}, seed: maphash.MakeSeed()}
 }
 
 // number returns the number of a text; false if it has none, and is to be in the row itself.
@@ -27,6 +27,9 @@ func (n *interner) number(text string) (uint64, bool) {
 	}
 	if len(n.texts) == maxTexts || n.size+len(text) > maxTextBytes {
 		return 0, false
+	}
+	if n.seen == nil {
+		n.seen = make([]uint32, seenTexts)
 	}
 	const upperHalf = 32
 	hash := maphash.String(n.seed, text)

@@ -66,7 +66,8 @@ type Keeper struct {
 	wants   Wants
 	wanted  bool // Want was called
 	stop    context.CancelFunc
-	retired bool // another keeper goes on
+	retired bool     // another keeper goes on
+	reports []Report // that are not delivered
 }
 
 // New makes a Keeper and loads the file of the copy, if there is one that can be used.
@@ -77,6 +78,7 @@ func New(o Options) *Keeper {
 	k := &Keeper{Options: o, fields: newFields(), kinds: o.Provider.Lists(), wake: make(chan struct{}, 1)}
 	k.state.Store(newState(k.kinds, o.Clock))
 	k.load()
+	k.deliver()
 	return k
 }
 
@@ -183,10 +185,14 @@ func (k *Keeper) Run(ctx context.Context) {
 	k.mu.Unlock()
 	for !retired && ctx.Err() == nil {
 		due, pause := k.next()
+		k.deliver()
 		if due != nil && pause <= 0 {
 			k.fetch(ctx, due)
+			k.deliver()
 			continue
 		}
+		k.rewrite()
+		k.deliver()
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

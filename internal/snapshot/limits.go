@@ -53,6 +53,15 @@ const (
 	// maxGone is how many devices are remembered that went during a fetch. Beyond, they are allowed until the next one, as
 	// the bound of max_age has it.
 	maxGone = 10_000
+	// rewriteEvery is the time between two writings of the file at least, where devices were hidden, and rewriteShare how
+	// many times longer than the writing it is.
+	rewriteEvery = time.Minute
+	rewriteShare = 20
+	// maxFileBytes bounds the file, and writeBuffer is what is written or read of it at once, in bytes.
+	maxFileBytes = 8 << 30
+	writeBuffer  = 64 << 10
 	// reportEvery is the time between two lines of the log about the same trouble of the same list.
 	reportEvery = time.Minute
+	// maxReports is how many lines wait at most.
+	maxReports = 100
 )

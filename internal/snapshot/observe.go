@@ -17,6 +17,7 @@ func (k *Keeper) Observe(q posture.Query, d *posture.Device, err error) {
 		return
 	}
 	// The time is read with the lock: a fetch that has begun before must not look later.
+	defer k.deliver()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := read(s.clock)

@@ -15,7 +15,10 @@ type state struct {
 	// fetching is full while a fetch runs: there is one at a time for an inventory, also across reloads.
 	fetching chan struct{}
 	measures *measures
-	clock    Clock
+	// writing is held while the file is written, and nextWrite is when it may be written again, on the boot clock.
+	writing   sync.Mutex
+	nextWrite time.Duration
+	clock     Clock
 }
 
 // list is one list of the inventory.
@@ -38,6 +41,8 @@ type list struct {
 	// failures are the fetches since the last that was adopted, and err why the last one was not.
 	failures int
 	err      error
+	// unsaved means that devices are hidden that the file does not have so.
+	unsaved bool
 	// forced means that a fetch is due at once.
 	forced bool
 	// retry is when a fetch is due that repeats one which was not adopted, and due otherwise, on the boot clock.
@@ -60,9 +65,12 @@ func newState(kinds []posture.DeviceType, clock Clock) *state {
 // more, the copy stops answering about all devices: to forget one could allow a device that the inventory has refused.
 func (l *list) hide(key string, at time.Duration) (full bool) {
 	if _, known := l.hidden[key]; !known && len(l.hidden) >= maxHidden {
-		full = !l.hasOverflow
+		full, l.unsaved = !l.hasOverflow, true
 		l.overflow, l.hasOverflow = at, true
 		return full
+	}
+	if _, known := l.hidden[key]; !known {
+		l.unsaved = true
 	}
 	l.hidden[key] = at
 	return false

@@ -1,5 +1,0 @@
-package snapshot
-
-func (k *Keeper) load() {}
-
-func (k *Keeper) write() {}
