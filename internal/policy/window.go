@@ -145,7 +145,7 @@ func shortDuration(d time.Duration) string {
 	if d < time.Minute {
 		return d.String()
 	}
-	const day = 24 * time.Hour
+	day := 24 * time.Hour
 	text := ""
 	if d >= day {
 		text = fmt.Sprintf("%dd", d/day)
