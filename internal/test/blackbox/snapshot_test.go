@@ -26,9 +26,8 @@ const encryptedMacs = "policies:\n  default:\n    inventories: [mdm]\n    mode: 
 
 // startSnapshot starts a daemon whose only inventory is a simulated Jamf Pro server with a snapshot, and returns also its
 // policy file.
-func startSnapshot(t *testing.T, snapshot string, devices ...jamftest.Device) (*jamftest.Server, *program.Daemon, *program.StepCA, *program.Policies, program.Environment) {
+func startSnapshot(t *testing.T, pki *program.PKI, snapshot string, devices ...jamftest.Device) (*jamftest.Server, *program.Daemon, *program.StepCA, *program.Policies, program.Environment) {
 	t.Helper()
-	pki := program.NewPKI(t)
 	server, env := program.StartJamf(t, pki, devices...)
 	p := program.NewPolicies(t, snapshotOf(server, snapshot)+encryptedMacs)
 	env = p.Environment(env.With("PROVIDER", "", "JAMF_BASE_URL", "", "JAMF_CLIENT_ID", "", "JAMF_CLIENT_SECRET", "", "MDM_SECRET", server.Client().Secret,
@@ -55,7 +54,7 @@ func inSnapshot(t *testing.T, d *program.Daemon, devices int) {
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	const good, bad, added, unknown = "C02XK1JKLVCG", "C02XK1JKLVCH", "C02XK1JKLVCJ", "C02XK1JKLVCK"
-	server, d, by, p, env := startSnapshot(t, "every: 1h, max_age: 2h", encryptedMac(good, true), encryptedMac(bad, false))
+	server, d, by, p, env := startSnapshot(t, program.NewPKI(t), "every: 1h, max_age: 2h", encryptedMac(good, true), encryptedMac(bad, false))
 	want := func(what, serial string, status int, text string) {
 		t.Helper()
 		if got, answer, err := by.SendMode(t, serial, ""); err != nil || got != status || !strings.Contains(answer, text) {
@@ -143,7 +142,7 @@ func TestSnapshot(t *testing.T) {
 func TestSnapshotAndSecrets(t *testing.T) {
 	t.Parallel()
 	const good = "C02XK1JKLVCG"
-	server, d, by, p, _ := startSnapshot(t, "every: 1h, max_age: 2h", encryptedMac(good, true))
+	server, d, by, p, _ := startSnapshot(t, program.NewPKI(t), "every: 1h, max_age: 2h", encryptedMac(good, true))
 	inSnapshot(t, d, 1)
 	text := snapshotOf(server, "every: 1h, max_age: 2h") + encryptedMacs
 	server.Close()
