@@ -88,7 +88,7 @@ func constants(t *testing.T, directory, pattern string) []string {
 // tags returns the names that a struct of a source file has in JSON.
 func tags(t *testing.T, path string) []string {
 	t.Helper()
-	return matches(t, path, "`json:\"([a-z_]+)\"`")
+	return matches(t, path, "`json:\"([a-z_]+)(?:,omitempty)?\"`")
 }
 
 // inSection returns what the first group of a pattern finds between a heading and the next one.

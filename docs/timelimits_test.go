@@ -128,7 +128,11 @@ func duration(value ast.Expr) time.Duration {
 	return 0
 }
 
+// number returns the value of a number, or of a product of numbers, and 0 for everything else.
 func number(value ast.Expr) int {
+	if product, ok := value.(*ast.BinaryExpr); ok && product.Op == token.MUL {
+		return number(product.X) * number(product.Y)
+	}
 	literal, ok := value.(*ast.BasicLit)
 	if !ok {
 		return 0

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -27,6 +28,7 @@ const (
 	KeyInventory     = "inventory"
 	KeyWouldDeny     = "would-deny"
 	KeyDataUnknown   = "data-unknown"
+	KeySnapshotAge   = "snapshot-age"
 	KeyProviderMS    = "provider_ms"
 	KeyWebhookID     = "webhook_id"
 	KeyProvisioner   = "provisioner"
@@ -99,6 +101,22 @@ func (e *Event) Lookups() iter.Seq2[string, posture.Answer] {
 			}
 		}
 	}
+}
+
+// snapshotAge is the age of the oldest copy that the decision rests on, in whole seconds; it returns false where all answers
+// are the inventories' own.
+func (e *Event) snapshotAge() (seconds int, recalled bool) {
+	if e.Evidence == nil {
+		return 0, false
+	}
+	age, recalled := e.Evidence.SnapshotAge()
+	return int(age / time.Second), recalled
+}
+
+// onlyRecalled reports whether copies have given every answer, so that no provider was asked.
+func (e *Event) onlyRecalled() bool {
+	return e.Evidence != nil && len(e.Evidence.Answers) > 0 &&
+		!slices.ContainsFunc(e.Evidence.Answers, func(a posture.Answer) bool { return !a.Recalled })
 }
 
 // referenceAlphabet has digits and upper-case letters without I, L, O and U, which people misread.
@@ -177,7 +195,10 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	}
 	list(KeyWouldDeny, e.Verdict.WouldDeny)
 	list(KeyDataUnknown, e.DataUnknown)
-	if e.ProviderTime > 0 {
+	if age, recalled := e.snapshotAge(); recalled {
+		to.number(KeySnapshotAge, age)
+	}
+	if e.ProviderTime > 0 && !e.onlyRecalled() {
 		to.milliseconds(KeyProviderMS, e.ProviderTime)
 	}
 	to.milliseconds(KeyDurationMS, e.Duration)

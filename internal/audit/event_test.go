@@ -49,6 +49,21 @@ func TestEventIsOneLine(t *testing.T) {
 			},
 			`level=info msg="[ALLOW]" reason="in the inventory" reference=7F3K9Q2M decision=allow provider=jamf policy=staff inventory=jamf_eu would-deny=os,seen data-unknown=vlan,email duration_ms=0.000 status=200` + "\n",
 		},
+		"a copy": {
+			audit.Event{
+				Reference: "7F3K9Q2M", Allowed: true, Policy: "staff", Inventory: "jamf", Status: 200, ProviderTime: 1500,
+				Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true, Age: 61999 * time.Millisecond}, {}, {Recalled: true, Age: time.Second}}},
+			},
+			`level=info msg="[ALLOW]" reference=7F3K9Q2M decision=allow policy=staff inventory=jamf snapshot-age=61 provider_ms=0.002 duration_ms=0.000 status=200` + "\n",
+		},
+		"a copy that was fetched this second": {
+			audit.Event{Reference: "7F3K9Q2M", Policy: "staff", Status: 200, ProviderTime: 1500, Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true}}}},
+			`level=info msg="[DENY]" reference=7F3K9Q2M decision=deny policy=staff snapshot-age=0 duration_ms=0.000 status=200` + "\n",
+		},
+		"inventories themselves": {
+			audit.Event{Reference: "7F3K9Q2M", Policy: "staff", Status: 200, Evidence: &posture.Evidence{Answers: []posture.Answer{{Age: time.Hour}}}},
+			`level=info msg="[DENY]" reference=7F3K9Q2M decision=deny policy=staff duration_ms=0.000 status=200` + "\n",
+		},
 		"names that are no words": {
 			audit.Event{Reference: "7F3K9Q2M", Policy: "staff", Status: 200, DataUnknown: []string{"a b", "c\n\""}},
 			`level=info msg="[DENY]" reference=7F3K9Q2M decision=deny policy=staff data-unknown="a b,c?\"" duration_ms=0.000 status=200` + "\n",
@@ -115,14 +130,15 @@ func TestQuotedAsByLogrus(t *testing.T) {
 }
 
 // A key of the audit log has the same spelling in the log. There it lacks the required groups and the rules that refuse, which
-// the reason names, who called, and the facts. would_deny is would-deny in the log: the specification
-// gives both spellings.
+// the reason names, who called, and the facts. would_deny and snapshot_age are would-deny and snapshot-age in the log: the
+// specification gives both spellings.
 func TestOneSpellingOfKeys(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	audit.NewLog(&out, true).Write(&audit.Event{
 		Policy: "x", Inventory: "x", Verdict: posture.Verdict{WouldDeny: []string{"x"}}, DataUnknown: []string{"x", "y"},
 		Allowed: true, Code: "x", Reason: "x", Identifier: "x", Mode: "x", Provider: "x", WebhookID: "x", RequestID: "x", Duration: 1234567, ProviderTime: 1500, Status: 200,
+		Evidence: &posture.Evidence{Answers: []posture.Answer{{Recalled: true, Age: time.Minute}, {}}},
 	})
 	var inLog map[string]any
 	if err := json.Unmarshal(out.Bytes(), &inLog); err != nil {
@@ -131,7 +147,9 @@ func TestOneSpellingOfKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	trail := openTrail(t, path)
 	trail.RecordFacts()
-	if err := trail.Append(judged()); err != nil {
+	recalled := judged()
+	recalled.Evidence.Answers[0].Recalled = true
+	if err := trail.Append(recalled); err != nil {
 		t.Fatal(err)
 	}
 	var inTrail map[string]any
@@ -139,8 +157,11 @@ func TestOneSpellingOfKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key := range inTrail {
-		if key == "would_deny" {
+		switch key {
+		case "would_deny":
 			key = audit.KeyWouldDeny
+		case "snapshot_age":
+			key = audit.KeySnapshotAge
 		}
 		if _, has := inLog[key]; !has && !slices.Contains([]string{"groups", "unmet", "caller", "door", "facts"}, key) {
 			t.Errorf("the log has no key %s", key)
@@ -149,7 +170,7 @@ func TestOneSpellingOfKeys(t *testing.T) {
 	if unknown := inLog[audit.KeyDataUnknown]; !reflect.DeepEqual(unknown, []any{"x", "y"}) {
 		t.Errorf("%s is %#v, want a list", audit.KeyDataUnknown, unknown)
 	}
-	for key, want := range map[string]float64{audit.KeyDurationMS: 1.235, audit.KeyProviderMS: 0.002, audit.KeyStatus: 200} {
+	for key, want := range map[string]float64{audit.KeyDurationMS: 1.235, audit.KeyProviderMS: 0.002, audit.KeyStatus: 200, audit.KeySnapshotAge: 60} {
 		if inLog[key] != want {
 			t.Errorf("%s is %#v, want the number %v", key, inLog[key], want)
 		}

@@ -71,6 +71,12 @@ func TestLineOfAPolicy(t *testing.T) {
 	if got, want := appended(t, judged(), true), before+","+ofPolicy+`,"facts":`+facts+"}\n"; got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
+	// A copy has answered: its age is in the line, in seconds, and the facts are those that it was fetched with.
+	recalled := judged()
+	recalled.Evidence.Answers[0].Recalled, recalled.Evidence.Answers[0].Age = true, 421*time.Second+time.Second/2
+	if got, want := appended(t, recalled, true), before+","+ofPolicy+`,"snapshot_age":421,"facts":`+facts+"}\n"; got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
 	// Without a policy file the inventory has the name that it would have in one.
 	plain := event()
 	plain.Evidence = &posture.Evidence{Now: plain.Time, Answers: []posture.Answer{{Err: posture.ErrNotFound}}}
@@ -112,6 +118,7 @@ func TestFactsLeftOut(t *testing.T) {
 func TestRead(t *testing.T) {
 	t.Parallel()
 	e := judged()
+	e.Evidence.Answers[0].Recalled, e.Evidence.Answers[0].Age = true, time.Minute // which changes nothing
 	line, err := audit.NewReader().Read([]byte(appended(t, e, true)))
 	if err != nil {
 		t.Fatal(err)

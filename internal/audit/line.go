@@ -31,6 +31,8 @@ type policyPart struct {
 	Door      string   `json:"door"`
 	Unmet     []string `json:"unmet"`
 	WouldDeny []string `json:"would_deny"`
+	// SnapshotAge is in seconds; nil where all answers are the inventories' own.
+	SnapshotAge *int `json:"snapshot_age,omitempty"`
 }
 
 // factsPart is what a line has only where facts are recorded. They are null if no inventory was asked.
@@ -57,6 +59,9 @@ func (e *Event) line(facts *vocabulary) line {
 		l.policyPart = &policyPart{
 			Policy: e.Policy, Inventory: e.Inventory, Caller: Clean(e.Caller, maxShown), Door: e.Door,
 			Unmet: cleaned(e.Verdict.Unmet), WouldDeny: cleaned(e.Verdict.WouldDeny),
+		}
+		if age, recalled := e.snapshotAge(); recalled {
+			l.SnapshotAge = &age
 		}
 	}
 	if facts != nil {

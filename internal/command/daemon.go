@@ -10,7 +10,6 @@ import (
 
 	"step-posture-connector/internal/daemon"
 	"step-posture-connector/internal/metrics"
-	"step-posture-connector/internal/posture"
 )
 
 func serveCommand(p *Process, load loader) *cobra.Command {
@@ -96,7 +95,7 @@ func check(c *cobra.Command, load loader) (report, error) {
 	r.Found = d.Describe() // also when the inventory does not answer: the configuration is known
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	if err != nil {
-		if !errors.Is(err, posture.ErrCredentials) {
+		if !d.StopsStart(err) {
 			r.Warnings = append(r.Warnings, "the daemon starts anyway, and recovers by itself; until this is fixed, failed lookups are answered with 503, and no certificate is issued")
 		}
 		r.add(err)

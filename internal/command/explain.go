@@ -32,6 +32,7 @@ type explained struct {
 	Unknown     []string         `json:"unknown,omitempty"`
 	Data        json.RawMessage  `json:"data,omitempty"`
 	DataUnknown []string         `json:"data_unknown,omitempty"`
+	Snapshot    *snapshotPart    `json:"snapshot,omitempty"`
 	Notes       []string         `json:"notes,omitempty"`
 	Warnings    []string         `json:"warnings,omitempty"`
 
@@ -117,7 +118,7 @@ func (o *lookupOptions) explainDevice(d asker, choice daemon.Choice, text string
 	for _, rule := range x.Rules {
 		f.Rules = append(f.Rules, ruleOf(rule))
 	}
-	f.Notes = notes(x.Rules)
+	f.Snapshot, f.Notes = snapshotOf(x), notes(x.Rules)
 	return f
 }
 

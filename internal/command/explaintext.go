@@ -55,6 +55,9 @@ func (f explained) print(out io.Writer) error {
 		line("data: %s", compact(f.Data))
 	}
 	list("data unknown", f.DataUnknown)
+	for _, text := range f.Snapshot.lines() {
+		line("%s", text)
+	}
 	for _, note := range f.Notes {
 		line("note: %s", note)
 	}

@@ -42,7 +42,7 @@ func (g *generation) describePolicy() []string {
 			lines = append(lines, i.title()+": "+line)
 		}
 	}
-	return append(lines, g.describePolicies()...)
+	return slices.Concat(lines, g.describeCopies(), g.describePolicies())
 }
 
 // describePolicies says which policies are in effect, and for which webhooks: a line for each.

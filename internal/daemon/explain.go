@@ -77,6 +77,11 @@ type Explanation struct {
 	Inventories []Asked
 	// Rules are all rules of the policy, in its order; none where no inventory knows the device.
 	Rules []Rule
+	// FromCopies is what the daemon decides from its copies; nil where it has none in files.
+	FromCopies *CopyDecision
+	// Copies are those in files, and CopiesInMemory the inventories of which only the daemon that runs has one.
+	Copies         []CopyState
+	CopiesInMemory []string
 }
 
 // Asked is an inventory of a policy, and what it said.
@@ -117,6 +122,13 @@ func (i *Inventory) Explain(ctx context.Context, c Choice, q posture.Query) Expl
 	if e.Deciding != nil {
 		x.Rules = explainRules(i.current.file.Policies[c.Policy], e)
 	}
+	x.FromCopies = i.decideFromCopies(ctx, c.Policy, q, e)
+	copies, inMemory := i.Copies()
+	asked := func(inventory string) bool {
+		return slices.ContainsFunc(x.Inventories, func(a Asked) bool { return a.Inventory == inventory })
+	}
+	x.Copies = slices.DeleteFunc(copies, func(of CopyState) bool { return !asked(of.Inventory) })
+	x.CopiesInMemory = slices.DeleteFunc(inMemory, func(name string) bool { return !asked(name) })
 	return x
 }
 

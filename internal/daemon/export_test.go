@@ -3,6 +3,7 @@ package daemon
 import (
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -10,6 +11,9 @@ import (
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/config"
 	metricsof "step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/snapshot"
 )
 
 // BindAdvice says what to do about a port that cannot be opened.
@@ -41,4 +45,27 @@ func (d *Daemon) Reloader() (reload func() error, metrics, webhooks http.Handler
 		}
 		return err
 	}, s.metrics.Handler(), s.webhooks
+}
+
+// Reports returns what takes the reports of a keeper; the lines that are logged go to log.
+func Reports(log func(snapshot.Report)) (report func(snapshot.Report), kept func() []string, follow func()) {
+	r := &copyReports{}
+	return r.report, r.take, func() { r.follow(log) }
+}
+
+// WrongWith says what is wrong with a list of a snapshot.
+func WrongWith(list snapshot.Status) string { return wrongWith(list) }
+
+// UselessCopies are the warnings about a policy whose only inventory has a snapshot, and which reads these facts.
+func UselessCopies(of interface {
+	posture.Provider
+	posture.Lister
+}, reads, required posture.FactSet) []string {
+	i := &inventory{Inventory: provider.Inventory{Name: "mdm", Provider: of, Snapshot: &snapshot.Settings{Every: time.Hour, MaxAge: 2 * time.Hour}}}
+	if problems := i.keep(); len(problems) > 0 {
+		return strings.Split(problems.Error(), "\n")
+	}
+	source := posture.Source{Name: "mdm", Provider: of, Facts: reads, Required: required, Recorded: posture.AllFacts()}
+	g := &generation{inventories: []*inventory{i}, gates: map[string]*posture.Gate{"staff": {Join: posture.Join{Inventories: []posture.Source{source}}}}}
+	return g.uselessCopies()
 }

@@ -33,6 +33,7 @@ type inventory struct {
 	set     *reload.Set       // its files
 
 	keeper    *snapshot.Keeper // keeps the copy; nil without one
+	reports   *copyReports     // of the keeper
 	endKeeper func()           // ends its work; nil while it does not run
 
 	uncollect []func() // take its metrics away

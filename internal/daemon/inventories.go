@@ -59,7 +59,12 @@ func (s sources) open(file *policyfile.File, previous *generation, g *generation
 			problems = append(problems, problemLines(err)...)
 			continue
 		}
-		g.inventories = append(g.inventories, &inventory{Inventory: opened, section: section, set: set, keeper: s.keeper(opened)})
+		i := &inventory{Inventory: opened, section: section, set: set}
+		g.inventories = append(g.inventories, i)
+		problems = append(problems, i.keep()...)
+		if i.reports != nil {
+			g.warnings = append(g.warnings, i.reports.take()...)
+		}
 	}
 	if previous == nil {
 		problems = append(problems, s.network(file)...)

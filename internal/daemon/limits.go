@@ -13,6 +13,13 @@ const (
 	reloadTimeout = 10 * time.Second
 	// lastLines is how long the last lines of the log may take to be written. Requests have been answered by then.
 	lastLines = time.Second
+	// keeperEnd is how long the keeper of a snapshot may take to end, when the daemon shuts down.
+	keeperEnd = time.Second
+	// reportAgain is when a line about a snapshot is logged again that says the same.
+	reportAgain = time.Hour
+
+	// maxReports is how many lines about a snapshot are kept before there is a log, and compared with the next ones.
+	maxReports = 64
 
 	// healthConnections is how many connections the health listener holds.
 	healthConnections = 64

@@ -10,6 +10,7 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/filesys"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/server"
 )
@@ -66,6 +67,27 @@ func auditInFiles(path string, references policyfile.References) config.Problems
 		return auditIs("a file that the policy file names")
 	}
 	return nil
+}
+
+// snapshotsInFiles refuses the file of a snapshot that a variable names too, or that is the env file: the snapshot would
+// overwrite it.
+func (s sources) snapshotsInFiles(references policyfile.References) (problems config.Problems) {
+	for _, path := range references.Snapshots {
+		is := ""
+		for _, name := range variables() {
+			if (strings.HasSuffix(name, "_PATH") || strings.HasSuffix(name, "_FILE")) && filesys.Same(path, s.environ.Variables[name]) {
+				is = "the file of " + name
+				break
+			}
+		}
+		if is == "" && filesys.Same(path, s.environ.File()) {
+			is = "the file of the configuration"
+		}
+		if is != "" {
+			problems = append(problems, config.Problem{Text: fmt.Sprintf("snapshot: the path %s is also %s, which would be overwritten; accepted: a file of its own", path, is)})
+		}
+	}
+	return problems
 }
 
 func auditIs(what string) config.Problems {

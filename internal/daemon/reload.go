@@ -88,7 +88,7 @@ func (s *service) loop(ctx context.Context) *reload.Loop {
 		return func() {
 			before := s.live.Load()
 			apply()
-			s.keepCopies(ctx, before.inventories)
+			s.keepCopies(ctx)
 			loop.Use(s.sets()...)
 			go s.checkAdded(ctx, s.live.Load(), before)
 		}, nil
@@ -173,6 +173,7 @@ func (s *service) swap(next *generation) {
 		}
 	}
 	s.metrics.UsePolicies(next.series())
+	next.inherit(before)
 	s.live.Store(next)
 	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
 	// Only now: /readyz is ok when what is in effect is.
@@ -210,7 +211,7 @@ func (s *service) drop(i *inventory) {
 	s.state.set(i.set.Name(), nil)
 	s.state.set(lookupOf(i.Name), nil)
 	if i.endKeeper != nil {
-		i.endKeeper() // a fetch that is under way is of no use; what the copy has goes on answering
+		i.endKeeper() // a fetch that is under way is of no use; the copy goes on answering requests that began before
 	}
 	time.AfterFunc(webhook.Budget, i.close)
 }

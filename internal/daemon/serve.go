@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -44,6 +45,7 @@ type service struct {
 	state   state
 
 	live     atomic.Pointer[generation] // the one in effect
+	keepers  sync.WaitGroup             // of copies, while they run
 	webhooks *webhook.Handler
 }
 
@@ -72,7 +74,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	if ctx.Err() != nil {
 		return nil // shut down before it listened
 	}
-	if refusedWithoutCopy(err) {
+	if d.StopsStart(err) {
 		return err
 	}
 	if err != nil {
@@ -112,12 +114,15 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 
 	// Not the context that shuts the daemon down: background work stops after the requests.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
-	defer endBackground()
+	defer func() {
+		endBackground()
+		s.awaitKeepers()
+	}()
 	if healthListener != nil {
 		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), healthListener)
 	}
 	go systemd.Watch(background)
-	s.keepCopies(background, nil)
+	s.keepCopies(background)
 	s.announce(append(d.Describe(), s.answers(found)...), listener.Addr(), healthListener)
 	s.notify(systemd.Ready)
 	go s.keepUpToDate(background, process.Reloads) // not before: a reload reports that it is ready again

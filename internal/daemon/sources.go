@@ -71,6 +71,7 @@ func (s sources) read(before []string) (r reading) {
 		}
 	}
 	r.problems = append(r.problems, auditInFiles(s.audit, r.references)...)
+	r.problems = append(r.problems, s.snapshotsInFiles(r.references)...)
 	return r
 }
 
@@ -122,6 +123,8 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	for name, p := range r.file.Policies {
 		g.gates[name] = s.gate(p, g)
 	}
+	g.wantCopies(previous) // those in effect serve the previous one until this one is
+	g.warnings = append(g.warnings, g.uselessCopies()...)
 	if gate := g.gates["default"]; gate != nil {
 		g.hooks = hooksOf(r.hooks, gate, true, previous)
 	}

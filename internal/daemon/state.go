@@ -125,6 +125,9 @@ func (s *service) checks() []health.Check {
 			return degraded(s.state.get(policyFiles), "reload failed, keeping the previous version: %s")
 		}})
 	}
+	if s.current.file != nil {
+		checks = append(checks, health.Check{Name: "snapshot", Probe: s.checkCopies})
+	}
 	if s.trail != nil {
 		checks = append(checks, health.Check{Name: "audit", Probe: func() (health.Status, string) {
 			return degraded(cmp.Or(s.state.get(auditLine), s.state.get(auditFile)), "decisions may be missing in the audit log: %s")

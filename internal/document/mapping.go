@@ -75,6 +75,10 @@ func (v Value) Mapping() Mapping {
 	m := Mapping{Value: v, members: map[string]Value{}}
 	s := v.shape.as(Map)
 	for name, member := range v.Names() {
+		if reason := s.Refused[name]; reason != "" && member.shape == nil {
+			member.Key().Fault("no key "+name, "%s", reason)
+			continue
+		}
 		if member.shape == nil {
 			member.Key().Fault(strings.Join(s.names(), ", "), "unknown key%s", didYouMean(name, s.names()))
 			continue

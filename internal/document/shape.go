@@ -54,6 +54,8 @@ type Shape struct {
 	// Keys are those of a Map, in the order in which a fault lists them. OnlyOne means that exactly one of them is set.
 	Keys    []Key
 	OnlyOne bool
+	// Refused are keys that people expect of a Map and that it does not have, each with the reason, which a fault gives.
+	Refused map[string]string
 	// Members is what the other members of a Map are, whose names the user chooses: each as Names says. Without it there
 	// are none.
 	Members, Names *Shape

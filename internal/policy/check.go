@@ -14,8 +14,9 @@ import (
 
 // checkedTree is an expression that may be evaluated.
 type checkedTree struct {
-	tree  *cel.Ast
-	reads []Read
+	tree    *cel.Ast
+	reads   []Read
+	windows []Window
 }
 
 // check parses an expression, and checks names, types, words, loops and cost. CEL's own checker comes after our
@@ -58,7 +59,7 @@ func (s *Scope) check(text string, want *types.Type) (checkedTree, Faults) {
 	if len(w.faults) > 0 {
 		return checkedTree{}, w.faults.sorted()
 	}
-	return checkedTree{checked, w.reads}, nil
+	return checkedTree{checked, w.reads, w.windows(parsed.NativeRep().Expr())}, nil
 }
 
 // checker reports what CEL's checker found, in our words and at our places.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
@@ -14,6 +15,7 @@ import (
 type compiler struct {
 	scope      *Scope
 	gives      func(inventory string) posture.FactSet // nil means all facts
+	maxAge     func(inventory string) time.Duration
 	conditions map[string]compiledCondition
 	values     map[string]compiledValue
 	// characters are those that were compiled of the file, by all compilers.
@@ -53,7 +55,7 @@ func (r *Reader) compiler(p *Policy) (*compiler, error) {
 	}
 	scope.inventories = p.Inventories // one of also_in never decides
 	scope.setCallers(r.Callers, r.MoreCallers)
-	c := &compiler{scope: scope, gives: r.Gives, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}, characters: &r.characters}
+	c := &compiler{scope: scope, gives: r.Gives, maxAge: r.MaxAge, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}, characters: &r.characters}
 	if r.compiled == nil {
 		r.compiled = map[string]*compiler{}
 	}

@@ -14,6 +14,7 @@ import (
 type Condition struct {
 	program cel.Program
 	reads   []Read
+	windows []Window
 }
 
 // CompileCondition compiles the text of a rule. Every fault has its place in text.
@@ -26,11 +27,14 @@ func (s *Scope) CompileCondition(text string) (*Condition, Faults) {
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}
-	return &Condition{program: program, reads: checked.reads}, nil
+	return &Condition{program, checked.reads, checked.windows}, nil
 }
 
 // Reads are the facts that the condition reads, in the order of its text.
 func (c *Condition) Reads() []Read { return c.reads }
+
+// Windows are what the condition says about when a device was last seen.
+func (c *Condition) Windows() []Window { return c.windows }
 
 // Evaluate says whether the condition is met. Where it is unknown, the error says why.
 func (c *Condition) Evaluate(e *posture.Evidence) (posture.Result, error) {

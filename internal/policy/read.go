@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
@@ -38,6 +39,9 @@ type Reader struct {
 	Codes []posture.Code
 	// Gives are the facts that an inventory can give; nil means all.
 	Gives func(inventory string) posture.FactSet
+	// MaxAge is how old a copy of an inventory may be that decides in its place; 0 where there is none. Nil means that there
+	// are none.
+	MaxAge func(inventory string) time.Duration
 
 	rules      int
 	characters int
@@ -76,7 +80,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 		v.Fault("", "%v", err)
 		return p
 	}
-	p.Rules = r.readRules(m.Get("rules"), c)
+	p.Rules = r.readRules(m.Get("rules"), c, p)
 	p.Data = readData(m.Get("data"), c)
 	p.Tests = r.readTests(m.Get("tests"), p)
 	return p

@@ -10,7 +10,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-func (r *Reader) readRules(v document.Value, c *compiler) (rules []*Rule) {
+func (r *Reader) readRules(v document.Value, c *compiler, p *Policy) (rules []*Rule) {
 	items, _ := v.List()
 	seen := map[string]bool{}
 	for _, item := range items {
@@ -34,6 +34,9 @@ func (r *Reader) readRules(v document.Value, c *compiler) (rules []*Rule) {
 		r.readCode(m.Get("code"), rule)
 		readMessage(m.Get("message"), rule)
 		readEnforce(m.Get("enforce"), rule)
+		if !rule.ReportOnly && !p.ReportOnly {
+			c.warnWindow(m.Get("require"), rule)
+		}
 		rules = append(rules, rule)
 	}
 	return rules

@@ -39,8 +39,8 @@ type Surroundings struct {
 
 // References are what a policy file refers to.
 type References struct {
-	// Secrets are files with secrets, and Inventories those of inventories.
-	Secrets, Inventories []string
+	// Secrets are files with secrets, Inventories those of inventories, and Snapshots those that copies are kept in.
+	Secrets, Inventories, Snapshots []string
 	// Variables are those of the environment with secrets.
 	Variables []string
 }
@@ -118,7 +118,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	if s.Inventory != "" && !slices.Contains(names, s.Inventory) {
 		names = slices.Insert(names, 0, s.Inventory)
 	}
-	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes, Gives: f.gives(s)}
+	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes, Gives: f.gives(s), MaxAge: f.maxAge}
 	reader.Callers, reader.MoreCallers = callers(m.Get("webhooks"), s)
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
@@ -126,10 +126,14 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	}
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
 	f.Webhooks = webhooks(m.Get("webhooks"), policyNames(m.Get("policies"), f.Policies), secrets, s)
+	f.snapshotFiles(m.Get("inventories"), path, secrets.Files)
 	if s.References != nil {
 		*s.References = References{Secrets: secrets.Files, Variables: secrets.Variables}
 		for _, i := range f.Inventories {
 			s.References.Inventories = append(s.References.Inventories, i.Files()...)
+			if i.Snapshot() != nil && i.Snapshot().Path != "" {
+				s.References.Snapshots = append(s.References.Snapshots, i.Snapshot().Path)
+			}
 		}
 	}
 	f.unused(m, s)

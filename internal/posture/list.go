@@ -8,7 +8,8 @@ import (
 // Lister is a Provider that can list its devices: a copy of it can be kept beside it, and it can be exported.
 type Lister interface {
 	// Lists returns the kinds of devices that are listed apart; one "" where the inventory has one list of all devices.
-	// None means that the inventory cannot be listed as it is configured.
+	// None means that the inventory cannot be listed as it is configured; the optional method ListLacks() string then says
+	// what would have to be configured.
 	Lists() []DeviceType
 	// ListGives are the facts that lists can give, Document included: a copy never answers what reads another one.
 	ListGives() FactSet

@@ -35,6 +35,7 @@ func kinds() map[string]entry {
 //	Problems() config.Problems       // problems that the tags of the fields cannot find
 //	ReadFacts()                      // of a pointer: facts are read from what is opened, because a policy may ask for them
 //	Listable()                       // devices can be listed, so that a section may have a snapshot
+//	NoSnapshot() string              // why a section may have none
 //	Account() string                 // what else than keys that are no secrets decides which records there are
 type settings interface {
 	Requirements() posture.Requirements
@@ -72,7 +73,8 @@ type entry struct {
 	section   func(s config.Section) parsed
 	required  func(environ map[string]string) Required
 	facts     posture.FactSet // that it can ever give
-	listable  bool
+	// noSnapshot is why a section may have no snapshot; empty where it may.
+	noSnapshot string
 	// fileOnly says that only a policy file can configure it.
 	fileOnly bool
 }
@@ -98,14 +100,14 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 		readFacts(&c, facts)
 		return c, problems
 	}
-	_, listable := any(*new(C)).(interface{ Listable() })
 	_, fileOnly := any(new(C)).(sectioned)
 	return entry{
 		variables: config.Variables[C](),
 		facts:     factsOf(*new(C)),
 		shape:     sectionShape[C],
-		listable:  listable,
 		fileOnly:  fileOnly,
+
+		noSnapshot: noSnapshot(*new(C)),
 		files: func(environ map[string]string) []string {
 			c, _ := parse(environ, false) // open returns the problems
 			return filesOf(c)
@@ -132,6 +134,17 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			return requiredBy(c)
 		},
 	}
+}
+
+// noSnapshot is why a section may have no snapshot; empty where it may.
+func noSnapshot(c any) string {
+	if refuses, ok := c.(interface{ NoSnapshot() string }); ok {
+		return refuses.NoSnapshot()
+	}
+	if _, listable := c.(interface{ Listable() }); listable {
+		return ""
+	}
+	return "the provider cannot list its devices, so that no copy of them can be kept"
 }
 
 func sectionShape[C settings](prefix string, others ...document.Key) *document.Shape {
@@ -320,10 +333,14 @@ func Shape() *document.Shape {
 	for _, name := range names {
 		word := &document.Shape{Type: document.Text, Words: names, Accepted: strings.Join(names, " or "), About: "What kind of inventory it is; the other keys depend on it."}
 		others := []document.Key{document.Required("provider", word)}
-		if kinds()[name].listable {
+		refused := kinds()[name].noSnapshot
+		if refused == "" {
 			others = append(others, document.Optional(snapshotKey, snapshot.Shape()))
 		}
 		of := kinds()[name].shape(prefix(name), others...)
+		if refused != "" {
+			of.Refused = map[string]string{snapshotKey: refused}
+		}
 		of.Name = "inventory_" + name
 		shape.Cases = append(shape.Cases, document.Case{Word: name, Shape: of})
 	}
@@ -346,7 +363,7 @@ func ReadSection(name string, v document.Value, secrets *config.SecretReader) *S
 	section := config.Section{Value: v, Prefix: prefix(kindOf), Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
 	read.parsed = kinds()[kindOf].section(section)
-	if kinds()[kindOf].listable {
+	if kinds()[kindOf].noSnapshot == "" {
 		read.snapshot = snapshot.ReadSettings(v.Member(snapshotKey), secrets.Folder)
 	}
 	keys := []string{config.StartFolder, config.PolicyFolder}

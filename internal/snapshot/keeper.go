@@ -2,6 +2,8 @@ package snapshot
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -21,7 +23,8 @@ type Options struct {
 	Settings Settings
 	// Clock is what ages are measured with; nil is the system's.
 	Clock Clock
-	// Report is called with what an operator should know, one line a time, from the goroutine of Run or Load.
+	// Report is called with what an operator should know, one line a time, from the goroutines of New, Run and Observe. Nil
+	// drops it.
 	Report func(Report)
 }
 
@@ -33,7 +36,7 @@ type Report struct {
 }
 
 // Clock has the two times that the age of a copy is measured with. The age is the larger of what both say: the wall clock
-// may be set, and the other one does not outlive a boot.
+// may be set, and the other one does not outlive a boot. It is safe for concurrent use.
 type Clock interface {
 	// Wall is the time of day.
 	Wall() time.Time
@@ -53,46 +56,149 @@ type Wants struct {
 // posture.Copy and prometheus.Collector.
 type Keeper struct {
 	Options
+
+	fields *fields
+	kinds  []posture.DeviceType // the inventory's lists
+	state  atomic.Pointer[state]
+	wake   chan struct{} // Run looks again at what is due
+
+	mu      sync.Mutex
+	wants   Wants
+	wanted  bool // Want was called
+	stop    context.CancelFunc
+	retired bool     // another keeper goes on
+	reports []Report // that are not delivered
 }
 
 // New makes a Keeper and loads the file of the copy, if there is one that can be used.
-func New(o Options) *Keeper { return &Keeper{Options: o} }
-
-// Recall implements posture.Copy.
-func (k *Keeper) Recall(posture.Query) (posture.Recalled, bool) { return posture.Recalled{}, false }
-
-// Observe implements posture.Copy.
-func (k *Keeper) Observe(posture.Query, *posture.Device, error) {}
-
-// Want says what policies read from now on. If the copy does not have all of it, a fetch is due at once.
-func (k *Keeper) Want(Wants) {}
-
-// Inherit takes the copy of a Keeper of the same inventory whose account is the same, such as one with another secret. It
-// is called before Run.
-func (k *Keeper) Inherit(*Keeper) {}
-
-// Fetch makes a fetch due at once, as SIGHUP does. It does not wait.
-func (k *Keeper) Fetch() {}
-
-// Run fetches when a fetch is due, until ctx is done.
-func (k *Keeper) Run(ctx context.Context) { <-ctx.Done() }
-
-// Status is what one list of the copy is like at present.
-type Status struct {
-	// List is the kind of devices; empty where the inventory has one list.
-	List posture.DeviceType
-	// Devices are those of the copy; 0 without one.
-	Devices int
-	// Begun is when its fetch began, and Age how old it is; Until is when it is too old. Usable says that it answers.
-	Begun  time.Time
-	Age    time.Duration
-	Until  time.Time
-	Usable bool
-	// Facts are those that it answers about.
-	Facts posture.FactSet
-	// Err is why the last fetch failed or was not adopted; nil if it was.
-	Err error
+func New(o Options) *Keeper {
+	if o.Clock == nil {
+		o.Clock = systemClock{time.Now()}
+	}
+	k := &Keeper{Options: o, fields: newFields(), kinds: o.Provider.Lists(), wake: make(chan struct{}, 1)}
+	k.state.Store(newState(k.kinds, o.Clock))
+	k.load()
+	k.deliver()
+	return k
 }
 
-// Status returns that of each list that is wanted.
-func (k *Keeper) Status() []Status { return nil }
+// Want says what policies read from now on. If the copy does not have all of it, a fetch is due at once.
+func (k *Keeper) Want(w Wants) {
+	k.mu.Lock()
+	k.wants, k.wanted = w, true
+	k.mu.Unlock()
+	s := k.state.Load()
+	s.mu.Lock()
+	for kind, l := range s.lists {
+		if !w.includes(kind) {
+			l.copy = nil // nobody can ask for it
+		}
+	}
+	s.mu.Unlock()
+	k.look()
+}
+
+// includes reports whether a request can be about a list.
+func (w Wants) includes(kind posture.DeviceType) bool {
+	if kind == "" || w.Types == nil {
+		return true
+	}
+	for _, t := range w.Types {
+		if t == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// facts are those that a fetch asks for.
+func (k *Keeper) facts(w Wants) posture.FactSet {
+	return (w.Facts|w.Recorded)&k.Provider.ListGives() | k.fields.always
+}
+
+// Inherit takes the copy of a Keeper of the same inventory whose account is the same, such as one with another secret. It
+// is called before Run. The one before ends its fetch, and goes on answering for the requests that have it.
+func (k *Keeper) Inherit(before *Keeper) {
+	own, s := k.state.Load(), before.state.Load()
+	before.retire()
+	own.mu.Lock()
+	s.mu.Lock()
+	for kind, l := range own.lists {
+		// A list that the one before did not have, or a file of a path that is new.
+		if old := s.lists[kind]; old == nil {
+			s.lists[kind] = l
+		} else if l.copy.newer(old.copy) {
+			old.copy, old.due = l.copy, l.due
+		}
+	}
+	for kind := range s.lists {
+		if _, has := own.lists[kind]; !has {
+			delete(s.lists, kind)
+		}
+	}
+	for _, l := range s.lists {
+		l.retry, l.failures = 0, 0 // another secret may mend what has failed
+		if l.copy != nil {
+			l.due = min(l.due, l.copy.begun.boot+k.Settings.Every)
+		}
+	}
+	s.mu.Unlock()
+	own.mu.Unlock()
+	k.state.Store(s)
+}
+
+// retire ends Run.
+func (k *Keeper) retire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.retired = true
+	if k.stop != nil {
+		k.stop()
+	}
+}
+
+// Fetch makes a fetch due at once, as SIGHUP does. It does not wait.
+func (k *Keeper) Fetch() {
+	s := k.state.Load()
+	s.mu.Lock()
+	for _, l := range s.lists {
+		l.forced = true
+	}
+	s.mu.Unlock()
+	k.look()
+}
+
+func (k *Keeper) look() {
+	select {
+	case k.wake <- struct{}{}:
+	default: // it will
+	}
+}
+
+// Run fetches when a fetch is due, until ctx is done.
+func (k *Keeper) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	k.mu.Lock()
+	k.stop = cancel
+	retired := k.retired
+	k.mu.Unlock()
+	for !retired && ctx.Err() == nil {
+		due, pause := k.next()
+		k.deliver()
+		if due != nil && pause <= 0 {
+			k.fetch(ctx, due)
+			k.deliver()
+			continue
+		}
+		k.rewrite()
+		k.deliver()
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-k.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}

@@ -1,5 +1,3 @@
-// Package snapshot keeps a copy of an inventory beside it, so that an outage of the inventory stops no device that it would
-// have allowed, and so that only refusals cost a lookup. A copy only ever allows: posture.Gate says how it is used.
 package snapshot
 
 import (

@@ -57,6 +57,11 @@ func (c Config) Problems() config.Problems {
 	return nil
 }
 
+// NoSnapshot says why there is no copy beside the inventory.
+func (c Config) NoSnapshot() string {
+	return "the inventory of the provider file is in memory already: it needs no copy"
+}
+
 // Files are the paths to watch for changes.
 func (c Config) Files() []string { return []string{string(c.Path)} }
 

@@ -22,6 +22,11 @@ func (p *Provider) Lists() []posture.DeviceType {
 	return []posture.DeviceType{posture.Computer, posture.MobileDevice}
 }
 
+// ListLacks says what has to be configured for lists.
+func (p *Provider) ListLacks() string {
+	return "the Classic API lists no records; the Pro API does"
+}
+
 // ListGives implements posture.Lister: all that a lookup answers about. Lookups never know whether a device is compliant, and
 // return no data where nothing is enriched; so do lists.
 func (p *Provider) ListGives() posture.FactSet {

@@ -12,12 +12,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
+	"step-posture-connector/internal/snapshot"
 	"step-posture-connector/internal/test/program"
 )
 
 // exported is every series that the daemon exports, one a line and without its value: by a daemon with the provider
-// file, by the same with a policy file, and by the providers that would ask a server at start.
+// file, by the same with a policy file, by the providers that would ask a server at start, and by the snapshot of one.
 func exported(t *testing.T) string {
 	t.Helper()
 	p := program.NewPKI(t)
@@ -34,6 +36,11 @@ func exported(t *testing.T) string {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(decider.Provider.(prometheus.Collector))
+	keeper := snapshot.New(snapshot.Options{Inventory: "mdm", Provider: decider.Provider.(interface {
+		posture.Provider
+		posture.Lister
+	})})
+	prometheus.WrapRegistererWith(prometheus.Labels{"inventory": "mdm"}, registry).MustRegister(keeper)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

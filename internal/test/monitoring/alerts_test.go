@@ -27,6 +27,9 @@ const (
 	started    = `process_start_time_seconds{job="step-posture-connector"} `
 	handshakes = `step_posture_tls_handshake_failures_total`
 	devices    = `step_posture_inventory_devices `
+	fetched    = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="adopted"} `
+	unfetched  = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="failed"} `
+	snapshot   = `step_posture_snapshot_age_seconds{inventory="mdm",list="computer"} `
 	unknown    = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
 )
 
@@ -75,7 +78,27 @@ func loads() map[string]struct{ fires, quiet []string } {
 		"PostureFault":           {[]string{`step_posture_decisions_total{code="internal"} 0+0x58 1 1`}, []string{`step_posture_decisions_total{code="internal"} 0+0x60`}},
 		"PostureInventoryStale":  {[]string{`step_posture_inventory_age_seconds 700000+60x120`}, []string{`step_posture_inventory_age_seconds 500000+60x120`, `step_posture_inventory_age_seconds 603000+60x60`}},
 		"PostureInventoryShrunk": {[]string{devices + "100+0x30 70+0x29"}, []string{devices + "100+0x30 90+0x29", devices + "100+0x50 70+0x5 100+0x5"}},
-		"PostureAuditLinesLost":  {[]string{`step_posture_audit_failures_total 0+0x58 1 1`}, []string{`step_posture_audit_failures_total 5+0x60`}},
+		"PostureSnapshotFailing": {
+			[]string{unfetched + "0+1x60\n" + fetched + "9+0x60"},
+			[]string{unfetched + "0+1x60\n" + fetched + "0+1x60", unfetched + "5+0x60\n" + fetched + "9+0x60", unfetched + "0+0x55 1 2 3 4 5\n" + fetched + "9+0x60"},
+		},
+		"PostureSnapshotStale": {
+			[]string{snapshot + "60+60x30 Inf+0x29\n" + unfetched + "0+1x60"},
+			[]string{
+				snapshot + "60+60x60\n" + unfetched + "0+1x60",
+				snapshot + "Inf+0x60\n" + unfetched + "0+0x60", // the first fetch, or a list that nobody asks for
+				snapshot + "Inf+0x50 1+60x10\n" + unfetched + "0+1x60",
+			},
+		},
+		"PostureSnapshotShrunk": {
+			[]string{`step_posture_snapshot_alarms_total{alarm="shrunk"} 0+0x50 1+0x10`},
+			[]string{`step_posture_snapshot_alarms_total{alarm="shrunk"} 1+0x60`, `step_posture_snapshot_alarms_total{alarm="slow"} 0+1x60`},
+		},
+		"PostureSnapshotAlarm": {
+			[]string{`step_posture_snapshot_alarms_total{alarm="contradicted"} 0+0x50 1+0x10`, `step_posture_snapshot_alarms_total{alarm="unwritten"} 0+1x60`},
+			[]string{`step_posture_snapshot_alarms_total{alarm="slow"} 3+0x60`, `step_posture_snapshot_alarms_total{alarm="shrunk"} 0+1x60`},
+		},
+		"PostureAuditLinesLost": {[]string{`step_posture_audit_failures_total 0+0x58 1 1`}, []string{`step_posture_audit_failures_total 5+0x60`}},
 		"PostureLogLinesLost": {
 			[]string{`step_posture_log_lines_dropped_total 0+0x55 1 1 1 1 1`, `step_posture_check_ok{check="log"} 1+0x55 0+0x5`},
 			[]string{`step_posture_log_lines_dropped_total 5+0x60`, `step_posture_check_ok{check="log"} 1+0x60`},
