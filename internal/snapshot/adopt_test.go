@@ -160,8 +160,8 @@ func TestShrink(t *testing.T) {
 				}
 				h.pass(shrunkRetry)
 				h.want("after the second one", "", map[string]string{last: absent})
-				if inventory.lists != 3 && !test.want {
-					t.Errorf("%d fetches, want 3", inventory.lists)
+				if inventory.fetches() != 3 && !test.want {
+					t.Errorf("%d fetches, want 3", inventory.fetches())
 				}
 			})
 		})

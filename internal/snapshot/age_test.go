@@ -71,15 +71,15 @@ func TestSchedule(t *testing.T) {
 		h.fetched()
 		const rounds = 100
 		h.pass(rounds * every)
-		if inventory.lists < rounds*8/10 || inventory.lists > rounds*12/10 {
-			t.Errorf("%d fetches in %d times every", inventory.lists, rounds)
+		if inventory.fetches() < rounds*8/10 || inventory.fetches() > rounds*12/10 {
+			t.Errorf("%d fetches in %d times every", inventory.fetches(), rounds)
 		}
 		inventory.change(func(f *fakeInventory) { f.down = true })
 		h.pass(2 * every)
 		var begun []time.Duration
 		for range 7 {
-			before, from := inventory.lists, h.clock.Boot()
-			for inventory.lists == before {
+			before, from := inventory.fetches(), h.clock.Boot()
+			for inventory.fetches() == before {
 				h.pass(time.Second)
 			}
 			begun = append(begun, h.clock.Boot()-from)
@@ -118,8 +118,8 @@ func TestOneFetch(t *testing.T) {
 			h.pass(time.Second)
 		}
 		h.pass(10 * time.Minute)
-		if inventory.most != 1 {
-			t.Errorf("%d fetches at once", inventory.most)
+		if inventory.atOnce() != 1 {
+			t.Errorf("%d fetches at once", inventory.atOnce())
 		}
 		if _, ok := before.Recall(ask("C1", posture.Computer)); !ok {
 			t.Error("the keeper before does not answer the requests that have it")

@@ -51,8 +51,8 @@ func TestCheckOnce(t *testing.T) {
 		inventory.change(func(f *fakeInventory) { clear(f.absent) })
 		h.fetched()
 		h.want("found the second time", "", map[string]string{"A1": found})
-		if inventory.lookups != 2 {
-			t.Errorf("%d lookups, want 2", inventory.lookups)
+		if inventory.looked() != 2 {
+			t.Errorf("%d lookups, want 2", inventory.looked())
 		}
 	})
 }
@@ -67,14 +67,14 @@ func TestCheckFaults(t *testing.T) {
 		inventory.change(func(f *fakeInventory) { f.down = true })
 		h.fetched()
 		h.want("lookups fail", "", map[string]string{"A1": found})
-		if inventory.lookups != checkFaults {
-			t.Errorf("%d lookups, want %d", inventory.lookups, checkFaults)
+		if inventory.looked() != checkFaults {
+			t.Errorf("%d lookups, want %d", inventory.looked(), checkFaults)
 		}
 		inventory.change(func(f *fakeInventory) { f.down, f.lookups = false, 0 })
 		h.Fetch()
 		h.fetched()
-		if inventory.lookups != checkedRows {
-			t.Errorf("%d lookups, want %d", inventory.lookups, checkedRows)
+		if inventory.looked() != checkedRows {
+			t.Errorf("%d lookups, want %d", inventory.looked(), checkedRows)
 		}
 	})
 }

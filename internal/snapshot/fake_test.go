@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -178,4 +179,23 @@ func device(kind posture.DeviceType, identifier string) posture.Device {
 	return posture.Device{Identifier: identifier, Type: kind, Facts: posture.Facts{
 		Managed: posture.Known(true), Name: posture.Known("the name of " + identifier), Groups: posture.Known([]string{"staff"}),
 	}}
+}
+
+// fetches is how many have begun.
+func (f *fakeInventory) fetches() int { return get(f, func() int { return f.lists }) }
+
+// looked is how many lookups were made.
+func (f *fakeInventory) looked() int { return get(f, func() int { return f.lookups }) }
+
+// atOnce is how many fetches ran at once.
+func (f *fakeInventory) atOnce() int { return get(f, func() int { return f.most }) }
+
+func (f *fakeInventory) questions() []posture.List {
+	return get(f, func() []posture.List { return slices.Clone(f.asked) })
+}
+
+func get[T any](f *fakeInventory, of func() T) T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return of()
 }

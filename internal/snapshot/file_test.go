@@ -73,12 +73,12 @@ func TestNoFetchAtStart(t *testing.T) {
 		h.fetched()
 		h.restart()
 		h.pass(every / 2)
-		if inventory.lists != 1 {
-			t.Errorf("%d fetches, want 1", inventory.lists)
+		if inventory.fetches() != 1 {
+			t.Errorf("%d fetches, want 1", inventory.fetches())
 		}
 		h.pass(every)
-		if inventory.lists != 2 {
-			t.Errorf("%d fetches after every, want 2", inventory.lists)
+		if inventory.fetches() != 2 {
+			t.Errorf("%d fetches after every, want 2", inventory.fetches())
 		}
 	})
 }

@@ -45,7 +45,9 @@ func TestPermissions(t *testing.T) {
 				}
 				test.change(t, path)
 				inventory.change(func(f *fakeInventory) { f.down = true })
+				h.mu.Lock()
 				h.reports = nil
+				h.mu.Unlock()
 				h.restart()
 				h.want(test.name, "", map[string]string{"A1": test.want})
 				if test.want == live && test.name != "missing" {

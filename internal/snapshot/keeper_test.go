@@ -95,7 +95,7 @@ func TestWantedTypes(t *testing.T) {
 		h.Want(Wants{Types: []posture.DeviceType{posture.Computer}, Facts: namesAndGroups()})
 		h.fetched()
 		h.pass(4 * every)
-		for _, list := range inventory.asked[2:] {
+		for _, list := range inventory.questions()[2:] {
 			if list.Type != posture.Computer {
 				t.Errorf("the list of %s was fetched", list.Type)
 			}
@@ -174,10 +174,10 @@ func TestUnfetchedFacts(t *testing.T) {
 		if got := h.recall(q); got != found {
 			t.Errorf("without groups: %s", got)
 		}
-		before := inventory.lists
+		before := inventory.fetches()
 		h.pass(every / 2)
-		if inventory.lists != before {
-			t.Errorf("%d fetches more for a fact that the list does not give", inventory.lists-before)
+		if inventory.fetches() != before {
+			t.Errorf("%d fetches more for a fact that the list does not give", inventory.fetches()-before)
 		}
 	})
 }
@@ -191,18 +191,18 @@ func TestMoreFacts(t *testing.T) {
 		h.fetched()
 		h.Want(Wants{Facts: posture.MustFacts("device.name")})
 		h.fetched()
-		if inventory.lists != 1 {
-			t.Errorf("%d fetches, want 1", inventory.lists)
+		if inventory.fetches() != 1 {
+			t.Errorf("%d fetches, want 1", inventory.fetches())
 		}
 		h.Want(Wants{Facts: posture.MustFacts("device.name"), Recorded: posture.MustFacts("device.model")})
 		h.fetched()
-		if inventory.lists != 2 {
-			t.Errorf("%d fetches, want 2", inventory.lists)
+		if inventory.fetches() != 2 {
+			t.Errorf("%d fetches, want 2", inventory.fetches())
 		}
 		h.Fetch()
 		h.fetched()
-		if inventory.lists != 3 {
-			t.Errorf("%d fetches after Fetch, want 3", inventory.lists)
+		if inventory.fetches() != 3 {
+			t.Errorf("%d fetches after Fetch, want 3", inventory.fetches())
 		}
 	})
 }
