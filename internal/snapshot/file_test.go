@@ -84,7 +84,7 @@ func TestNoFetchAtStart(t *testing.T) {
 }
 
 // writtenDocument returns the file of an inventory with all facts.
-func writtenDocument(t *testing.T, kinds ...posture.DeviceType) (k *Keeper, text []byte, now moment) {
+func writtenDocument(t testing.TB, kinds ...posture.DeviceType) (k *Keeper, text []byte, now moment) {
 	t.Helper()
 	inventory := newInventory(kinds...)
 	clock := &fakeClock{start: time.Now()}
@@ -128,7 +128,7 @@ func writtenDocument(t *testing.T, kinds ...posture.DeviceType) (k *Keeper, text
 	return k, out.Bytes(), now
 }
 
-func sameCopies(t *testing.T, k *Keeper, want, got *copied) {
+func sameCopies(t testing.TB, k *Keeper, want, got *copied) {
 	t.Helper()
 	if got.table.Len() != want.table.Len() || got.facts != want.facts || got.total != want.total || got.complete != want.complete || got.list != want.list {
 		t.Errorf("the copy is %+v, want %+v", got, want)
@@ -229,4 +229,26 @@ func TestNotCanonical(t *testing.T) {
 	if _, err := k.readDocument(strings.NewReader(added), now); err != nil {
 		t.Errorf("a device more: %v", err)
 	}
+}
+
+// FuzzDocument: a file either is not used, or is one that is written again the same.
+func FuzzDocument(f *testing.F) {
+	k, text, now := writtenDocument(f, "")
+	f.Add(text)
+	f.Add([]byte(`{"format":1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		loaded, err := k.readDocument(bytes.NewReader(text), now)
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		if err := k.writeDocument(&out, []saved{{loaded[0], nil}}); err != nil {
+			t.Fatal(err)
+		}
+		again, err := k.readDocument(&out, now)
+		if err != nil {
+			t.Fatalf("what was written of it is not used: %v", err)
+		}
+		sameCopies(t, k, loaded[0], again[0])
+	})
 }

@@ -131,13 +131,13 @@ func (k *Keeper) Inherit(before *Keeper) {
 			old.copy, old.due = l.copy, l.due
 		}
 	}
-	for kind := range s.lists {
+	for kind, l := range s.lists {
 		if _, has := own.lists[kind]; !has {
-			delete(s.lists, kind)
+			l.copy = nil // not deleted: the one before may still look at it
 		}
-	}
-	for _, l := range s.lists {
-		l.retry, l.failures = 0, 0 // another secret may mend what has failed
+		if !l.shrunk {
+			l.retry = 0 // another secret may mend what has failed
+		}
 		if l.copy != nil {
 			l.due = min(l.due, l.copy.begun.boot+k.Settings.Every)
 		}
