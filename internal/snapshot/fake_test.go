@@ -43,7 +43,7 @@ func (c *fakeClock) sleep(by time.Duration) {
 	c.slept += by
 }
 
-// reboot makes the boot clock begin anew.
+// reboot returns a clock whose boot clock starts at zero again.
 func (c *fakeClock) reboot() *fakeClock {
 	c.mu.Lock()
 	defer c.mu.Unlock()

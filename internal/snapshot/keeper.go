@@ -9,7 +9,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// Options say of which inventory a copy is kept, and how.
+// Options say whose copy is kept, and how.
 type Options struct {
 	// Inventory is its name, for logs, metrics and the file.
 	Inventory string
@@ -91,7 +91,7 @@ func (k *Keeper) Want(w Wants) {
 	s.mu.Lock()
 	for kind, l := range s.lists {
 		if !w.includes(kind) {
-			l.copy = nil // nobody can ask for it
+			l.copy = nil // no request can be about it
 		}
 	}
 	s.mu.Unlock()
@@ -136,7 +136,7 @@ func (k *Keeper) Inherit(before *Keeper) {
 			l.copy = nil // not deleted: the one before may still look at it
 		}
 		if !l.shrunk {
-			l.retry = 0 // another secret may mend what has failed
+			l.retry = 0 // another secret may fix what has failed
 		}
 		if l.copy != nil {
 			l.due = min(l.due, l.copy.begun.boot+k.Settings.Every)
