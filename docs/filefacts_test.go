@@ -62,13 +62,8 @@ func TestFactsOfFiles(t *testing.T) {
 		if _, known := fromMember[d.Name]; !known {
 			t.Errorf("%s is unknown with the member %s", d.Name, example[1])
 		}
-		if d.Type == posture.AttributesFact {
-			if attributes, _ := fromMember[d.Name].(map[string]string); len(attributes) == 0 {
-				t.Errorf("no attributes with the member %s", example[1])
-			}
-			continue
-		}
-		fromCell := factsIn(t, "csv", "Identifier,"+d.Name+"\n"+fileFactsDevice+","+example[0]+"\n", fileFactsDevice)
+		cell := `"` + strings.ReplaceAll(example[0], `"`, `""`) + `"`
+		fromCell := factsIn(t, "csv", "Identifier,"+d.Name+"\n"+fileFactsDevice+","+cell+"\n", fileFactsDevice)
 		if !reflect.DeepEqual(fromCell, fromMember) {
 			t.Errorf("%s is %v with the cell %q, and %v with the member %s", d.Name, fromCell, example[0], fromMember, example[1])
 		}
@@ -94,6 +89,25 @@ func TestExamplesOfFileFacts(t *testing.T) {
 		fromCSV, fromJSON := factsIn(t, "csv", block("csv"), identifier), factsIn(t, "json", block("json"), identifier)
 		if !reflect.DeepEqual(fromCSV, fromJSON) {
 			t.Errorf("%s has in CSV %v\nand in JSON %v", identifier, fromCSV, fromJSON)
+		}
+	}
+}
+
+// The table of cells says what each cell of an exported file is read as.
+func TestEscapesOfFiles(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(read(t, fileFactsPage), "\n## Exported files\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	examples := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| `([^`]+)`(,.*)? \\|$").FindAllStringSubmatch(section, -1)
+	if len(examples) < 4 {
+		t.Fatalf("the table has %d examples of cells", len(examples))
+	}
+	for _, example := range examples {
+		cell := `"` + strings.ReplaceAll(example[1], `"`, `""`) + `"`
+		facts := factsIn(t, "csv", "Identifier,device.name,note\n"+fileFactsDevice+","+cell+","+cell+"\n", fileFactsDevice)
+		attributes, _ := facts["device.attributes"].(map[string]string)
+		if facts["device.name"] != example[2] || attributes["note"] != example[2] {
+			t.Errorf("the cell %q is read as %q and %q, want %q", example[1], facts["device.name"], attributes["note"], example[2])
 		}
 	}
 }

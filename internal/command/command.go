@@ -128,20 +128,23 @@ func root(p *Process) *cobra.Command {
 		}
 		return d, nil
 	}
-	loadProvider := func() (*daemon.Inventory, error) {
-		environ, err := environ()
-		if err != nil {
-			return nil, err
+	byHand := func(load func(config.Environment) (*daemon.Inventory, error)) loadInventories {
+		return func() (*daemon.Inventory, error) {
+			environ, err := environ()
+			if err != nil {
+				return nil, err
+			}
+			inventory, err := load(environ)
+			if err != nil {
+				return nil, misconfigured(err)
+			}
+			return inventory, nil
 		}
-		inventory, err := daemon.LoadProvider(environ)
-		if err != nil {
-			return nil, misconfigured(err)
-		}
-		return inventory, nil
 	}
 	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(environ, loadProvider), healthcheckCommand(environ), policyCommand(environ), schemaCommand(p), versionCommand(p))
+	c.AddCommand(serve, checkCommand(load), lookupCommand(environ, byHand(daemon.LoadProvider)), inventoryCommand(byHand(daemon.LoadInventories)),
+		healthcheckCommand(environ), policyCommand(environ), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {

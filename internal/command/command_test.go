@@ -108,7 +108,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("the reader 
 // A result that cannot be printed is an error: a script must not take no output for an answer.
 func TestResultIsNotPrinted(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"version", "version --json", "schema", "lookup C02XK1JKLVCG", "lookup C02XK1JKLVCG --json"} {
+	for _, args := range []string{"version", "version --json", "schema", "lookup C02XK1JKLVCG", "lookup C02XK1JKLVCG --json", "inventory list", "inventory list --json", "inventory export file"} {
 		var errs strings.Builder
 		code := command.Run(t.Context(), command.Process{
 			Args: append(strings.Fields(args), "--env-file", emptyFile(t)), Environ: inventory(t), Stdout: brokenPipe{}, Stderr: &errs,

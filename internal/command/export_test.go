@@ -4,6 +4,9 @@ import (
 	"context"
 	"io"
 	"iter"
+	"time"
+
+	"step-posture-connector/internal/export"
 )
 
 // AtOnce is how many devices are asked about at the same time.
@@ -26,3 +29,12 @@ func AskAll(ctx context.Context, identifiers iter.Seq2[string, error], ask func(
 		}
 	}
 }
+
+// Progress shows on a terminal how many records were listed, and removes the line.
+func Progress(out io.Writer, name string, now func() time.Time) (show func(records int), remove func()) {
+	p := &progress{out: out, name: name, now: now}
+	return p.show, p.clear
+}
+
+// Summarize is the line about an export.
+func Summarize(name string, s export.Summary) string { return summarize(name, s) }

@@ -1,5 +1,10 @@
 package command
 
+import "time"
+
+// progressEvery is how often the line on a terminal changes at most. docs/operation.md lists it; a test compares.
+const progressEvery = 200 * time.Millisecond
+
 const (
 	// atOnce is how many devices lookup asks about at the same time: vendors limit requests, and the daemon may be asking
 	// beside it.
@@ -10,4 +15,6 @@ const (
 	// maxAttributes and maxValue bound what lookup shows people of a record: attributes, and characters of a text.
 	maxAttributes = 100
 	maxValue      = 256
+	// progressWidth is as long as what stands in the line behind the name of an inventory, in characters.
+	progressWidth = len(": 2000000 records listed")
 )

@@ -49,7 +49,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
-	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), webhooks: true, audit: string(c.AuditLogPath)}
+	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "", webhooks: true, audit: string(c.AuditLogPath)}
 	if config.WebhookPipe(environ.Variables) != "" {
 		d.sources.once = &config.Webhooks{IDs: c.WebhookIDs, Secrets: c.WebhookSecrets}
 	}

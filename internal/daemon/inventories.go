@@ -34,7 +34,7 @@ func (s sources) ofEnvironment(previous *generation, g *generation) (*inventory,
 	}
 	// The state of the files is noted before they are read, so that no change is missed in between.
 	set := reload.NewSet(inventoryFiles, provider.Files(s.environ.Variables["PROVIDER"], s.environ.Variables)...)
-	opened, problems, warnings := openProvider(s.environ, s.path != "")
+	opened, problems, warnings := openProvider(s.environ, s.readFacts)
 	g.warnings = append(g.warnings, warnings...)
 	if len(problems) > 0 {
 		return nil, problems

@@ -23,9 +23,12 @@ type Inventory struct {
 // LoadProvider loads and validates PROVIDER and the variables of that provider, and the policy file, and opens the
 // inventories. It does not read what only the listener needs: an administrator can ask the inventory on a machine that has
 // neither the certificate nor the secrets of the webhooks. Its error has a line for each problem.
-func LoadProvider(environ config.Environment) (*Inventory, error) {
+func LoadProvider(environ config.Environment) (*Inventory, error) { return loadByHand(environ, false) }
+
+// loadByHand is LoadProvider. readFacts makes the inventory of the environment read facts also without a policy file.
+func loadByHand(environ config.Environment, readFacts bool) (*Inventory, error) {
 	path, problems := policyPath(environ)
-	from := sources{environ: environ, path: path, facts: path != ""}
+	from := sources{environ: environ, path: path, facts: path != "", readFacts: readFacts || path != ""}
 	g, read, err := from.load(nil, nil)
 	unknown := from.warnings(read)
 	problems = append(problems, problemsOf(err)...)

@@ -17,6 +17,8 @@ type sources struct {
 	path    string // of the policy file; empty without one
 	// facts asks every inventory for all facts, because they are recorded.
 	facts bool
+	// readFacts opens the inventory of the environment so that it reads facts, because a policy may ask for them.
+	readFacts bool
 	// webhooks says whether the secrets of the webhooks are read; otherwise what decides can be used by hand only.
 	webhooks bool
 	// once are the webhooks of the environment where they came through a pipe, which cannot be read again.

@@ -39,10 +39,11 @@ func Word(text string, words []string) Fact[string] {
 // them sends a placeholder, such as the year 1 or 1970, or its clock is wrong.
 func earliestMoment() time.Time { return time.Date(1990, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// Moment is a fact about when something happened. A time before 1990, or more than a day after now, is unknown.
+// Moment is a fact about when something happened, in whole seconds: a fraction is dropped, so that a time that was written to
+// a file and read back is the same. A time before 1990, or more than a day after now, is unknown.
 func Moment(t, now time.Time) Fact[time.Time] {
 	if t.Before(earliestMoment()) || t.After(now.Add(futureTolerance)) {
 		return Fact[time.Time]{}
 	}
-	return Known(t)
+	return Known(t.Truncate(time.Second))
 }

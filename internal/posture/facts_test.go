@@ -100,6 +100,10 @@ func TestPlaceholders(t *testing.T) {
 			t.Errorf("%v: known %v", moment, got)
 		}
 	}
+	fraction := now.Add(-time.Nanosecond)
+	if got, _ := posture.Moment(fraction, now).Get(); !got.Equal(now.Add(-time.Second)) {
+		t.Errorf("%v is %v, want whole seconds", fraction, got)
+	}
 	if _, known := posture.Text("").Get(); known {
 		t.Error("empty text is known")
 	}

@@ -46,10 +46,15 @@ func readRows(rows *rows, devices *store, out *feed) error {
 			e.fault = errNotUTF8
 		default:
 			begin := len(out.text)
-			out.text = read.appendRow(out.text)
+			escaped := devices.hasFacts && read.isEscaped()
+			if escaped {
+				out.text = read.appendUnescaped(out.text)
+			} else {
+				out.text = read.appendRow(out.text)
+			}
 			identifier, _ := compact.CutField(out.text[begin:])
 			e.hash, e.fault = devices.Hash(identifier)
-			if e.fault == nil {
+			if e.fault == nil && !escaped {
 				e.notes = notesOf(identifier)
 			}
 			if e.fault == nil && devices.hasFacts {

@@ -58,6 +58,33 @@ func (r csvRow) strings() []string {
 	return all
 }
 
+// isEscaped reports whether the identifier is escaped.
+func (r csvRow) isEscaped() bool {
+	return bytes.HasPrefix(bytes.TrimSpace(r.identifier()), []byte(escape))
+}
+
+func (r csvRow) identifier() []byte {
+	if r.plain != nil {
+		identifier, _ := compact.CutField(r.plain)
+		return identifier
+	}
+	return r.fields[0]
+}
+
+// appendUnescaped is appendRow, with the identifier as its cell means it. Spaces inside an escape are part of it, and no
+// identifier has them at its ends. The other cells stay as they are: they are read when they are asked for.
+func (r csvRow) appendUnescaped(to []byte) []byte {
+	if r.plain != nil {
+		r.fields = bytes.Split(r.plain, []byte{','})
+	}
+	identifier, _ := unescape(string(bytes.TrimSpace(r.fields[0])))
+	to = compact.AppendField(to, []byte(identifier))
+	for _, value := range r.fields[1:] {
+		to = compact.AppendField(to, value)
+	}
+	return to
+}
+
 // appendRow appends the row in its form for memory. The row must be UTF-8.
 func (r csvRow) appendRow(to []byte) []byte {
 	if r.plain != nil {

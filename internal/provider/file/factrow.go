@@ -4,48 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"iter"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"step-posture-connector/internal/compact"
 	"step-posture-connector/internal/posture"
 )
 
 const acceptedFacts = `{"device": {…}, "user": {…}}`
-
-// checkCells checks the facts of a row of CSV.
-func (s *store) checkCells(row, identifier []byte, now time.Time) (found notes, err error) {
-	var faults refusals
-	for d, cell := range s.factCells(row) {
-		read, err := readCell(d, string(cell))
-		if err == nil {
-			err = agrees(d, read, identifier)
-		}
-		if err != nil {
-			faults = append(faults, err)
-		}
-		found |= read.notes | odd(read, now)
-	}
-	return found, faults.orNil()
-}
-
-// factCells yields the cells of a row that are facts.
-func (s *store) factCells(row []byte) iter.Seq2[*posture.Definition, []byte] {
-	return func(yield func(*posture.Definition, []byte) bool) {
-		_, rest := compact.CutField(row)
-		for _, d := range s.facts {
-			var cell []byte
-			cell, rest = compact.CutNext(row, rest)
-			if d != nil && !yield(d, cell) {
-				return
-			}
-		}
-	}
-}
 
 // checkMember checks the facts of a device in JSON: an object with the members device and user.
 func (v *vocabulary) checkMember(facts jsontext.Value, identifier []byte, now time.Time) (found notes, err error) {
@@ -125,7 +93,10 @@ func (s *store) withFacts(row []byte, d device, asked posture.FactSet, now time.
 // loaded.
 func (s *store) addFacts(to *posture.Device, row []byte, d device, asked posture.FactSet, now time.Time) error {
 	asked |= s.vocabulary.always
-	if asked.Has(s.vocabulary.attributes) && s.columns == nil {
+	if s.snapshot != nil {
+		// It says everything in facts. Fail closed: what it does not say is unknown, managed too.
+		to.Facts.Managed = posture.Fact[bool]{}
+	} else if asked.Has(s.vocabulary.attributes) && s.columns == nil {
 		attributes := map[string]string{}
 		if err := addAttributes(attributes, jsontext.Value(d.data)); err != nil {
 			return err
@@ -153,10 +124,17 @@ func (v *vocabulary) addMember(to *posture.Device, definition *posture.Definitio
 	switch {
 	case definition == nil:
 		return errors.New("a fact that was not checked")
-	case !asked.Has(definition.Set()), value.Kind() == 'n':
+	case !asked.Has(definition.Set()):
+		return nil
+	case value.Kind() == 'n':
+		forget(to, definition)
 		return nil
 	case definition.Type == posture.AttributesFact:
-		attributes, _ := to.Facts.Attributes.Get()
+		attributes, known := to.Facts.Attributes.Get()
+		if !known {
+			attributes = map[string]string{}
+			to.Facts.Attributes = posture.Known(attributes)
+		}
 		return addAttributes(attributes, value)
 	}
 	read, err := readMember(definition, value)
@@ -167,34 +145,15 @@ func (v *vocabulary) addMember(to *posture.Device, definition *posture.Definitio
 	return nil
 }
 
-// addCells adds what a row of CSV says, as far as it is asked for: facts, and every other column as an attribute.
-func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, now time.Time) error {
-	if s.columns == nil {
-		return nil
+// forget makes a fact unknown that is known where a file does not mention it: fail closed, because a device whose owner
+// wrote null for managed must not count as managed.
+func forget(to *posture.Device, d *posture.Definition) {
+	switch d.Name {
+	case managedFact:
+		to.Facts.Managed = posture.Fact[bool]{}
+	case attributesFact:
+		to.Facts.Attributes = posture.Fact[map[string]string]{}
 	}
-	var attributes map[string]string
-	if asked.Has(s.vocabulary.attributes) {
-		attributes = map[string]string{}
-		to.Facts.Attributes = posture.Known(attributes)
-	}
-	text := string(row) // one copy, of which each value is a part
-	_, rest := compact.CutField(row)
-	for i, definition := range s.facts {
-		begin := len(row) - len(rest)
-		var cell []byte
-		cell, rest = compact.CutNext(row, rest)
-		switch value := text[begin : begin+len(cell)]; {
-		case definition == nil && attributes != nil && value != "":
-			attributes[s.attributes[i]] = value
-		case definition != nil && asked.Has(definition.Set()):
-			read, err := readCell(definition, value)
-			if err != nil {
-				return err
-			}
-			put(to, definition, read.value, now)
-		}
-	}
-	return nil
 }
 
 // put makes a value known, unless it is unknown. The identifier stays as the record has it.

@@ -11,11 +11,12 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// The facts that a file has no column or member for, and those that every lookup reads.
+// The facts that are more than one value of a device.
 const (
 	identifierFact = "device.identifier"
 	attributesFact = "device.attributes"
 	managedFact    = "device.managed"
+	typeFact       = "device.type"
 )
 
 // nearMiss is how many letters of a fact's name may be wrong until a column is taken for one of data.
@@ -26,13 +27,13 @@ type vocabulary struct {
 	names  []string
 	byName map[string]*posture.Definition
 
-	// always is read in every lookup: whether a device is managed is judged without a rule.
+	// always is read in every lookup: whether a device is managed, and of which type, is judged without a rule.
 	always, attributes posture.FactSet
 }
 
 func newVocabulary() *vocabulary {
 	v := &vocabulary{
-		byName: map[string]*posture.Definition{}, always: posture.MustFacts(managedFact), attributes: posture.MustFacts(attributesFact),
+		byName: map[string]*posture.Definition{}, always: posture.MustFacts(managedFact, typeFact), attributes: posture.MustFacts(attributesFact),
 	}
 	for _, d := range posture.Vocabulary() {
 		v.names = append(v.names, d.Name)
@@ -42,15 +43,14 @@ func newVocabulary() *vocabulary {
 }
 
 // unknown is the fault of a name that is no fact's. What it accepts are the facts of the device or of its user,
-// whichever the name is about, except for those that cannot be given there.
-func (v *vocabulary) unknown(name string, except ...string) error {
+// whichever the name is about.
+func (v *vocabulary) unknown(name string) error {
 	about, _, _ := strings.Cut(strings.ToLower(name), ".")
-	all := slices.DeleteFunc(slices.Clone(v.names), func(fact string) bool { return slices.Contains(except, fact) })
-	accepted := slices.DeleteFunc(slices.Clone(all), func(fact string) bool { return !strings.HasPrefix(fact, about+".") })
+	accepted := slices.DeleteFunc(slices.Clone(v.names), func(fact string) bool { return !strings.HasPrefix(fact, about+".") })
 	if len(accepted) == 0 {
-		accepted = all
+		accepted = v.names
 	}
-	return &refusal{fmt.Sprintf("unknown fact %.40q", name) + didYouMean(strings.ToLower(name), all), strings.Join(accepted, ", ")}
+	return &refusal{fmt.Sprintf("unknown fact %.40q", name) + didYouMean(strings.ToLower(name), v.names), strings.Join(accepted, ", ")}
 }
 
 func didYouMean(name string, names []string) string {
@@ -65,11 +65,8 @@ func didYouMean(name string, names []string) string {
 // data, it would leave the fact unknown, and the administrator could not see why.
 func (v *vocabulary) column(name string) (*posture.Definition, error) {
 	d := v.byName[name]
-	switch {
-	case d == nil && v.looksLikeFact(name):
-		return nil, fmt.Errorf("%w, or for data a name without device. or user. at its beginning", v.unknown(name, attributesFact))
-	case d != nil && d.Type == posture.AttributesFact:
-		return nil, &refusal{name + " is no column: every other column is an attribute already", "a column for each attribute, with the attribute's name"}
+	if d == nil && v.looksLikeFact(name) {
+		return nil, fmt.Errorf("%w, or for data a name without device. or user. at its beginning", v.unknown(name))
 	}
 	return d, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func TestEveryFact(t *testing.T) {
 		"device.last_seen":     {"2026-03-01T12:00:00+02:00", `"2026-03-01T10:00:00.000Z"`, seen},
 		"device.enrolled_at":   {"2026-03-01T10:00:00Z", `"2026-03-01T10:00:00Z"`, seen},
 		"device.groups":        {"Staff;Lab, 2;Staff", `["Staff","Lab, 2","Staff"]`, []string{"Staff", "Lab, 2", "Staff"}},
-		"device.attributes":    {"", `{"asset":"A-17","floor":2}`, map[string]string{"asset": "A-17", "floor": "2"}},
+		"device.attributes":    {`{"asset":"A-17", "floor":2}`, `{"asset":"A-17","floor":2}`, map[string]string{"asset": "A-17", "floor": "2"}},
 		"user.username":        {"ada", `"ada"`, "ada"},
 		"user.realname":        {"Ada Lovelace", `"Ada Lovelace"`, "Ada Lovelace"},
 		"user.email_address":   {"ada@example.com", `"ada@example.com"`, "ada@example.com"},
@@ -116,16 +117,13 @@ func TestEveryFact(t *testing.T) {
 			continue
 		}
 		contents := map[string]string{"json": asMember(d.Name, example.member), "csv": asCell(d.Name, example.cell)}
-		if d.Type == posture.AttributesFact {
-			contents["csv"] = "Identifier,asset,floor\nC02,A-17,2\n"
-		}
 		for kind, content := range contents {
 			p, warnings := judged(t, kind, content)
 			wantLines(t, "warnings of "+content, warnings, nil)
 			want := map[string]any{d.Name: example.want}
 			wantFacts(t, content, record(t, p, "C02", d.Set()), want)
 			others := record(t, p, "C02", posture.AllFacts()&^d.Set())
-			if _, ok := d.Get(others); ok != (d.Name == "device.identifier" || d.Name == "device.managed") {
+			if _, ok := d.Get(others); ok != alwaysGiven(d.Name) {
 				t.Errorf("%s: %s is known: %v, and was not asked for", content, d.Name, ok)
 			}
 			if d.Type != posture.AttributesFact {
@@ -137,6 +135,11 @@ func TestEveryFact(t *testing.T) {
 			wantFacts(t, "without a policy, "+content, record(t, unread, "C02", posture.AllFacts()), nil)
 		}
 	}
+}
+
+// alwaysGiven reports whether a fact is known also where no rule reads it: the gate does.
+func alwaysGiven(name string) bool {
+	return slices.Contains([]string{"device.identifier", "device.managed", "device.type"}, name)
 }
 
 // Each word of a fact is accepted.
@@ -152,7 +155,8 @@ func TestEveryWord(t *testing.T) {
 	}
 }
 
-// An empty cell, null, empty text and a member that is missing are unknown.
+// An empty cell, null, empty text and a member that is missing are unknown. A device is managed, and has no attributes, where
+// the file says nothing about it: no member, no column.
 func TestUnknownFacts(t *testing.T) {
 	t.Parallel()
 	contents := map[string]string{
@@ -163,24 +167,37 @@ func TestUnknownFacts(t *testing.T) {
 		`{"devices":[{"identifier":"C02","data":null,"facts":{"device":{},"user":{}}}]}`: "json",
 		"Identifier\nC02\n": "csv",
 	}
+	unset := map[string]string{} // the fact that a content says is unknown, and that is known otherwise
 	for _, d := range posture.Vocabulary() {
-		contents[asMember(d.Name, "null")] = "json"
+		given := map[string]string{asMember(d.Name, "null"): "json", asCell(d.Name, ""): "csv", "Identifier," + d.Name + "\nC02,\n": "csv"}
 		switch d.Type {
 		case posture.AttributesFact:
 			contents[asMember(d.Name, `{"a":null,"b":""}`)] = "json"
-			continue
+			contents[asCell(d.Name, `{ "a" : null, "b" : "" }`)] = "csv"
 		case posture.TextFact, posture.VersionFact, posture.TimeFact:
-			contents[asMember(d.Name, `""`)] = "json"
+			given[asMember(d.Name, `""`)], given[asCell(d.Name, "'")], given[asCell(d.Name, `'""`)] = "json", "csv", "csv"
 		case posture.BoolFact, posture.ListFact:
 		}
-		contents[asCell(d.Name, "")] = "csv"
-		contents["Identifier,"+d.Name+"\nC02,\n"] = "csv"
+		for content, kind := range given {
+			contents[content], unset[content] = kind, d.Name
+		}
 	}
 	for content, kind := range contents {
 		p, warnings := judged(t, kind, content)
 		wantLines(t, "warnings of "+content, warnings, nil)
-		wantFacts(t, content, record(t, p, "C02", posture.AllFacts()), map[string]any{"device.attributes": map[string]string{}})
-		wantData(t, p, "C02", "{}")
+		want := map[string]any{"device.managed": true, "device.attributes": map[string]string{}}
+		delete(want, unset[content])
+		want["device.identifier"] = "C02"
+		device := record(t, p, "C02", posture.AllFacts())
+		if got := known(device); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the facts are %v, want %v", content, got, want)
+		}
+		if managed := record(t, p, "C02", 0).Facts.Managed; managed != device.Facts.Managed {
+			t.Errorf("%s: managed is %v if it is not asked for, want %v", content, managed, device.Facts.Managed)
+		}
+		if got := record(t, p, "C02", posture.Document).Data; string(got) != "{}" {
+			t.Errorf("%s: the data is %s, want none", content, got)
+		}
 	}
 }
 

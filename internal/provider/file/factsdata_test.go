@@ -102,6 +102,7 @@ func TestGroupsOfACell(t *testing.T) {
 	t.Parallel()
 	for cell, want := range map[string][]string{
 		"a": {"a"}, "a;b": {"a", "b"}, "a; b\t;": {"a", " b\t"}, "a;b ;c": {"a", "b ", "c"}, ";;a;;": {"a"}, "a b;c": {"a b", "c"}, "A;a": {"A", "a"}, ";": {}, ";;": {},
+		"[]": {}, `["a;b", "=c", "["]`: {"a;b", "=c", "["}, `["a","a"]`: {"a", "a"}, "'=a;b": {"=a", "b"}, `'["a"]`: {"a"}, "a;[b": {"a", "[b"},
 	} {
 		p, warnings := judged(t, "csv", asCell("device.groups", cell))
 		if slices.ContainsFunc(want, func(name string) bool { return strings.TrimSpace(name) != name }) {

@@ -20,6 +20,9 @@ const (
 	wantText    = "; accepted: text, or null where it is unknown"
 	wantList    = "; accepted: a list of texts, or null where it is unknown"
 	wantObject  = `; accepted: {"device": {…}, "user": {…}}`
+
+	wantAttributes = `; accepted: a JSON object, such as {"asset": "A-17"}`
+	wantGroups     = `; accepted: names with semicolons between them, or a JSON list of names, such as ["Staff"], [] for none`
 )
 
 // factsOf are the names of the facts of a device or of its user, as faults list them.
@@ -45,7 +48,7 @@ func refusedWithFacts(t *testing.T, kind, content string) []string {
 // Faults in the facts of a CSV file, each with its place, what is wrong and what is right.
 func TestFaultsOfFactsInCSV(t *testing.T) {
 	t.Parallel()
-	columns := strings.ReplaceAll(factsOf("device"), ", device.attributes", "")
+	columns := factsOf("device")
 	column := func(n int, fault string) string { return fmt.Sprintf("line 1: column %d: %s", n, fault) }
 	unknown := func(name, near, accepted string) string {
 		if near != "" {
@@ -67,7 +70,22 @@ func TestFaultsOfFactsInCSV(t *testing.T) {
 		{"a misspelled beginning", "Identifier,devcie.model,usr.position\n", []string{
 			column(2, unknown("devcie.model", "device.model", columns+", "+factsOf("user"))), column(3, unknown("usr.position", "user.position", columns+", "+factsOf("user"))),
 		}},
-		{"attributes", "Identifier,device.attributes\nC02,a\n", []string{column(2, "device.attributes is no column: every other column is an attribute already; accepted: a column for each attribute, with the attribute's name")}},
+		{"attributes as text", "Identifier,device.attributes\nC02,a\n", []string{`line 2: device.attributes: "a" is not a JSON object` + wantAttributes}},
+		{"attributes as an escape", "Identifier,device.attributes\nC02,'\n", []string{`line 2: device.attributes: "" is not a JSON object` + wantAttributes}},
+		{"attributes as a list", "Identifier,device.attributes\nC02,[]\n", []string{`line 2: device.attributes: "[]" is not a JSON object` + wantAttributes}},
+		{"attributes that are null", "Identifier,device.attributes\nC02,null\n", []string{`line 2: device.attributes: "null" is not a JSON object` + wantAttributes}},
+		{"attributes that are cut off", "Identifier,device.attributes\nC02,\"{\"\"a\"\":1\"\n", []string{`line 2: device.attributes: "{\"a\":1" is not a JSON object` + wantAttributes}},
+		{"an attribute twice", "Identifier,device.attributes\nC02,\"{\"\"a\"\":1,\"\"a\"\":1}\"\n", []string{`line 2: device.attributes: "{\"a\":1,\"a\":1}" is not a JSON object` + wantAttributes}},
+		{"an attribute that is a column", "Identifier,a,device.attributes\nC02,,\"{\"\"b\"\":1,\"\"a\"\":null}\"\n", []string{`line 2: device.attributes: "a" is a column too; accepted: each attribute in one of them`}},
+		{"groups that are no JSON", "Identifier,device.groups\nC02,a\nC03,[Staff];Lab\n", []string{`line 3: device.groups: "[Staff];Lab" begins with [ and is not valid JSON` + wantGroups}},
+		{"a group that is a number", "Identifier,device.groups\nC02,[1]\n", []string{`line 2: device.groups: 1 in the list is not text` + wantList}},
+		{"a group without a name", "Identifier,device.groups\nC02,\"[\"\"\"\"]\"\n", []string{`line 2: device.groups: a text in the list is empty` + wantList}},
+		{"groups as an escape", "Identifier,device.groups\nC02,'\n", []string{`line 2: device.groups: the text is empty` + wantGroups}},
+		{"a boolean as an escape", "Identifier,device.managed\nC02,'\n", []string{`line 2: device.managed: "" is not a boolean` + wantBool}},
+		{"an identifier of an escape alone", "Identifier,device.managed\n',true\n", []string{`line 2: identifier is empty`}},
+		{"an escaped identifier with a space", "Identifier,device.managed\n' C02,true\n", []string{`line 2: identifier begins or ends with a space`}},
+		{"an escaped identifier with a line feed", "Identifier,device.managed\n\"'\"\"C\\n2\"\"\",true\n", []string{`line 2: identifier has U+000A (line feed) at position 2, want printable ASCII only`}},
+		{"another identifier, escaped", "Identifier,device.identifier\n'=C02,'=C03\n", []string{`line 2: device.identifier: "=C03" is not the device's identifier; accepted: "=C02", or nothing`}},
 		{"a fact twice", "Identifier,device.os, device.os\n", []string{`line 1: column 3 repeats the name "device.os"`}},
 		{"a boolean in upper case", "Identifier,device.managed\nC02,true\nC03,TRUE\n", []string{`line 3: device.managed: "TRUE" is not a boolean` + wantBool}},
 		{"a boolean of spaces", "Identifier,device.encrypted\nC02,\" \"\n", []string{`line 2: device.encrypted: " " is not a boolean` + wantBool}},

@@ -18,6 +18,9 @@ const (
 	acceptedText    = "text, or null where it is unknown"
 	acceptedList    = "a list of texts, or null where it is unknown"
 	acceptedObject  = "an object, or null where nothing is known"
+
+	acceptedGroups     = `names with semicolons between them, or a JSON list of names, such as ["Staff"], [] for none`
+	acceptedAttributes = `a JSON object, such as {"asset": "A-17"}`
 )
 
 // groupSeparator is between the groups of a device in a cell.
@@ -29,21 +32,50 @@ type reading struct {
 	notes notes
 }
 
-// readCell reads the value of a fact in a CSV file. Empty is unknown.
+// readCell reads the value of a fact in a CSV file. Empty is unknown. An escape without a text is empty text, as "" is in
+// JSON: unknown for a fact that is text, and no value of any other type.
 func readCell(d *posture.Definition, cell string) (reading, error) {
-	switch {
-	case cell == "":
+	if cell == "" {
 		return reading{}, nil
-	case d.Type == posture.BoolFact:
-		if cell != "true" && cell != "false" {
-			return reading{}, wrong(d, fmt.Sprintf("%.40q is not a boolean", cell), acceptedBool)
-		}
-		return reading{value: cell == "true"}, nil
-	case d.Type == posture.ListFact:
-		return splitGroups(cell), nil
-	default:
-		return readText(d, cell)
 	}
+	text, _ := unescape(cell)
+	switch d.Type {
+	case posture.BoolFact:
+		if text != "true" && text != "false" {
+			return reading{}, wrong(d, fmt.Sprintf("%.40q is not a boolean", text), acceptedBool)
+		}
+		return reading{value: text == "true"}, nil
+	case posture.ListFact:
+		return readGroups(d, text)
+	case posture.AttributesFact:
+		if !isObject(text) {
+			return reading{}, wrong(d, fmt.Sprintf("%.40q is not a JSON object", text), acceptedAttributes)
+		}
+		return readMember(d, compacted(text))
+	default:
+		return readText(d, text)
+	}
+}
+
+// readGroups reads the groups of a cell. One that begins with a bracket is a JSON list: so a name can have a semicolon.
+func readGroups(d *posture.Definition, text string) (reading, error) {
+	switch {
+	case text == "":
+		return reading{}, wrong(d, "the text is empty", acceptedGroups)
+	case text[0] != '[':
+		return splitGroups(text), nil
+	case !isList(text):
+		return reading{}, wrong(d, fmt.Sprintf("%.40q begins with [ and is not valid JSON", text), acceptedGroups)
+	}
+	list, err := readList(d, jsontext.Value(text))
+	return reading{value: list}, err
+}
+
+// compacted is valid JSON without white space.
+func compacted(text string) jsontext.Value {
+	value := jsontext.Value(text)
+	_ = value.Compact() // it is valid
+	return value
 }
 
 // splitGroups splits a cell. A cell with a separator and no name says that there are no groups; without that, a file

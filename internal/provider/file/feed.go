@@ -14,6 +14,7 @@ type entry struct {
 	end   int    // of its text, which begins at the end of the previous one
 	hash  uint64 // of a row's key
 	notes notes  // what to warn about
+	mark  mark   // of a snapshot
 }
 
 // hashes are those of the entries.

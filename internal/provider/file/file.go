@@ -64,7 +64,6 @@ func (c Config) Files() []string { return []string{string(c.Path)} }
 type Provider struct {
 	config     Config
 	vocabulary *vocabulary // nil where no facts are read
-	gives      posture.FactSet
 	current    atomic.Pointer[content]
 }
 
@@ -105,9 +104,9 @@ func problemsOf(err error) (all config.Problems) {
 
 // New makes a Provider and reads the inventory, as Reload does. The strings are warnings.
 func New(c Config) (*Provider, []string, error) {
-	p := &Provider{config: c, gives: posture.MustFacts("device.identifier", "device.managed")}
+	p := &Provider{config: c}
 	if c.facts {
-		p.vocabulary, p.gives = newVocabulary(), posture.AllFacts()
+		p.vocabulary = newVocabulary()
 	}
 	loaded, err := p.Reload()
 	if err != nil {
@@ -155,7 +154,7 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	}
 	next := &content{in.devices, info.ModTime()}
 	return posture.Loaded{
-		Found:    next.summary(path) + next.columns(),
+		Found:    next.summary(path) + next.columns() + next.devices.snapshot.origin(),
 		Warnings: in.warnings(path),
 		Apply: func() {
 			if before := p.current.Swap(next); before != nil {
@@ -198,23 +197,34 @@ func (c *content) columns() string {
 	return ", with the columns " + listed(c.devices.names) + facts
 }
 
-// Lookup implements posture.Provider. It ignores the device type: a file does not distinguish types.
+// Lookup implements posture.Provider. It ignores the device type: who asks judges that of the record.
 func (p *Provider) Lookup(_ context.Context, q posture.Query) (posture.Device, error) {
 	devices := p.current.Load().devices
+	if err := devices.fetched(q); err != nil {
+		return posture.Device{}, err
+	}
 	row, ok := devices.Find(q.Identifier.Key())
 	if !ok {
 		return posture.Device{}, posture.ErrNotFound
 	}
-	known := devices.vocabulary
-	var found device
-	var err error
-	if known != nil && devices.columns != nil && !q.Facts.Has(posture.Document) {
-		found = identified(row) // the policy makes its own data
-	} else if found, err = devices.device(row); err != nil {
+	if err := devices.marks[q.Identifier.Key()]; err != nil {
 		return posture.Device{}, err
 	}
-	if known != nil && (devices.hasFacts || q.Facts.Has(known.attributes)) {
-		return devices.withFacts(row, found, q.Facts, time.Now())
+	return devices.record(row, q.Facts, time.Now)
+}
+
+// record makes a device from a row, for a lookup and for a list.
+func (s *store) record(row []byte, asked posture.FactSet, now func() time.Time) (posture.Device, error) {
+	known := s.vocabulary
+	var found device
+	var err error
+	if known != nil && s.columns != nil && !asked.Has(posture.Document) {
+		found = identified(row) // the policy makes its own data
+	} else if found, err = s.device(row); err != nil {
+		return posture.Device{}, err
+	}
+	if known != nil && (s.hasFacts || asked.Has(known.attributes)) {
+		return s.withFacts(row, found, asked, now())
 	}
 	// As managed does, which would copy the device: it is large.
 	return posture.Device{Identifier: found.identifier, Facts: posture.Facts{Managed: posture.Known(true)}, Data: found.data}, nil
@@ -225,8 +235,11 @@ func (p *Provider) Returns(posture.DeviceType) string {
 	return "the data in the inventory file is returned"
 }
 
-// Gives implements posture.Partial: without a policy file the facts in the file are data, and are not read.
-func (p *Provider) Gives() posture.FactSet { return p.gives }
+// Gives implements posture.Partial: without a policy file the facts in the file are data, and are not read; and a
+// snapshot has only those that were fetched.
+func (p *Provider) Gives() posture.FactSet {
+	return p.current.Load().devices.gives() &^ posture.Document
+}
 
 // InMemory implements posture.InMemory.
 func (p *Provider) InMemory() {}
@@ -234,7 +247,7 @@ func (p *Provider) InMemory() {}
 // Check implements posture.Checker. The faults of the file were found when it was read.
 func (p *Provider) Check(context.Context) (found string, warnings []string, err error) {
 	now := p.current.Load()
-	return now.summary(string(p.config.Path)) + now.columns(), nil, nil
+	return now.summary(string(p.config.Path)) + now.columns() + now.devices.snapshot.origin(), nil, nil
 }
 
 // withoutBOM drops the UTF-8 byte-order mark (BOM) that spreadsheets write at the beginning of a file.

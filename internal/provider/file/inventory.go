@@ -63,6 +63,9 @@ func (in *inventory) add(rows *batch) {
 
 func (in *inventory) addRow(e *entry, row []byte) error {
 	before, repeated := in.devices.Add(e.hash, row)
+	if in.devices.snapshot != nil {
+		return in.devices.markRow(e.mark, row, repeated)
+	}
 	if !repeated {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -15,7 +16,8 @@ import (
 )
 
 // readJSON reads {"devices":[{"identifier":"…","data":{…}}]}, one device at a time, so that the file
-// is never in memory as a whole. It ignores unknown members and refuses duplicate ones.
+// is never in memory as a whole. It ignores unknown members and refuses duplicate ones. A file whose first member is
+// format is a snapshot, which has the members that snapshot reads, and no other.
 func readJSON(r *bufio.Reader, in *inventory) error {
 	decoder := jsontext.NewDecoder(r)
 	if decoder.PeekKind() != '{' {
@@ -27,27 +29,23 @@ func readJSON(r *bufio.Reader, in *inventory) error {
 	if _, err := decoder.ReadToken(); err != nil {
 		return jsonError("", err)
 	}
-	found := false
+	var seen []string // the members that are read
 	for decoder.PeekKind() != '}' {
 		name, err := decoder.ReadToken()
 		if err != nil {
 			return jsonError("", err)
 		}
-		if name.String() != "devices" {
-			if err := decoder.SkipValue(); err != nil {
-				return jsonError("", err)
-			}
-			continue
-		}
-		found = true
-		if err := readDevices(decoder, in); err != nil {
+		if seen, err = in.readMember(decoder, name.String(), seen); err != nil {
 			return err
 		}
 	}
 	if _, err := decoder.ReadToken(); err != nil {
 		return jsonError("", err)
 	}
-	if !found {
+	if err := in.devices.snapshot.whole(seen); err != nil {
+		return err
+	}
+	if !slices.Contains(seen, "devices") {
 		return errors.New(`the member "devices" is missing`)
 	}
 	end := decoder.InputOffset()
@@ -59,6 +57,31 @@ func readJSON(r *bufio.Reader, in *inventory) error {
 		return jsonError("", err)
 	}
 	return &syntaxError{offset: end, behind: true, err: errors.New("data after the JSON object")}
+}
+
+// readMember reads a member of the file's object.
+func (in *inventory) readMember(decoder *jsontext.Decoder, name string, seen []string) ([]string, error) {
+	switch {
+	case name == formatMember && len(seen) == 0:
+		in.devices.snapshot, in.devices.hasFacts = &snapshot{}, true
+	case name == formatMember:
+		return seen, fmt.Errorf("the file has the member %q behind others; in a snapshot it is the first", name)
+	case name == "devices":
+		seen = append(seen, name)
+		return seen, readDevices(decoder, in)
+	}
+	seen = append(seen, name)
+	if in.devices.snapshot == nil {
+		if err := decoder.SkipValue(); err != nil {
+			return seen, jsonError("", err)
+		}
+		return seen, nil
+	}
+	value, err := decoder.ReadValue()
+	if err != nil {
+		return seen, jsonError("", err)
+	}
+	return seen, in.devices.readSnapshot(name, value)
 }
 
 func readDevices(decoder *jsontext.Decoder, in *inventory) error {
@@ -108,7 +131,9 @@ func (in *inventory) makeRows(values, rows *batch) {
 			if e.hash, e.fault = in.devices.Hash(identifier); e.fault == nil {
 				e.notes = notesOf(identifier) | in.devices.keepFacts(rows, &read, e, now)
 			}
-			if read.isStray(in.devices.vocabulary != nil) {
+			if in.devices.snapshot != nil && e.fault == nil {
+				e.mark, e.fault = read.mark()
+			} else if read.isStray(in.devices.vocabulary != nil) {
 				e.notes |= stray
 			}
 		}

@@ -39,6 +39,13 @@ type store struct {
 	attributes []string              // the names of all columns
 	hasFacts   bool                  // a column is a fact, or a device has the member facts
 
+	// givesAttributes says that a column is device.attributes.
+	givesAttributes bool
+
+	snapshot *snapshot // nil where the file is none
+	// marks are the answers about devices whose records a snapshot does not have, by the keys of their identifiers.
+	marks map[string]error
+
 	*compact.Table
 }
 
@@ -58,6 +65,7 @@ func (s *store) setColumns(names []string) error {
 		if s.vocabulary != nil && s.vocabulary.byName[name] != nil {
 			s.facts[i], s.hasFacts = s.vocabulary.byName[name], true
 			s.factNames = append(s.factNames, name)
+			s.givesAttributes = s.givesAttributes || name == attributesFact
 			continue
 		}
 		member, err := jsontext.AppendQuote([]byte{sign}, name)
@@ -103,6 +111,9 @@ func (s *store) device(row []byte) (device, error) {
 		if column == nil {
 			continue // a fact, and no data
 		}
+		if s.hasFacts && bytes.HasPrefix(value, []byte(escape)) {
+			value = []byte(s.text(string(value)))
+		}
 		data = append(data, column...)
 		if data, err = jsontext.AppendQuote(data, value); err != nil {
 			return device{}, fmt.Errorf("encode column %s: %w", column, err)
@@ -112,6 +123,14 @@ func (s *store) device(row []byte) (device, error) {
 		data = append(data, '{')
 	}
 	return device{string(identifier), append(data, '}'), nil}, nil
+}
+
+// text is the text of a cell of data.
+func (s *store) text(cell string) string {
+	if s.hasFacts {
+		cell, _ = unescape(cell)
+	}
+	return cell
 }
 
 // sameData compares the data and the facts of two rows by value.

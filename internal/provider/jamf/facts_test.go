@@ -35,7 +35,7 @@ func full() []jamftest.Device {
 	return []jamftest.Device{computer, device}
 }
 
-func seenThen() time.Time     { return time.Date(2026, 7, 29, 8, 31, 45, 120e6, time.UTC) }
+func seenThen() time.Time     { return time.Date(2026, 7, 29, 8, 31, 45, 0, time.UTC) }
 func enrolledThen() time.Time { return time.Date(2025, 2, 3, 9, 0, 0, 0, time.UTC) }
 
 // wantFacts is what is known of the devices of full, by name.

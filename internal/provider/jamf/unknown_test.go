@@ -209,7 +209,7 @@ func TestFactsFromFields(t *testing.T) {
 		{"classic", posture.MobileDevice, map[string]string{"general.device_ownership_level": `"PersonalDeviceProfile"`}, "device.ownership", "personal"},
 		// A server that has the newer member, and nothing in it, has had no contact.
 		{"pro", posture.MobileDevice, map[string]string{"general.lastContactDate": "null"}, "device.last_seen", nil},
-		{"pro", posture.MobileDevice, map[string]string{"general.lastContactDate": removed, "general.lastInventoryUpdateDate": `"2026-01-02T03:04:05.678901Z"`}, "device.last_seen", utc("2026-01-02T03:04:05.678901Z")},
+		{"pro", posture.MobileDevice, map[string]string{"general.lastContactDate": removed, "general.lastInventoryUpdateDate": `"2026-01-02T03:04:05.678901Z"`}, "device.last_seen", utc("2026-01-02T03:04:05Z")},
 		{"pro", posture.Computer, map[string]string{"general.lastContact": `"2026-01-02T03:04:05+01:00"`}, "device.last_seen", utc("2026-01-02T02:04:05Z")},
 		{"pro", posture.Computer, map[string]string{"general.lastContact": removed, "general.lastContactTime": `"2026-01-02T03:04:05Z"`}, "device.last_seen", utc("2026-01-02T03:04:05Z")},
 		{"classic", posture.Computer, map[string]string{"general.last_contact_time_epoch": `"1767323045000"`}, "device.last_seen", utc("2026-01-02T03:04:05Z")},
