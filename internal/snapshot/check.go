@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"step-posture-connector/internal/compact"
+	"step-posture-connector/internal/panics"
 	"step-posture-connector/internal/posture"
 )
 
@@ -57,6 +58,11 @@ func contradicts(err error) bool {
 func (k *Keeper) lookup(ctx context.Context, c *copied, id posture.Identifier) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkLookup)
 	defer cancel()
+	defer func() {
+		if p := panics.Recovered(recover()); p != nil {
+			err = p
+		}
+	}()
 	d, err := k.Provider.Lookup(ctx, posture.Query{Identifier: id, Type: c.list, Facts: k.fields.always})
 	if err == nil && !id.Matches(d) {
 		return errors.New("the inventory returned a record with another identifier")

@@ -21,7 +21,7 @@ type moment struct {
 func read(c Clock) moment { return moment{c.Wall(), c.Boot()} }
 
 // since is how much later m is than before: the larger of what both clocks say, so that neither a wall clock that was set
-// back nor a boot clock that begins anew makes anything younger.
+// back nor a boot clock that starts at zero again makes anything younger.
 func (m moment) since(before moment) time.Duration {
 	return max(m.wall.Sub(before.wall), m.boot-before.boot)
 }

@@ -57,7 +57,7 @@ type building struct {
 
 	writer  *rowWriter
 	records int
-	// lost means that a record has no identifier of which a lookup would fail: nobody can say which device is missing.
+	// lost means that a damaged record has no identifier: it is not known which device is missing.
 	lost bool
 }
 

@@ -25,8 +25,9 @@
 // nothing. An unknown managed is null, because a file in which it is missing means a managed device. Texts, versions and
 // times are strings, times with whole seconds, groups a list of strings, attributes an object of strings.
 //
-// A device with "duplicate": true had several records: its identifier is ambiguous. One with "damaged": true had a record of
-// which a lookup fails. Neither has data, or a fact but managed, so that a reader that ignores the marks refuses them.
+// A device with "duplicate": true had several records: its identifier is ambiguous. A lookup of one with "damaged": true fails,
+// though the list has it, or has contradicted the list since. Neither has data, nor a fact except managed, so that a reader
+// that ignores the marks refuses them.
 //
 // Where the inventory lists kinds of devices apart, "begun_at" is the older one, "facts" those that all have, "total" the
 // sum or null, "complete" true if all are; and before "devices" stands

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"step-posture-connector/internal/panics"
@@ -42,8 +43,13 @@ func (k *Keeper) fetch(ctx context.Context, l *list) {
 		k.fail(s, l, result, err)
 		return
 	}
-	k.adopt(s, l, c, took)
+	replaced := k.adopt(s, l, c, took)
 	k.write()
+	if replaced >= largeCopy {
+		// Otherwise the program would keep the memory of the copy before until the next garbage collection, which may be
+		// minutes later.
+		debug.FreeOSMemory()
+	}
 }
 
 // begin notes that a fetch begins, and returns the facts that it asks for.
@@ -61,7 +67,7 @@ func (k *Keeper) begin(s *state, l *list) posture.FactSet {
 // list fetches a list to its end. A panic of the provider is an error: the copy is beside the daemon, and must not stop it.
 func (k *Keeper) list(ctx context.Context, kind posture.DeviceType, facts posture.FactSet, begun moment) (c *copied, err error) {
 	// A copy whose fetch took longer would be too old when it is complete.
-	ctx, cancel := context.WithTimeout(ctx, k.Settings.MaxAge)
+	limited, cancel := context.WithTimeout(ctx, k.Settings.MaxAge)
 	defer cancel()
 	defer func() {
 		if p := panics.Recovered(recover()); p != nil {
@@ -69,8 +75,11 @@ func (k *Keeper) list(ctx context.Context, kind posture.DeviceType, facts postur
 		}
 	}()
 	b := build(k.fields, kind, facts, begun)
-	listed, err := k.Provider.List(ctx, posture.List{Type: kind, Facts: facts}, b.add)
-	if err != nil {
+	listed, err := k.Provider.List(limited, posture.List{Type: kind, Facts: facts}, b.add)
+	switch {
+	case err != nil && limited.Err() != nil && ctx.Err() == nil:
+		return nil, errSlow
+	case err != nil:
 		return nil, err
 	}
 	return b.end(listed), nil
@@ -128,11 +137,14 @@ func (k *Keeper) fail(s *state, l *list, result string, err error) {
 	k.tell(l, now, result, what+err.Error())
 }
 
-// adopt replaces the copy of a list.
-func (k *Keeper) adopt(s *state, l *list, c *copied, took time.Duration) {
+// adopt replaces the copy of a list, and returns the size of the one before, in bytes.
+func (k *Keeper) adopt(s *state, l *list, c *copied, took time.Duration) (replaced int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := read(s.clock)
+	if l.copy != nil {
+		replaced = l.copy.table.Size()
+	}
 	first := l.copy == nil || l.failures > 0 || l.shrunk
 	l.adopt(c)
 	l.expired = false
@@ -148,4 +160,5 @@ func (k *Keeper) adopt(s *state, l *list, c *copied, took time.Duration) {
 		s.measures.alarm(l.kind, alarmSlow)
 		k.tell(l, now, alarmSlow, fmt.Sprintf("the fetch of %s took %v; with every it is longer than max_age, so that the copy expires before the next one", describe(l.kind), took.Round(time.Second)))
 	}
+	return replaced
 }

@@ -3,7 +3,6 @@ package snapshot
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -74,18 +73,18 @@ func TestNoFetchAtStart(t *testing.T) {
 		h.fetched()
 		h.restart()
 		h.pass(every / 2)
-		if inventory.lists != 1 {
-			t.Errorf("%d fetches, want 1", inventory.lists)
+		if inventory.fetches() != 1 {
+			t.Errorf("%d fetches, want 1", inventory.fetches())
 		}
 		h.pass(every)
-		if inventory.lists != 2 {
-			t.Errorf("%d fetches after every, want 2", inventory.lists)
+		if inventory.fetches() != 2 {
+			t.Errorf("%d fetches after every, want 2", inventory.fetches())
 		}
 	})
 }
 
 // writtenDocument returns the file of an inventory with all facts.
-func writtenDocument(t *testing.T, kinds ...posture.DeviceType) (k *Keeper, text []byte, now moment) {
+func writtenDocument(t testing.TB, kinds ...posture.DeviceType) (k *Keeper, text []byte, now moment) {
 	t.Helper()
 	inventory := newInventory(kinds...)
 	clock := &fakeClock{start: time.Now()}
@@ -129,7 +128,7 @@ func writtenDocument(t *testing.T, kinds ...posture.DeviceType) (k *Keeper, text
 	return k, out.Bytes(), now
 }
 
-func sameCopies(t *testing.T, k *Keeper, want, got *copied) {
+func sameCopies(t testing.TB, k *Keeper, want, got *copied) {
 	t.Helper()
 	if got.table.Len() != want.table.Len() || got.facts != want.facts || got.total != want.total || got.complete != want.complete || got.list != want.list {
 		t.Errorf("the copy is %+v, want %+v", got, want)
@@ -232,109 +231,24 @@ func TestNotCanonical(t *testing.T) {
 	}
 }
 
-// TestPermissions: a file that others may write, or replace, is not used.
-func TestPermissions(t *testing.T) {
-	tests := []struct {
-		name   string
-		change func(t *testing.T, path string)
-		want   string
-	}{
-		{"as it was written", func(*testing.T, string) {}, found},
-		{"missing", func(t *testing.T, path string) { must(t, os.Remove(path)) }, live},
-		{"the group may write it", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o620)) }, live},
-		{"all may write it", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o602)) }, live},
-		{"all may write the folder", func(t *testing.T, path string) { must(t, os.Chmod(filepath.Dir(path), 0o777)) }, live},
-		{"a symbolic link", func(t *testing.T, path string) {
-			must(t, os.Rename(path, path+".moved"))
-			must(t, os.Symlink(path+".moved", path))
-		}, live},
-		{"a folder", func(t *testing.T, path string) {
-			must(t, os.Remove(path))
-			must(t, os.Mkdir(path, 0o700))
-		}, live},
-		{"empty", func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) }, live},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			folder := filepath.Join(t.TempDir(), "folder")
-			must(t, os.Mkdir(folder, 0o700))
-			path := filepath.Join(folder, "copy.json")
-			inBubble(t, func(t *testing.T) {
-				inventory := newInventory("")
-				inventory.put("", "A1")
-				h := start(t, inventory, persisted(path))
-				h.fetched()
-				if info, err := os.Stat(path); err != nil || info.Mode() != ownerOnly {
-					t.Fatalf("the file is %v, %v", info, err)
-				}
-				test.change(t, path)
-				inventory.change(func(f *fakeInventory) { f.down = true })
-				h.reports = nil
-				h.restart()
-				h.want(test.name, "", map[string]string{"A1": test.want})
-				if test.want == live && test.name != "missing" {
-					h.wantReports(test.name, "the file is not used")
-				}
-			})
-		})
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestOtherSettings: the file of another account is not used.
-func TestOtherSettings(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "copy.json")
-	inBubble(t, func(t *testing.T) {
-		inventory := newInventory("")
-		inventory.put("", "A1")
-		h := start(t, inventory, persisted(path))
-		h.fetched()
-		for _, change := range []func(o *Options){
-			func(o *Options) { o.Account = "another" }, func(o *Options) { o.Kind = "another" }, func(o *Options) { o.Inventory = "another" },
-		} {
-			o := h.options()
-			change(&o)
-			if k := New(o); k.Status()[0].Usable {
-				t.Errorf("the file is used with %+v", o)
-			}
+// FuzzDocument: a file either is not used, or is one that is written again the same.
+func FuzzDocument(f *testing.F) {
+	k, text, now := writtenDocument(f, "")
+	f.Add(text)
+	f.Add([]byte(`{"format":1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		loaded, err := k.readDocument(bytes.NewReader(text), now)
+		if err != nil {
+			return
 		}
-		if k := New(h.options()); !k.Status()[0].Usable {
-			t.Error("the file is not used with the same settings")
+		var out bytes.Buffer
+		if err := k.writeDocument(&out, []saved{{loaded[0], nil}}); err != nil {
+			t.Fatal(err)
 		}
-	})
-}
-
-// TestUnwritable: a file that cannot be written is an alarm, and the copy answers.
-func TestUnwritable(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "missing", "copy.json")
-	inBubble(t, func(t *testing.T) {
-		inventory := newInventory("")
-		inventory.put("", "A1")
-		h := start(t, inventory, persisted(path))
-		h.fetched()
-		h.want("without a file", "", map[string]string{"A1": found})
-		h.wantReports("the folder is missing", "write the file: stat: no such file or directory")
-	})
-}
-
-// TestUnwritableValues: what JSON cannot have is asked live after a restart.
-func TestUnwritableValues(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "copy.json")
-	inBubble(t, func(t *testing.T) {
-		inventory := newInventory("")
-		inventory.put("", "A1", "A2", "A3")
-		inventory.records[""][1].Facts.Name = posture.Known("\xff")
-		inventory.records[""][2].Facts.Groups = posture.Known([]string{"a", "\xff"})
-		h := start(t, inventory, persisted(path))
-		h.fetched()
-		h.want("before", "", map[string]string{"A1": found, "A2": found, "A3": found})
-		h.restart()
-		h.want("after a restart", "", map[string]string{"A1": found, "A2": live, "A3": live})
+		again, err := k.readDocument(&out, now)
+		if err != nil {
+			t.Fatalf("what was written of it is not used: %v", err)
+		}
+		sameCopies(t, k, loaded[0], again[0])
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// Options say of which inventory a copy is kept, and how.
+// Options say whose copy is kept, and how.
 type Options struct {
 	// Inventory is its name, for logs, metrics and the file.
 	Inventory string
@@ -91,7 +91,7 @@ func (k *Keeper) Want(w Wants) {
 	s.mu.Lock()
 	for kind, l := range s.lists {
 		if !w.includes(kind) {
-			l.copy = nil // nobody can ask for it
+			l.copy = nil // no request can be about it
 		}
 	}
 	s.mu.Unlock()
@@ -131,13 +131,13 @@ func (k *Keeper) Inherit(before *Keeper) {
 			old.copy, old.due = l.copy, l.due
 		}
 	}
-	for kind := range s.lists {
+	for kind, l := range s.lists {
 		if _, has := own.lists[kind]; !has {
-			delete(s.lists, kind)
+			l.copy = nil // not deleted: the one before may still look at it
 		}
-	}
-	for _, l := range s.lists {
-		l.retry, l.failures = 0, 0 // another secret may mend what has failed
+		if !l.shrunk {
+			l.retry = 0 // another secret may fix what has failed
+		}
 		if l.copy != nil {
 			l.due = min(l.due, l.copy.begun.boot+k.Settings.Every)
 		}

@@ -40,6 +40,8 @@ const (
 	// maxRecords and maxBytes bound a copy.
 	maxRecords = 2_000_000
 	maxBytes   = 1 << 30
+	// largeCopy is the size of a copy, in bytes, whose memory is returned to the system when it is replaced.
+	largeCopy = 32 << 20
 	// maxTexts and maxTextBytes bound the texts of a copy that repeat, and seenTexts is how many are remembered until they
 	// come again. One that is shorter than leastNumbered, in bytes, gets no number: that would not be shorter.
 	maxTexts      = 1 << 16

@@ -57,7 +57,6 @@ func label(kind posture.DeviceType) string {
 type measures struct {
 	fetches, alarmed *prometheus.CounterVec
 	duration         *prometheus.HistogramVec
-	hides            *prometheus.CounterVec
 	devices, age     *prometheus.Desc
 }
 
@@ -70,7 +69,6 @@ func newMeasures(kinds []posture.DeviceType) *measures {
 	m := &measures{
 		fetches: counter("fetches_total", "Fetches of a list, by result; only adopted ones replace the copy.", "list", "result"),
 		alarmed: counter("alarms_total", "What is wrong with a copy, by kind.", "list", "alarm"),
-		hides:   counter("hidden_total", "Live answers that contradicted the copy; such a device is asked live until the next fetch.", "list"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: prefix + "fetch_duration_seconds", Help: "Time of a fetch of a list.",
 			Buckets: []float64{.01, .1, 1, 5, 15, 60, 300, 900, 3600}, // from a small inventory to the longest every that is usual
@@ -86,7 +84,6 @@ func newMeasures(kinds []posture.DeviceType) *measures {
 			m.alarmed.WithLabelValues(label(kind), alarm)
 		}
 		m.duration.WithLabelValues(label(kind))
-		m.hides.WithLabelValues(label(kind))
 	}
 	return m
 }
@@ -100,14 +97,11 @@ func (m *measures) fetched(kind posture.DeviceType, result string, took time.Dur
 	m.duration.WithLabelValues(label(kind)).Observe(took.Seconds())
 }
 
-func (m *measures) hidden(kind posture.DeviceType) { m.hides.WithLabelValues(label(kind)).Inc() }
-
 // Describe implements prometheus.Collector.
 func (k *Keeper) Describe(out chan<- *prometheus.Desc) {
 	m := k.state.Load().measures
 	m.fetches.Describe(out)
 	m.alarmed.Describe(out)
-	m.hides.Describe(out)
 	m.duration.Describe(out)
 	out <- m.devices
 	out <- m.age
@@ -119,7 +113,6 @@ func (k *Keeper) Collect(out chan<- prometheus.Metric) {
 	m := s.measures
 	m.fetches.Collect(out)
 	m.alarmed.Collect(out)
-	m.hides.Collect(out)
 	m.duration.Collect(out)
 	now := read(s.clock)
 	s.mu.RLock()

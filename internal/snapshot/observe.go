@@ -28,7 +28,6 @@ func (k *Keeper) Observe(q posture.Query, d *posture.Device, err error) {
 			s.measures.alarm(kind, alarmOverflow)
 			k.tell(l, now, alarmOverflow, "too many devices of "+describe(kind)+" have changed since it was fetched; until the next fetch all devices are asked live")
 		}
-		s.measures.hidden(kind)
 	}
 	if err == nil {
 		return

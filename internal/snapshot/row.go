@@ -113,7 +113,7 @@ func (w *rowWriter) write(d *posture.Device, facts posture.FactSet) []byte {
 // texts are the fields; the interner has texts too.
 func (w *rowWriter) texts() []field[string] { return w.fields.texts }
 
-// mark returns the row of an identifier of which nothing else is known.
+// mark returns a row that has an identifier and nothing else.
 func (w *rowWriter) mark(identifier string, flags byte) []byte {
 	w.identifier = strings.Trim(identifier, " ")
 	w.begin()

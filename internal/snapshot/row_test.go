@@ -2,7 +2,6 @@ package snapshot
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -148,26 +147,29 @@ func FuzzRow(f *testing.F) {
 			t.Skip("no request can be about it")
 		}
 		facts := posture.FactSet(set)
-		draw := rand.New(rand.NewPCG(seed, seed))
+		draw := func(below int) int {
+			seed = seed*6364136223846793005 + 1442695040888963407 // Knuth's MMIX
+			return int(seed>>33) % below
+		}
 		d := posture.Device{Identifier: identifier}
 		for _, definition := range posture.Vocabulary() {
-			text := [...]string{one, two, one + two, identifier}[draw.IntN(4)]
+			text := [...]string{one, two, one + two, identifier}[draw(4)]
 			switch {
-			case draw.IntN(3) == 0 || definition.Name == "device.identifier":
+			case draw(3) == 0 || definition.Name == "device.identifier":
 			case definition.Words != nil:
-				definition.Put(&d, definition.Words[draw.IntN(len(definition.Words))])
+				definition.Put(&d, definition.Words[draw(len(definition.Words))])
 			case definition.Type == posture.TextFact && text != "":
 				definition.Put(&d, text)
 			case definition.Type == posture.BoolFact:
-				definition.Put(&d, draw.IntN(2) == 0)
+				definition.Put(&d, draw(2) == 0)
 			case definition.Type == posture.TimeFact:
-				definition.Put(&d, time.Unix(int64(draw.Uint64()>>20), int64(draw.IntN(1e9))))
+				definition.Put(&d, time.Unix(int64(draw(1<<31))<<9, int64(draw(1e9))))
 			case definition.Type == posture.ListFact:
-				definition.Put(&d, []string{one, two, text}[:draw.IntN(4)])
+				definition.Put(&d, []string{one, two, text}[:draw(4)])
 			case definition.Type == posture.AttributesFact:
 				definition.Put(&d, map[string]string{one: two, text: identifier})
 			case definition.Type == posture.VersionFact:
-				if version, err := posture.ParseVersion(fmt.Sprintf("%d.%d", draw.IntN(20), draw.IntN(20))); err == nil {
+				if version, err := posture.ParseVersion(fmt.Sprintf("%d.%d", draw(20), draw(20))); err == nil {
 					definition.Put(&d, version)
 				}
 			}

@@ -143,7 +143,7 @@ func (r *rowReader) varint() int64 {
 	return value
 }
 
-// count reads the number of values, each of which is a byte at least.
+// count reads the number of values, which take a byte each at least.
 func (r *rowReader) count() uint64 {
 	count := r.uvarint()
 	if count > uint64(len(r.rest)) {

@@ -30,7 +30,7 @@ type list struct {
 	// overflow is when hidden was full, if it was: from then on the copy does not answer about any device.
 	overflow    time.Duration
 	hasOverflow bool
-	// gone are the keys of which a live answer said, during a fetch, that there is no such device or several: the fetch
+	// gone are the keys that live answers during a fetch did not find, or found several of: the fetch
 	// may have read their records before. It is nil outside of fetches.
 	gone map[string]time.Duration
 

@@ -239,7 +239,7 @@ func (f *fields) appendFacts(to []byte, d *posture.Device) ([]byte, bool) {
 		}
 	}
 	to = append(to, `,"facts":{"device":{`...)
-	to = append(append(to, device[1:]...), '}') // managed is there always
+	to = append(append(to, device[1:]...), '}') // managed is always written
 	if len(user) > 0 {
 		to = append(append(append(to, `,"user":{`...), user[1:]...), '}')
 	}
