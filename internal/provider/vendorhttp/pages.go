@@ -64,6 +64,8 @@ func Pages[T any](ctx context.Context, c *Client, l List, get func(ctx context.C
 			return fmt.Errorf("%s: the list repeats a page", l.Endpoint)
 		case page.Last:
 			return nil
+		case page.Devices == 0 && page.Mark == "":
+			return fmt.Errorf("%s: the list does not go on", l.Endpoint)
 		}
 		seen[mark] = true
 	}

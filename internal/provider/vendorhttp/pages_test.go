@@ -195,6 +195,9 @@ func TestPagesFail(t *testing.T) {
 				}
 			}
 		}, 3, "repeats a page"},
+		"nothing, and more to come": {func(s server, _ *catalog) {
+			s.edit = func(p *catalogPage, _ int) { p.Devices, p.Next = nil, "no mark" }
+		}, 2, "repeats a page"},
 		"too many devices": {func(_ server, c *catalog) { c.ListBounds(time.Minute, 1<<30, 16<<20, 20) }, 2, "more than 20 devices"},
 		"too many bytes":   {func(_ server, c *catalog) { c.ListBounds(time.Minute, 400, 16<<20, 1000) }, 2, "more than 400 bytes"},
 		"no new token": {func(s server, _ *catalog) {

@@ -3,11 +3,29 @@ package vendorhttp_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
 	"step-posture-connector/internal/provider/providertest/vendortest"
+	"step-posture-connector/internal/provider/vendorhttp"
 )
+
+// TestPagesGoOn: a page without devices and without a mark, which is not the last one, would be asked for for ever.
+func TestPagesGoOn(t *testing.T) {
+	t.Parallel()
+	_, c := newCatalog(t, nil)
+	pages := 0
+	err := vendorhttp.Pages(t.Context(), c.Client, vendorhttp.List{Endpoint: "catalog"},
+		func(context.Context, int) (int, error) { return 0, nil },
+		func(int) (vendorhttp.Page, error) {
+			pages++
+			return vendorhttp.Page{}, nil
+		})
+	if err == nil || !strings.Contains(err.Error(), "does not go on") || pages != 1 {
+		t.Errorf("the list = %v after %d pages, want an error after one", err, pages)
+	}
+}
 
 // TestPagesGiveWay: a list has one place, and its next page comes when no lookup waits for a place.
 func TestPagesGiveWay(t *testing.T) {
