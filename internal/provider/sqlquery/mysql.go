@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -89,12 +90,11 @@ type mysqlDatabase struct {
 // password or files to a server that is not known, is refused.
 // https://github.com/go-sql-driver/mysql#dsn-data-source-name
 func (mysqlDialect) parse(dsn string) (database, error) {
+	dsn, roots := cutRoots(dsn)
 	c, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, errors.New("it cannot be read")
 	}
-	roots := c.Params["sslrootcert"]
-	delete(c.Params, "sslrootcert")
 	switch {
 	case c.User == "":
 		return nil, errors.New("it has no user")
@@ -120,7 +120,7 @@ func (mysqlDialect) parse(dsn string) (database, error) {
 			return nil, errors.New("its tls is not known")
 		}
 		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, InsecureSkipVerify: d.insecure} //nolint:gosec // G402: only where the operator has written skip-verify, and then check warns
-		if roots != "" {
+		if roots != "" && !d.insecure {
 			if c.TLS.RootCAs, err = rootsOf(roots); err != nil {
 				return nil, err
 			}
@@ -129,6 +129,20 @@ func (mysqlDialect) parse(dsn string) (database, error) {
 	c.ParseTime, c.Loc, c.Logger, c.RejectReadOnly = true, time.UTC, mysql.Logger(&mysql.NopLogger{}), false
 	c.Params = map[string]string{"time_zone": "'+00:00'"}
 	return d, nil
+}
+
+// cutRoots takes the parameter out that the driver does not know. The driver takes the last slash of a DSN for the beginning of
+// the database, so it must not see the path.
+func cutRoots(dsn string) (rest, path string) {
+	found := regexp.MustCompile(`[?&]sslrootcert=([^&?@]*)(&|$)`).FindStringSubmatchIndex(dsn)
+	if found == nil {
+		return dsn, ""
+	}
+	rest, path = dsn[:found[0]], dsn[found[2]:found[3]]
+	if more := dsn[found[1]:]; more != "" {
+		rest += dsn[found[0]:found[0]+1] + more
+	}
+	return rest, path
 }
 
 func rootsOf(path string) (*x509.CertPool, error) {

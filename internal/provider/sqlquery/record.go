@@ -118,7 +118,7 @@ func (r *reader) newest(found []*row, asked posture.DeviceType) (*row, error) {
 	for _, f := range found {
 		of, err := r.typeOf(f.values)
 		if err != nil {
-			return nil, err
+			return nil, r.columns[r.typ].wrong(err)
 		}
 		if of == "" || asked == "" || asked == posture.AnyDevice || of == asked {
 			fitting = append(fitting, f)
@@ -162,11 +162,8 @@ func (r *reader) typeOf(values []any) (posture.DeviceType, error) {
 		return "", nil
 	}
 	text, err := trimmed(values[r.typ])
-	if err != nil {
-		return "", r.columns[r.typ].wrong(err)
-	}
 	word, _ := posture.Word(text, posture.DeviceTypes()).Get()
-	return posture.DeviceType(word), nil
+	return posture.DeviceType(word), err
 }
 
 // device makes a record of a row. It reads the facts that are wanted: what nobody reads harms nobody.
