@@ -8,12 +8,21 @@ import (
 	"step-posture-connector/internal/provider/sqlquery/sqltest"
 )
 
-// TestContract runs on real servers, with a query of its own and with the list alone.
-func TestContract(t *testing.T) {
+// TestDatabases runs on real servers, which all tests share.
+func TestDatabases(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, backendOf func(testing.TB) *backend) {
 		t.Helper()
-		for name, own := range map[string]bool{"query": true, "list_query": false} {
+		for name, test := range map[string]func(*testing.T, *backend){
+			"values": values, "records": records, "collations": collations, "columns": columns, "list": list, "list and lookup": listLacks,
+			"list breaks off": listBreaksOff, "reading only": readingOnly, "slow": slow, "missing": missing, "check": check, "products": products,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, backendOf(t))
+			})
+		}
+		for name, own := range map[string]bool{"contract of a query": true, "contract of list_query": false} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				providertest.Run(t, providertest.Harness{Open: func(t *testing.T, devices ...providertest.Device) providertest.Inventory {
