@@ -78,7 +78,11 @@ func missing(t *testing.T, b *backend) {
 	query := func(table string) string {
 		return "SELECT serial_number AS device_identifier FROM " + table + " WHERE serial_number = $"
 	}
-	fails(t, open(t, b.config(query("no_such_table"), "")), "AAAA0001", "a table or view of the query does not exist")
+	text := "a table or view of the query does not exist"
+	if b.driver == "mysql" {
+		text = "may not read" // it does not say which tables there are
+	}
+	fails(t, open(t, b.config(query("no_such_table"), "")), "AAAA0001", text)
 	table := b.table(t, "serial_number VARCHAR(40)")
 	b.insert(t, table, "serial_number", "AAAA0001")
 	fails(t, open(t, b.config("SELECT no_such_column AS device_identifier FROM "+table+" WHERE serial_number = $", "")), "AAAA0001", "does not understand the query")

@@ -82,10 +82,10 @@ func listLacks(t *testing.T, b *backend) {
 	b.insert(t, table, "serial_number, managed, team, asset", "AAAA0001", "1", "one", 1)
 	query := "SELECT serial_number AS device_identifier, managed AS device_managed, team AS device_groups, asset FROM " + table + " WHERE serial_number = $"
 	for columns, lacks := range map[string][]string{
-		"serial_number AS device_identifier, managed AS device_managed, team AS device_groups, asset":                  nil,
-		"serial_number AS device_identifier, managed AS device_managed, asset, asset AS more":                          {"device.groups"},
-		"serial_number AS device_identifier, managed AS device_managed, team AS device_groups":                         {"device.attributes"},
-		"serial_number AS device_identifier, managed AS device_managed, asset AS other":                                {"device.groups", "device.attributes"},
+		"serial_number AS device_identifier, managed AS device_managed, team AS device_groups, asset":                   nil,
+		"serial_number AS device_identifier, managed AS device_managed, asset, asset AS more":                           {"device.groups"},
+		"serial_number AS device_identifier, managed AS device_managed, team AS device_groups":                          {"device.attributes"},
+		"serial_number AS device_identifier, managed AS device_managed, asset AS other":                                 {"device.groups", "device.attributes"},
 		"serial_number AS device_identifier, managed AS device_managed, team AS device_groups, asset, 'x' AS device_os": nil,
 	} {
 		p := open(t, b.config(query, "SELECT "+columns+" FROM "+table))
@@ -106,16 +106,17 @@ func listLacks(t *testing.T, b *backend) {
 // listBreaksOff: half of a list is an error, and so is that of the caller.
 func listBreaksOff(t *testing.T, b *backend) {
 	t.Helper()
+	const digits = "(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)"
 	failing := map[string]string{
 		"postgres": "SELECT CAST(i AS text) AS device_identifier, 1 / (5000 - i) AS n FROM generate_series(1, 10000) AS g(i)",
-		"mysql":    "SELECT seq AS device_identifier, (SELECT 1 UNION SELECT 2 FROM DUAL WHERE seq = 9000) AS n FROM seq_1_to_10000",
+		"mysql":    "SELECT i AS device_identifier, (SELECT 1 UNION SELECT 2 FROM DUAL WHERE i = 9000) AS n FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d AS i FROM " + digits + " a, " + digits + " b, " + digits + " c, " + digits + " e) many",
 		"sqlite":   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i AS device_identifier, CASE i WHEN 5000 THEN ABS(-9223372036854775807 - 1) ELSE 1 END AS n FROM n",
 	}[b.driver]
 	all, l, err := listed(t, open(t, b.config("", failing)), 0)
 	if err == nil || l.Total != 0 {
 		t.Errorf("List of an answer that breaks off = %d devices, %+v, %v, want an error", len(all), l, err)
 	}
-	full := strings.NewReplacer("1 / (5000 - i)", "1", "(SELECT 1 UNION SELECT 2 FROM DUAL WHERE seq = 9000)", "1", "ABS(-9223372036854775807 - 1)", "1").Replace(failing)
+	full := strings.NewReplacer("1 / (5000 - i)", "1", "(SELECT 1 UNION SELECT 2 FROM DUAL WHERE i = 9000)", "1", "ABS(-9223372036854775807 - 1)", "1").Replace(failing)
 	p := open(t, b.config("", full))
 	if all, l, err = listed(t, p, 0); err != nil || l.Total != 10000 || len(all) != 10000 {
 		t.Errorf("List = %d devices, %+v, %v, want 10000", len(all), l, err)

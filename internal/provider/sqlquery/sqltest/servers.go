@@ -78,7 +78,11 @@ func MariaDB(t testing.TB) *Server {
 			}
 		},
 		admin: func(s *Server) string { return s.MySQL("admin", AdminPassword, Database) + "?tls=skip-verify" },
-		setUp: []string{"CREATE USER '" + Reader + "'@'127.0.0.1' IDENTIFIED BY '" + ReaderPassword + "'"},
+		setUp: []string{
+			"CREATE USER '" + Reader + "'@'127.0.0.1' IDENTIFIED BY '" + ReaderPassword + "'",
+			// Who may read no table of a database may not use the database.
+			"CREATE TABLE first (x INT)", "GRANT SELECT ON " + Database + ".first TO '" + Reader + "'@'127.0.0.1'",
+		},
 	})
 }
 
