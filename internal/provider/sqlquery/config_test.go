@@ -91,6 +91,7 @@ func TestAddress(t *testing.T) {
 		{"postgres", "postgres://u:" + secret + "@db.example.com/d?sslrootcert=/no/such/" + secret, "cannot be read", ""},
 		{"postgres", "postgres://u:" + secret + "@db.example.com", "no database", ""},
 		{"postgres", "postgres://db.example.com/d", "no user", ""},
+		{"postgres", "postgres://u:" + secret + "@db.example.com/d?sslmode=verify-full&sslmode=disable", "twice", ""},
 		{"postgres", "postgres://u:%zz" + secret + "@db.example.com/d", "not a URL", ""},
 		{"postgres", "host=db.example.com password=" + secret, "does not begin", ""},
 		{"mysql", "u:" + secret + "@tcp(db.example.com:3306)/d", "", `mysql "db.example.com:3306" "d" "u"`},

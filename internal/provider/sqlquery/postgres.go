@@ -83,6 +83,8 @@ func (postgresDialect) parse(dsn string) (database, error) {
 		return nil, errors.New("it has no user")
 	case u.Host == "" && u.Query().Get("host") == "":
 		return nil, errors.New("it has no host")
+	case len(u.Query()["sslmode"]) > 1:
+		return nil, errors.New("it has sslmode twice")
 	case strings.Trim(u.Path, "/") == "":
 		return nil, errors.New("it has no database")
 	}

@@ -22,7 +22,7 @@ import (
 // Passwords of the administrator and of the reader.
 const (
 	AdminPassword  = "admin-7Qx"
-	Reader         = "step_posture"
+	Reader         = "reader"
 	ReaderPassword = "reader-k3W9"
 	// Database is the one that tests use.
 	Database = "inventory"
