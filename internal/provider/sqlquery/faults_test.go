@@ -196,18 +196,18 @@ func awaitSleeper(t *testing.T, b *backend) {
 func TestReplacedFile(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	make := func(name, serial string) string {
+	database := func(name, serial string) string {
 		path := filepath.Join(folder, name)
 		exec := execOn(path)
 		exec(t, "CREATE TABLE devices (serial_number TEXT)")
 		exec(t, "INSERT INTO devices VALUES (?)", serial)
 		return path
 	}
-	path := make("inventory.db", "AAAA0001")
+	path := database("inventory.db", "AAAA0001")
 	b := &backend{driver: "sqlite", dsn: "sqlite:" + path, parameter: "?"}
 	p := open(t, b.config("SELECT serial_number AS device_identifier FROM devices WHERE serial_number = $", ""))
 	finds(t, p, "AAAA0001")
-	if err := os.Rename(make("next.db", "AAAA0002"), path); err != nil {
+	if err := os.Rename(database("next.db", "AAAA0002"), path); err != nil {
 		t.Fatal(err)
 	}
 	finds(t, p, "AAAA0002")
@@ -222,7 +222,7 @@ func TestReplacedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	fails(t, p, "AAAA0002", "no database, or damaged")
-	if err := os.Rename(make("last.db", "AAAA0003"), path); err != nil {
+	if err := os.Rename(database("last.db", "AAAA0003"), path); err != nil {
 		t.Fatal(err)
 	}
 	finds(t, p, "AAAA0003")

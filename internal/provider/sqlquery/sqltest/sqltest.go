@@ -157,8 +157,8 @@ func (s *Server) answers(ctx context.Context) bool {
 
 func free(t testing.TB) string {
 	t.Helper()
-	var any net.ListenConfig
-	l, err := any.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
