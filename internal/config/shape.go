@@ -18,7 +18,7 @@ func shape(value string, of reflect.Type) string {
 	secret := of == reflect.TypeFor[Secret]() || of == reflect.TypeFor[Secrets]()
 	bare := strings.TrimRight(value, "\r\n")
 	switch {
-	case value == "":
+	case value == "", of == reflect.TypeFor[Lines](): // line breaks are part of it, and so may be quotation marks at its ends
 		return ""
 	case strings.HasPrefix(value, byteOrderMark):
 		return "the value begins with a byte-order mark, which is invisible; remove it"

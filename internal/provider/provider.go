@@ -15,6 +15,7 @@ import (
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/jamf"
+	"step-posture-connector/internal/provider/sqlquery"
 	"step-posture-connector/internal/snapshot"
 )
 
@@ -23,6 +24,7 @@ func kinds() map[string]entry {
 	return map[string]entry{
 		"file": kind(file.Open),
 		"jamf": kind(jamf.Open),
+		"sql":  kind(sqlquery.Open),
 	}
 }
 
