@@ -18,7 +18,7 @@ type Config struct {
 	// The kind of database; `mysql` is MariaDB too.
 	Driver string `env:"SQL_DRIVER,required" example:"postgres" choice:"postgres,mysql,sqlite"`
 	// Where the database is, with user and password; the form depends on the kind.
-	DSN config.Secret `env:"SQL_DSN,required" example:"postgres://step_posture:password@db.example.com/inventory" accepted:"postgres://USER:PASSWORD@HOST:PORT/DATABASE, USER:PASSWORD@tcp(HOST:PORT)/DATABASE for mysql, or sqlite:/PATH"`
+	DSN config.Secret `env:"SQL_DSN,required" example:"postgres://step_posture:password@db.example.com/inventory" path:"allowed" accepted:"postgres://USER:PASSWORD@HOST:PORT/DATABASE, USER:PASSWORD@tcp(HOST:PORT)/DATABASE for mysql, or the path of a file for sqlite"`
 	// A file with one SELECT statement that finds a device by one parameter, the identifier.
 	QueryFile config.Path `env:"SQL_QUERY_FILE" unset:"required without a policy file" example:"device.sql" accepted:"the path of a file with one SELECT statement that has the identifier as its parameter"`
 	// The same statement in the policy file itself.

@@ -106,8 +106,13 @@ func TestAddress(t *testing.T) {
 		{"mysql", "u:" + secret + "@tcp(db.example.com)/", "no database", ""},
 		{"mysql", secret, "cannot be read", ""},
 		{"sqlite", "sqlite:/srv/" + secret + ".db", "", `sqlite "/srv/` + secret + `.db"`},
-		{"sqlite", "sqlite:inventory.db", "at the root", ""},
-		{"sqlite", "file:/srv/inventory.db", "begin with sqlite:", ""},
+		{"sqlite", "sqlite:inventory.db", "from the root", ""},
+		{"sqlite", "inventory.db", "from the root", ""},
+		{"sqlite", "/srv/inventory.db", "", `sqlite "/srv/inventory.db"`},
+		{"sqlite", "file:/srv/inventory.db", "", `sqlite "/srv/inventory.db"`},
+		{"sqlite", "file:///srv/inventory.db?mode=ro", "", `sqlite "/srv/inventory.db"`},
+		{"sqlite", "file://host/srv/inventory.db", "from the root", ""},
+		{"sqlite", "file:/srv/inventory.db?mode=ro&vfs=x", "has ?", ""},
 		{"sqlite", "sqlite:/srv/inventory.db?mode=rwc", "has ?", ""},
 	} {
 		c := sqlquery.Config{Driver: row.driver, DSN: config.NewSecret([]byte(row.dsn)), Query: "SELECT ?", Timeout: 1}

@@ -25,7 +25,9 @@ func (sqliteDialect) quoteName(name string) string { return quoted(name, `"`) }
 func (sqliteDialect) asText(column string) string  { return "TRIM(CAST(" + column + " AS TEXT))" }
 func (sqliteDialect) product() string              { return "SQLite" }
 func (sqliteDialect) version() string              { return "sqlite_version()" }
-func (sqliteDialect) accepted() string             { return "sqlite:/PATH of a database file, from the root" }
+func (sqliteDialect) accepted() string {
+	return "/PATH of a database file, from the root, or sqlite:/PATH"
+}
 
 // limit has nothing to set: the database runs in this process, and ends when the context does.
 func (sqliteDialect) limit(context.Context, *sql.Tx, time.Duration) error { return nil }
@@ -62,14 +64,21 @@ func (sqliteDialect) class(err error) (class, string) {
 
 type sqliteDatabase struct{ path string }
 
-// parse reads the path of a file. It takes no parameters: those of SQLite's URIs could open it for writing.
+// parse reads the path of a file: alone, or in the form of a URI with the scheme sqlite or file. Parameters are refused,
+// except for mode=ro, which is what is done anyway: others could open the file for writing.
 func (sqliteDialect) parse(dsn string) (database, error) {
-	path, known := strings.CutPrefix(dsn, "sqlite:")
+	path := dsn
+	for _, scheme := range []string{"sqlite:", "file:"} {
+		if rest, isURI := strings.CutPrefix(dsn, scheme); isURI {
+			path = strings.TrimSuffix(rest, "?mode=ro")
+			if rooted, ok := strings.CutPrefix(path, "///"); ok {
+				path = "/" + rooted
+			}
+		}
+	}
 	switch {
-	case !known:
-		return nil, errors.New("it does not begin with sqlite:")
 	case !filepath.IsAbs(path) || strings.HasPrefix(path, "//"):
-		return nil, errors.New("its path does not begin at the root, with one slash")
+		return nil, errors.New("it is no path from the root of a database file")
 	case strings.ContainsAny(path, "?#%\x00"):
 		return nil, errors.New("its path has ?, # or %")
 	}
