@@ -64,7 +64,12 @@ func (c Config) Requirements() posture.Requirements {
 }
 
 // Facts are those that are mapped.
-func (c Config) Facts() posture.FactSet { return c.mapping.gives(true) }
+func (c Config) Facts() posture.FactSet {
+	if c.mapping.faulty || len(c.mapping.facts) == 0 {
+		return posture.AllFacts() // to report what is missing because of another fault would mislead
+	}
+	return c.mapping.gives(true)
+}
 
 // Listable says that a section may have a snapshot; it needs list then.
 func (c Config) Listable() {}

@@ -50,6 +50,7 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 		if devices += len(items); devices > maxListed {
 			return posture.Listed{}, fmt.Errorf("list: there are more than %d devices", maxListed)
 		}
+		variables[expression.Seen] = int64(devices)
 		for _, item := range items {
 			if err := each(p.listing(ctx, with(variables, expression.Item, item), listed.Facts)); err != nil {
 				return posture.Listed{}, err
@@ -143,7 +144,7 @@ func (f *fetch) pageOnce(ctx context.Context, r vendorhttp.Request) (map[string]
 	}
 	return map[string]any{
 		expression.Body: body, expression.Status: int64(answer.Status), expression.JSON: true, expression.Text: string(answer.Body),
-		expression.Asked: "", expression.Vars: f.config.vars,
+		expression.Asked: "", expression.Vars: f.config.vars, expression.Seen: int64(0),
 	}, nil
 }
 

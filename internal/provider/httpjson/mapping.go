@@ -30,7 +30,8 @@ func (m mapped) attribute() string { return m.name[len("attributes."):] }
 // mapping says what a record of the answer tells.
 type mapping struct {
 	facts      []mapped
-	identifier int // which of facts is the identifier of a record; negative with answer: status
+	identifier int  // which of facts is the identifier of a record; negative with answer: status
+	faulty     bool // a fact has a fault, which was reported
 	now        func() time.Time
 }
 

@@ -273,6 +273,8 @@ func (r *reader) readMap() {
 	for _, name := range names {
 		if f, ok := r.fact(values[name], name); ok {
 			m.facts = append(m.facts, f)
+		} else {
+			m.faulty = true
 		}
 	}
 	if r.config.outcome.status {
@@ -369,11 +371,11 @@ func (r *reader) readList() {
 			l.request = r.request(v, allowed{cursor: true})
 			l.cursor = l.request.has(isCursor)
 		case "items":
-			l.items = r.expression(v, r.scopes.answer, expression.ListKind)
+			l.items = r.expression(v, r.scopes.list, expression.ListKind)
 		case "next":
-			l.next = r.expression(v, r.scopes.answer, expression.AddressKind)
+			l.next = r.expression(v, r.scopes.list, expression.AddressKind)
 		case "total":
-			l.total = r.expression(v, r.scopes.answer, expression.NumberKind)
+			l.total = r.expression(v, r.scopes.list, expression.NumberKind)
 		default:
 			r.stranger(v, name, listShape())
 		}

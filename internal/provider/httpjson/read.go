@@ -36,7 +36,7 @@ type reader struct {
 }
 
 // scopes are what expressions may read.
-type scopes struct{ answer, item, facts *expression.Scope }
+type scopes struct{ answer, list, item, facts *expression.Scope }
 
 // ReadSection implements the provider table's interface of a section that only a policy file can have.
 func (c *Config) ReadSection(s config.Section) config.Identity {
@@ -138,6 +138,9 @@ func newScopes(steps []string, status bool) (s scopes, err error) {
 		item = answer
 	}
 	if s.answer, err = expression.NewScope(answer...); err != nil {
+		return s, err
+	}
+	if s.list, err = expression.NewScope(expression.Body, expression.Status, expression.JSON, expression.Text, expression.Vars, expression.Seen); err != nil {
 		return s, err
 	}
 	if s.item, err = expression.NewScope(item...); err != nil {
