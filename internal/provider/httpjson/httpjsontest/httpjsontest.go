@@ -196,5 +196,7 @@ func orNull(text string) any {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // its only error is that the client has left
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // no service does
+	_ = encoder.Encode(body)     // its only error is that the client has left
 }

@@ -43,7 +43,7 @@ func exchanges() []exchange {
 		dcim     = "/api/dcim/devices/"
 	)
 	return []exchange{
-		{name: "found", service: "snipeit", path: byserial + serial, status: 200, has: []string{`"total":1`, `Ada&#39;s &amp; Co`, `"status_meta":"deployed"`}},
+		{name: "found", service: "snipeit", path: byserial + serial, status: 200, has: []string{`"total":1`, `Ada&#039;s &amp; Co`, `"status_meta":"deployed"`}},
 		{name: "case does not matter", service: "snipeit", path: byserial + strings.ToLower(serial), status: 200, has: []string{`"total":1`}},
 		{name: "missing", service: "snipeit", path: byserial + "ZZZ", status: 200, has: []string{`"status":"error"`, `"payload":null`}, lacks: []string{"rows"}},
 		{name: "deleted", service: "snipeit", path: byserial + "GONE", status: 200, has: []string{`"status":"error"`}},

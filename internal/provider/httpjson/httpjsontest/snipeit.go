@@ -1,7 +1,6 @@
 package httpjsontest
 
 import (
-	"html"
 	"net/http"
 	"strings"
 	"time"
@@ -129,7 +128,7 @@ func snipeRow(r record) any {
 		status = map[string]any{"id": 3, "name": "Archived", "status_type": "archived", "status_meta": "archived"}
 	}
 	row := map[string]any{
-		"id": r.id, "name": html.EscapeString(r.Name), "asset_tag": "A-1009", "serial": html.EscapeString(r.Serial),
+		"id": r.id, "name": escaped(r.Name), "asset_tag": "A-1009", "serial": escaped(r.Serial),
 		"model": snipeNamed(1, r.Model), "model_number": nil, "byod": false, "status_label": status, "status": status,
 		"category": snipeNamed(1, "Laptops"), "company": nil, "location": snipeNamed(1, "HQ"), "rtd_location": nil,
 		"assigned_to": nil, "custom_fields": map[string]any{}, "created_at": snipeDate(time.Date(2026, 1, 2, 9, 0, 0, 0, time.UTC)), "deleted_at": nil,
@@ -139,8 +138,8 @@ func snipeRow(r record) any {
 	}
 	if u := r.User; u != nil {
 		row["assigned_to"] = map[string]any{
-			"id": 9, "username": html.EscapeString(u.Username), "name": html.EscapeString(u.RealName), "first_name": "Ada", "last_name": nil,
-			"email": orNull(html.EscapeString(u.Email)), "employee_number": nil, "jobtitle": orNull(html.EscapeString(u.Position)), "type": "user",
+			"id": 9, "username": escaped(u.Username), "name": escaped(u.RealName), "first_name": "Ada", "last_name": nil,
+			"email": orNull(escaped(u.Email)), "employee_number": nil, "jobtitle": orNull(escaped(u.Position)), "type": "user",
 		}
 	}
 	return row
@@ -150,10 +149,15 @@ func snipeNamed(id int, name string) any {
 	if name == "" {
 		return nil
 	}
-	return map[string]any{"id": id, "name": html.EscapeString(name)}
+	return map[string]any{"id": id, "name": escaped(name)}
 }
 
 // snipeDate is a date as the API has it, in the zone of the server.
 func snipeDate(at time.Time) any {
 	return map[string]string{"datetime": at.Format(time.DateTime), "formatted": at.Format("2 Jan 2006 15:04")}
+}
+
+// escaped is a text as PHP escapes it for HTML.
+func escaped(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#039;").Replace(text)
 }
