@@ -14,6 +14,7 @@ import (
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
+	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/jamf"
 	"step-posture-connector/internal/snapshot"
 )
@@ -22,6 +23,7 @@ import (
 func kinds() map[string]entry {
 	return map[string]entry{
 		"file": kind(file.Open),
+		"http": kind(httpjson.Open),
 		"jamf": kind(jamf.Open),
 	}
 }

@@ -29,6 +29,7 @@ const (
 	Asked  = "asked"  // the identifier that was asked for
 	Vars   = "vars"   // the variables of the inventory
 	Item   = "item"   // one record of the answer
+	Seen   = "seen"   // how many records the pages of a list have had, this one included
 )
 
 // Scope is what expressions may read.
@@ -47,7 +48,7 @@ func NewScope(names ...string) (*Scope, error) {
 	for _, name := range names {
 		of := types.DynType
 		switch name {
-		case Status:
+		case Status, Seen:
 			of = types.IntType
 		case JSON:
 			of = types.BoolType

@@ -52,10 +52,7 @@ func (k Kind) accepted() string {
 
 // takes reports whether a result may be of the kind. What is known only with an answer may be.
 func (k Kind) takes(t *types.Type) bool {
-	if k != ListKind && k != NumberKind {
-		t = inside(t)
-	}
-	is := t.Kind()
+	is := inside(t).Kind()
 	if is == types.DynKind || is == types.AnyKind || is == types.NullTypeKind || is == types.TypeParamKind {
 		return true
 	}
