@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
@@ -83,15 +84,7 @@ func try(t *testing.T, preset string, s sample) {
 	server := replay(t, s.answers)
 	provider := openSection(t, "preset: "+preset+"\nbase_url: "+server.URL()+"\nca_file: "+trust(t, server)+"\n"+sections()[preset], "hunter2")
 	device, err := provider.Lookup(t.Context(), posture.Query{Identifier: mustParse(t, s.identifier), Facts: posture.AllFacts()})
-	got := "fault"
-	switch {
-	case err == nil:
-		got = "found"
-	case errors.Is(err, posture.ErrNotFound):
-		got = "not found"
-	case errors.Is(err, posture.ErrAmbiguous):
-		got = "ambiguous"
-	}
+	got := outcomeOf(err)
 	if got != s.outcome {
 		t.Fatalf("%s (%v), want %s", got, err, s.outcome)
 	}
@@ -100,9 +93,38 @@ func try(t *testing.T, preset string, s sample) {
 			t.Errorf("facts\n%v\nwant\n%v", got, s.facts)
 		}
 	}
+	tryOffline(t, preset, s, got)
 	if got := stepOf(t, err); got != s.step && (got != 0 || s.step > 3) {
 		t.Errorf("step %d decided (%v), want %d", got, err, s.step)
 	}
+}
+
+// tryOffline judges a sample as "lookup --sample" does, which takes every answer for JSON. It names the step in any case.
+func tryOffline(t *testing.T, preset string, s sample, want string) {
+	t.Helper()
+	isJSON := s.answers[0].header.Get("Content-Type") == "application/json"
+	if len(s.answers) > 1 || !isJSON && preset != "deviceinventory@1" || want == "found" {
+		return
+	}
+	step := ""
+	c := readSection(t, "preset: "+preset+"\nbase_url: https://127.0.0.1\n"+sections()[preset], "hunter2")
+	_, err := c.Offline(httpjson.Sample{Status: s.answers[0].status, Body: s.answers[0].body, Decided: func(of string) { step = of }}).
+		Lookup(t.Context(), posture.Query{Identifier: mustParse(t, s.identifier), Facts: posture.AllFacts()})
+	if got := outcomeOf(err); got != want || !strings.HasPrefix(step, "step "+strconv.Itoa(s.step)+" ") {
+		t.Errorf("offline: %s (%v), %s; want %s, step %d", got, err, step, want, s.step)
+	}
+}
+
+func outcomeOf(err error) string {
+	switch {
+	case err == nil:
+		return "found"
+	case errors.Is(err, posture.ErrNotFound):
+		return "not found"
+	case errors.Is(err, posture.ErrAmbiguous):
+		return "ambiguous"
+	}
+	return "fault"
 }
 
 // stepOf is the step that an error names. The client of the connection may have returned one of the first three itself.
