@@ -99,8 +99,9 @@ func (r *reader) credential(word string, m document.Mapping) credential {
 		if !ok || text == "" && mayBeEmpty {
 			return template{}
 		}
+		r.faulty = false
 		t := r.template(v, text, allowed{secrets: true})
-		if !t.has(isSecret) {
+		if !r.faulty && !t.has(isSecret) {
 			v.Fault(acceptedSecret, "a secret does not belong in this file")
 		}
 		return t

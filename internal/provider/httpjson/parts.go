@@ -3,6 +3,7 @@ package httpjson
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,8 +78,9 @@ func (r *reader) readRequest() {
 		r.own.Missing("request", "a request with a path")
 		return
 	}
+	r.faulty = false
 	r.config.request = r.request(v, allowed{identifier: true})
-	if v.Has("path") && !r.config.request.has(isIdentifier) {
+	if v.Has("path") && !r.faulty && !r.config.request.has(isIdentifier) {
 		v.Fault("{{identifier}}, or {{serial}} with identifiers: serial, in path, query, headers or body", "the request does not say which device is asked for")
 	}
 }
@@ -122,7 +124,9 @@ func (r *reader) readOutcome() {
 		r.note("answer", answer)
 	}
 	if o.status {
-		r.scopes, _ = newScopes(nil, true)
+		// There is no record, and what the answer says besides status and text decides nothing.
+		r.scopes.answer = r.scopes.answer.Without(expression.Body)
+		r.scopes.facts = r.scopes.answer
 	}
 	if search, ok := r.get("search").Text(); ok {
 		o.exact = search == searchExact
@@ -236,7 +240,7 @@ func (r *reader) readSteps() {
 	for _, item := range items {
 		m := item.Mapping()
 		name, ok := m.Get("name").Text()
-		reserved := []string{expression.Body, expression.Status, expression.JSON, expression.Text, expression.Asked, expression.Vars, expression.Item}
+		reserved := append(variableNames(), expression.Seen)
 		switch {
 		case ok && slices.Contains(r.bySteps, name):
 			m.Get("name").Fault("another name", "another step has this name")
@@ -255,11 +259,20 @@ func (r *reader) readSteps() {
 		}
 		r.config.steps = append(r.config.steps, s)
 	}
-	var err error
-	if r.scopes, err = newScopes(r.bySteps, false); err != nil {
-		v.Fault("other names", "the names of the steps are no names of variables")
-		r.scopes, _ = newScopes(nil, false)
+}
+
+// stepNames are the names of the then steps that can be variables.
+func (r *reader) stepNames() (names []string) {
+	v := r.get(keyThen)
+	if !v.IsList() {
+		return nil
 	}
+	for _, name := range v.Texts("name") {
+		if regexp.MustCompile(patternName).MatchString(name) && !slices.Contains(append(variableNames(), expression.Seen), name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func (r *reader) readMap() {

@@ -30,6 +30,7 @@ type reader struct {
 	varNames, secretNames []string
 	kind                  string // of identifiers
 	bySteps               []string
+	faulty                bool // a placeholder has a fault, so that what is missing may be because of it
 
 	// What the section says, for the fingerprints. Secrets and limits are apart: they change no record.
 	says, apart strings.Builder
@@ -99,8 +100,8 @@ func (r *reader) merged(key string) (names []string, values map[string]document.
 func (r *reader) read() {
 	c := r.config
 	var err error
-	if r.scopes, err = newScopes(nil, false); err != nil {
-		r.own.Fault("", "%v", err)
+	if r.scopes, err = newScopes(r.stepNames()); err != nil {
+		r.own.Fault("other names of steps", "%v", err)
 		return
 	}
 	r.readVars()
@@ -129,25 +130,23 @@ func (r *reader) read() {
 	r.noteApart("allow_unmanaged", fmt.Sprint(c.unmanaged))
 }
 
-// newScopes makes what expressions may read. With answer: status there is no body, and no record.
-func newScopes(steps []string, status bool) (s scopes, err error) {
-	answer := []string{expression.Body, expression.Status, expression.JSON, expression.Text, expression.Asked, expression.Vars}
-	item := append(slices.Clone(answer), expression.Item)
-	if status {
-		answer = []string{expression.Status, expression.JSON, expression.Text, expression.Asked, expression.Vars}
-		item = answer
+// newScopes makes what expressions may read; steps are the names of then steps.
+func newScopes(steps []string) (s scopes, err error) {
+	all := append(variableNames(), expression.Seen)
+	whole, err := expression.NewScope(append(all, steps...)...)
+	if err != nil {
+		return s, fmt.Errorf("names of steps: %w", err)
 	}
-	if s.answer, err = expression.NewScope(answer...); err != nil {
-		return s, err
-	}
-	if s.list, err = expression.NewScope(expression.Body, expression.Status, expression.JSON, expression.Text, expression.Vars, expression.Seen); err != nil {
-		return s, err
-	}
-	if s.item, err = expression.NewScope(item...); err != nil {
-		return s, err
-	}
-	s.facts, err = expression.NewScope(append(slices.Clone(item), steps...)...)
-	return s, err
+	s.facts = whole.Without(expression.Seen)
+	s.item = s.facts.Without(steps...)
+	s.answer = s.item.Without(expression.Item)
+	s.list = whole.Without(append(steps, expression.Item, expression.Asked)...)
+	return s, nil
+}
+
+// variableNames are the variables of every expression about a record.
+func variableNames() []string {
+	return []string{expression.Body, expression.Status, expression.JSON, expression.Text, expression.Asked, expression.Vars, expression.Item}
 }
 
 // expression compiles an expression. Every fault points into its text.

@@ -90,10 +90,13 @@ func (r *reader) header(value document.Value, name string, c allowed) (field, bo
 		value.Key().Fault(accepted, "the connector sets this header itself")
 		return field{}, false
 	}
+	before := r.faulty
+	r.faulty = false
 	t := r.template(value, text, c)
-	if sensitive.MatchString(name) && !t.has(isSecret) {
+	if sensitive.MatchString(name) && !r.faulty && !t.has(isSecret) {
 		value.Fault("a value with {{secret.NAME}}", "a secret does not belong in this file, and the name of the header says that it is one")
 	}
+	r.faulty = r.faulty || before
 	r.note(value.Path(), name)
 	return field{name, t}, true
 }

@@ -107,6 +107,7 @@ func (r *reader) template(v document.Value, text string, c allowed) template {
 		line, column := placeIn(text, begin)
 		end := strings.Index(text[begin:], "}}")
 		if end < 0 {
+			r.faulty = true
 			v.FaultIn(line, column, c.accepted(r.serial()), "a placeholder has no end")
 			return t
 		}
@@ -123,7 +124,9 @@ func (r *reader) template(v document.Value, text string, c allowed) template {
 				v.FaultIn(line, column, "|omitempty; values are escaped as their place needs it", "unknown option")
 			}
 		}
-		if p, ok := r.placeholder(v, strings.TrimSpace(name), line, column, c); ok {
+		p, ok := r.placeholder(v, strings.TrimSpace(name), line, column, c)
+		r.faulty = r.faulty || !ok
+		if ok {
 			t.parts = append(t.parts, p)
 			if c.whole && (begin > 0 || at < len(text)) && r.mustBeWhole(p.kind) {
 				v.FaultIn(line, column, "a placeholder that is all of the text", "a value that may have any character stands inside of a text")
@@ -177,7 +180,11 @@ func (r *reader) placeholder(v document.Value, name string, line, column int, c 
 		}
 		return part{kind: isItem, text: name, value: e}, true
 	default:
-		v.FaultIn(line, column, c.accepted(r.serial()), "unknown placeholder")
+		text := "unknown placeholder"
+		if near := document.Nearest(name, []string{"identifier", "serial", "cursor"}); near != "" {
+			text += "; did you mean " + near + "?"
+		}
+		v.FaultIn(line, column, c.accepted(r.serial()), "%s", text)
 	}
 	return part{}, false
 }

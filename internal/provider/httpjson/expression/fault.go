@@ -114,10 +114,7 @@ func (s *Scope) faults(source string, found []*cel.Error) (faults []Fault) {
 			f = beforeBracket(source, f)
 			f.Text, f.Accepted = fmt.Sprintf("unknown function %q", m[1]), "a function of CEL, of its strings and lists extensions, unescapeHTML, parseTime, epoch, epochMillis, flag or words"
 		case m != nil:
-			f.Text, f.Accepted = fmt.Sprintf("unknown name %q", m[1]), strings.Join(s.names, ", ")
-			if near := document.Nearest(m[1], s.names); near != "" {
-				f.Text += "; did you mean " + near + "?"
-			}
+			f = s.unknownName(f, m[1])
 		case overload.MatchString(e.Message):
 			f.Text, f.Accepted = "the types do not fit", "values of types that the function or operator takes"
 			f = beforeBracket(source, f)
@@ -138,6 +135,14 @@ func (s *Scope) faults(source string, found []*cel.Error) (faults []Fault) {
 		faults = append(faults, f)
 	}
 	return faults
+}
+
+func (s *Scope) unknownName(f Fault, name string) Fault {
+	f.Text, f.Accepted = fmt.Sprintf("unknown name %q", name), strings.Join(s.names, ", ")
+	if near := document.Nearest(name, s.names); near != "" {
+		f.Text += "; did you mean " + near + "?"
+	}
+	return f
 }
 
 // lineOf is a line of the source.
