@@ -1,13 +1,16 @@
 package docs_test
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"step-posture-connector/internal/command"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
 	"step-posture-connector/internal/document"
@@ -101,7 +104,7 @@ func TestPresetsOfTheHTTPPage(t *testing.T) {
 func TestVariablesOfTheHTTPPage(t *testing.T) {
 	t.Parallel()
 	got := inSection(t, httpPage, "## Expressions", "(?m)^\\| `([a-z]+)` \\|")
-	for _, want := range []string{expression.Body, expression.Status, expression.JSON, expression.Text, expression.Asked, expression.Vars, expression.Item} {
+	for _, want := range []string{expression.Body, expression.Status, expression.JSON, expression.Text, expression.Asked, expression.Vars, expression.Item, expression.Seen} {
 		if !slices.Contains(got, want) {
 			t.Errorf("the page lacks the variable %s, it has %q", want, got)
 		}
@@ -136,6 +139,50 @@ func TestFactsOfTheHTTPPage(t *testing.T) {
 	for _, name := range matches(t, httpPage, `(?m)\b((?:device|user)\.[a-z_]+)\b`) {
 		if !slices.Contains(known, name) {
 			t.Errorf("the page names %s, which is no fact", name)
+		}
+	}
+}
+
+// The example of "lookup --sample" prints what the page says, and so do the answers that must not pass.
+func TestSampleOfTheHTTPPage(t *testing.T) {
+	t.Parallel()
+	page := read(t, httpPage)
+	folder := t.TempDir()
+	policies := filepath.Join(folder, "posture.yaml")
+	answer := matches(t, httpPage, "(?ms)^```json\n(.*?)^```$")[0]
+	write := func(path, content string) {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(policies, matches(t, httpPage, "(?ms)^```ya?ml\n(.*?)^```$")[1])
+	lookup := func(identifier, answer, status string) (int, string) {
+		sample := filepath.Join(folder, "answer.json")
+		write(sample, answer)
+		var out strings.Builder
+		code := command.Run(t.Context(), command.Process{
+			Args:    []string{"lookup", identifier, "--inventory", "assets", "--sample", sample, "--status", status},
+			Environ: []string{"POLICY_PATH=" + policies}, Stdout: &out, Stderr: io.Discard,
+		})
+		return code, out.String()
+	}
+	code, got := lookup("C02XK1ABJHD2", answer, "200")
+	_, section, _ := strings.Cut(page, "\n## Try a mapping without the service\n")
+	_, want, _ := strings.Cut(section, "```text\n")
+	if want, _, _ = strings.Cut(want, "```"); code != 0 || got != want {
+		t.Errorf("exit %d, the program prints\n%s\nthe page has\n%s", code, got, want)
+	}
+	rows := regexp.MustCompile("(?m)^\\| (.*?) \\| (\\d+) \\| `(\\w+)` \\| (\\d).*?`(?:[^`]*?; )?([^`;]*)` \\|$").FindAllStringSubmatch(section, -1)
+	if len(rows) != 3 {
+		t.Fatalf("there are %d answers that must not pass", len(rows))
+	}
+	for _, row := range rows {
+		body := strings.Trim(row[1], "`")
+		if strings.HasPrefix(body, "the one above") {
+			body = strings.ReplaceAll(answer, `"laptop, Berlin"`, map[bool]string{true: `["laptop", "Berlin"]`, false: `"laptop, Berlin"`}[strings.Contains(body, "labels")])
+		}
+		if code, got := lookup(row[3], body, row[2]); strconv.Itoa(code) != row[4] || !strings.Contains(got, row[5]) {
+			t.Errorf("%s: exit %d, want %s and %q in\n%s", row[1], code, row[4], row[5], got)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func TestSnipeIT(t *testing.T) {
 	if got, want := cert.EmailAddresses, []string{email}; !slices.Equal(got, want) {
 		t.Errorf("e-mail addresses = %q, want %q", got, want)
 	}
-	expectLog(t, g.Connector(), "[ALLOW]", usedAsset, "provider=snipeit")
+	expectLog(t, g.Connector(), "[ALLOW]", usedAsset, "provider=http", "inventory=snipeit")
 
 	spare := l.order(t, g.DirectoryURLOf("default"), spareAsset)
 	cert, err = finalize(t, spare)
