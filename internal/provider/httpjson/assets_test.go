@@ -212,7 +212,7 @@ func serviceOf(t *testing.T, limit time.Duration, devices []providertest.Device)
 			},
 			Violations: s.server.Violations,
 		},
-		Server: s.server, Lookup: []string{"devices"}, Token: []string{"token"}, Expire: invalid, Revoke: invalid,
+		Server: s.server, Lookup: []string{"devices"}, List: []string{"list"}, Token: []string{"token"}, Expire: invalid, Revoke: invalid,
 	}
 }
 
@@ -245,7 +245,7 @@ func TestContractOfFaultsOfAssets(t *testing.T) {
 			"whether there is more is a number": edit(`"more":false`, `"more":0`),
 			"a duplicate member":                edit(`"sn":`, `"sn":"X","sn":`),
 		},
-		Lacks: providertest.EndpointsOfTypes, OverVendorhttp: true,
+		Lacks: providertest.EndpointsOfTypes, OverVendorhttp: true, ListPage: 1,
 	})
 }
 

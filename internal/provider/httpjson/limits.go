@@ -7,10 +7,6 @@ const (
 	// leastTimeout and mostTimeout bound limits.timeout, which is what one request may take.
 	leastTimeout = 100 * time.Millisecond
 	mostTimeout  = 9 * time.Second
-	// pageTimeout is how long a fetch waits for one page, repetitions included.
-	pageTimeout = 60 * time.Second
-	// pagePause is the pause before a page is asked for again.
-	pagePause = 2 * time.Second
 )
 
 const (
@@ -25,10 +21,7 @@ const (
 	maxSteps    = 2    // requests behind the first
 	maxItems    = 1000 // records that a lookup judges
 
-	pageTries  = 3
-	maxPages   = 100_000
-	maxListed  = 2_000_000 // devices
-	maxFetched = 1 << 30   // bytes of all pages
-
-	maxCertificate = 1 << 20 // bytes of a file with a certificate, key or CAs
+	maxListed      = 2_000_000 // devices that a list may say it has
+	leastForLists  = 2         // requests at once; one is for a page
+	maxCertificate = 1 << 20   // bytes of a file with a certificate, key or CAs
 )

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/httpjson/expression"
@@ -31,47 +30,48 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 	if l == nil {
 		return posture.Listed{}, errors.New("the inventory does not say how its devices are listed")
 	}
-	listed := posture.Listed{Facts: (list.Facts | always() | posture.MustFacts("device.identifier")) & p.ListGives(), Total: -1}
-	f := fetch{Provider: p, seen: map[string]bool{}}
-	page, err := l.request.render(ctx, "list.request", p.config.headers, values{secrets: p.config.secrets}, p.config.limits.body)
-	if err != nil {
-		return posture.Listed{}, fmt.Errorf("list.request: %w", err)
+	if list.Type != "" {
+		return posture.Listed{}, errors.New("the inventory has one list of all devices")
 	}
+	listed := posture.Listed{Facts: list.Facts & p.ListGives(), Total: -1}
+	page, err := l.request.render(ctx, listEndpoint, p.config.headers, values{secrets: p.config.secrets}, 0)
+	if err != nil {
+		return posture.Listed{}, fmt.Errorf("%s: %w", listEndpoint, err)
+	}
+	f := fetch{Provider: p, page: page, seen: map[string]bool{}}
 	devices := 0
-	for range maxPages {
-		variables, err := f.page(ctx, page)
-		if err != nil {
-			return posture.Listed{}, err
-		}
+	take := func(variables map[string]any) (vendorhttp.Page, error) {
 		items, err := listOf(ctx, l.items, variables)
 		if err != nil {
-			return posture.Listed{}, fmt.Errorf("list.items: %w", err)
+			return vendorhttp.Page{}, fmt.Errorf("list.items: %w", err)
 		}
-		if devices += len(items); devices > maxListed {
-			return posture.Listed{}, fmt.Errorf("list: there are more than %d devices", maxListed)
-		}
+		devices += len(items)
 		variables[expression.Seen] = int64(devices)
 		for _, item := range items {
 			if err := each(p.listing(ctx, with(variables, expression.Item, item), listed.Facts)); err != nil {
-				return posture.Listed{}, err
+				return vendorhttp.Page{}, err
 			}
 		}
 		if l.total != nil {
 			if listed.Total, err = total(ctx, l.total, variables); err != nil {
-				return posture.Listed{}, err
+				return vendorhttp.Page{}, err
 			}
 		}
-		next, more, err := f.next(ctx, page, variables)
+		more, err := f.next(ctx, variables)
 		if err != nil {
-			return posture.Listed{}, fmt.Errorf("list.next: %w", err)
+			return vendorhttp.Page{}, fmt.Errorf("list.next: %w", err)
 		}
-		if !more {
-			return listed, nil
-		}
-		page = next
+		return vendorhttp.Page{Devices: len(items), Last: !more}, nil // fetch compares the pages itself
 	}
-	return posture.Listed{}, fmt.Errorf("list: there are more than %d pages", maxPages)
+	// The size of a page is part of the request as the section has it, so that none is asked for with a smaller one.
+	if err := vendorhttp.Pages(ctx, p.Client, vendorhttp.List{Endpoint: listEndpoint, Size: 1}, f.get, take); err != nil {
+		return posture.Listed{}, err
+	}
+	return listed, nil
 }
+
+// listEndpoint is how errors name the request for a page.
+const listEndpoint = "list.request"
 
 // listing is one record of a list, by the same mapping as a lookup.
 func (p *Provider) listing(ctx context.Context, variables map[string]any, facts posture.FactSet) posture.Listing {
@@ -104,47 +104,26 @@ func total(ctx context.Context, e *expression.Expression, variables map[string]a
 type fetch struct {
 	*Provider
 
-	seen  map[string]bool // pages
-	bytes int
+	page vendorhttp.Request // the next one
+	seen map[string]bool    // pages
 }
 
-// page asks for one page, and again where that may help. It is a loop of its own until vendorhttp has one for pages.
-func (f *fetch) page(ctx context.Context, r vendorhttp.Request) (map[string]any, error) {
-	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
-	defer cancel()
-	for try := 1; ; try++ {
-		variables, err := f.pageOnce(ctx, r)
-		if err == nil || try == pageTries || ctx.Err() != nil || errors.Is(err, posture.ErrCredentials) {
-			return variables, err
-		}
-		timer := time.NewTimer(pagePause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, err
-		}
-	}
-}
-
-func (f *fetch) pageOnce(ctx context.Context, r vendorhttp.Request) (map[string]any, error) {
-	answer, err := f.Exchange(ctx, r)
+// get asks for the next page, and returns the variables of expressions about it.
+func (f *fetch) get(ctx context.Context, _ int) (map[string]any, error) {
+	answer, err := f.Exchange(ctx, f.page)
 	if err != nil {
 		return nil, err
 	}
-	if f.bytes += len(answer.Body); f.bytes > maxFetched {
-		return nil, fmt.Errorf("list: the pages have more than %d bytes", maxFetched)
-	}
 	if answer.Status != http.StatusOK {
-		return nil, fmt.Errorf("list.request answered %d", answer.Status)
+		return nil, fmt.Errorf("%s answered %d", listEndpoint, answer.Status)
 	}
 	body, err := decoded(answer)
 	if err != nil {
-		return nil, fmt.Errorf("list.request answered %d: %w", answer.Status, err)
+		return nil, fmt.Errorf("%s answered %d: %w", listEndpoint, answer.Status, err)
 	}
 	return map[string]any{
 		expression.Body: body, expression.Status: int64(answer.Status), expression.JSON: true, expression.Text: string(answer.Body),
-		expression.Asked: "", expression.Vars: f.config.vars, expression.Seen: int64(0),
+		expression.Vars: f.config.vars, expression.Seen: int64(0),
 	}, nil
 }
 
@@ -154,41 +133,41 @@ var (
 	errSeen      = errors.New("it is a page that was fetched before")
 )
 
-// next returns the request for the next page, and whether there is one. Credentials go along, so no other host is asked.
-func (f *fetch) next(ctx context.Context, page vendorhttp.Request, variables map[string]any) (vendorhttp.Request, bool, error) {
+// next makes the request for the next page, and reports whether there is one. Credentials go along, so no other host is
+// asked.
+func (f *fetch) next(ctx context.Context, variables map[string]any) (bool, error) {
 	l := f.config.list
 	if l.next == nil {
-		return page, false, nil
+		return false, nil
 	}
 	value, known, err := l.next.Evaluate(ctx, variables)
 	text, isText := value.(string)
 	switch {
 	case err != nil:
-		return page, false, err
+		return false, err
 	case !known, isText && text == "" && l.cursor:
-		return page, false, nil
+		return false, nil
 	case !isText:
-		return page, false, errNoAddress
+		return false, errNoAddress
 	}
 	if l.cursor {
 		if f.seen[text] {
-			return page, false, errSeen
+			return false, errSeen
 		}
 		f.seen[text] = true
-		next, err := l.request.render(ctx, "list.request", f.config.headers, values{secrets: f.config.secrets, cursor: text}, f.config.limits.body)
-		return next, true, err
+		f.page, err = l.request.render(ctx, listEndpoint, f.config.headers, values{secrets: f.config.secrets, cursor: text}, 0)
+		return true, err
 	}
 	path, query, err := f.address(text)
 	if err != nil {
-		return page, false, err
+		return false, err
 	}
-	key := path + "?" + query.Encode()
-	if f.seen[key] || key == page.Path+"?"+page.Query.Encode() {
-		return page, false, errSeen
+	f.seen[f.page.Path+"?"+f.page.Query.Encode()] = true
+	if f.seen[path+"?"+query.Encode()] {
+		return false, errSeen
 	}
-	f.seen[key], f.seen[page.Path+"?"+page.Query.Encode()] = true, true
-	page.Path, page.Query = path, query
-	return page, true, nil
+	f.page.Path, f.page.Query = path, query
+	return true, nil
 }
 
 // address reads where the next page is.

@@ -402,6 +402,9 @@ func (r *reader) readList() {
 	if l.cursor && l.next == nil {
 		at.Fault("next beside it", "the request has {{cursor}}, and nothing says what it is")
 	}
+	if n := r.config.limits.atOnce; n > 0 && n < leastForLists {
+		r.get("limits").Fault("concurrency from 2", "the pages of a list would keep every lookup waiting")
+	}
 	if l.request != nil && l.items != nil {
 		r.config.list = l
 	}

@@ -72,6 +72,7 @@ func TestContractOfFaults(t *testing.T) {
 				OverVendorhttp: true,
 				MissingIs404:   v.api == "classic",
 				Sibling:        name != "pro 11.30",
+				ListPage:       500,
 			})
 		})
 	}
@@ -88,6 +89,7 @@ func (v variant) open(t *testing.T, limit time.Duration, devices []providertest.
 		server.Replace(records...)
 	}
 	replace(devices...)
+	damage := func(identifier string) { server.Change(identifier, func(d *jamftest.Device) { d.Broken = "HARDWARE" }) }
 	c := configOf(server, v.api)
 	c.Timeout = config.Whole(limit / time.Second)
 	c.ComputerEnrich = true // half of the lookups return data, half do not
@@ -97,7 +99,7 @@ func (v variant) open(t *testing.T, limit time.Duration, devices []providertest.
 	}
 	return providertest.Service{
 		Inventory: providertest.Inventory{
-			Provider: provider, Replace: replace, Secrets: server.Secrets, Violations: server.Violations,
+			Provider: provider, Replace: replace, Damage: damage, Secrets: server.Secrets, Violations: server.Violations,
 		},
 		Server: server.Server,
 		Lookup: lookupEndpoints(),

@@ -79,7 +79,7 @@ func (d *departments) missingPrivilege() error {
 // https://developer.jamf.com/jamf-pro/reference/get_v1-departments-id
 func (d *departments) fetch(ctx context.Context, id string) (text, error) {
 	return d.flight.Do(ctx, id, func(ctx context.Context) (text, error) {
-		body, err := d.provider.Get(ctx, departmentsEndpoint, "/api/v1/departments/"+url.PathEscape(id), nil)
+		body, err := d.provider.Get(ctx, departmentsEndpoint, departmentsPath+"/"+url.PathEscape(id), nil)
 		if err != nil {
 			if isForbidden(err) {
 				d.mu.Lock()

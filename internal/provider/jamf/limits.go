@@ -13,6 +13,8 @@ const (
 	departmentTimeout = 2 * time.Second
 	// versionTimeout bounds the request for the server's version: it is a hint only.
 	versionTimeout = 2 * time.Second
+	// listStart bounds what a list needs before its first page: a token, and the server's version.
+	listStart = 20 * time.Second
 	// privilegeMemory: after a 403 (a privilege is missing), a token of this age is replaced. A token has the
 	// privileges that the API client had when Jamf issued it, so a new one may have more.
 	privilegeMemory = time.Minute

@@ -39,6 +39,9 @@ const (
 	mobileEndpoint    = "mobile-devices/detail"
 	versionEndpoint   = "jamf-pro-version"
 
+	mobilePath      = "/api/v2/mobile-devices/detail"
+	departmentsPath = "/api/v1/departments"
+
 	pageOfResults = "a page of results"
 )
 
@@ -53,34 +56,42 @@ func (a *proAPI) checkDepartments(ctx context.Context) error {
 	if !a.resolve {
 		return nil
 	}
-	_, err := a.client.Get(ctx, departmentsEndpoint, "/api/v1/departments", url.Values{"page": {"0"}, "page-size": {"1"}})
+	_, err := a.client.Get(ctx, departmentsEndpoint, departmentsPath, url.Values{"page": {"0"}, "page-size": {"1"}})
 	return err
 }
 
-// computers searches with the newest version of the endpoint that the server has. The only reason for a 404 of a
-// search is that the server lacks the version, so each 404 steps down by one.
-func (a *proAPI) computers(ctx context.Context, ask query) ([]computerRecord, error) {
+// computers searches with the newest version of the endpoint that the server has.
+func (a *proAPI) computers(ctx context.Context, ask query) (results []computerRecord, err error) {
 	query := url.Values{
 		"section": sectionsFor(a.reading.computers, ask.need),
 		"filter":  {"hardware.serialNumber==" + quoteRSQL(ask.id.String())},
 	}
+	err = a.versioned(ctx, func(path string) error {
+		results, err = search[computerRecord](ctx, a.client, computersEndpoint, path, query)
+		return err
+	})
+	return results, err
+}
+
+// versioned asks at the path of the newest version of the computers endpoint that the server has. The only reason for a 404
+// of a search is that the server lacks the version, so each 404 steps down by one.
+func (a *proAPI) versioned(ctx context.Context, ask func(path string) error) error {
 	version, err := a.startVersion(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for ; ; version-- {
-		path := fmt.Sprintf("/api/v%d/computers-inventory", version)
-		results, err := search[computerRecord](ctx, a.client, computersEndpoint, path, query)
+		err := ask(fmt.Sprintf("/api/v%d/computers-inventory", version))
 		switch {
 		case err == nil:
 			a.setVersion(version)
-			return results, nil
+			return nil
 		case !vendorhttp.HasStatus(err, computersEndpoint, http.StatusNotFound):
-			return nil, err
+			return err
 		case version == oldestComputers:
 			// Not even the oldest: begin at the newest next time, the server may have been replaced.
 			a.setVersion(0)
-			return nil, err
+			return err
 		}
 	}
 }

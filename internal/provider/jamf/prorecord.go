@@ -11,6 +11,7 @@ import (
 // computerRecord is a result of computers-inventory.
 // https://developer.jamf.com/jamf-pro/reference/get_v1-computers-inventory
 type computerRecord struct {
+	ID      text `json:"id"`
 	UDID    text `json:"udid"`
 	General struct {
 		Name             text  `json:"name"`
@@ -57,6 +58,7 @@ type computerRecord struct {
 // mobileRecord is a result of mobile-devices/detail.
 // https://developer.jamf.com/jamf-pro/reference/get_v2-mobile-devices-detail
 type mobileRecord struct {
+	ID         text `json:"mobileDeviceId"`
 	DeviceType text `json:"deviceType"`
 	General    struct {
 		UDID             text  `json:"udid"`
@@ -148,7 +150,7 @@ func (a *proAPI) computerOf(c *computerRecord) record {
 	r := record{
 		deviceType: posture.Computer, serial: c.Hardware.SerialNumber.any, udid: c.UDID.any, name: c.General.Name.any,
 		user:         user{Username: u.Username.any, Realname: u.Realname.any, EmailAddress: u.Email.any, Position: u.Position.any},
-		departmentID: u.DepartmentID.any,
+		departmentID: u.DepartmentID.any, saysSerial: c.Hardware.SerialNumber.says(),
 	}
 	now, system := a.now(), c.OperatingSystem.value
 	r.facts = posture.Facts{
@@ -166,7 +168,7 @@ func (a *proAPI) computerOf(c *computerRecord) record {
 }
 
 func (a *proAPI) mobile(ctx context.Context, ask query) (record, error) {
-	results, err := search[mobileRecord](ctx, a.client, mobileEndpoint, "/api/v2/mobile-devices/detail", url.Values{
+	results, err := search[mobileRecord](ctx, a.client, mobileEndpoint, mobilePath, url.Values{
 		"section": sectionsFor(a.reading.mobileDevices, ask.need),
 		"filter":  {"serialNumber==" + quoteRSQL(ask.id.String())},
 	})
@@ -184,7 +186,8 @@ func (a *proAPI) mobileOf(m *mobileRecord) record {
 	u := m.UserAndLocation
 	r := record{
 		deviceType: posture.MobileDevice, serial: m.Hardware.SerialNumber.any, udid: m.General.UDID.any, name: m.General.DisplayName.any,
-		user: user{u.Username.any, u.RealName.any, u.EmailAddress.any, u.Position.any, u.Department.any},
+		user:       user{u.Username.any, u.RealName.any, u.EmailAddress.any, u.Position.any, u.Department.any},
+		saysSerial: m.Hardware.SerialNumber.says(),
 	}
 	now, version, model := a.now(), m.General.OSVersion.version(), m.Hardware.ModelIdentifier.said()
 	if model == "" {

@@ -21,6 +21,8 @@ type record struct {
 
 	facts        posture.Facts
 	departmentID string // where user.department has to be resolved by it
+	// saysSerial: the record says which serial number the device has, or that it has none.
+	saysSerial bool
 }
 
 type user struct {

@@ -35,6 +35,9 @@ func (t *text) UnmarshalJSON(value []byte) error {
 // missing reports whether the record has no such member, not even null.
 func (t text) missing() bool { return t.kind == 0 }
 
+// says reports whether the member is a text, a number, a truth value, or null.
+func (t text) says() bool { return t.any != "" || t.kind == '"' || t.kind == 'n' }
+
 // said is the text where it is a string: the Pro API writes nothing else for a text.
 func (t text) said() string {
 	if t.kind != '"' {

@@ -27,6 +27,8 @@ func (a *proAPI) startVersion(ctx context.Context) (int, error) {
 	if version != 0 {
 		return version, nil
 	}
+	ctx, cancel := vendorhttp.WithoutPage(ctx)
+	defer cancel()
 	// Any number of lookups after a cold start ask once.
 	return a.flight.Do(ctx, struct{}{}, func(ctx context.Context) (int, error) {
 		a.mu.Lock()

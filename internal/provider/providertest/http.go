@@ -18,6 +18,8 @@ type Service struct {
 	Server *vendortest.Server
 	// Lookup names the endpoints that look a device up.
 	Lookup []string
+	// List names the endpoints of lists; empty where they are those of Lookup.
+	List []string
 	// Apart says which endpoints of Lookup are for each type of device.
 	Apart map[posture.DeviceType][]string
 	// Token names the endpoints that issue tokens. Expire and Revoke make the issued ones invalid, without a notice to
@@ -38,6 +40,8 @@ type HTTPHarness struct {
 	// OverVendorhttp: the provider asks by package vendorhttp, whose own test runs every row. Rows that test only
 	// vendorhttp are left out, except one of each class.
 	OverVendorhttp bool
+	// ListPage is how many devices the first page of a list has; 0 where a list is one page.
+	ListPage int
 	// Sibling: the rows that take long and do not depend on the version of the vendor's server run in the test of
 	// another version.
 	Sibling bool
@@ -95,6 +99,7 @@ func RunHTTP(t *testing.T, h HTTPHarness) {
 		{"one type unknown", oneTypeUnknown},
 		{"waiting", waiting},
 		{"request ID", requestIDs},
+		{"list", listFaults},
 		{"a request that hangs is given up", hangingIsGivenUp},
 	} {
 		t.Run(row.name, func(t *testing.T) {

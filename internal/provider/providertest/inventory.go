@@ -51,6 +51,7 @@ func Run(t *testing.T, h Harness) {
 		{"concurrent lookups do not mix", always, concurrentLookups},
 		{"a context that has ended", always, endedContext},
 		{"nothing is remembered", always, nothingIsRemembered},
+		{"list", always, lists},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -37,6 +37,8 @@ type Inventory struct {
 	Provider posture.Provider
 	// Replace makes these devices, and no others, the inventory.
 	Replace func(devices ...Device)
+	// Damage makes the record with an identifier one that a lookup cannot read; nil where no record can be like that.
+	Damage func(identifier string)
 	// Secrets returns what must not be in any error; may be nil.
 	Secrets func() []string
 	// Violations returns what the provider did that the inventory forbids; may be nil.

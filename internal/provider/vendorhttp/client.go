@@ -3,7 +3,6 @@ package vendorhttp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -66,12 +65,14 @@ func (c *Client) getOnce(ctx context.Context, credentials header, endpoint, path
 			_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
 			return c.refusal(endpoint, response)
 		}
-		body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+		most := c.way.bounds.page
+		body, err = io.ReadAll(io.LimitReader(response.Body, int64(most)+1))
 		if err != nil {
 			return &Fault{Endpoint: endpoint, cause: c.way.failed(err, at)}
 		}
-		if len(body) > maxAnswer {
-			return fmt.Errorf("%s: the answer has more than %d bytes", endpoint, maxAnswer)
+		pageOf(ctx).read(len(body))
+		if len(body) > most {
+			return tooLarge{endpoint, most}
 		}
 		return nil
 	})

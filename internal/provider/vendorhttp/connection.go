@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,7 +22,8 @@ type connection struct {
 	base    *url.URL
 	http    *http.Client
 	timeout time.Duration // of one request
-	places  chan struct{} // one for each request that runs
+	places  *places
+	bounds  bounds // of lists
 	closed  atomic.Bool
 	// findProxy is http.ProxyFromEnvironment, which reads the environment once for the whole process.
 	findProxy func(*http.Request) (*url.URL, error)
@@ -34,7 +36,8 @@ func newConnection(o Options, through *Upstream) *connection {
 	}}
 	c := &connection{
 		base: o.Base, timeout: min(cmp.Or(o.Timeout, longestRequest), longestRequest),
-		places: make(chan struct{}, atOnce), findProxy: http.ProxyFromEnvironment,
+		places: newPlaces(atOnce), findProxy: http.ProxyFromEnvironment,
+		bounds: bounds{pageTimeout, maxList, maxAnswer, maxListed},
 	}
 	certificate := noCertificate
 	if o.Certificate != nil {
@@ -83,25 +86,50 @@ func (a *agent) CloseIdleConnections() { a.idle.CloseIdleConnections() }
 // what waits behind slow requests is not slow itself. A request that may be slow is repeated only where
 // its connection may be dead; others, such as that for a token, also where the server takes too long.
 func (c *connection) run(ctx context.Context, mayBeSlow bool, request func(context.Context, *progress) error) error {
-	select {
-	case c.places <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("%d requests to %s are under way, and none has ended in time: %w", cap(c.places), c.base.Host, context.Cause(ctx))
+	page := pageOf(ctx)
+	if !mayBeSlow {
+		page = nil // a token is for lookups too
+	}
+	giveBack, err := c.place(ctx, page != nil)
+	if err != nil {
+		return err
 	}
 	defer func() {
-		<-c.places
+		giveBack()
 		if c.closed.Load() {
 			c.http.CloseIdleConnections() // this request began before
 		}
 	}()
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	timeout := c.timeout
+	if page != nil {
+		timeout = c.bounds.timeout
+	}
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	at := &progress{}
-	if ctx.Value(lastTry{}) == nil {
+	switch {
+	case page != nil: // it takes long, and its own repetitions need no time that is kept for them
+		defer func() { page.slow = ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) }()
+	case ctx.Value(lastTry{}) == nil:
 		timer := at.giveUpInTime(ctx, limited, mayBeSlow, cancel)
 		defer timer.Stop()
 	}
 	return request(at.follow(limited), at)
+}
+
+// place waits for one of the places.
+func (c *connection) place(ctx context.Context, forPage bool) (giveBack func(), err error) {
+	waiting := ctx
+	if forPage {
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(ctx, longestTurn)
+		defer cancel()
+	}
+	giveBack, err = c.places.take(waiting, forPage)
+	if err != nil {
+		return nil, fmt.Errorf("%d requests to %s are under way, and none has ended in time: %w", c.places.all, c.base.Host, err)
+	}
+	return giveBack, nil
 }
 
 // failed explains why a request got no answer. It also closes what may be dead: idle connections, and dials that no

@@ -99,16 +99,17 @@ func (c *Client) exchangeOnce(ctx context.Context, credentials header, r Request
 			_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
 			return c.refusal(r.Endpoint, response)
 		}
-		most := maxAnswer
+		most := c.way.bounds.page
 		if r.MaxAnswer > 0 {
-			most = r.MaxAnswer
+			most = min(most, r.MaxAnswer)
 		}
 		read, err := io.ReadAll(io.LimitReader(response.Body, int64(most)+1))
 		if err != nil {
 			return &Fault{Endpoint: r.Endpoint, cause: c.way.failed(err, at)}
 		}
+		pageOf(ctx).read(len(read))
 		if len(read) > most {
-			return fmt.Errorf("%s: the answer has more than %d bytes", r.Endpoint, most)
+			return tooLarge{r.Endpoint, most}
 		}
 		answer = Answer{response.StatusCode, response.Header, read}
 		return nil

@@ -3,6 +3,7 @@ package vendorhttp
 import (
 	"net/http"
 	"net/url"
+	"runtime"
 	"time"
 )
 
@@ -20,4 +21,36 @@ func (c *Client) TokenUntil() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.until
+}
+
+// ListBounds replaces the bounds of lists: the time and the bytes of a page, and the bytes and devices of all.
+func (c *Client) ListBounds(timeout time.Duration, bytes int64, page, devices int) {
+	c.way.bounds = bounds{timeout, bytes, page, devices}
+}
+
+// AwaitLookups waits until so many lookups wait for a place.
+func (c *Client) AwaitLookups(n int) {
+	c.way.places.await(func(p *places) bool { return len(p.lookups) == n })
+}
+
+// AwaitPage waits until a page waits for a place.
+func (c *Client) AwaitPage() { c.way.places.await(func(p *places) bool { return p.page != nil }) }
+
+// FreePlaces is how many requests could begin.
+func (c *Client) FreePlaces() int {
+	c.way.places.mu.Lock()
+	defer c.way.places.mu.Unlock()
+	return c.way.places.all - c.way.places.taken
+}
+
+func (p *places) await(reached func(*places) bool) {
+	for {
+		p.mu.Lock()
+		done := reached(p)
+		p.mu.Unlock()
+		if done {
+			return
+		}
+		runtime.Gosched()
+	}
 }

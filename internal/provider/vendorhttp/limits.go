@@ -10,6 +10,20 @@ const (
 	// maxAnswer bounds an answer, in bytes. A full record of Jamf's Classic API can reach some MiB.
 	maxAnswer = 16 << 20
 
+	// maxListed and maxList bound a list, in devices and in bytes: no inventory has as much.
+	maxListed = 2_000_000
+	maxList   = 1 << 30
+	// tries is how often a page of a list is asked for at most, where it fails.
+	tries = 3
+	// placesForLists is how many requests must be allowed at once where lists are fetched: one is for a page.
+	placesForLists = 2
+	// pageTimeout bounds the request for a page of a list, from when it has a place.
+	pageTimeout = 60 * time.Second
+	// pagePause is left between two tries of a page.
+	pagePause = time.Second
+	// longestTurn is how long a page waits while lookups come first.
+	longestTurn = 10 * time.Minute
+
 	// longestRequest bounds a request where TIMEOUT is larger. No lookup waits longer; but lookups that come one after
 	// the other may join the same request, as for a token, and all of them would wait for one that hangs.
 	longestRequest = 9 * time.Second

@@ -27,8 +27,8 @@ func (c *Client) retry(ctx context.Context, work func(context.Context) error) er
 		c.notBefore.Store(&until)
 		pause = failed.wait
 	}
-	if !sleep(ctx, pause) {
-		return err
+	if pageOf(ctx) != nil || !sleep(ctx, pause) {
+		return err // Pages repeats a page
 	}
 	if failed.Status == 0 {
 		// Once more, because by now HTTP/2 has noticed that its connection is idle.

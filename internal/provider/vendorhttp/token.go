@@ -86,6 +86,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	if token := t.cached(); token != "" {
 		return token, nil
 	}
+	ctx, cancel := WithoutPage(ctx)
+	defer cancel()
 	return t.flight.Do(ctx, struct{}{}, func(ctx context.Context) (string, error) {
 		// Another flight may have brought a token since.
 		if token := t.cached(); token != "" {

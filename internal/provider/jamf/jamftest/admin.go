@@ -37,6 +37,8 @@ type Failure struct {
 //	POST /down /up   reset every connection, and no longer
 //	POST /revoke     make the tokens that were issued invalid
 //	POST /expire     put the clock forward until they have expired
+//	PUT  /lists      how lists are spoiled, the JSON of Lists
+//	PUT  /delay      how long each answer takes, a number of nanoseconds
 //	GET  /report     the JSON of Report
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
@@ -46,6 +48,8 @@ func (s *Server) Admin() http.Handler {
 	mux.HandleFunc("PUT /clients", func(w http.ResponseWriter, r *http.Request) {
 		receive(w, r, func(clients []Client) { s.SetClients(clients...) })
 	})
+	mux.HandleFunc("PUT /lists", func(w http.ResponseWriter, r *http.Request) { receive(w, r, s.SpoilLists) })
+	mux.HandleFunc("PUT /delay", func(w http.ResponseWriter, r *http.Request) { receive(w, r, s.SetDelay) })
 	mux.HandleFunc("POST /fail", func(w http.ResponseWriter, r *http.Request) {
 		receive(w, r, func(f Failure) { s.Fail(f.Fault, f.Endpoints...) })
 	})

@@ -23,6 +23,9 @@ type Device struct {
 	User       User    `json:"user,omitzero"`
 	Groups     []Group `json:"groups,omitempty"`
 	Details    Details `json:"details,omitzero"`
+	// Broken names a section that Jamf cannot read, of those that the Pro API has. The record has null in its place; but a
+	// server that has exception-handling answers 500 to a search that returns such a mobile device, unless it is LENIENT.
+	Broken string `json:"broken,omitempty"`
 }
 
 // User is the user of a device, as Jamf assigns it.
@@ -60,12 +63,14 @@ func (s *Server) Add(devices ...Device) {
 		idOf(&s.depts, d.User.Department)
 		s.options.Devices = append(s.options.Devices, d)
 	}
+	clear(s.sorted)
 }
 
 // Replace makes the given records, and no others, the inventory.
 func (s *Server) Replace(devices ...Device) {
 	s.mu.Lock()
 	s.options.Devices = nil
+	clear(s.sorted)
 	s.mu.Unlock()
 	s.Add(devices...)
 }
@@ -74,6 +79,7 @@ func (s *Server) Replace(devices ...Device) {
 func (s *Server) Remove(serial string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	clear(s.sorted)
 	s.options.Devices = slices.DeleteFunc(slices.Clone(s.options.Devices), func(d Device) bool { return d.Serial == serial })
 }
 

@@ -1,5 +1,5 @@
 // Package jamftest simulates a Jamf Pro server: the token endpoint, the Jamf Pro API and the Classic API,
-// as far as lookups of devices use them, with the vendor's quirks and refusals. It is strict: it refuses what
+// as far as lookups and lists of devices use them, with the vendor's quirks and refusals. It is strict: it refuses what
 // Jamf would refuse, and records what a client must not do as a violation.
 package jamftest
 
@@ -56,6 +56,10 @@ type Options struct {
 	PageLimit int `json:"page_limit,omitempty"`
 	// Fuzzy makes == in a filter match values that only contain what is asked for.
 	Fuzzy bool `json:"fuzzy,omitempty"`
+	// Lists says how lists are spoiled.
+	Lists Lists `json:"lists,omitzero"`
+	// Delay is how long each answer takes; in nanoseconds where Options are written as JSON.
+	Delay time.Duration `json:"delay,omitempty"`
 	// Quirks are those of the JSON of the Classic API.
 	Quirks Quirks `json:"quirks,omitzero"`
 	// Clients are the API clients; by default one that may read everything.
@@ -93,8 +97,10 @@ type Server struct {
 	skew    time.Duration
 	issued  int
 	lastID  int
-	groups  []string // the ID of a group is its place, from 1
-	depts   []string // likewise
+	groups  []string           // the ID of a group is its place, from 1
+	depts   []string           // likewise
+	sorted  map[bool]inventory // of computers, and of mobile devices
+	sizes   []int              // of the pages of lists
 }
 
 // defaultVersion is that of a current server.
@@ -121,7 +127,7 @@ func New(options Options) (*Server, error) {
 	options.OnlyOldToken = options.OnlyOldToken || number.before(version{11, 23})
 	devices := options.Devices
 	options.Devices = nil
-	s := &Server{number: number, options: options, tokens: map[string]*token{}}
+	s := &Server{number: number, options: options, tokens: map[string]*token{}, sorted: map[bool]inventory{}}
 	s.Add(devices...)
 	var err error
 	s.Server, err = vendortest.New(vendortest.API{

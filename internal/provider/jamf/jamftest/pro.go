@@ -18,7 +18,10 @@ type search struct {
 	sections []string
 	page     int
 	size     int
-	filter   filter
+	filter   filter // nil: the search is a list
+	serial   string // that it is only about, folded; empty: not known
+	byID     bool   // it is sorted by the ID
+	lenient  bool
 }
 
 // collection is one that can be searched.
@@ -26,7 +29,8 @@ type collection struct {
 	endpoint string
 	sections []string
 	fields   func(Device) map[string]string
-	optional []string // parameters that change nothing here
+	sorts    []string // fields that it can be sorted by; the ID is the first
+	lenient  bool     // it has exception-handling
 }
 
 // page is the answer to a search.
@@ -46,7 +50,7 @@ func (s *Server) parseSearch(w http.ResponseWriter, r *http.Request, c collectio
 	if err != nil {
 		return refuse("INVALID_QUERY", "the query is malformed")
 	}
-	q = search{sections: []string{"GENERAL"}, size: defaultPageSize, filter: func(map[string]string) bool { return true }}
+	q = search{sections: []string{"GENERAL"}, size: defaultPageSize}
 	for name, given := range values {
 		if name != "section" && len(given) != 1 {
 			return refuse("INVALID_QUERY", "the parameter "+name+" is repeated")
@@ -61,7 +65,7 @@ func (s *Server) parseSearch(w http.ResponseWriter, r *http.Request, c collectio
 			q.sections = given
 		case name == "page", name == "page-size":
 			number, err := strconv.Atoi(given[0])
-			if err != nil || number < 0 || number > maxPageSize || name == "page-size" && number == 0 {
+			if err != nil || number < 0 || name == "page-size" && (number == 0 || number > maxPageSize) {
 				return refuse("INVALID_PAGE", "the "+name+" is out of range")
 			}
 			if name == "page" {
@@ -70,13 +74,25 @@ func (s *Server) parseSearch(w http.ResponseWriter, r *http.Request, c collectio
 				q.size = number
 			}
 		case name == "filter":
+			q.serial = s.onlySerial(given[0])
 			q.filter, err = parseRSQL(given[0], fieldNames(c.fields(Device{})), s.options.Fuzzy)
 			if err != nil {
 				return refuse("INVALID_FILTER", err.Error())
 			}
-		case !slices.Contains(c.optional, name):
+		case name == "sort":
+			if q.byID, ok = c.sorting(given[0]); !ok {
+				return refuse("INVALID_SORT", "the sorting is not possible")
+			}
+		case name == "exception-handling" && c.lenient:
+			if q.lenient = given[0] == "LENIENT"; !q.lenient && given[0] != "STRICT" {
+				return refuse("INVALID_FIELD", "there is no such exception handling")
+			}
+		default:
 			s.Violate("%s: there is no parameter %s", c.endpoint, name)
 		}
+	}
+	if q.page > 0 && q.filter == nil && !q.byID {
+		s.Violate("%s: a list that is not sorted by the ID is in another order on each page", c.endpoint)
 	}
 	if s.options.PageLimit > 0 {
 		q.size = min(q.size, s.options.PageLimit)
@@ -93,10 +109,17 @@ func fieldNames(fields map[string]string) []string {
 }
 
 // results returns the devices of one page, in the order of their names, and how many there are in all.
-func (q search) results(devices []Device, c collection) ([]Device, int) {
+func (s *Server) results(q search, c collection, in inventory) ([]Device, int) {
+	if q.filter == nil && q.byID {
+		return s.list(q, in.all)
+	}
+	candidates := in.all
+	if q.serial != "" {
+		candidates = in.bySerial[q.serial]
+	}
 	var found []Device
-	for _, d := range devices {
-		if q.filter(c.fields(d)) {
+	for _, d := range candidates {
+		if q.filter == nil || q.filter(c.fields(d)) {
 			found = append(found, d)
 		}
 	}
@@ -108,41 +131,53 @@ func (q search) results(devices []Device, c collection) ([]Device, int) {
 func (s *Server) serveComputers(w http.ResponseWriter, r *http.Request, version int) {
 	c := collection{
 		endpoint: Computers + strconv.Itoa(version), sections: computerSections(version),
-		fields: computerFields, optional: []string{"sort"},
+		fields: computerFields, sorts: []string{"id", "general.name"},
 	}
 	q, ok := s.parseSearch(w, r, c)
 	if !ok {
 		return
 	}
-	found, total := q.results(s.devices(true), c)
+	found, total := s.results(q, c, s.inventory(true))
 	answer := page{total, []map[string]any{}}
 	for _, d := range found {
-		answer.Results = append(answer.Results, s.computer(d, version, q.sections))
+		record := s.computer(d, version, q.sections)
+		if d.Broken != "" {
+			record[camel(d.Broken)] = nil
+		}
+		answer.Results = append(answer.Results, s.pad(record))
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
 func (s *Server) serveMobileDevices(w http.ResponseWriter, r *http.Request) {
-	optional := []string{"sort"}
-	if !s.number.before(version{11, 30}) {
-		optional = append(optional, "exception-handling")
+	c := collection{
+		endpoint: MobileDevices, sections: mobileSections(), fields: mobileFields,
+		sorts: []string{"mobileDeviceId", "displayName"}, lenient: !s.number.before(version{11, 30}),
 	}
-	c := collection{MobileDevices, mobileSections(), mobileFields, optional}
 	q, ok := s.parseSearch(w, r, c)
 	if !ok {
 		return
 	}
-	found, total := q.results(s.devices(false), c)
+	found, total := s.results(q, c, s.inventory(false))
 	answer := page{total, []map[string]any{}}
 	for _, d := range found {
-		answer.Results = append(answer.Results, s.mobileDevice(d, q.sections))
+		record := s.mobileDevice(d, q.sections)
+		switch {
+		case d.Broken == "" || !slices.Contains(q.sections, d.Broken):
+		case q.lenient || !c.lenient:
+			record[camel(d.Broken)] = nil
+		default:
+			writeError(w, http.StatusInternalServerError, "DEVICE_PROCESSING", "a device cannot be read")
+			return
+		}
+		answer.Results = append(answer.Results, s.pad(record))
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
 func (s *Server) serveDepartments(w http.ResponseWriter, r *http.Request) {
 	fields := func(d Device) map[string]string { return map[string]string{"id": d.ID, "name": d.Name} }
-	c := collection{Departments, []string{"GENERAL"}, fields, []string{"sort"}}
+	c := collection{endpoint: Departments, sections: []string{"GENERAL"}, fields: fields, sorts: []string{"id", "name"}}
 	q, ok := s.parseSearch(w, r, c)
 	if !ok {
 		return
@@ -151,7 +186,7 @@ func (s *Server) serveDepartments(w http.ResponseWriter, r *http.Request) {
 	for i, name := range s.departments() {
 		all = append(all, Device{ID: strconv.Itoa(i + 1), Name: name})
 	}
-	found, total := q.results(all, c)
+	found, total := s.results(q, c, inventory{all: all})
 	answer := page{total, []map[string]any{}}
 	for _, d := range found {
 		answer.Results = append(answer.Results, map[string]any{"id": d.ID, "name": d.Name})

@@ -92,6 +92,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if s.options.Seen != nil {
 		s.options.Seen(r)
 	}
+	if !s.delay(r) {
+		return
+	}
 	to := s.find(r)
 	classic := strings.HasPrefix(to.endpoint, "classic-")
 	refuse := writeError

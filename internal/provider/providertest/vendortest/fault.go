@@ -38,6 +38,8 @@ type Fault struct {
 	Body    string            `json:"body,omitempty"`
 	// Delay is in nanoseconds where a Fault is written as JSON.
 	Delay time.Duration `json:"delay,omitempty"`
+	// After is how many answers are sound before the first that is spoiled.
+	After int `json:"after,omitempty"`
 	// Times is how many answers are spoiled; 0 is all of them, until Heal.
 	Times  int                 `json:"times,omitempty"`
 	Until  <-chan struct{}     `json:"-"`
@@ -70,6 +72,10 @@ func (s *Server) Heal() {
 func (s *Server) take(endpoint string) (Fault, bool) {
 	for i, f := range s.faults {
 		if len(f.endpoints) > 0 && !slices.Contains(f.endpoints, endpoint) {
+			continue
+		}
+		if f.After > 0 {
+			f.After--
 			continue
 		}
 		f.used++

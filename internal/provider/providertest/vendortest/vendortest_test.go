@@ -112,6 +112,21 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestAfter: a fault lets sound answers pass first, those of its endpoints only.
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	server, client := started(t)
+	server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: 500, After: 2, Times: 1}, "a")
+	for i, row := range []struct {
+		path string
+		want int
+	}{{"/a", 200}, {"/b", 200}, {"/b", 200}, {"/a", 200}, {"/b", 200}, {"/a", 500}, {"/a", 200}} {
+		if status, _, err := get(t.Context(), t, server, client, row.path); err != nil || status != row.want {
+			t.Errorf("request %d, to %s: %d, %v, want %d", i, row.path, status, err, row.want)
+		}
+	}
+}
+
 // TestTrap: a client that follows a redirect to the other host is answered, and recorded.
 func TestTrap(t *testing.T) {
 	t.Parallel()
