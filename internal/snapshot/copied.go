@@ -77,7 +77,7 @@ func (b *building) add(l posture.Listing) error {
 	hash, err := b.table.Hash([]byte(identifier))
 	if err != nil {
 		b.lost = b.lost || l.Damaged
-		return nil //nolint:nilerr // no request is about it
+		return nil // no request is about it
 	}
 	var row []byte
 	// A record of another kind than its list contradicts itself.
@@ -122,6 +122,7 @@ func describe(list posture.DeviceType) string {
 		return "the list of mobile devices"
 	case "":
 		return "the list of devices"
+	default:
+		return fmt.Sprintf("the list of %s", string(list))
 	}
-	return fmt.Sprintf("the list of %s", string(list))
 }

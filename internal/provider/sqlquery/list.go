@@ -87,7 +87,7 @@ func (p *Provider) columnsOf(ctx context.Context, tx *sql.Tx, s statement) (*rea
 	if err != nil {
 		return nil, err
 	}
-	for rows.Next() { //nolint:revive // numeric columns equal any text in MySQL; the end of the answer is what is read
+	for rows.Next() { // the end of the answer is what is read
 	}
 	if err := rows.Err(); err != nil {
 		return nil, p.fault(ctx, err)

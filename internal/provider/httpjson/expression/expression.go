@@ -106,6 +106,7 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
 				faults = append(faults, Fault{at.Line(), at.Column() + 1, "lists.range is not supported", "the functions of CEL's strings and lists extensions"})
 			}
+		default: // names nothing by itself
 		}
 	}))
 	if len(faults) > 0 {
@@ -160,10 +161,16 @@ func (e *Expression) Test(ctx context.Context, variables map[string]any) (bool, 
 
 // reworded says why an evaluation failed. CEL's own text may hold a part of the answer.
 func reworded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("the evaluation was interrupted: %w", ctx.Err())
+	}
+	return ofAnswer(err)
+}
+
+// ofAnswer says in our words what an answer lacks; CEL's texts show values of it.
+func ofAnswer(err error) error {
 	text := err.Error()
 	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("the evaluation was interrupted: %w", ctx.Err())
 	case strings.Contains(text, "no such key"):
 		return errors.New("the answer lacks a member that it reads")
 	case strings.Contains(text, "no such overload"):
@@ -193,7 +200,7 @@ func native(v ref.Val) (value any, known bool, err error) {
 	}
 	switch v := v.(type) {
 	case *types.Err:
-		return nil, false, reworded(context.Background(), v)
+		return nil, false, ofAnswer(v)
 	case types.Null:
 		return nil, false, nil
 	case types.Bool:
