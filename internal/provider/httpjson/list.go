@@ -51,6 +51,9 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 			if err := each(p.listing(ctx, with(variables, expression.Item, item), listed.Facts)); err != nil {
 				return vendorhttp.Page{}, err
 			}
+			if ctx.Err() != nil {
+				return vendorhttp.Page{}, context.Cause(ctx)
+			}
 		}
 		if l.total != nil {
 			if listed.Total, err = total(ctx, l.total, variables); err != nil {

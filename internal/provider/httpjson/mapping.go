@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -81,12 +82,12 @@ func (m *mapping) identify(ctx context.Context, variables map[string]any) (strin
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("map.%s: %w", f.name, err)
-	case !known || isText && text == "":
+	case !known || isText && strings.Trim(text, " ") == "":
 		return "", fmt.Errorf("map.%s: a record has no identifier", f.name)
 	case !isText:
 		return "", fmt.Errorf("map.%s: the identifier of a record is no text", f.name)
 	}
-	return text, nil
+	return strings.Trim(text, " "), nil // services pad texts with blanks, which are not compared
 }
 
 // device makes a device of a record. An error or a wrong type in a fact that is read is a fault: only null and none are
