@@ -79,8 +79,8 @@ const listEndpoint = "list.request"
 // listing is one record of a list, by the same mapping as a lookup.
 func (p *Provider) listing(ctx context.Context, variables map[string]any, facts posture.FactSet) posture.Listing {
 	identifier, err := p.config.mapping.identify(ctx, variables)
-	if err != nil {
-		return posture.Listing{Damaged: true}
+	if _, invalid := posture.ParseIdentifier(identifier); err != nil || invalid != nil || !p.config.identifiers.MatchString(identifier) {
+		return posture.Listing{Damaged: true} // no lookup asks for it, or the service may compare in another way
 	}
 	d, err := p.config.mapping.device(ctx, variables, identifier, facts, 0)
 	if err != nil {

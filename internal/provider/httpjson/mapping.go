@@ -87,7 +87,7 @@ func (m *mapping) identify(ctx context.Context, variables map[string]any) (strin
 	case !isText:
 		return "", fmt.Errorf("map.%s: the identifier of a record is no text", f.name)
 	}
-	return strings.Trim(text, " "), nil // services pad texts with blanks, which are not compared
+	return text, nil
 }
 
 // device makes a device of a record. An error or a wrong type in a fact that is read is a fault: only null and none are
