@@ -59,6 +59,9 @@ func (c Config) Files() []string {
 	return files
 }
 
+// ConfiguredBy are the same files.
+func (c Config) ConfiguredBy() []string { return c.Files() }
+
 // Account is the database, its user, and the contents of the file with the query: they decide which records there are.
 // It has no password.
 func (c Config) Account() string {

@@ -20,6 +20,9 @@ func (p *Provider) Lists() []posture.DeviceType {
 	return []posture.DeviceType{""}
 }
 
+// ListLacks says what has to be configured for lists.
+func (p *Provider) ListLacks() string { return "list_query is not set" }
+
 // ListGives implements posture.Lister. A lookup gives no document, so there is none that a list could lack.
 func (p *Provider) ListGives() posture.FactSet { return posture.AllFacts() | posture.Document }
 
