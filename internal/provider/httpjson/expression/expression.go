@@ -15,7 +15,6 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/decls"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -96,6 +95,14 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 	faults := s.outside(tree)
 	ast.PostOrderVisit(tree.NativeRep().Expr(), ast.NewExprVisitor(func(node ast.Expr) {
 		switch node.Kind() {
+		case ast.ComprehensionKind:
+			// A loop whose variable hides one of the scope would read something else than it says.
+			for _, name := range loopNames(node.AsComprehension()) {
+				if slices.Contains(s.known(), name) {
+					at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
+					faults = append(faults, Fault{max(at.Line(), 1), max(at.Column(), 0) + 1, fmt.Sprintf("the name %q has a meaning already", name), "another name of a loop's variable"})
+				}
+			}
 		case ast.IdentKind:
 			if name := node.AsIdent(); slices.Contains(s.names, name) && !slices.Contains(e.reads, name) {
 				e.reads = append(e.reads, name)
@@ -123,11 +130,24 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 	return e, nil
 }
 
+// known are the variables of the environment, in the scope or not.
+func (s *Scope) known() (names []string) {
+	for _, v := range s.env.Variables() {
+		names = append(names, v.Name())
+	}
+	return names
+}
+
+// loopNames are the variables of map(), exists() and the like, and of optMap().
+func loopNames(loop ast.ComprehensionExpr) []string {
+	return []string{loop.IterVar(), loop.IterVar2(), loop.AccuVar()}
+}
+
 // outside reports variables of the environment that are not in the scope.
 func (s *Scope) outside(tree *cel.Ast) (faults []Fault) {
 	info := tree.NativeRep().SourceInfo()
 	for id, reference := range tree.NativeRep().ReferenceMap() {
-		if name := reference.Name; name != "" && !slices.Contains(s.names, name) && slices.ContainsFunc(s.env.Variables(), func(v *decls.VariableDecl) bool { return v.Name() == name }) {
+		if name := reference.Name; name != "" && !slices.Contains(s.names, name) && slices.Contains(s.known(), name) {
 			at := info.GetStartLocation(id)
 			faults = append(faults, s.unknownName(Fault{Line: max(at.Line(), 1), Column: max(at.Column(), 0) + 1}, name))
 		}
