@@ -58,6 +58,12 @@ test-unit: ## Run the connector's own tests, with the race detector (needs a C c
 	cd $(BENCH) && go test -race ./...
 	cd $(MONITOR) && go test ./...
 
+# The servers of the tests of the provider sql; they are started by the tests themselves.
+.PHONY: test-databases
+test-databases: ## Install PostgreSQL and MariaDB for the tests (Debian, Ubuntu; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql mariadb-server
+
 SOAKTIME ?= 10m
 
 .PHONY: soak

@@ -37,6 +37,32 @@ func TestPoliciesOfTheDocumentation(t *testing.T) {
 	}
 }
 
+// The policy files of the pages of providers are accepted beside an environment that has no inventory.
+func TestPoliciesOfProviders(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{"docs/providers/sql.md"} {
+		blocks := matches(t, document, "(?ms)^```ya?ml\n(.*?)^```$")
+		for _, block := range blocks {
+			path := filepath.Join(t.TempDir(), "posture.yaml")
+			if err := os.WriteFile(path, []byte(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			results, warnings, err := daemon.TestPolicies(path, config.Environment{})
+			if err != nil || len(warnings) > 0 || len(results) == 0 {
+				t.Errorf("%s: %d tests were run, with the warnings %q, %v", document, len(results), warnings, err)
+			}
+			for _, r := range results {
+				if len(r.Differences) > 0 {
+					t.Errorf("%s: test %q: %s", document, r.Test.Name, strings.Join(r.Differences, "; "))
+				}
+			}
+		}
+		if len(blocks) == 0 || strings.Count(read(t, document), "```y") > len(blocks) {
+			t.Errorf("of %s, %d policy files are run", document, len(blocks))
+		}
+	}
+}
+
 // runPolicies loads a policy file without a warning, and runs its tests, which must exist.
 func runPolicies(t *testing.T, content string) {
 	t.Helper()

@@ -19,7 +19,7 @@ const limitsFile = "limits.go"
 
 // forTests are folders that the product does not import.
 func forTests() []string {
-	return []string{"internal/test", "internal/provider/providertest", "internal/provider/jamf/jamftest"}
+	return []string{"internal/test", "internal/provider/providertest", "internal/provider/jamf/jamftest", "internal/provider/sqlquery/sqltest", "internal/provider/httpjson/httpjsontest"}
 }
 
 // constant is a time limit as the code declares it.

@@ -141,9 +141,20 @@ func root(p *Process) *cobra.Command {
 			return inventory, nil
 		}
 	}
+	loadSample := func(sample *daemon.Sample) (*daemon.Inventory, error) {
+		environ, err := environ()
+		if err != nil {
+			return nil, err
+		}
+		inventory, err := daemon.LoadSample(environ, sample)
+		if err != nil {
+			return nil, misconfigured(err)
+		}
+		return inventory, nil
+	}
 	serve := serveCommand(p, load)
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(environ, byHand(daemon.LoadProvider)), inventoryCommand(byHand(daemon.LoadInventories)),
+	c.AddCommand(serve, checkCommand(load), lookupCommand(environ, byHand(daemon.LoadProvider), loadSample), inventoryCommand(byHand(daemon.LoadInventories)),
 		healthcheckCommand(environ), policyCommand(environ), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()

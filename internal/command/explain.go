@@ -23,6 +23,7 @@ type explained struct {
 	Webhook     string           `json:"webhook,omitempty"`
 	Inventory   string           `json:"inventory,omitempty"`
 	Provider    string           `json:"provider,omitempty"`
+	Outcome     string           `json:"outcome,omitempty"` // the step of the outcome rule that decided about a sample
 	Mode        string           `json:"mode,omitempty"`
 	Record      *explainedRecord `json:"record,omitempty"`
 	Inventories []askedInventory `json:"inventories"`

@@ -32,6 +32,9 @@ func (f explained) print(out io.Writer) error {
 	if f.Inventory != "" {
 		line("inventory: %s", f.Inventory)
 	}
+	if f.Outcome != "" {
+		line("outcome: %s decided", f.Outcome)
+	}
 	text.WriteString(describeMode(f.Mode, f.modeGiven))
 	if len(f.Inventories) > 1 || f.Record == nil && len(f.Inventories) > 0 {
 		line("inventories:")

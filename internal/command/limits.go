@@ -12,6 +12,8 @@ const (
 	// maxEntry bounds an entry of a list of identifiers, in bytes. A row of a table may be long, a list without line breaks
 	// is no list.
 	maxEntry = 1 << 20
+	// maxSample bounds a recorded answer, in bytes: as much as an inventory may answer.
+	maxSample = 16 << 20
 	// maxAttributes and maxValue bound what lookup shows people of a record: attributes, and characters of a text.
 	maxAttributes = 100
 	maxValue      = 256

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,9 @@ import (
 type lookupOptions struct {
 	mode, policy, webhook, list string
 	asJSON                      bool
+
+	sample, inventory string
+	status            int
 }
 
 // The flags that need a policy file.
@@ -22,9 +26,13 @@ const (
 	flagPolicy  = "policy"
 	flagWebhook = "webhook"
 	flagFrom    = "from"
+
+	flagSample    = "sample"
+	flagStatus    = "status"
+	flagInventory = "inventory"
 )
 
-func lookupCommand(environ func() (config.Environment, error), load func() (*daemon.Inventory, error)) *cobra.Command {
+func lookupCommand(environ func() (config.Environment, error), load func() (*daemon.Inventory, error), loadSample func(*daemon.Sample) (*daemon.Inventory, error)) *cobra.Command {
 	var o lookupOptions
 	c := &cobra.Command{
 		Use:   "lookup IDENTIFIER...",
@@ -41,20 +49,32 @@ func lookupCommand(environ func() (config.Environment, error), load func() (*dae
 			"is CSV with the header Identifier above the first column. Empty lines and comments that begin with # do not\n" +
 			"count. With --json it prints one object a device, each in a line. Of several devices the exit status is 1 if\n" +
 			"one had no decision, else 2 if one is denied, else 0.\n\n" +
+			"With --sample, --inventory and --status it reads a recorded answer of an inventory of the provider http in place of\n" +
+			"the service: a mapping can be tried without network and secrets. It also names the step of the outcome rule that\n" +
+			"decided. Other inventories of the policy are not asked.\n\n" +
 			"There is no request. Of one, rules know its identifier, its mode, its door (webhook), and with --webhook its\n" +
 			"caller; everything else of request is unknown, a rule that needs it is not met, and a note says so.",
 		Example: "  step-posture-connector lookup C02XK1JKLVCG --mode computer\n" +
 			"  step-posture-connector lookup C02XK1JKLVCG --json\n" +
 			"  step-posture-connector lookup C02XK1JKLVCG --policy staff\n" +
-			"  step-posture-connector lookup --from serials.txt --webhook devices --json",
+			"  step-posture-connector lookup --from serials.txt --webhook devices --json\n" +
+			"  step-posture-connector lookup C02XK1JKLVCG --sample answer.json --status 200 --inventory assets",
 		Args: func(c *cobra.Command, args []string) error { return o.check(c, args, environ) },
-		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args, load) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.sample != "" {
+				return o.runSample(c, args, loadSample)
+			}
+			return o.run(c, args, load)
+		},
 	}
 	c.Flags().StringVar(&o.mode, "mode", "", "kind of device: mobiledevice, computer or any (default: the policy's, or the provider's)")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	c.Flags().StringVar(&o.policy, flagPolicy, "", "decide by the policy with this name")
 	c.Flags().StringVar(&o.webhook, flagWebhook, "", "decide by the policy of the webhook with this name or ID")
 	c.Flags().StringVar(&o.list, flagFrom, "", "file with more identifiers; - is standard input")
+	c.Flags().StringVar(&o.sample, flagSample, "", "file with a recorded answer of --inventory; - is standard input")
+	c.Flags().IntVar(&o.status, flagStatus, http.StatusOK, "HTTP status of the recorded answer")
+	c.Flags().StringVar(&o.inventory, flagInventory, "", "name of the inventory that the recorded answer is of")
 	modes := []string{string(posture.MobileDevice), string(posture.Computer), string(posture.AnyDevice)}
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{flagPolicy, flagWebhook} {
@@ -82,8 +102,8 @@ func (o *lookupOptions) run(c *cobra.Command, args []string, load func() (*daemo
 func (o *lookupOptions) check(c *cobra.Command, args []string, load func() (config.Environment, error)) error {
 	environ, err := load()
 	given := "" // one of the flags that need a policy file, rather one that is empty
-	values := map[string]string{flagPolicy: o.policy, flagWebhook: o.webhook, flagFrom: o.list}
-	for _, name := range []string{flagPolicy, flagWebhook, flagFrom} {
+	values := map[string]string{flagPolicy: o.policy, flagWebhook: o.webhook, flagFrom: o.list, flagSample: o.sample, flagInventory: o.inventory, flagStatus: "set"}
+	for _, name := range []string{flagPolicy, flagWebhook, flagFrom, flagSample, flagInventory, flagStatus} {
 		if c.Flags().Changed(name) && (given == "" || values[name] == "") {
 			given = name
 		}
@@ -102,6 +122,12 @@ func (o *lookupOptions) check(c *cobra.Command, args []string, load func() (conf
 		return fmt.Errorf("--%s: it is empty; leave the flag out for the default", given)
 	case o.policy != "" && o.webhook != "":
 		return errors.New("--policy and --webhook are given together; accepted: one of the two, because a webhook has one policy")
+	case (o.sample == "") != (o.inventory == "") || c.Flags().Changed(flagStatus) && o.sample == "":
+		return errors.New("--sample, --inventory and --status belong together; accepted: --sample FILE --inventory NAME [--status N]")
+	case o.sample != "" && (len(args) != 1 || o.list != ""):
+		return errors.New("--sample: accepted: one identifier, without --from")
+	case o.sample != "" && (o.status < 100 || o.status > 599):
+		return errors.New("--status: it is no status of HTTP; accepted: 100 to 599")
 	case len(args) == 0 && o.list == "":
 		return fmt.Errorf("lookup: which device? Usage: %s IDENTIFIER... [--policy NAME | --webhook NAME] [--from FILE] [--mode mobiledevice|computer|any] [--json]", c.CommandPath())
 	}

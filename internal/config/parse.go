@@ -8,6 +8,7 @@
 //	range:"1-300"         the numbers that are accepted, for a Whole
 //	choice:"csv,json"     the words that are accepted, for a string
 //	only:"section"        it is no variable, and only a key of the section of a policy file
+//	path:"allowed"        a Secret may be the path of a file that exists; any other probably belongs in NAME_FILE
 //	accepted:"…"          what is accepted, in words, where neither of the two says it; a string that has
 //	                      this is free text, and spaces at its ends may be meant
 //
@@ -190,6 +191,9 @@ func (f field) accepted() string {
 func (f field) shape(value string) string {
 	freeText := f.tag.Get("accepted") != ""
 	text := shape(value, f.typ)
+	if text == pathOfSecret && f.tag.Get("path") == "allowed" {
+		text = ""
+	}
 	if f.shown != f.variable {
 		text = inFile(text)
 	}

@@ -18,7 +18,7 @@ func shape(value string, of reflect.Type) string {
 	secret := of == reflect.TypeFor[Secret]() || of == reflect.TypeFor[Secrets]()
 	bare := strings.TrimRight(value, "\r\n")
 	switch {
-	case value == "":
+	case value == "", of == reflect.TypeFor[Lines](): // line breaks are part of it, and so may be quotation marks at its ends
 		return ""
 	case strings.HasPrefix(value, byteOrderMark):
 		return "the value begins with a byte-order mark, which is invisible; remove it"
@@ -29,7 +29,7 @@ func shape(value string, of reflect.Type) string {
 	case secret && regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+=.`).MatchString(value):
 		return "the value begins with the name of a variable and =; only the part after it belongs here"
 	case secret && !list && filepath.IsAbs(bare) && exists(bare):
-		return "the value is the path of a file, which belongs in the variable with " + fileSuffix
+		return pathOfSecret
 	case list:
 		return ""
 	case of == reflect.TypeFor[Path]() && isContents(bare):
@@ -63,6 +63,7 @@ func shape(value string, of reflect.Type) string {
 }
 
 const (
+	pathOfSecret     = "the value is the path of a file, which belongs in the variable with " + fileSuffix
 	inQuotationMarks = "the value is in quotation marks, and they are part of it; docker run --env-file, for example, passes them on: remove them"
 	endsInLineBreak  = "the value ends with a line break, which echo adds; printf does not"
 	spaceAtEnd       = "the value begins or ends with a space"

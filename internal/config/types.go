@@ -47,6 +47,9 @@ func (s *Switch) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Lines is text that may have several lines, such as a query in a policy file.
+type Lines string
+
 // Path is the path of a file.
 type Path string
 

@@ -32,6 +32,11 @@ func (s sources) ofEnvironment(previous *generation, g *generation) (*inventory,
 		g.warnings = append(g.warnings, provider.Unused("", s.environ.Variables)...)
 		return nil, nil
 	}
+	if name := s.environ.Variables["PROVIDER"]; s.sample != nil {
+		i := &inventory{Inventory: provider.Inventory{Name: name, Kind: name, Provider: unasked{}}}
+		g.inventories = append(g.inventories, i)
+		return i, nil
+	}
 	// The state of the files is noted before they are read, so that no change is missed in between.
 	set := reload.NewSet(inventoryFiles, provider.Files(s.environ.Variables["PROVIDER"], s.environ.Variables)...)
 	opened, problems, warnings := openProvider(s.environ, s.readFacts)
@@ -47,6 +52,9 @@ func (s sources) ofEnvironment(previous *generation, g *generation) (*inventory,
 // open opens the inventories of the policy file. One whose settings did not change keeps its tokens, connections and
 // memory.
 func (s sources) open(file *policyfile.File, previous *generation, g *generation) (problems config.Problems) {
+	if s.sample != nil {
+		return s.sample.open(file, g)
+	}
 	for _, section := range file.Inventories {
 		if before := previous.find(section); before != nil {
 			g.inventories = append(g.inventories, before)
@@ -118,6 +126,9 @@ func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 		return s.source(i, p.FactsOf(name)), i.Requirements
 	})
 	gate.Record = s.facts
+	if s.sample != nil {
+		s.sample.only(gate)
+	}
 	return gate
 }
 

@@ -23,6 +23,8 @@ type sources struct {
 	webhooks bool
 	// once are the webhooks of the environment where they came through a pipe, which cannot be read again.
 	once *config.Webhooks
+	// sample is a recorded answer in place of an inventory: nothing is asked then. It may be nil.
+	sample *Sample
 	// audit is the path of the audit log, if there is one. No file that is read may be that one.
 	audit string
 }
@@ -149,7 +151,7 @@ func withoutDefault(r reading) config.Problems {
 func (s sources) surroundings(hooks config.Webhooks, references *policyfile.References) policyfile.Surroundings {
 	return policyfile.Surroundings{
 		Environ: s.environ.Variables, Inventory: s.environ.Variables["PROVIDER"], WebhookIDs: hooks.IDs, WebhookSecrets: hooks.Secrets.List(),
-		Codes: webhook.Codes(), WithoutWebhooks: !s.webhooks, References: references,
+		Codes: webhook.Codes(), WithoutWebhooks: !s.webhooks, WithoutSecrets: s.sample != nil, References: references,
 	}
 }
 

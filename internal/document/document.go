@@ -28,13 +28,15 @@ type Document struct {
 	// What the reader has asked for: the mappings whose keys it knows, and members and items. A fault names no key beside
 	// these, for it could be a secret at the wrong place.
 	read, expected map[*yaml.Node]bool
+	// removals are the nulls that are accepted.
+	removals map[*yaml.Node]bool
 }
 
 // Parse parses a document, whose root may be what shape says. The root is valid only if err is nil; Faults has what is
 // wrong nevertheless, after the root was read. The error is the first syntax error: what a parser reports after it is
 // guessed.
 func Parse(file string, content []byte, shape *Shape) (*Document, Value, error) {
-	d := &Document{file: file, read: map[*yaml.Node]bool{}, expected: map[*yaml.Node]bool{}}
+	d := &Document{file: file, read: map[*yaml.Node]bool{}, expected: map[*yaml.Node]bool{}, removals: map[*yaml.Node]bool{}}
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
 	for line := range strings.SplitSeq(lineBreaks(string(content)), "\n") {
 		d.source = append(d.source, []rune(line))

@@ -62,6 +62,8 @@ type Shape struct {
 	// By is the key of a Map by whose value one of Cases is what the Map may be.
 	By    string
 	Cases []Case
+	// Removable means that null is accepted: Value.Removes.
+	Removable bool
 	// Or is what the value may be in place of this.
 	Or *Shape
 }

@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"regexp"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -64,6 +65,7 @@ func (s *strictness) check(v Value) {
 	switch n := v.node; {
 	case v.IsTagged():
 		s.fault(v, n, acceptedTag, "it begins with a tag")
+	case s.removals[n]:
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
 		s.fault(v, n, "a value, or no such key", "it has no value")
 	case n.Kind == yaml.SequenceNode:
@@ -130,6 +132,7 @@ func wrongKey(key *yaml.Node) string {
 		return "a key begins with a tag"
 	case key.ShortTag() == "!!null":
 		return "a key is missing"
+	case isStatus(key):
 	case kind(key) != "text":
 		return "a key is " + kind(key)
 	case ambiguous(key):
@@ -148,6 +151,11 @@ func acceptedKey(key *yaml.Node) string {
 		return "text; put it in quotation marks"
 	}
 	return "text"
+}
+
+// isStatus reports whether a key is a status of HTTP: written without quotation marks it is read in one way only.
+func isStatus(key *yaml.Node) bool {
+	return key.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.TaggedStyle) == 0 && regexp.MustCompile(`^[1-5][0-9][0-9]$`).MatchString(key.Value)
 }
 
 // isBare reports whether a member of a mapping in braces has no value: the key of {SECRET} is the secret, so that neither

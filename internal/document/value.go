@@ -149,6 +149,16 @@ func (v Value) IsNull() bool {
 	return r.node != nil && r.node.Kind == yaml.ScalarNode && r.node.ShortTag() == "!!null"
 }
 
+// Removes reports whether a value is null where that is accepted: it says that a member of what the mapping changes is not
+// taken. Without a call of it, null is a fault.
+func (v Value) Removes() bool {
+	if !v.IsNull() {
+		return false
+	}
+	v.document.removals[v.resolved().node] = true
+	return true
+}
+
 // Text returns the value's text. Texts that YAML makes something else of, such as 15.10, yes and 2026-01-01, are a
 // fault: it is not known what was meant.
 func (v Value) Text() (text string, ok bool) {

@@ -137,6 +137,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 		}
 	}
 	f.unused(m, s)
+	f.unmanaged(m.Get("policies"))
 	for _, w := range d.Warnings() {
 		f.Warnings = append(f.Warnings, w.Error())
 	}

@@ -14,7 +14,9 @@ import (
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
+	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/jamf"
+	"step-posture-connector/internal/provider/sqlquery"
 	"step-posture-connector/internal/snapshot"
 )
 
@@ -22,7 +24,9 @@ import (
 func kinds() map[string]entry {
 	return map[string]entry{
 		"file": kind(file.Open),
+		"http": kind(httpjson.Open),
 		"jamf": kind(jamf.Open),
+		"sql":  kind(sqlquery.Open),
 	}
 }
 
@@ -88,6 +92,7 @@ type parsed struct {
 	facts    posture.FactSet // that it can ever give
 	snapshot *snapshot.Settings
 	open     func() (Inventory, []string, error)
+	offline  func(Sample) posture.Provider // nil where the provider has no mapping
 }
 
 // kind derives an entry from a provider's Open function and the Config that it takes.
@@ -124,10 +129,16 @@ func kind[C settings](open func(C) (posture.Provider, []string, error)) entry {
 			var c C
 			identity := readSection(s, &c)
 			readFacts(&c, true)
-			return parsed{
+			p := parsed{
 				Required: requiredBy(c), identity: identity, files: filesOf(c), facts: factsOf(c),
 				open: func() (Inventory, []string, error) { return opened(open, c) },
 			}
+			if mapped, ok := any(c).(interface {
+				Offline(s Sample) posture.Provider
+			}); ok {
+				p.offline = mapped.Offline
+			}
+			return p
 		},
 		required: func(environ map[string]string) Required {
 			c, _ := parse(withoutSecretFiles(environ, config.Variables[C]()), false)

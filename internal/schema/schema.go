@@ -45,6 +45,11 @@ func JSON() ([]byte, error) {
 type maker struct{ defs map[string]*jsonschema.Schema }
 
 func (m maker) schema(s *document.Shape) *jsonschema.Schema {
+	if s.Removable {
+		other := *s
+		other.Removable, other.About, other.Default = false, "", nil
+		return about(&jsonschema.Schema{AnyOf: []*jsonschema.Schema{m.schema(&other), {Type: "null"}}}, s)
+	}
 	if s.Or != nil {
 		first, other := *s, *s.Or
 		first.Or, first.About, first.Default = nil, "", nil

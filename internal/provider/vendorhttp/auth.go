@@ -8,7 +8,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// Auth is how requests show who sends them: StaticHeader or ClientCredentials.
+// Auth is how requests show who sends them: StaticHeader, Basic, ClientCredentials, Several of them, or NoAuth.
 type Auth interface{ bind(c *Client) authorizer }
 
 // authorizer has the credentials of a client's requests.
@@ -21,8 +21,11 @@ type authorizer interface {
 	unauthorized() error
 }
 
-// header is a header of a request.
-type header struct{ name, value string }
+// header is a header of a request, with those that are sent beside it.
+type header struct {
+	name, value string
+	more        []header
+}
 
 // StaticHeader sends the same header with every request.
 type StaticHeader struct {
@@ -35,7 +38,7 @@ type StaticHeader struct {
 func (s StaticHeader) bind(*Client) authorizer { return s }
 
 func (s StaticHeader) credentials(context.Context) (header, error) {
-	return header{s.Name, s.Prefix + string(s.Value.Reveal())}, nil
+	return header{name: s.Name, value: s.Prefix + string(s.Value.Reveal())}, nil
 }
 
 func (StaticHeader) replace(header, *Fault) bool { return false }

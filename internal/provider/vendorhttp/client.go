@@ -53,7 +53,7 @@ func (c *Client) getOnce(ctx context.Context, credentials header, endpoint, path
 		if err != nil {
 			return errors.New(endpoint + ": the request cannot be made")
 		}
-		request.Header.Set(credentials.name, credentials.value)
+		credentials.set(request.Header)
 		request.Header.Set("Accept", "application/json")
 		response, err := c.way.http.Do(request)
 		if err != nil {

@@ -39,13 +39,17 @@ func newConnection(o Options, through *Upstream) *connection {
 		places: newPlaces(atOnce), findProxy: http.ProxyFromEnvironment,
 		bounds: bounds{pageTimeout, maxList, maxAnswer, maxListed},
 	}
+	certificate := noCertificate
+	if o.Certificate != nil {
+		certificate = o.Certificate
+	}
 	// Go goes on with a dial when the request that it was for has given up, so dial and handshake have
 	// limits of their own.
 	transport := &http.Transport{
 		Proxy:                  func(r *http.Request) (*url.URL, error) { return c.findProxy(r) },
 		DialContext:            dialer.DialContext,
 		OnProxyConnectResponse: refusedByProxy,
-		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12, GetClientCertificate: noCertificate},
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12, GetClientCertificate: certificate},
 		TLSHandshakeTimeout:    handshakeTimeout,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},

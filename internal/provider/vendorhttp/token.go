@@ -27,6 +27,12 @@ type ClientCredentials struct {
 	Secret Secret
 	// Path is that of the token endpoint. Where the server answers 404 to it, OldPath is asked, if there is one.
 	Path, OldPath string
+	// URL is the token endpoint in place of Path; it may be on another host than the inventory.
+	URL *url.URL
+	// Basic sends ID and secret as a Basic header (RFC 6749 section 2.3.1) and not in the body.
+	Basic bool
+	// Scopes are asked for; none leaves them to the server.
+	Scopes []string
 	// Remedy is what to check when the server refuses them: "check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET".
 	Remedy string
 	// Outdated reports whether a new token may be accepted where one that was issued at that time was refused with
@@ -35,7 +41,15 @@ type ClientCredentials struct {
 }
 
 func (cc ClientCredentials) bind(c *Client) authorizer {
-	return &tokens{ClientCredentials: cc, client: c, way: c.way, path: cc.Path}
+	t := &tokens{ClientCredentials: cc, client: c, way: c.way, path: cc.Path}
+	if cc.URL != nil && (cc.URL.Host != c.way.base.Host || cc.URL.Scheme != c.way.base.Scheme) {
+		o := c.options
+		// The client certificate is for the inventory only.
+		o.Base, o.Certificate = cc.URL, nil
+		c.tokens = newConnection(o, c.Upstream)
+		t.way = c.tokens
+	}
+	return t
 }
 
 // tokens keeps the current token in memory.
@@ -54,7 +68,7 @@ type tokens struct {
 
 func (t *tokens) credentials(ctx context.Context) (header, error) {
 	token, err := t.get(ctx)
-	return header{"Authorization", "Bearer " + token}, err
+	return header{name: "Authorization", value: "Bearer " + token}, err
 }
 
 // replace discards a token that the server does not accept any more.
@@ -155,11 +169,19 @@ func usable(lifetime time.Duration) time.Duration {
 func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token, err error) {
 	address := *t.way.base
 	address.Path += path
+	if t.URL != nil {
+		address = *t.URL
+	}
+	style := oauth2.AuthStyleInParams // probing for it would double the requests
+	if t.Basic {
+		style = oauth2.AuthStyleInHeader
+	}
 	exchange := clientcredentials.Config{
 		ClientID:     t.ID,
 		ClientSecret: string(t.Secret.Reveal()),
 		TokenURL:     address.String(),
-		AuthStyle:    oauth2.AuthStyleInParams, // probing for it would double the requests
+		AuthStyle:    style,
+		Scopes:       t.Scopes,
 	}
 	http := *t.way.http
 	http.Transport = whole{t.way.http.Transport}

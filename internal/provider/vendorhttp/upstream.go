@@ -118,7 +118,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	t.duration.Observe(took.Seconds())
 	t.requests.WithLabelValues(status(response)).Inc()
 	if t.trace != nil {
-		t.trace("upstream: %s https://%s%s: status %s in %s", request.Method, request.URL.Host, request.URL.EscapedPath(), status(response), took.Round(time.Microsecond))
+		t.trace("upstream: %s %s://%s%s: status %s in %s", request.Method, request.URL.Scheme, request.URL.Host, request.URL.EscapedPath(), status(response), took.Round(time.Microsecond))
 	}
 	return response, err
 }

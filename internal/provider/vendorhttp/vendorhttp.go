@@ -6,6 +6,7 @@ package vendorhttp
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
@@ -36,6 +39,11 @@ type Options struct {
 	AtOnce int
 	// RootCAs are the CAs that may have issued the server's certificate; nil means the system's.
 	RootCAs *x509.CertPool
+	// Certificate is tls.Config.GetClientCertificate, which is called for each connection; nil means that there is none.
+	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+	// Rate is how many requests a second Exchange may send, tokens not counted, and Burst how many at once; 0 is no limit.
+	Rate  float64
+	Burst int
 	// Hint says what a status of an endpoint means at this vendor; it may be nil. Where it returns "", the error says
 	// what the status means at every server.
 	Hint func(endpoint string, status int) string
@@ -49,12 +57,15 @@ type Secret interface{ Reveal() []byte }
 // Client asks one server. A provider embeds it, and so shows its metrics and can trace its requests.
 type Client struct {
 	*Upstream
-	way    *connection
-	vendor Vendor
-	auth   authorizer
-	hint   func(endpoint string, status int) string
-	now    func() time.Time
-	flight flight.Group[posture.Query, posture.Device]
+	way     *connection
+	tokens  *connection // to the host that issues tokens, where that is another one; else nil
+	options Options
+	limiter *rate.Limiter // nil means no limit
+	vendor  Vendor
+	auth    authorizer
+	hint    func(endpoint string, status int) string
+	now     func() time.Time
+	flight  flight.Group[posture.Query, posture.Device]
 
 	// notBefore is the time until which the server asked not to be asked. It keeps the reading of the monotonic clock:
 	// otherwise a clock that is put back by an hour would keep the client away for an hour.
@@ -64,7 +75,10 @@ type Client struct {
 // New makes a Client. It sends nothing.
 func New(o Options) *Client {
 	up := newUpstream()
-	c := &Client{Upstream: up, way: newConnection(o, up), vendor: o.Vendor, hint: o.Hint, now: time.Now}
+	c := &Client{Upstream: up, way: newConnection(o, up), options: o, vendor: o.Vendor, hint: o.Hint, now: time.Now}
+	if o.Rate > 0 {
+		c.limiter = rate.NewLimiter(rate.Limit(o.Rate), max(o.Burst, 1))
+	}
 	if o.Now != nil {
 		c.now = o.Now
 	}
@@ -75,8 +89,12 @@ func New(o Options) *Client {
 // Close closes the connections, those of requests that are under way when these have ended. An inventory that a new
 // configuration replaces must not keep them. A lookup after it is still answered, on a connection of its own.
 func (c *Client) Close() {
-	c.way.closed.Store(true)
-	c.way.http.CloseIdleConnections()
+	for _, way := range []*connection{c.way, c.tokens} {
+		if way != nil {
+			way.closed.Store(true)
+			way.http.CloseIdleConnections()
+		}
+	}
 }
 
 // Server is the base URL.

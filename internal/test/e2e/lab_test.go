@@ -126,7 +126,7 @@ func (l *lab) open(t *testing.T, config gate.Config) *gate.Gate {
 	if config.ServerKey == "" {
 		config.ServerKey = stepca.EC
 	}
-	if config.Inventory == "" && config.Jamf == nil {
+	if config.Inventory == "" && config.Jamf == nil && config.Trusted == "" {
 		config.Inventory, config.InventoryType = jsonInventory, "json"
 	}
 	g, err := gate.Open(t.Context(), l.ca, config)

@@ -50,7 +50,7 @@ func declared() ([]variable, error) {
 	var links []string
 	var others []variable
 	for _, folder := range folders {
-		name := filepath.Base(folder)
+		name := providerOf(filepath.Base(folder))
 		own, err := declaredIn(folder, name)
 		if err != nil {
 			return nil, err
@@ -76,6 +76,9 @@ func declared() ([]variable, error) {
 	})
 	return all, nil
 }
+
+// providerOf is the name of the provider in a folder. sql is a package of the standard library, so the folder has another name.
+func providerOf(folder string) string { return strings.TrimSuffix(folder, "query") }
 
 // declaredIn returns the variables that the type Config of a package declares; none if it has no such type.
 func declaredIn(folder, provider string) ([]variable, error) {
@@ -123,7 +126,7 @@ func fieldsOf(structs map[string]*ast.StructType, name string) (all []*ast.Field
 }
 
 // fromField returns the variable of a field, and for a secret the one that takes the path of a file; none for a field
-// without an env tag.
+// without an env tag, or one that only a policy file has.
 func fromField(field *ast.Field, provider string) ([]variable, error) {
 	literal := "``"
 	if field.Tag != nil {
@@ -135,7 +138,7 @@ func fromField(field *ast.Field, provider string) ([]variable, error) {
 	}
 	tag := reflect.StructTag(text)
 	name, options, _ := strings.Cut(tag.Get("env"), ",")
-	if name == "" {
+	if name == "" || tag.Get("only") == "section" {
 		return nil, nil
 	}
 	typ := types.ExprString(field.Type)

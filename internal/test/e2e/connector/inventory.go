@@ -48,3 +48,9 @@ func (j Jamf) environment() []string {
 	}
 	return env
 }
+
+// Policies: the inventories are those of the policy file. CA is the path of the CA that issued the certificates of their
+// servers.
+type Policies struct{ CA string }
+
+func (p Policies) environment() []string { return []string{"SSL_CERT_FILE=" + p.CA} }

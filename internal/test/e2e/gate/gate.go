@@ -35,7 +35,9 @@ type Config struct {
 	Inventory     string // content of the inventory file
 	InventoryType string // csv or json
 	// Jamf is the server that the connector asks in place of an inventory file.
-	Jamf         *connector.Jamf
+	Jamf *connector.Jamf
+	// Trusted is the CA of the servers that inventories of Policies ask, in place of an inventory file.
+	Trusted      string
 	MutualTLS    bool
 	AllowedNames string // MTLS_ALLOWED_NAMES
 	LoggingLevel int
@@ -86,9 +88,12 @@ func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 	if config.MutualTLS {
 		g.config.ClientRoots = ca.RootPath()
 	}
-	if config.Jamf != nil {
+	switch {
+	case config.Jamf != nil:
 		g.config.Inventory = *config.Jamf
-	} else {
+	case config.Trusted != "":
+		g.config.Inventory = connector.Policies{CA: config.Trusted}
+	default:
 		g.inventoryPath = filepath.Join(config.Dir, "inventory."+config.InventoryType)
 		g.config.Inventory = connector.File{Path: g.inventoryPath, Type: config.InventoryType}
 		if err := g.SetInventory(config.Inventory); err != nil {

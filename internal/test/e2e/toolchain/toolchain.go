@@ -1,6 +1,6 @@
 // Package toolchain builds the programs that the end-to-end tests and the demo
 // run: step-ca and step, at the versions that this module's go.mod pins, and the
-// connector and the simulated Jamf Pro server, from the repository around it.
+// connector and the simulated servers, from the repository around it.
 package toolchain
 
 import (
@@ -51,6 +51,9 @@ func (t Toolchain) Connector() string { return filepath.Join(t.Dir(), "step-post
 // FakeJamf is the path of the simulated Jamf Pro server.
 func (t Toolchain) FakeJamf() string { return filepath.Join(t.Dir(), "fakejamf") }
 
+// FakeSnipeIT is the path of the simulated Snipe-IT server.
+func (t Toolchain) FakeSnipeIT() string { return filepath.Join(t.Dir(), "fakesnipeit") }
+
 // Dir is the folder of the built programs; git ignores it.
 func (t Toolchain) Dir() string { return filepath.Join(t.module, ".tools") }
 
@@ -83,6 +86,11 @@ func (t Toolchain) BuildConnector(ctx context.Context) error {
 // BuildFakeJamf builds the simulated Jamf Pro server as it is in the working tree.
 func (t Toolchain) BuildFakeJamf(ctx context.Context) error {
 	return build(ctx, t.Repository(), "-o", t.FakeJamf(), "./internal/provider/jamf/jamftest/cmd/fakejamf")
+}
+
+// BuildFakeSnipeIT builds the simulated Snipe-IT server as it is in the working tree.
+func (t Toolchain) BuildFakeSnipeIT(ctx context.Context) error {
+	return build(ctx, t.Repository(), "-o", t.FakeSnipeIT(), "./internal/provider/httpjson/httpjsontest/cmd/fakesnipeit")
 }
 
 func build(ctx context.Context, dir string, args ...string) (err error) {
