@@ -61,19 +61,20 @@ func newState(kinds []posture.DeviceType, clock Clock) *state {
 	return s
 }
 
-// hide keeps the copy from answering about a device, until a fetch that begins later is adopted. When there is no room for
-// more, the copy stops answering about all devices: to forget one could allow a device that the inventory has refused.
-func (l *list) hide(key string, at time.Duration) (full bool) {
+// hide keeps the copy from answering about a device, until a fetch that begins later is adopted; added says that it was not
+// hidden before. When there is no room for more, the copy stops answering about all devices: to forget one could allow a
+// device that the inventory has refused.
+func (l *list) hide(key string, at time.Duration) (added, full bool) {
 	if _, known := l.hidden[key]; !known && len(l.hidden) >= maxHidden {
 		full, l.unsaved = !l.hasOverflow, true
 		l.overflow, l.hasOverflow = at, true
-		return full
+		return false, full
 	}
 	if _, known := l.hidden[key]; !known {
-		l.unsaved = true
+		added, l.unsaved = true, true
 	}
 	l.hidden[key] = at
-	return false
+	return added, false
 }
 
 // adopt replaces the copy.
