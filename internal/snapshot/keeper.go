@@ -124,10 +124,11 @@ func (k *Keeper) Inherit(before *Keeper) {
 	own.mu.Lock()
 	s.mu.Lock()
 	for kind, l := range own.lists {
-		// A list that the one before did not have, or a file of a path that is new.
+		// A list that the one before did not have, or a file of a path that is new. Its own file has nothing newer, but seems
+		// to have where the wall clock was set back since.
 		if old := s.lists[kind]; old == nil {
 			s.lists[kind] = l
-		} else if l.copy.newer(old.copy) {
+		} else if old.copy == nil && k.Settings.Path != before.Settings.Path {
 			old.copy, old.due = l.copy, l.due
 		}
 	}
