@@ -2,9 +2,7 @@ package e2e_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -115,22 +113,9 @@ func assets() []fakesnipeit.Asset {
 // place of the example's.
 func guidePolicies(t *testing.T, l *lab, server *fakesnipeit.Server) string {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(l.programs.Repository(), "docs", "providers", "http.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindStringSubmatch(string(page))
-	if block == nil {
-		t.Fatal("docs/providers/http.md has no policy file")
-	}
 	token := filepath.Join(t.TempDir(), "snipeit_token")
 	writeFile(t, token, server.Token()+"\n")
-	policies := block[1]
-	for example, ours := range map[string]string{"https://snipeit.example.com": server.URL(), "/run/secrets/snipeit_token": token} {
-		if strings.Count(policies, example) != 1 {
-			t.Fatalf("the policy file of the page has not exactly one %s:\n%s", example, policies)
-		}
-		policies = strings.ReplaceAll(policies, example, ours)
-	}
-	return policies
+	return replaceOnce(t, readGuide(t, l, "http.md").block(t, "", "yaml"), map[string]string{
+		"https://snipeit.example.com": server.URL(), "/run/secrets/snipeit_token": token,
+	})
 }
