@@ -276,6 +276,9 @@ func TestList(t *testing.T) {
 	if len(p.Lists()) != 1 || p.ListGives().Has(posture.MustFacts("device.groups")) || !p.ListGives().Has(posture.MustFacts("device.attributes")) {
 		t.Errorf("Lists = %v, ListGives = %v", p.Lists(), p.ListGives().Names())
 	}
+	if !p.ListGives().Has(posture.Document) {
+		t.Error("lookups give no document either: a policy without data must be able to use a copy")
+	}
 	for name, next := range map[string]func(page int) any{
 		"another host":       func(int) any { return "https://evil.example/v1/all?page=1" },
 		"plain HTTP":         func(int) any { return strings.Replace(s.server.URL(), "https", "http", 1) + "/v1/all?page=1" },

@@ -68,7 +68,7 @@ func (c Config) Facts() posture.FactSet {
 	if c.mapping.faulty || len(c.mapping.facts) == 0 {
 		return posture.AllFacts() // to report what is missing because of another fault would mislead
 	}
-	return c.mapping.gives(true)
+	return c.mapping.gives()
 }
 
 // Listable says that a section may have a snapshot; it needs list then.

@@ -70,17 +70,21 @@ func TestContractOfFaults(t *testing.T) {
 				Lacks:          providertest.Tokens | providertest.EndpointsOfTypes,
 				OverVendorhttp: true,
 				Sibling:        name != "snipeit",
+				ListPage:       pageLimit,
 			})
 		})
 	}
 }
+
+// pageLimit is the size of a server's pages: lists have several, and no lookup of the contract finds more.
+const pageLimit = 10
 
 // longestLimit is the longest that limits.timeout can be.
 const longestLimit = 9 * time.Second
 
 func (k kindOfService) open(t *testing.T, limit time.Duration, devices []providertest.Device) providertest.Service {
 	t.Helper()
-	server, err := k.start(httpjsontest.Options{})
+	server, err := k.start(httpjsontest.Options{PageLimit: pageLimit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,8 @@ limits: {timeout: %dms, rate: 1000/s, burst: 1000}
 	return providertest.Service{
 		Inventory: providertest.Inventory{Provider: provider, Replace: replace, Secrets: server.Secrets, Violations: server.Violations},
 		Server:    server.Server,
-		Lookup:    []string{httpjsontest.Lookup}, List: []string{httpjsontest.List},
+		Lookup:    []string{httpjsontest.Lookup},
+		List:      []string{httpjsontest.List},
 	}
 }
 

@@ -21,8 +21,11 @@ func (p *Provider) Lists() []posture.DeviceType {
 	return []posture.DeviceType{""}
 }
 
-// ListGives implements posture.Lister. A list gives no facts of then steps: they would be one request a device.
-func (p *Provider) ListGives() posture.FactSet { return p.config.mapping.gives(false) }
+// ListGives implements posture.Lister. A list gives no facts of then steps: they would be one request a device. Of what the
+// mapping does not have, lists and lookups give the same: nothing.
+func (p *Provider) ListGives() posture.FactSet {
+	return (posture.AllFacts() | posture.Document) &^ p.config.mapping.ofSteps()
+}
 
 // List implements posture.Lister.
 func (p *Provider) List(ctx context.Context, list posture.List, each func(posture.Listing) error) (posture.Listed, error) {

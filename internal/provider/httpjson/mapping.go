@@ -41,20 +41,23 @@ func identifiers() []string {
 	return []string{"device.identifier", "device.serial_number", "device.udid"}
 }
 
-// gives are the facts that are mapped. Those of steps are left out where the answer comes without them.
-func (m *mapping) gives(withSteps bool) (facts posture.FactSet) {
-	var ofSteps posture.FactSet // attributes are one fact
+// gives are the facts that the mapping has.
+func (m *mapping) gives() (facts posture.FactSet) {
 	for _, f := range m.facts {
 		facts |= f.fact.Set()
-		if len(f.steps) > 0 {
-			ofSteps |= f.fact.Set()
-		}
-	}
-	if !withSteps {
-		facts &^= ofSteps
 	}
 	if m.identifier >= 0 {
 		facts |= posture.MustFacts("device.identifier")
+	}
+	return facts
+}
+
+// ofSteps are the facts that read the answer of a step. Attributes are one fact.
+func (m *mapping) ofSteps() (facts posture.FactSet) {
+	for _, f := range m.facts {
+		if len(f.steps) > 0 {
+			facts |= f.fact.Set()
+		}
 	}
 	return facts
 }
