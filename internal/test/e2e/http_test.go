@@ -69,6 +69,7 @@ func TestSnipeIT(t *testing.T) {
 	writeFile(t, s.token, server.Token()+"\n")
 	t.Run("shortest section", s.testShortest)
 	t.Run("snapshot", s.testSnapshot)
+	t.Run("export", s.testExport)
 
 	report, err := server.Report(t.Context())
 	if err != nil || len(report.Violations) > 0 || report.Counts["lookup"] < 8 || report.Counts["list"] < 1 {
@@ -182,6 +183,33 @@ func (s *snipeIT) testSnapshot(t *testing.T) {
 	expectIssuedTo(t, spareAsset, cert, err)
 	cert, err = finalize(t, foreign)
 	expectRefused(t, g.Connector(), "deviceNotFound", foreignAsset, cert, err)
+}
+
+// testExport: the file that is exported takes the place of Snipe-IT, as docs/inventory.md says, and decides as it did.
+func (s *snipeIT) testExport(t *testing.T) {
+	s.set(t, assets()...)
+	g := s.open(t, "", gate.Config{Provisioner: stepca.Provisioner{Template: snipeITTemplate}})
+	_, policies, _ := strings.Cut(s.guide.block(t, "", "yaml"), "\npolicies:\n")
+	if result, err := g.Run(t.Context(), nil, "inventory", "export", "snipeit", "--output", "devices.csv"); err != nil || result.Status != 0 || result.Stderr != "snipeit: 2 devices exported\n" {
+		t.Fatalf("inventory export: %+v, %v; want 2 devices", result, err)
+	}
+	s.down(t)
+	defer s.up(t)
+	section := readGuide(t, s.lab, "../inventory.md").block(t, "To use the file, name it as an inventory", "yaml")
+	if err := g.SetPolicies(section + "policies:\n" + replaceOnce(t, policies, map[string]string{"inventories: [snipeit]": "inventories: [mdm]"})); err != nil {
+		t.Fatal(err)
+	}
+	expectLog(t, g.Connector(), "reloaded: policies")
+
+	cert, err := finalize(t, s.order(t, g.DirectoryURLOf("default"), usedAsset))
+	expectIssuedTo(t, usedAsset, cert, err)
+	if got, want := cert.Subject.OrganizationalUnit, []string{assetUser}; !slices.Equal(got, want) {
+		t.Errorf("organizational units = %q, want %q", got, want)
+	}
+	for serial, code := range map[string]string{spareAsset: "deviceNotManaged", foreignAsset: "deviceNotFound"} {
+		cert, err := finalize(t, s.order(t, g.DirectoryURLOf("default"), serial))
+		expectRefused(t, g.Connector(), code, serial, cert, err)
+	}
 }
 
 func assets() []fakesnipeit.Asset {
