@@ -102,32 +102,35 @@ func (r *rush) ask(ctx context.Context, d device) (outcome, error) {
 	if err != nil {
 		return 0, err
 	}
-	response, err := r.calls.transport.RoundTrip(request)
+	status, text, err := r.receive(request)
+	var answer struct {
+		Allow *bool `json:"allow"`
+	}
 	switch {
 	case err != nil && limited.Err() != nil && ctx.Err() == nil:
 		return unanswered, nil
 	case err != nil:
 		return 0, fmt.Errorf("receive: %w", err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
-	if err != nil {
-		return 0, fmt.Errorf("receive: %w", err)
-	}
-	var answer struct {
-		Allow *bool `json:"allow"`
-	}
-	switch {
-	case response.StatusCode == http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable:
 		return unavailable, nil
-	case response.StatusCode != http.StatusOK || json.Unmarshal(text, &answer) != nil || answer.Allow == nil:
-		return 0, fmt.Errorf("wrong answer: %d %s", response.StatusCode, text)
+	case status != http.StatusOK || json.Unmarshal(text, &answer) != nil || answer.Allow == nil:
+		return 0, fmt.Errorf("wrong answer: %d %s", status, text)
 	case *answer.Allow == r.refuses(d):
 		return 0, errors.New("the wrong device was refused, or allowed")
 	case *answer.Allow:
 		return allowed, nil
 	}
 	return refused, nil
+}
+
+func (r *rush) receive(request *http.Request) (status int, body []byte, err error) {
+	response, err := r.calls.transport.RoundTrip(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	return response.StatusCode, body, err
 }
 
 // tally is what webhooks of a rush came to.
