@@ -172,6 +172,11 @@ bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCH
 bench-docs: ## The same, and put the result into docs/performance.md
 	@cd $(BENCH) && go run . -docs '$(CURDIR)/docs/performance.md' -svg '$(CURDIR)/docs/cpu-per-request.svg' $(BENCHFLAGS)
 
+.PHONY: storm
+storm: ## Measure snapshots: a storm of webhooks, an outage of the MDM, the fetch of 100,000 devices (ten minutes; STORMFLAGS=-short: two)
+	@mkdir -p build
+	@cd $(BENCH) && go run . -only storm,outage,fleet -out '$(CURDIR)/build/storm.md' $(STORMFLAGS)
+
 # The threshold is the exposure that systemd 252 computes, times ten.
 .PHONY: systemd-check
 systemd-check: build ## Check the systemd unit and its sandbox (needs systemd-analyze)
