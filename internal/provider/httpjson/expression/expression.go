@@ -60,7 +60,7 @@ func NewScope(names ...string) (*Scope, error) {
 		}
 		options = append(options, cel.Variable(name, of))
 	}
-	env, err := cel.NewEnv(append(options, functions()...)...)
+	env, err := cel.NewEnv(slices.Concat(options, functions(), bounded())...)
 	if err != nil {
 		return nil, fmt.Errorf("expressions: %w", err)
 	}
@@ -108,10 +108,15 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 				e.reads = append(e.reads, name)
 			}
 		case ast.CallKind:
-			// Its list is made before its cost is counted.
-			if node.AsCall().FunctionName() == "lists.range" {
+			// A pattern of the answer could be as long as the text, and the work is the product of both.
+			if call := node.AsCall(); call.FunctionName() == "matches" && call.Args()[len(call.Args())-1].Kind() != ast.LiteralKind {
 				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
-				faults = append(faults, Fault{at.Line(), at.Column() + 1, "lists.range is not supported", "the functions of CEL's strings and lists extensions"})
+				faults = append(faults, Fault{at.Line(), at.Column() + 1, "the pattern of matches() is no literal", `matches("a pattern")`})
+			}
+			// Their results are made before their cost is counted, and a number says how long they are.
+			if name := node.AsCall().FunctionName(); name == "lists.range" || name == "format" {
+				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
+				faults = append(faults, Fault{at.Line(), at.Column() + 1, name + " is not supported", "the other functions of CEL's strings and lists extensions"})
 			}
 		}
 	}))
@@ -162,7 +167,8 @@ func (e *Expression) Evaluate(ctx context.Context, variables map[string]any) (va
 	if err != nil {
 		return nil, false, reworded(ctx, err)
 	}
-	return native(result)
+	left := maxResult
+	return native(result, &left)
 }
 
 // Test is Evaluate of an expression that is true or false. Anything else is an error, unknown included.
@@ -194,7 +200,7 @@ func reworded(ctx context.Context, err error) error {
 		return errors.New("the answer is too large for it")
 	case strings.Contains(text, "too long to be kept"):
 		return errors.New("it reads a number that is too long to be kept exactly")
-	case strings.HasPrefix(text, "flag()"), strings.HasPrefix(text, "epoch()"), strings.HasPrefix(text, "parseTime()"), strings.HasPrefix(text, "words()"):
+	case slices.ContainsFunc([]string{"flag()", "epoch()", "parseTime()", "words()", "replace()", "join()", "distinct()"}, func(own string) bool { return strings.HasPrefix(text, own) }):
 		return errors.New(text)
 	}
 	return errors.New("it cannot be evaluated with this answer")
@@ -203,13 +209,19 @@ func reworded(ctx context.Context, err error) error {
 // errUnfit is the error of a value that JSON does not have.
 var errUnfit = errors.New("the result is of a type that no fact has")
 
-// native makes a value of CEL one of Go.
-func native(v ref.Val) (value any, known bool, err error) {
+// errLong is the error of a result that has been made much longer than the answer.
+var errLong = errors.New("the result has too many values")
+
+// native makes a value of CEL one of Go, of as many values as are left.
+func native(v ref.Val, left *int) (value any, known bool, err error) {
+	if *left--; *left < 0 {
+		return nil, false, errLong
+	}
 	if o, is := v.(*types.Optional); is {
 		if !o.HasValue() {
 			return nil, false, nil
 		}
-		return native(o.GetValue())
+		return native(o.GetValue(), left)
 	}
 	switch v := v.(type) {
 	case *types.Err:
@@ -229,26 +241,29 @@ func native(v ref.Val) (value any, known bool, err error) {
 	case types.Timestamp:
 		return v.Time, true, nil
 	case traits.Mapper:
-		return object(v)
+		return object(v, left)
 	case traits.Lister:
-		return list(v)
+		return list(v, left)
 	}
 	return nil, false, errUnfit
 }
 
 // element is native for a member or an element: one that cannot be kept stays an error for whoever reads it.
-func element(v ref.Val) (any, error) {
+func element(v ref.Val, left *int) (any, error) {
 	if types.IsError(v) {
 		return v, nil
 	}
-	value, _, err := native(v)
+	value, _, err := native(v, left)
 	return value, err
 }
 
-func list(of traits.Lister) (any, bool, error) {
+func list(of traits.Lister, left *int) (any, bool, error) {
+	if n, isNumber := of.Size().(types.Int); !isNumber || int64(n) > int64(*left) {
+		return nil, false, errLong
+	}
 	all := []any{}
 	for i := of.Iterator(); i.HasNext() == types.True; {
-		value, err := element(i.Next())
+		value, err := element(i.Next(), left)
 		if err != nil {
 			return nil, false, err
 		}
@@ -257,7 +272,7 @@ func list(of traits.Lister) (any, bool, error) {
 	return all, true, nil
 }
 
-func object(of traits.Mapper) (any, bool, error) {
+func object(of traits.Mapper, left *int) (any, bool, error) {
 	all := map[string]any{}
 	for i := of.Iterator(); i.HasNext() == types.True; {
 		key := i.Next()
@@ -265,7 +280,7 @@ func object(of traits.Mapper) (any, bool, error) {
 		if !isText {
 			return nil, false, errUnfit
 		}
-		value, err := element(of.Get(key))
+		value, err := element(of.Get(key), left)
 		if err != nil {
 			return nil, false, err
 		}
