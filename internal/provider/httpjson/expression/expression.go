@@ -58,7 +58,7 @@ func NewScope(names ...string) (*Scope, error) {
 		}
 		options = append(options, cel.Variable(name, of))
 	}
-	env, err := cel.NewEnv(append(options, functions()...)...)
+	env, err := cel.NewEnv(slices.Concat(options, functions(), bounded())...)
 	if err != nil {
 		return nil, fmt.Errorf("expressions: %w", err)
 	}
@@ -106,10 +106,15 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 				e.reads = append(e.reads, name)
 			}
 		case ast.CallKind:
-			// Its list is made before its cost is counted.
-			if node.AsCall().FunctionName() == "lists.range" {
+			// A pattern of the answer could be as long as the text, and the work is the product of both.
+			if call := node.AsCall(); call.FunctionName() == "matches" && call.Args()[len(call.Args())-1].Kind() != ast.LiteralKind {
 				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
-				faults = append(faults, Fault{at.Line(), at.Column() + 1, "lists.range is not supported", "the functions of CEL's strings and lists extensions"})
+				faults = append(faults, Fault{at.Line(), at.Column() + 1, "the pattern of matches() is no literal", `matches("a pattern")`})
+			}
+			// Their results are made before their cost is counted, and a number says how long they are.
+			if name := node.AsCall().FunctionName(); name == "lists.range" || name == "format" {
+				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
+				faults = append(faults, Fault{at.Line(), at.Column() + 1, name + " is not supported", "the other functions of CEL's strings and lists extensions"})
 			}
 		default: // names nothing by itself
 		}
@@ -161,7 +166,8 @@ func (e *Expression) Evaluate(ctx context.Context, variables map[string]any) (va
 	if err != nil {
 		return nil, false, reworded(ctx, err)
 	}
-	return native(result)
+	left := maxResult
+	return native(result, &left)
 }
 
 // Test is Evaluate of an expression that is true or false. Anything else is an error, unknown included.
@@ -199,7 +205,7 @@ func ofAnswer(err error) error {
 		return errors.New("the answer is too large for it")
 	case strings.Contains(text, "too long to be kept"):
 		return errors.New("it reads a number that is too long to be kept exactly")
-	case strings.HasPrefix(text, "flag()"), strings.HasPrefix(text, "epoch()"), strings.HasPrefix(text, "parseTime()"), strings.HasPrefix(text, "words()"):
+	case slices.ContainsFunc([]string{"flag()", "epoch()", "parseTime()", "words()", "replace()", "join()", "distinct()"}, func(own string) bool { return strings.HasPrefix(text, own) }):
 		return errors.New(text)
 	}
 	return errors.New("it cannot be evaluated with this answer")

@@ -11,13 +11,19 @@ import (
 // errUnfit is the error of a value that JSON does not have.
 var errUnfit = errors.New("the result is of a type that no fact has")
 
-// native makes a value of CEL one of Go.
-func native(v ref.Val) (value any, known bool, err error) {
+// errLong is the error of a result that has been made much longer than the answer.
+var errLong = errors.New("the result has too many values")
+
+// native makes a value of CEL one of Go, of as many values as are left.
+func native(v ref.Val, left *int) (value any, known bool, err error) {
+	if *left--; *left < 0 {
+		return nil, false, errLong
+	}
 	if o, is := v.(*types.Optional); is {
 		if !o.HasValue() {
 			return nil, false, nil
 		}
-		return native(o.GetValue())
+		return native(o.GetValue(), left)
 	}
 	switch v := v.(type) {
 	case *types.Err:
@@ -37,26 +43,29 @@ func native(v ref.Val) (value any, known bool, err error) {
 	case types.Timestamp:
 		return v.Time, true, nil
 	case traits.Mapper:
-		return object(v)
+		return object(v, left)
 	case traits.Lister:
-		return list(v)
+		return list(v, left)
 	}
 	return nil, false, errUnfit
 }
 
 // element is native for a member or an element: one that cannot be kept stays an error for whoever reads it.
-func element(v ref.Val) (any, error) {
+func element(v ref.Val, left *int) (any, error) {
 	if types.IsError(v) {
 		return v, nil
 	}
-	value, _, err := native(v)
+	value, _, err := native(v, left)
 	return value, err
 }
 
-func list(of traits.Lister) (any, bool, error) {
+func list(of traits.Lister, left *int) (any, bool, error) {
+	if n, isNumber := of.Size().(types.Int); !isNumber || int64(n) > int64(*left) {
+		return nil, false, errLong
+	}
 	all := []any{}
 	for i := of.Iterator(); i.HasNext() == types.True; {
-		value, err := element(i.Next())
+		value, err := element(i.Next(), left)
 		if err != nil {
 			return nil, false, err
 		}
@@ -65,7 +74,7 @@ func list(of traits.Lister) (any, bool, error) {
 	return all, true, nil
 }
 
-func object(of traits.Mapper) (any, bool, error) {
+func object(of traits.Mapper, left *int) (any, bool, error) {
 	all := map[string]any{}
 	for i := of.Iterator(); i.HasNext() == types.True; {
 		key := i.Next()
@@ -73,7 +82,7 @@ func object(of traits.Mapper) (any, bool, error) {
 		if !isText {
 			return nil, false, errUnfit
 		}
-		value, err := element(of.Get(key))
+		value, err := element(of.Get(key), left)
 		if err != nil {
 			return nil, false, err
 		}
