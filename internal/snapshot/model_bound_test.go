@@ -53,7 +53,7 @@ func (w *world) bound(p *modelPolicy, id string, mode posture.DeviceType) (must,
 			// What a list does not have it may lack, where others came and went while it was fetched.
 			serves = serves && (!lacks || s.churn <= until-2*fresh)
 			// A list whose check may not have found a device, because that was removed meanwhile, is fetched again.
-			serves = serves && !slices.ContainsFunc(s.fetches, func(g *given) bool { return g.unsure && g.ended > until-2*fresh })
+			serves = serves && !slices.ContainsFunc(s.fetches, func(g *given) bool { return g.unsure && !g.failed && g.ended > until-2*fresh && g.at < until })
 			if why = "must be allowed in an outage"; s.restarted > s.since {
 				why = "must be allowed after a restart"
 				until -= time.Second // the file has whole seconds
