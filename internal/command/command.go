@@ -117,16 +117,18 @@ func root(p *Process) *cobra.Command {
 		}
 		return environ, nil
 	}
-	load := func() (*daemon.Daemon, error) {
-		environ, err := environ()
-		if err != nil {
-			return nil, err
+	whole := func(load func(config.Environment) (*daemon.Daemon, error)) loader {
+		return func() (*daemon.Daemon, error) {
+			environ, err := environ()
+			if err != nil {
+				return nil, err
+			}
+			d, err := load(environ)
+			if err != nil {
+				return nil, misconfigured(err)
+			}
+			return d, nil
 		}
-		d, err := daemon.Load(environ)
-		if err != nil {
-			return nil, misconfigured(err)
-		}
-		return d, nil
 	}
 	byHand := func(load func(config.Environment) (*daemon.Inventory, error)) loadInventories {
 		return func() (*daemon.Inventory, error) {
@@ -152,9 +154,9 @@ func root(p *Process) *cobra.Command {
 		}
 		return inventory, nil
 	}
-	serve := serveCommand(p, load)
+	serve := serveCommand(p, whole(daemon.Load))
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(load), lookupCommand(environ, byHand(daemon.LoadProvider), loadSample), inventoryCommand(byHand(daemon.LoadInventories)),
+	c.AddCommand(serve, checkCommand(whole(daemon.LoadToCheck)), lookupCommand(environ, byHand(daemon.LoadProvider), loadSample), inventoryCommand(byHand(daemon.LoadInventories)),
 		healthcheckCommand(environ), policyCommand(environ), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()

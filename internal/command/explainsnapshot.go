@@ -72,7 +72,7 @@ func (s *snapshotPart) lines() (lines []string) {
 	}
 	lines = append(lines, s.described...)
 	for _, name := range s.InMemory {
-		lines = append(lines, "snapshot of the inventory "+name+": in the memory of the daemon only; step_posture_snapshot_age_seconds says how old it is")
+		lines = append(lines, "snapshot of inventory "+name+": in the memory of the daemon only; step_posture_snapshot_age_seconds says how old it is")
 	}
 	return lines
 }

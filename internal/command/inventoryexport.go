@@ -41,11 +41,14 @@ func inventoryExportCommand(load loadInventories) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if output == standardOutput {
+				output = ""
+			}
 			return exportInventory(c, load, args[0], chosen, output)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "", "csv or json (default: the extension of --output, else csv)")
-	c.Flags().StringVar(&output, "output", "", "file to write (default: standard output)")
+	c.Flags().StringVar(&output, "output", "", "file to write; - is standard output (default -)")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(export.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if inventories, err := load(); err == nil && len(args) == 0 {
@@ -56,12 +59,15 @@ func inventoryExportCommand(load loadInventories) *cobra.Command {
 	return c
 }
 
+// standardOutput is the word for it in --output, as for standard input elsewhere.
+const standardOutput = "-"
+
 // chooseFormat returns the format. Its errors are about the command line.
 func chooseFormat(c *cobra.Command, format, output string) (export.Format, error) {
 	switch {
 	case c.Flags().Changed("output") && output == "":
 		// Not the default: a script's variable may be empty by mistake.
-		return "", errors.New("--output: it is empty; leave the flag out for standard output")
+		return "", errors.New("--output: it is empty; accepted: the path of a file, or - for standard output")
 	case !c.Flags().Changed("format"):
 		return export.FormatOf(output), nil
 	case !slices.Contains(export.Formats(), format):

@@ -20,8 +20,9 @@ type lister interface {
 	posture.Lister
 }
 
-// keep makes the keeper of an inventory's copy, if one is to be kept. The problem is that the inventory cannot be listed.
-func (i *inventory) keep() config.Problems {
+// keep makes the keeper of an inventory's copy, if one is to be kept; by hand, it only says what the daemon answers. The
+// problem is that the inventory cannot be listed.
+func (i *inventory) keep(byHand bool) config.Problems {
 	if i.Snapshot == nil {
 		return nil
 	}
@@ -35,7 +36,7 @@ func (i *inventory) keep() config.Problems {
 	}
 	i.reports = &copyReports{}
 	i.keeper = snapshot.New(snapshot.Options{
-		Inventory: i.Name, Kind: i.Kind, Account: i.Account, Provider: of, Settings: *i.Snapshot, Report: i.reports.report,
+		Inventory: i.Name, Kind: i.Kind, Account: i.Account, Provider: of, Settings: *i.Snapshot, ByHand: byHand, Report: i.reports.report,
 	})
 	return nil
 }

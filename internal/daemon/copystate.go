@@ -56,8 +56,9 @@ func listName(list posture.DeviceType) string {
 		return "computers: "
 	case posture.MobileDevice:
 		return "mobile devices: "
+	default:
+		return string(list) + ": "
 	}
-	return string(list) + ": "
 }
 
 // withoutZeros is a duration such as 15m or 2h.
@@ -82,14 +83,18 @@ type CopyState struct {
 
 // Describe says in one line what the copy answers, and until when.
 func (c CopyState) Describe() string {
-	text := "snapshot of the inventory " + c.Inventory + ": " + listName(c.List)
+	text := "snapshot of inventory " + c.Inventory + ": " + listName(c.List)
 	switch {
 	case c.Begun.IsZero():
 		return text + "there is none in its file; every device is asked live"
 	case !c.Usable:
 		return fmt.Sprintf("%sthat of %s is too old; every device is asked live", text, moment(c.Begun))
 	}
-	return fmt.Sprintf("%s%d devices as of %s; where it allows a device, it answers until %s", text, c.Devices, moment(c.Begun), moment(c.Until))
+	devices := fmt.Sprintf("%d devices", c.Devices)
+	if c.Devices == 1 {
+		devices = "1 device"
+	}
+	return fmt.Sprintf("%s%s as of %s; where it allows a device, it answers until %s", text, devices, moment(c.Begun), moment(c.Until))
 }
 
 // Copies are the copies beside inventories that are kept in files. InMemory are the inventories whose copies are not: only
@@ -115,7 +120,7 @@ func (g *generation) describeCopies() (lines []string) {
 		if i.keeper == nil {
 			continue
 		}
-		line := fmt.Sprintf("snapshot of the inventory %s: fetched every %s, answers for %s, ", i.Name, withoutZeros(i.Snapshot.Every), withoutZeros(i.Snapshot.MaxAge))
+		line := fmt.Sprintf("snapshot of inventory %s: fetched every %s, answers for %s, ", i.Name, withoutZeros(i.Snapshot.Every), withoutZeros(i.Snapshot.MaxAge))
 		if i.Snapshot.Path == "" {
 			lines = append(lines, line+"in the memory of the daemon only: step_posture_snapshot_age_seconds says how old it is")
 			continue

@@ -35,7 +35,12 @@ type Daemon struct {
 
 // Load loads and validates the whole configuration and opens the provider. It opens no port.
 // Its error has a line for each problem, and not only for the first.
-func Load(environ config.Environment) (*Daemon, error) {
+func Load(environ config.Environment) (*Daemon, error) { return load(environ, false) }
+
+// LoadToCheck is Load for a command that only checks, and may be run as another user than the daemon.
+func LoadToCheck(environ config.Environment) (*Daemon, error) { return load(environ, true) }
+
+func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	c, problems := config.Load(environ.Variables)
 	d := &Daemon{config: c, now: time.Now, healthWanted: environ.Variables["HEALTH_ADDRESS"] != ""}
 	d.timeoutWanted = environ.Variables["TIMEOUT"] != "" && provider.MakesRequests(c.Provider)
@@ -49,7 +54,7 @@ func Load(environ config.Environment) (*Daemon, error) {
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
-	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "", webhooks: true, audit: string(c.AuditLogPath)}
+	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "", webhooks: true, audit: string(c.AuditLogPath), byHand: byHand}
 	if config.WebhookPipe(environ.Variables) != "" {
 		d.sources.once = &config.Webhooks{IDs: c.WebhookIDs, Secrets: c.WebhookSecrets}
 	}

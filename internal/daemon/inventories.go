@@ -69,7 +69,7 @@ func (s sources) open(file *policyfile.File, previous *generation, g *generation
 		}
 		i := &inventory{Inventory: opened, section: section, set: set}
 		g.inventories = append(g.inventories, i)
-		problems = append(problems, i.keep()...)
+		problems = append(problems, i.keep(s.byHand)...)
 		if i.reports != nil {
 			g.warnings = append(g.warnings, i.reports.take()...)
 		}

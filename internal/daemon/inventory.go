@@ -28,7 +28,7 @@ func LoadProvider(environ config.Environment) (*Inventory, error) { return loadB
 // loadByHand is LoadProvider. readFacts makes the inventory of the environment read facts also without a policy file.
 func loadByHand(environ config.Environment, readFacts bool) (*Inventory, error) {
 	path, problems := policyPath(environ)
-	from := sources{environ: environ, path: path, facts: path != "", readFacts: readFacts || path != ""}
+	from := sources{environ: environ, path: path, facts: path != "", readFacts: readFacts || path != "", byHand: true}
 	g, read, err := from.load(nil, nil)
 	unknown := from.warnings(read)
 	problems = append(problems, problemsOf(err)...)

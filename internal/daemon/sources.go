@@ -21,6 +21,8 @@ type sources struct {
 	readFacts bool
 	// webhooks says whether the secrets of the webhooks are read; otherwise what decides can be used by hand only.
 	webhooks bool
+	// byHand says that a command reads the files of copies, and no daemon.
+	byHand bool
 	// once are the webhooks of the environment where they came through a pipe, which cannot be read again.
 	once *config.Webhooks
 	// sample is a recorded answer in place of an inventory: nothing is asked then. It may be nil.

@@ -97,7 +97,8 @@ func TestUnwritable(t *testing.T) {
 		h := start(t, inventory, persisted(path))
 		h.fetched()
 		h.want("without a file", "", map[string]string{"A1": found})
-		h.wantReports("the folder is missing", "write the file: stat: no such file or directory")
+		h.wantReports("the folder is missing", "write the file: its folder is missing")
+		h.wantReports("the folder is missing, at start", "the file is not used: its folder is missing")
 	})
 }
 

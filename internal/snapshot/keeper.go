@@ -21,6 +21,9 @@ type Options struct {
 		posture.Lister
 	}
 	Settings Settings
+	// ByHand is true in a command that only reports what the daemon answers. Root may run it, while the daemon is another
+	// user: then the file may belong to the owner of its folder.
+	ByHand bool
 	// Clock is what ages are measured with; nil is the system's.
 	Clock Clock
 	// Report is called with what an operator should know, one line a time, from the goroutines of New, Run and Observe. Nil
@@ -121,13 +124,16 @@ func (k *Keeper) facts(w Wants) posture.FactSet {
 func (k *Keeper) Inherit(before *Keeper) {
 	own, s := k.state.Load(), before.state.Load()
 	before.retire()
+	// What the one before has written is no news. In a file its age is known by the wall clock only, and that may have been
+	// set back since.
+	otherFile := k.Settings.Path != before.Settings.Path
 	own.mu.Lock()
 	s.mu.Lock()
 	for kind, l := range own.lists {
 		// A list that the one before did not have, or a file of a path that is new.
 		if old := s.lists[kind]; old == nil {
 			s.lists[kind] = l
-		} else if l.copy.newer(old.copy) {
+		} else if otherFile && l.copy.newer(old.copy) {
 			old.copy, old.due = l.copy, l.due
 		}
 	}

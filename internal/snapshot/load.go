@@ -54,10 +54,11 @@ func (k *Keeper) load() {
 
 // loadFile reads the file. All of it is checked before any of it is used.
 func (k *Keeper) loadFile(now moment) ([]*copied, error) {
-	if err := checkFolder(k.Settings.Path); err != nil {
+	user, err := checkFolder(k.Settings.Path, k.ByHand)
+	if err != nil {
 		return nil, err
 	}
-	file, err := openOwn(k.Settings.Path)
+	file, err := openOwn(k.Settings.Path, user)
 	if err != nil {
 		return nil, err
 	}

@@ -55,9 +55,9 @@ func label(kind posture.DeviceType) string {
 
 // measures are the metrics that count. They outlive a keeper, as a counter must not fall.
 type measures struct {
-	fetches, alarmed *prometheus.CounterVec
-	duration         *prometheus.HistogramVec
-	devices, age     *prometheus.Desc
+	fetches, alarmed, hidden *prometheus.CounterVec
+	duration                 *prometheus.HistogramVec
+	devices, age             *prometheus.Desc
 }
 
 const prefix = "step_posture_snapshot_"
@@ -69,6 +69,7 @@ func newMeasures(kinds []posture.DeviceType) *measures {
 	m := &measures{
 		fetches: counter("fetches_total", "Fetches of a list, by result; only adopted ones replace the copy.", "list", "result"),
 		alarmed: counter("alarms_total", "What is wrong with a copy, by kind.", "list", "alarm"),
+		hidden:  counter("hidden_total", "Devices that the copy does not answer about any more, because the inventory itself has contradicted it.", "list"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: prefix + "fetch_duration_seconds", Help: "Time of a fetch of a list.",
 			Buckets: []float64{.01, .1, 1, 5, 15, 60, 300, 900, 3600}, // from a small inventory to the longest every that is usual
@@ -83,6 +84,7 @@ func newMeasures(kinds []posture.DeviceType) *measures {
 		for _, alarm := range alarms() {
 			m.alarmed.WithLabelValues(label(kind), alarm)
 		}
+		m.hidden.WithLabelValues(label(kind))
 		m.duration.WithLabelValues(label(kind))
 	}
 	return m
@@ -102,6 +104,7 @@ func (k *Keeper) Describe(out chan<- *prometheus.Desc) {
 	m := k.state.Load().measures
 	m.fetches.Describe(out)
 	m.alarmed.Describe(out)
+	m.hidden.Describe(out)
 	m.duration.Describe(out)
 	out <- m.devices
 	out <- m.age
@@ -113,6 +116,7 @@ func (k *Keeper) Collect(out chan<- prometheus.Metric) {
 	m := s.measures
 	m.fetches.Collect(out)
 	m.alarmed.Collect(out)
+	m.hidden.Collect(out)
 	m.duration.Collect(out)
 	now := read(s.clock)
 	s.mu.RLock()

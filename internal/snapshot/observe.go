@@ -24,7 +24,11 @@ func (k *Keeper) Observe(q posture.Query, d *posture.Device, err error) {
 	key := q.Identifier.Key()
 	for _, kind := range s.contradicted(k.fields, kinds, q, d, err) {
 		l := s.lists[kind]
-		if l.hide(key, now.boot) {
+		added, full := l.hide(key, now.boot)
+		if added {
+			s.measures.hidden.WithLabelValues(label(kind)).Inc()
+		}
+		if full {
 			s.measures.alarm(kind, alarmOverflow)
 			k.tell(l, now, alarmOverflow, "too many devices of "+describe(kind)+" have changed since it was fetched; until the next fetch all devices are asked live")
 		}
@@ -34,7 +38,7 @@ func (k *Keeper) Observe(q posture.Query, d *posture.Device, err error) {
 	}
 	for _, kind := range kinds {
 		if l := s.lists[kind]; l.gone != nil && len(l.gone) < maxGone {
-			l.gone[key] = now.boot
+			l.gone[goneKey{key, q.Type}] = goneAnswer{q, err, now.boot}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -30,9 +31,9 @@ type list struct {
 	// overflow is when hidden was full, if it was: from then on the copy does not answer about any device.
 	overflow    time.Duration
 	hasOverflow bool
-	// gone are the keys that live answers during a fetch did not find, or found several of: the fetch
-	// may have read their records before. It is nil outside of fetches.
-	gone map[string]time.Duration
+	// gone are the devices that live answers during a fetch did not find, or found several of: the fetch may have read their
+	// records before. It is nil outside of fetches.
+	gone map[goneKey]goneAnswer
 
 	// expired means that the copy has stopped answering, and that it was reported.
 	expired bool
@@ -61,19 +62,20 @@ func newState(kinds []posture.DeviceType, clock Clock) *state {
 	return s
 }
 
-// hide keeps the copy from answering about a device, until a fetch that begins later is adopted. When there is no room for
-// more, the copy stops answering about all devices: to forget one could allow a device that the inventory has refused.
-func (l *list) hide(key string, at time.Duration) (full bool) {
+// hide keeps the copy from answering about a device, until a fetch that begins later is adopted; added says that it was not
+// hidden before. When there is no room for more, the copy stops answering about all devices: to forget one could allow a
+// device that the inventory has refused.
+func (l *list) hide(key string, at time.Duration) (added, full bool) {
 	if _, known := l.hidden[key]; !known && len(l.hidden) >= maxHidden {
 		full, l.unsaved = !l.hasOverflow, true
 		l.overflow, l.hasOverflow = at, true
-		return full
+		return false, full
 	}
 	if _, known := l.hidden[key]; !known {
-		l.unsaved = true
+		added, l.unsaved = true, true
 	}
 	l.hidden[key] = at
-	return false
+	return added, false
 }
 
 // adopt replaces the copy.
@@ -88,9 +90,26 @@ func (l *list) adopt(c *copied) {
 	if l.hasOverflow && l.overflow < c.begun.boot {
 		l.hasOverflow = false
 	}
-	for key, at := range l.gone {
-		if _, has := c.table.Find(key); has {
-			l.hide(key, at)
+}
+
+// goneKey is what a live answer during a fetch was about.
+type goneKey struct {
+	device string // the key of its identifier
+	kind   posture.DeviceType
+}
+
+// goneAnswer is the last one about it: ErrNotFound, for example.
+type goneAnswer struct {
+	query posture.Query
+	err   error
+	at    time.Duration // on the boot clock
+}
+
+// hideGone hides the devices of the new copy of a list that live answers have contradicted while it was fetched.
+func (s *state) hideGone(k *Keeper, l *list) {
+	for key, a := range l.gone {
+		if slices.Contains(s.contradicted(k.fields, k.listsOf(key.kind), a.query, nil, a.err), l.kind) {
+			l.hide(key.device, a.at)
 		}
 	}
 	l.gone = nil

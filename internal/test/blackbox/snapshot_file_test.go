@@ -32,11 +32,11 @@ func TestSnapshotFile(t *testing.T) {
 	}
 	for _, c := range []struct{ what, got, want string }{
 		{"lookup", lookup(good), "from its snapshots, the daemon allows the device until 20"},
-		{"lookup, of the file", lookup(good), "snapshot of the inventory mdm: computers: 2 devices as of 20"},
+		{"lookup, of the file", lookup(good), "snapshot of inventory mdm: computers: 2 devices as of 20"},
 		{"lookup of another", lookup(bad), "from its snapshots, the daemon does not allow the device: it asks the inventories"},
 		{"lookup --json", lookup(good, "--json"), `"snapshot":{"allows":true,"until":"20`},
 		{"lookup --json of another", lookup(bad, "--json"), `"snapshot":{"allows":false,"lists":[{"inventory":"mdm","list":"computer","usable":true,"devices":2,"begun_at":"20`},
-		{"check", program.Run(t, byHand, "", "check").Stdout, "snapshot of the inventory mdm: computers: 2 devices as of 20"},
+		{"check", program.Run(t, byHand, "", "check").Stdout, "snapshot of inventory mdm: computers: 2 devices as of 20"},
 	} {
 		if !strings.Contains(c.got, c.want) {
 			t.Errorf("%s says\n%s\nwant %s", c.what, c.got, c.want)
