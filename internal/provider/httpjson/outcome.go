@@ -285,17 +285,3 @@ func isJSON(contentType string) bool {
 	}
 	return kind == "application/json" || kind == "text/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 }
-
-var errNoList = errors.New("the result is no list")
-
-func listOf(ctx context.Context, e *expression.Expression, variables map[string]any) ([]any, error) {
-	value, _, err := e.Evaluate(ctx, variables)
-	if err != nil {
-		return nil, err
-	}
-	list, isList := value.([]any)
-	if !isList {
-		return nil, errNoList
-	}
-	return list, nil
-}
