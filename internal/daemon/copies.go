@@ -20,6 +20,23 @@ type lister interface {
 	posture.Lister
 }
 
+// listening is the provider of a keeper. That it answers the keeper's lookups says that lookups are answered again: with a
+// snapshot it can take long until a device needs one.
+type listening struct {
+	lister
+
+	answered func()
+}
+
+// Lookup implements posture.Provider.
+func (l listening) Lookup(ctx context.Context, q posture.Query) (posture.Device, error) {
+	d, err := l.lister.Lookup(ctx, q)
+	if !(posture.Answer{Err: err}).Failed() {
+		l.answered()
+	}
+	return d, err //nolint:wrapcheck // it is the provider's
+}
+
 // keep makes the keeper of an inventory's copy, if one is to be kept; by hand, it only says what the daemon answers. The
 // problem is that the inventory cannot be listed.
 func (i *inventory) keep(byHand bool) config.Problems {
@@ -35,8 +52,13 @@ func (i *inventory) keep(byHand bool) config.Problems {
 		return config.Problems{{Text: "inventory " + i.Name + ": snapshot: " + lacks + "; accepted: an inventory that can be listed as it is configured, or no key snapshot"}}
 	}
 	i.reports = &copyReports{}
+	provider := listening{of, func() {
+		if i.answered != nil {
+			i.answered()
+		}
+	}}
 	i.keeper = snapshot.New(snapshot.Options{
-		Inventory: i.Name, Kind: i.Kind, Account: i.Account, Provider: of, Settings: *i.Snapshot, ByHand: byHand, Report: i.reports.report,
+		Inventory: i.Name, Kind: i.Kind, Account: i.Account, Provider: provider, Settings: *i.Snapshot, ByHand: byHand, Report: i.reports.report,
 	})
 	return nil
 }
@@ -131,6 +153,7 @@ func (s *service) keepCopies(ctx context.Context) {
 		i.reports.follow(s.reportCopy)
 		running, end := context.WithCancel(ctx)
 		i.endKeeper = end
+		i.answered = func() { s.state.setLookup(i.Name, nil) }
 		s.keepers.Go(func() { i.keeper.Run(running) })
 	}
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func (a answered) Lookup(context.Context, posture.Query) (posture.Device, error)
 // answered. It returns nil where no inventory of the policy has a copy in a file.
 func (i *Inventory) decideFromCopies(ctx context.Context, policy string, q posture.Query, e *posture.Evidence) *CopyDecision {
 	gate := *i.gate(policy)
-	until, copies := time.Time{}, 0
+	maxAge := map[string]time.Duration{} // of the inventories that have a copy in a file
 	replace := func(sources []posture.Source) []posture.Source {
 		sources = slices.Clone(sources)
 		for n := range sources {
@@ -49,19 +50,14 @@ func (i *Inventory) decideFromCopies(ctx context.Context, policy string, q postu
 				if of.Name != source.Name || of.keeper == nil || of.Snapshot.Path == "" {
 					continue
 				}
-				copies++
+				maxAge[of.Name] = of.Snapshot.MaxAge
 				source.Provider, source.Copy = answered{asks: true}, of.keeper
-				for _, list := range of.keeper.Status() {
-					if list.Usable && (until.IsZero() || list.Until.Before(until)) {
-						until = list.Until
-					}
-				}
 			}
 		}
 		return sources
 	}
 	gate.Inventories, gate.AlsoIn = replace(gate.Inventories), replace(gate.AlsoIn)
-	if copies == 0 {
+	if len(maxAge) == 0 {
 		return nil
 	}
 	again := &posture.Evidence{Request: e.Request, Now: e.Now}
@@ -72,5 +68,12 @@ func (i *Inventory) decideFromCopies(ctx context.Context, policy string, q postu
 	if _, recalled := again.SnapshotAge(); !recalled {
 		return &CopyDecision{}
 	}
-	return &CopyDecision{Allowed: true, Until: until}
+	// Of those only that have answered: a list of other devices may be older.
+	left := time.Duration(math.MaxInt64)
+	for _, a := range again.Answers {
+		if a.Recalled {
+			left = min(left, maxAge[a.Inventory]-a.Age)
+		}
+	}
+	return &CopyDecision{Allowed: true, Until: time.Now().Add(left)}
 }

@@ -35,6 +35,7 @@ type inventory struct {
 	keeper    *snapshot.Keeper // keeps the copy; nil without one
 	reports   *copyReports     // of the keeper
 	endKeeper func()           // ends its work; nil while it does not run
+	answered  func()           // is called when the inventory has answered its keeper; nil while that does not run
 
 	uncollect []func() // take its metrics away
 }

@@ -71,7 +71,9 @@ func (k *Keeper) loadFile(now moment) ([]*copied, error) {
 
 // readDocument reads the document that doc.go describes, member by member in the order in which they are written.
 func (k *Keeper) readDocument(file io.Reader, now moment) (loaded []*copied, err error) {
-	r := &reader{Keeper: k, now: now, decoder: jsontext.NewDecoder(bufio.NewReaderSize(io.LimitReader(file, maxFileBytes), writeBuffer))}
+	text := &bounded{from: bufio.NewReaderSize(io.LimitReader(file, maxFileBytes), writeBuffer)}
+	r := &reader{Keeper: k, now: now, decoder: jsontext.NewDecoder(text)}
+	text.decoder = r.decoder
 	defer func() {
 		if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			loaded, err = nil, errors.New("it is cut off or damaged")

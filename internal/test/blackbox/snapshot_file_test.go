@@ -3,10 +3,14 @@
 package blackbox_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/test/program"
@@ -86,5 +90,53 @@ func TestSnapshotMistakes(t *testing.T) {
 		if result := program.Run(t, env, "", "check"); result.Code != 1 || !strings.Contains(result.Stderr, want) {
 			t.Errorf("exit code %d: %s\nwant %s", result.Code, result.Stderr, want)
 		}
+	}
+}
+
+// TestSnapshotUntil: lookup says until when the list allows that has the device, although the list of other devices is older.
+func TestSnapshotUntil(t *testing.T) {
+	t.Parallel()
+	const mac, phone = "C02XK1JKLVCG", "DMPXK1JKLVCH"
+	server, d, _, p, env := startSnapshot(t, program.NewPKI(t), "every: 1h, max_age: 3h, path: mdm.json", encryptedMac(mac, true),
+		jamftest.Device{Serial: phone, Managed: new(true)})
+	inSnapshot(t, d, 1)
+	p.Write(t, snapshotOf(server, "every: 1h, max_age: 3h, path: mdm.json")+encryptedMacs+"  phones: {inventories: [mdm], mode: mobiledevice, rules: []}\n")
+	file := filepath.Join(p.Folder, "mdm.json")
+	text := []byte(nil)
+	d.Eventually(t, "the file has both lists", func() bool {
+		text, _ = os.ReadFile(file)
+		return strings.Contains(string(text), phone)
+	})
+	if code, output := d.Stop(t); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, output)
+	}
+	// The list of mobile devices is of two hours before.
+	begun := regexp.MustCompile(`("mobiledevice":\{"begun_at":")([^"]+)`)
+	older := begun.ReplaceAllFunc(text, func(found []byte) []byte {
+		parts := begun.FindSubmatch(found)
+		at, err := time.Parse(time.RFC3339, string(parts[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []byte(string(parts[1]) + at.Add(-2*time.Hour).Format(time.RFC3339))
+	})
+	if err := os.WriteFile(file, older, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	until := func(identifier, policy string) time.Duration {
+		result := program.Run(t, env.With("HEALTH_ADDRESS", "off"), "", "lookup", identifier, "--policy", policy, "--json")
+		var x struct {
+			Snapshot struct {
+				Allows bool
+				Until  time.Time
+			}
+		}
+		if err := json.Unmarshal([]byte(result.Stdout), &x); err != nil || !x.Snapshot.Allows {
+			t.Fatalf("%s: %v\n%s%s", identifier, err, result.Stdout, result.Stderr)
+		}
+		return time.Until(x.Snapshot.Until)
+	}
+	if ofMac, ofPhone := until(mac, "default"), until(phone, "phones"); ofMac-ofPhone < 110*time.Minute {
+		t.Errorf("the Mac is allowed for %v, and the phone for %v: want two hours more", ofMac, ofPhone)
 	}
 }
