@@ -41,27 +41,36 @@ func TestInheritAge(t *testing.T) {
 	})
 }
 
-// TestInheritFile: a file of another path is used where it is younger than the copy.
+// TestInheritFile: a file of another path is used where there is no copy. Where there is one, that goes on: the age of a file
+// is known by the wall clock alone.
 func TestInheritFile(t *testing.T) {
-	folder := t.TempDir()
-	inBubble(t, func(t *testing.T) {
-		inventory := newInventory("")
-		inventory.put("", "A1")
-		h := start(t, inventory, persisted(filepath.Join(folder, "one.json")))
-		h.fetched()
-		inventory.put("", "A1", "A2")
-		other := h.options()
-		other.Settings.Path = filepath.Join(folder, "other.json")
-		second := New(other)
-		second.Want(Wants{Facts: namesAndGroups()})
-		h.pass(time.Second)
-		second.fetch(t.Context(), second.state.Load().lists[""])
-		h.settings.Path = other.Settings.Path
-		next := New(h.options())
-		next.Inherit(h.Keeper)
-		h.Keeper = next
-		h.want("of the other file", "", map[string]string{"A1": found, "A2": found})
-	})
+	for _, has := range []bool{false, true} {
+		folder := t.TempDir()
+		inBubble(t, func(t *testing.T) {
+			inventory := newInventory("")
+			inventory.put("", "A1")
+			inventory.change(func(f *fakeInventory) { f.down = !has })
+			h := start(t, inventory, persisted(filepath.Join(folder, "one.json")))
+			h.fetched()
+			inventory.change(func(f *fakeInventory) { f.down = false })
+			inventory.put("", "A1", "A2")
+			other := h.options()
+			other.Settings.Path = filepath.Join(folder, "other.json")
+			second := New(other)
+			second.Want(Wants{Facts: namesAndGroups()})
+			h.pass(time.Second)
+			second.fetch(t.Context(), second.state.Load().lists[""])
+			h.settings.Path = other.Settings.Path
+			next := New(h.options())
+			next.Inherit(h.Keeper)
+			h.Keeper = next
+			want := map[string]string{"A1": found, "A2": found}
+			if has {
+				want["A2"] = absent
+			}
+			h.want("after the reload", "", want)
+		})
+	}
 }
 
 // TestHiddenMetric: each device that a live answer hides is counted once, and answers that agree are not.
