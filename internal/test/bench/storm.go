@@ -137,6 +137,7 @@ func (b *bench) stormWithout(ctx context.Context, f *fake, t *mdm) error {
 		return err
 	}
 	defer r.close()
+	f.crowded = true
 	before, err := f.report(ctx)
 	if err != nil {
 		return err
