@@ -36,7 +36,7 @@ type fake struct {
 	// crowded leaves out that more than five requests were under way at once. A lookup that is given up gives its place back
 	// at once, and the fake, which has little of the machine, notices only later that its client has left.
 	crowded bool
-	ca     string // path
+	ca      string // path
 }
 
 // fakeReport is what the fake has seen, as far as it is looked at here.
