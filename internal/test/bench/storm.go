@@ -79,7 +79,7 @@ func (b *bench) stormWith(ctx context.Context, f *fake, floor *target, t *mdm) e
 	defer measured.close()
 	var before fakeReport
 	var slicesOf [2][]tally
-	var whole []answered
+	var whole, floors []answered
 	for n := range load.slices + 1 { // the first is to warm up
 		b.say("storm: slice %d of %d", n, load.slices)
 		if n == 1 {
@@ -98,6 +98,8 @@ func (b *bench) stormWith(ctx context.Context, f *fake, floor *target, t *mdm) e
 			slicesOf[i] = append(slicesOf[i], count(sent, isAllowed))
 			if r == measured {
 				whole = append(whole, sent...)
+			} else {
+				floors = append(floors, sent...)
 			}
 		}
 	}
@@ -105,11 +107,11 @@ func (b *bench) stormWith(ctx context.Context, f *fake, floor *target, t *mdm) e
 	if err != nil {
 		return err
 	}
-	b.stormRows(slicesOf[0], slicesOf[1], whole, after.pages()-before.pages())
+	b.stormRows(slicesOf[0], slicesOf[1], whole, after.pages()-before.pages(), count(floors, isAllowed))
 	return nil
 }
 
-func (b *bench) stormRows(least, measured []tally, whole []answered, lookups int) {
+func (b *bench) stormRows(least, measured []tally, whole []answered, lookups int, floor tally) {
 	at := func(p float64) func(tally) float64 { return func(t tally) float64 { return t.p(p) } }
 	what := b.scale.storm.String() + ", with a snapshot: "
 	good, bad := count(whole, isAllowed), count(whole, isRefused)
@@ -118,7 +120,7 @@ func (b *bench) stormRows(least, measured []tally, whole []answered, lookups int
 	b.rows = append(b.rows, middle,
 		against(what+"p99 of them", medianOf(least, at(99)), medianOf(measured, at(99)), millis, stormGoal),
 		row{
-			what: what + "those of them that failed", floor: none, measured: good.share(good.failed()), ratio: none,
+			what: what + "those of them that failed", floor: thousands(floor.failed()), measured: good.share(good.failed()), ratio: none,
 			goal: "0", result: verdict(good.failed() == 0 && good.count > 0),
 		},
 		reportOnly(what+"p99 of the 2 % that are refused, by a lookup each", millis(bad.p(99))),
@@ -135,6 +137,7 @@ func (b *bench) stormWithout(ctx context.Context, f *fake, t *mdm) error {
 		return err
 	}
 	defer r.close()
+	f.crowded = true
 	before, err := f.report(ctx)
 	if err != nil {
 		return err
