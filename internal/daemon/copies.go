@@ -66,6 +66,7 @@ func (i *inventory) keep(byHand bool) config.Problems {
 // wants are what the policies of the generation read of an inventory.
 func (g *generation) wants(i *inventory) (w snapshot.Wants) {
 	every := false
+	w.Types = []posture.DeviceType{} // none, where no policy asks the inventory
 	for _, gate := range g.gates {
 		for _, source := range slices.Concat(gate.Inventories, gate.AlsoIn) {
 			if source.Name != i.Name {

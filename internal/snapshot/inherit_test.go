@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -62,6 +63,33 @@ func TestInheritFile(t *testing.T) {
 		h.Keeper = next
 		h.want("of the other file", "", map[string]string{"A1": found, "A2": found})
 	})
+}
+
+// TestUnused: an inventory that no policy asks is not fetched, and is again when one does.
+func TestUnused(t *testing.T) {
+	for _, lists := range [][]posture.DeviceType{{""}, {posture.Computer, posture.MobileDevice}} {
+		t.Run(fmt.Sprint(len(lists)), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) { unused(t, lists) })
+		})
+	}
+}
+
+func unused(t *testing.T, lists []posture.DeviceType) {
+	t.Helper()
+	inventory := newInventory(lists...)
+	inventory.put(lists[0], "A1")
+	h := start(t, inventory)
+	h.fetched()
+	h.Want(Wants{Types: []posture.DeviceType{}})
+	before := inventory.fetches()
+	h.pass(10 * every)
+	if got := inventory.fetches(); got != before || len(h.Status()) != 0 {
+		t.Errorf("%d fetches of lists that nobody asks for; the status is %v", got-before, h.Status())
+	}
+	h.want("unused", lists[0], map[string]string{"A1": live})
+	h.Want(Wants{Facts: namesAndGroups()})
+	h.fetched()
+	h.want("used again", lists[0], map[string]string{"A1": found})
 }
 
 // TestHiddenMetric: each device that a live answer hides is counted once, and answers that agree are not.
