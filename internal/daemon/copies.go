@@ -34,7 +34,7 @@ func (l listening) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	if !(posture.Answer{Err: err}).Failed() {
 		l.answered()
 	}
-	return d, err //nolint:wrapcheck // it is the provider's
+	return d, err
 }
 
 // keep makes the keeper of an inventory's copy, if one is to be kept; by hand, it only says what the daemon answers. The
