@@ -55,6 +55,7 @@ vet:
 test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
 	go test -race ./...
 	go test -count=1 -run '^TestAllocations$$' ./internal/webhook
+	MODEL_HOURS=2000 go test -count=1 -run '^TestModel$$' ./internal/snapshot
 	cd $(BENCH) && go test -race ./...
 	cd $(MONITOR) && go test ./...
 
@@ -63,6 +64,16 @@ test-unit: ## Run the connector's own tests, with the race detector (needs a C c
 test-databases: ## Install PostgreSQL and MariaDB for the tests (Debian, Ubuntu; as root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql mariadb-server
+
+MODEL_HOURS ?= 20000
+
+.PHONY: model
+model: ## Hold the bounds of snapshots in MODEL_HOURS simulated hours (default 20000); MODEL_SEED is one simulation
+	MODEL_HOURS=$(MODEL_HOURS) go test -count=1 -timeout 0 -v -run '^TestModel$$' ./internal/snapshot
+
+.PHONY: mutate-snapshot
+mutate-snapshot: ## Plant faults in the snapshots, and want the simulations to find each (takes some minutes)
+	MUTATE=1 go test -count=1 -timeout 0 -v -run '^TestMutations$$' ./internal/snapshot
 
 SOAKTIME ?= 10m
 
@@ -160,6 +171,11 @@ bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCH
 .PHONY: bench-docs
 bench-docs: ## The same, and put the result into docs/performance.md
 	@cd $(BENCH) && go run . -docs '$(CURDIR)/docs/performance.md' -svg '$(CURDIR)/docs/cpu-per-request.svg' $(BENCHFLAGS)
+
+.PHONY: storm
+storm: ## Measure snapshots: a storm of webhooks, an outage of the MDM, the fetch of 100,000 devices (ten minutes; STORMFLAGS=-short: two)
+	@mkdir -p build
+	@cd $(BENCH) && go run . -only storm,outage,fleet -out '$(CURDIR)/build/storm.md' $(STORMFLAGS)
 
 # The threshold is the exposure that systemd 252 computes, times ten.
 .PHONY: systemd-check

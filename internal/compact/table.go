@@ -114,14 +114,10 @@ func (t *Table) Add(hash uint64, row []byte) (before []byte, repeated bool) {
 	return nil, false
 }
 
-// Prefetch reads the home slots of hashes whose rows are about to be added. They are all over the index, and not in the
-// processor's cache: memory delivers many of them in the time of one, because no read waits for another.
-// It saves a fifth of the processor time of loading a million devices.
-func (t *Table) Prefetch(hashes iter.Seq[uint64]) {
-	for hash := range hashes {
-		t.prefetched ^= t.slots[t.home(hash)]
-	}
-}
+// Prefetch reads the home slot of a hash whose row is about to be added. Call it for a thousand of them, one after another,
+// before Add: they are all over the index, and not in the processor's cache, but memory delivers many of them in the time of one,
+// because no read waits for another. It saves a fifth of the processor time of loading a million devices.
+func (t *Table) Prefetch(hash uint64) { t.prefetched ^= t.slots[t.home(hash)] }
 
 // Reserve makes room for a number of devices, so that the index does not have to grow.
 func (t *Table) Reserve(count int) {

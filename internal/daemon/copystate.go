@@ -56,8 +56,9 @@ func listName(list posture.DeviceType) string {
 		return "computers: "
 	case posture.MobileDevice:
 		return "mobile devices: "
+	default:
+		return string(list) + ": "
 	}
-	return string(list) + ": "
 }
 
 // withoutZeros is a duration such as 15m or 2h.

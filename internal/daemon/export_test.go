@@ -60,7 +60,8 @@ func WrongWith(list snapshot.Status) string { return wrongWith(list) }
 func UselessCopies(of interface {
 	posture.Provider
 	posture.Lister
-}, reads, required posture.FactSet) []string {
+}, reads, required posture.FactSet,
+) []string {
 	i := &inventory{Inventory: provider.Inventory{Name: "mdm", Provider: of, Snapshot: &snapshot.Settings{Every: time.Hour, MaxAge: 2 * time.Hour}}}
 	if problems := i.keep(false); len(problems) > 0 {
 		return strings.Split(problems.Error(), "\n")

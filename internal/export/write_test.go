@@ -96,7 +96,8 @@ func records() *lister {
 		of: map[posture.DeviceType][]posture.Listing{
 			posture.Computer: {
 				computer("C02ONE"), computer("C02BOTH"), computer("C02TWICE"), computer("c02twice"), computer(" C02SPACE "), computer(""),
-				computer("C02\u00a0"), damaged, beside, computer("C02SIDE"), latin, {Damaged: true},
+				computer("C02\u00a0"), damaged, beside, computer("C02SIDE"), latin,
+				{Damaged: true},
 			},
 			posture.MobileDevice: {computer("C02BOTH"), computer("C02LAST")},
 		},

@@ -62,6 +62,36 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
+// TestReloadAge: a reload does not make a copy younger, nor bring one back, though its file seems younger where the wall clock
+// was set back since.
+func TestReloadAge(t *testing.T) {
+	path := t.TempDir() + "/copy.json"
+	inBubble(t, func(t *testing.T) {
+		inventory := newInventory("")
+		inventory.put("", "A1")
+		h := start(t, inventory, persisted(path))
+		h.fetched()
+		inventory.change(func(f *fakeInventory) { f.down = true })
+		reload := func() {
+			next := New(h.options())
+			next.Inherit(h.Keeper)
+			h.Keeper = next
+			h.run()
+		}
+		h.pass(maxAge - time.Minute)
+		h.clock.set(time.Minute - maxAge)
+		before := h.Status()[0].Age
+		reload()
+		if age := h.Status()[0].Age; age != before {
+			t.Errorf("the age is %v, and was %v", age, before)
+		}
+		h.pass(time.Minute)
+		h.want("at max_age", "", map[string]string{"A1": live})
+		reload()
+		h.want("at max_age, after another reload", "", map[string]string{"A1": live})
+	})
+}
+
 // TestSchedule: fetches begin every ± 10 %, one at a time, and those that fail are repeated after 30 s, 60 s and so on.
 func TestSchedule(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

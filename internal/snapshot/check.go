@@ -97,10 +97,10 @@ func (c *copied) sample(size int) (sample []posture.Identifier) {
 		if place == size {
 			// Each row ends up in the sample with the same probability (algorithm R).
 			drawn := random() % seen
-			if drawn >= uint64(size) {
+			if drawn >= uint64(size) { //nolint:gosec // G115: a small constant
 				continue
 			}
-			place = int(drawn) //nolint:gosec // below size
+			place = int(drawn) //nolint:gosec // G115: below size
 		}
 		text, _ := compact.CutField(row)
 		id, err := posture.ParseIdentifier(string(text))

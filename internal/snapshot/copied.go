@@ -41,11 +41,6 @@ func (c *copied) expired(now moment, maxAge time.Duration) bool {
 // find returns the row of a device.
 func (c *copied) find(id posture.Identifier) (row []byte, found bool) { return c.table.Find(id.Key()) }
 
-// newer reports whether c was fetched after other.
-func (c *copied) newer(other *copied) bool {
-	return c != nil && (other == nil || c.begun.boot > other.begun.boot)
-}
-
 var (
 	errTooMany  = errors.New("the list has more than 2,000,000 records")
 	errTooLarge = errors.New("the list needs more than 1 GiB")
@@ -77,7 +72,7 @@ func (b *building) add(l posture.Listing) error {
 	hash, err := b.table.Hash([]byte(identifier))
 	if err != nil {
 		b.lost = b.lost || l.Damaged
-		return nil //nolint:nilerr // no request is about it
+		return nil // no request is about it
 	}
 	var row []byte
 	// A record of another kind than its list contradicts itself.
@@ -122,6 +117,7 @@ func describe(list posture.DeviceType) string {
 		return "the list of mobile devices"
 	case "":
 		return "the list of devices"
+	default:
+		return fmt.Sprintf("the list of %s", string(list))
 	}
-	return fmt.Sprintf("the list of %s", string(list))
 }

@@ -60,7 +60,7 @@ func (k *Keeper) begin(s *state, l *list) posture.FactSet {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.forced, l.tried = false, facts
-	l.gone = map[string]time.Duration{}
+	l.gone = map[goneKey]goneAnswer{}
 	return facts
 }
 
@@ -147,6 +147,7 @@ func (k *Keeper) adopt(s *state, l *list, c *copied, took time.Duration) (replac
 	}
 	first := l.copy == nil || l.failures > 0 || l.shrunk
 	l.adopt(c)
+	s.hideGone(k, l)
 	l.expired = false
 	l.due = c.begun.boot + spread(k.Settings.Every)
 	if first {

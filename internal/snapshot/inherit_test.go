@@ -42,27 +42,33 @@ func TestInheritAge(t *testing.T) {
 	})
 }
 
-// TestInheritFile: a file of another path is used where it is younger than the copy.
+// TestInheritFile: a file of another path is used only where there is no copy, because its age is known by the wall clock alone.
 func TestInheritFile(t *testing.T) {
-	folder := t.TempDir()
-	inBubble(t, func(t *testing.T) {
-		inventory := newInventory("")
-		inventory.put("", "A1")
-		h := start(t, inventory, persisted(filepath.Join(folder, "one.json")))
-		h.fetched()
-		inventory.put("", "A1", "A2")
-		other := h.options()
-		other.Settings.Path = filepath.Join(folder, "other.json")
-		second := New(other)
-		second.Want(Wants{Facts: namesAndGroups()})
-		h.pass(time.Second)
-		second.fetch(t.Context(), second.state.Load().lists[""])
-		h.settings.Path = other.Settings.Path
-		next := New(h.options())
-		next.Inherit(h.Keeper)
-		h.Keeper = next
-		h.want("of the other file", "", map[string]string{"A1": found, "A2": found})
-	})
+	for down, want := range map[bool]string{true: found, false: absent} {
+		folder := t.TempDir()
+		t.Run(want, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				inventory := newInventory("")
+				inventory.put("", "A1")
+				inventory.down = down
+				h := start(t, inventory, persisted(filepath.Join(folder, "one.json")))
+				h.fetched()
+				inventory.change(func(f *fakeInventory) { f.down = false })
+				inventory.put("", "A1", "A2")
+				other := h.options()
+				other.Settings.Path = filepath.Join(folder, "other.json")
+				second := New(other)
+				second.Want(Wants{Facts: namesAndGroups()})
+				h.pass(time.Second)
+				second.fetch(t.Context(), second.state.Load().lists[""])
+				h.settings.Path = other.Settings.Path
+				next := New(h.options())
+				next.Inherit(h.Keeper)
+				h.Keeper = next
+				h.want("after the reload", "", map[string]string{"A1": found, "A2": want})
+			})
+		})
+	}
 }
 
 // TestUnused: an inventory that no policy asks is not fetched, and is again when one does.

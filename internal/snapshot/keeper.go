@@ -134,7 +134,7 @@ func (k *Keeper) Inherit(before *Keeper) {
 		// A list that the one before did not have, or a file of a path that is new.
 		if old := s.lists[kind]; old == nil {
 			s.lists[kind] = l
-		} else if otherFile && l.copy.newer(old.copy) {
+		} else if otherFile && old.copy == nil {
 			old.copy, old.due = l.copy, l.due
 		}
 	}

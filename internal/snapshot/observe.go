@@ -38,7 +38,7 @@ func (k *Keeper) Observe(q posture.Query, d *posture.Device, err error) {
 	}
 	for _, kind := range kinds {
 		if l := s.lists[kind]; l.gone != nil && len(l.gone) < maxGone {
-			l.gone[key] = now.boot
+			l.gone[goneKey{key, q.Type}] = goneAnswer{q, err, now.boot}
 		}
 	}
 }

@@ -108,6 +108,39 @@ func TestObserveDuringFetch(t *testing.T) {
 	})
 }
 
+// TestObserveOthersDuringFetch: a live answer during a fetch contradicts only the records that it is about.
+func TestObserveOthersDuringFetch(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		inventory := newInventory("")
+		inventory.change(func(f *fakeInventory) {
+			f.records[""] = []posture.Device{device(posture.Computer, "C1"), device(posture.MobileDevice, "M1")}
+			f.takes = time.Minute
+		})
+		h := start(t, inventory)
+		h.pass(10 * time.Second)
+		h.Observe(ask("C1", posture.MobileDevice), nil, posture.ErrNotFound)
+		h.Observe(ask("M1", posture.MobileDevice), nil, posture.ErrNotFound)
+		h.pass(2 * time.Minute)
+		h.want("an answer about another kind, and one about its own", posture.AnyDevice, map[string]string{"C1": found, "M1": live})
+	})
+	t.Run("several", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			inventory := newInventory(posture.Computer, posture.MobileDevice)
+			inventory.put(posture.Computer, "B1", "C1")
+			inventory.put(posture.MobileDevice, "B1")
+			h := start(t, inventory)
+			h.fetched()
+			inventory.change(func(f *fakeInventory) { f.takes = time.Minute })
+			h.Fetch()
+			h.pass(10 * time.Second)
+			h.observe(ask("B1", posture.AnyDevice))
+			h.Observe(ask("C1", posture.AnyDevice), nil, posture.ErrAmbiguous)
+			h.pass(4 * time.Minute)
+			h.want("one that each list has once, and one that only this list has", posture.Computer, map[string]string{"B1": found, "C1": live})
+		})
+	})
+}
+
 // TestObserveNeverAdds: a device that the list does not have stays absent.
 func TestObserveNeverAdds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

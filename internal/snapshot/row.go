@@ -168,7 +168,7 @@ func (w *rowWriter) text(text string) {
 			return
 		}
 	}
-	w.rest = append(binary.AppendUvarint(w.rest, uint64(len(text))<<placeBits|inlineText), text...)
+	w.rest = append(binary.AppendUvarint(w.rest, uint64(len(text))<<placeBits|inlineText), text...) //nolint:staticcheck // SA4016: inlineText is 0, and the line has the form of the others
 }
 
 const (

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -30,9 +31,9 @@ type list struct {
 	// overflow is when hidden was full, if it was: from then on the copy does not answer about any device.
 	overflow    time.Duration
 	hasOverflow bool
-	// gone are the keys that live answers during a fetch did not find, or found several of: the fetch
-	// may have read their records before. It is nil outside of fetches.
-	gone map[string]time.Duration
+	// gone are the devices that live answers during a fetch did not find, or found several of: the fetch may have read their
+	// records before. It is nil outside of fetches.
+	gone map[goneKey]goneAnswer
 
 	// expired means that the copy has stopped answering, and that it was reported.
 	expired bool
@@ -89,9 +90,26 @@ func (l *list) adopt(c *copied) {
 	if l.hasOverflow && l.overflow < c.begun.boot {
 		l.hasOverflow = false
 	}
-	for key, at := range l.gone {
-		if _, has := c.table.Find(key); has {
-			l.hide(key, at)
+}
+
+// goneKey is what a live answer during a fetch was about.
+type goneKey struct {
+	device string // the key of its identifier
+	kind   posture.DeviceType
+}
+
+// goneAnswer is the last one about it: ErrNotFound, for example.
+type goneAnswer struct {
+	query posture.Query
+	err   error
+	at    time.Duration // on the boot clock
+}
+
+// hideGone hides the devices of the new copy of a list that live answers have contradicted while it was fetched.
+func (s *state) hideGone(k *Keeper, l *list) {
+	for key, a := range l.gone {
+		if slices.Contains(s.contradicted(k.fields, k.listsOf(key.kind), a.query, nil, a.err), l.kind) {
+			l.hide(key.device, a.at)
 		}
 	}
 	l.gone = nil

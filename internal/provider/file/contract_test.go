@@ -22,10 +22,10 @@ func TestContract(t *testing.T) {
 		facts   bool
 		lacks   providertest.Trait
 	}{
-		"csv":            {asCSV, false, always | providertest.Groups | providertest.Unmanaged},
-		"json":           {asJSON, false, always | providertest.Groups | providertest.Unmanaged},
-		"csv, no facts":  {asCSV, true, always | providertest.Groups | providertest.Unmanaged},
-		"json, no facts": {asJSON, true, always | providertest.Groups | providertest.Unmanaged},
+		"csv":             {asCSV, false, always | providertest.Groups | providertest.Unmanaged},
+		"json":            {asJSON, false, always | providertest.Groups | providertest.Unmanaged},
+		"csv, no facts":   {asCSV, true, always | providertest.Groups | providertest.Unmanaged},
+		"json, no facts":  {asJSON, true, always | providertest.Groups | providertest.Unmanaged},
 		"csv with facts":  {asCSVWithFacts, true, always},
 		"json with facts": {asJSONWithFacts, true, always},
 	} {

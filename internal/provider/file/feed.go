@@ -17,17 +17,6 @@ type entry struct {
 	mark  mark   // of a snapshot
 }
 
-// hashes are those of the entries.
-func (b *batch) hashes() iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
-		for i := range b.entries {
-			if !yield(b.entries[i].hash) {
-				return
-			}
-		}
-	}
-}
-
 // end completes a device: its text is what was appended since the previous one.
 func (b *batch) end(e entry) {
 	e.end = len(b.text)

@@ -42,7 +42,9 @@ func (in *inventory) reserve(read *batch) {
 
 // add indexes a batch of rows.
 func (in *inventory) add(rows *batch) {
-	in.devices.Prefetch(rows.hashes())
+	for i := range rows.entries {
+		in.devices.Prefetch(rows.entries[i].hash)
+	}
 	// Scanning the batch as a whole costs almost nothing, and a finding is rare.
 	odd := in.devices.columns != nil && isOdd(rows.text)
 	for e, row := range rows.all() {

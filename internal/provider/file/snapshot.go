@@ -40,7 +40,7 @@ func (s *store) readSnapshot(name string, value jsontext.Value) error {
 	if s.vocabulary == nil {
 		return errors.New("the file is a snapshot, which is read only with POLICY_PATH: without it every device would count as managed")
 	}
-	kind, accepted, valid := value.Kind(), "", true
+	kind, accepted, valid := value.Kind(), "", false
 	switch name {
 	case formatMember:
 		accepted, valid = formatOne, string(value) == formatOne
@@ -169,8 +169,9 @@ func (m mark) err() error {
 		return posture.ErrAmbiguous
 	case damaged:
 		return errDamaged
+	default:
+		return nil
 	}
-	return nil
 }
 
 // mark reads the members of a device that only a snapshot has.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"step-posture-connector/internal/config"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	acceptedSecret = "{{secret.NAME}}"
+	acceptedSecret = "{{secret.NAME}}" //nolint:gosec // G101: the form of a placeholder
 	remedy         = "check auth and secrets of the inventory"
 )
 
@@ -84,10 +85,17 @@ func (r *reader) auth(v document.Value) {
 		r.config.credentials = append(r.config.credentials, c)
 	}
 	for _, h := range r.config.headers {
-		if set[http.CanonicalHeaderKey(h.name)] {
+		if r.isOfAuth(h.name) {
 			v.Fault("each header once", "headers sets the header %s too", http.CanonicalHeaderKey(h.name))
 		}
 	}
+}
+
+// isOfAuth reports whether auth sets a header.
+func (r *reader) isOfAuth(name string) bool {
+	return slices.ContainsFunc(r.config.credentials, func(c credential) bool {
+		return c.header != "" && http.CanonicalHeaderKey(c.header) == http.CanonicalHeaderKey(name)
+	})
 }
 
 func (r *reader) credential(word string, m document.Mapping) credential {
@@ -126,6 +134,9 @@ func (r *reader) credential(word string, m document.Mapping) credential {
 		c.secret = secret("token", false)
 	case "header":
 		c.header, c.secret = plain("name"), secret("value", false)
+		if c.header != "" && !headerName.MatchString(c.header) {
+			m.Get("name").Fault("the name of a header", "it is no name of a header")
+		}
 		if ours(c.header) {
 			m.Get("name").Fault("another header", "the connector sets this header itself")
 		}
@@ -140,7 +151,7 @@ func (r *reader) credential(word string, m document.Mapping) credential {
 		c.basic = plain("client_auth") == "basic"
 		c.scopes = strings.Fields(plain("scope"))
 		c.tokenURL = r.url(m.Get("token_url"), "https://… of the token endpoint")
-		if c.tokenURL != nil && c.tokenURL.Scheme != "https" && c.tokenURL.Host != r.baseHost() {
+		if c.tokenURL != nil && c.tokenURL.Scheme != "https" && !r.isBase(c.tokenURL) {
 			m.Get("token_url").Fault("https://… of the token endpoint", "does not begin with https://")
 		}
 	}
@@ -170,6 +181,10 @@ func (c *Config) authenticate() (auth vendorhttp.Auth, certificate func(*tls.Cer
 		case "header":
 			all = append(all, vendorhttp.StaticHeader{Name: one.header, Value: secret, Remedy: remedy})
 		case "basic":
+			// RFC 7617 section 2: what is behind the first colon is the password.
+			if strings.Contains(string(c.revealed(one.user).Reveal()), ":") {
+				return nil, nil, errors.New("auth: the user name has a colon, where the server would take the rest for the password")
+			}
 			all = append(all, vendorhttp.Basic{User: c.revealed(one.user), Password: secret, Remedy: remedy})
 		case "oauth2_client_credentials":
 			all = append(all, vendorhttp.ClientCredentials{

@@ -71,6 +71,18 @@ func (c Config) Facts() posture.FactSet {
 	return c.mapping.gives()
 }
 
+// Files are those that the inventory is configured by. A client certificate is read for each connection, so a new one needs
+// no reload.
+func (c Config) Files() []string {
+	if c.caFile == "" {
+		return nil
+	}
+	return []string{c.caFile}
+}
+
+// ConfiguredBy are the same files.
+func (c Config) ConfiguredBy() []string { return c.Files() }
+
 // Listable says that a section may have a snapshot; it needs list then.
 func (c Config) Listable() {}
 

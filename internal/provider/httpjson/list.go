@@ -21,6 +21,14 @@ func (p *Provider) Lists() []posture.DeviceType {
 	return []posture.DeviceType{""}
 }
 
+// ListLacks says what has to be configured for lists.
+func (p *Provider) ListLacks() string {
+	if p.config.outcome.status {
+		return "with answer: status the service names no device"
+	}
+	return "the section has no list: {request, items, …}"
+}
+
 // ListGives implements posture.Lister. A list gives no facts of then steps: they would be one request a device. Of what the
 // mapping does not have, lists and lookups give the same: nothing.
 func (p *Provider) ListGives() posture.FactSet {

@@ -266,7 +266,8 @@ func (c *Config) variables(a vendorhttp.Answer, id posture.Identifier) (map[stri
 
 // decoded is the JSON of an answer that says so itself.
 func decoded(a vendorhttp.Answer) (any, error) {
-	if !isJSON(a.Header.Get("Content-Type")) {
+	// Of two content types, others may read the other one.
+	if types := a.Header.Values("Content-Type"); len(types) != 1 || !isJSON(types[0]) {
 		return nil, errors.New("its content type is not JSON in UTF-8")
 	}
 	return expression.Decode(a.Body)

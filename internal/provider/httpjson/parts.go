@@ -156,7 +156,7 @@ func (r *reader) readOutcome() {
 		return
 	}
 	s := sel.As(selectShape()).Mapping()
-	o.items = r.expression(s.Get("items"), r.scopes.answer, expression.ListKind)
+	o.items = r.expression(s.Get("items"), r.scopes.records, expression.ListKind)
 	o.more = r.expression(s.Get("more"), r.scopes.answer, expression.BoolKind)
 	if pick, ok := s.Get("pick").Text(); ok {
 		o.newest = pick == pickNewest
@@ -244,6 +244,8 @@ func (r *reader) readSteps() {
 		switch {
 		case ok && slices.Contains(r.bySteps, name):
 			m.Get("name").Fault("another name", "another step has this name")
+		case ok && expression.IsWord(name):
+			m.Get("name").Fault("another name", "it is a word of expressions")
 		case ok && slices.Contains(reserved, name):
 			m.Get("name").Fault("another name", "expressions have a variable of this name")
 		case ok:
@@ -268,7 +270,7 @@ func (r *reader) stepNames() (names []string) {
 		return nil
 	}
 	for _, name := range v.Texts("name") {
-		if regexp.MustCompile(patternName).MatchString(name) && !slices.Contains(append(variableNames(), expression.Seen), name) && !slices.Contains(names, name) {
+		if regexp.MustCompile(patternName).MatchString(name) && !expression.IsWord(name) && !slices.Contains(append(variableNames(), expression.Seen), name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -283,8 +285,13 @@ func (r *reader) readMap() {
 		r.own.Missing(keyMap, "expressions by the names of facts")
 		return
 	}
+	identity := slices.IndexFunc(identifiers(), func(name string) bool { return slices.Contains(names, name) })
 	for _, name := range names {
-		if f, ok := r.fact(values[name], name); ok {
+		scope := r.scopes.facts
+		if identity >= 0 && name == identifiers()[identity] && !r.config.outcome.status {
+			scope = r.scopes.identity
+		}
+		if f, ok := r.fact(values[name], name, scope); ok {
 			m.facts = append(m.facts, f)
 		} else {
 			m.faulty = true
@@ -302,6 +309,8 @@ func (r *reader) readMap() {
 	switch {
 	case m.identifier < 0 && !slices.ContainsFunc(names, func(name string) bool { return slices.Contains(identifiers(), name) }):
 		at.Fault(strings.Join(identifiers(), " or "), "no identifier of a record is mapped")
+	case m.identifier >= 0 && !m.facts[m.identifier].value.Reads(expression.Item):
+		values[m.facts[m.identifier].name].Fault("an expression that reads item", "the identifier of a record is not read from the record")
 	case m.identifier >= 0 && len(m.facts[m.identifier].steps) > 0:
 		values[m.facts[m.identifier].name].Fault("an expression of the record itself", "the identifier of a record is read from the answer of a step")
 	}
@@ -314,7 +323,7 @@ func (r *reader) readMap() {
 }
 
 // fact reads one member of map.
-func (r *reader) fact(v document.Value, name string) (mapped, bool) {
+func (r *reader) fact(v document.Value, name string, scope *expression.Scope) (mapped, bool) {
 	f := mapped{name: name}
 	all := posture.Vocabulary()
 	var known []string
@@ -334,7 +343,7 @@ func (r *reader) fact(v document.Value, name string) (mapped, bool) {
 		v.Key().Fault("device.managed", "with answer: status the service says nothing about the device but that it knows it")
 		return f, false
 	}
-	f.value = r.expression(v, r.scopes.facts, kindOf(f.fact.Type))
+	f.value = r.expression(v, scope, kindOf(f.fact.Type))
 	if f.value == nil {
 		return f, false
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"step-posture-connector/internal/config"
@@ -37,7 +38,7 @@ type reader struct {
 }
 
 // scopes are what expressions may read.
-type scopes struct{ answer, list, item, facts *expression.Scope }
+type scopes struct{ answer, records, list, item, facts, identity *expression.Scope }
 
 // ReadSection implements the provider table's interface of a section that only a policy file can have.
 func (c *Config) ReadSection(s config.Section) config.Identity {
@@ -116,6 +117,7 @@ func (r *reader) read() {
 	names, values := r.merged("headers")
 	for _, name := range names {
 		if h, ok := r.header(values[name], name, allowed{secrets: true}); ok {
+			r.once(values[name], name, c.headers)
 			c.headers = append(c.headers, h)
 		}
 	}
@@ -138,8 +140,11 @@ func newScopes(steps []string) (s scopes, err error) {
 		return s, fmt.Errorf("names of steps: %w", err)
 	}
 	s.facts = whole.Without(expression.Seen)
+	// What was asked for would be compared with itself.
+	s.identity = s.facts.Without(expression.Asked)
 	s.item = s.facts.Without(steps...)
 	s.answer = s.item.Without(expression.Item)
+	s.records = s.answer.Without(expression.Asked)
 	s.list = whole.Without(append(steps, expression.Item, expression.Asked)...)
 	return s, nil
 }
@@ -210,18 +215,18 @@ func (r *reader) readIdentifiers() {
 		pattern = patternEmail
 	}
 	const accepted = "serial, email or a regular expression that begins with ^ and ends with $"
-	compiled, err := regexp.Compile(pattern)
+	_, err := regexp.Compile(pattern)
+	// The whole identifier, also where the pattern has alternatives. A pattern with an open \Q takes the end of it in, and
+	// one of many brackets has one too many in it: then it cannot be compiled.
+	compiled, wrapped := regexp.Compile(`\A(?:` + pattern + `)\z`)
 	switch {
-	case err != nil || !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") || strings.HasSuffix(pattern, `\$`):
+	case err != nil || wrapped != nil || !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") || strings.HasSuffix(pattern, `\$`):
 		if near := document.Nearest(pattern, []string{identifiersSerial, identifiersEmail}); near != "" {
 			v.Fault(accepted, "unknown word; did you mean %s?", near)
 		} else {
 			v.Fault(accepted, "it is no such regular expression")
 		}
 		compiled = regexp.MustCompile(patternSerial)
-	default:
-		// The whole identifier, also where the pattern has alternatives.
-		compiled = regexp.MustCompile(`\A(?:` + pattern + `)\z`)
 	}
 	r.config.identifiers = compiled
 }
@@ -265,6 +270,10 @@ func isNear(host string) bool {
 		return address.IsLoopback()
 	}
 	host = strings.ToLower(host)
+	// Resolvers of C libraries take a number for an address, which can be anywhere.
+	if _, err := strconv.ParseUint(host, 0, 64); err == nil || !regexp.MustCompile(`^[a-z0-9_.-]+$`).MatchString(host) {
+		return false
+	}
 	return host == "localhost" || !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".svc.cluster.local")
 }
 
@@ -301,9 +310,7 @@ func (r *reader) url(v document.Value, accepted string) *url.URL {
 	return base
 }
 
-func (r *reader) baseHost() string {
-	if r.config.base == nil {
-		return ""
-	}
-	return r.config.base.Host
+// isBase reports whether a URL is of the server of base_url, by the same scheme.
+func (r *reader) isBase(u *url.URL) bool {
+	return r.config.base != nil && r.config.base.Host == u.Host && r.config.base.Scheme == u.Scheme
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -61,6 +62,9 @@ func (r *reader) request(v document.Value, c allowed) *request {
 	return q
 }
 
+// headerName is the name of a header (RFC 9110 section 5.1).
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
+
 // sensitive are words in the name of a header whose value is a secret.
 var sensitive = regexp.MustCompile(`(?i)auth|key|token|secret|cookie`)
 
@@ -71,10 +75,23 @@ func (r *reader) headers(v document.Value, c allowed) (headers []field) {
 			continue
 		}
 		if h, ok := r.header(value, name, c); ok {
+			r.once(value, name, headers)
+			if r.isOfAuth(name) {
+				value.Fault("each header once", "auth sets the header %s too", http.CanonicalHeaderKey(name))
+			}
 			headers = append(headers, h)
 		}
 	}
 	return headers
+}
+
+// once reports a header that is there already: the case of letters does not matter in names of headers, so one of both
+// would be lost.
+func (r *reader) once(value document.Value, name string, before []field) {
+	name = http.CanonicalHeaderKey(name)
+	if slices.ContainsFunc(before, func(h field) bool { return http.CanonicalHeaderKey(h.name) == name }) {
+		value.Fault("each header once, written as the preset writes it", "the header %s is there twice", name)
+	}
 }
 
 func (r *reader) header(value document.Value, name string, c allowed) (field, bool) {
@@ -83,7 +100,7 @@ func (r *reader) header(value document.Value, name string, c allowed) (field, bo
 	switch {
 	case !ok:
 		return field{}, false
-	case !regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$").MatchString(name):
+	case !headerName.MatchString(name):
 		value.Key().Fault(accepted, "it is no name of a header")
 		return field{}, false
 	case ours(name):

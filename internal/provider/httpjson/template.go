@@ -288,13 +288,16 @@ func (r *reader) path(v document.Value, text string, c allowed) (segments []segm
 	for i, s := range segments {
 		whole, dynamic := "", false
 		for _, p := range s {
-			whole += p.text
-			dynamic = dynamic || p.kind != isLiteral
+			if p.kind == isLiteral || p.kind == isVar {
+				whole += p.text
+			} else {
+				dynamic = true
+			}
 			if len(s) > 1 && r.mustBeWhole(p.kind) {
 				v.Fault("a placeholder between two slashes", "a value that may have any character stands inside of a part of the path")
 			}
 		}
-		if !dynamic && (whole == "" && i < len(segments)-1 || whole == "." || whole == "..") {
+		if !dynamic && (whole == "" && (len(s) > 0 || i < len(segments)-1) || whole == "." || whole == "..") {
 			v.Fault(accepted, "a part of the path is empty, . or ..")
 		}
 	}
@@ -308,7 +311,7 @@ func (r *reader) path(v document.Value, text string, c allowed) (segments []segm
 }
 
 // errPath is the error of a value that would change which path is asked.
-var errPath = errors.New("a part of the path would be empty, . or ..")
+var errPath = errors.New("a part of the path would be empty, or one of . and .. alone")
 
 // renderPath returns the escaped path. A value is one part of it, whatever characters it has.
 func renderPath(ctx context.Context, segments []segment, v values) (string, error) {

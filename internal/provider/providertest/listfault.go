@@ -39,7 +39,9 @@ func listFaults(t *testing.T, h HTTPHarness) {
 		})
 	}
 	for _, fault := range []vendortest.Fault{
-		{Kind: vendortest.Reset}, {Kind: vendortest.Truncate}, {Kind: vendortest.Answer, Status: http.StatusServiceUnavailable, Body: vendorPage},
+		{Kind: vendortest.Reset},
+		{Kind: vendortest.Truncate},
+		{Kind: vendortest.Answer, Status: http.StatusServiceUnavailable, Body: vendorPage},
 		{Kind: vendortest.Answer, Status: http.StatusTooManyRequests, Body: vendorJSON, Headers: map[string]string{"Retry-After": "1"}},
 	} {
 		t.Run("passing "+string(fault.Kind)+" "+http.StatusText(fault.Status), func(t *testing.T) {

@@ -62,6 +62,7 @@ func onMariaDB(s *sqltest.Server) *backend {
 }
 
 func onSQLite(t testing.TB) *backend {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "inventory.db")
 	execOn(path)(t, "CREATE TABLE first (x TEXT)") // there is no file without a table
 	return &backend{"sqlite", "sqlite:" + path, "$1", "INTEGER PRIMARY KEY", execOn(path), "", nil, new(atomic.Int64)}

@@ -49,11 +49,18 @@ func (c Config) Listable() {}
 
 // Files are those that the inventory is configured by.
 func (c Config) Files() []string {
-	if c.QueryFile == "" {
-		return nil
+	var files []string
+	if c.QueryFile != "" {
+		files = append(files, string(c.QueryFile))
 	}
-	return []string{string(c.QueryFile)}
+	if d, err := c.database(); err == nil {
+		files = append(files, d.files()...)
+	}
+	return files
 }
+
+// ConfiguredBy are the same files.
+func (c Config) ConfiguredBy() []string { return c.Files() }
 
 // Account is the database, its user, and the contents of the file with the query: they decide which records there are.
 // It has no password.
@@ -125,14 +132,26 @@ func readQuery(path config.Path) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	f, err := filesys.Open(string(path))
+	text, err := readFile(string(path))
 	if err != nil {
-		return "", fmt.Errorf("the file cannot be read: %w", filesys.Cause(err))
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxQuery+1))
-	if err != nil {
-		return "", fmt.Errorf("the file cannot be read: %w", filesys.Cause(err))
+		return "", fmt.Errorf("the file cannot be read: %w", err)
 	}
 	return strings.TrimPrefix(string(text), "\ufeff"), nil
+}
+
+// readFile reads a small file. The error does not show the path.
+func readFile(path string) ([]byte, error) {
+	f, err := filesys.Open(path)
+	if err != nil {
+		return nil, filesys.Cause(err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, filesys.Cause(err)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("it has more than %d bytes", maxFile)
+	}
+	return text, nil
 }

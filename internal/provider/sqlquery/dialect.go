@@ -47,7 +47,12 @@ type database interface {
 	// warnings are about the DSN.
 	warnings() []string
 	connector() (driver.Connector, error)
+	// files are those that the DSN names, which decide whom the connector believes.
+	files() []string
 }
+
+// errNothingVerified is the error of a CA that would not be used.
+var errNothingVerified = errors.New("it has sslrootcert, and nothing is verified by it")
 
 func (c Config) dialect() parser {
 	switch c.Driver {

@@ -100,6 +100,8 @@ func (p *Provider) fault(ctx context.Context, err error) error {
 		}
 	case f.class == credentials:
 		f.cause = posture.ErrCredentials
+	case f.class == slow:
+		f.cause = context.DeadlineExceeded // the server was faster than the clock of the context, by the same limit
 	}
 	return f
 }

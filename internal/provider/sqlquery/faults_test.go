@@ -49,7 +49,7 @@ func readingOnly(t *testing.T, b *backend) {
 	wrong := func(query, text string) {
 		t.Helper()
 		_, err := sqlquery.New(b.config(query, ""))
-		if problems := (config.Problems)(nil); !errors.As(err, &problems) || !strings.Contains(err.Error(), text) {
+		if problems := config.Problems(nil); !errors.As(err, &problems) || !strings.Contains(err.Error(), text) {
 			t.Errorf("New(%q) = %v, want %q", query, err, text)
 		}
 	}

@@ -21,6 +21,8 @@ const (
 	maxAnswer = 4 << 20
 	// maxQuery is how many bytes a query may have.
 	maxQuery = 64 << 10
+	// maxFile is how many bytes a file may have that the configuration names: a query, certificates, a key.
+	maxFile = 1 << 20
 	// attempts is how often a lookup is tried where the connection was lost, as a fail-over does.
 	attempts = 2
 )

@@ -20,6 +20,9 @@ func (p *Provider) Lists() []posture.DeviceType {
 	return []posture.DeviceType{""}
 }
 
+// ListLacks says what has to be configured for lists.
+func (p *Provider) ListLacks() string { return "list_query is not set" }
+
 // ListGives implements posture.Lister. A lookup gives no document, so there is none that a list could lack.
 func (p *Provider) ListGives() posture.FactSet { return posture.AllFacts() | posture.Document }
 
@@ -44,7 +47,7 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 		if err != nil {
 			return err
 		}
-		listed.Facts = (list.Facts | p.names.always | posture.Document) & given(r)
+		listed.Facts = list.Facts & given(r)
 		listed.Total, err = r.all(ctx, rows, list.Facts, each)
 		return err
 	})
@@ -87,7 +90,7 @@ func (p *Provider) columnsOf(ctx context.Context, tx *sql.Tx, s statement) (*rea
 	if err != nil {
 		return nil, err
 	}
-	for rows.Next() { //nolint:revive // numeric columns equal any text in MySQL; the end of the answer is what is read
+	for rows.Next() { // the end of the answer is what is read
 	}
 	if err := rows.Err(); err != nil {
 		return nil, p.fault(ctx, err)
@@ -141,8 +144,11 @@ func (r *reader) all(ctx context.Context, rows *sql.Rows, wanted posture.FactSet
 
 // listing is a record as a lookup makes it. One that a lookup would fail on is passed on as damaged.
 func (r *reader) listing(f row, wanted posture.FactSet) posture.Listing {
+	if _, err := posture.ParseIdentifier(f.id); err != nil {
+		return posture.Listing{Damaged: true} // no lookup can ask for it
+	}
 	d, err := r.device(f, wanted)
-	if f.id == "" || err != nil {
+	if err != nil {
 		return posture.Listing{Device: posture.Device{Identifier: f.id}, Damaged: true}
 	}
 	return posture.Listing{Device: d}

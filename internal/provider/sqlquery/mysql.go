@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -83,7 +82,8 @@ func (mysqlDialect) class(err error) (class, string) {
 
 type mysqlDatabase struct {
 	config   *mysql.Config
-	insecure bool // the certificate of the server is not verified
+	insecure bool     // the certificate of the server is not verified
+	read     []string // files
 }
 
 // parse reads a DSN of the driver. Its errors do not show it. What would change how a query is read, or would send the
@@ -109,6 +109,9 @@ func (mysqlDialect) parse(dsn string) (database, error) {
 	case len(c.Params) > 0:
 		return nil, errors.New("it sets variables of the server")
 	}
+	if roots != "" && (c.Net == "unix" || c.TLSConfig == "false" || c.TLSConfig == "skip-verify") {
+		return nil, errNothingVerified
+	}
 	d := mysqlDatabase{config: c}
 	if c.Net != "unix" && c.TLSConfig != "false" {
 		host, _, err := net.SplitHostPort(c.Addr)
@@ -121,6 +124,7 @@ func (mysqlDialect) parse(dsn string) (database, error) {
 		}
 		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, InsecureSkipVerify: d.insecure} //nolint:gosec // G402: only where the operator has written skip-verify, and then check warns
 		if roots != "" && !d.insecure {
+			d.read = []string{roots}
 			if c.TLS.RootCAs, err = rootsOf(roots); err != nil {
 				return nil, err
 			}
@@ -146,13 +150,16 @@ func cutRoots(dsn string) (rest, path string) {
 }
 
 func rootsOf(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
+	pem, err := readFile(path)
 	roots := x509.NewCertPool()
 	if err != nil || !roots.AppendCertsFromPEM(pem) {
 		return nil, errors.New("its sslrootcert is no file with certificates in PEM")
 	}
 	return roots, nil
 }
+
+// files are those that the DSN names.
+func (d mysqlDatabase) files() []string { return d.read }
 
 func (d mysqlDatabase) place() string { return d.config.Addr }
 

@@ -1,12 +1,15 @@
 package sqlquery
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,50 +70,109 @@ func (postgresDialect) class(err error) (class, string) {
 
 type postgresDatabase struct {
 	config *pgx.ConnConfig
-	mode   string // of TLS
+	mode   string   // of TLS
+	read   []string // files
+}
+
+// inDSN are the parameters that a DSN may have. Others would read passwords and settings from files, change how the server
+// reads a query, or be ignored.
+func inDSN() []string {
+	return []string{
+		"host", "port", "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs", "search_path",
+	}
+}
+
+// withoutEnvironment are the parameters that the driver would take from variables PG… of the environment, or from files in
+// the home of the user, as they are without them. A DSN is all that says where the password goes and whom the connector
+// believes: the environment of a service is written by more people than its secrets are.
+func withoutEnvironment() map[string]string {
+	return map[string]string{
+		"passfile": os.DevNull, "sslrootcert": "", "sslcert": "", "sslkey": "", "sslpassword": "", "sslcertmode": "allow", "sslsni": "1", "sslnegotiation": "",
+		"connect_timeout": "0", "target_session_attrs": "any", "min_protocol_version": "", "max_protocol_version": "", "channel_binding": "prefer", "require_auth": "",
+	}
 }
 
 // parse reads a URL. Its errors do not show it. Without sslmode the certificate of the server is verified; the modes that
 // fall back to plain text are refused.
 func (postgresDialect) parse(dsn string) (database, error) {
 	u, err := url.Parse(dsn)
-	switch {
-	case err != nil:
+	if err != nil || u.Fragment != "" {
 		return nil, errors.New("it is not a URL (special characters of a password are written as %XX)")
+	}
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, errors.New("it is not a URL (special characters of a password are written as %XX)")
+	}
+	for name, all := range values {
+		switch {
+		case !slices.Contains(inDSN(), name):
+			return nil, errors.New("it has a parameter that is not accepted; accepted are " + strings.Join(inDSN(), ", "))
+		case len(all) > 1, name == "host" && u.Host != "", name == "port" && u.Port() != "", (name == "user" || name == "password") && u.User != nil:
+			return nil, fmt.Errorf("it has %s twice", name)
+		}
+	}
+	switch {
 	case u.Scheme != "postgres" && u.Scheme != "postgresql":
 		return nil, errors.New("it does not begin with postgres://")
-	case u.User.Username() == "" && u.Query().Get("user") == "":
+	case u.User.Username() == "" && values.Get("user") == "":
 		return nil, errors.New("it has no user")
-	case u.Host == "" && u.Query().Get("host") == "":
+	case u.Host == "" && values.Get("host") == "":
 		return nil, errors.New("it has no host")
-	case len(u.Query()["sslmode"]) > 1:
-		return nil, errors.New("it has sslmode twice")
 	case strings.Trim(u.Path, "/") == "":
 		return nil, errors.New("it has no database")
+	case os.Getenv("PGSERVICE") != "":
+		return nil, errors.New("the environment has PGSERVICE, which would add to it")
 	}
-	values := u.Query()
-	mode := values.Get("sslmode")
+	mode := cmp.Or(values.Get("sslmode"), "verify-full")
 	switch mode {
-	case "":
-		mode = "verify-full"
-		values.Set("sslmode", mode)
-		u.RawQuery = values.Encode()
 	case "disable", "require", "verify-ca", "verify-full":
 	case "allow", "prefer":
 		return nil, errors.New("its sslmode falls back to an unencrypted connection")
 	default:
 		return nil, errors.New("its sslmode is not known")
 	}
-	c, err := pgx.ParseConfig(u.String())
-	if err != nil {
+	if mode == "disable" && values.Get("sslrootcert") != "" {
+		return nil, errNothingVerified
+	}
+	d := postgresDatabase{mode: mode}
+	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
+		path := values.Get(name)
+		if path == "" || name == "sslrootcert" && path == "system" {
+			continue
+		}
+		if _, err := readFile(path); err != nil {
+			return nil, fmt.Errorf("the file of %s cannot be read: %w", name, err)
+		}
+		d.read = append(d.read, path)
+	}
+	own := url.Values{"sslmode": {mode}}
+	for name, value := range withoutEnvironment() {
+		own.Set(name, value)
+	}
+	if u.Port() == "" && !strings.Contains(u.Host, ",") {
+		own.Set("port", "5432")
+	}
+	for name, all := range values {
+		own[name] = all
+	}
+	u.RawQuery = own.Encode()
+	if d.config, err = pgx.ParseConfig(u.String()); err != nil {
 		return nil, errors.New("it has a parameter that is not accepted, or names a file that cannot be read")
 	}
+	password, _ := u.User.Password()
+	d.config.Password = cmp.Or(password, values.Get("password"))
 	// Each query is described before it runs: a statement that was prepared before a view changed would fail, and a pooler
 	// that hands out connections by transaction loses prepared statements.
-	c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
-	c.RuntimeParams["application_name"] = "step-posture-connector"
-	return postgresDatabase{c, mode}, nil
+	d.config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	d.config.RuntimeParams = map[string]string{"application_name": "step-posture-connector"}
+	if path := values.Get("search_path"); path != "" {
+		d.config.RuntimeParams["search_path"] = path
+	}
+	return d, nil
 }
+
+// files are those that the DSN names.
+func (d postgresDatabase) files() []string { return d.read }
 
 func (d postgresDatabase) place() string {
 	if strings.HasPrefix(d.config.Host, "/") {

@@ -86,6 +86,7 @@ func (sqliteDialect) parse(dsn string) (database, error) {
 }
 
 func (d sqliteDatabase) place() string      { return d.path }
+func (sqliteDatabase) files() []string      { return nil }
 func (d sqliteDatabase) account() string    { return fmt.Sprintf("sqlite %q", d.path) }
 func (d sqliteDatabase) warnings() []string { return nil }
 

@@ -34,7 +34,7 @@ var (
 	errSecond      = errors.New("it has a second statement after the semicolon")
 	errUnfinished  = errors.New("a text, a quoted name or a comment in it does not end")
 	errParameter   = errors.New("it has another parameter than the identifier")
-	errExecutable  = errors.New("it has a comment that is executed, /*!")
+	errExecutable  = errors.New("it has /*!, a comment that is executed")
 	errNoSelect    = errors.New("it does not begin with SELECT or WITH")
 	errInto        = errors.New("it has INTO, which writes")
 	errNoParameter = errors.New("it has no parameter for the identifier")

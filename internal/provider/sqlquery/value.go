@@ -192,12 +192,13 @@ func (r *reader) put(d *posture.Device, c column, value any) error {
 			c.fact.Put(d, version) // anything else is unknown
 		}
 		return err
+	default:
+		text, err := trimmed(value)
+		if err == nil && text != "" {
+			c.fact.Put(d, text)
+		}
+		return err
 	}
-	text, err := trimmed(value)
-	if err == nil && text != "" {
-		c.fact.Put(d, text)
-	}
-	return err
 }
 
 // wrong says which column has a value that cannot be read. It does not show the value.

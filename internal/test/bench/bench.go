@@ -36,24 +36,29 @@ type bench struct {
 type section struct {
 	name string
 	run  func(ctx context.Context) error
+	// alone says that it runs only where -only names it.
+	alone bool
 }
 
 // sections are in the order of the table. Idle connections are opened first, so that the time until
 // they are closed is not waited for.
 func (b *bench) sections() []section {
 	return []section{
-		{"idle", b.openIdle},
-		{"keepalive", b.withSizes(b.keptConnections)},
-		{"http2", b.withSizes(b.sharedConnection)},
-		{"connections", b.withSizes(b.newConnections)},
-		{"rules", b.withoutSizes(b.rules)},
-		{"policies", b.withoutSizes(b.policies)},
-		{"latency", b.withSizes(b.constantLoad)},
-		{"log", b.withoutSizes(b.logLoad)},
-		{"load", b.withoutSizes(b.loading)},
-		{"reload", b.withoutSizes(b.reloading)},
-		{"idle", b.closeIdle},
-		{"jamf", b.withoutSizes(b.jamf)},
+		{name: "idle", run: b.openIdle},
+		{name: "keepalive", run: b.withSizes(b.keptConnections)},
+		{name: "http2", run: b.withSizes(b.sharedConnection)},
+		{name: "connections", run: b.withSizes(b.newConnections)},
+		{name: "rules", run: b.withoutSizes(b.rules)},
+		{name: "policies", run: b.withoutSizes(b.policies)},
+		{name: "latency", run: b.withSizes(b.constantLoad)},
+		{name: "log", run: b.withoutSizes(b.logLoad)},
+		{name: "load", run: b.withoutSizes(b.loading)},
+		{name: "reload", run: b.withoutSizes(b.reloading)},
+		{name: "idle", run: b.closeIdle},
+		{name: "jamf", run: b.withoutSizes(b.jamf)},
+		{name: "storm", run: b.storm, alone: true},
+		{name: "outage", run: b.outage, alone: true},
+		{name: "fleet", run: b.fleet, alone: true},
 	}
 }
 
@@ -87,7 +92,7 @@ func measureAll(ctx context.Context, o options, out, progress io.Writer) (err er
 	}
 	began := time.Now()
 	for _, s := range b.sections() {
-		if len(b.only) > 0 && !slices.Contains(b.only, s.name) {
+		if len(b.only) == 0 && s.alone || len(b.only) > 0 && !slices.Contains(b.only, s.name) {
 			continue
 		}
 		if err := s.run(ctx); err != nil {

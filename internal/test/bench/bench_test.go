@@ -38,6 +38,9 @@ func TestParseOptions(t *testing.T) {
 	if err != nil || got.scale.name != "short" || len(got.only) != 2 || got.scale.sizes[len(got.scale.sizes)-1] != 5000 {
 		t.Errorf("parseOptions = %+v, %v", got, err)
 	}
+	if got, err := parseOptions([]string{"-only", "storm,outage,fleet"}, io.Discard); err != nil || len(got.only) != 3 {
+		t.Errorf("parseOptions = %+v, %v", got, err)
+	}
 	for _, args := range [][]string{{"-large", "1000"}, {"-large", "many"}, {"-large", "99999989"}, {"-only", "speed"}, {"-only", "jamf", "-docs", "x.md"}, {"surplus"}, {"-unknown"}} {
 		if got, err := parseOptions(args, io.Discard); err == nil {
 			t.Errorf("parseOptions(%q) = %+v, want an error", args, got)

@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"step-posture-connector/internal/provider/jamf/jamftest"
 )
 
 const (
@@ -44,26 +46,23 @@ type fakeReport struct {
 // lookups is how many lookups have arrived.
 func (r fakeReport) lookups() int { return r.Counts[fakeEndpoint] }
 
-// fake starts the Jamf Pro server with so many devices.
+// fake starts the Jamf Pro server with so many mobile devices.
 func (b *bench) fake(ctx context.Context, count int) (*fake, error) {
-	type record struct {
-		Serial  string `json:"serial"`
-		Managed bool   `json:"managed"`
+	devices := make([]jamftest.Device, count)
+	for i := range devices {
+		devices[i] = jamftest.Device{Serial: device(i).identifier(), Managed: new(true)}
 	}
-	type access struct {
-		ID         string   `json:"id"`
-		Secret     string   `json:"secret"`
-		Privileges []string `json:"privileges"`
-		ExpiresIn  int      `json:"expires_in"`
-	}
-	records := make([]record, count)
-	for i := range records {
-		records[i] = record{device(i).identifier(), true}
-	}
-	options, err := json.Marshal(struct {
-		Clients []access `json:"clients"`
-		Devices []record `json:"devices"`
-	}{[]access{{fakeClient, fakeSecret, []string{"Read Computers", "Read Mobile Devices", "Read Departments"}, fakeTokenLifetime}}, records})
+	return b.fakeOf(ctx, jamftest.Options{Devices: devices})
+}
+
+// fakeOf starts the Jamf Pro server with these options. It gives way to the servers that are measured, which would not share a
+// machine with it.
+func (b *bench) fakeOf(ctx context.Context, o jamftest.Options) (*fake, error) {
+	o.Clients = []jamftest.Client{{
+		ID: fakeClient, Secret: fakeSecret, ExpiresIn: fakeTokenLifetime,
+		Privileges: []string{jamftest.ReadComputers, jamftest.ReadMobileDevices, jamftest.ReadDepartments},
+	}}
+	options, err := json.Marshal(o)
 	if err != nil {
 		return nil, fmt.Errorf("encode options: %w", err)
 	}
@@ -72,7 +71,7 @@ func (b *bench) fake(ctx context.Context, count int) (*fake, error) {
 	}
 	f := &fake{client: &http.Client{Transport: &http.Transport{}, Timeout: fakeTimeout}, ca: b.folder.file("jamf_ca.pem")}
 	f.process, err = b.run(ctx, "fakejamf", func(ctx context.Context, address string) *exec.Cmd {
-		return exec.CommandContext(ctx, b.fakePath(),
+		return exec.CommandContext(ctx, "nice", b.fakePath(),
 			"-ca", f.ca, "-options", b.folder.file("jamf.json"), "-listen", address, "-admin", net.JoinHostPort(host, "0"))
 	})
 	if err != nil {

@@ -19,6 +19,16 @@ type multiplexed struct {
 
 // multiplexed connects by a first request: else every client would make a connection of its own.
 func (b *bench) multiplexed(ctx context.Context, t *target) (*multiplexed, error) {
+	m := b.unconnected(t)
+	calls, err := b.calls(ctx, t, 1, kind{})
+	if err != nil {
+		return nil, err
+	}
+	return m, m.do(ctx, calls[0])
+}
+
+// unconnected is one that connects with its first request.
+func (b *bench) unconnected(t *target) *multiplexed {
 	m := &multiplexed{address: t.address}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP2(true)
@@ -31,11 +41,7 @@ func (b *bench) multiplexed(ctx context.Context, t *target) (*multiplexed, error
 			return (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, network, address)
 		},
 	}
-	calls, err := b.calls(ctx, t, 1, kind{})
-	if err != nil {
-		return nil, err
-	}
-	return m, m.do(ctx, calls[0])
+	return m
 }
 
 func (m *multiplexed) close() { m.transport.CloseIdleConnections() }

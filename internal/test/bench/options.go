@@ -40,6 +40,10 @@ type scale struct {
 	idle     int // connections
 	waitIdle bool
 	jamf     []jamfLoad
+
+	storm  stormLoad
+	outage outageLoad
+	fleet  fleetLoad
 }
 
 // fullScale takes some minutes.
@@ -50,7 +54,10 @@ func fullScale() scale {
 		slices: 7, slice: 3 * time.Second, logLoad: 5 * time.Second, loads: 3,
 		reloadWindows: 3, reloadWindow: 6 * time.Second, settle: 20 * time.Second,
 		idle: 2000, waitIdle: true,
-		jamf: []jamfLoad{{1, 60}, {50, 8}, {200, 2}},
+		jamf:   []jamfLoad{{1, 60}, {50, 8}, {200, 2}},
+		storm:  stormLoad{rate: 1000, devices: 10_000, slices: 6, slice: 10 * time.Second},
+		outage: outageLoad{devices: 10_000, around: 15 * time.Second, outage: 10 * time.Second},
+		fleet:  fleetLoad{devices: 100_000, rate: 500, windows: 2, window: 30 * time.Second},
 	}
 }
 
@@ -61,8 +68,11 @@ func shortScale() scale {
 		rounds: 3, contestLimit: 10 * time.Second, requests: 800, handshakes: 64,
 		slices: 1, slice: time.Second, logLoad: time.Second, loads: 1,
 		reloadWindows: 1, reloadWindow: 2 * time.Second, settle: 2 * time.Second,
-		idle: 200,
-		jamf: []jamfLoad{{1, 8}, {50, 2}, {200, 1}},
+		idle:   200,
+		jamf:   []jamfLoad{{1, 8}, {50, 2}, {200, 1}},
+		storm:  stormLoad{rate: 300, devices: 1000, slices: 1, slice: 2 * time.Second},
+		outage: outageLoad{devices: 500, around: 2 * time.Second, outage: 2 * time.Second},
+		fleet:  fleetLoad{devices: 5000, rate: 300, windows: 1, window: 5 * time.Second},
 	}
 }
 

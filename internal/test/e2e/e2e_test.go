@@ -31,6 +31,7 @@ func TestGate(t *testing.T) {
 		"without a webhook":        testWithoutWebhook,
 		"only authorizing":         testAuthorizingAlone,
 		"policies":                 testPolicies,
+		"SQL":                      testSQL,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {

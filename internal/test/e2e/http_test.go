@@ -2,13 +2,12 @@ package e2e_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"step-posture-connector/internal/test/e2e/device"
 	"step-posture-connector/internal/test/e2e/fakejamf"
 	"step-posture-connector/internal/test/e2e/fakesnipeit"
 	"step-posture-connector/internal/test/e2e/gate"
@@ -18,7 +17,7 @@ import (
 // The assets of the simulated Snipe-IT server, and one that it does not have. The user's name would change a certificate
 // whose template does not quote it, and is escaped for HTML on the way.
 const (
-	usedAsset    = "C02SNIPEIT01"
+	usedAsset    = "C02XK1ABJHD2" // the one that the page looks up
 	spareAsset   = "C02SNIPEIT02"
 	foreignAsset = "C02SNIPEIT09"
 	assetUser    = `Ada "O'Example" & Co`
@@ -39,8 +38,16 @@ const snipeITTemplate = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "ther
   "extKeyUsage": ["clientAuth"]
 }`
 
-// TestSnipeIT follows docs/providers/http.md literally: its first policy file, with the address and the token of a
-// simulated Snipe-IT server, decides who gets a certificate.
+// snipeIT is a simulated Snipe-IT server, and the page that says how the connector asks it.
+type snipeIT struct {
+	*lab
+	server *fakesnipeit.Server
+	guide  guide
+	token  string // the file with the API token
+}
+
+// TestSnipeIT follows docs/providers/http.md literally: its policy files, with the address and the token of a simulated
+// Snipe-IT server, decide who gets a certificate.
 func TestSnipeIT(t *testing.T) {
 	if err := fakejamf.Supported(); err != nil {
 		t.Skip(err)
@@ -58,12 +65,70 @@ func TestSnipeIT(t *testing.T) {
 			t.Errorf("stop fakesnipeit: %v", err)
 		}
 	})
-	g := l.open(t, gate.Config{
-		Modes: []string{"default"}, Policies: guidePolicies(t, l, server), Trusted: server.CA(), LoggingLevel: 2,
-		Provisioner: stepca.Provisioner{Template: snipeITTemplate},
-	})
+	s := &snipeIT{l, server, readGuide(t, l, "http.md"), filepath.Join(t.TempDir(), "snipeit_token")}
+	writeFile(t, s.token, server.Token()+"\n")
+	t.Run("shortest section", s.testShortest)
+	t.Run("snapshot", s.testSnapshot)
+	t.Run("export", s.testExport)
 
-	cert, err := finalize(t, l.order(t, g.DirectoryURLOf("default"), usedAsset))
+	report, err := server.Report(t.Context())
+	if err != nil || len(report.Violations) > 0 || report.Counts["lookup"] < 8 || report.Counts["list"] < 1 {
+		t.Errorf("Snipe-IT reports %+v, %v, want lookups, a list and no violation", report, err)
+	}
+}
+
+// open puts a gate in front of the CA with a policy file of the page: the first one behind a text.
+func (s *snipeIT) open(t *testing.T, after string, config gate.Config) *gate.Gate {
+	t.Helper()
+	config.Policies = replaceOnce(t, s.guide.block(t, after, "yaml"), map[string]string{
+		"https://snipeit.example.com": s.server.URL(), "/run/secrets/snipeit_token": s.token,
+	})
+	config.Modes, config.Trusted, config.LoggingLevel = []string{"default"}, s.server.CA(), 2
+	g := s.lab.open(t, config)
+	t.Cleanup(func() {
+		if log := g.Connector().Log(); strings.Contains(log, s.server.Token()) || strings.Contains(log, "vendor-words") {
+			t.Errorf("the log shows the token, or words of the server:\n%s", log)
+		}
+	})
+	return g
+}
+
+// set replaces the assets.
+func (s *snipeIT) set(t *testing.T, assets ...fakesnipeit.Asset) {
+	t.Helper()
+	if err := s.server.SetAssets(t.Context(), assets...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *snipeIT) down(t *testing.T) {
+	t.Helper()
+	if err := s.server.Down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *snipeIT) up(t *testing.T) {
+	t.Helper()
+	if err := s.server.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testShortest: the first policy file of the page, which has no snapshot.
+func (s *snipeIT) testShortest(t *testing.T) {
+	g := s.open(t, "", gate.Config{Provisioner: stepca.Provisioner{Template: snipeITTemplate}})
+	for line := range strings.Lines(s.guide.block(t, "to it. Then\n", "sh")) {
+		command := strings.Fields(line)
+		if command[0] != "step-posture-connector" {
+			t.Fatalf("the page has the command %q, want one of the connector", line)
+		}
+		if result, err := g.Run(t.Context(), nil, command[1:]...); err != nil || result.Status != 0 || result.Stdout == "" {
+			t.Errorf("%s%+v, %v; want exit status 0", line, result, err)
+		}
+	}
+
+	cert, err := finalize(t, s.order(t, g.DirectoryURLOf("default"), usedAsset))
 	expectIssuedTo(t, usedAsset, cert, err)
 	if got, want := cert.Subject.OrganizationalUnit, []string{assetUser}; !slices.Equal(got, want) {
 		t.Errorf("organizational units = %q, want %q", got, want)
@@ -73,34 +138,77 @@ func TestSnipeIT(t *testing.T) {
 	}
 	expectLog(t, g.Connector(), "[ALLOW]", usedAsset, "provider=http", "inventory=snipeit")
 
-	spare := l.order(t, g.DirectoryURLOf("default"), spareAsset)
+	spare := s.order(t, g.DirectoryURLOf("default"), spareAsset)
 	cert, err = finalize(t, spare)
 	expectRefused(t, g.Connector(), "deviceNotManaged", spareAsset, cert, err)
-	cert, err = finalize(t, l.order(t, g.DirectoryURLOf("default"), foreignAsset))
+	cert, err = finalize(t, s.order(t, g.DirectoryURLOf("default"), foreignAsset))
 	expectRefused(t, g.Connector(), "deviceNotFound", foreignAsset, cert, err)
 
-	// Without an answer there is no decision; a change in Snipe-IT counts for the same order.
-	if err := server.Down(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	// Without an answer there is no decision, for nobody; a change in Snipe-IT counts for the same order.
+	s.down(t)
 	expectServerError(t, spare)
+	used := s.order(t, g.DirectoryURLOf("default"), usedAsset)
+	expectServerError(t, used)
 	changed := assets()
 	changed[1].Unmanaged, changed[1].User = false, changed[0].User
-	if err := server.SetAssets(t.Context(), changed...); err != nil {
-		t.Fatal(err)
+	s.set(t, changed...)
+	s.up(t)
+	for serial, order := range map[string]*device.Order{spareAsset: spare, usedAsset: used} {
+		cert, err = finalize(t, order)
+		expectIssuedTo(t, serial, cert, err)
 	}
-	if err := server.Up(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// testSnapshot: with the section's snapshot of the page an outage stops nobody who was allowed, and refuses nobody. What
+// was changed counts as soon as Snipe-IT answers.
+func (s *snipeIT) testSnapshot(t *testing.T) {
+	s.set(t, assets()...)
+	g := s.open(t, "\n## Snapshots\n", gate.Config{Kind: stepca.Authorizing})
+	expectLog(t, g.Connector(), "snapshot of inventory snipeit: ", "was fetched: 2 devices")
+	directory := g.DirectoryURLOf("default")
+	spare, foreign := s.order(t, directory, spareAsset), s.order(t, directory, foreignAsset)
+
+	s.down(t)
+	cert, err := finalize(t, s.order(t, directory, usedAsset))
+	expectIssuedTo(t, usedAsset, cert, err)
+	expectLog(t, g.Connector(), "[ALLOW]", usedAsset, "snapshot-age=")
+	expectServerError(t, spare)
+	expectServerError(t, foreign)
+
+	changed := assets()
+	changed[1].Unmanaged = false
+	s.set(t, changed...)
+	s.up(t)
 	cert, err = finalize(t, spare)
 	expectIssuedTo(t, spareAsset, cert, err)
+	cert, err = finalize(t, foreign)
+	expectRefused(t, g.Connector(), "deviceNotFound", foreignAsset, cert, err)
+}
 
-	report, err := server.Report(t.Context())
-	if err != nil || len(report.Violations) > 0 || report.Counts["lookup"] < 4 {
-		t.Errorf("Snipe-IT reports %+v, %v, want four lookups or more and no violation", report, err)
+// testExport: the file that is exported takes the place of Snipe-IT, as docs/inventory.md says, and decides as it did.
+func (s *snipeIT) testExport(t *testing.T) {
+	s.set(t, assets()...)
+	g := s.open(t, "", gate.Config{Provisioner: stepca.Provisioner{Template: snipeITTemplate}})
+	_, policies, _ := strings.Cut(s.guide.block(t, "", "yaml"), "\npolicies:\n")
+	if result, err := g.Run(t.Context(), nil, "inventory", "export", "snipeit", "--output", "devices.csv"); err != nil || result.Status != 0 || result.Stderr != "snipeit: 2 devices exported\n" {
+		t.Fatalf("inventory export: %+v, %v; want 2 devices", result, err)
 	}
-	if log := g.Connector().Log(); strings.Contains(log, server.Token()) || strings.Contains(log, "vendor-words") {
-		t.Errorf("the log shows the token, or words of the server:\n%s", log)
+	s.down(t)
+	defer s.up(t)
+	section := readGuide(t, s.lab, "../inventory.md").block(t, "To use the file, name it as an inventory", "yaml")
+	if err := g.SetPolicies(section + "policies:\n" + replaceOnce(t, policies, map[string]string{"inventories: [snipeit]": "inventories: [mdm]"})); err != nil {
+		t.Fatal(err)
+	}
+	expectLog(t, g.Connector(), "reloaded: policies")
+
+	cert, err := finalize(t, s.order(t, g.DirectoryURLOf("default"), usedAsset))
+	expectIssuedTo(t, usedAsset, cert, err)
+	if got, want := cert.Subject.OrganizationalUnit, []string{assetUser}; !slices.Equal(got, want) {
+		t.Errorf("organizational units = %q, want %q", got, want)
+	}
+	for serial, code := range map[string]string{spareAsset: "deviceNotManaged", foreignAsset: "deviceNotFound"} {
+		cert, err := finalize(t, s.order(t, g.DirectoryURLOf("default"), serial))
+		expectRefused(t, g.Connector(), code, serial, cert, err)
 	}
 }
 
@@ -109,28 +217,4 @@ func assets() []fakesnipeit.Asset {
 		{Serial: usedAsset, Name: "Ada's Mac", Model: "MacBook Air", User: &fakesnipeit.User{Username: "ada", RealName: assetUser, Email: email, Position: "Engineer"}},
 		{Serial: spareAsset, Name: "spare", Model: "MacBook Air", Unmanaged: true},
 	}
-}
-
-// guidePolicies is the first policy file of docs/providers/http.md, with the address and the token of the server in the
-// place of the example's.
-func guidePolicies(t *testing.T, l *lab, server *fakesnipeit.Server) string {
-	t.Helper()
-	page, err := os.ReadFile(filepath.Join(l.programs.Repository(), "docs", "providers", "http.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindStringSubmatch(string(page))
-	if block == nil {
-		t.Fatal("docs/providers/http.md has no policy file")
-	}
-	token := filepath.Join(t.TempDir(), "snipeit_token")
-	writeFile(t, token, server.Token()+"\n")
-	policies := block[1]
-	for example, ours := range map[string]string{"https://snipeit.example.com": server.URL(), "/run/secrets/snipeit_token": token} {
-		if strings.Count(policies, example) != 1 {
-			t.Fatalf("the policy file of the page has not exactly one %s:\n%s", example, policies)
-		}
-		policies = strings.ReplaceAll(policies, example, ours)
-	}
-	return policies
 }

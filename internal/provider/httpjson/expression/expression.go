@@ -15,7 +15,6 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/decls"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -96,6 +95,14 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 	faults := s.outside(tree)
 	ast.PostOrderVisit(tree.NativeRep().Expr(), ast.NewExprVisitor(func(node ast.Expr) {
 		switch node.Kind() {
+		case ast.ComprehensionKind:
+			// A loop whose variable hides one of the scope would read something else than it says.
+			for _, name := range loopNames(node.AsComprehension()) {
+				if slices.Contains(s.known(), name) {
+					at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
+					faults = append(faults, Fault{max(at.Line(), 1), max(at.Column(), 0) + 1, fmt.Sprintf("the name %q has a meaning already", name), "another name of a loop's variable"})
+				}
+			}
 		case ast.IdentKind:
 			if name := node.AsIdent(); slices.Contains(s.names, name) && !slices.Contains(e.reads, name) {
 				e.reads = append(e.reads, name)
@@ -106,6 +113,7 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
 				faults = append(faults, Fault{at.Line(), at.Column() + 1, "lists.range is not supported", "the functions of CEL's strings and lists extensions"})
 			}
+		default: // names nothing by itself
 		}
 	}))
 	if len(faults) > 0 {
@@ -122,11 +130,24 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 	return e, nil
 }
 
+// known are the variables of the environment, in the scope or not.
+func (s *Scope) known() (names []string) {
+	for _, v := range s.env.Variables() {
+		names = append(names, v.Name())
+	}
+	return names
+}
+
+// loopNames are the variables of map(), exists() and the like, and of optMap().
+func loopNames(loop ast.ComprehensionExpr) []string {
+	return []string{loop.IterVar(), loop.IterVar2(), loop.AccuVar()}
+}
+
 // outside reports variables of the environment that are not in the scope.
 func (s *Scope) outside(tree *cel.Ast) (faults []Fault) {
 	info := tree.NativeRep().SourceInfo()
 	for id, reference := range tree.NativeRep().ReferenceMap() {
-		if name := reference.Name; name != "" && !slices.Contains(s.names, name) && slices.ContainsFunc(s.env.Variables(), func(v *decls.VariableDecl) bool { return v.Name() == name }) {
+		if name := reference.Name; name != "" && !slices.Contains(s.names, name) && slices.Contains(s.known(), name) {
 			at := info.GetStartLocation(id)
 			faults = append(faults, s.unknownName(Fault{Line: max(at.Line(), 1), Column: max(at.Column(), 0) + 1}, name))
 		}
@@ -160,10 +181,16 @@ func (e *Expression) Test(ctx context.Context, variables map[string]any) (bool, 
 
 // reworded says why an evaluation failed. CEL's own text may hold a part of the answer.
 func reworded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("the evaluation was interrupted: %w", ctx.Err())
+	}
+	return ofAnswer(err)
+}
+
+// ofAnswer says in our words what an answer lacks; CEL's texts show values of it.
+func ofAnswer(err error) error {
 	text := err.Error()
 	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("the evaluation was interrupted: %w", ctx.Err())
 	case strings.Contains(text, "no such key"):
 		return errors.New("the answer lacks a member that it reads")
 	case strings.Contains(text, "no such overload"):
@@ -193,7 +220,7 @@ func native(v ref.Val) (value any, known bool, err error) {
 	}
 	switch v := v.(type) {
 	case *types.Err:
-		return nil, false, reworded(context.Background(), v)
+		return nil, false, ofAnswer(v)
 	case types.Null:
 		return nil, false, nil
 	case types.Bool:

@@ -68,9 +68,10 @@ func MariaDB(t testing.TB) *Server {
 		},
 		run: func(s *Server) []string {
 			// The password is set by a file, before the first connection.
-			_ = os.WriteFile(s.path("init.sql"), fmt.Appendf(nil,
+			first := fmt.Appendf(nil,
 				"CREATE USER IF NOT EXISTS 'admin'@'127.0.0.1' IDENTIFIED BY '%s';\nGRANT ALL ON *.* TO 'admin'@'127.0.0.1' WITH GRANT OPTION;\nCREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4;\n",
-				AdminPassword, Database), 0o644) //nolint:gosec // G306: the server's user reads it
+				AdminPassword, Database)
+			_ = os.WriteFile(s.path("init.sql"), first, 0o644) //nolint:gosec // G306: the server's user reads it
 			return []string{
 				"--no-defaults", "--datadir=" + s.path("data"), "--port=" + s.port(), "--bind-address=127.0.0.1", "--socket=" + s.path("data", "s"),
 				"--pid-file=" + s.path("data", "pid"), "--skip-name-resolve", "--init-file=" + s.path("init.sql"), "--max-connections=200",

@@ -23,7 +23,7 @@ import (
 const (
 	AdminPassword  = "admin-7Qx"
 	Reader         = "reader"
-	ReaderPassword = "reader-k3W9"
+	ReaderPassword = "reader-k3W9" //nolint:gosec // G101: of a server that lives as long as a test
 	// Database is the one that tests use.
 	Database = "inventory"
 )
@@ -69,8 +69,7 @@ func start(t testing.TB, k kind) *Server {
 		t.Fatalf("%s is not installed; run: make test-databases, or: apt-get install %s", k.program, k.install)
 	}
 	var err error
-	// Not t.TempDir: the user of the server may not pass its parent.
-	if s.folder, err = os.MkdirTemp("", "sqltest"); err != nil {
+	if s.folder, err = os.MkdirTemp("", "sqltest"); err != nil { //nolint:usetesting // the user of the server may not pass the parent of t.TempDir
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(s.folder) })

@@ -64,5 +64,5 @@ func RetryPort(ctx context.Context, start func(ctx context.Context, port int) er
 
 // PortTaken reports whether the program printed that its port is in use.
 func (p *Process) PortTaken() bool {
-	return strings.Contains(p.Output(), ErrAddressInUse.Error())
+	return strings.Contains(strings.ToLower(p.Output()), ErrAddressInUse.Error())
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -16,7 +17,7 @@ import (
 const (
 	// pollInterval is the pause between Await's checks.
 	pollInterval = 20 * time.Millisecond
-	// killDelay is how long a program may take to exit after SIGTERM.
+	// killDelay is how long a program may take to exit after its signal.
 	killDelay = 20 * time.Second
 )
 
@@ -27,6 +28,10 @@ type Spec struct {
 	Args []string
 	Dir  string
 	Env  []string
+	// Attributes are of the system, such as another user; nil changes nothing.
+	Attributes *syscall.SysProcAttr
+	// Ends is the signal by which the program ends; nil is SIGTERM.
+	Ends os.Signal
 }
 
 // Process is a program that runs or has exited.
@@ -100,7 +105,12 @@ func command(ctx context.Context, spec Spec) *exec.Cmd {
 	cmd.Dir = spec.Dir
 	// A nil Env would mean the caller's.
 	cmd.Env = append([]string{}, spec.Env...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.SysProcAttr = spec.Attributes
+	ends := spec.Ends
+	if ends == nil {
+		ends = syscall.SIGTERM
+	}
+	cmd.Cancel = func() error { return cmd.Process.Signal(ends) }
 	cmd.WaitDelay = killDelay
 	return cmd
 }
@@ -125,7 +135,7 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 	}
 }
 
-// Stop sends SIGTERM and waits until the program has exited. The error is nil for
+// Stop sends the signal and waits until the program has exited. The error is nil for
 // exit code 0.
 func (p *Process) Stop() error {
 	p.cancel()
