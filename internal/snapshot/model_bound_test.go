@@ -40,13 +40,20 @@ func (w *world) bound(p *modelPolicy, id string, mode posture.DeviceType) (must,
 		s := w.server(name)
 		s.mu.Lock()
 		fresh, until := s.fresh(), now
-		forgets = forgets && !s.down && s.calm <= now-3*fresh && s.changed[id] <= now-fresh
+		// Where others are removed while it is checked, a fetch is repeated.
+		again := time.Duration(0)
+		if s.churn > s.changed[id] || s.churn > now-3*fresh {
+			again = 4 * firstRetry
+		}
+		forgets = forgets && !s.down && s.calm <= now-3*fresh && s.changed[id] <= now-fresh-again
 		if s.down {
 			until = s.since
 			lists := s.kindsOf(mode)
 			lacks := len(lists) > 1 || !slices.ContainsFunc(s.records, func(r *record) bool { return r.id == id && r.list == lists[0] })
 			// What a list does not have it may lack, where others came and went while it was fetched.
 			serves = serves && (!lacks || s.churn <= until-2*fresh)
+			// A list whose check may not have found a device, because that was removed meanwhile, is fetched again.
+			serves = serves && !slices.ContainsFunc(s.fetches, func(g *given) bool { return g.unsure && !g.failed && g.ended > until-2*fresh && g.at < until })
 			if why = "must be allowed in an outage"; s.restarted > s.since {
 				why = "must be allowed after a restart"
 				until -= time.Second // the file has whole seconds

@@ -111,7 +111,7 @@ func (w *world) episode() {
 
 // outage is one of an inventory, sometimes of both, after some quiet time.
 func (w *world) outage(s *modelServer) {
-	w.pass(w.upTo(6 * w.settings.Every))
+	w.pass(4*w.settings.Every + w.upTo(4*w.settings.Every))
 	down := func(is bool, all ...*modelServer) {
 		for _, s := range all {
 			s.mu.Lock()

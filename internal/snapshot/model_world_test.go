@@ -106,8 +106,10 @@ func (s *modelServer) change() {
 		if s.dice.IntN(2) == 0 {
 			id = s.identifier()
 		}
+		if slices.ContainsFunc(s.records, func(r *record) bool { return r.id == id }) {
+			s.shake() // a lookup finds several
+		}
 		s.add(id, s.kinds[s.dice.IntN(len(s.kinds))])
-		s.shake()
 	case 2, 3:
 		s.remove(i)
 	default:
@@ -239,7 +241,7 @@ func (w *world) pass(d time.Duration) {
 		time.Sleep(w.pause())
 		synctest.Wait()
 		w.datedFiles()
-		if w.dice.IntN(8) == 0 {
+		if w.dice.IntN(16) == 0 {
 			w.servers[w.dice.IntN(len(w.servers))].change()
 		}
 		for range 3 {

@@ -174,6 +174,10 @@ func (c *Config) judgeItems(ctx context.Context, variables map[string]any, id po
 	if o.exact && strangers > 0 {
 		return stepIdentifiers.fault("search is exact, and the answer has %d records of other devices", strangers)
 	}
+	// The record whose identifier cannot be read may be a second one of the device, or of another.
+	if o.exact && damaged != nil && len(kept) > 0 {
+		return stepIdentifiers.fault("search is exact, and beside the record: %w", damaged)
+	}
 	more, err := o.more.Test(ctx, variables)
 	if err != nil {
 		err = fmt.Errorf("select.more: %w", err)
@@ -280,18 +284,4 @@ func isJSON(contentType string) bool {
 		return false
 	}
 	return kind == "application/json" || kind == "text/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
-}
-
-var errNoList = errors.New("the result is no list")
-
-func listOf(ctx context.Context, e *expression.Expression, variables map[string]any) ([]any, error) {
-	value, _, err := e.Evaluate(ctx, variables)
-	if err != nil {
-		return nil, err
-	}
-	list, isList := value.([]any)
-	if !isList {
-		return nil, errNoList
-	}
-	return list, nil
 }

@@ -15,7 +15,7 @@ func TestDatabases(t *testing.T) {
 		t.Helper()
 		for name, test := range map[string]func(*testing.T, *backend){
 			"values": values, "records": records, "collations": collations, "columns": columns, "list": list, "list and lookup": listLacks,
-			"list breaks off": listBreaksOff, "reading only": readingOnly, "slow": slow, "missing": missing, "check": check, "products": products, "set-up": setUp,
+			"list breaks off": listBreaksOff, "reading only": readingOnly, "slow": slow, "huge": huge, "missing": missing, "check": check, "products": products, "set-up": setUp,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -47,8 +47,20 @@ type database interface {
 	// warnings are about the DSN.
 	warnings() []string
 	connector() (driver.Connector, error)
+	// begin begins a transaction that only reads. end ends it.
+	begin(ctx context.Context, pool *sql.DB) (tx *sql.Tx, end func(), err error)
 	// files are those that the DSN names, which decide whom the connector believes.
 	files() []string
+}
+
+// begin begins a transaction that only reads, on one of the connections.
+func begin(ctx context.Context, on interface {
+	BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error)
+}) (tx *sql.Tx, end func(), err error) {
+	if tx, err = on.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+		return nil, nil, err
+	}
+	return tx, func() { _ = tx.Rollback() }, nil // nothing was written
 }
 
 // errNothingVerified is the error of a CA that would not be used.

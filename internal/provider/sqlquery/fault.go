@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"step-posture-connector/internal/posture"
 )
 
@@ -32,6 +34,7 @@ const (
 	syntaxError
 	comparison
 	damaged
+	large
 )
 
 func (c class) String() string {
@@ -62,6 +65,8 @@ func (c class) String() string {
 		return "the parameter is text, and the query compares it with another type: cast the column to text"
 	case damaged:
 		return "it is no database, or damaged"
+	case large:
+		return fmt.Sprintf("a value has more than %d bytes", maxValue)
 	default:
 		return "it could not answer"
 	}
@@ -114,12 +119,15 @@ func transport(err error) class {
 		certificate x509.CertificateInvalidError
 		network     net.Error
 		operation   *net.OpError
+		body        *pgproto3.ExceededMaxBodyLenErr
 	)
 	switch {
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &certificate):
 		return untrusted
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.As(err, &network) && network.Timeout():
 		return slow
+	case errors.As(err, &body):
+		return large
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return unreachable
 	case errors.As(err, &operation), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrBadConn), errors.Is(err, net.ErrClosed), errors.Is(err, sql.ErrConnDone):

@@ -19,6 +19,8 @@ const (
 	maxRows = 1000
 	// maxAnswer is how many bytes of text the rows of a lookup may have together.
 	maxAnswer = 4 << 20
+	// maxValue is how many bytes one value may have in a SQLite file, and one row of PostgreSQL.
+	maxValue = 8 << 20
 	// maxQuery is how many bytes a query may have.
 	maxQuery = 64 << 10
 	// maxFile is how many bytes a file may have that the configuration names: a query, certificates, a key.

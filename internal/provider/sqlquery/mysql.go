@@ -175,6 +175,10 @@ func (d mysqlDatabase) warnings() []string {
 	return tlsWarnings(host, d.config.TLS == nil, d.insecure, "tls=true")
 }
 
+func (mysqlDatabase) begin(ctx context.Context, pool *sql.DB) (*sql.Tx, func(), error) {
+	return begin(ctx, pool)
+}
+
 func (d mysqlDatabase) connector() (driver.Connector, error) { return mysql.NewConnector(d.config) }
 
 // tlsWarnings are about a connection that others can listen to.

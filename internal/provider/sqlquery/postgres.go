@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -164,6 +166,12 @@ func (postgresDialect) parse(dsn string) (database, error) {
 	// Each query is described before it runs: a statement that was prepared before a view changed would fail, and a pooler
 	// that hands out connections by transaction loses prepared statements.
 	d.config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	// A longer row would be in memory before it could be refused.
+	d.config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		frontend := pgproto3.NewFrontend(r, w)
+		frontend.SetMaxBodyLen(maxValue)
+		return frontend
+	}
 	d.config.RuntimeParams = map[string]string{"application_name": "step-posture-connector"}
 	if path := values.Get("search_path"); path != "" {
 		d.config.RuntimeParams["search_path"] = path
@@ -191,6 +199,10 @@ func (d postgresDatabase) account() string {
 
 func (d postgresDatabase) warnings() []string {
 	return tlsWarnings(d.config.Host, d.mode == "disable", d.mode == "require", "sslmode=verify-full")
+}
+
+func (postgresDatabase) begin(ctx context.Context, pool *sql.DB) (*sql.Tx, func(), error) {
+	return begin(ctx, pool)
 }
 
 func (d postgresDatabase) connector() (driver.Connector, error) {

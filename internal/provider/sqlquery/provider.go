@@ -115,11 +115,11 @@ func (p *Provider) read(ctx context.Context, limit time.Duration, work func(cont
 	if err != nil {
 		return err
 	}
-	tx, err := pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, end, err := p.database.begin(ctx, pool)
 	if err != nil {
 		return p.fault(ctx, err)
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer end()
 	if ends, some := ctx.Deadline(); some {
 		limit = min(limit, time.Until(ends))
 	}

@@ -51,6 +51,8 @@ func (sqliteDialect) class(err error) (class, string) {
 		return writes, code
 	case sqlitecode.SQLITE_BUSY, sqlitecode.SQLITE_LOCKED:
 		return busy, code
+	case sqlitecode.SQLITE_TOOBIG:
+		return large, code
 	case sqlitecode.SQLITE_PERM, sqlitecode.SQLITE_AUTH:
 		return forbidden, code
 	case sqlitecode.SQLITE_ERROR:
@@ -89,6 +91,23 @@ func (d sqliteDatabase) place() string      { return d.path }
 func (sqliteDatabase) files() []string      { return nil }
 func (d sqliteDatabase) account() string    { return fmt.Sprintf("sqlite %q", d.path) }
 func (d sqliteDatabase) warnings() []string { return nil }
+
+// begin sees to it that no value is longer than an answer may be: it would be in memory before it could be refused.
+func (sqliteDatabase) begin(ctx context.Context, pool *sql.DB) (*sql.Tx, func(), error) {
+	connection, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err = sqlitedriver.Limit(connection, sqlitecode.SQLITE_LIMIT_LENGTH, maxValue); err == nil {
+		tx, end, wrong := begin(ctx, connection)
+		if wrong == nil {
+			return tx, func() { end(); _ = connection.Close() }, nil
+		}
+		err = wrong
+	}
+	_ = connection.Close()
+	return nil, nil, err
+}
 
 // connector opens the file for reading only, twice: SQLite itself, and the statements.
 func (d sqliteDatabase) connector() (driver.Connector, error) {

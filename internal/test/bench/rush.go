@@ -21,7 +21,7 @@ const (
 	allowed outcome = iota
 	refused
 	unavailable // 503
-	unanswered  // within stepCALimit
+	unanswered  // within stepCALimit, or the connection ended
 	outcomes
 )
 
@@ -40,6 +40,7 @@ type rush struct {
 	calls   *multiplexed
 	about   func(i int) device
 	refuses func(device) bool // whom the server is to refuse
+	first   sync.Once         // that has no answer; the reasons of the others are hardly others
 }
 
 // rush prepares the CSRs of so many devices, and connects.
@@ -107,10 +108,11 @@ func (r *rush) ask(ctx context.Context, d device) (outcome, error) {
 		Allow *bool `json:"allow"`
 	}
 	switch {
-	case err != nil && limited.Err() != nil && ctx.Err() == nil:
-		return unanswered, nil
+	case err != nil && ctx.Err() != nil:
+		return 0, err
 	case err != nil:
-		return 0, fmt.Errorf("receive: %w", err)
+		r.first.Do(func() { r.bench.say("%s: no answer: %v", d.identifier(), err) })
+		return unanswered, nil
 	case status == http.StatusServiceUnavailable:
 		return unavailable, nil
 	case status != http.StatusOK || json.Unmarshal(text, &answer) != nil || answer.Allow == nil:
@@ -126,10 +128,12 @@ func (r *rush) ask(ctx context.Context, d device) (outcome, error) {
 func (r *rush) receive(request *http.Request) (status int, body []byte, err error) {
 	response, err := r.calls.transport.RoundTrip(request)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, fmt.Errorf("receive: %w", err)
 	}
 	defer response.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	if body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse)); err != nil {
+		err = fmt.Errorf("receive: %w", err)
+	}
 	return response.StatusCode, body, err
 }
 

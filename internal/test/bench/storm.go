@@ -154,7 +154,7 @@ func (b *bench) stormWithout(ctx context.Context, f *fake, t *mdm) error {
 	answeredOnly := count(sent, func(a answered) bool { return a.outcome == allowed || a.outcome == refused })
 	b.rows = append(b.rows,
 		reportOnly(what+"answered with 503", all.share(all.outcomes[unavailable])),
-		reportOnly(what+"not answered within the 10 s of step-ca", all.share(all.outcomes[unanswered])),
+		reportOnly(what+"not answered within the 10 s of step-ca, or cut off", all.share(all.outcomes[unanswered])),
 		reportOnly(what+"p50 and p99 of all", millis(all.p(50))+", "+millis(all.p(99))),
 		reportOnly(what+"p50 and p99 of those with a decision", millis(answeredOnly.p(50))+", "+millis(answeredOnly.p(99))),
 		reportOnly(what+"lookups a second", plain(float64(after.pages()-before.pages())/length.Seconds())))

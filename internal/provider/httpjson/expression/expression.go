@@ -16,8 +16,6 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/common/types/ref"
-	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/ext"
 )
 
@@ -60,7 +58,7 @@ func NewScope(names ...string) (*Scope, error) {
 		}
 		options = append(options, cel.Variable(name, of))
 	}
-	env, err := cel.NewEnv(append(options, functions()...)...)
+	env, err := cel.NewEnv(slices.Concat(options, functions(), bounded())...)
 	if err != nil {
 		return nil, fmt.Errorf("expressions: %w", err)
 	}
@@ -108,10 +106,15 @@ func (s *Scope) Compile(text string, want Kind) (*Expression, []Fault) {
 				e.reads = append(e.reads, name)
 			}
 		case ast.CallKind:
-			// Its list is made before its cost is counted.
-			if node.AsCall().FunctionName() == "lists.range" {
+			// A pattern of the answer could be as long as the text, and the work is the product of both.
+			if call := node.AsCall(); call.FunctionName() == "matches" && call.Args()[len(call.Args())-1].Kind() != ast.LiteralKind {
 				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
-				faults = append(faults, Fault{at.Line(), at.Column() + 1, "lists.range is not supported", "the functions of CEL's strings and lists extensions"})
+				faults = append(faults, Fault{at.Line(), at.Column() + 1, "the pattern of matches() is no literal", `matches("a pattern")`})
+			}
+			// Their results are made before their cost is counted, and a number says how long they are.
+			if name := node.AsCall().FunctionName(); name == "lists.range" || name == "format" {
+				at := tree.NativeRep().SourceInfo().GetStartLocation(node.ID())
+				faults = append(faults, Fault{at.Line(), at.Column() + 1, name + " is not supported", "the other functions of CEL's strings and lists extensions"})
 			}
 		default: // names nothing by itself
 		}
@@ -163,7 +166,8 @@ func (e *Expression) Evaluate(ctx context.Context, variables map[string]any) (va
 	if err != nil {
 		return nil, false, reworded(ctx, err)
 	}
-	return native(result)
+	left := maxResult
+	return native(result, &left)
 }
 
 // Test is Evaluate of an expression that is true or false. Anything else is an error, unknown included.
@@ -201,84 +205,10 @@ func ofAnswer(err error) error {
 		return errors.New("the answer is too large for it")
 	case strings.Contains(text, "too long to be kept"):
 		return errors.New("it reads a number that is too long to be kept exactly")
-	case strings.HasPrefix(text, "flag()"), strings.HasPrefix(text, "epoch()"), strings.HasPrefix(text, "parseTime()"), strings.HasPrefix(text, "words()"):
+	case slices.ContainsFunc([]string{"flag()", "epoch()", "parseTime()", "words()", "replace()", "join()", "distinct()"}, func(own string) bool { return strings.HasPrefix(text, own) }):
 		return errors.New(text)
 	}
 	return errors.New("it cannot be evaluated with this answer")
-}
-
-// errUnfit is the error of a value that JSON does not have.
-var errUnfit = errors.New("the result is of a type that no fact has")
-
-// native makes a value of CEL one of Go.
-func native(v ref.Val) (value any, known bool, err error) {
-	if o, is := v.(*types.Optional); is {
-		if !o.HasValue() {
-			return nil, false, nil
-		}
-		return native(o.GetValue())
-	}
-	switch v := v.(type) {
-	case *types.Err:
-		return nil, false, ofAnswer(v)
-	case types.Null:
-		return nil, false, nil
-	case types.Bool:
-		return bool(v), true, nil
-	case types.String:
-		return string(v), true, nil
-	case types.Int:
-		return int64(v), true, nil
-	case types.Uint:
-		return uint64(v), true, nil
-	case types.Double:
-		return float64(v), true, nil
-	case types.Timestamp:
-		return v.Time, true, nil
-	case traits.Mapper:
-		return object(v)
-	case traits.Lister:
-		return list(v)
-	}
-	return nil, false, errUnfit
-}
-
-// element is native for a member or an element: one that cannot be kept stays an error for whoever reads it.
-func element(v ref.Val) (any, error) {
-	if types.IsError(v) {
-		return v, nil
-	}
-	value, _, err := native(v)
-	return value, err
-}
-
-func list(of traits.Lister) (any, bool, error) {
-	all := []any{}
-	for i := of.Iterator(); i.HasNext() == types.True; {
-		value, err := element(i.Next())
-		if err != nil {
-			return nil, false, err
-		}
-		all = append(all, value)
-	}
-	return all, true, nil
-}
-
-func object(of traits.Mapper) (any, bool, error) {
-	all := map[string]any{}
-	for i := of.Iterator(); i.HasNext() == types.True; {
-		key := i.Next()
-		name, isText := key.(types.String)
-		if !isText {
-			return nil, false, errUnfit
-		}
-		value, err := element(of.Get(key))
-		if err != nil {
-			return nil, false, err
-		}
-		all[string(name)] = value
-	}
-	return all, true, nil
 }
 
 // Equalities are the texts and whole numbers that variables must equal for the expression to be true, whatever else it

@@ -183,7 +183,9 @@ func TestFaults(t *testing.T) {
 		{`status`, expression.BoolKind, `1:1 the result is a number; an expression that is true or false`},
 		{`status`, expression.TextKind, `1:1 the result is a number; an expression that is text; string() makes it of a number`},
 		{`flag(item.x)`, expression.TextKind, `1:1 the result is true or false; an expression that is text; string() makes it of a number`},
-		{`lists.range(item.n)`, expression.ListKind, `1:12 lists.range is not supported; the functions of CEL's strings and lists extensions`},
+		{`item.t.matches(item.p)`, expression.BoolKind, `1:15 the pattern of matches() is no literal; matches("a pattern")`},
+		{`"%d".format([item.n])`, expression.TextKind, `1:12 format is not supported; the other functions of CEL's strings and lists extensions`},
+		{`lists.range(item.n)`, expression.ListKind, `1:12 lists.range is not supported; the other functions of CEL's strings and lists extensions`},
 		{strings.Repeat("a", 5000), expression.AnyKind, `1:1 the expression is too long; at most 4096 characters`},
 	} {
 		_, faults := scope(t).Compile(row.text, row.kind)

@@ -9,6 +9,12 @@ const (
 	interruptEvery = 100
 	// maxDepth is how many lists and objects may be in each other in an answer.
 	maxDepth = 100
+	// maxText is how many bytes of text replace() and join() make.
+	maxText = 1 << 20
+	// maxDistinct is how many elements distinct() compares.
+	maxDistinct = 2000
+	// maxResult is how many values the result of an expression has.
+	maxResult = 2_000_000
 	// maxWords is how many parts words() makes of a text.
 	maxWords = 10_000
 )
