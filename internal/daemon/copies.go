@@ -34,7 +34,7 @@ func (l listening) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	if !(posture.Answer{Err: err}).Failed() {
 		l.answered()
 	}
-	return d, err //nolint:wrapcheck // it is the provider's
+	return d, err
 }
 
 // keep makes the keeper of an inventory's copy, if one is to be kept; by hand, it only says what the daemon answers. The
@@ -66,6 +66,7 @@ func (i *inventory) keep(byHand bool) config.Problems {
 // wants are what the policies of the generation read of an inventory.
 func (g *generation) wants(i *inventory) (w snapshot.Wants) {
 	every := false
+	w.Types = []posture.DeviceType{} // none, where no policy asks the inventory
 	for _, gate := range g.gates {
 		for _, source := range slices.Concat(gate.Inventories, gate.AlsoIn) {
 			if source.Name != i.Name {

@@ -23,5 +23,5 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)
-	return n, err //nolint:wrapcheck // an io.EOF must stay one
+	return n, err
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -41,36 +42,60 @@ func TestInheritAge(t *testing.T) {
 	})
 }
 
-// TestInheritFile: a file of another path is used where there is no copy. Where there is one, that goes on: the age of a file
-// is known by the wall clock alone.
+// TestInheritFile: a file of another path is used only where there is no copy, because its age is known by the wall clock alone.
 func TestInheritFile(t *testing.T) {
-	for _, has := range []bool{false, true} {
+	for down, want := range map[bool]string{true: found, false: absent} {
 		folder := t.TempDir()
-		inBubble(t, func(t *testing.T) {
-			inventory := newInventory("")
-			inventory.put("", "A1")
-			inventory.change(func(f *fakeInventory) { f.down = !has })
-			h := start(t, inventory, persisted(filepath.Join(folder, "one.json")))
-			h.fetched()
-			inventory.change(func(f *fakeInventory) { f.down = false })
-			inventory.put("", "A1", "A2")
-			other := h.options()
-			other.Settings.Path = filepath.Join(folder, "other.json")
-			second := New(other)
-			second.Want(Wants{Facts: namesAndGroups()})
-			h.pass(time.Second)
-			second.fetch(t.Context(), second.state.Load().lists[""])
-			h.settings.Path = other.Settings.Path
-			next := New(h.options())
-			next.Inherit(h.Keeper)
-			h.Keeper = next
-			want := map[string]string{"A1": found, "A2": found}
-			if has {
-				want["A2"] = absent
-			}
-			h.want("after the reload", "", want)
+		t.Run(want, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				inventory := newInventory("")
+				inventory.put("", "A1")
+				inventory.down = down
+				h := start(t, inventory, persisted(filepath.Join(folder, "one.json")))
+				h.fetched()
+				inventory.change(func(f *fakeInventory) { f.down = false })
+				inventory.put("", "A1", "A2")
+				other := h.options()
+				other.Settings.Path = filepath.Join(folder, "other.json")
+				second := New(other)
+				second.Want(Wants{Facts: namesAndGroups()})
+				h.pass(time.Second)
+				second.fetch(t.Context(), second.state.Load().lists[""])
+				h.settings.Path = other.Settings.Path
+				next := New(h.options())
+				next.Inherit(h.Keeper)
+				h.Keeper = next
+				h.want("after the reload", "", map[string]string{"A1": found, "A2": want})
+			})
 		})
 	}
+}
+
+// TestUnused: an inventory that no policy asks is not fetched, and is again when one does.
+func TestUnused(t *testing.T) {
+	for _, lists := range [][]posture.DeviceType{{""}, {posture.Computer, posture.MobileDevice}} {
+		t.Run(fmt.Sprint(len(lists)), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) { unused(t, lists) })
+		})
+	}
+}
+
+func unused(t *testing.T, lists []posture.DeviceType) {
+	t.Helper()
+	inventory := newInventory(lists...)
+	inventory.put(lists[0], "A1")
+	h := start(t, inventory)
+	h.fetched()
+	h.Want(Wants{Types: []posture.DeviceType{}})
+	before := inventory.fetches()
+	h.pass(10 * every)
+	if got := inventory.fetches(); got != before || len(h.Status()) != 0 {
+		t.Errorf("%d fetches of lists that nobody asks for; the status is %v", got-before, h.Status())
+	}
+	h.want("unused", lists[0], map[string]string{"A1": live})
+	h.Want(Wants{Facts: namesAndGroups()})
+	h.fetched()
+	h.want("used again", lists[0], map[string]string{"A1": found})
 }
 
 // TestHiddenMetric: each device that a live answer hides is counted once, and answers that agree are not.

@@ -49,7 +49,8 @@ type Clock interface {
 
 // Wants are what the policies that are in effect read.
 type Wants struct {
-	// Types are the kinds of devices that a request can be about; nil means all that the inventory lists.
+	// Types are the kinds of devices that a request can be about; nil means all that the inventory lists, and empty that no
+	// request is about any.
 	Types []posture.DeviceType
 	// Facts are what rules, data, records and the required group read, and Recorded what is only recorded.
 	Facts, Recorded posture.FactSet
@@ -103,7 +104,7 @@ func (k *Keeper) Want(w Wants) {
 
 // includes reports whether a request can be about a list.
 func (w Wants) includes(kind posture.DeviceType) bool {
-	if kind == "" || w.Types == nil {
+	if w.Types == nil || kind == "" && len(w.Types) > 0 {
 		return true
 	}
 	for _, t := range w.Types {
