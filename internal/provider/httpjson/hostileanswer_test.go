@@ -52,8 +52,12 @@ func TestHostileAnswers(t *testing.T) {
 		}
 	}
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
-		"two content types":         write(200, none, "Content-Type", "text/html"),
-		"two content types, found":  write(200, good, "Content-Type", "text/html"),
+		"two content types":        write(200, none, "Content-Type", "text/html"),
+		"two content types, found": write(200, good, "Content-Type", "text/html"),
+		"another charset": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-16")
+			_, _ = w.Write([]byte(none))
+		},
 		"byte order mark":           write(200, "\ufeff"+none),
 		"UTF-16":                    write(200, "\xff\xfe{\x00}\x00"),
 		"half a surrogate":          write(200, `{"devices":[],"more":false,"x":"\ud800"}`),
