@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/providertest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
@@ -124,6 +123,7 @@ func (s *assetsService) write(w http.ResponseWriter, status int, body any) {
 }
 
 const assetsSection = `
+
 base_url: URL
 ca_file: CA
 secrets: {token: {env: TOKEN}, key: {env: CLIENT}}
@@ -213,58 +213,4 @@ func serviceOf(t *testing.T, limit time.Duration, devices []providertest.Device)
 		},
 		Server: s.server, Lookup: []string{"devices"}, List: []string{"list"}, Token: []string{"token"}, Expire: invalid, Revoke: invalid,
 	}
-}
-
-func TestContractOfAssets(t *testing.T) {
-	t.Parallel()
-	providertest.Run(t, providertest.Harness{
-		Open: func(t *testing.T, devices ...providertest.Device) providertest.Inventory {
-			t.Helper()
-			return serviceOf(t, 9*time.Second, devices).Inventory
-		},
-		// Identifiers are serial numbers, and the service does not say what kind of device it is.
-		Lacks: providertest.Types | providertest.AnyIdentifier,
-	})
-}
-
-func TestContractOfFaultsOfAssets(t *testing.T) {
-	t.Parallel()
-	edit := func(from, to string) vendortest.Fault {
-		return vendortest.Fault{Kind: vendortest.Edit, Change: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), from, to)) }}
-	}
-	providertest.RunHTTP(t, providertest.HTTPHarness{
-		Open: serviceOfDevices,
-		Shapes: map[string]vendortest.Fault{
-			"the list has another name":         edit(`"devices"`, `"results"`),
-			"the identifier has another name":   edit(`"sn"`, `"serial"`),
-			"the identifier is a number":        edit(`"sn":"`, `"sn":1,"was":"`),
-			"the state has another name":        edit(`"state"`, `"status"`),
-			"there is more":                     edit(`"more":false`, `"more":true`),
-			"whether there is more is missing":  edit(`"more":false`, `"least":false`),
-			"whether there is more is a number": edit(`"more":false`, `"more":0`),
-			"a duplicate member":                edit(`"sn":`, `"sn":"X","sn":`),
-		},
-		Lacks: providertest.EndpointsOfTypes, OverVendorhttp: true, ListPage: 1,
-	})
-}
-
-func serviceOfDevices(t *testing.T, limit time.Duration, devices ...providertest.Device) providertest.Service {
-	t.Helper()
-	return serviceOf(t, limit, devices)
-}
-
-func sameFacts(a, b posture.Device) bool {
-	for _, d := range posture.Vocabulary() {
-		x, knownX := d.Get(&a)
-		y, knownY := d.Get(&b)
-		if knownX != knownY {
-			return false
-		}
-		if text, err := json.Marshal(x); err == nil {
-			if other, err := json.Marshal(y); err != nil || string(text) != string(other) {
-				return false
-			}
-		}
-	}
-	return true
 }

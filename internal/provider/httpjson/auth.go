@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	acceptedSecret = "{{secret.NAME}}" //nolint:gosec // G101: the form of a placeholder
+	acceptedSecret = "{{secret.NAME}}"
 	remedy         = "check auth and secrets of the inventory"
 )
 

@@ -210,17 +210,3 @@ func (f *fetch) address(text string) (path string, query url.Values, err error) 
 	}
 	return path, query, nil
 }
-
-var errNoList = errors.New("the result is no list")
-
-func listOf(ctx context.Context, e *expression.Expression, variables map[string]any) ([]any, error) {
-	value, _, err := e.Evaluate(ctx, variables)
-	if err != nil {
-		return nil, err
-	}
-	list, isList := value.([]any)
-	if !isList {
-		return nil, errNoList
-	}
-	return list, nil
-}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"step-posture-connector/internal/posture"
@@ -236,6 +234,9 @@ func (c *Config) newest(ctx context.Context, variables map[string]any, kept []ve
 // page of a proxy is neither.
 func (c *Config) judgeStatus(ctx context.Context, a vendorhttp.Answer, variables map[string]any, id posture.Identifier) verdict {
 	o := &c.outcome
+	if isEncoded(a) {
+		return stepNotJSON.fault("the answer with status %d: %w", a.Status, errEncoded)
+	}
 	if !utf8.Valid(a.Body) {
 		return stepNotJSON.fault("the body is not UTF-8")
 	}
@@ -257,31 +258,4 @@ func (c *Config) judgeStatus(ctx context.Context, a vendorhttp.Answer, variables
 		return stepNotFound.fault("an answer with status %d is neither outcome.found nor outcome.not_found", a.Status)
 	}
 	return verdict{step: stepNotFound, identifier: id.String()}
-}
-
-// variables are those of expressions about an answer. The error says why it is not JSON.
-func (c *Config) variables(a vendorhttp.Answer, id posture.Identifier) (map[string]any, error) {
-	body, err := decoded(a)
-	return map[string]any{
-		expression.Body: body, expression.Status: int64(a.Status), expression.JSON: err == nil, expression.Text: string(a.Body),
-		expression.Asked: id.String(), expression.Vars: c.vars,
-	}, err
-}
-
-// decoded is the JSON of an answer that says so itself.
-func decoded(a vendorhttp.Answer) (any, error) {
-	// Of two content types, others may read the other one.
-	if types := a.Header.Values("Content-Type"); len(types) != 1 || !isJSON(types[0]) {
-		return nil, errors.New("its content type is not JSON in UTF-8")
-	}
-	return expression.Decode(a.Body)
-}
-
-// isJSON reads a content type (RFC 9110 section 8.3, RFC 6838 section 4.2.8).
-func isJSON(contentType string) bool {
-	kind, parameters, err := mime.ParseMediaType(contentType)
-	if charset := strings.ToLower(parameters["charset"]); err != nil || charset != "" && charset != "utf-8" && charset != "us-ascii" {
-		return false
-	}
-	return kind == "application/json" || kind == "text/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 }

@@ -164,6 +164,18 @@ request: {method: POST, path: /devices/query, body: {serial_number: "{{serial}}"
 outcome: {found: 'status == 200 && text == ""', not_found: 'status == 404 && text == "Not Found\n"'}
 map: {device.managed: "true"}
 `)
+	down := configured(t, `
+base_url: https://inventory.example.org
+answer: status
+request: {method: POST, path: /devices/query, body: {serial_number: "{{serial}}"}}
+outcome: {found: 'status == 200 && text == ""', not_found: 'status == 404 && text == "Not Found\n"', fault: 'status == 404 || text == ""'}
+map: {device.managed: "true"}
+`)
+	for status, body := range map[int]string{200: "", 404: "Not Found\n"} {
+		if _, step, err := sampled(t, down, status, body, posture.AllFacts()); err == nil || errors.Is(err, posture.ErrNotFound) || number(step) != "6" {
+			t.Errorf("%d %q, which fault names, = %v at %s", status, body, err, step)
+		}
+	}
 	for _, row := range []struct {
 		status  int
 		body    string

@@ -159,3 +159,52 @@ func (r *reader) stepNames() (names []string) {
 	}
 	return names
 }
+
+func (r *reader) readList() {
+	snapshot := r.own.Member("snapshot")
+	names, values := r.merged(keyList)
+	switch {
+	case r.config.outcome.status:
+		if snapshot.IsSet() {
+			snapshot.Key().Fault("no snapshot with answer: status", "the service names no device, and so cannot be listed")
+		}
+		return
+	case len(names) == 0:
+		if snapshot.IsSet() {
+			snapshot.Key().Fault("list beside it", "the inventory does not say how its devices are listed")
+		}
+		return
+	}
+	l := &listing{}
+	for _, name := range names {
+		v := values[name]
+		switch name {
+		case "request":
+			l.request = r.request(v, allowed{cursor: true})
+			l.cursor = l.request.has(isCursor)
+		case "items":
+			l.items = r.expression(v, r.scopes.list, expression.ListKind)
+		case "next":
+			l.next = r.expression(v, r.scopes.list, expression.AddressKind)
+		case "total":
+			l.total = r.expression(v, r.scopes.list, expression.NumberKind)
+		default:
+			r.stranger(v, name, listShape())
+		}
+	}
+	at := r.get(keyList)
+	for _, key := range []string{"request", "items"} {
+		if _, has := values[key]; !has {
+			at.Missing(key, "a request and the list of records in its answer")
+		}
+	}
+	if l.cursor && l.next == nil {
+		at.Fault("next beside it", "the request has {{cursor}}, and nothing says what it is")
+	}
+	if n := r.config.limits.atOnce; n > 0 && n < leastForLists {
+		r.get("limits").Fault("concurrency from 2", "the pages of a list would keep every lookup waiting")
+	}
+	if l.request != nil && l.items != nil {
+		r.config.list = l
+	}
+}

@@ -87,7 +87,7 @@ func serve(t *testing.T, s http.Handler, section string) *httpjson.Provider {
 func TestEscaping(t *testing.T) {
 	t.Parallel()
 	const text = `o'neil+"x"%2f/../{{vars.a}}\&b=c`
-	s := &recorder{answer: func(w http.ResponseWriter, _ *http.Request) {
+	s := &recorder{answer: func(w http.ResponseWriter, r *http.Request) {
 		sent, _ := json.Marshal(text)
 		_, _ = w.Write([]byte(`{"device":{"id":` + string(sent) + `,"ok":true},"more":false}`))
 	}}
@@ -119,7 +119,8 @@ map: {device.identifier: item.id, device.managed: item.ok, device.groups: "[stri
 		t.Errorf("query = %s\nwant    %s", s.queries[0], want)
 	}
 	var body struct {
-		A []any `json:"a"`
+		A []any  `json:"a"`
+		Q string `json:"q\""`
 	}
 	if err := json.Unmarshal([]byte(s.bodies[0]), &body); err != nil || body.A[0] != text || body.A[1] != 7.0 || body.A[2] != true {
 		t.Errorf("body = %s, %v", s.bodies[0], err)
@@ -210,58 +211,55 @@ func mustName(d posture.Device) string {
 	return name
 }
 
-// FuzzAnswer changes recorded answers: one that has changed its form is never "not found", and never another device.
-func FuzzAnswer(f *testing.F) {
-	answers := []string{
-		`{"devices":[{"sn":"C02","state":"issued","seen":"2026-01-01T00:00:00Z","tags":["a"],"owner":{"mail":"a@b"},"asset":1}],"more":false}`,
-		`{"devices":[{"sn":"D03","state":"issued"},{"sn":"C02","state":"issued","os":"15.4"}],"more":false}`,
+// TestTokens: a token that is valid outlives an outage of the host that issues tokens, and many lookups need one token.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	s := &assetsService{}
+	devices := make([]providertest.Device, 20)
+	for i := range devices {
+		devices[i].Identifier = "C" + string(rune('A'+i)) + "0"
 	}
-	for i := range answers {
-		for at := 0; at < len(answers[i]); at += 3 {
-			f.Add(uint8(i), uint16(at), uint8(at%5), byte('0'+at%10))
-		}
+	p := s.open(t, 9*time.Second, devices)
+	var wg sync.WaitGroup
+	for _, d := range devices {
+		wg.Go(func() {
+			if _, err := p.Lookup(t.Context(), posture.Query{Identifier: identifier(t, d.Identifier)}); err != nil {
+				t.Errorf("Lookup = %v", err)
+			}
+		})
 	}
-	c := configured(f, assets)
-	f.Fuzz(func(t *testing.T, which uint8, at uint16, how uint8, b byte) {
-		body := []byte(answers[int(which)%len(answers)])
-		begin := int(at) % len(body)
-		switch how % 5 {
-		case 0:
-			body[begin] = b
-		case 1:
-			body = append(body[:begin], body[begin+1:]...)
-		case 2:
-			body = body[:begin]
-		case 3:
-			body = append(body[:begin], append([]byte{b}, body[begin:]...)...)
-		case 4:
-			end := min(begin+1+int(b)%16, len(body))
-			body = append(body[:begin], body[end:]...)
-		}
-		d, step, err := sampled(t, c, 200, string(body), posture.AllFacts())
-		switch {
-		case err == nil && !strings.EqualFold(strings.TrimSpace(d.Identifier), "C02"):
-			t.Errorf("%s is the device %q", body, d.Identifier)
-		case errors.Is(err, posture.ErrNotFound) && !isWhole(body):
-			t.Errorf("%s is not found at %s", body, step)
-		}
-	})
+	wg.Wait()
+	if n := s.server.Count("token"); n != 1 {
+		t.Errorf("%d tokens were asked for, want 1", n)
+	}
+	s.server.Fail(vendortest.Fault{Kind: vendortest.Reset}, "token")
+	if _, err := p.Lookup(t.Context(), posture.Query{Identifier: identifier(t, "CA0")}); err != nil {
+		t.Errorf("Lookup with a valid token = %v", err)
+	}
 }
 
-// isWhole reports whether an answer still has its form, says that it is whole, and has records of other devices only.
-func isWhole(body []byte) bool {
-	var answer struct {
-		Devices *[]map[string]any `json:"devices"`
-		More    *bool             `json:"more"`
+// TestCheck distinguishes what an operator has to change from what may pass.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	s := &assetsService{}
+	p := s.open(t, 9*time.Second, []providertest.Device{{Identifier: "C02"}})
+	if found, warnings, err := p.Check(t.Context()); err != nil || len(warnings) > 0 || !strings.Contains(found, s.server.URL()) {
+		t.Errorf("Check = %q, %q, %v", found, warnings, err)
 	}
-	if json.Unmarshal(body, &answer) != nil || answer.Devices == nil || answer.More == nil || *answer.More {
-		return false
+	s.server.Fail(vendortest.Fault{Kind: vendortest.Answer, Body: `{"results":[]}`, Headers: map[string]string{"Content-Type": "application/json"}}, "devices")
+	if _, warnings, err := p.Check(t.Context()); !errors.Is(err, posture.ErrUnanswered) || len(warnings) != 1 || !strings.Contains(warnings[0], "step 9 (select.items)") {
+		t.Errorf("Check of another shape = %q, %v", warnings, err)
 	}
-	for _, d := range *answer.Devices {
-		text, isText := d["sn"].(string)
-		if !isText || text == "" || strings.EqualFold(strings.Trim(text, " "), "C02") {
-			return false
-		}
+	s.server.Heal()
+	s.server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: 401}, "token")
+	s.mu.Lock()
+	s.valid = false
+	s.mu.Unlock()
+	if _, _, err := p.Check(t.Context()); !errors.Is(err, posture.ErrCredentials) {
+		t.Errorf("Check with wrong credentials = %v", err)
 	}
-	return true
+	s.server.Down()
+	if _, _, err := p.Check(t.Context()); err == nil || errors.Is(err, posture.ErrCredentials) || errors.Is(err, posture.ErrUnanswered) {
+		t.Errorf("Check of a service that is down = %v", err)
+	}
 }

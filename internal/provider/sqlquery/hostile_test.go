@@ -26,7 +26,7 @@ func sqliteWith(t *testing.T, statements ...string) string {
 	}
 	defer db.Close()
 	for _, s := range statements {
-		if _, err := db.Exec(s); err != nil {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}

@@ -122,7 +122,7 @@ func (postgresDialect) parse(dsn string) (database, error) {
 		return nil, errors.New("it has no host")
 	case strings.Trim(u.Path, "/") == "":
 		return nil, errors.New("it has no database")
-	case os.Getenv("PGSERVICE") != "":
+	case os.Getenv("PGSERVICE") != "": //nolint:forbidigo // the driver reads it, whatever the daemon was started with
 		return nil, errors.New("the environment has PGSERVICE, which would add to it")
 	}
 	mode := cmp.Or(values.Get("sslmode"), "verify-full")

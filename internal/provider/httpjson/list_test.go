@@ -1,6 +1,7 @@
 package httpjson_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,7 +10,46 @@ import (
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/providertest"
+	"step-posture-connector/internal/provider/providertest/vendortest"
 )
+
+func TestContractOfAssets(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, providertest.Harness{
+		Open: func(t *testing.T, devices ...providertest.Device) providertest.Inventory {
+			t.Helper()
+			return serviceOf(t, 9*time.Second, devices).Inventory
+		},
+		// Identifiers are serial numbers, and the service does not say what kind of device it is.
+		Lacks: providertest.Types | providertest.AnyIdentifier,
+	})
+}
+
+func TestContractOfFaultsOfAssets(t *testing.T) {
+	t.Parallel()
+	edit := func(from, to string) vendortest.Fault {
+		return vendortest.Fault{Kind: vendortest.Edit, Change: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), from, to)) }}
+	}
+	providertest.RunHTTP(t, providertest.HTTPHarness{
+		Open: serviceOfDevices,
+		Shapes: map[string]vendortest.Fault{
+			"the list has another name":         edit(`"devices"`, `"results"`),
+			"the identifier has another name":   edit(`"sn"`, `"serial"`),
+			"the identifier is a number":        edit(`"sn":"`, `"sn":1,"was":"`),
+			"the state has another name":        edit(`"state"`, `"status"`),
+			"there is more":                     edit(`"more":false`, `"more":true`),
+			"whether there is more is missing":  edit(`"more":false`, `"least":false`),
+			"whether there is more is a number": edit(`"more":false`, `"more":0`),
+			"a duplicate member":                edit(`"sn":`, `"sn":"X","sn":`),
+		},
+		Lacks: providertest.EndpointsOfTypes, OverVendorhttp: true, ListPage: 1,
+	})
+}
+
+func serviceOfDevices(t *testing.T, limit time.Duration, devices ...providertest.Device) providertest.Service {
+	t.Helper()
+	return serviceOf(t, limit, devices)
+}
 
 // TestList: a list gives what lookups find, without the facts of further requests.
 func TestList(t *testing.T) {
@@ -55,4 +95,20 @@ func TestList(t *testing.T) {
 			t.Errorf("%s: List = %+v, want an error", name, listed)
 		}
 	}
+}
+
+func sameFacts(a, b posture.Device) bool {
+	for _, d := range posture.Vocabulary() {
+		x, knownX := d.Get(&a)
+		y, knownY := d.Get(&b)
+		if knownX != knownY {
+			return false
+		}
+		if text, err := json.Marshal(x); err == nil {
+			if other, err := json.Marshal(y); err != nil || string(text) != string(other) {
+				return false
+			}
+		}
+	}
+	return true
 }
