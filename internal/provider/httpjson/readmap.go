@@ -132,7 +132,7 @@ func (r *reader) readList() {
 		case "total":
 			l.total = r.expression(v, r.scopes.list, expression.NumberKind)
 		default:
-			r.stranger(v, name, listShape())
+			r.unknownMember(v, name, listShape())
 		}
 	}
 	at := r.get(keyList)
