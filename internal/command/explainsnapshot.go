@@ -14,7 +14,7 @@ type snapshotPart struct {
 	// Until is when the first of those that allow it is too old.
 	Until *time.Time     `json:"until,omitempty"`
 	Lists []snapshotList `json:"lists,omitempty"`
-	// InMemory are the inventories of which only the daemon that runs has a snapshot.
+	// InMemory are the inventories whose snapshot only the running daemon has.
 	InMemory []string `json:"in_memory,omitempty"`
 
 	described []string

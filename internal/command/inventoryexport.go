@@ -161,7 +161,7 @@ func (p *progress) clear() {
 	}
 }
 
-// isTerminal reports whether somebody sees what is written. The null device is one too, where it does no harm.
+// isTerminal reports whether output goes to a terminal. The null device is one too, where it does no harm.
 func isTerminal(out io.Writer) bool {
 	file, ok := out.(*os.File)
 	if !ok {

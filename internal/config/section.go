@@ -24,10 +24,10 @@ type Section struct {
 	Secrets *SecretReader
 }
 
-// Fingerprint tells the settings of one section from those of another.
+// Fingerprint distinguishes the settings of one section from those of another.
 type Fingerprint [sha256.Size]byte
 
-// Identity tells what a section configures.
+// Identity says what a section configures.
 type Identity struct {
 	// Settings are those of all keys, secrets included.
 	Settings Fingerprint

@@ -14,7 +14,7 @@ import (
 	"step-posture-connector/internal/snapshot"
 )
 
-// lister is a provider of which a copy can be kept.
+// lister is a provider that can be listed, so that it can have a snapshot.
 type lister interface {
 	posture.Provider
 	posture.Lister

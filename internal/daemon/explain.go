@@ -79,7 +79,7 @@ type Explanation struct {
 	Rules []Rule
 	// FromCopies is what the daemon decides from its copies; nil where it has none in files.
 	FromCopies *CopyDecision
-	// Copies are those in files, and CopiesInMemory the inventories of which only the daemon that runs has one.
+	// Copies are those in files, and CopiesInMemory the inventories whose copy only the running daemon has.
 	Copies         []CopyState
 	CopiesInMemory []string
 }

@@ -63,7 +63,7 @@ func device(identifier string) posture.Device {
 	return posture.Device{Identifier: identifier, Facts: posture.Facts{Managed: posture.Known(true)}}
 }
 
-// full is a device of which everything is known.
+// full is a device with every fact.
 func full() posture.Device {
 	version, _ := posture.ParseVersion("15.4.1")
 	seen := time.Date(2026, time.March, 1, 9, 30, 0, 999, time.FixedZone("", 3600))

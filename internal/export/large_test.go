@@ -76,7 +76,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkWrite measures the time for a device of which all facts are known.
+// BenchmarkWrite measures the time for a device with all facts.
 func BenchmarkWrite(b *testing.B) {
 	for _, format := range []export.Format{export.CSV, export.JSON} {
 		b.Run(string(format), func(b *testing.B) {

@@ -63,7 +63,7 @@ type Inventory struct {
 	Files []string
 	// Snapshot says how a copy is kept; nil means that there is none.
 	Snapshot *snapshot.Settings
-	// Account tells the records of this inventory from those of another, for a copy that was kept in a file.
+	// Account distinguishes the records of this inventory from those of another, for a copy that was kept in a file.
 	Account string
 }
 

@@ -15,8 +15,8 @@ import (
 // allow them in an outage. An error says that one was not found, or several were, twice in a row.
 //
 // A lookup that fails contradicts nothing: the inventory has just given the whole list. After several faults the rest of
-// the devices is not looked up, so that an inventory in trouble is left alone; the copy is adopted, because it is what the
-// trouble needs.
+// the devices is not looked up, so that an inventory that fails is left alone; the copy is adopted, because it is what an outage
+// needs.
 func (k *Keeper) check(ctx context.Context, c *copied) error {
 	pause := min(checkPause, k.Settings.Every/checkedEvery)
 	faults := 0

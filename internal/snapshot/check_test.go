@@ -57,7 +57,7 @@ func TestCheckOnce(t *testing.T) {
 	})
 }
 
-// TestCheckFaults: lookups that fail contradict nothing, and an inventory in trouble is left alone.
+// TestCheckFaults: lookups that fail contradict nothing, and an inventory that fails is left alone.
 func TestCheckFaults(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		inventory := newInventory("")

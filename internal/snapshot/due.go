@@ -55,7 +55,7 @@ func (k *Keeper) expire(s *state, l *list, now moment) {
 	usable := l.copy.usable(now, k.Settings.MaxAge)
 	if !usable && !l.expired {
 		s.measures.alarm(l.kind, alarmExpired)
-		k.tell(l, now, alarmExpired, describe(l.kind)+" is too old to answer: no fetch was adopted within max_age; all devices are asked live")
+		k.notify(l, now, alarmExpired, describe(l.kind)+" is too old to answer: no fetch was adopted within max_age; all devices are asked live")
 	}
 	l.expired = !usable
 	if l.copy.expired(now, k.Settings.MaxAge) {

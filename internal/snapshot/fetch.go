@@ -134,7 +134,7 @@ func (k *Keeper) fail(s *state, l *list, result string, err error) {
 		l.failures++
 		l.retry = now.boot + backOff(l.failures, k.Settings.Every)
 	}
-	k.tell(l, now, result, what+err.Error())
+	k.notify(l, now, result, what+err.Error())
 }
 
 // adopt replaces the copy of a list, and returns the size of the one before, in bytes.
@@ -156,10 +156,10 @@ func (k *Keeper) adopt(s *state, l *list, c *copied, took time.Duration) (replac
 	switch every, age := k.Settings.Every, k.Settings.MaxAge; {
 	case took > every:
 		s.measures.alarm(l.kind, alarmSlow)
-		k.tell(l, now, alarmSlow, fmt.Sprintf("the fetch of %s took %v, longer than every", describe(l.kind), took.Round(time.Second)))
+		k.notify(l, now, alarmSlow, fmt.Sprintf("the fetch of %s took %v, longer than every", describe(l.kind), took.Round(time.Second)))
 	case took+every > age:
 		s.measures.alarm(l.kind, alarmSlow)
-		k.tell(l, now, alarmSlow, fmt.Sprintf("the fetch of %s took %v; with every it is longer than max_age, so that the copy expires before the next one", describe(l.kind), took.Round(time.Second)))
+		k.notify(l, now, alarmSlow, fmt.Sprintf("the fetch of %s took %v; with every it is longer than max_age, so that the copy expires before the next one", describe(l.kind), took.Round(time.Second)))
 	}
 	return replaced
 }

@@ -13,7 +13,7 @@ import (
 type Options struct {
 	// Inventory is its name, for logs, metrics and the file.
 	Inventory string
-	// Kind is the name of its provider, and Account tells its records from those of another server, account or mapping.
+	// Kind is the name of its provider, and Account distinguishes its records from those of another server, account or mapping.
 	Kind, Account string
 	// Provider is asked; it is a posture.Lister.
 	Provider interface {

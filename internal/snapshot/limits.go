@@ -64,7 +64,7 @@ const (
 	writeBuffer  = 64 << 10
 	// maxToken bounds one text of the file, or the data of a device, in bytes: the decoder holds it in memory.
 	maxToken = 16 << 20
-	// reportEvery is the time between two lines of the log about the same trouble of the same list.
+	// reportEvery is the time between two lines of the log about the same fault of the same list.
 	reportEvery = time.Minute
 	// maxReports is how many lines wait at most.
 	maxReports = 100

@@ -41,7 +41,7 @@ func (k *Keeper) load() {
 	case err != nil:
 		l := s.lists[k.kinds[0]]
 		s.measures.alarm(l.kind, alarmUnusable)
-		k.tell(l, now, alarmUnusable, "the file is not used: "+filesys.WithoutPath(err).Error())
+		k.notify(l, now, alarmUnusable, "the file is not used: "+filesys.WithoutPath(err).Error())
 		return
 	}
 	for _, c := range loaded {

@@ -30,7 +30,7 @@ func (k *Keeper) Observe(q posture.Query, d *posture.Device, err error) {
 		}
 		if full {
 			s.measures.alarm(kind, alarmOverflow)
-			k.tell(l, now, alarmOverflow, "too many devices of "+describe(kind)+" have changed since it was fetched; until the next fetch all devices are asked live")
+			k.notify(l, now, alarmOverflow, "too many devices of "+describe(kind)+" have changed since it was fetched; until the next fetch all devices are asked live")
 		}
 	}
 	if err == nil {

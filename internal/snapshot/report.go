@@ -1,8 +1,8 @@
 package snapshot
 
-// tell reports what is wrong with a list, at most once a minute. It is called with the lock of the state, so the line is
+// notify reports what is wrong with a list, at most once a minute. It is called with the lock of the state, so the line is
 // only kept; deliver reports it.
-func (k *Keeper) tell(l *list, now moment, about, text string) {
+func (k *Keeper) notify(l *list, now moment, about, text string) {
 	if last, told := l.told[about]; told && now.boot-last < reportEvery {
 		return
 	}

@@ -69,7 +69,7 @@ func (k *Keeper) write() {
 	if err != nil {
 		l := s.lists[lists[0].list]
 		s.measures.alarm(l.kind, alarmUnwritten)
-		k.tell(l, now, alarmUnwritten, "write the file: "+err.Error()+"; the copy does not outlive a restart")
+		k.notify(l, now, alarmUnwritten, "write the file: "+err.Error()+"; the copy does not outlive a restart")
 	}
 }
 

@@ -49,7 +49,7 @@ list: {next: null}
 	}
 }
 
-// TestPresets: each preset has no fault but for what its site has to say.
+// TestPresets: each preset has no fault, except that it lacks what its site has to say.
 func TestPresetsAreRead(t *testing.T) {
 	t.Parallel()
 	if len(httpjson.Presets()) == 0 || !slices.IsSorted(httpjson.Presets()) {

@@ -28,7 +28,7 @@ type mapped struct {
 // attribute is the name of an attribute.
 func (m mapped) attribute() string { return m.name[len("attributes."):] }
 
-// mapping says what a record of the answer tells.
+// mapping says what a record of the answer means.
 type mapping struct {
 	facts      []mapped
 	identifier int  // which of facts is the identifier of a record; negative with answer: status

@@ -157,7 +157,7 @@ func (c *Config) judgeItems(ctx context.Context, variables map[string]any, id po
 	// 10. Each record's own identifier, compared in code: a search may return anything.
 	var kept []verdict
 	var damaged error
-	strangers := 0
+	others := 0
 	for _, item := range items {
 		identifier, err := c.mapping.identify(ctx, with(variables, expression.Item, item))
 		switch {
@@ -166,11 +166,11 @@ func (c *Config) judgeItems(ctx context.Context, variables map[string]any, id po
 		case id.Matches(posture.Device{Identifier: identifier}):
 			kept = append(kept, verdict{step: stepSeveral, item: item, identifier: identifier})
 		default:
-			strangers++
+			others++
 		}
 	}
-	if o.exact && strangers > 0 {
-		return stepIdentifiers.fault("search is exact, and the answer has %d records of other devices", strangers)
+	if o.exact && others > 0 {
+		return stepIdentifiers.fault("search is exact, and the answer has %d records of other devices", others)
 	}
 	// The record whose identifier cannot be read may be a second one of the device, or of another.
 	if o.exact && damaged != nil && len(kept) > 0 {

@@ -55,14 +55,14 @@ func (r *reader) readLimits() {
 				}
 			}
 		default:
-			r.stranger(v, name, limitsShape())
+			r.unknownMember(v, name, limitsShape())
 		}
 	}
 	r.noteApart("limits", fmt.Sprint(*l))
 }
 
-// stranger reports a member of a merged mapping that its shape does not have.
-func (r *reader) stranger(v document.Value, name string, s *document.Shape) {
+// unknownMember reports a member of a merged mapping that its shape does not have.
+func (r *reader) unknownMember(v document.Value, name string, s *document.Shape) {
 	names := make([]string, len(s.Keys))
 	for i, k := range s.Keys {
 		names[i] = k.Name
@@ -189,7 +189,7 @@ func (r *reader) readList() {
 		case "total":
 			l.total = r.expression(v, r.scopes.list, expression.NumberKind)
 		default:
-			r.stranger(v, name, listShape())
+			r.unknownMember(v, name, listShape())
 		}
 	}
 	at := r.get(keyList)

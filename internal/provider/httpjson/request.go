@@ -90,7 +90,7 @@ func (r *reader) headers(v document.Value, c allowed) (headers []field) {
 func (r *reader) once(value document.Value, name string, before []field) {
 	name = http.CanonicalHeaderKey(name)
 	if slices.ContainsFunc(before, func(h field) bool { return http.CanonicalHeaderKey(h.name) == name }) {
-		value.Fault("each header once, written as the preset writes it", "the header %s is there twice", name)
+		value.Fault("each header once, written as the preset writes it", "duplicate header %s", name)
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	other class = iota + 1
 	unreachable
 	untrusted
+	withoutTLS
 	lost
 	slow
 	busy
@@ -43,6 +44,8 @@ func (c class) String() string {
 		return "it cannot be reached or opened"
 	case untrusted:
 		return "its certificate is not trusted"
+	case withoutTLS:
+		return "it does not offer TLS, which the address asks for"
 	case lost:
 		return "the connection was lost"
 	case slow:

@@ -52,6 +52,9 @@ func (mysqlDialect) class(err error) (class, string) {
 	if errors.Is(err, mysql.ErrInvalidConn) {
 		return lost, ""
 	}
+	if errors.Is(err, mysql.ErrNoTLS) {
+		return withoutTLS, ""
+	}
 	var server *mysql.MySQLError
 	if !errors.As(err, &server) {
 		return 0, ""

@@ -42,6 +42,10 @@ func (postgresDialect) limit(ctx context.Context, tx *sql.Tx, d time.Duration) e
 func (postgresDialect) class(err error) (class, string) {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
+		// pgx has no error of its own for it.
+		if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) && strings.Contains(connect.Error(), "server refused TLS connection") {
+			return withoutTLS, ""
+		}
 		return 0, ""
 	}
 	code := server.Code

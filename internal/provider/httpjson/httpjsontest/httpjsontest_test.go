@@ -141,7 +141,7 @@ func start(t *testing.T, service string, options httpjsontest.Options) *httpjson
 	return server
 }
 
-// ask asks as the service wants it, but for what the exchange says.
+// ask asks as the service wants it, except for what the exchange says.
 func ask(t *testing.T, server *httpjsontest.Server, e exchange) (int, string) {
 	t.Helper()
 	client := &http.Client{
