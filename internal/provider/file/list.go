@@ -22,7 +22,7 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 		return posture.Listed{}, fmt.Errorf("list %q: a file has one list of all devices", list.Type)
 	}
 	devices := p.current.Load().devices
-	listed := posture.Listed{Facts: devices.gives() & (list.Facts | posture.MustFacts(identifierFact, managedFact, typeFact))}
+	listed := posture.Listed{Facts: devices.gives() & list.Facts}
 	for row := range devices.All() {
 		if err := ctx.Err(); err != nil {
 			return posture.Listed{}, fmt.Errorf("list: %w", err)
@@ -55,6 +55,9 @@ func (s *store) listings(row []byte, asked posture.FactSet) []posture.Listing {
 	if err != nil {
 		only.Damaged = true
 		return []posture.Listing{only}
+	}
+	if !asked.Has(posture.Document) {
+		found.Data = nil // a lookup has it anyway where no policy reads the file
 	}
 	return []posture.Listing{{Device: found}}
 }

@@ -54,13 +54,16 @@ func TestListIsLookup(t *testing.T) {
 			if count := len(all); total.Total != count || count < 2 {
 				t.Errorf("%s: %d devices are listed, and the total is %d", name, count, total.Total)
 			}
-			if want := p.ListGives() & (facts | posture.MustFacts("device.identifier", "device.managed", "device.type")); total.Facts != want {
+			if want := p.ListGives() & facts; total.Facts != want {
 				t.Errorf("%s: the list gives %v, want %v", name, total.Facts.Names(), want.Names())
 			}
 			for id, records := range all {
 				want := record(t, p, id, facts)
+				if !facts.Has(posture.Document) {
+					want.Data = nil // which a lookup may give unasked
+				}
 				if len(records) != 1 || records[0].Damaged || !reflect.DeepEqual(records[0].Device, *want) {
-					t.Errorf("%s: with %v, %q is listed as %+v, want %+v", name, facts.Names(), id, records, want)
+					t.Errorf("%s: with %v, %q is listed as %.400v, want %.400v", name, facts.Names(), id, records, want)
 				}
 			}
 		}
