@@ -41,11 +41,6 @@ func (c *copied) expired(now moment, maxAge time.Duration) bool {
 // find returns the row of a device.
 func (c *copied) find(id posture.Identifier) (row []byte, found bool) { return c.table.Find(id.Key()) }
 
-// newer reports whether c was fetched after other.
-func (c *copied) newer(other *copied) bool {
-	return c != nil && (other == nil || c.begun.boot > other.begun.boot)
-}
-
 var (
 	errTooMany  = errors.New("the list has more than 2,000,000 records")
 	errTooLarge = errors.New("the list needs more than 1 GiB")

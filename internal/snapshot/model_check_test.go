@@ -153,7 +153,7 @@ func within(kind, mode posture.DeviceType) bool {
 }
 
 // answers returns why a copy of a fetch must not answer about a device.
-func (s *modelServer) answers(g *given, id string, mode posture.DeviceType, facts posture.FactSet) error {
+func (s *modelServer) answers(g *given, id string, _ posture.DeviceType, facts posture.FactSet) error {
 	records := g.records[id]
 	switch {
 	case g.account != s.account:

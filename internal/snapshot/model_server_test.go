@@ -167,14 +167,14 @@ func (s *modelServer) expect(g *given) {
 		g.unsure, s.pending[g.list] = true, unknown
 		return
 	}
-	clear := 0
+	unmarked := 0
 	for _, records := range g.records {
 		if len(records) == 1 && !records[0].damaged {
-			clear++
+			unmarked++
 		}
 	}
 	switch {
-	case g.phantom && clear <= checkedRows:
+	case g.phantom && unmarked <= checkedRows:
 		g.refused = true // the check looks all up
 	case s.fault == listsPhantoms || g.records[phantomID] != nil:
 		g.unsure, s.pending[g.list] = true, unknown

@@ -64,7 +64,7 @@ func TestModel(t *testing.T) {
 // inMemory is a folder that needs no disk, where the system has one: each copy is written until it is on the disk.
 func inMemory(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "model")
+	folder, err := os.MkdirTemp("/dev/shm", "model") //nolint:usetesting // t.TempDir is on a disk
 	if err != nil {
 		return t.TempDir()
 	}

@@ -72,7 +72,7 @@ func TestTwoWriters(t *testing.T) {
 	if second != nil || !errors.Is(first, errShared) {
 		t.Errorf("the first returned %v, and the second, which ended before, %v", first, second)
 	}
-	second = replaceFile(path, func(w io.Writer) error {
+	second = replaceFile(path, func(io.Writer) error {
 		if err := replaceFile(path, func(w io.Writer) error {
 			// The one that began later has half of its file under the name.
 			return text("whole")(w)

@@ -36,10 +36,14 @@ map: {device.serial_number: item.sn, device.managed: "true"}
 		"name of auth header":    {https, usual + "auth: {type: header, name: 'X Key', value: '{{secret.token}}'}", "auth.name: it is no name of a header"},
 		"line break in the name": {https, usual + `auth: {type: header, name: "X-Key\r\nX-Other", value: '{{secret.token}}'}`, "auth.name: it is no name of a header"},
 		"header twice":           {https, usual + "headers: {X-Site: a, x-site: b}", "headers.x-site: duplicate header X-Site"},
-		"header of request twice": {https, "\nrequest: {path: '/v1/{{identifier}}', headers: {X-Site: a, x-site: b}}",
-			"request.headers.x-site: duplicate header X-Site"},
-		"header of request and auth": {https, "\nrequest: {path: '/v1/{{identifier}}', headers: {authorization: 'Bearer {{secret.client}}'}}\nauth: {type: bearer, token: '{{secret.token}}'}",
-			"request.headers.authorization: auth sets the header Authorization too"},
+		"header of request twice": {
+			https, "\nrequest: {path: '/v1/{{identifier}}', headers: {X-Site: a, x-site: b}}",
+			"request.headers.x-site: duplicate header X-Site",
+		},
+		"header of request and auth": {
+			https, "\nrequest: {path: '/v1/{{identifier}}', headers: {authorization: 'Bearer {{secret.client}}'}}\nauth: {type: bearer, token: '{{secret.token}}'}",
+			"request.headers.authorization: auth sets the header Authorization too",
+		},
 		"variable that is ..":    {https, "\nvars: {up: ..}\nrequest: {path: '/v1/{{vars.up}}/{{identifier}}'}", "request.path: a part of the path is empty, . or .."},
 		"variable that is empty": {https, "\nvars: {up: ''}\nrequest: {path: '/v1/{{vars.up}}/{{identifier}}'}", "request.path: a part of the path is empty, . or .."},
 		"step that is a literal": {https, usual + "then: [{name: 'true', request: {path: /x}, more: 'false'}]", "then[0].name: it is a word of expressions"},

@@ -56,7 +56,8 @@ type database interface {
 // begin begins a transaction that only reads, on one of the connections.
 func begin(ctx context.Context, on interface {
 	BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error)
-}) (tx *sql.Tx, end func(), err error) {
+},
+) (tx *sql.Tx, end func(), err error) {
 	if tx, err = on.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
 		return nil, nil, err
 	}
