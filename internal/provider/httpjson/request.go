@@ -41,13 +41,15 @@ func (r *reader) request(v document.Value, c allowed) *request {
 	c.whole = true
 	if path, ok := m.Get("path").Text(); ok {
 		inPath := c
-		inPath.whole = false // by segments
+		inPath.whole, inPath.escape = false, "path" // by segments
 		q.path = r.path(m.Get("path"), path, inPath)
 	}
+	inQuery := c
+	inQuery.escape = "query"
 	for name, value := range m.Get("query").Names() {
 		if text, ok := value.Text(); ok {
 			r.note(value.Path(), name)
-			q.query = append(q.query, field{name, r.template(value, text, c)})
+			q.query = append(q.query, field{name, r.template(value, text, inQuery)})
 		}
 	}
 	c.secrets = true

@@ -56,6 +56,8 @@ type allowed struct {
 	// whole means that a value of the answer, or an identifier that may have any character, is all of the text. Paths are
 	// judged by segments, see readPath.
 	whole bool
+	// escape is the word for what is done to a value in this place anyway: {{serial|path}} in a path is {{serial}}.
+	escape string
 }
 
 func (c allowed) accepted(serial bool) string {
@@ -111,16 +113,14 @@ func (r *reader) template(v document.Value, text string, c allowed) template {
 		}
 		name, option, hasOption := strings.Cut(text[begin+2:begin+end], "|")
 		at = begin + end + 2
-		switch strings.TrimSpace(option) {
-		case "omitempty":
+		switch option = strings.TrimSpace(option); {
+		case option == "omitempty":
 			t.omitEmpty = true
 			if begin > 0 || at < len(text) {
 				v.FaultIn(line, column, "a placeholder that is all of the text", "|omitempty leaves out a whole value")
 			}
-		default:
-			if hasOption {
-				v.FaultIn(line, column, "|omitempty; values are escaped as their place needs it", "unknown option")
-			}
+		case hasOption && (option == "" || option != c.escape):
+			v.FaultIn(line, column, "|omitempty; values are escaped as their place needs it", "unknown option")
 		}
 		p, ok := r.placeholder(v, strings.TrimSpace(name), line, column, c)
 		r.faulty = r.faulty || !ok

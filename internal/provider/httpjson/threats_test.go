@@ -97,7 +97,7 @@ identifiers: ^[ -~]+$
 vars: {a: "x/y z", none: ""}
 secrets: {token: {env: TOKEN}}
 headers: {X-Kind: "{{vars.a}}", X-Empty: "{{vars.none|omitempty}}", X-Auth: "key={{secret.token}}"}
-request: {method: POST, path: "/d/{{identifier}}/{{vars.a}}/end/", query: {"serials[]": "{{identifier}}", note: "a={{vars.a}}"}, body: {a: ["{{identifier}}", 7, true], "q\"": "x {{vars.a}}"}}
+request: {method: POST, path: "/d/{{identifier|path}}/{{vars.a}}/end/", query: {"serials[]": "{{identifier|query}}", note: "a={{vars.a}}"}, body: {a: ["{{identifier}}", 7, true], "q\"": "x {{vars.a}}"}}
 select: {items: "[body.device]", more: body.more}
 then: [{name: groups, request: {path: "/g/{{item.id}}"}, more: body.more}]
 map: {device.identifier: item.id, device.managed: item.ok, device.groups: "[string(groups.device.id)]"}
