@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	acceptedSecret = "{{secret.NAME}}"
+	acceptedSecret = "{{secret.NAME}}" //nolint:gosec // G101: the form of a placeholder
 	remedy         = "check auth and secrets of the inventory"
 )
 

@@ -122,7 +122,7 @@ func TestHostileNext(t *testing.T) {
 			s.answer = func(w http.ResponseWriter, r *http.Request) {
 				address = r.Host
 				to := strings.NewReplacer("ADDRESS", r.Host, "HOST", "https://"+r.Host).Replace(next)
-				_, _ = fmt.Fprintf(w, `{"devices":[{"sn":"C02","ok":true}],"more":false,"next":%q}`, to)
+				_, _ = fmt.Fprintf(w, `{"devices":[{"sn":"C02","ok":true}],"more":false,"next":%q}`, to) //nolint:gosec // G705: no browser reads it
 			}
 			p := serve(t, s, fleet)
 			_, err := p.List(t.Context(), posture.List{Facts: posture.AllFacts()}, func(posture.Listing) error { return nil })

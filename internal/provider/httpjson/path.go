@@ -71,7 +71,7 @@ func (r *reader) path(v document.Value, text string, c allowed) (segments []segm
 }
 
 // errPath is the error of a value that would change which path is asked.
-var errPath = errors.New("a part of the path would be empty, . or ..")
+var errPath = errors.New("a part of the path would be empty, or one of . and .. alone")
 
 // renderPath returns the escaped path. A value is one part of it, whatever characters it has.
 func renderPath(ctx context.Context, segments []segment, v values) (string, error) {

@@ -87,7 +87,7 @@ func serve(t *testing.T, s http.Handler, section string) *httpjson.Provider {
 func TestEscaping(t *testing.T) {
 	t.Parallel()
 	const text = `o'neil+"x"%2f/../{{vars.a}}\&b=c`
-	s := &recorder{answer: func(w http.ResponseWriter, r *http.Request) {
+	s := &recorder{answer: func(w http.ResponseWriter, _ *http.Request) {
 		sent, _ := json.Marshal(text)
 		_, _ = w.Write([]byte(`{"device":{"id":` + string(sent) + `,"ok":true},"more":false}`))
 	}}
@@ -119,8 +119,7 @@ map: {device.identifier: item.id, device.managed: item.ok, device.groups: "[stri
 		t.Errorf("query = %s\nwant    %s", s.queries[0], want)
 	}
 	var body struct {
-		A []any  `json:"a"`
-		Q string `json:"q\""`
+		A []any `json:"a"`
 	}
 	if err := json.Unmarshal([]byte(s.bodies[0]), &body); err != nil || body.A[0] != text || body.A[1] != 7.0 || body.A[2] != true {
 		t.Errorf("body = %s, %v", s.bodies[0], err)

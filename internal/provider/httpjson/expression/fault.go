@@ -96,8 +96,9 @@ func plain(t *types.Type) string {
 		return "a list"
 	case types.MapKind:
 		return "a map"
+	default:
+		return checker.FormatCELType(t)
 	}
-	return checker.FormatCELType(t)
 }
 
 // faults says what CEL found wrong, in plain words. CEL has no codes for it, so its texts are matched; the tests compare

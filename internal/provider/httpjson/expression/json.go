@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"cel.dev/cel-go/common/types"
 	"github.com/go-json-experiment/json/jsontext"
@@ -80,8 +81,9 @@ func decode(d *jsontext.Decoder) (any, error) {
 			}
 		}
 		return object, end(d)
+	default:
+		return nil, errNotJSON
 	}
-	return nil, errNotJSON
 }
 
 // end reads the bracket that closes a list or an object.
@@ -102,7 +104,7 @@ func number(text string) any {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	const exact = 1 << 53
-	if isWhole := bytes.IndexAny([]byte(text), ".eE") < 0; err != nil || math.IsInf(f, 0) || isWhole && math.Abs(f) > exact {
+	if isWhole := !strings.ContainsAny(text, ".eE"); err != nil || math.IsInf(f, 0) || isWhole && math.Abs(f) > exact {
 		return types.NewErr("a number is too long to be kept exactly")
 	}
 	return f

@@ -49,7 +49,7 @@ func (j Jamf) environment() []string {
 	return env
 }
 
-// Policies: the inventories are those of the policy file. CA is the path of the CA that issued the certificates of their
+// Policies are settings without an inventory: those of the policy file count. CA is the path of the CA that issued the certificates of their
 // servers.
 type Policies struct{ CA string }
 
