@@ -186,7 +186,7 @@ func (b *bench) jamfLeave(ctx context.Context, t *target, f *fake, d device) err
 		b.rows = append(b.rows, row{what, none, "never", none, goal, miss})
 		return nil
 	}
-	b.rows = append(b.rows, within(what, inUnits(spent, time.Millisecond), millis, inUnits(jamfCancelGoal, time.Millisecond), goal))
+	b.rows = append(b.rows, within(what, inMillis(spent), millis, inMillis(jamfCancelGoal), goal))
 	return nil
 }
 

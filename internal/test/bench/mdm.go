@@ -143,7 +143,8 @@ func (m *mdm) metric(ctx context.Context, name, label string) (sum float64, err 
 	if err != nil {
 		return 0, fmt.Errorf("read metrics: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: scrapeLimit}
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("read metrics: %w", err)
 	}

@@ -96,7 +96,7 @@ func (b *bench) slice(ctx context.Context, t *target, k keepAlive, rate float64,
 func latencies(all []sent) []float64 {
 	values := make([]float64, len(all))
 	for i, one := range all {
-		values[i] = inUnits(one.latency, time.Millisecond)
+		values[i] = inMillis(one.latency)
 	}
 	return values
 }

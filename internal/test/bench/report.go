@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The results of a row.
@@ -97,6 +96,3 @@ func thousands(number int) string {
 	}
 	return digits
 }
-
-// inUnits is a duration in the unit that the tables have.
-func inUnits(d, unit time.Duration) float64 { return float64(d) / float64(unit) }

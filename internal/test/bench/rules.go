@@ -264,4 +264,5 @@ func withRules(count int) string {
 
 func allRules() string { return withRules(len(measuredRules())) }
 
+// inMillis is a duration in milliseconds, the unit that the tables have.
 func inMillis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -150,7 +150,7 @@ func count(all []answered, belongs func(answered) bool) (t tally) {
 		if belongs(one) {
 			t.count++
 			t.outcomes[one.outcome]++
-			t.latencies = append(t.latencies, inUnits(one.latency, time.Millisecond))
+			t.latencies = append(t.latencies, inMillis(one.latency))
 		}
 	}
 	return t
