@@ -112,7 +112,7 @@ func everyDevice(t *testing.T) (inventory string, identifiers []string) {
 }
 
 // A policy that reads every fact decides about an export as about the inventory: the decision, what each rule says and has
-// read, and the data, for devices that meet a rule, do not meet it, or of which it is not known.
+// read, and the data, for devices that meet a rule, do not meet it, or may meet it.
 func TestExportDecides(t *testing.T) {
 	t.Parallel()
 	content, identifiers := everyDevice(t)

@@ -43,7 +43,7 @@ func TestCopyReports(t *testing.T) {
 		want("loaded: 5 devices false")
 		failed, fetched := snapshot.Report{Text: "the 1st fetch failed", Warning: true}, snapshot.Report{Text: "fetched: 5 devices"}
 		report(failed)
-		report(snapshot.Report{Text: "the 2st fetch failed", Warning: true}) // the same but for a number
+		report(snapshot.Report{Text: "the 2st fetch failed", Warning: true}) // the same, with another number
 		want("the 1st fetch failed true")
 		report(fetched)
 		report(snapshot.Report{Text: "fetched: 6 devices"})

@@ -71,7 +71,7 @@ func (s *store) addCells(to *posture.Device, row []byte, asked posture.FactSet, 
 		to.Facts.Attributes = posture.Known(attributes)
 	}
 	said := false       // a cell says something of attributes
-	text := string(row) // one copy, of which each value is a part
+	text := string(row) // one copy; each value is a part of it
 	_, rest := compact.CutField(row)
 	for i, definition := range s.facts {
 		begin := len(row) - len(rest)

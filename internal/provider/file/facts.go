@@ -27,7 +27,7 @@ type vocabulary struct {
 	names  []string
 	byName map[string]*posture.Definition
 
-	// always is read in every lookup: whether a device is managed, and of which type, is judged without a rule.
+	// always is read in every lookup: whether a device is managed, and its type, are judged without a rule.
 	always, attributes posture.FactSet
 }
 

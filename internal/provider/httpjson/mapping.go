@@ -76,7 +76,7 @@ func (m *mapping) needs(facts posture.FactSet) (steps []string) {
 	return slices.Compact(steps)
 }
 
-// identify returns the identifier of a record. It must be text: a number would have been changed by whoever wrote it, and a
+// identify returns the identifier of a record. It must be text: a number would have been changed by the program that wrote it, and a
 // record without one could be that of any device.
 func (m *mapping) identify(ctx context.Context, variables map[string]any) (string, error) {
 	f := m.facts[m.identifier]

@@ -162,7 +162,7 @@ func listsAreExact(t *testing.T, h Harness) {
 	}
 }
 
-// likeLookup compares a record of a list for the facts that were asked, of which some were given, with a lookup.
+// likeLookup compares a record of a list with a lookup, for those of the asked facts that were given.
 func (i Inventory) likeLookup(t *testing.T, l posture.Listing, asked, given posture.FactSet) {
 	t.Helper()
 	of := l.Type
@@ -204,7 +204,7 @@ func emptyIsListed(t *testing.T, h Harness) {
 	}
 }
 
-// duplicatesAreListed: whoever keeps a copy must see that an identifier stands twice.
+// duplicatesAreListed: the keeper of a copy must see that an identifier stands twice.
 func duplicatesAreListed(t *testing.T, h Harness) {
 	all, _ := h.open(t, mac(serial), mac(serial), phone(secondSerial), phone(strings.ToLower(secondSerial)), mac(thirdSerial)).lists(t, posture.WithoutPolicy())
 	for identifier, want := range map[string]int{serial: 2, secondSerial: 2, thirdSerial: 1} {

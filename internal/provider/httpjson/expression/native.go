@@ -50,7 +50,7 @@ func native(v ref.Val, left *int) (value any, known bool, err error) {
 	return nil, false, errUnfit
 }
 
-// element is native for a member or an element: one that cannot be kept stays an error for whoever reads it.
+// element is native for a member or an element: one that cannot be kept stays an error for the expression that reads it.
 func element(v ref.Val, left *int) (any, error) {
 	if types.IsError(v) {
 		return v, nil
