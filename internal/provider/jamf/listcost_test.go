@@ -36,7 +36,7 @@ func fleet(n int) []jamftest.Device {
 // departments. LIST_DEVICES=100000 measures a large one; go test -v shows what it took.
 func TestListCost(t *testing.T) {
 	t.Parallel()
-	n := 2000
+	n := 600
 	if text := os.Getenv("LIST_DEVICES"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil || n < 1 {
