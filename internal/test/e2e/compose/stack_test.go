@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	patience = 2 * time.Minute // for anything that must happen; it takes far less
+	patience = 6 * time.Minute // for anything that must happen; only a build of the image takes more than one
 	known    = "C02XK1JKLVCG"  // of docker/devices.csv
 	unknown  = "C02UNKNOWN01"
 )
