@@ -76,12 +76,18 @@ func (i *inventory) describe() []string {
 	if i.DefaultType == "" {
 		types = types[:1]
 		types[0].name, types[0].is = "devices", ""
+		if i.Requirements.Groups[posture.Computer] == i.Requirements.Groups[posture.MobileDevice] {
+			types[0].is = posture.Computer // one group for all types
+		}
 	}
 	var lines []string
 	for _, t := range types {
 		line := t.name + ": no group is required"
 		if group := i.Requirements.Groups[t.is]; group != "" {
 			line = fmt.Sprintf("%s: must be in the group %s", t.name, strconv.Quote(group))
+		}
+		if i.Requirements.Compliant {
+			line += "; must be compliant"
 		}
 		if i.Requirements.AllowUnmanaged {
 			line += "; unmanaged ones are allowed too"

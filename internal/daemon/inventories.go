@@ -137,9 +137,7 @@ func (s sources) source(i *inventory, facts posture.FactSet) posture.Source {
 	source := posture.Source{
 		Name: i.Name, Kind: i.Kind, Provider: i.Provider, DefaultType: i.DefaultType, Facts: facts, AllowUnmanaged: i.Requirements.AllowUnmanaged,
 	}
-	if len(i.Requirements.Groups) > 0 {
-		source.Required = posture.MustFacts("device.groups")
-	}
+	source.Required = i.Requirements.Facts()
 	// By hand only the inventory itself is asked: an administrator wants to know what it says now.
 	if i.keeper != nil && s.webhooks {
 		source.Copy = i.keeper

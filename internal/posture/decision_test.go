@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,6 +159,42 @@ func TestReasonNamesEachRule(t *testing.T) {
 		d := posture.Policy{Rules: row.rules}.Authorize(about(row.device))
 		if got := strings.Replace(d.Reason(), "has the device but does", "does", 1); got != row.want || d.Code() != row.code {
 			t.Errorf("%s: got %q, %q, want %q, %q", name, d.Code(), got, row.code, row.want)
+		}
+	}
+}
+
+// TestCompliance: an inventory that has to vouch for a device, and does not say that it is compliant, lets nothing pass.
+func TestCompliance(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		compliant  posture.Fact[bool]
+		reportOnly bool
+		want       posture.Code
+		reason     string
+	}{
+		"compliant":               {compliant: posture.Known(true)},
+		"not compliant":           {compliant: posture.Known(false), want: posture.DeviceNotCompliant, reason: "the inventory mdm says that the device is not compliant"},
+		"unknown":                 {want: posture.DeviceNotCompliant, reason: "the inventory mdm does not say whether the device is compliant, and that is required"},
+		"only reported":           {compliant: posture.Known(false), reportOnly: true, reason: "in the inventory mdm; the inventory mdm says that the device is not compliant"},
+		"unknown is reported too": {reportOnly: true, reason: "in the inventory mdm; the inventory mdm does not say whether the device is compliant, and that is required"},
+	} {
+		for _, also := range []bool{false, true} {
+			device := &posture.Device{Identifier: "C02XK1ABJHD2", Facts: posture.Facts{Managed: posture.Known(true), Compliant: row.compliant}}
+			e := &posture.Evidence{Inventory: "mdm", Deciding: device}
+			p := posture.Policy{Name: "p", Requirements: map[string]posture.Requirements{"mdm": {Compliant: true}}, ReportOnly: row.reportOnly}
+			want := row.reason
+			if also {
+				e.Inventory, e.Deciding = "owned", &posture.Device{Identifier: device.Identifier, Facts: posture.Facts{Managed: posture.Known(true)}}
+				e.Answers, p.AlsoIn = []posture.Answer{{Inventory: "mdm", Record: device}}, []string{"mdm"}
+				want = strings.Replace(want, "in the inventory mdm", "in the inventory owned", 1)
+			}
+			d := p.Authorize(e)
+			if d.Allowed() != (row.want == "") || d.Code() != row.want || want != "" && d.Reason() != want {
+				t.Errorf("%s, beside another inventory %v: allowed %v, code %q, reason %q, want code %q, reason %q", name, also, d.Allowed(), d.Code(), d.Reason(), row.want, want)
+			}
+			if row.reportOnly && !slices.Contains(d.Verdict().WouldDeny, string(posture.DeviceNotCompliant)) {
+				t.Errorf("%s: would deny %q, want deviceNotCompliant among them", name, d.Verdict().WouldDeny)
+			}
 		}
 	}
 }

@@ -16,6 +16,22 @@ type Requirements struct {
 	Groups map[DeviceType]string
 	// AllowUnmanaged lets a record pass that the inventory keeps but no longer manages.
 	AllowUnmanaged bool
+	// Compliant requires that the inventory itself says that the device is compliant.
+	Compliant bool
+}
+
+// RequiredGroup makes Requirements.Groups of one group for devices of all types; "" requires none.
+func RequiredGroup(name string) map[DeviceType]string { return RequiredGroups(name, name) }
+
+// Facts are those that the requirements read, besides whether the device is managed.
+func (r Requirements) Facts() (facts FactSet) {
+	if len(r.Groups) > 0 {
+		facts |= MustFacts("device.groups")
+	}
+	if r.Compliant {
+		facts |= MustFacts("device.compliant")
+	}
+	return facts
 }
 
 // RequiredGroups makes Requirements.Groups of a group for computers and a group for mobile devices; "" requires none.
@@ -154,12 +170,18 @@ func (p Policy) judge(e *Evidence, verdict *Verdict) Decision {
 		}
 	}
 	groups, reason, err := p.groups(e, others)
-	if err != nil {
-		if !p.ReportOnly {
-			return deny(DeviceNotInGroup, err.Error())
+	for _, required := range []struct {
+		code Code
+		err  error
+	}{{DeviceNotInGroup, err}, {DeviceNotCompliant, p.compliance(e, others)}} {
+		if required.err == nil {
+			continue
 		}
-		verdict.WouldDeny = append([]string{string(DeviceNotInGroup)}, verdict.WouldDeny...)
-		reason += "; " + err.Error()
+		if !p.ReportOnly {
+			return deny(required.code, required.err.Error())
+		}
+		verdict.WouldDeny = append([]string{string(required.code)}, verdict.WouldDeny...)
+		reason += "; " + required.err.Error()
 	}
 	if refusal := verdict.refusal(); refusal != nil {
 		return Decision{code: refusal.Code, message: refusal.Message} // the reason is that of the rules
@@ -222,13 +244,41 @@ func (p Policy) groups(e *Evidence, others []Answer) (groups []string, reason st
 	return groups, reason, err
 }
 
+// compliance is the error of the first inventory that requires a compliant device, and does not say that it is one.
+func (p Policy) compliance(e *Evidence, others []Answer) error {
+	err := p.Requirements[e.Inventory].vouch(e.Deciding, e.Inventory)
+	for i := range others {
+		if err == nil {
+			err = p.Requirements[others[i].Inventory].vouch(others[i].Record, others[i].Inventory)
+		}
+	}
+	return err
+}
+
+// vouch returns an error where the inventory has to say that d is compliant, and does not.
+func (r Requirements) vouch(d *Device, inventory string) error {
+	if !r.Compliant {
+		return nil
+	}
+	switch compliant, known := d.Facts.Compliant.Get(); {
+	case !known:
+		return errors.New(inventoryNamed(inventory) + " does not say whether the device is compliant, and that is required")
+	case !compliant:
+		return errors.New(inventoryNamed(inventory) + " says that the device is not compliant")
+	}
+	return nil
+}
+
 // check returns the group that d had to be a member of, or "" if none is required; the error says that it is no member.
 func (r Requirements) check(d *Device) (group string, err error) {
-	// Fail closed: without a type, nothing shows that no group is required.
-	if len(r.Groups) > 0 && d.Type != Computer && d.Type != MobileDevice {
-		return "", errors.New("the inventory does not say which type of device it is, so the required group is unknown")
-	}
 	group = r.Groups[d.Type]
+	if len(r.Groups) > 0 && d.Type != Computer && d.Type != MobileDevice {
+		group = r.Groups[Computer]
+		// Fail closed: without a type, nothing shows that no group is required.
+		if group != r.Groups[MobileDevice] {
+			return "", errors.New("the inventory does not say which type of device it is, so the required group is unknown")
+		}
+	}
 	if group == "" {
 		return "", nil
 	}

@@ -81,8 +81,9 @@ func newJudge(p *policy.Policy, required map[string]provider.Required) *judge {
 	return &judge{p, p.Gate(func(name string) (posture.Source, posture.Requirements) {
 		of := required[name]
 		facts := p.FactsOf(name)&^posture.Document | posture.MustFacts("device.identifier", "device.managed")
+		facts |= of.Requirements.Facts()
 		if len(of.Requirements.Groups) > 0 {
-			facts |= posture.MustFacts("device.type", "device.groups")
+			facts |= posture.MustFacts("device.type")
 		}
 		return posture.Source{
 			Name: name, Provider: recorded{name, of.DefaultType != ""}, DefaultType: of.DefaultType, Facts: facts,

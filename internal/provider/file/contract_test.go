@@ -53,7 +53,7 @@ func TestContract(t *testing.T) {
 					next.Apply()
 				}
 				return providertest.Inventory{Provider: provider, Replace: replace}
-			}, Lacks: test.lacks})
+			}, Lacks: test.lacks | providertest.Newest})
 		})
 	}
 }

@@ -50,7 +50,7 @@ func TestContract(t *testing.T) {
 					t.Helper()
 					return kind.open(t, 9*time.Second, devices).Inventory
 				},
-				Lacks: kind.lacks,
+				Lacks: kind.lacks | providertest.Newest,
 			})
 		})
 	}

@@ -56,7 +56,7 @@ func New(c Config) (*Provider, error) {
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "the service", Server: "the service of the inventory", Variable: keyBase},
 		Base:   c.base, Auth: auth, Certificate: certificate, RootCAs: c.RootCAs,
-		Timeout: c.limits.timeout, AtOnce: c.limits.atOnce, Rate: c.limits.rate, Burst: c.limits.burst, Hint: hint,
+		Timeout: c.limits.timeout, AtOnce: c.limits.atOnce, Rate: c.limits.rate, Burst: c.limits.burst, RateSetting: "the rate limit of the inventory (limits.rate)", Hint: hint,
 	})
 	return p, nil
 }

@@ -44,7 +44,7 @@ func (a *attributes) UnmarshalJSON(value []byte) error {
 	}
 	*a = attributes{given: given}
 	for _, e := range elements {
-		a.all = append(a.all, e.value)
+		a.all = append(a.all, e.Value)
 	}
 	return nil
 }
@@ -56,9 +56,9 @@ func merge(converted bool, sections ...attributes) posture.Fact[map[string]strin
 	for _, section := range sections {
 		given = given || section.given
 		for _, a := range section.all {
-			name := a.Name.said()
+			name := a.Name.Said()
 			if converted {
-				name = a.Name.any
+				name = a.Name.Any
 			}
 			value, known := valueOf(a.Values)
 			if !known {
@@ -101,5 +101,5 @@ func valueOf(value jsontext.Value) (string, bool) {
 	}
 	var t text
 	err := t.UnmarshalJSON(value)
-	return t.any, err == nil && t.any != ""
+	return t.Any, err == nil && t.Any != ""
 }

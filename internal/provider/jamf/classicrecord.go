@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/vendorjson"
 )
 
 // classicRecord is what the two kinds of records have in common. Its JSON is converted from XML, so
@@ -99,38 +100,38 @@ func (a *classicAPI) decode(body []byte, endpoint string, t posture.DeviceType) 
 	}
 	r := c.record(t)
 	now := a.now()
-	r.facts.LastSeen = firstKnown(
-		c.General.LastContactEpoch.milliseconds(now), c.General.LastContactUTC.moment(now),
-		c.General.LastUpdateEpoch.milliseconds(now), c.General.LastUpdateUTC.moment(now),
+	r.facts.LastSeen = vendorjson.FirstKnown(
+		milliseconds(c.General.LastContactEpoch, now), c.General.LastContactUTC.Moment(now),
+		milliseconds(c.General.LastUpdateEpoch, now), c.General.LastUpdateUTC.Moment(now),
 	)
-	r.facts.EnrolledAt = firstKnown(
-		c.General.LastEnrolledEpoch.milliseconds(now), c.General.LastEnrolledUTC.moment(now),
-		c.General.LastEnrollmentEpoch.milliseconds(now), c.General.LastEnrollmentUTC.moment(now),
+	r.facts.EnrolledAt = vendorjson.FirstKnown(
+		milliseconds(c.General.LastEnrolledEpoch, now), c.General.LastEnrolledUTC.Moment(now),
+		milliseconds(c.General.LastEnrollmentEpoch, now), c.General.LastEnrollmentUTC.Moment(now),
 	)
 	return r, nil
 }
 
 // record is all but the times.
 func (c *classicRecord) record(t posture.DeviceType) record {
-	location := c.Location.value
+	location := c.Location.Value
 	r := record{
-		deviceType: t, serial: c.General.SerialNumber.any, udid: c.General.UDID.any,
+		deviceType: t, serial: c.General.SerialNumber.Any, udid: c.General.UDID.Any,
 		name: firstOf(c.General.Name, c.General.DisplayName),
 		user: user{
-			Username: location.Username.any, Realname: firstOf(location.Realname, location.RealName),
-			EmailAddress: location.EmailAddress.any, Position: location.Position.any, Department: location.Department.any,
+			Username: location.Username.Any, Realname: firstOf(location.Realname, location.RealName),
+			EmailAddress: location.EmailAddress.Any, Position: location.Position.Any, Department: location.Department.Any,
 		},
 	}
 	r.facts = posture.Facts{
 		SerialNumber: posture.Text(r.serial), UDID: posture.Text(r.udid), Name: posture.Text(r.name),
-		Supervised: c.General.Supervised.any, Attributes: merge(true, c.Attributes),
+		Supervised: c.General.Supervised.Any, Attributes: merge(true, c.Attributes),
 		User: posture.UserFacts{
 			Username: posture.Text(r.user.Username), RealName: posture.Text(r.user.Realname),
 			EmailAddress: posture.Text(r.user.EmailAddress), Position: posture.Text(r.user.Position), Department: posture.Text(r.user.Department),
 		},
 	}
 	if t == posture.Computer {
-		memberships := c.GroupsAccounts.value.Memberships
+		memberships := c.GroupsAccounts.Value.Memberships
 		r.groups, r.facts.Groups = groupsOf(memberships.elements, memberships.given, true, func(name text) text { return name })
 		c.computer(&r.facts)
 		return r
@@ -142,16 +143,16 @@ func (c *classicRecord) record(t posture.DeviceType) record {
 
 // computer fills in what only computers have.
 func (c *classicRecord) computer(f *posture.Facts) {
-	hardware := c.Hardware.value
-	f.Managed = c.General.RemoteManagement.value.Managed.any
-	f.Model = posture.Text(hardware.Model.any)
-	f.OS = posture.Word(hardware.OSName.any, posture.OperatingSystems())
-	f.OSVersion = hardware.OSVersion.convertedVersion()
+	hardware := c.Hardware.Value
+	f.Managed = c.General.RemoteManagement.Value.Managed.Any
+	f.Model = posture.Text(hardware.Model.Any)
+	f.OS = posture.Word(hardware.OSName.Any, posture.OperatingSystems())
+	f.OSVersion = convertedVersion(hardware.OSVersion)
 	var boot []posture.Fact[bool]
 	for _, d := range hardware.Storage.elements {
-		for _, p := range d.value.Partitions.elements {
-			if strings.EqualFold(p.value.Type.any, "boot") {
-				boot = append(boot, volume(p.value.Status2.any), volume(p.value.Status.any))
+		for _, p := range d.Value.Partitions.elements {
+			if strings.EqualFold(p.Value.Type.Any, "boot") {
+				boot = append(boot, volume(p.Value.Status2.Any), volume(p.Value.Status.Any))
 			}
 		}
 	}
@@ -161,18 +162,18 @@ func (c *classicRecord) computer(f *posture.Facts) {
 // mobileDevice fills in what only mobile devices have.
 func (c *classicRecord) mobileDevice(f *posture.Facts) {
 	g := &c.General
-	f.Managed = g.Managed.any
-	f.Model = firstKnown(posture.Text(g.Model.any), posture.Text(g.ModelDisplay.any))
-	f.OSVersion = g.OSVersion.convertedVersion()
-	f.OS = mobileSystem(g.OSType.any, firstOf(g.ModelIdentifier, g.Model), f.OSVersion)
-	f.Ownership = ownerOf(g.Ownership.any)
-	f.Encrypted = agreed(c.Security.value.DataProtection.any, c.SecurityObject.value.DataProtection.any)
+	f.Managed = g.Managed.Any
+	f.Model = vendorjson.FirstKnown(posture.Text(g.Model.Any), posture.Text(g.ModelDisplay.Any))
+	f.OSVersion = convertedVersion(g.OSVersion)
+	f.OS = mobileSystem(g.OSType.Any, firstOf(g.ModelIdentifier, g.Model), f.OSVersion)
+	f.Ownership = ownerOf(g.Ownership.Any)
+	f.Encrypted = agreed(c.Security.Value.DataProtection.Any, c.SecurityObject.Value.DataProtection.Any)
 }
 
 func firstOf(texts ...text) string {
 	for _, t := range texts {
-		if t.any != "" {
-			return t.any
+		if t.Any != "" {
+			return t.Any
 		}
 	}
 	return ""

@@ -50,7 +50,7 @@ func TestContract(t *testing.T) {
 					t.Helper()
 					return v.open(t, 10*time.Second, devices).Inventory
 				},
-				Lacks: v.lacks(),
+				Lacks: v.lacks() | providertest.Newest,
 			})
 		})
 	}

@@ -61,7 +61,7 @@ func (d *departments) mustName(ctx context.Context, id string) (string, error) {
 		return "", err
 	}
 	name, err := d.fetch(ctx, id)
-	return name.said(), err
+	return name.Said(), err
 }
 
 // missingPrivilege is the answer to an API client that lacked the privilege a moment ago. To ask again would double the

@@ -7,7 +7,6 @@ package jamf
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -250,7 +249,7 @@ func (p *Provider) device(r record, q posture.Query) (posture.Device, error) {
 	if err != nil {
 		return posture.Device{}, err
 	}
-	d.Data = json.RawMessage(data)
+	d.Data = data
 	return d, nil
 }
 

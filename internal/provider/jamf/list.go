@@ -153,9 +153,9 @@ func (l *listing) resolve(r *record) bool {
 		if isDepartment(r.departmentID) && (l.nameless || !found) {
 			return false
 		}
-		name.any = name.said()
+		name.Any = name.Said()
 	}
-	r.user.Department, r.facts.User.Department = name.any, posture.Text(name.said())
+	r.user.Department, r.facts.User.Department = name.Any, posture.Text(name.Said())
 	return true
 }
 
@@ -171,8 +171,8 @@ func (a *proAPI) departmentNames(ctx context.Context) (map[string]text, error) {
 		api: a, endpoint: departmentsEndpoint, ask: a.askDepartments, sort: "id:asc",
 		idOf: func(d *department) text { return d.ID },
 		take: func(r row[department]) error {
-			if isDepartment(r.record.ID.any) && !r.broken {
-				names[r.record.ID.any] = r.record.Name
+			if isDepartment(r.record.ID.Any) && !r.broken {
+				names[r.record.ID.Any] = r.record.Name
 			}
 			return nil
 		},

@@ -135,7 +135,7 @@ func (p *pager[T]) handOn(ctx context.Context, page listPage[T]) (vendorhttp.Pag
 			return handed, fmt.Errorf("%s: %w", p.endpoint, context.Cause(ctx))
 		}
 		r := &page.rows[i]
-		id := p.idOf(&r.record).any
+		id := p.idOf(&r.record).Any
 		number, err := strconv.ParseUint(id, 10, 64)
 		if !r.broken && (err != nil || number <= p.lastID) {
 			p.changed = true // records were moved, or are in no order

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/vendorjson"
 )
 
 // computerRecord is a result of computers-inventory.
@@ -108,8 +109,8 @@ func groupsOf[T any](list []T, given, converted bool, nameOf func(T) text) (name
 	names = make([]string, 0, len(list))
 	for _, element := range list {
 		name := nameOf(element)
-		names = append(names, name.any)
-		given = given && name.any != "" && (converted || name.said() != "")
+		names = append(names, name.Any)
+		given = given && name.Any != "" && (converted || name.Said() != "")
 	}
 	if given {
 		fact = posture.Known(names)
@@ -134,7 +135,7 @@ func (a *proAPI) computer(ctx context.Context, ask query) (record, error) {
 	}
 	if !ask.mustHaveDepartment {
 		name := a.departments.name(ctx, r.departmentID)
-		r.user.Department, r.facts.User.Department = name.any, posture.Text(name.said())
+		r.user.Department, r.facts.User.Department = name.Any, posture.Text(name.Said())
 		return r, nil
 	}
 	r.user.Department, err = a.departments.mustName(ctx, r.departmentID)
@@ -148,20 +149,20 @@ func (a *proAPI) computer(ctx context.Context, ask query) (record, error) {
 func (a *proAPI) computerOf(c *computerRecord) record {
 	u := c.UserAndLocation
 	r := record{
-		deviceType: posture.Computer, serial: c.Hardware.SerialNumber.any, udid: c.UDID.any, name: c.General.Name.any,
-		user:         user{Username: u.Username.any, Realname: u.Realname.any, EmailAddress: u.Email.any, Position: u.Position.any},
-		departmentID: u.DepartmentID.any, saysSerial: c.Hardware.SerialNumber.says(),
+		deviceType: posture.Computer, serial: c.Hardware.SerialNumber.Any, udid: c.UDID.Any, name: c.General.Name.Any,
+		user:         user{Username: u.Username.Any, Realname: u.Realname.Any, EmailAddress: u.Email.Any, Position: u.Position.Any},
+		departmentID: u.DepartmentID.Any, saysSerial: c.Hardware.SerialNumber.Says(),
 	}
-	now, system := a.now(), c.OperatingSystem.value
+	now, system := a.now(), c.OperatingSystem.Value
 	r.facts = posture.Facts{
-		SerialNumber: c.Hardware.SerialNumber.fact(), UDID: c.UDID.fact(), Name: c.General.Name.fact(), Model: c.Hardware.Model.fact(),
-		OS: posture.Word(system.Name.said(), posture.OperatingSystems()), OSVersion: system.Version.version(),
-		Managed: c.General.RemoteManagement.Managed.any, Supervised: c.General.Supervised.fact(),
-		Encrypted:  agreed(volume(c.DiskEncryption.value.Boot.value.State.said()), volume(system.FileVault2Status.said())),
-		LastSeen:   firstKnown(c.General.LastContact.moment(now), c.General.LastContactTime.moment(now)),
-		EnrolledAt: c.General.LastEnrolledDate.moment(now),
-		Attributes: merge(false, c.Attributes, c.General.Attributes, c.Hardware.Attributes, system.Attributes, u.Attributes, c.Purchasing.value.Attributes),
-		User:       posture.UserFacts{Username: u.Username.fact(), RealName: u.Realname.fact(), EmailAddress: u.Email.fact(), Position: u.Position.fact()},
+		SerialNumber: c.Hardware.SerialNumber.Fact(), UDID: c.UDID.Fact(), Name: c.General.Name.Fact(), Model: c.Hardware.Model.Fact(),
+		OS: posture.Word(system.Name.Said(), posture.OperatingSystems()), OSVersion: system.Version.Version(),
+		Managed: c.General.RemoteManagement.Managed.Any, Supervised: c.General.Supervised.Fact(),
+		Encrypted:  agreed(volume(c.DiskEncryption.Value.Boot.Value.State.Said()), volume(system.FileVault2Status.Said())),
+		LastSeen:   vendorjson.FirstKnown(c.General.LastContact.Moment(now), c.General.LastContactTime.Moment(now)),
+		EnrolledAt: c.General.LastEnrolledDate.Moment(now),
+		Attributes: merge(false, c.Attributes, c.General.Attributes, c.Hardware.Attributes, system.Attributes, u.Attributes, c.Purchasing.Value.Attributes),
+		User:       posture.UserFacts{Username: u.Username.Fact(), RealName: u.Realname.Fact(), EmailAddress: u.Email.Fact(), Position: u.Position.Fact()},
 	}
 	r.groups, r.facts.Groups = groupsOf(c.Groups, c.Groups != nil, false, membership.name)
 	return r
@@ -185,28 +186,30 @@ func (a *proAPI) mobile(ctx context.Context, ask query) (record, error) {
 func (a *proAPI) mobileOf(m *mobileRecord) record {
 	u := m.UserAndLocation
 	r := record{
-		deviceType: posture.MobileDevice, serial: m.Hardware.SerialNumber.any, udid: m.General.UDID.any, name: m.General.DisplayName.any,
-		user:       user{u.Username.any, u.RealName.any, u.EmailAddress.any, u.Position.any, u.Department.any},
-		saysSerial: m.Hardware.SerialNumber.says(),
+		deviceType: posture.MobileDevice, serial: m.Hardware.SerialNumber.Any, udid: m.General.UDID.Any, name: m.General.DisplayName.Any,
+		user: user{
+			Username: u.Username.Any, Realname: u.RealName.Any, EmailAddress: u.EmailAddress.Any, Position: u.Position.Any, Department: u.Department.Any,
+		},
+		saysSerial: m.Hardware.SerialNumber.Says(),
 	}
-	now, version, model := a.now(), m.General.OSVersion.version(), m.Hardware.ModelIdentifier.said()
+	now, version, model := a.now(), m.General.OSVersion.Version(), m.Hardware.ModelIdentifier.Said()
 	if model == "" {
-		model = m.Hardware.Model.said()
+		model = m.Hardware.Model.Said()
 	}
 	seen := m.General.LastContactDate
-	if seen.missing() {
+	if seen.Missing() {
 		seen = m.General.LastUpdateDate // an update of the inventory is a contact too, if not the last one
 	}
 	r.facts = posture.Facts{
-		SerialNumber: m.Hardware.SerialNumber.fact(), UDID: m.General.UDID.fact(), Name: m.General.DisplayName.fact(), Model: m.Hardware.Model.fact(),
-		OS: mobileSystem(m.DeviceType.said(), model, version), OSVersion: version,
-		Managed: m.General.Managed.any, Supervised: m.General.Supervised.fact(), Encrypted: m.Security.value.DataProtected.fact(),
-		Ownership: ownerOf(m.General.Ownership.said()),
-		LastSeen:  seen.moment(now), EnrolledAt: m.General.LastEnrolledDate.moment(now),
-		Attributes: merge(false, m.Attributes, m.General.Attributes, m.Hardware.Attributes, u.Attributes, m.Purchasing.value.Attributes),
+		SerialNumber: m.Hardware.SerialNumber.Fact(), UDID: m.General.UDID.Fact(), Name: m.General.DisplayName.Fact(), Model: m.Hardware.Model.Fact(),
+		OS: mobileSystem(m.DeviceType.Said(), model, version), OSVersion: version,
+		Managed: m.General.Managed.Any, Supervised: m.General.Supervised.Fact(), Encrypted: m.Security.Value.DataProtected.Fact(),
+		Ownership: ownerOf(m.General.Ownership.Said()),
+		LastSeen:  seen.Moment(now), EnrolledAt: m.General.LastEnrolledDate.Moment(now),
+		Attributes: merge(false, m.Attributes, m.General.Attributes, m.Hardware.Attributes, u.Attributes, m.Purchasing.Value.Attributes),
 		User: posture.UserFacts{
-			Username: u.Username.fact(), RealName: u.RealName.fact(), EmailAddress: u.EmailAddress.fact(),
-			Position: u.Position.fact(), Department: u.Department.fact(),
+			Username: u.Username.Fact(), RealName: u.RealName.Fact(), EmailAddress: u.EmailAddress.Fact(),
+			Position: u.Position.Fact(), Department: u.Department.Fact(),
 		},
 	}
 	r.groups, r.facts.Groups = groupsOf(m.Groups, m.Groups != nil, false, membership.name)

@@ -1,10 +1,7 @@
 package jamf
 
 import (
-	"fmt"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"encoding/json"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/vendorhttp"
@@ -25,32 +22,14 @@ type record struct {
 	saysSerial bool
 }
 
-type user struct {
-	Username     string `json:"username"`
-	Realname     string `json:"realname"`
-	EmailAddress string `json:"email_address"`
-	Position     string `json:"position"`
-	Department   string `json:"department"`
-}
+type user = vendorhttp.DocumentUser
 
-// data is the document that certificate templates get. It always has this full shape, so that a
-// template does not break on a record that lacks something.
-func (r record) data() (jsontext.Value, error) {
-	type device struct {
-		UDID         string `json:"udid"`
-		SerialNumber string `json:"serial_number"`
-		Name         string `json:"name"`
-	}
-	document := struct {
-		Device device   `json:"device"`
-		User   user     `json:"user"`
-		Groups []string `json:"groups"`
-	}{device{r.udid, r.serial, r.name}, r.user, r.groups}
-	data, err := json.Marshal(document) // a nil list becomes []
-	if err != nil {
-		return nil, fmt.Errorf("encode data: %w", err)
-	}
-	return data, nil
+// data are the data for the certificate.
+func (r record) data() (json.RawMessage, error) {
+	var d vendorhttp.Document
+	d.Device.UDID, d.Device.SerialNumber, d.Device.Name = r.udid, r.serial, r.name
+	d.User, d.Groups = r.user, r.groups
+	return d.Encode()
 }
 
 // only returns the single record of the device.

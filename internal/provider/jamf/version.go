@@ -84,7 +84,7 @@ func serverVersionOf(ctx context.Context, c *vendorhttp.Client) (serverVersion, 
 	if json.Unmarshal(body, &answer) != nil {
 		return serverVersion{}, c.Other()
 	}
-	parts := regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})`).FindStringSubmatch(answer.Version.any)
+	parts := regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})`).FindStringSubmatch(answer.Version.Any)
 	if parts == nil {
 		return serverVersion{}, c.Other()
 	}

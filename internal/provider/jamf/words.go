@@ -63,13 +63,3 @@ func agreed(facts ...posture.Fact[bool]) (all posture.Fact[bool]) {
 	}
 	return all
 }
-
-// firstKnown returns the first fact that is known.
-func firstKnown[T any](facts ...posture.Fact[T]) posture.Fact[T] {
-	for _, f := range facts {
-		if _, known := f.Get(); known {
-			return f
-		}
-	}
-	return posture.Fact[T]{}
-}

@@ -32,7 +32,7 @@ func factsAreIndependent(t *testing.T, h Harness) {
 			if err != nil {
 				t.Fatalf("Lookup(%q) for %q = %v, want the device", identifier, asked.Names(), err)
 			}
-			if device.Identifier != identifier || !managed(device) {
+			if device.Identifier != identifier || managed(device) != h.has(Managed) {
 				t.Errorf("Lookup(%q) for %q has identifier %q, managed %v", identifier, asked.Names(), device.Identifier, managed(device))
 			}
 			return device

@@ -44,6 +44,7 @@ func Run(t *testing.T, h Harness) {
 		{"no other case folding", h.has(AnyIdentifier), kelvinIsNotK},
 		{"a record without identifier matches nothing", h.has(AnyIdentifier), emptyMatchesNothing},
 		{"duplicates are ambiguous", h.has(Duplicates), duplicatesAreAmbiguous},
+		{"the newest of duplicates counts", h.has(Newest), newestCounts},
 		{"types are kept apart", h.has(Types), typesAreKeptApart},
 		{"groups are returned byte for byte", h.has(Groups), groupsAreExact},
 		{"a device that is not managed is reported so", h.has(Unmanaged), unmanagedIsReported},
@@ -69,7 +70,7 @@ func knownAreFound(t *testing.T, h Harness) {
 		serial: posture.Computer, secondSerial: posture.MobileDevice, thirdSerial: posture.Computer,
 	} {
 		device := inventory.finds(t, identifier, of)
-		if device.Identifier != identifier || !managed(device) {
+		if device.Identifier != identifier || managed(device) != h.has(Managed) {
 			t.Errorf("Lookup(%q) has identifier %q, managed %v, want the record's own, managed", identifier, device.Identifier, managed(device))
 		}
 		if h.has(Types) && device.Type != of {

@@ -18,6 +18,10 @@ const (
 	AnyIdentifier
 	// Tokens: the vendor's server issues the credentials of a lookup, and they expire.
 	Tokens
+	// Newest: of several records with one identifier the one whose device was seen last counts.
+	Newest
+	// Managed: records say whether the device is managed.
+	Managed
 	// EndpointsOfTypes: each type of device is looked up at endpoints of its own.
 	EndpointsOfTypes
 )

@@ -130,7 +130,7 @@ func identifiers(all []posture.Listing) []string {
 func (h Harness) known() []Device {
 	devices := []Device{mac(serial, "one", "two"), phone(secondSerial, "two"), mac(thirdSerial)}
 	if h.has(Unmanaged) {
-		devices = append(devices, Device{unmanagedSerial, posture.Computer, true, []string{"one"}}, Device{unmanagedPhone, posture.MobileDevice, true, nil})
+		devices = append(devices, Device{Identifier: unmanagedSerial, Type: posture.Computer, Unmanaged: true, Groups: []string{"one"}}, Device{Identifier: unmanagedPhone, Type: posture.MobileDevice, Unmanaged: true})
 	}
 	return devices
 }

@@ -30,6 +30,9 @@ type Device struct {
 	Type      posture.DeviceType
 	Unmanaged bool
 	Groups    []string
+	// Seen is how long before the day of the test the device was seen last. Of several records with one identifier, an
+	// inventory with the trait Newest answers with the one that was seen last.
+	Seen time.Duration
 }
 
 // Inventory is one that the suite has to itself, with a provider in front of it.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,16 +16,18 @@ import (
 	"step-posture-connector/internal/provider/providertest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
 	"step-posture-connector/internal/provider/vendorhttp"
+	"step-posture-connector/internal/provider/vendorjson"
 )
 
 // acme is a small provider, as another vendor's would be: one search by serial number.
 type acme struct{ *vendorhttp.Client }
 
 type acmeRecord struct {
-	Serial  string   `json:"serial"`
-	Kind    string   `json:"kind"`
-	Managed bool     `json:"managed"`
-	Groups  []string `json:"groups"`
+	Serial  vendorjson.Text  `json:"serial"`
+	Kind    vendorjson.Text  `json:"kind"`
+	Managed vendorjson.Truth `json:"managed"`
+	Seen    vendorjson.Text  `json:"seen"`
+	Groups  []string         `json:"groups"`
 }
 
 func (a *acme) Lookup(ctx context.Context, q posture.Query) (posture.Device, error) {
@@ -36,7 +37,7 @@ func (a *acme) Lookup(ctx context.Context, q posture.Query) (posture.Device, err
 			return posture.Device{}, err
 		}
 		var answer struct {
-			Devices *[]acmeRecord `json:"devices"`
+			Devices *[]vendorjson.Record[acmeRecord] `json:"devices"`
 		}
 		if err := a.Decode("devices", "a list of devices", body, &answer); err != nil {
 			return posture.Device{}, err
@@ -44,12 +45,25 @@ func (a *acme) Lookup(ctx context.Context, q posture.Query) (posture.Device, err
 		if answer.Devices == nil {
 			return posture.Device{}, a.NotA("devices", "a list of devices")
 		}
-		found := slices.DeleteFunc(*answer.Devices, func(r acmeRecord) bool {
-			return q.Type != posture.AnyDevice && r.Kind != string(q.Type)
-		})
-		r, err := vendorhttp.Only(a.Client, q.Identifier, found, func(r acmeRecord) string { return r.Serial })
-		return posture.Device{Identifier: r.Serial, Type: posture.DeviceType(r.Kind), Facts: posture.Facts{Managed: posture.Known(r.Managed), Groups: posture.Known(r.Groups)}}, err
+		_, device, err := vendorhttp.Newest(a.Client, q, vendorhttp.Exact, *answer.Devices, acmeDevice)
+		return device, err
 	})
+}
+
+// acmeDevice is what a record says, in lookups and in lists.
+func acmeDevice(r *acmeRecord) posture.Device {
+	return posture.Device{Identifier: r.Serial.Said(), Type: posture.DeviceType(r.Kind.Said()), Facts: posture.Facts{
+		Managed: r.Managed.Fact(), Groups: posture.Known(r.Groups), LastSeen: r.Seen.Moment(time.Now()),
+	}}
+}
+
+// acmeDeviceJSON is a record as the vendor writes it.
+type acmeDeviceJSON struct {
+	Serial  string    `json:"serial"`
+	Kind    string    `json:"kind"`
+	Managed bool      `json:"managed"`
+	Seen    time.Time `json:"seen"`
+	Groups  []string  `json:"groups"`
 }
 
 // acmeServer is the vendor's server.
@@ -58,7 +72,7 @@ type acmeServer struct {
 	secret string
 
 	mu       sync.Mutex
-	devices  []acmeRecord
+	devices  []acmeDeviceJSON
 	tokens   map[string]bool // whether it is valid
 	lifetime int             // of a token, in seconds
 }
@@ -74,7 +88,7 @@ func started(t *testing.T, serials ...string) *acmeServer {
 	t.Helper()
 	s := newServer(t)
 	for _, serial := range serials {
-		s.devices = append(s.devices, acmeRecord{serial, string(posture.Computer), true, nil})
+		s.devices = append(s.devices, acmeDeviceJSON{serial, string(posture.Computer), true, time.Now(), nil})
 	}
 	t.Cleanup(func() {
 		for _, violation := range s.Violations() {
@@ -120,7 +134,7 @@ func (s *acmeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !s.tokens[bearer] && r.Header.Get("X-Api-Key") != s.secret:
 		answer(w, http.StatusUnauthorized, map[string]string{"error": vendortest.Marker})
 	default:
-		found := []acmeRecord{}
+		found := []acmeDeviceJSON{}
 		for _, d := range s.devices {
 			if strings.EqualFold(d.Serial, r.URL.Query().Get("serial")) {
 				found = append(found, d)
@@ -157,8 +171,9 @@ func (s *acmeServer) replace(devices ...providertest.Device) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.devices = nil
+	seen := time.Now() // one time for all
 	for _, d := range devices {
-		s.devices = append(s.devices, acmeRecord{d.Identifier, string(d.Type), !d.Unmanaged, d.Groups})
+		s.devices = append(s.devices, acmeDeviceJSON{d.Identifier, string(d.Type), !d.Unmanaged, seen.Add(-d.Seen), d.Groups})
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-// Auth is how requests show who sends them: StaticHeader, Basic, ClientCredentials, Several of them, or NoAuth.
+// Auth is how requests show who sends them: StaticHeader, Basic, ClientCredentials, Login, Several of them, or NoAuth.
 type Auth interface{ bind(c *Client) authorizer }
 
 // authorizer has the credentials of a client's requests.

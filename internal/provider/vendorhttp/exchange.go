@@ -2,6 +2,7 @@ package vendorhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ type Request struct {
 	Body   []byte // none where it is nil
 	// MaxAnswer bounds the body of the answer, in bytes; 0 is as much as Get reads.
 	MaxAnswer int
+
+	only200 bool // every other status is a *Fault
+	login   bool // it asks for a token, which is repeated also where the server takes too long
 }
 
 // Answer is what the server answered.
@@ -72,10 +76,10 @@ func (c *Client) exchangeOnce(ctx context.Context, credentials header, r Request
 		return Answer{}, errors.New(r.Endpoint + ": the path cannot be made")
 	}
 	address.Path, address.RawQuery = path, r.Query.Encode()
-	if err := c.takeTurn(ctx); err != nil {
+	if err := c.takeTurn(ctx); err != nil && !r.login {
 		return Answer{}, fmt.Errorf("%s: %w", r.Endpoint, err)
 	}
-	err = c.way.run(ctx, true, func(ctx context.Context, at *progress) error {
+	err = c.way.run(ctx, !r.login, func(ctx context.Context, at *progress) error {
 		var body io.Reader
 		if r.Body != nil {
 			body = bytes.NewReader(r.Body)
@@ -94,7 +98,7 @@ func (c *Client) exchangeOnce(ctx context.Context, credentials header, r Request
 			return &Fault{Endpoint: r.Endpoint, cause: c.way.failed(err, at)}
 		}
 		defer response.Body.Close()
-		if isFault(response.StatusCode) {
+		if isFault(response.StatusCode) || r.only200 && response.StatusCode != http.StatusOK {
 			// Read the rest of a short answer: only then can the connection be used again.
 			_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
 			return c.refusal(r.Endpoint, response)
@@ -140,7 +144,7 @@ func (c *Client) takeTurn(ctx context.Context) error {
 	}
 	if deadline, ok := flight.Deadline(ctx); !turn.OK() || ok && time.Until(deadline) < wait+LeastTime {
 		turn.Cancel()
-		return errors.New("too many lookups for the rate limit of the inventory (limits.rate)")
+		return errors.New("too many lookups for " + cmp.Or(c.options.RateSetting, "the rate limit of "+c.vendor.Name))
 	}
 	if !sleep(ctx, wait) {
 		turn.Cancel()

@@ -131,7 +131,7 @@ func TestClientCertificate(t *testing.T) {
 func TestRate(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
-	c := exchanging(t, vendorhttp.Options{Rate: 0.001, Burst: 2}, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	c := exchanging(t, vendorhttp.Options{Rate: 0.001, Burst: 2, RateSetting: "limits.rate"}, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for i := range 4 {

@@ -45,6 +45,9 @@ func HasStatus(err error, endpoint string, status int) bool {
 // refusal is the fault of an answer that is not 200.
 func (c *Client) refusal(endpoint string, response *http.Response) *Fault {
 	f := &Fault{Endpoint: endpoint, Status: response.StatusCode, wait: retryAfter(response)}
+	if f.Status == http.StatusTooManyRequests && c.options.Lockout > f.wait {
+		f.wait = c.options.Lockout
+	}
 	if c.hint != nil {
 		if hint := c.hint(endpoint, f.Status); hint != "" {
 			f.cause = errors.New(hint)

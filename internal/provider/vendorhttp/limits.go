@@ -58,6 +58,11 @@ const (
 	// device out for an hour.
 	longestWait = 10 * time.Second
 
+	// assertionLifetime is how long a signed assertion is valid, and clockSkew how long before now it begins to be: the
+	// vendor's clock may be slow.
+	assertionLifetime = 5 * time.Minute
+	clockSkew         = 30 * time.Second
+
 	// unknownLifetime is assumed of a token that does not say how long it lives.
 	unknownLifetime = 60 * time.Second
 	// longestMargin is how long before its end a token is replaced at most; a fifth of its life otherwise.

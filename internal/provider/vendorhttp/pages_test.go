@@ -76,7 +76,7 @@ func newCatalog(t *testing.T, change func(*vendorhttp.Options)) (*catalogServer,
 		}
 	})
 	for i := range catalogDevices {
-		s.devices = append(s.devices, acmeRecord{numbered(i), string(posture.Computer), true, nil})
+		s.devices = append(s.devices, acmeDeviceJSON{Serial: numbered(i), Kind: string(posture.Computer), Managed: true})
 	}
 	o := s.options(t)
 	if change != nil {

@@ -44,6 +44,9 @@ func (c *Client) backOff(ctx context.Context) error {
 		return nil
 	}
 	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
+		if c.options.Lockout > 0 {
+			return errors.New("the server has answered that there are too many requests, and is not asked for a while")
+		}
 		return errors.New("the server asked not to be asked for a while (Retry-After)")
 	}
 	return nil

@@ -38,10 +38,16 @@ type ClientCredentials struct {
 	// Outdated reports whether a new token may be accepted where one that was issued at that time was refused with
 	// another status than 401; it may be nil. The zero time stands for a token that was replaced meanwhile.
 	Outdated func(why *Fault, issued time.Time) bool
+	// Assertion makes the signed JWT that stands in place of the secret (RFC 7523 section 2.2), a new one for each request;
+	// nil means that the secret is sent.
+	Assertion func(now time.Time) (string, error)
+	// Remember is how long refused credentials are not tried again, for a token endpoint that throttles.
+	Remember time.Duration
 }
 
 func (cc ClientCredentials) bind(c *Client) authorizer {
 	t := &tokens{ClientCredentials: cc, client: c, way: c.way, path: cc.Path}
+	t.issue = t.exchange
 	if cc.URL != nil && (cc.URL.Host != c.way.base.Host || cc.URL.Scheme != c.way.base.Scheme) {
 		o := c.options
 		// The client certificate is for the inventory only.
@@ -57,6 +63,7 @@ type tokens struct {
 	ClientCredentials
 	client *Client
 	way    *connection
+	issue  func(ctx context.Context, path string) (grant, error)
 	flight flight.Group[struct{}, string]
 
 	mu      sync.Mutex
@@ -64,6 +71,14 @@ type tokens struct {
 	issued  time.Time
 	until   time.Time
 	path    string // that answered last
+	refused error  // the refusal of the credentials, until again
+	again   time.Time
+}
+
+// grant is a token, and how long it lives; 0 is not known.
+type grant struct {
+	token    string
+	lifetime time.Duration
 }
 
 func (t *tokens) credentials(ctx context.Context) (header, error) {
@@ -93,6 +108,9 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 		if token := t.cached(); token != "" {
 			return token, nil
 		}
+		if err := t.remembered(); err != nil {
+			return "", err
+		}
 		token, err := t.fetch(ctx)
 		t.client.tokenRenewed(err)
 		return token, err
@@ -106,6 +124,16 @@ func (t *tokens) cached() string {
 		return t.current
 	}
 	return ""
+}
+
+// remembered is why the credentials were refused a short time ago; nil where they may be tried.
+func (t *tokens) remembered() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.client.now().Before(t.again) {
+		return t.refused
+	}
+	return nil
 }
 
 // discard forgets a token that the server refused, unless it was replaced meanwhile.
@@ -137,22 +165,21 @@ func (t *tokens) fetch(ctx context.Context) (string, error) {
 	}
 	t.mu.Unlock()
 	asked := t.client.now()
-	token, err := t.exchange(ctx, path)
+	got, err := t.issue(ctx, path)
 	if other != "" && HasStatus(err, tokenEndpoint, http.StatusNotFound) {
 		path = other
-		token, err = t.exchange(ctx, path)
-	}
-	if err != nil {
-		return "", err
+		got, err = t.issue(ctx, path)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.path = path
-	lifetime := time.Duration(0)
-	if !token.Expiry.IsZero() { // the library fills Expiry only
-		lifetime = time.Until(token.Expiry)
+	if err != nil {
+		if errors.Is(err, posture.ErrCredentials) {
+			t.refused, t.again = err, t.client.now().Add(t.Remember)
+		}
+		return "", err
 	}
-	t.current, t.issued, t.until = token.AccessToken, asked, asked.Add(usable(lifetime))
+	t.path = path
+	t.current, t.issued, t.until = got.token, asked, asked.Add(usable(got.lifetime))
 	return t.current, nil
 }
 
@@ -166,7 +193,7 @@ func usable(lifetime time.Duration) time.Duration {
 	return lifetime - min(lifetime/fifth, longestMargin)
 }
 
-func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token, err error) {
+func (t *tokens) exchange(ctx context.Context, path string) (g grant, err error) {
 	address := *t.way.base
 	address.Path += path
 	if t.URL != nil {
@@ -177,11 +204,20 @@ func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token
 		style = oauth2.AuthStyleInHeader
 	}
 	exchange := clientcredentials.Config{
-		ClientID:     t.ID,
-		ClientSecret: string(t.Secret.Reveal()),
-		TokenURL:     address.String(),
-		AuthStyle:    style,
-		Scopes:       t.Scopes,
+		ClientID:  t.ID,
+		TokenURL:  address.String(),
+		AuthStyle: style,
+		Scopes:    t.Scopes,
+	}
+	if t.Assertion != nil {
+		signed, err := t.Assertion(t.client.now())
+		if err != nil {
+			return grant{}, fmt.Errorf("%s: %w", tokenEndpoint, err)
+		}
+		exchange.AuthStyle = oauth2.AuthStyleInParams
+		exchange.EndpointParams = url.Values{"client_assertion_type": {assertionType}, "client_assertion": {signed}}
+	} else {
+		exchange.ClientSecret = string(t.Secret.Reveal())
 	}
 	http := *t.way.http
 	http.Transport = whole{t.way.http.Transport}
@@ -193,14 +229,21 @@ func (t *tokens) exchange(ctx context.Context, path string) (token *oauth2.Token
 		if got.Type() != "Bearer" {
 			return errors.New(tokenEndpoint + ": the token is not a bearer token")
 		}
-		// RFC 6749 section A.12. Kept, it would fail every lookup until its end, because no header can have it.
-		if strings.ContainsFunc(got.AccessToken, func(c rune) bool { return c < ' ' || c > '~' }) {
-			return errors.New(tokenEndpoint + ": the token has a character that no token may have")
+		g.token = got.AccessToken
+		if !got.Expiry.IsZero() { // the library fills Expiry only
+			g.lifetime = time.Until(got.Expiry)
 		}
-		token = got
-		return nil
+		return checkToken(g.token)
 	})
-	return token, err
+	return g, err
+}
+
+// checkToken refuses what no header can have (RFC 6749 section A.12): kept, it would fail every lookup until its end.
+func checkToken(token string) error {
+	if strings.ContainsFunc(token, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return errors.New(tokenEndpoint + ": the token has a character that no token may have")
+	}
+	return nil
 }
 
 // tokenError keeps of the library's errors what holds nothing that the server sent: their texts

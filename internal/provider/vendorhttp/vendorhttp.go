@@ -41,9 +41,14 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// Certificate is tls.Config.GetClientCertificate, which is called for each connection; nil means that there is none.
 	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
-	// Rate is how many requests a second Exchange may send, tokens not counted, and Burst how many at once; 0 is no limit.
-	Rate  float64
-	Burst int
+	// Rate is how many requests a second may be sent, pages of lists included and tokens not counted, and Burst how many of
+	// them at once; 0 is no limit. RateSetting names what sets the limit; empty means that it is the vendor's.
+	Rate        float64
+	Burst       int
+	RateSetting string
+	// Lockout is how long no request is sent after a 429 that does not say for how long: that of a vendor that locks
+	// out who goes on asking. 0 leaves it to the next lookup.
+	Lockout time.Duration
 	// Hint says what a status of an endpoint means at this vendor; it may be nil. Where it returns "", the error says
 	// what the status means at every server.
 	Hint func(endpoint string, status int) string

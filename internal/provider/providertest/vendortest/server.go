@@ -55,6 +55,7 @@ type Server struct {
 	conns      map[net.Conn]*trackedConn // nil for one that is not served
 	faults     []*active
 	counts     map[string]int
+	arrivals   []arrival
 	requestIDs []string
 	inFlight   map[string]int
 	now, most  int // requests in flight

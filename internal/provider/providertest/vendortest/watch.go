@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // arrive counts a request and says how it is spoiled.
@@ -15,6 +16,7 @@ func (s *Server) arrive(endpoint string) (Fault, bool) {
 	defer s.mu.Unlock()
 	defer s.announce()
 	s.counts[endpoint]++
+	s.arrivals = append(s.arrivals, arrival{endpoint, time.Now()})
 	s.inFlight[endpoint]++
 	s.now++
 	s.most = max(s.most, s.now)
@@ -74,6 +76,33 @@ func (s *Server) InFlight(endpoints ...string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return sum(s.inFlight, endpoints)
+}
+
+// MostWithin returns the greatest number of requests to the named endpoints, or to all, that have come within any period of
+// that length.
+func (s *Server) MostWithin(period time.Duration, endpoints ...string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var times []time.Time
+	for _, a := range s.arrivals {
+		if len(endpoints) == 0 || slices.Contains(endpoints, a.endpoint) {
+			times = append(times, a.at)
+		}
+	}
+	most, first := 0, 0
+	for i, at := range times {
+		for at.Sub(times[first]) >= period {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+// arrival is when a request came.
+type arrival struct {
+	endpoint string
+	at       time.Time
 }
 
 // Hanging returns how many requests a Hang or Endless fault keeps from their end, while the client waits.
