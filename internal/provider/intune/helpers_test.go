@@ -20,7 +20,6 @@ import (
 	"step-posture-connector/internal/provider/intune"
 	"step-posture-connector/internal/provider/intune/intunetest"
 	"step-posture-connector/internal/provider/providertest"
-	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
 const (
@@ -95,6 +94,14 @@ func lookup(t *testing.T, p posture.Provider, q posture.Query) (posture.Device, 
 	ctx, cancel := context.WithTimeout(t.Context(), ample)
 	defer cancel()
 	return p.Lookup(ctx, q)
+}
+
+// within is a context that ends after some time.
+func within(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // mac is a whole record.
@@ -200,9 +207,4 @@ func written(t *testing.T, text []byte) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// respond makes an endpoint answer with this body.
-func respond(server *intunetest.Server, body string, endpoint string) {
-	server.Fail(vendortest.Fault{Kind: vendortest.Answer, Body: body}, endpoint)
 }
