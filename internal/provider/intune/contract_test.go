@@ -37,7 +37,7 @@ const listPage = 20
 func TestContractOfFaults(t *testing.T) {
 	t.Parallel()
 	for endpoint, shapes := range map[string]func(*testing.T) map[string]vendortest.Fault{
-		intunetest.ManagedDevices: deviceShapes, intunetest.Groups: groupShapes, intunetest.Users: userShapes,
+		intunetest.ManagedDevices: deviceShapes, intunetest.Groups: groupShapes,
 	} {
 		t.Run(endpoint, func(t *testing.T) {
 			t.Parallel()
@@ -53,8 +53,7 @@ func TestContractOfFaults(t *testing.T) {
 					return s
 				},
 				Shapes: shapes(t), OverVendorhttp: true, ListPage: listPage,
-				Lacks:   providertest.EndpointsOfTypes,
-				Sibling: endpoint != intunetest.ManagedDevices, // tokens, connections and lists are the same in all of them
+				Lacks: providertest.EndpointsOfTypes, Sibling: true,
 			})
 		})
 	}
@@ -124,15 +123,6 @@ func groupShapes(t *testing.T) map[string]vendortest.Fault {
 		"link null":            answers(`{"value":[` + one + `],"@odata.nextLink":null}`),
 		"link empty":           answers(`{"value":[` + one + `],"@odata.nextLink":""}`),
 		"link without a query": answers(`{"value":[` + one + `],"@odata.nextLink":"https://graph.microsoft.com/v1.0/x"}`),
-	}
-}
-
-// userShapes are answers about its user.
-func userShapes(*testing.T) map[string]vendortest.Fault {
-	return map[string]vendortest.Fault{
-		"no department": answers(`{"jobTitle":"Engineer"}`),
-		"no job title":  answers(`{"department":"R&D"}`),
-		"a list":        answers(`{"value":[{"jobTitle":"Engineer","department":"R&D"}]}`),
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/intune"
 	"step-posture-connector/internal/provider/intune/intunetest"
@@ -217,31 +216,6 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestCertificate: with a certificate, Entra verifies an assertion in place of a secret.
-func TestCertificate(t *testing.T) {
-	t.Parallel()
-	files := certified(t, time.Now().AddDate(0, 6, 0))
-	server := started(t, intunetest.Options{Devices: []intunetest.Device{mac(serial)}, Applications: []intunetest.Application{{
-		ID: "3b1f7d52-6c0e-4f8a-8a1d-5e9c2b7a4d01", Certificate: files.certPEM, Permissions: intunetest.AllPermissions(), ExpiresIn: 3599,
-	}}})
-	c := configOf(server)
-	c.ClientSecret, c.CertPath, c.KeyPath = config.Secret{}, config.Path(files.cert), config.Path(files.key)
-	p := opened(t, c)
-	for range 2 {
-		if _, err := lookup(t, p, query(t, serial, 0)); err != nil {
-			t.Fatal(err)
-		}
-		server.Revoke() // an assertion is used once
-	}
-	if server.TokensIssued() != 2 {
-		t.Errorf("%d tokens were issued, want 2", server.TokensIssued())
-	}
-	found, _, err := p.Check(t.Context())
-	if err != nil || !strings.Contains(found, "with a certificate until 20") {
-		t.Errorf("Check = %q, %v", found, err)
-	}
-}
-
 // TestNewPermission: a permission counts soon after it was given, though a token keeps those that it was issued with.
 func TestNewPermission(t *testing.T) {
 	t.Parallel()
@@ -284,53 +258,6 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
-// TestLinks: a list goes on only at the host and the path that it began with.
-func TestLinks(t *testing.T) {
-	t.Parallel()
-	for link, good := range map[string]bool{
-		"https://graph.microsoft.com/v1.0/deviceManagement/managedDevices?$select=id&$skiptoken=after-1": true,
-		"https://graph.microsoft.us/v1.0/deviceManagement/managedDevices?$select=id&$skiptoken=after-1":  false,
-		"https://graph.example.com/v1.0/deviceManagement/managedDevices?$select=id&$skiptoken=after-1":   false,
-		"http://graph.microsoft.com/v1.0/deviceManagement/managedDevices?$select=id&$skiptoken=after-1":  false,
-		"https://graph.microsoft.com/v1.0/users?$select=id&$skiptoken=after-1":                           false,
-		"https://graph.microsoft.com/v1.0/deviceManagement/managedDevices":                               false,
-		"https://a@graph.microsoft.com/v1.0/deviceManagement/managedDevices?$select=id":                  false,
-		"//graph.microsoft.com/v1.0/deviceManagement/managedDevices?$select=id":                          false,
-		"/v1.0/deviceManagement/managedDevices?$select=id&$skiptoken=after-1":                            false,
-		"%": false,
-	} {
-		server := started(t, intunetest.Options{PageLimit: 1, NextLink: link, Devices: []intunetest.Device{mac(serial), mac("C02XK1ABJHD3")}})
-		_, err := opened(t, configOf(server)).List(t.Context(), posture.List{}, func(posture.Listing) error { return nil })
-		if good != (err == nil) || server.Count(intunetest.Elsewhere, intunetest.Users) != 0 {
-			t.Errorf("%s: List = %v, want it to go on: %v", link, err, good)
-		}
-	}
-	// A list that repeats its first page does not end as a short one.
-	server := started(t, intunetest.Options{PageLimit: 1, Devices: []intunetest.Device{mac(serial), mac("C02XK1ABJHD3"), mac("C02XK1ABJHD4")}})
-	server.Change(func(o *intunetest.Options) {
-		o.NextLink = server.URL() + "/v1.0/deviceManagement/managedDevices?$select=id&$skiptoken=after-0"
-	})
-	if _, err := opened(t, configOf(server)).List(t.Context(), posture.List{}, func(posture.Listing) error { return nil }); err == nil {
-		t.Error("a list that repeats a page is no error")
-	}
-}
-
-// TestDamagedInLists: a record that says nothing of its serial number makes a list incomplete.
-func TestDamagedInLists(t *testing.T) {
-	t.Parallel()
-	without := mac("C02XK1ABJHD3")
-	without.Without = []string{"serialNumber"}
-	server := started(t, intunetest.Options{Devices: []intunetest.Device{mac(serial), without, mac("")}})
-	var damaged []bool
-	_, err := opened(t, configOf(server)).List(t.Context(), posture.List{}, func(l posture.Listing) error {
-		damaged = append(damaged, l.Damaged)
-		return nil
-	})
-	if err != nil || !slices.Equal(damaged, []bool{false, true, false}) {
-		t.Errorf("List = %v, %v, want that the second record is damaged", damaged, err)
-	}
-}
-
 // TestTLS: a server that the system does not trust is not asked.
 func TestTLS(t *testing.T) {
 	t.Parallel()
@@ -339,5 +266,32 @@ func TestTLS(t *testing.T) {
 	c.RootCAs = x509.NewCertPool()
 	if _, err := lookup(t, opened(t, c), query(t, serial, 0)); !isFault(err) || server.Count() != 0 {
 		t.Errorf("Lookup = %v with %d requests, want a fault and none", err, server.Count())
+	}
+}
+
+// TestUserShapes: answers about the user that are none, and outages, are faults where position or department are read.
+func TestUserShapes(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]vendortest.Fault{
+		"no department": answers(`{"jobTitle":"Engineer"}`),
+		"no job title":  answers(`{"department":"R&D"}`),
+		"a list":        answers(`{"value":[{"jobTitle":"Engineer","department":"R&D"}]}`),
+		"null":          answers("null"),
+		"HTML":          answers("<html></html>"),
+		"404":           {Kind: vendortest.Answer, Status: 404},
+		"403":           {Kind: vendortest.Answer, Status: 403},
+		"500":           {Kind: vendortest.Answer, Status: 500},
+	} {
+		server := started(t, intunetest.Options{Devices: []intunetest.Device{mac(serial)}})
+		server.Fail(fault, intunetest.Users)
+		p := opened(t, configOf(server))
+		q := query(t, serial, posture.MustFacts("user.department"))
+		if d, err := lookup(t, p, q); !isFault(err) || d.Identifier != "" {
+			t.Errorf("%s: Lookup = %q, %v, want a fault", name, d.Identifier, err)
+		}
+		q.Recorded = q.Facts
+		if d, err := lookup(t, p, q); err != nil || d.Identifier != serial {
+			t.Errorf("%s: Lookup that records departments = %q, %v, want the device", name, d.Identifier, err)
+		}
 	}
 }
