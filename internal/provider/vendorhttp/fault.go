@@ -1,6 +1,7 @@
 package vendorhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ type Fault struct {
 	Status   int // 0 when there was no answer
 
 	cause error         // why there was no answer, or what the status means
-	wait  time.Duration // from Retry-After
+	wait  time.Duration // from Retry-After or Options.Lockout
 }
 
 func (f *Fault) Error() string {
@@ -44,9 +45,12 @@ func HasStatus(err error, endpoint string, status int) bool {
 
 // refusal is the fault of an answer that is not 200.
 func (c *Client) refusal(endpoint string, response *http.Response) *Fault {
-	f := &Fault{Endpoint: endpoint, Status: response.StatusCode, wait: retryAfter(response)}
-	if f.Status == http.StatusTooManyRequests && c.options.Lockout > f.wait {
-		f.wait = c.options.Lockout
+	f := &Fault{Endpoint: endpoint, Status: response.StatusCode, wait: retryAfter(response, longestWait)}
+	if f.Status == http.StatusTooManyRequests && c.options.Lockout > 0 {
+		f.wait = cmp.Or(retryAfter(response, max(longestWait, c.options.Lockout)), c.options.Lockout)
+	}
+	if f.wait > 0 {
+		c.holdOff(f.wait) // before another request gets this one's place
 	}
 	if c.hint != nil {
 		if hint := c.hint(endpoint, f.Status); hint != "" {

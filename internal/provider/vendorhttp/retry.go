@@ -23,8 +23,6 @@ func (c *Client) retry(ctx context.Context, work func(context.Context) error) er
 	}
 	pause := retryPause
 	if failed.wait > 0 {
-		until := time.Now().Add(failed.wait)
-		c.notBefore.Store(&until)
 		pause = failed.wait
 	}
 	if pageOf(ctx) != nil || !sleep(ctx, pause) {
@@ -45,9 +43,36 @@ func (c *Client) backOff(ctx context.Context) error {
 	}
 	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
 		if c.options.Lockout > 0 {
-			return errors.New("the server has answered that there are too many requests, and is not asked for a while")
+			return errLockedOut
 		}
 		return errors.New("the server asked not to be asked for a while (Retry-After)")
+	}
+	return nil
+}
+
+// errLockedOut is the error of a request that is not sent after a 429.
+var errLockedOut = errors.New("the server has answered that there are too many requests, and is not asked for a while")
+
+// holdOff keeps requests from the server for so long. It never makes the time shorter: another request may have been told more.
+func (c *Client) holdOff(wait time.Duration) {
+	until := time.Now().Add(wait)
+	for {
+		old := c.notBefore.Load()
+		if old != nil && old.After(until) || c.notBefore.CompareAndSwap(old, &until) {
+			return
+		}
+	}
+}
+
+// lockedOut is why a request that has waited for its place or its turn must not be sent any more to a server that locks out
+// who goes on asking; nil where it may be sent.
+func (c *Client) lockedOut(endpoint string) error {
+	until := c.notBefore.Load()
+	if c.options.Lockout <= 0 || until == nil {
+		return nil
+	}
+	if wait := time.Until(*until); wait > 0 {
+		return &Fault{Endpoint: endpoint, cause: errLockedOut, wait: wait}
 	}
 	return nil
 }
@@ -68,7 +93,7 @@ func sleep(ctx context.Context, pause time.Duration) bool {
 }
 
 // retryAfter reads the Retry-After header (RFC 9110 section 10.2.3), in either of its forms.
-func retryAfter(response *http.Response) time.Duration {
+func retryAfter(response *http.Response, longest time.Duration) time.Duration {
 	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode != http.StatusServiceUnavailable {
 		return 0
 	}
@@ -79,5 +104,5 @@ func retryAfter(response *http.Response) time.Duration {
 	} else if at, err := http.ParseTime(text); err == nil {
 		wait = time.Until(at)
 	}
-	return min(max(wait, 0), longestWait)
+	return min(max(wait, 0), longest)
 }
