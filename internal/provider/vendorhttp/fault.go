@@ -1,7 +1,6 @@
 package vendorhttp
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,9 +44,9 @@ func HasStatus(err error, endpoint string, status int) bool {
 
 // refusal is the fault of an answer that is not 200.
 func (c *Client) refusal(endpoint string, response *http.Response) *Fault {
-	f := &Fault{Endpoint: endpoint, Status: response.StatusCode, wait: retryAfter(response, longestWait)}
-	if f.Status == http.StatusTooManyRequests && c.options.Lockout > 0 {
-		f.wait = cmp.Or(retryAfter(response, max(longestWait, c.options.Lockout)), c.options.Lockout)
+	f := &Fault{Endpoint: endpoint, Status: response.StatusCode, wait: retryAfter(response)}
+	if f.Status == http.StatusTooManyRequests && c.options.Lockout > f.wait {
+		f.wait = c.options.Lockout
 	}
 	if f.wait > 0 {
 		c.holdOff(f.wait) // before another request gets this one's place

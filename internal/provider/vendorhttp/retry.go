@@ -93,7 +93,7 @@ func sleep(ctx context.Context, pause time.Duration) bool {
 }
 
 // retryAfter reads the Retry-After header (RFC 9110 section 10.2.3), in either of its forms.
-func retryAfter(response *http.Response, longest time.Duration) time.Duration {
+func retryAfter(response *http.Response) time.Duration {
 	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode != http.StatusServiceUnavailable {
 		return 0
 	}
@@ -104,5 +104,5 @@ func retryAfter(response *http.Response, longest time.Duration) time.Duration {
 	} else if at, err := http.ParseTime(text); err == nil {
 		wait = time.Until(at)
 	}
-	return min(max(wait, 0), longest)
+	return min(max(wait, 0), longestWait)
 }

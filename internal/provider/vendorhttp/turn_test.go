@@ -175,7 +175,7 @@ func TestLockoutOfLists(t *testing.T) {
 	}
 }
 
-// TestLockoutThatIsSaid: a 429 says for how long, up to the longest; another answer makes that no shorter.
+// TestLockoutThatIsSaid: what a 429 says makes a lock-out no shorter, and neither does another answer.
 func TestLockoutThatIsSaid(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -187,7 +187,7 @@ func TestLockoutThatIsSaid(t *testing.T) {
 		{time.Hour, 429, "", time.Hour, time.Hour},
 		{time.Hour, 429, "0", time.Hour, time.Hour},
 		{time.Hour, 429, "soon", time.Hour, time.Hour},
-		{time.Hour, 429, "600", 10 * time.Minute, 10 * time.Minute},
+		{time.Hour, 429, "1", time.Hour, time.Hour},
 		{time.Hour, 429, "7200", time.Hour, time.Hour},
 		{time.Second, 429, "7200", 10 * time.Second, 10 * time.Second},
 		{time.Hour, 503, "7200", 10 * time.Second, 10 * time.Second},

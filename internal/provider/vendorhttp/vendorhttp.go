@@ -46,8 +46,8 @@ type Options struct {
 	Rate        float64
 	Burst       int
 	RateSetting string
-	// Lockout is how long no request is sent after a 429 that does not say for how long, and the most that it can say: that
-	// of a vendor that locks out who goes on asking. 0 leaves it to the next lookup.
+	// Lockout is how long no request is sent after a 429, also where that asks for less: that of a vendor that locks
+	// out who goes on asking. 0 leaves it to the next lookup.
 	Lockout time.Duration
 	// Hint says what a status of an endpoint means at this vendor; it may be nil. Where it returns "", the error says
 	// what the status means at every server.
