@@ -80,6 +80,9 @@ func (c *Client) exchangeOnce(ctx context.Context, credentials header, r Request
 		return Answer{}, fmt.Errorf("%s: %w", r.Endpoint, err)
 	}
 	err = c.way.run(ctx, !r.login, func(ctx context.Context, at *progress) error {
+		if err := c.lockedOut(); err != nil {
+			return fmt.Errorf("%s: %w", r.Endpoint, err)
+		}
 		var body io.Reader
 		if r.Body != nil {
 			body = bytes.NewReader(r.Body)

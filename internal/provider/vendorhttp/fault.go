@@ -47,6 +47,8 @@ func (c *Client) refusal(endpoint string, response *http.Response) *Fault {
 	f := &Fault{Endpoint: endpoint, Status: response.StatusCode, wait: retryAfter(response)}
 	if f.Status == http.StatusTooManyRequests && c.options.Lockout > f.wait {
 		f.wait = c.options.Lockout
+		until := time.Now().Add(f.wait)
+		c.notBefore.Store(&until) // now, because other requests wait for the place of this one
 	}
 	if c.hint != nil {
 		if hint := c.hint(endpoint, f.Status); hint != "" {

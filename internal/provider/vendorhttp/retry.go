@@ -45,9 +45,20 @@ func (c *Client) backOff(ctx context.Context) error {
 	}
 	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
 		if c.options.Lockout > 0 {
-			return errors.New("the server has answered that there are too many requests, and is not asked for a while")
+			return errLockedOut
 		}
 		return errors.New("the server asked not to be asked for a while (Retry-After)")
+	}
+	return nil
+}
+
+var errLockedOut = errors.New("the server has answered that there are too many requests, and is not asked for a while")
+
+// lockedOut is errLockedOut where a 429 has come while a request waited for its turn: a vendor that locks out may count also
+// the requests that follow at once.
+func (c *Client) lockedOut() error {
+	if until := c.notBefore.Load(); c.options.Lockout > 0 && until != nil && time.Until(*until) > 0 {
+		return errLockedOut
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ type Options struct {
 	Rate        float64
 	Burst       int
 	RateSetting string
-	// Lockout is how long no request is sent after a 429 that does not say for how long: that of a vendor that locks
+	// Lockout is how long no request is sent after a 429, also where that asks for less: that of a vendor that locks
 	// out who goes on asking. 0 leaves it to the next lookup.
 	Lockout time.Duration
 	// Hint says what a status of an endpoint means at this vendor; it may be nil. Where it returns "", the error says
