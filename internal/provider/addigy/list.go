@@ -24,7 +24,13 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 	if list.Type != "" {
 		return posture.Listed{}, errors.New("addigy: there is one list of all devices")
 	}
-	l := &listing{provider: p, facts: list.Facts, listings: vendorhttp.NewListings(list.Facts), each: each}
+	l := &listing{provider: p, facts: list.Facts, listings: vendorhttp.NewListings(list.Facts)}
+	l.each = func(item posture.Listing) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // what is left of a page takes time too
+		}
+		return each(item)
+	}
 	if err := vendorhttp.Pages(ctx, p.Client, vendorhttp.List{Endpoint: devices, Size: listPageSize}, l.get, l.take); err != nil {
 		return posture.Listed{}, err
 	}

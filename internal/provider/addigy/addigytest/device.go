@@ -37,7 +37,7 @@ type Device struct {
 	AgentVersion string `json:"agent_version,omitempty"`
 	// Facts replace the facts of the same identifiers, or are others.
 	Facts map[string]Fact `json:"facts,omitempty"`
-	// Broken says that the record has a text in place of its facts, but for the serial number, which stands beside them.
+	// Broken says that the record has a text in place of its facts.
 	Broken bool `json:"broken,omitempty"`
 }
 
@@ -128,9 +128,6 @@ func (d Device) item(desired []string) map[string]any {
 	item := map[string]any{"orgid": "o-1", "agentid": d.AgentID, "audit_date": audited, "agent_audit_date": time.Time{}.Format(time.RFC3339), "facts": facts}
 	if d.Broken {
 		item["facts"] = "unavailable"
-		if serial, has := facts["serial_number"]; has {
-			item["facts"] = map[string]any{"serial_number": serial, "device_name": "unavailable", "policy_ids": []any{1}}
-		}
 	}
 	return item
 }
@@ -141,12 +138,11 @@ func (d Device) matches(f filter, contains bool) bool {
 	if !has {
 		return false
 	}
-	is := strings.ToUpper(textOf(fact.Value))
-	want := strings.ToUpper(textOf(f.Value))
+	is, want := textOf(fact.Value), textOf(f.Value)
 	if contains {
-		return strings.Contains(is, want)
+		return strings.Contains(strings.ToUpper(is), strings.ToUpper(want))
 	}
-	return is == want
+	return strings.EqualFold(is, want) // by the rules of Unicode, as databases may
 }
 
 func textOf(value any) string {
