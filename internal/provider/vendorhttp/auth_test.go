@@ -154,3 +154,26 @@ func TestExplain(t *testing.T) {
 		})
 	}
 }
+
+// TestExplain: where the vendor's error code says more than that of OAuth, the error says it in our words; an outage is none.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	for status, explained := range map[int]bool{400: true, 401: true, 403: true, 404: false, 429: false, 500: false, 503: false} {
+		server := started(t, serial)
+		server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: status, Body: `{"error":"invalid_request","code":7,"text":"` + vendortest.Marker + `"}`}, tokenEndpoint)
+		o := server.options(t)
+		credentials, _ := o.Auth.(vendorhttp.ClientCredentials)
+		credentials.Explain = func(body []byte) string {
+			if strings.Contains(string(body), `"code":7`) {
+				return "the secret has expired"
+			}
+			return ""
+		}
+		o.Auth = credentials
+		_, err := lookup(t, opened(o), serial, ample)
+		want := fmt.Sprintf("token endpoint answered %d: %v: the secret has expired", status, posture.ErrCredentials)
+		if got := errors.Is(err, posture.ErrCredentials) && err.Error() == want; err == nil || got != explained || strings.Contains(err.Error(), vendortest.Marker) {
+			t.Errorf("with status %d, Lookup = %v, explained: %v, want %v", status, err, got, explained)
+		}
+	}
+}

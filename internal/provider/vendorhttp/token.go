@@ -43,6 +43,9 @@ type ClientCredentials struct {
 	Assertion func(now time.Time) (string, error)
 	// Remember is how long refused credentials are not tried again, for a token endpoint that throttles.
 	Remember time.Duration
+	// Explain says in our own words why the token endpoint refused, from the body of an answer 400, 401 or 403 whose standard
+	// error code says too little; "" where it does not know. It may be nil. The credentials are then wrong.
+	Explain func(body []byte) string
 }
 
 func (cc ClientCredentials) bind(c *Client) authorizer {
@@ -259,6 +262,9 @@ func (t *tokens) tokenError(err error, at *progress) error {
 		if regexp.MustCompile(`^[a-z_]{1,40}$`).MatchString(refused.ErrorCode) {
 			code = refused.ErrorCode
 		}
+		if said := t.explained(status, refused.Body); said != "" {
+			return fmt.Errorf("%s answered %d: %w: %s", tokenEndpoint, status, posture.ErrCredentials, said)
+		}
 		if status == http.StatusUnauthorized || code == "invalid_client" || code == "unauthorized_client" {
 			return fmt.Errorf("%s answered %d: %w: %s", tokenEndpoint, status, posture.ErrCredentials, t.Remedy)
 		}
@@ -272,4 +278,15 @@ func (t *tokens) tokenError(err error, at *progress) error {
 		// Also what was cut off. The fault is retriable: callers that have joined the request get a second one.
 		return &Fault{Endpoint: tokenEndpoint, cause: fmt.Errorf("the answer holds no token: %w", t.client.Other())}
 	}
+}
+
+// explained is what the vendor's own words for a refusal mean; "" where that is not known.
+func (t *tokens) explained(status int, body []byte) string {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		if t.Explain != nil {
+			return t.Explain(body)
+		}
+	}
+	return ""
 }
