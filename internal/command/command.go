@@ -15,6 +15,7 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
+	"step-posture-connector/internal/provider"
 )
 
 // The exit codes. They are part of the product's interface: scripts depend on them.
@@ -113,6 +114,9 @@ func root(p *Process) *cobra.Command {
 		}
 		environ, err := config.Environ(p.Environ, envFile, named)
 		if err != nil {
+			return config.Environment{}, misconfigured(err)
+		}
+		if environ, err = provider.Renamed(environ); err != nil {
 			return config.Environment{}, misconfigured(err)
 		}
 		return environ, nil

@@ -48,7 +48,8 @@ func vocabulary() config.Vocabulary {
 			meant[name] = row[0]
 		}
 	}
-	return config.Vocabulary{Known: variables(), Meant: meant, Prefixes: prefixes(provider.Variables())}
+	former := provider.FormerVariables()
+	return config.Vocabulary{Known: append(variables(), former...), Meant: meant, Prefixes: prefixes(append(provider.Variables(), former...))}
 }
 
 // prefixes are the first words of names that have several.

@@ -14,6 +14,7 @@ import (
 	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/intune"
+	"step-posture-connector/internal/provider/iru"
 	"step-posture-connector/internal/provider/jamf"
 	"step-posture-connector/internal/provider/sqlquery"
 	"step-posture-connector/internal/snapshot"
@@ -27,6 +28,11 @@ func kinds() map[string]entry {
 		"intune": kind(intune.Open),
 		"jamf":   kind(jamf.Open),
 		"sql":    kind(sqlquery.Open),
+		"file": kind(file.Open),
+		"http": kind(httpjson.Open),
+		"iru":  kind(iru.Open),
+		"jamf": kind(jamf.Open),
+		"sql":  kind(sqlquery.Open),
 	}
 }
 
@@ -278,7 +284,11 @@ func Unused(name string, environ map[string]string) []string {
 	}
 	var warnings []string
 	for _, other := range Names() {
-		unread := slices.DeleteFunc(kinds()[other].variables, func(variable string) bool {
+		variables := kinds()[other].variables
+		if other != name { // Renamed has warned of those of the chosen one
+			variables = slices.Concat(variables, slices.Sorted(maps.Keys(formerVariables(other))))
+		}
+		unread := slices.DeleteFunc(variables, func(variable string) bool {
 			return environ[variable] == "" || variable == "TIMEOUT" || slices.Contains(chosen.variables, variable)
 		})
 		if len(unread) > 0 {
