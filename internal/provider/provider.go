@@ -12,6 +12,7 @@ import (
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
+	"step-posture-connector/internal/provider/fleet"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/jamf"
 	"step-posture-connector/internal/provider/sqlquery"
@@ -21,10 +22,11 @@ import (
 // kinds names every provider, once.
 func kinds() map[string]entry {
 	return map[string]entry{
-		"file": kind(file.Open),
-		"http": kind(httpjson.Open),
-		"jamf": kind(jamf.Open),
-		"sql":  kind(sqlquery.Open),
+		"file":  kind(file.Open),
+		"fleet": kind(fleet.Open),
+		"http":  kind(httpjson.Open),
+		"jamf":  kind(jamf.Open),
+		"sql":   kind(sqlquery.Open),
 	}
 }
 

@@ -95,7 +95,9 @@ func (o *Options) search(devices []Device, text string) []Device {
 	if text == "" || o.IgnoreQuery {
 		return devices
 	}
-	fold := func(s string) string { return strings.NewReplacer("\u212a", "K", "\u017f", "S").Replace(strings.ToUpper(s)) }
+	fold := func(s string) string {
+		return strings.NewReplacer("\u212a", "K", "\u017f", "S").Replace(strings.ToUpper(s))
+	}
 	var found []Device
 	for _, d := range devices {
 		if slices.ContainsFunc([]string{d.Hostname, d.ComputerName, d.UUID, d.Serial, d.IP}, func(value string) bool {
