@@ -12,6 +12,7 @@ import (
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/file"
+	"step-posture-connector/internal/provider/fleet"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/intune"
 	"step-posture-connector/internal/provider/iru"
@@ -33,6 +34,11 @@ func kinds() map[string]entry {
 		"iru":  kind(iru.Open),
 		"jamf": kind(jamf.Open),
 		"sql":  kind(sqlquery.Open),
+		"file":  kind(file.Open),
+		"fleet": kind(fleet.Open),
+		"http":  kind(httpjson.Open),
+		"jamf":  kind(jamf.Open),
+		"sql":   kind(sqlquery.Open),
 	}
 }
 
