@@ -47,6 +47,8 @@ type HTTPHarness struct {
 	Sibling bool
 	// MissingIs404: the vendor answers 404 for a device that it does not have.
 	MissingIs404 bool
+	// Remembers: refused credentials are not tried again for some seconds.
+	Remembers bool
 }
 
 func (h HTTPHarness) has(trait Trait) bool { return !h.Lacks.has(trait) }
@@ -226,6 +228,7 @@ func tokenFaults(t *testing.T, h HTTPHarness) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			service := h.open(t, mac(serial))
+			row.pausing = row.pausing || h.Remembers && row.name == http.StatusText(http.StatusUnauthorized)
 			service.suffers(t, row, service.Token)
 		})
 	}
