@@ -3,13 +3,14 @@ package appletest
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Device is one device of the organization. What is empty is null in the record.
 type Device struct {
 	Serial string `json:"serial"`
-	// ID is that of the resource; by default the serial number.
+	// ID is that of the resource; by default the serial number, in capitals.
 	ID string `json:"id,omitempty"`
 	// ProductFamily is iPhone, iPad, Mac, AppleTV, Watch or Vision; by default Mac.
 	ProductFamily  string `json:"product_family,omitempty"`
@@ -39,7 +40,7 @@ func (d Device) id() string {
 	if d.ID != "" {
 		return d.ID
 	}
-	return d.Serial
+	return strings.ToUpper(d.Serial)
 }
 
 // all are the attributes of a record.
