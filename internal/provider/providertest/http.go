@@ -48,6 +48,8 @@ type HTTPHarness struct {
 	MissingIs404 bool
 	// LocksOut: after a 429 the provider sends no request for longer than a lookup waits, because the vendor locks out.
 	LocksOut bool
+	// Remembers: refused credentials are not tried again for some seconds.
+	Remembers bool
 }
 
 func (h HTTPHarness) has(trait Trait) bool { return !h.Lacks.has(trait) }
@@ -231,6 +233,7 @@ func tokenFaults(t *testing.T, h HTTPHarness) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			service := h.open(t, mac(serial))
+			row.pausing = row.pausing || h.Remembers && row.name == http.StatusText(http.StatusUnauthorized)
 			service.suffers(t, row, service.Token)
 		})
 	}
