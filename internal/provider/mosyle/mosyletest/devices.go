@@ -20,7 +20,7 @@ func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request, endpoint s
 		Options     struct {
 			OS            string   `json:"os"`
 			SerialNumbers []string `json:"serial_numbers"`
-			Page          int      `json:"page"`
+			Page          *int     `json:"page"`
 			PageSize      int      `json:"page_size"`
 		} `json:"options"`
 	}
@@ -33,6 +33,14 @@ func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request, endpoint s
 		return
 	}
 	asked, quirks := body.Options, s.options.Quirks
+	first := 1
+	if quirks.PagesFromZero {
+		first = 0
+	}
+	number := first
+	if asked.Page != nil {
+		number = *asked.Page
+	}
 	size := cmp.Or(asked.PageSize, defaultSize)
 	switch {
 	case quirks.Refuses != "":
@@ -52,8 +60,12 @@ func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request, endpoint s
 		s.Violate("%s: the os is unknown", endpoint)
 		writeStatus(w, s.options.Product, "UNKNOWN_OS")
 		return
-	case asked.Page < 1 || size < 1 || size > largestSize:
-		s.Violate("%s: page %d of %d devices cannot be asked for", endpoint, asked.Page, size)
+	case asked.SerialNumbers != nil && slices.Contains(asked.SerialNumbers, ""):
+		s.Violate("%s: a serial number is empty", endpoint)
+		writeStatus(w, s.options.Product, "INVALID_DATA")
+		return
+	case number < first || size < 1 || size > largestSize:
+		s.Violate("%s: page %d of %d devices cannot be asked for", endpoint, number, size)
 		writeStatus(w, s.options.Product, "INVALID_DATA")
 		return
 	}
@@ -61,11 +73,10 @@ func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request, endpoint s
 		size = min(size, quirks.PageLimit)
 	}
 	found := s.find(asked.OS, asked.SerialNumbers)
-	page := asked.Page
+	from := min((number-first)*size, len(found))
 	if quirks.IgnoresPage {
-		page = 1
+		from = 0
 	}
-	from := min((page-1)*size, len(found))
 	of := found[from:min(from+size, len(found))]
 	if len(of) == 0 && !quirks.EmptyList {
 		writeStatus(w, s.options.Product, "DEVICES_NOTFOUND")
@@ -81,7 +92,7 @@ func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request, endpoint s
 		if quirks.RowsOfPage {
 			rows = len(of)
 		}
-		payload["rows"], payload["page"], payload["page_size"] = strconv.Itoa(rows), asked.Page, strconv.Itoa(size)
+		payload["rows"], payload["page"], payload["page_size"] = strconv.Itoa(rows), number, strconv.Itoa(size)
 	}
 	writePayload(w, s.options.Product, payload)
 }

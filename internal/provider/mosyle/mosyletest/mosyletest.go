@@ -39,7 +39,7 @@ const (
 	atOnce      = 3
 	perSecond   = 30
 	defaultSize = 50
-	largestSize = 50
+	largestSize = 200
 	tokenLife   = 24 * time.Hour
 )
 
@@ -74,6 +74,8 @@ type Quirks struct {
 	IgnoresOS bool `json:"ignores_os,omitempty"`
 	// IgnoresPage answers every page with the first one.
 	IgnoresPage bool `json:"ignores_page,omitempty"`
+	// PagesFromZero makes 0 the number of the first page, in place of 1.
+	PagesFromZero bool `json:"pages_from_zero,omitempty"`
 	// PageLimit bounds the size of a page.
 	PageLimit int `json:"page_limit,omitempty"`
 	// WithoutPaging leaves rows, page and page_size out of answers.
