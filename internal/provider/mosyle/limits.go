@@ -11,7 +11,7 @@ const (
 	perSecond = 5
 	burst     = 20
 	// lockout is how long Mosyle is not asked after a 429.
-	lockout = 10 * time.Second
+	lockout = 5 * time.Second
 
 	// tokenUse is how long a token is used. It lives for a day.
 	tokenUse = 23 * time.Hour

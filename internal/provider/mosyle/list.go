@@ -21,6 +21,9 @@ func (*Provider) ListGives() posture.FactSet { return posture.AllFacts() | postu
 // List implements posture.Lister: it asks for all devices of one operating system after the other. Each ends with a page that
 // has none: pages may have fewer devices than were asked for.
 func (p *Provider) List(ctx context.Context, list posture.List, each func(posture.Listing) error) (posture.Listed, error) {
+	if list.Type != "" {
+		return posture.Listed{}, errors.New("mosyle: there is one list, of all devices")
+	}
 	facts := list.Facts & p.ListGives()
 	l := &lister{provider: p, facts: facts, listings: vendorhttp.NewListings(facts), each: each, systems: systemsOf(posture.AnyDevice)}
 	l.begin()

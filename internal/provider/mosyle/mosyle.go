@@ -110,7 +110,10 @@ func (c Config) base() (*url.URL, error) {
 }
 
 // New makes the provider. It does not contact the server; Check does.
-func New(c Config) (*Provider, error) {
+func New(c Config) (*Provider, error) { return newAt(c, perSecond) }
+
+// newAt makes a provider that sends so many requests a second.
+func newAt(c Config, rate float64) (*Provider, error) {
 	base, err := c.base()
 	if err != nil {
 		return nil, fmt.Errorf("MOSYLE_BASE_URL: %w", err)
@@ -123,7 +126,7 @@ func New(c Config) (*Provider, error) {
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "Mosyle", Server: "the API of " + p.product.title, Variable: "MOSYLE_BASE_URL"},
 		Base:   base, Timeout: c.Timeout.Seconds(), AtOnce: maxRequests, RootCAs: c.RootCAs, Hint: hint,
-		Rate: perSecond, Burst: burst, Lockout: lockout,
+		Rate: rate, Burst: burst, Lockout: lockout,
 		Now:  func() time.Time { return p.now() },
 		Auth: login,
 	})
@@ -227,7 +230,7 @@ func (p *Provider) find(ctx context.Context, q posture.Query) ([]vendorjson.Reco
 // the serial number, as some clients have seen it.
 func (p *Provider) search(ctx context.Context, s system, id posture.Identifier) ([]vendorjson.Record[record], error) {
 	var all []vendorjson.Record[record]
-	others := false
+	others, rows := false, 0
 	at := ask{system: s, serial: id.Key()}
 	for range mostPages {
 		got, err := p.page(ctx, at)
@@ -237,16 +240,21 @@ func (p *Provider) search(ctx context.Context, s system, id posture.Identifier) 
 		all = append(all, got.devices...)
 		for i := range got.devices {
 			of := &got.devices[i]
-			matches := !of.Broken && id.Matches(p.device(&of.Value))
-			if matches && s.contradicts(&of.Value) {
+			matches := id.Matches(p.device(&of.Value))
+			switch {
+			case of.Broken:
+				// Fail closed: it may be the one that was asked for.
+				return nil, errors.New(s.endpoint() + ": the answer has a record that cannot be read")
+			case matches && s.contradicts(&of.Value):
 				return nil, fmt.Errorf("%s: the answer has the device under another operating system", s.endpoint())
 			}
 			others = others || !matches
 		}
+		rows = max(rows, got.rows)
 		switch {
-		case got.end && got.rows > len(all):
-			return nil, p.NotA(s.endpoint(), "as many devices as it says")
-		case got.end, !others && got.rows <= len(all):
+		case got.end && rows > len(all):
+			return nil, errors.New(s.endpoint() + ": the answer has fewer devices than it says")
+		case got.end, !others && rows <= len(all):
 			return all, nil
 		}
 		if at, err = at.next(got); err != nil {
