@@ -11,12 +11,15 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/addigy"
+	"step-posture-connector/internal/provider/apple"
 	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/fleet"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/intune"
 	"step-posture-connector/internal/provider/iru"
 	"step-posture-connector/internal/provider/jamf"
+	"step-posture-connector/internal/provider/mosyle"
 	"step-posture-connector/internal/provider/sqlquery"
 	"step-posture-connector/internal/snapshot"
 )
@@ -24,21 +27,16 @@ import (
 // kinds names every provider, once.
 func kinds() map[string]entry {
 	return map[string]entry{
-		"file":   kind(file.Open),
-		"http":   kind(httpjson.Open),
-		"intune": kind(intune.Open),
-		"jamf":   kind(jamf.Open),
-		"sql":    kind(sqlquery.Open),
-		"file": kind(file.Open),
-		"http": kind(httpjson.Open),
-		"iru":  kind(iru.Open),
-		"jamf": kind(jamf.Open),
-		"sql":  kind(sqlquery.Open),
-		"file":  kind(file.Open),
-		"fleet": kind(fleet.Open),
-		"http":  kind(httpjson.Open),
-		"jamf":  kind(jamf.Open),
-		"sql":   kind(sqlquery.Open),
+		"addigy":         kind(addigy.Open),
+		"apple_business": kind(apple.Open),
+		"file":           kind(file.Open),
+		"fleet":          kind(fleet.Open),
+		"http":           kind(httpjson.Open),
+		"intune":         kind(intune.Open),
+		"iru":            kind(iru.Open),
+		"jamf":           kind(jamf.Open),
+		"mosyle":         kind(mosyle.Open),
+		"sql":            kind(sqlquery.Open),
 	}
 }
 
