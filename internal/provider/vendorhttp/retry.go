@@ -27,8 +27,8 @@ func (c *Client) retry(ctx context.Context, work func(context.Context) error) er
 		c.notBefore.Store(&until)
 		pause = failed.wait
 	}
-	if pageOf(ctx) != nil || !sleep(ctx, pause) {
-		return err // Pages repeats a page
+	if pageOf(ctx) != nil || pause > longestWait || !sleep(ctx, pause) {
+		return err // Pages repeats a page, and a lock-out is not waited for
 	}
 	if failed.Status == 0 {
 		// Once more, because by now HTTP/2 has noticed that its connection is idle.
@@ -43,7 +43,7 @@ func (c *Client) backOff(ctx context.Context) error {
 	if until == nil {
 		return nil
 	}
-	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
+	if wait := time.Until(*until); wait > longestWait || wait > 0 && !sleep(ctx, wait) {
 		if c.options.Lockout > 0 {
 			return errLockedOut
 		}
