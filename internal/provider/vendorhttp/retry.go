@@ -25,8 +25,8 @@ func (c *Client) retry(ctx context.Context, work func(context.Context) error) er
 	if failed.wait > 0 {
 		pause = failed.wait
 	}
-	if pageOf(ctx) != nil || !sleep(ctx, pause) {
-		return err // Pages repeats a page
+	if pageOf(ctx) != nil || pause > longestWait || !sleep(ctx, pause) {
+		return err // Pages repeats a page, and a lock-out is not waited for
 	}
 	if failed.Status == 0 {
 		// Once more, because by now HTTP/2 has noticed that its connection is idle.
@@ -41,7 +41,7 @@ func (c *Client) backOff(ctx context.Context) error {
 	if until == nil {
 		return nil
 	}
-	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
+	if wait := time.Until(*until); wait > longestWait || wait > 0 && !sleep(ctx, wait) {
 		if c.options.Lockout > 0 {
 			return errLockedOut
 		}

@@ -103,8 +103,8 @@ func (v *tooManyOnce) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 const lockedOut = "the server has answered that there are too many requests, and is not asked for a while"
 
-// TestLockout: after a 429, neither its own lookup nor another one reaches the server until the time has passed.
-func TestLockout(t *testing.T) {
+// TestLockoutEnds: after a 429, neither its own lookup nor another one reaches the server until the time has passed.
+func TestLockoutEnds(t *testing.T) {
 	t.Parallel()
 	within := func(c *vendorhttp.Client, limit time.Duration) error {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
