@@ -74,7 +74,10 @@ func (p *Provider) missingPermissions(ctx context.Context) (warnings []string, e
 		case forbidden && must:
 			return nil, err
 		case forbidden:
-			warnings = append(warnings, fmt.Sprintf("the application lacks the permission %s with admin consent: where a policy reads %s, lookups will not be answered", permissionOf(try.endpoint), try.what))
+			warnings = append(warnings, fmt.Sprintf(
+				"the application lacks the permission %s with admin consent: where a policy reads %s, lookups will not be answered",
+				permissionOf(try.endpoint), try.what,
+			))
 		case err != nil && ctx.Err() != nil:
 			return nil, err
 		}

@@ -93,12 +93,15 @@ func problemOf(variable string, err error) error { return fmt.Errorf("%s: %w", v
 
 // hint names the permission that is missing.
 func hint(endpoint string, status int) string {
-	if permission := permissionOf(endpoint); status == http.StatusForbidden && permission != "" {
-		return "the application lacks the permission " + permission + " with admin consent" + map[bool]string{
-			true: ", or the tenant has no Intune license",
-		}[endpoint == devicesEndpoint]
+	permission := permissionOf(endpoint)
+	if status != http.StatusForbidden || permission == "" {
+		return ""
 	}
-	return ""
+	text := "the application lacks the permission " + permission + " with admin consent"
+	if endpoint == devicesEndpoint {
+		text += ", or the tenant has no Intune license"
+	}
+	return text
 }
 
 // permissionOf is the application permission that an endpoint needs.

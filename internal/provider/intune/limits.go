@@ -12,7 +12,7 @@ const (
 	// maxRequests is how many requests run at once.
 	maxRequests = 10
 	// lockout is how long nothing is asked after a 429 without Retry-After, which Intune leaves out at times.
-	lockout = 5 * time.Second
+	lockout = 2 * time.Second
 	// permissionMemory: after a 403 (a permission is missing), a token of this age is replaced. A token has the permissions
 	// that had consent when Entra issued it, so a new one may have more.
 	permissionMemory = time.Minute

@@ -3,6 +3,7 @@ package intune
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -43,6 +44,9 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 			if err := each(listings.Of(p.device(&r.Value), damaged)); err != nil {
 				return vendorhttp.Page{}, err
 			}
+		}
+		if ctx.Err() != nil {
+			return vendorhttp.Page{}, fmt.Errorf("%s: %w", devicesEndpoint, context.Cause(ctx))
 		}
 		at := vendorhttp.Page{Devices: len(*got.Value), Mark: got.Next.Said(), Last: got.Next.Missing()}
 		if at.Last {

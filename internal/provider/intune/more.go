@@ -147,7 +147,7 @@ func named(all []string, groups []vendorjson.Record[group]) ([]string, error) {
 		case name == "":
 			return nil, errors.New(groupsEndpoint + ": the answer has a group without a name; the application lacks the permission GroupMember.Read.All with admin consent")
 		}
-		// Anybody who may make a group chooses its name: one in the form of an ID must not pass for another group.
+		// Users who may create groups choose the names: one in the form of an ID must not pass for another group.
 		if !isGroupID(name) {
 			all = append(all, name)
 		}

@@ -155,8 +155,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestTokenExplain: where the vendor's error code says more than that of OAuth, the error says it in our words; an outage is none.
-func TestTokenExplain(t *testing.T) {
+// TestRefusalIsExplained: where the vendor's error code says more than that of OAuth, the error says it in our words; an outage is none.
+func TestRefusalIsExplained(t *testing.T) {
 	t.Parallel()
 	for status, explained := range map[int]bool{400: true, 401: true, 403: true, 404: false, 429: false, 500: false, 503: false} {
 		server := started(t, serial)
