@@ -119,6 +119,17 @@ func Open(c Config) (posture.Provider, []string, error) {
 
 // New makes the provider. It does not contact the server; Check does.
 func New(c Config) (*Provider, error) {
+	return withLimits(c, limits{requestsPerSecond, requestsAtStart, lockout})
+}
+
+// limits are those of requests.
+type limits struct {
+	rate    float64
+	burst   int
+	lockout time.Duration
+}
+
+func withLimits(c Config, l limits) (*Provider, error) {
 	base, err := parseBaseURL(c.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("IRU_BASE_URL: %w", err)
@@ -128,7 +139,7 @@ func New(c Config) (*Provider, error) {
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "Iru", Server: "the API of an Iru tenant", Variable: "IRU_BASE_URL"},
 		Base:   base, Timeout: c.Timeout.Seconds(), RootCAs: c.RootCAs, Hint: hint,
-		AtOnce: maxRequests, Rate: requestsPerSecond, Burst: requestsAtStart, Lockout: lockout,
+		AtOnce: maxRequests, Rate: l.rate, Burst: l.burst, Lockout: l.lockout,
 		Auth: vendorhttp.StaticHeader{
 			Name: "Authorization", Prefix: "Bearer ", Value: c.Token,
 			Remedy: "check IRU_TOKEN: the token is wrong, was revoked, or has expired",
@@ -162,7 +173,11 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 
 // isSerialNumber reports whether a key can be a serial number. Those of Apple have 8 to 14 letters and digits.
 func isSerialNumber(key string) bool {
-	return regexp.MustCompile(`^[A-Za-z0-9-]{6,64}$`).MatchString(key)
+	const shortest, longest = 6, 64
+	strange := func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-'
+	}
+	return shortest <= len(key) && len(key) <= longest && !strings.ContainsFunc(key, strange)
 }
 
 // withData adds the data for the certificate, in lookups and in lists.
