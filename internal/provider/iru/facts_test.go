@@ -178,13 +178,19 @@ func TestOddRecords(t *testing.T) {
 		"Android":                   {raw("platform", `"Android"`), "device.os", "Android"},
 		"supervised not said":       {changed(func(d *irutest.Device) { d.Supervised = nil }), "device.supervised", nil},
 		"not supervised":            {changed(func(d *irutest.Device) { d.Supervised = new(false) }), "device.supervised", false},
-		"supervised yes":            {changed(func(d *irutest.Device) { d.RawDetails = map[string]json.RawMessage{"mdm": json.RawMessage(`{"supervised":"Yes"}`)} }), "device.supervised", nil},
-		"supervised a truth value":  {changed(func(d *irutest.Device) { d.RawDetails = map[string]json.RawMessage{"mdm": json.RawMessage(`{"supervised":false}`)} }), "device.supervised", false},
-		"no section mdm":            {changed(func(d *irutest.Device) { d.OmitDetails = []string{"mdm"} }), "device.supervised", nil},
-		"FileVault not said":        {changed(func(d *irutest.Device) { d.FileVault = nil }), "device.encrypted", nil},
-		"FileVault off":             {changed(func(d *irutest.Device) { d.FileVault = new(false) }), "device.encrypted", false},
-		"section filevault null":    {changed(func(d *irutest.Device) { d.RawDetails = map[string]json.RawMessage{"filevault": json.RawMessage("null")} }), "device.encrypted", nil},
-		"no UDID":                   {changed(func(d *irutest.Device) { d.UDID = "" }), "device.udid", nil},
+		"supervised yes": {changed(func(d *irutest.Device) {
+			d.RawDetails = map[string]json.RawMessage{"mdm": json.RawMessage(`{"supervised":"Yes"}`)}
+		}), "device.supervised", nil},
+		"supervised a truth value": {changed(func(d *irutest.Device) {
+			d.RawDetails = map[string]json.RawMessage{"mdm": json.RawMessage(`{"supervised":false}`)}
+		}), "device.supervised", false},
+		"no section mdm":     {changed(func(d *irutest.Device) { d.OmitDetails = []string{"mdm"} }), "device.supervised", nil},
+		"FileVault not said": {changed(func(d *irutest.Device) { d.FileVault = nil }), "device.encrypted", nil},
+		"FileVault off":      {changed(func(d *irutest.Device) { d.FileVault = new(false) }), "device.encrypted", false},
+		"section filevault null": {changed(func(d *irutest.Device) {
+			d.RawDetails = map[string]json.RawMessage{"filevault": json.RawMessage("null")}
+		}), "device.encrypted", nil},
+		"no UDID": {changed(func(d *irutest.Device) { d.UDID = "" }), "device.udid", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

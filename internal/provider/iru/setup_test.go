@@ -10,6 +10,7 @@ import (
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/iru"
 	"step-posture-connector/internal/provider/iru/irutest"
+	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
 const (
@@ -129,4 +130,9 @@ func known(d posture.Device) map[string]any {
 		}
 	}
 	return facts
+}
+
+// editTo replaces every answer by another one.
+func editTo(body []byte) vendortest.Fault {
+	return vendortest.Fault{Kind: vendortest.Edit, Change: func([]byte) []byte { return body }}
 }
