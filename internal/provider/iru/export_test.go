@@ -8,3 +8,6 @@ func OtherHost(host string) string { return otherHost(host) }
 
 // At has messages of a provider say what they say of a host.
 func At(p *Provider, host string) { p.host = host }
+
+// MostInAnHour is how many requests the limits allow in an hour.
+func MostInAnHour() int { return requestsAtStart + 3600*requestsPerSecond }

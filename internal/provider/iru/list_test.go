@@ -22,8 +22,8 @@ func listed(t *testing.T, provider *iru.Provider, facts posture.FactSet) ([]post
 	return all, l, err
 }
 
-// TestListLimits: beside many lookups and a list, what is sent stays below the limits.
-func TestListLimits(t *testing.T) {
+// TestLimits: beside many lookups and a list, what is sent stays below the limits.
+func TestLimits(t *testing.T) {
 	t.Parallel()
 	providertest.RunLimits(t, providertest.Limits{
 		Open: func(t *testing.T, devices ...providertest.Device) providertest.Service {
@@ -32,6 +32,9 @@ func TestListLimits(t *testing.T) {
 		},
 		AtOnce: 4, Period: time.Hour,
 	})
+	if most := iru.MostInAnHour(); most != 7300 {
+		t.Errorf("the limits allow %d requests in an hour, want 7300, as the page says", most)
+	}
 }
 
 // TestListCost: 10,000 devices take 35 requests: 34 pages, and one that is empty.
