@@ -21,8 +21,8 @@ import (
 // Config says which tenant to ask, and what to require of a device.
 type Config struct {
 	// The API of your tenant, as Iru shows it under Settings, Access: `https://` and a host such as `example.api.iru.com` or `example.api.eu.kandji.io`.
-	BaseURL string `env:"IRU_BASE_URL,required" example:"https://example.api.iru.com" accepted:"https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"`
-	// An API token of that tenant with the permission *Device list*.
+	BaseURL string `env:"IRU_BASE_URL,required" example:"https://example.api.iru.com" accepted:"the URL of the API: https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"`
+	// An API token of that tenant with the permission `Device list`.
 	Token config.Secret `env:"IRU_TOKEN,required" example:"the-token-that-iru-shows-once" accepted:"the API token, without Bearer in front of it"`
 	// The exact name of the tag that a device must have, or `blueprint:` and the exact name of its blueprint; without it none is required.
 	Group string `env:"IRU_GROUP" example:"wifi" accepted:"the name of a tag, or blueprint:NAME"`
@@ -40,7 +40,7 @@ type Config struct {
 }
 
 // acceptedURL is what IRU_BASE_URL may be.
-const acceptedURL = "https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"
+const acceptedURL = "the URL of the API: https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"
 
 // Provider asks an Iru tenant.
 type Provider struct {
