@@ -54,7 +54,7 @@ func vocabulary() config.Vocabulary {
 
 // PresentNames returns the environment with the present names of a provider and its variables that had others before.
 func PresentNames(environ config.Environment) (config.Environment, error) {
-	return provider.Renamed(environ) //nolint:wrapcheck // the problems say what they are about
+	return provider.Renamed(environ)
 }
 
 // prefixes are the first words of names that have several.

@@ -87,7 +87,7 @@ func (c Config) Problems() config.Problems {
 func parseBaseURL(text string) (*url.URL, error) {
 	base, err := vendorhttp.ParseBase(text, "/devices", "/v1", "/api")
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what is wrong, and the caller says of what
+		return nil, err
 	}
 	host := strings.ToLower(base.Hostname())
 	if ofVendor(host) && !isAPI(host) {

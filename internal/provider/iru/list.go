@@ -54,7 +54,7 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 		return handed, nil
 	}
 	if err := vendorhttp.Pages(ctx, p.Client, vendorhttp.List{Endpoint: devicesEndpoint, Size: pageSize}, get, take); err != nil {
-		return posture.Listed{}, err //nolint:wrapcheck // it names the endpoint, or is that of each
+		return posture.Listed{}, err
 	}
 	return posture.Listed{Facts: facts, Total: -1}, nil
 }
