@@ -15,7 +15,6 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/daemon"
-	"step-posture-connector/internal/provider"
 )
 
 // The exit codes. They are part of the product's interface: scripts depend on them.
@@ -116,7 +115,7 @@ func root(p *Process) *cobra.Command {
 		if err != nil {
 			return config.Environment{}, misconfigured(err)
 		}
-		if environ, err = provider.Renamed(environ); err != nil {
+		if environ, err = daemon.PresentNames(environ); err != nil {
 			return config.Environment{}, misconfigured(err)
 		}
 		return environ, nil

@@ -52,6 +52,11 @@ func vocabulary() config.Vocabulary {
 	return config.Vocabulary{Known: append(variables(), former...), Meant: meant, Prefixes: prefixes(append(provider.Variables(), former...))}
 }
 
+// PresentNames returns the environment with the present names of a provider and its variables that had others before.
+func PresentNames(environ config.Environment) (config.Environment, error) {
+	return provider.Renamed(environ)
+}
+
 // prefixes are the first words of names that have several.
 func prefixes(names []string) []string {
 	var all []string

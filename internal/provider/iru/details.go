@@ -72,10 +72,10 @@ func (p *Provider) details(ctx context.Context, q posture.Query, id string) (det
 	}
 	body, err := p.Get(ctx, detailsEndpoint, devicesPath+"/"+id+"/details", nil)
 	if err != nil {
-		return found, err //nolint:wrapcheck // it names the endpoint
+		return found, err
 	}
 	if err := p.Decode(detailsEndpoint, detailsOfDevice, body, &found); err != nil {
-		return found, err //nolint:wrapcheck // it names the endpoint
+		return found, err
 	}
 	own, serial := found.General.Value.DeviceID.Said(), found.Hardware.Value.Serial.Said()
 	switch {

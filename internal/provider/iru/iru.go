@@ -21,8 +21,8 @@ import (
 // Config says which tenant to ask, and what to require of a device.
 type Config struct {
 	// The API of your tenant, as Iru shows it under Settings, Access: `https://` and a host such as `example.api.iru.com` or `example.api.eu.kandji.io`.
-	BaseURL string `env:"IRU_BASE_URL,required" example:"https://example.api.iru.com" accepted:"https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"`
-	// An API token of that tenant with the permission *Device list*.
+	BaseURL string `env:"IRU_BASE_URL,required" example:"https://example.api.iru.com" accepted:"the URL of the API: https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"`
+	// An API token of that tenant with the permission `Device list`.
 	Token config.Secret `env:"IRU_TOKEN,required" example:"the-token-that-iru-shows-once" accepted:"the API token, without Bearer in front of it"`
 	// The exact name of the tag that a device must have, or `blueprint:` and the exact name of its blueprint; without it none is required.
 	Group string `env:"IRU_GROUP" example:"wifi" accepted:"the name of a tag, or blueprint:NAME"`
@@ -40,7 +40,7 @@ type Config struct {
 }
 
 // acceptedURL is what IRU_BASE_URL may be.
-const acceptedURL = "https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"
+const acceptedURL = "the URL of the API: https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"
 
 // Provider asks an Iru tenant.
 type Provider struct {
@@ -87,7 +87,7 @@ func (c Config) Problems() config.Problems {
 func parseBaseURL(text string) (*url.URL, error) {
 	base, err := vendorhttp.ParseBase(text, "/devices", "/v1", "/api")
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what is wrong, and the caller says of what
+		return nil, err
 	}
 	host := strings.ToLower(base.Hostname())
 	if ofVendor(host) && !isAPI(host) {
@@ -119,6 +119,17 @@ func Open(c Config) (posture.Provider, []string, error) {
 
 // New makes the provider. It does not contact the server; Check does.
 func New(c Config) (*Provider, error) {
+	return withLimits(c, limits{requestsPerSecond, requestsAtStart, lockout})
+}
+
+// limits are those of requests.
+type limits struct {
+	rate    float64
+	burst   int
+	lockout time.Duration
+}
+
+func withLimits(c Config, l limits) (*Provider, error) {
 	base, err := parseBaseURL(c.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("IRU_BASE_URL: %w", err)
@@ -128,7 +139,7 @@ func New(c Config) (*Provider, error) {
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "Iru", Server: "the API of an Iru tenant", Variable: "IRU_BASE_URL"},
 		Base:   base, Timeout: c.Timeout.Seconds(), RootCAs: c.RootCAs, Hint: hint,
-		AtOnce: maxRequests, Rate: requestsPerSecond, Burst: requestsAtStart, Lockout: lockout,
+		AtOnce: maxRequests, Rate: l.rate, Burst: l.burst, Lockout: l.lockout,
 		Auth: vendorhttp.StaticHeader{
 			Name: "Authorization", Prefix: "Bearer ", Value: c.Token,
 			Remedy: "check IRU_TOKEN: the token is wrong, was revoked, or has expired",
@@ -162,7 +173,11 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 
 // isSerialNumber reports whether a key can be a serial number. Those of Apple have 8 to 14 letters and digits.
 func isSerialNumber(key string) bool {
-	return regexp.MustCompile(`^[A-Za-z0-9-]{6,64}$`).MatchString(key)
+	const shortest, longest = 6, 64
+	strange := func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-'
+	}
+	return shortest <= len(key) && len(key) <= longest && !strings.ContainsFunc(key, strange)
 }
 
 // withData adds the data for the certificate, in lookups and in lists.

@@ -2,6 +2,7 @@ package iru
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"time"
 
@@ -26,6 +27,9 @@ func (p *Provider) ListGives() posture.FactSet {
 // which devices are removed may lack some: it has no total. Its end is an empty page, because a short one may be short for
 // another reason.
 func (p *Provider) List(ctx context.Context, list posture.List, each func(posture.Listing) error) (posture.Listed, error) {
+	if list.Type != "" {
+		return posture.Listed{}, errors.New("iru: there is one list, of devices of all types")
+	}
 	facts := list.Facts & p.ListGives()
 	listings, now, offset := vendorhttp.NewListings(facts), time.Now(), 0
 	get := func(ctx context.Context, size int) ([]vendorjson.Record[record], error) {
@@ -39,6 +43,9 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 				handed.Mark = r.Value.DeviceID.Said()
 			}
 			d, err := p.withData(r.Value.device(now), facts)
+			if !isSerialNumber(d.Identifier) {
+				d.Identifier = "" // no lookup can be for it
+			}
 			if err := each(listings.Of(d, r.Broken || err != nil)); err != nil {
 				return handed, err
 			}
@@ -47,7 +54,7 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 		return handed, nil
 	}
 	if err := vendorhttp.Pages(ctx, p.Client, vendorhttp.List{Endpoint: devicesEndpoint, Size: pageSize}, get, take); err != nil {
-		return posture.Listed{}, err //nolint:wrapcheck // it names the endpoint, or is that of each
+		return posture.Listed{}, err
 	}
 	return posture.Listed{Facts: facts, Total: -1}, nil
 }

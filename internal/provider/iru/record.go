@@ -48,8 +48,9 @@ type userRecord struct {
 func (r *record) device(now time.Time) posture.Device {
 	of, os := kindOf(r.Platform.Said())
 	user := &r.User.Value
-	return posture.Device{Identifier: r.Serial.Said(), Type: of, Facts: posture.Facts{
-		SerialNumber: r.Serial.Fact(),
+	serial := strings.Trim(r.Serial.Said(), " ") // the search finds it with spaces around it too
+	return posture.Device{Identifier: serial, Type: of, Facts: posture.Facts{
+		SerialNumber: posture.Text(serial),
 		Name:         r.Name.Fact(),
 		Model:        r.Model.Fact(),
 		OS:           os,

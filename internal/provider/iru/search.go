@@ -41,11 +41,11 @@ func (p *Provider) page(ctx context.Context, query url.Values, size, offset int)
 	query.Set("offset", strconv.Itoa(offset))
 	body, err := p.Get(ctx, devicesEndpoint, devicesPath, query)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it names the endpoint
+		return nil, err
 	}
 	var page *[]vendorjson.Record[record]
 	if err := p.Decode(devicesEndpoint, listOfDevices, body, &page); err != nil {
-		return nil, err //nolint:wrapcheck // it names the endpoint
+		return nil, err
 	}
 	if page == nil {
 		return nil, p.NotA(devicesEndpoint, listOfDevices) // null

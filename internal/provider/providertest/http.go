@@ -50,6 +50,8 @@ type HTTPHarness struct {
 	LocksOut bool
 	// Remembers: refused credentials are not tried again for some seconds.
 	Remembers bool
+	// BareList: the vendor answers with a list in no object, so that [] says that it has no such device.
+	BareList bool
 }
 
 func (h HTTPHarness) has(trait Trait) bool { return !h.Lacks.has(trait) }
@@ -74,7 +76,7 @@ type unsound struct {
 
 // of returns the rows that apply.
 func (h HTTPHarness) of(rows []unsound) []unsound {
-	return slices.DeleteFunc(rows, func(u unsound) bool { return h.OverVendorhttp && u.shared })
+	return slices.DeleteFunc(rows, func(u unsound) bool { return h.OverVendorhttp && u.shared || h.BareList && u.fault.Body == "[]" })
 }
 
 // patience is how long a lookup may take: not long where only the deadline ends it.
