@@ -4,6 +4,7 @@
 package fleettest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -133,7 +134,7 @@ func (s *Server) Replace(devices ...Device) {
 			s.devices[i].ID = s.lastID
 		}
 	}
-	slices.SortStableFunc(s.devices, func(a, b Device) int { return int(a.ID) - int(b.ID) }) //nolint:gosec // small numbers
+	slices.SortStableFunc(s.devices, func(a, b Device) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // Change alters every record with the serial number.
