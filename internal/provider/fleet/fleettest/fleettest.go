@@ -27,9 +27,9 @@ const (
 
 const (
 	// atOnce and perSecond are what the server accepts of one client. Fleet itself has no such limits; a proxy in front of
-	// it may.
+	// it may. A busy machine delays requests, so that more of them arrive within a second than were sent.
 	atOnce    = 10
-	perSecond = 110
+	perSecond = 300
 	// largestPage is how many hosts a client may ask for in one request.
 	largestPage = 1000
 )
