@@ -22,7 +22,7 @@ func (h *host) groups() posture.Fact[[]string] {
 		return posture.Fact[[]string]{}
 	}
 	names := []string{}
-	for _, l := range h.Labels.Records {
+	for _, l := range h.Labels.Values {
 		name := l.Value.Name.Said()
 		if name == "" || strings.HasPrefix(name, teamPrefix) {
 			return posture.Fact[[]string]{}
@@ -55,11 +55,11 @@ func (h *host) team() (name string, known bool) {
 // compliant is whether every policy of the host answers pass. One that has not run yet, whose answer is empty, has not passed.
 // Fail closed: without policies, or with an answer that is no known word, it is unknown, unless another policy has failed.
 func (h *host) compliant() posture.Fact[bool] {
-	if !h.Policies.Known || len(h.Policies.Records) == 0 {
+	if !h.Policies.Known || len(h.Policies.Values) == 0 {
 		return posture.Fact[bool]{}
 	}
 	all, unknown := true, false
-	for _, p := range h.Policies.Records {
+	for _, p := range h.Policies.Values {
 		switch response := p.Value.Response; {
 		case p.Broken:
 			unknown = true
@@ -88,7 +88,7 @@ func (h *host) attributes() map[string]string {
 		}
 	}
 	seen := map[string]bool{}
-	for _, p := range h.Policies.Records {
+	for _, p := range h.Policies.Values {
 		name, response := "policy:"+p.Value.Name.Said(), p.Value.Response.Said()
 		// Fail closed: a global policy and one of the team may have the same name, and only one of them may have passed.
 		if seen[name] || response != "pass" && response != "fail" {
@@ -112,7 +112,7 @@ type endUser struct {
 	FullName    vendorjson.Text       `json:"idp_full_name"`
 	Department  vendorjson.Text       `json:"idp_department"`
 	Groups      list[vendorjson.Text] `json:"idp_groups"`
-	OtherEmails list[email]           `json:"other_emails"`
+	OtherEmails records[email]        `json:"other_emails"`
 }
 
 type email struct {
@@ -121,10 +121,10 @@ type email struct {
 
 // endUser returns the user of the device; false where it has none, or several: Fleet does not say which of them is the owner.
 func (h *host) endUser() (endUser, bool) {
-	if !h.EndUsers.Known || len(h.EndUsers.Records) != 1 || h.EndUsers.Records[0].Broken {
+	if !h.EndUsers.Known || len(h.EndUsers.Values) != 1 || h.EndUsers.Values[0].Broken {
 		return endUser{}, false
 	}
-	return h.EndUsers.Records[0].Value, true
+	return h.EndUsers.Values[0].Value, true
 }
 
 func (h *host) user() posture.UserFacts {
@@ -138,7 +138,7 @@ func (h *host) user() posture.UserFacts {
 		return user
 	}
 	var addresses []string
-	for _, e := range u.OtherEmails.Records {
+	for _, e := range u.OtherEmails.Values {
 		if address := e.Value.Email.Said(); !slices.Contains(addresses, address) {
 			addresses = append(addresses, address)
 		}
@@ -152,11 +152,11 @@ func (h *host) user() posture.UserFacts {
 // groups are the groups of the user as a JSON list; "" where one of them is no text.
 func (u *endUser) groups() string {
 	names := []string{}
-	for _, g := range u.Groups.Records {
-		if g.Value.Said() == "" {
+	for _, g := range u.Groups.Values {
+		if g.Said() == "" {
 			return ""
 		}
-		names = append(names, g.Value.Said())
+		names = append(names, g.Said())
 	}
 	text, err := json.Marshal(names)
 	if err != nil {

@@ -162,7 +162,8 @@ func (p *Provider) find(ctx context.Context, q posture.Query) (posture.Device, e
 }
 
 // search returns all hosts that Fleet finds for a serial number: those whose name, serial number, UUID or address contains it.
-func (p *Provider) search(ctx context.Context, id posture.Identifier) (all []vendorjson.Record[host], err error) {
+func (p *Provider) search(ctx context.Context, id posture.Identifier) ([]vendorjson.Record[host], error) {
+	var all []vendorjson.Record[host]
 	for page := range searchPages {
 		query := pageQuery(page, searchPage)
 		query.Set("query", id.String())

@@ -32,9 +32,9 @@ type host struct {
 
 	MDM vendorjson.Maybe[mdm] `json:"mdm"`
 
-	Labels    list[label]      `json:"labels"`
-	Policies  list[policy]     `json:"policies"`
-	EndUsers  list[endUser]    `json:"end_users"`
+	Labels    records[label]   `json:"labels"`
+	Policies  records[policy]  `json:"policies"`
+	EndUsers  records[endUser] `json:"end_users"`
 	Encrypted vendorjson.Truth `json:"disk_encryption_enabled"`
 }
 
@@ -57,19 +57,21 @@ type policy struct {
 
 // list is a list that may be missing, null, or something else.
 type list[T any] struct {
-	Records []vendorjson.Record[T]
-	Known   bool
+	Values []T
+	Known  bool
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *list[T]) UnmarshalJSON(value []byte) error {
 	*l = list[T]{}
-	if jsontext.Value(value).Kind() != '[' {
-		return nil
+	if jsontext.Value(value).Kind() == '[' && json.Unmarshal(value, &l.Values) == nil {
+		l.Known = true
 	}
-	l.Known = json.Unmarshal(value, &l.Records) == nil
 	return nil
 }
+
+// records are a list of objects.
+type records[T any] = list[vendorjson.Record[T]]
 
 // factsOfHost are those that no row of a search or list has: labels, policies, end users, and whether the disk is encrypted.
 func factsOfHost() posture.FactSet {

@@ -36,6 +36,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotAcceptable, "Not Acceptable")
 		return
 	case r.Header.Get("Authorization") != "Bearer "+o.Token:
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
+			s.Violate("%s: the request has no token", endpoint)
+		}
 		refuse(w, http.StatusUnauthorized, "Authentication required")
 		return
 	case slices.Contains(o.Forbidden, endpoint):
