@@ -113,6 +113,9 @@ func TestCheck(t *testing.T) {
 			if err == nil || err.Error() != row.want || len(warnings) > 0 {
 				t.Errorf("Check = %q, %v\nwant %s", warnings, err, row.want)
 			}
+			if !strings.Contains(row.want, nowhere) && !strings.Contains(page(t), "`"+row.want+"`") {
+				t.Errorf("the page lacks the message %q", row.want)
+			}
 			if errors.Is(err, posture.ErrCredentials) != row.credentials {
 				t.Errorf("%v is ErrCredentials: %v, want %v", err, !row.credentials, row.credentials)
 			}
