@@ -105,3 +105,31 @@ func phone(serial string) appletest.Device {
 }
 
 func attributes() posture.FactSet { return posture.MustFacts("device.attributes") }
+
+// withoutPolicy is a configuration that only variables have made.
+func withoutPolicy(c apple.Config) apple.Config {
+	return apple.Config{
+		ClientID: c.ClientID, KeyID: c.KeyID, PrivateKey: c.PrivateKey, BaseURL: c.BaseURL, TokenURL: c.TokenURL,
+		Enrich: c.Enrich, AllowUnmanaged: c.AllowUnmanaged, Timeout: c.Timeout, RootCAs: c.RootCAs,
+	}
+}
+
+// list lists all devices.
+func list(t *testing.T, p *apple.Provider, facts posture.FactSet) ([]posture.Listing, posture.Listed) {
+	t.Helper()
+	all, listed, err := tryList(t, p, facts)
+	if err != nil {
+		t.Fatalf("List = %v", err)
+	}
+	return all, listed
+}
+
+func tryList(t *testing.T, p *apple.Provider, facts posture.FactSet) ([]posture.Listing, posture.Listed, error) {
+	t.Helper()
+	var all []posture.Listing
+	listed, err := p.List(t.Context(), posture.List{Facts: facts}, func(l posture.Listing) error {
+		all = append(all, l)
+		return nil
+	})
+	return all, listed, err
+}
