@@ -40,7 +40,9 @@ func TestPoliciesOfTheDocumentation(t *testing.T) {
 // The policy files of the pages of providers are accepted beside an environment that has no inventory.
 func TestPoliciesOfProviders(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"docs/providers/intune.md", "docs/providers/sql.md"} {
+	for _, document := range []string{
+		"docs/providers/apple_business.md", "docs/providers/fleet.md", "docs/providers/intune.md", "docs/providers/iru.md", "docs/providers/sql.md",
+	} {
 		blocks := matches(t, document, "(?ms)^```ya?ml\n(.*?)^```$")
 		for _, block := range blocks {
 			path := filepath.Join(t.TempDir(), "posture.yaml")

@@ -115,6 +115,9 @@ func root(p *Process) *cobra.Command {
 		if err != nil {
 			return config.Environment{}, misconfigured(err)
 		}
+		if environ, err = daemon.PresentNames(environ); err != nil {
+			return config.Environment{}, misconfigured(err)
+		}
 		return environ, nil
 	}
 	whole := func(load func(config.Environment) (*daemon.Daemon, error)) loader {

@@ -39,6 +39,7 @@ type Environment struct {
 	process  map[string]string
 	searched string // the default env file, if it does not exist
 	empty    []string
+	renamed  []string // warnings about former names
 }
 
 // Environ merges the process environment (as of os.Environ) with an env file; a variable that the environment sets to

@@ -24,7 +24,7 @@ type Vocabulary struct {
 // Warnings returns what is accepted but probably not meant: lines of the env file, unknown variables, and secrets that
 // other users can read.
 func (e Environment) Warnings(v Vocabulary) []string {
-	return slices.Concat(e.fileWarnings(v), e.unknown(v), e.readable(v))
+	return slices.Concat(e.fileWarnings(v), e.renamed, e.unknown(v), e.readable(v))
 }
 
 func (e Environment) fileWarnings(v Vocabulary) []string {

@@ -48,7 +48,13 @@ func vocabulary() config.Vocabulary {
 			meant[name] = row[0]
 		}
 	}
-	return config.Vocabulary{Known: variables(), Meant: meant, Prefixes: prefixes(provider.Variables())}
+	former := provider.FormerVariables()
+	return config.Vocabulary{Known: append(variables(), former...), Meant: meant, Prefixes: prefixes(append(provider.Variables(), former...))}
+}
+
+// PresentNames returns the environment with the present names of a provider and its variables that had others before.
+func PresentNames(environ config.Environment) (config.Environment, error) {
+	return provider.Renamed(environ)
 }
 
 // prefixes are the first words of names that have several.

@@ -11,10 +11,15 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/addigy"
+	"step-posture-connector/internal/provider/apple"
 	"step-posture-connector/internal/provider/file"
+	"step-posture-connector/internal/provider/fleet"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/intune"
+	"step-posture-connector/internal/provider/iru"
 	"step-posture-connector/internal/provider/jamf"
+	"step-posture-connector/internal/provider/mosyle"
 	"step-posture-connector/internal/provider/sqlquery"
 	"step-posture-connector/internal/snapshot"
 )
@@ -22,11 +27,20 @@ import (
 // kinds names every provider, once.
 func kinds() map[string]entry {
 	return map[string]entry{
-		"file":   kind(file.Open),
-		"http":   kind(httpjson.Open),
-		"intune": kind(intune.Open),
-		"jamf":   kind(jamf.Open),
-		"sql":    kind(sqlquery.Open),
+		"addigy":         kind(addigy.Open),
+		"apple_business": kind(apple.Open),
+		"file":           kind(file.Open),
+		"fleet":          kind(fleet.Open),
+		"http":           kind(httpjson.Open),
+		"intune":         kind(intune.Open),
+		"iru":            kind(iru.Open),
+		"jamf":           kind(jamf.Open),
+		"mosyle":         kind(mosyle.Open),
+		"apple_business": kind(apple.Open),
+		"file":           kind(file.Open),
+		"http":           kind(httpjson.Open),
+		"jamf":           kind(jamf.Open),
+		"sql":            kind(sqlquery.Open),
 	}
 }
 
@@ -278,7 +292,11 @@ func Unused(name string, environ map[string]string) []string {
 	}
 	var warnings []string
 	for _, other := range Names() {
-		unread := slices.DeleteFunc(kinds()[other].variables, func(variable string) bool {
+		variables := kinds()[other].variables
+		if other != name { // Renamed has warned of those of the chosen one
+			variables = slices.Concat(variables, slices.Sorted(maps.Keys(formerVariables(other))))
+		}
+		unread := slices.DeleteFunc(variables, func(variable string) bool {
 			return environ[variable] == "" || variable == "TIMEOUT" || slices.Contains(chosen.variables, variable)
 		})
 		if len(unread) > 0 {

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"step-posture-connector/internal/config"
@@ -58,8 +60,9 @@ func (s *Section) Open() (Inventory, []string, error) {
 func Shape() *document.Shape {
 	names := Names()
 	shape := &document.Shape{Type: document.Map, Name: "inventory", By: "provider"}
+	words := slices.Concat(names, slices.Sorted(maps.Keys(former())))
 	for _, name := range names {
-		word := &document.Shape{Type: document.Text, Words: names, Accepted: strings.Join(names, " or "), About: "What kind of inventory it is; the other keys depend on it."}
+		word := &document.Shape{Type: document.Text, Words: words, Accepted: strings.Join(names, " or "), About: "What kind of inventory it is; the other keys depend on it."}
 		others := []document.Key{document.Required("provider", word)}
 		refused := kinds()[name].noSnapshot
 		if refused == "" {
@@ -71,6 +74,10 @@ func Shape() *document.Shape {
 		}
 		of.Name = "inventory_" + name
 		shape.Cases = append(shape.Cases, document.Case{Word: name, Shape: of})
+	}
+	for _, before := range words[len(names):] {
+		of := shape.Cases[slices.Index(names, present(before))].Shape
+		shape.Cases = append(shape.Cases, document.Case{Word: before, Shape: of})
 	}
 	return shape
 }
@@ -88,6 +95,7 @@ func ReadSection(name string, v document.Value, secrets *config.SecretReader) *S
 	if !known {
 		return nil
 	}
+	kindOf = present(kindOf)
 	section := config.Section{Value: v, Prefix: prefix(kindOf), Secrets: secrets}
 	read := &Section{Name: name, Kind: kindOf}
 	read.parsed = kinds()[kindOf].section(section)

@@ -49,16 +49,12 @@ func (a Assertion) Sign(now time.Time) (string, error) {
 }
 
 // ParseKey reads a private key in PEM: PKCS #8, SEC 1 or PKCS #1, whatever its label says, because vendors write a wrong one.
-// It accepts RSA keys from 2048 bits on, and those of P-256. Its errors hold nothing of the key.
+// Certificates and parameters may stand beside it, as tools write them. It accepts RSA keys from 2048 bits on, and those of
+// P-256. Its errors hold nothing of the key.
 func ParseKey(text []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(text)
-	switch {
-	case block == nil:
-		return nil, errors.New("is no private key in PEM")
-	case block.Type == "CERTIFICATE":
-		return nil, errors.New("holds a certificate, and no private key")
-	case block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY":
-		return nil, errors.New("holds a key that is encrypted with a passphrase")
+	block, err := keyBlock(text)
+	if err != nil {
+		return nil, err
 	}
 	key, err := parseDER(block.Bytes)
 	if err != nil {
@@ -78,6 +74,32 @@ func ParseKey(text []byte) (crypto.Signer, error) {
 		return key, nil
 	}
 	return nil, errors.New("holds a key that is neither RSA nor ECDSA")
+}
+
+// keyBlock returns the one block that has a key.
+func keyBlock(text []byte) (*pem.Block, error) {
+	var key *pem.Block
+	certificate := false
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		switch {
+		case block.Type == "CERTIFICATE":
+			certificate = true
+		case block.Type == "EC PARAMETERS":
+		case key != nil:
+			return nil, errors.New("holds several keys; which of them is meant is not known")
+		default:
+			key = block
+		}
+	}
+	switch {
+	case key == nil && certificate:
+		return nil, errors.New("holds a certificate, and no private key")
+	case key == nil:
+		return nil, errors.New("is no private key in PEM")
+	case key.Headers["DEK-Info"] != "" || key.Type == "ENCRYPTED PRIVATE KEY":
+		return nil, errors.New("holds a key that is encrypted with a passphrase")
+	}
+	return key, nil
 }
 
 func parseDER(der []byte) (any, error) {

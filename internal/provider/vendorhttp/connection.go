@@ -83,9 +83,9 @@ func (a *agent) RoundTrip(request *http.Request) (*http.Response, error) {
 func (a *agent) CloseIdleConnections() { a.idle.CloseIdleConnections() }
 
 // run runs one request, its answer included, in one of the places. The time limit begins when the request has a place:
-// what waits behind slow requests is not slow itself. A request that may be slow is repeated only where
+// what waits behind slow requests is not slow itself. begin may let it wait longer, or fail. A request that may be slow is repeated only where
 // its connection may be dead; others, such as that for a token, also where the server takes too long.
-func (c *connection) run(ctx context.Context, mayBeSlow bool, request func(context.Context, *progress) error) error {
+func (c *connection) run(ctx context.Context, mayBeSlow bool, begin func(context.Context) error, request func(context.Context, *progress) error) error {
 	page := pageOf(ctx)
 	if !mayBeSlow {
 		page = nil // a token is for lookups too
@@ -100,6 +100,9 @@ func (c *connection) run(ctx context.Context, mayBeSlow bool, request func(conte
 			c.http.CloseIdleConnections() // this request began before
 		}
 	}()
+	if err := begin(ctx); err != nil {
+		return err
+	}
 	timeout := c.timeout
 	if page != nil {
 		timeout = c.bounds.timeout

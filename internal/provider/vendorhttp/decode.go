@@ -22,7 +22,7 @@ func (c *Client) Decode(endpoint, what string, body []byte, into any) error {
 	switch {
 	case err == nil:
 		return nil
-	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || !errors.As(err, &broken):
+	case !beginsAsJSON(body) || !errors.As(err, &broken):
 		return c.NotA(endpoint, what)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the answer is JSON that breaks off after %d bytes; check what is between the connector and %s", endpoint, len(body), c.vendor.Name)
@@ -51,4 +51,10 @@ func (c *Client) flaw(body []byte, broken *jsontext.SyntacticError) string {
 		return "a text that is not UTF-8; correct that text in " + c.vendor.Name + ", perhaps the name of the device"
 	}
 	return "it is not valid JSON"
+}
+
+// beginsAsJSON reports whether a body begins as an object or a list does. What does not is no answer of an API.
+func beginsAsJSON(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	return bytes.HasPrefix(body, []byte("{")) || bytes.HasPrefix(body, []byte("["))
 }

@@ -2,16 +2,12 @@ package vendorhttp
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"time"
-
-	"step-posture-connector/internal/provider/flight"
 )
 
 // Request is any request to the server.
@@ -76,10 +72,11 @@ func (c *Client) exchangeOnce(ctx context.Context, credentials header, r Request
 		return Answer{}, errors.New(r.Endpoint + ": the path cannot be made")
 	}
 	address.Path, address.RawQuery = path, r.Query.Encode()
-	if err := c.takeTurn(ctx); err != nil && !r.login {
-		return Answer{}, fmt.Errorf("%s: %w", r.Endpoint, err)
+	begin := func(ctx context.Context) error { return c.begin(ctx, r) }
+	if !r.login && c.turnsAreTaken(ctx) {
+		return Answer{}, fmt.Errorf("%s: %w", r.Endpoint, c.tooMany())
 	}
-	err = c.way.run(ctx, !r.login, func(ctx context.Context, at *progress) error {
+	err = c.way.run(ctx, !r.login, begin, func(ctx context.Context, at *progress) error {
 		var body io.Reader
 		if r.Body != nil {
 			body = bytes.NewReader(r.Body)
@@ -129,26 +126,4 @@ func isFault(status int) bool {
 		return true
 	}
 	return status < 200 || status >= 300 && status < 400 || status >= http.StatusInternalServerError
-}
-
-// takeTurn waits until the rate limit lets a request go, or fails at once where the lookup has not that much time: a
-// request that is sent too late helps nobody.
-func (c *Client) takeTurn(ctx context.Context) error {
-	if c.limiter == nil {
-		return nil
-	}
-	turn := c.limiter.Reserve()
-	wait := turn.Delay()
-	if wait <= 0 {
-		return nil
-	}
-	if deadline, ok := flight.Deadline(ctx); !turn.OK() || ok && time.Until(deadline) < wait+LeastTime {
-		turn.Cancel()
-		return errors.New("too many lookups for " + cmp.Or(c.options.RateSetting, "the rate limit of "+c.vendor.Name))
-	}
-	if !sleep(ctx, wait) {
-		turn.Cancel()
-		return context.Cause(ctx)
-	}
-	return nil
 }

@@ -144,3 +144,46 @@ func TestRate(t *testing.T) {
 		t.Errorf("%d requests were sent", asked.Load())
 	}
 }
+
+// TestAsk: only a 200 is an answer. A hint says what another status means at this vendor.
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{
+		200: "",
+		201: "request answered 201",
+		204: "request answered 204",
+		302: "request answered 302: the server redirects, and redirects are not followed; check ACME_URL",
+		400: "request answered 400: the server does not understand the request",
+		403: "request answered 403: the API key needs the right to read devices",
+		404: "request answered 404: the server does not have this endpoint; check ACME_URL",
+		422: "request answered 422",
+		500: "request answered 500",
+	} {
+		var asked atomic.Int64
+		c := exchanging(t, vendorhttp.Options{
+			Vendor: vendorhttp.Vendor{Name: "Acme", Variable: "ACME_URL"},
+			Hint: func(endpoint string, status int) string {
+				if endpoint == "request" && status == http.StatusForbidden {
+					return "the API key needs the right to read devices"
+				}
+				return ""
+			},
+		}, func(w http.ResponseWriter, r *http.Request) {
+			if body, _ := io.ReadAll(r.Body); r.Method != http.MethodPost || string(body) != "{}" {
+				t.Errorf("%d: a %s of %s", status, r.Method, body)
+			}
+			asked.Add(1)
+			w.WriteHeader(status)
+			if status == http.StatusOK || status > http.StatusBadRequest {
+				_, _ = io.WriteString(w, "body")
+			}
+		})
+		body, err := c.Ask(t.Context(), vendorhttp.Request{Endpoint: "request", Method: http.MethodPost, Path: "/", Body: []byte("{}")})
+		if (err == nil) != (want == "") || err != nil && (err.Error() != want || body != nil) || err == nil && string(body) != "body" {
+			t.Errorf("%d: Ask = %s, %v, want %s", status, body, err, want)
+		}
+		if times := asked.Load(); times != 1 && (status != 500 || times != 2) {
+			t.Errorf("%d: asked %d times", status, times)
+		}
+	}
+}

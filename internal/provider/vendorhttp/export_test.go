@@ -54,3 +54,14 @@ func (p *places) await(reached func(*places) bool) {
 		runtime.Gosched()
 	}
 }
+
+// Turns are those of the rate limit that are left; below zero where some are taken in advance.
+func (c *Client) Turns() float64 { return c.turns.Tokens() }
+
+// NotBefore is the time until which nothing is sent; zero where there is none.
+func (c *Client) NotBefore() time.Time {
+	if until := c.notBefore.Load(); until != nil {
+		return *until
+	}
+	return time.Time{}
+}

@@ -15,7 +15,7 @@ type Fault struct {
 	Status   int // 0 when there was no answer
 
 	cause error         // why there was no answer, or what the status means
-	wait  time.Duration // from Retry-After
+	wait  time.Duration // from Retry-After or Options.Lockout
 }
 
 func (f *Fault) Error() string {
@@ -47,6 +47,9 @@ func (c *Client) refusal(endpoint string, response *http.Response) *Fault {
 	f := &Fault{Endpoint: endpoint, Status: response.StatusCode, wait: retryAfter(response)}
 	if f.Status == http.StatusTooManyRequests && c.options.Lockout > f.wait {
 		f.wait = c.options.Lockout
+	}
+	if f.wait > 0 {
+		c.holdOff(f.wait) // before another request gets this one's place
 	}
 	if c.hint != nil {
 		if hint := c.hint(endpoint, f.Status); hint != "" {

@@ -14,8 +14,9 @@ import (
 type Login struct {
 	// Request makes the request, which is sent without other credentials than its own.
 	Request func() (Request, error)
-	// Token finds the token in the answer, and how long it lives; 0 is not known. An error says what is wrong in our own words,
-	// and wraps posture.ErrCredentials where the credentials were refused.
+	// Token finds the token in any answer that Exchange returns, so it judges the status too, and how long the token lives; 0
+	// is not known. An error says what is wrong in our own words, and wraps posture.ErrCredentials where the credentials were
+	// refused.
 	Token func(Answer) (token string, lifetime time.Duration, err error)
 	// Remedy is what to check when the server refuses the credentials: "check MOSYLE_EMAIL and MOSYLE_PASSWORD".
 	Remedy string

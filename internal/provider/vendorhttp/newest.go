@@ -31,6 +31,7 @@ func Newest[T any](c *Client, q posture.Query, s Search, found []vendorjson.Reco
 		seen   time.Time
 	}
 	var best match
+	var system posture.Fact[string] // of the matching records
 	matching, tied, mixed, others := 0, false, false, 0
 	for i := range found {
 		if found[i].Broken {
@@ -46,12 +47,11 @@ func Newest[T any](c *Client, q posture.Query, s Search, found []vendorjson.Reco
 		}
 		m.seen, _ = m.device.Facts.LastSeen.Get()
 		matching++
-		switch {
-		case matching == 1:
+		mixed = mixed || matching > 1 && m.device.Type != best.device.Type || differs(m.device.Facts.OS, system)
+		system = vendorjson.FirstKnown(system, m.device.Facts.OS)
+		if matching == 1 {
 			best = m
 			continue
-		case m.device.Type != best.device.Type || differs(m.device.Facts.OS, best.device.Facts.OS):
-			mixed = true
 		}
 		switch {
 		case m.seen.After(best.seen):

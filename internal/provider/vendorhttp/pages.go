@@ -103,7 +103,7 @@ func (f *fetch) page(ctx context.Context, get func(context.Context) error) error
 		case errors.Is(err, errTooLarge) && f.size > 1:
 			f.size /= 2
 			continue // no try is lost: a smaller page is another request
-		case !errors.As(err, &failed) || !failed.retriable() || try == tries:
+		case !errors.As(err, &failed) || !failed.retriable() || failed.wait > longestWait || try == tries:
 			return err
 		}
 		try++

@@ -77,6 +77,13 @@ func (p *places) giveBack() {
 	p.serve()
 }
 
+// waiting is how many lookups wait.
+func (p *places) waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.lookups)
+}
+
 // serve hands out the places that are free; p.mu is held.
 func (p *places) serve() {
 	for p.taken < p.all && len(p.lookups) > 0 {

@@ -23,12 +23,10 @@ func (c *Client) retry(ctx context.Context, work func(context.Context) error) er
 	}
 	pause := retryPause
 	if failed.wait > 0 {
-		until := time.Now().Add(failed.wait)
-		c.notBefore.Store(&until)
 		pause = failed.wait
 	}
-	if pageOf(ctx) != nil || !sleep(ctx, pause) {
-		return err // Pages repeats a page
+	if pageOf(ctx) != nil || pause > longestWait || !sleep(ctx, pause) {
+		return err // Pages repeats a page, and a lock-out is not waited for
 	}
 	if failed.Status == 0 {
 		// Once more, because by now HTTP/2 has noticed that its connection is idle.
@@ -43,11 +41,38 @@ func (c *Client) backOff(ctx context.Context) error {
 	if until == nil {
 		return nil
 	}
-	if wait := time.Until(*until); wait > 0 && !sleep(ctx, wait) {
+	if wait := time.Until(*until); wait > longestWait || wait > 0 && !sleep(ctx, wait) {
 		if c.options.Lockout > 0 {
-			return errors.New("the server has answered that there are too many requests, and is not asked for a while")
+			return errLockedOut
 		}
 		return errors.New("the server asked not to be asked for a while (Retry-After)")
+	}
+	return nil
+}
+
+// errLockedOut is the error of a request that is not sent after a 429.
+var errLockedOut = errors.New("the server has answered that there are too many requests, and is not asked for a while")
+
+// holdOff keeps requests from the server for so long. It never makes the time shorter: another request may have been told more.
+func (c *Client) holdOff(wait time.Duration) {
+	until := time.Now().Add(wait)
+	for {
+		old := c.notBefore.Load()
+		if old != nil && old.After(until) || c.notBefore.CompareAndSwap(old, &until) {
+			return
+		}
+	}
+}
+
+// lockedOut is why a request that has waited for its place or its turn must not be sent any more to a server that locks out
+// who goes on asking; nil where it may be sent.
+func (c *Client) lockedOut(endpoint string) error {
+	until := c.notBefore.Load()
+	if c.options.Lockout <= 0 || until == nil {
+		return nil
+	}
+	if wait := time.Until(*until); wait > 0 {
+		return &Fault{Endpoint: endpoint, cause: errLockedOut, wait: wait}
 	}
 	return nil
 }

@@ -224,7 +224,8 @@ func (t *tokens) exchange(ctx context.Context, path string) (g grant, err error)
 	}
 	http := *t.way.http
 	http.Transport = whole{t.way.http.Transport}
-	err = t.way.run(ctx, false, func(ctx context.Context, at *progress) error {
+	begin := func(context.Context) error { return t.client.lockedOut(tokenEndpoint) }
+	err = t.way.run(ctx, false, begin, func(ctx context.Context, at *progress) error {
 		got, err := exchange.Token(context.WithValue(ctx, oauth2.HTTPClient, &http))
 		if err != nil {
 			return t.tokenError(err, at)

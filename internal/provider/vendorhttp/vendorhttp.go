@@ -46,7 +46,7 @@ type Options struct {
 	Rate        float64
 	Burst       int
 	RateSetting string
-	// Lockout is how long no request is sent after a 429 that does not say for how long: that of a vendor that locks
+	// Lockout is how long no request is sent after a 429, also where that asks for less: that of a vendor that locks
 	// out who goes on asking. 0 leaves it to the next lookup.
 	Lockout time.Duration
 	// Hint says what a status of an endpoint means at this vendor; it may be nil. Where it returns "", the error says
@@ -65,7 +65,7 @@ type Client struct {
 	way     *connection
 	tokens  *connection // to the host that issues tokens, where that is another one; else nil
 	options Options
-	limiter *rate.Limiter // nil means no limit
+	turns   turns
 	vendor  Vendor
 	auth    authorizer
 	hint    func(endpoint string, status int) string
@@ -82,7 +82,7 @@ func New(o Options) *Client {
 	up := newUpstream()
 	c := &Client{Upstream: up, way: newConnection(o, up), options: o, vendor: o.Vendor, hint: o.Hint, now: time.Now}
 	if o.Rate > 0 {
-		c.limiter = rate.NewLimiter(rate.Limit(o.Rate), max(o.Burst, 1))
+		c.turns.Limiter = rate.NewLimiter(rate.Limit(o.Rate), max(o.Burst, 1))
 	}
 	if o.Now != nil {
 		c.now = o.Now

@@ -32,6 +32,7 @@ func TestGate(t *testing.T) {
 		"only authorizing":         testAuthorizingAlone,
 		"policies":                 testPolicies,
 		"SQL":                      testSQL,
+		"vendors":                  testVendors,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {

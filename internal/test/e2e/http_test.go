@@ -96,7 +96,7 @@ func (s *snipeIT) open(t *testing.T, after string, config gate.Config) *gate.Gat
 // set replaces the assets.
 func (s *snipeIT) set(t *testing.T, assets ...fakesnipeit.Asset) {
 	t.Helper()
-	if err := s.server.SetAssets(t.Context(), assets...); err != nil {
+	if err := s.server.SetDevices(t.Context(), assets); err != nil {
 		t.Fatal(err)
 	}
 }

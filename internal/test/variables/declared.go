@@ -77,8 +77,14 @@ func declared() ([]variable, error) {
 	return all, nil
 }
 
-// providerOf is the name of the provider in a folder. sql is a package of the standard library, so the folder has another name.
-func providerOf(folder string) string { return strings.TrimSuffix(folder, "query") }
+// providerOf is the name of the provider in a folder. sql is a package of the standard library, so the folder has another name;
+// and a name of a package has no underscore.
+func providerOf(folder string) string {
+	if folder == "apple" {
+		return "apple_business"
+	}
+	return strings.TrimSuffix(folder, "query")
+}
 
 // declaredIn returns the variables that the type Config of a package declares; none if it has no such type.
 func declaredIn(folder, provider string) ([]variable, error) {

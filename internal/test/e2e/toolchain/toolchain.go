@@ -54,6 +54,9 @@ func (t Toolchain) FakeJamf() string { return filepath.Join(t.Dir(), "fakejamf")
 // FakeSnipeIT is the path of the simulated Snipe-IT server.
 func (t Toolchain) FakeSnipeIT() string { return filepath.Join(t.Dir(), "fakesnipeit") }
 
+// FakeVendor is the path of the simulated servers of the other vendors.
+func (t Toolchain) FakeVendor() string { return filepath.Join(t.Dir(), "fakevendor") }
+
 // Dir is the folder of the built programs; git ignores it.
 func (t Toolchain) Dir() string { return filepath.Join(t.module, ".tools") }
 
@@ -91,6 +94,11 @@ func (t Toolchain) BuildFakeJamf(ctx context.Context) error {
 // BuildFakeSnipeIT builds the simulated Snipe-IT server as it is in the working tree.
 func (t Toolchain) BuildFakeSnipeIT(ctx context.Context) error {
 	return build(ctx, t.Repository(), "-o", t.FakeSnipeIT(), "./internal/provider/httpjson/httpjsontest/cmd/fakesnipeit")
+}
+
+// BuildFakeVendor builds the simulated servers of the other vendors as they are in the working tree.
+func (t Toolchain) BuildFakeVendor(ctx context.Context) error {
+	return build(ctx, t.Repository(), "-o", t.FakeVendor(), "./internal/provider/providertest/cmd/fakevendor")
 }
 
 func build(ctx context.Context, dir string, args ...string) (err error) {

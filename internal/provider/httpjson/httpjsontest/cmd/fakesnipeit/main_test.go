@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/provider/providertest/standalone"
 )
 
 // The program serves what its options say, until it is stopped, and its admin handler changes that.
@@ -23,7 +25,9 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	read, out := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-ca", ca, "-options", options}, out) }()
+	go func() {
+		ended <- standalone.Run(ctx, "fakesnipeit", vendors(), []string{"-ca", ca, "-options", options}, out)
+	}()
 	lines := bufio.NewScanner(read)
 	address := func(name string) string {
 		if !lines.Scan() || !strings.HasPrefix(lines.Text(), name+" http") {
@@ -63,7 +67,7 @@ func TestUsage(t *testing.T) {
 	misspelled := filepath.Join(t.TempDir(), "options.json")
 	write(t, misspelled, `{"tokens": "secret"}`)
 	for _, args := range [][]string{nil, {"-ca", "x", "y"}, {"-no"}, {"-ca", "x", "-options", misspelled}} {
-		if err := run(t.Context(), args, io.Discard); err == nil {
+		if err := standalone.Run(t.Context(), "fakesnipeit", vendors(), args, io.Discard); err == nil {
 			t.Errorf("run(%q) succeeds", args)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"step-posture-connector/internal/provider/jamf/jamftest"
+	"step-posture-connector/internal/provider/providertest/standalone"
 )
 
 const options = `{
@@ -35,7 +36,9 @@ func TestRun(t *testing.T) {
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-ca", ca, "-options", config}, writer) }()
+	go func() {
+		ended <- standalone.Run(ctx, "fakejamf", vendors(), []string{"-ca", ca, "-options", config}, writer)
+	}()
 	lines := bufio.NewScanner(reader)
 	var addresses []string
 	for _, name := range []string{"jamf ", "admin "} {
@@ -123,7 +126,7 @@ func TestUsage(t *testing.T) {
 		{"-ca", filepath.Join(dir, "ca"), "-options", filepath.Join(dir, "none")},
 		{"-ca", filepath.Join(dir, "ca"), "-options", broken},
 	} {
-		if err := run(t.Context(), args, io.Discard); err == nil {
+		if err := standalone.Run(t.Context(), "fakejamf", vendors(), args, io.Discard); err == nil {
 			t.Errorf("run(%q) = nil, want an error", args)
 		}
 	}
