@@ -14,6 +14,7 @@ import (
 	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/jamf"
+	"step-posture-connector/internal/provider/mosyle"
 	"step-posture-connector/internal/provider/sqlquery"
 	"step-posture-connector/internal/snapshot"
 )
@@ -21,10 +22,11 @@ import (
 // kinds names every provider, once.
 func kinds() map[string]entry {
 	return map[string]entry{
-		"file": kind(file.Open),
-		"http": kind(httpjson.Open),
-		"jamf": kind(jamf.Open),
-		"sql":  kind(sqlquery.Open),
+		"file":   kind(file.Open),
+		"http":   kind(httpjson.Open),
+		"jamf":   kind(jamf.Open),
+		"mosyle": kind(mosyle.Open),
+		"sql":    kind(sqlquery.Open),
 	}
 }
 
