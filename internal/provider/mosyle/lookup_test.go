@@ -1,6 +1,7 @@
 package mosyle_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/mosyle"
 	"step-posture-connector/internal/provider/mosyle/mosyletest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
@@ -201,10 +204,7 @@ func TestData(t *testing.T) {
 			`"user":{"username":"ana","realname":"Ana Example","email_address":"ana@example.com","position":"","department":""},"groups":["wifi","pilot"]}`,
 	} {
 		c := configOf(server, mosyletest.Business)
-		c.Enrich = true
-		if !enrich {
-			c.Enrich = false
-		}
+		c.Enrich = config.Switch(enrich)
 		if got := string(finds(t, opened(t, c), macSerial, posture.Computer).Data); got != want {
 			t.Errorf("with enrich %v the data are %s, want %s", enrich, got, want)
 		}
@@ -221,5 +221,30 @@ func TestDuplicates(t *testing.T) {
 	server.Replace(ofKind(padSerial, "ios"), ofKind(padSerial, "tvos"))
 	if _, err := lookup(t, provider, padSerial, posture.MobileDevice); !errors.Is(err, posture.ErrAmbiguous) {
 		t.Errorf("Lookup = %v, want %v", err, posture.ErrAmbiguous)
+	}
+}
+
+// TestLockout: after a 429 Mosyle is not asked for a while, whatever the lookup is about.
+func TestLockout(t *testing.T) {
+	t.Parallel()
+	server := started(t, mosyletest.Options{Devices: someOfEach()})
+	provider, err := mosyle.New(configOf(server, mosyletest.Business))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(provider.Close)
+	finds(t, provider, macSerial, posture.Computer)
+	server.Fail(vendortest.Fault{Kind: vendortest.Answer, Status: http.StatusTooManyRequests, Times: 1}, mosyletest.Mac)
+	before := server.Count()
+	for _, serial := range []string{macSerial, absentSerial, tvSerial} {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the pause
+		_, err := provider.Lookup(ctx, query(t, serial, posture.Computer))
+		cancel()
+		if err == nil || errors.Is(err, posture.ErrNotFound) {
+			t.Errorf("Lookup(%q) = %v, want a fault", serial, err)
+		}
+	}
+	if got := server.Count() - before; got != 1 {
+		t.Errorf("%d requests, want 1: the one that was answered with 429", got)
 	}
 }
