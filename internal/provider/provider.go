@@ -41,6 +41,11 @@ func kinds() map[string]entry {
 		"http":           kind(httpjson.Open),
 		"jamf":           kind(jamf.Open),
 		"sql":            kind(sqlquery.Open),
+		"file":   kind(file.Open),
+		"http":   kind(httpjson.Open),
+		"jamf":   kind(jamf.Open),
+		"mosyle": kind(mosyle.Open),
+		"sql":    kind(sqlquery.Open),
 	}
 }
 
