@@ -40,7 +40,7 @@ func TestPoliciesOfTheDocumentation(t *testing.T) {
 // The policy files of the pages of providers are accepted beside an environment that has no inventory.
 func TestPoliciesOfProviders(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"docs/providers/sql.md"} {
+	for _, document := range []string{"docs/providers/addigy.md", "docs/providers/sql.md"} {
 		blocks := matches(t, document, "(?ms)^```ya?ml\n(.*?)^```$")
 		for _, block := range blocks {
 			path := filepath.Join(t.TempDir(), "posture.yaml")

@@ -11,6 +11,7 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/addigy"
 	"step-posture-connector/internal/provider/file"
 	"step-posture-connector/internal/provider/httpjson"
 	"step-posture-connector/internal/provider/jamf"
@@ -21,10 +22,11 @@ import (
 // kinds names every provider, once.
 func kinds() map[string]entry {
 	return map[string]entry{
-		"file": kind(file.Open),
-		"http": kind(httpjson.Open),
-		"jamf": kind(jamf.Open),
-		"sql":  kind(sqlquery.Open),
+		"addigy": kind(addigy.Open),
+		"file":   kind(file.Open),
+		"http":   kind(httpjson.Open),
+		"jamf":   kind(jamf.Open),
+		"sql":    kind(sqlquery.Open),
 	}
 }
 
