@@ -45,6 +45,10 @@ func kinds() map[string]entry {
 		"http":   kind(httpjson.Open),
 		"jamf":   kind(jamf.Open),
 		"mosyle": kind(mosyle.Open),
+		"addigy": kind(addigy.Open),
+		"file":   kind(file.Open),
+		"http":   kind(httpjson.Open),
+		"jamf":   kind(jamf.Open),
 		"sql":    kind(sqlquery.Open),
 	}
 }
