@@ -54,7 +54,7 @@ func MDMs() []MDM {
 		{
 			Name: "simplemdm", Title: "SimpleMDM", Variable: "{{serial_number}}",
 			Upload: "Profiles > Create Profile > Custom Configuration Profile",
-			Note:   "turn attribute support on, otherwise nothing is replaced",
+			Note:   "look for attribute support in the settings of the profile, and turn it on",
 		},
 	}
 }
