@@ -150,7 +150,7 @@ func (r Request) newWiFi(identifier, certificate string, anchors []string) *wifi
 		EAP: eap{
 			AcceptEAPTypes: []int{eapTLS}, AnchorUUID: anchors, TLSMinimumVersion: "1.2", TLSTrustedServerNames: r.Servers,
 		},
-		// A Mac joins before anybody logs in.
+		// A Mac joins before a user logs in.
 		SetupModes: []string{"System"},
 	}
 }

@@ -141,7 +141,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// A variable that nobody's publication confirms is not said to be replaced.
+// The notes do not claim that an MDM replaces a variable that no publication of it confirms.
 func TestNotesSayWhatIsNotVerified(t *testing.T) {
 	t.Parallel()
 	for _, m := range profile.MDMs() {
