@@ -2,6 +2,7 @@ package command
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,7 @@ func profileCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if c.Flags().Changed("wifi-ssid") && request.SSID == "" {
-				return fmt.Errorf("--wifi-ssid: the name is empty; leave the flag out for a profile without Wi-Fi")
+				return errors.New("--wifi-ssid: the name is empty; leave the flag out for a profile without Wi-Fi")
 			}
 			if c.Flags().Changed("root") {
 				certificate, err := readRoot(root)
