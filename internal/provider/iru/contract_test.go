@@ -44,7 +44,7 @@ func open(t *testing.T, limit time.Duration, devices ...providertest.Device) pro
 func openWith(t *testing.T, options irutest.Options, create func(iru.Config) (*iru.Provider, error), limit time.Duration, devices ...providertest.Device) providertest.Service {
 	t.Helper()
 	server := tolerant(t, options) // the suites ask for its violations
-	seen := time.Now()                       // one time for all
+	seen := time.Now()             // one time for all
 	replace := func(devices ...providertest.Device) {
 		var records []irutest.Device
 		for _, d := range devices {
