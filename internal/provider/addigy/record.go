@@ -39,7 +39,7 @@ func (r *record) unreadable() bool {
 	if r.Facts == nil || !has {
 		return r.Facts == nil
 	}
-	return serial.Kind != '{' || serial.Value.failed() || r.text(serialNumber).Kind != '"'
+	return serial.Kind != '{' || r.text(serialNumber).Kind != '"' // nor where Addigy could not find it out
 }
 
 // failed reports whether Addigy could not find the fact out. Fail closed: whatever says so is an error, unless it is empty.
