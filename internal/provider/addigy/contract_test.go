@@ -52,7 +52,7 @@ func TestContractOfFaults(t *testing.T) {
 		},
 		Shapes:         shapes(t),
 		Lacks:          providertest.Tokens | providertest.EndpointsOfTypes,
-		OverVendorhttp: true, Sibling: true, LocksOut: true, ListPage: 100,
+		OverVendorhttp: true, LocksOut: true, ListPage: 100,
 	})
 }
 

@@ -53,7 +53,7 @@ func TestContractOfFaults(t *testing.T) {
 					return s
 				},
 				Shapes: shapes(t), OverVendorhttp: true, ListPage: listPage,
-				Lacks: providertest.EndpointsOfTypes, Sibling: true,
+				Lacks: providertest.EndpointsOfTypes, Sibling: endpoint != intunetest.ManagedDevices,
 			})
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -37,6 +38,10 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 	}
 	take := func(page []vendorjson.Record[record]) (vendorhttp.Page, error) {
 		handed := vendorhttp.Page{Devices: len(page), Last: len(page) == 0}
+		// Fail closed: a page without a record of Iru's is none, and an endless list of such pages would not be noticed.
+		if !handed.Last && !slices.ContainsFunc(page, func(r vendorjson.Record[record]) bool { return r.Value.DeviceID.Said() != "" }) {
+			return handed, p.NotA(devicesEndpoint, listOfDevices)
+		}
 		for i := range page {
 			r := &page[i]
 			if handed.Mark == "" {
