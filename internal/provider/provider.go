@@ -36,10 +36,6 @@ func kinds() map[string]entry {
 		"iru":            kind(iru.Open),
 		"jamf":           kind(jamf.Open),
 		"mosyle":         kind(mosyle.Open),
-		"apple_business": kind(apple.Open),
-		"file":           kind(file.Open),
-		"http":           kind(httpjson.Open),
-		"jamf":           kind(jamf.Open),
 		"sql":            kind(sqlquery.Open),
 	}
 }

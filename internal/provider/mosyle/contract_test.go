@@ -72,7 +72,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-func open(t *testing.T, o mosyletest.Options, limit time.Duration, make func(mosyle.Config) (*mosyle.Provider, error), devices []providertest.Device) providertest.Service {
+func open(t *testing.T, o mosyletest.Options, limit time.Duration, create func(mosyle.Config) (*mosyle.Provider, error), devices []providertest.Device) providertest.Service {
 	t.Helper()
 	if o.PerSecond == 0 {
 		o.PerSecond = many
@@ -87,11 +87,10 @@ func open(t *testing.T, o mosyletest.Options, limit time.Duration, make func(mos
 		server.Replace(records...)
 	}
 	replace(devices...)
-	product := o.Product
-	c := configOf(server, product)
+	c := configOf(server, o.Product)
 	c.Timeout = config.Whole(limit / time.Second)
 	c.Enrich = true // half of the lookups return data, half do not
-	provider, err := make(c)
+	provider, err := create(c)
 	if err != nil {
 		t.Fatal(err)
 	}

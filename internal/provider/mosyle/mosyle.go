@@ -91,7 +91,7 @@ func (c Config) base() (*url.URL, error) {
 	}
 	base, err := vendorhttp.ParseBase(c.BaseURL, of.devices, "/login")
 	if err != nil {
-		return nil, fmt.Errorf("%w", err)
+		return nil, err
 	}
 	for _, name := range []string{"business", "manager"} {
 		whole, err := url.Parse(productOf(name).base)
@@ -110,10 +110,10 @@ func (c Config) base() (*url.URL, error) {
 }
 
 // New makes the provider. It does not contact the server; Check does.
-func New(c Config) (*Provider, error) { return newAt(c, perSecond) }
+func New(c Config) (*Provider, error) { return limited(c, perSecond, lockout) }
 
-// newAt makes a provider that sends so many requests a second.
-func newAt(c Config, rate float64) (*Provider, error) {
+// limited makes a provider that sends so many requests a second, and none for that long after a 429.
+func limited(c Config, rate float64, pause time.Duration) (*Provider, error) {
 	base, err := c.base()
 	if err != nil {
 		return nil, fmt.Errorf("MOSYLE_BASE_URL: %w", err)
@@ -126,7 +126,7 @@ func newAt(c Config, rate float64) (*Provider, error) {
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "Mosyle", Server: "the API of " + p.product.title, Variable: "MOSYLE_BASE_URL"},
 		Base:   base, Timeout: c.Timeout.Seconds(), AtOnce: maxRequests, RootCAs: c.RootCAs, Hint: hint,
-		Rate: rate, Burst: burst, Lockout: lockout,
+		Rate: rate, Burst: burst, Lockout: pause,
 		Now:  func() time.Time { return p.now() },
 		Auth: login,
 	})

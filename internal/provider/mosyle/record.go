@@ -235,12 +235,12 @@ func custom(value jsontext.Value) (all map[string]string, readable bool) {
 		if e.Broken || name == "" {
 			return nil, false // whose value it is, is not known
 		}
-		text, known := textOf(e.Value.Value)
+		is, known := textOf(e.Value.Value)
 		before, twice := all[name]
-		if !known || twice && before != text {
+		if !known || twice && before != is {
 			unclear[name] = true
 		}
-		all[name] = text
+		all[name] = is
 	}
 	maps.DeleteFunc(all, func(name, _ string) bool { return unclear[name] })
 	return all, true

@@ -70,13 +70,18 @@ func opened(t *testing.T, c mosyle.Config) *mosyle.Provider {
 
 func lookup(t *testing.T, p posture.Provider, serial string, of posture.DeviceType) (posture.Device, error) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
+	defer cancel()
+	return p.Lookup(ctx, query(t, serial, of))
+}
+
+func query(t *testing.T, serial string, of posture.DeviceType) posture.Query {
+	t.Helper()
 	id, err := posture.ParseIdentifier(serial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), ample)
-	defer cancel()
-	return p.Lookup(ctx, posture.Query{Identifier: id, Type: of, Facts: posture.AllFacts() | posture.Document})
+	return posture.Query{Identifier: id, Type: of, Facts: posture.AllFacts() | posture.Document}
 }
 
 func finds(t *testing.T, p posture.Provider, serial string, of posture.DeviceType) posture.Device {

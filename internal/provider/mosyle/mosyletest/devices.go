@@ -92,6 +92,9 @@ func (s *Server) serveDevices(w http.ResponseWriter, r *http.Request, endpoint s
 		if quirks.RowsOfPage {
 			rows = len(of)
 		}
+		if quirks.RowsTooMany {
+			rows++
+		}
 		payload["rows"], payload["page"], payload["page_size"] = strconv.Itoa(rows), number, strconv.Itoa(size)
 	}
 	writePayload(w, s.options.Product, payload)

@@ -82,6 +82,8 @@ type Quirks struct {
 	WithoutPaging bool `json:"without_paging,omitempty"`
 	// RowsOfPage makes rows the number of records of the page, in place of that of the list.
 	RowsOfPage bool `json:"rows_of_page,omitempty"`
+	// RowsTooMany makes rows one more than there are.
+	RowsTooMany bool `json:"rows_too_many,omitempty"`
 	// TagsAsList writes tags as a list, in place of a text with commas.
 	TagsAsList bool `json:"tags_as_list,omitempty"`
 	// StatusIN writes IN for INSTALLED.
