@@ -224,7 +224,7 @@ func testIru(t *testing.T, l *lab) {
 	v.issues(t, directory, both)
 	retagged := v.refuses(t, directory, planned, "deviceNotCompliant")
 	for serial, code := range map[string]string{
-		tagged: "deviceNotCompliant", missing: "deviceNotCompliant", removed: "deviceNotFound", longer: "deviceNotCompliant", nobody: "deviceNotFound",
+		tagged: "deviceNotCompliant", missing: "deviceNotCompliant", removed: "deviceNotManaged", longer: "deviceNotCompliant", nobody: "deviceNotFound",
 	} {
 		v.refuses(t, directory, serial, code)
 	}
