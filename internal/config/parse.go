@@ -9,6 +9,7 @@
 //	choice:"csv,json"     the words that are accepted, for a string
 //	only:"section"        it is no variable, and only a key of the section of a policy file
 //	path:"allowed"        a Secret may be the path of a file that exists; any other probably belongs in NAME_FILE
+//	lines:"allowed"       a Secret may have several lines, such as a key in PEM
 //	accepted:"…"          what is accepted, in words, where neither of the two says it; a string that has
 //	                      this is free text, and spaces at its ends may be meant
 //
@@ -189,6 +190,9 @@ func (f field) accepted() string {
 
 // shape judges a value as it was given. In free text a space at an end, or a #, may be meant: Doubts warns of them.
 func (f field) shape(value string) string {
+	if f.tag.Get("lines") == "allowed" && strings.Contains(value, "\n") {
+		return "" // such as a key in PEM: what reads it judges it
+	}
 	freeText := f.tag.Get("accepted") != ""
 	text := shape(value, f.typ)
 	if text == pathOfSecret && f.tag.Get("path") == "allowed" {

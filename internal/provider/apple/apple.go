@@ -28,7 +28,7 @@ type Config struct {
 	// The ID of that API account's key.
 	KeyID string `env:"APPLE_BUSINESS_KEY_ID,required" example:"d136aa66-0c3b-4bd4-9892-c20e8db024ab" accepted:"the key ID of the API account"`
 	// The private key of that API account, in PEM, as Apple gives it out once. Use the variable with `_FILE`.
-	PrivateKey config.Secret `env:"APPLE_BUSINESS_PRIVATE_KEY,required" example:"the-text-of-the-pem-file-of-apple" accepted:"a private key of P-256 in PEM"`
+	PrivateKey config.Secret `env:"APPLE_BUSINESS_PRIVATE_KEY,required" example:"the-text-of-the-pem-file-of-apple" lines:"allowed" accepted:"a private key of P-256 in PEM"`
 	// The API in place of Apple's own: for proxies and tests.
 	BaseURL string `env:"APPLE_BUSINESS_BASE_URL" unset:"the client ID decides" accepted:"https://… of the API"`
 	// The token endpoint in place of Apple's own: for proxies and tests.

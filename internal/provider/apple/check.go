@@ -13,7 +13,7 @@ import (
 // tokenEndpoint is how vendorhttp names it in faults.
 const tokenEndpoint = "token endpoint"
 
-// Check implements posture.Checker: it gets a token, asks how many devices there are, and for one that nobody has.
+// Check implements posture.Checker: it gets a token, asks how many devices there are, and for one that does not exist.
 func (p *Provider) Check(ctx context.Context) (found string, warnings []string, err error) {
 	if err := p.Authenticate(ctx); err != nil {
 		return "", nil, p.explain(err)

@@ -89,7 +89,7 @@ func TestCheck(t *testing.T) {
 			answer(appletest.OrgDevices, http.StatusOK, `{"devices":[]}`),
 			"orgDevices: the answer is not a page of devices; check that APPLE_BUSINESS_BASE_URL is the API of Apple Business", false,
 		},
-		"a device that nobody has": {
+		"a device that does not exist": {
 			answer(appletest.OrgDevice, http.StatusOK, `{"data":{"type":"orgDevices","id":"00000000","attributes":{"serialNumber":"00000000"}}}`),
 			"APPLE_BUSINESS_BASE_URL does not answer as the API of Apple Business does", false,
 		},

@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -134,5 +136,42 @@ func TestUnmanaged(t *testing.T) {
 	}
 	if c.Facts().Has(posture.MustFacts("device.managed")) {
 		t.Error("Facts has device.managed")
+	}
+}
+
+// TestKeyFile: a key has several lines, in the file that the variable with _FILE names and in the variable itself.
+func TestKeyFile(t *testing.T) {
+	t.Parallel()
+	client, err := appletest.NewClient("BUSINESSAPI.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "key.pem")
+	for name, text := range map[string]string{
+		"as Apple gives it out": client.PrivateKey,
+		"with Windows' lines":   strings.ReplaceAll(client.PrivateKey, "\n", "\r\n"),
+		"without the last one":  strings.TrimSpace(client.PrivateKey),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for variable, value := range map[string]string{"APPLE_BUSINESS_PRIVATE_KEY_FILE": path, "APPLE_BUSINESS_PRIVATE_KEY": text} {
+			var c apple.Config
+			problems := config.Parse(map[string]string{
+				"APPLE_BUSINESS_CLIENT_ID": client.ID, "APPLE_BUSINESS_KEY_ID": client.KeyID, variable: value,
+			}, &c)
+			if problems = append(problems, c.Problems()...); len(problems) > 0 {
+				t.Errorf("%s, in %s: %v", name, variable, problems)
+			}
+			opened(t, c)
+		}
+	}
+	var c apple.Config
+	const want = "APPLE_BUSINESS_PRIVATE_KEY: the value is the path of a file, which belongs in the variable with _FILE; accepted: a private key of P-256 in PEM"
+	problems := config.Parse(map[string]string{
+		"APPLE_BUSINESS_CLIENT_ID": client.ID, "APPLE_BUSINESS_KEY_ID": client.KeyID, "APPLE_BUSINESS_PRIVATE_KEY": path,
+	}, &c)
+	if len(problems) != 1 || problems[0].Error() != want {
+		t.Errorf("the path in place of the key: %v, want %s", problems, want)
 	}
 }

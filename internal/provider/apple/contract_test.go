@@ -15,7 +15,8 @@ import (
 
 // lacks: Apple says nothing of management and has no groups; a serial number is the ID of one record, of whatever
 // type the device is; and all devices are looked up at one endpoint.
-const lacks = providertest.Types | providertest.Managed | providertest.Unmanaged | providertest.Groups | providertest.Duplicates | providertest.Newest | providertest.EndpointsOfTypes
+const lacks = providertest.Types | providertest.Managed | providertest.Unmanaged | providertest.Groups | providertest.Duplicates | providertest.Newest |
+	providertest.EndpointsOfTypes
 
 func TestContract(t *testing.T) {
 	t.Parallel()

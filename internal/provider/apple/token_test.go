@@ -101,3 +101,39 @@ func TestTokenIsThrottled(t *testing.T) {
 		t.Errorf("the token endpoint was asked %d times, want once", n)
 	}
 }
+
+// TestAtOnce: a fifth request waits until one of four has ended, however long that takes.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	server := started(t, appletest.Options{Devices: many(5)})
+	provider := opened(t, configOf(server))
+	finds(t, provider, "C02ZZ00000", posture.WithoutPolicy()) // brings a token
+	gate := make(chan struct{})
+	server.Fail(vendortest.Fault{Kind: vendortest.Hold, Until: gate}, appletest.OrgDevice)
+	var together sync.WaitGroup
+	for _, d := range many(4) {
+		together.Go(func() {
+			if _, err := lookup(t, provider, d.Serial, posture.WithoutPolicy()); err != nil {
+				t.Errorf("Lookup = %v", err)
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
+	defer cancel()
+	if err := server.Await(ctx, func() bool { return server.InFlight(appletest.OrgDevice) == 4 }); err != nil {
+		t.Error(err)
+	}
+	limited, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	defer cancel()
+	if _, err := provider.Lookup(limited, query(t, "C02ZZ00004", posture.WithoutPolicy())); err == nil || errors.Is(err, posture.ErrNotFound) {
+		t.Errorf("the fifth Lookup = %v, want a fault", err)
+	}
+	if n := server.InFlight(appletest.OrgDevice); n != 4 {
+		t.Errorf("%d requests are under way, want 4", n)
+	}
+	close(gate)
+	together.Wait()
+	if most := server.MostAtOnce(); most != 4 {
+		t.Errorf("%d requests at once, want 4", most)
+	}
+}
