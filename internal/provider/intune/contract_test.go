@@ -126,15 +126,25 @@ func groupShapes(t *testing.T) map[string]vendortest.Fault {
 	}
 }
 
+// TestLimits: so many requests take as long as the limit of the provider says, however fast the server is.
 func TestLimits(t *testing.T) {
 	t.Parallel()
+	var server *vendortest.Server
+	begin := time.Now()
 	providertest.RunLimits(t, providertest.Limits{
 		Open: func(t *testing.T, devices ...providertest.Device) providertest.Service {
 			t.Helper()
-			return service(t, configOf, intunetest.Options{}, devices)
+			s := service(t, configOf, intunetest.Options{}, devices)
+			server = s.Server
+			return s
 		},
 		AtOnce: 10, Period: 20 * time.Second,
 	})
+	const burst, perSecond = 100, 60
+	requests := server.Count(intunetest.ManagedDevices, intunetest.Groups, intunetest.Users)
+	if took, least := time.Since(begin), time.Duration(requests-burst)*time.Second/perSecond; took < least {
+		t.Errorf("%d requests took %v, want %v at least", requests, took, least)
+	}
 }
 
 // TestListOfManyDevices: what a snapshot of 10,000 devices costs.

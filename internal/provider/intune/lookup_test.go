@@ -207,7 +207,7 @@ func TestRequests(t *testing.T) {
 		_, err := lookup(t, opened(t, configOf(server)), query(t, serial, all))
 		done <- err
 	}()
-	if err := server.Await(t.Context(), func() bool { return server.InFlight(intunetest.Groups)*server.InFlight(intunetest.Users) == 1 }); err != nil {
+	if err := server.Await(within(t, ample), func() bool { return server.InFlight(intunetest.Groups)*server.InFlight(intunetest.Users) == 1 }); err != nil {
 		t.Error("groups and user are not asked for at once")
 	}
 	close(until)
