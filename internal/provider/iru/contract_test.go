@@ -38,13 +38,13 @@ func TestContractOfFaults(t *testing.T) {
 
 func open(t *testing.T, limit time.Duration, devices ...providertest.Device) providertest.Service {
 	t.Helper()
-	return openWith(t, iru.Unlimited, limit, devices...)
+	return openWith(t, irutest.Options{}, iru.Unlimited, limit, devices...)
 }
 
-func openWith(t *testing.T, create func(iru.Config) (*iru.Provider, error), limit time.Duration, devices ...providertest.Device) providertest.Service {
+func openWith(t *testing.T, options irutest.Options, create func(iru.Config) (*iru.Provider, error), limit time.Duration, devices ...providertest.Device) providertest.Service {
 	t.Helper()
-	server := tolerant(t, irutest.Options{}) // the suites ask for its violations
-	seen := time.Now()                       // one time for all
+	server := tolerant(t, options) // the suites ask for its violations
+	seen := time.Now()             // one time for all
 	replace := func(devices ...providertest.Device) {
 		var records []irutest.Device
 		for _, d := range devices {

@@ -124,6 +124,13 @@ func TestOddRecords(t *testing.T) {
 		change(&d)
 		return d
 	}
+	server := started(t, irutest.Options{})
+	c := configOf(server)
+	c.ReadFacts()
+	provider, err := iru.Unlimited(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, row := range map[string]struct {
 		device irutest.Device
 		fact   string
@@ -192,18 +199,14 @@ func TestOddRecords(t *testing.T) {
 		}), "device.encrypted", nil},
 		"no UDID": {changed(func(d *irutest.Device) { d.UDID = "" }), "device.udid", nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := started(t, irutest.Options{Devices: []irutest.Device{row.device}})
-			got := known(reads(t, reading(t, configOf(server)), macSerial))[row.fact]
-			if !reflect.DeepEqual(got, row.want) {
-				t.Errorf("%s is %v, want %v", row.fact, got, row.want)
-			}
-		})
+		server.Replace(row.device)
+		if got := known(reads(t, provider, macSerial))[row.fact]; !reflect.DeepEqual(got, row.want) {
+			t.Errorf("%s: %s is %v, want %v", name, row.fact, got, row.want)
+		}
 	}
 	missing := raw("is_missing", "true", "lost_mode_status", `"ENABLED"`, "asset_tag", "null")
-	server := started(t, irutest.Options{Devices: []irutest.Device{missing}})
-	attributes, _ := reads(t, reading(t, configOf(server)), macSerial).Facts.Attributes.Get()
+	server.Replace(missing)
+	attributes, _ := reads(t, provider, macSerial).Facts.Attributes.Get()
 	if _, has := attributes["asset_tag"]; has || attributes["is_missing"] != "true" || attributes["lost_mode_status"] != "ENABLED" {
 		t.Errorf("the attributes are %v", attributes)
 	}

@@ -25,10 +25,12 @@ func listed(t *testing.T, provider *iru.Provider, facts posture.FactSet) ([]post
 // TestLimits: beside many lookups and a list, what is sent stays below the limits.
 func TestLimits(t *testing.T) {
 	t.Parallel()
+	// The lookups and the list would be more requests; what they have in their time, with 2 a second, is far less.
+	const tooMany = 180
 	providertest.RunLimits(t, providertest.Limits{
 		Open: func(t *testing.T, devices ...providertest.Device) providertest.Service {
 			t.Helper()
-			return openWith(t, iru.New, 10*time.Second, devices...)
+			return openWith(t, irutest.Options{HourlyLimit: tooMany}, iru.New, 10*time.Second, devices...)
 		},
 		AtOnce: 4, Period: time.Hour,
 	})
