@@ -41,8 +41,8 @@ func TestPoliciesOfTheDocumentation(t *testing.T) {
 func TestPoliciesOfProviders(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{
-		"docs/providers/apple_business.md", "docs/providers/fleet.md", "docs/providers/intune.md", "docs/providers/iru.md",
-		"docs/providers/mosyle.md", "docs/providers/sql.md",
+		"docs/providers/addigy.md", "docs/providers/apple_business.md", "docs/providers/fleet.md", "docs/providers/intune.md",
+		"docs/providers/iru.md", "docs/providers/mosyle.md", "docs/providers/sql.md",
 	} {
 		blocks := matches(t, document, "(?ms)^```ya?ml\n(.*?)^```$")
 		for _, block := range blocks {

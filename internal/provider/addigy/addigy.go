@@ -69,7 +69,7 @@ func (c Config) Requirements() posture.Requirements {
 	return posture.Requirements{Groups: posture.RequiredGroup(c.Group), Compliant: bool(c.RequireCompliant)}
 }
 
-// Facts are those that the page has in its table. Addigy's user is whoever is logged in: an attribute, and no user.username.
+// Facts are those that the page has in its table. Addigy's user is the one who is logged in: an attribute, and no user.username.
 func (c Config) Facts() posture.FactSet {
 	return posture.MustFacts(
 		"device.identifier", "device.serial_number", "device.name", "device.model", "device.type", "device.os", "device.os_version",

@@ -118,7 +118,7 @@ func TestValues(t *testing.T) {
 		{"online in the future", facts{"last_online": fact("date", "2199-01-01T00:00:00Z")}, "device.last_seen", unknown{}},
 		{"online as a number", facts{"last_online": fact("number", 1785313905)}, "device.last_seen", unknown{}},
 		{"online, not found out", facts{"last_online": {Value: "2026-07-29T08:31:45Z", ErrorMsg: gone}}, "device.last_seen", unknown{}},
-		{"nobody is logged in", facts{"current_user": fact("string", "")}, "device.attributes", map[string]string{"agent_version": "2.26.1", "policy_id": "p-root"}},
+		{"no user is logged in", facts{"current_user": fact("string", "")}, "device.attributes", map[string]string{"agent_version": "2.26.1", "policy_id": "p-root"}},
 		{"who is logged in is no user", nil, "user.username", unknown{}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

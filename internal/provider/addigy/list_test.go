@@ -77,6 +77,7 @@ func TestSpoiledLists(t *testing.T) {
 		"a page is repeated":         {RepeatFrom: 2},
 		"half a page":                {HalfFrom: 2},
 		"half of the last page":      {HalfFrom: 3},
+		"half a page, another total": {HalfFrom: 2, Total: 1, TotalFrom: 2},
 		"more in all":                {Total: 1, TotalFrom: 1},
 		"fewer in all":               {Total: -1, TotalFrom: 1},
 		"one page in all":            {PageCount: -2, TotalFrom: 1},

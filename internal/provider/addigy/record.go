@@ -39,7 +39,7 @@ func (r *record) unreadable() bool {
 	if r.Facts == nil || !has {
 		return r.Facts == nil
 	}
-	return serial.Kind != '{' || serial.Value.failed() || r.text(serialNumber).Kind != '"'
+	return serial.Kind != '{' || r.text(serialNumber).Kind != '"' // nor where Addigy could not find it out
 }
 
 // failed reports whether Addigy could not find the fact out. Fail closed: whatever says so is an error, unless it is empty.
@@ -118,7 +118,7 @@ func (r *record) groups() posture.Fact[[]string] {
 }
 
 // attributes are facts without a word in the vocabulary. The current user is logged in, and not the one to whom the device is
-// assigned: a rule about user.username would let in whoever logs in to the device.
+// assigned: a rule about user.username would let in everyone who logs in to the device.
 func (r *record) attributes() posture.Fact[map[string]string] {
 	found := map[string]string{}
 	for _, identifier := range []string{"current_user", "agent_version", "policy_id"} {

@@ -1,0 +1,4 @@
+package addigy
+
+// Identifiers are the facts of Addigy that are asked for.
+func Identifiers() []string { return identifiers() }
