@@ -81,6 +81,9 @@ func (v *vendors) open(t *testing.T, config gate.Config) {
 		if v.gate == nil {
 			return
 		}
+		if log := v.gate.Connector().Log(); strings.Contains(log, "can never use the snapshot") {
+			t.Errorf("a snapshot is of no use:\n%s", log)
+		}
 		for who, log := range map[string]string{"the connector": v.gate.Connector().Log(), "step-ca": v.ca.Log()} {
 			secrets := append([]string{"vendor-words"}, v.secrets...)
 			if who == "the connector" {
