@@ -160,7 +160,7 @@ func root(p *Process) *cobra.Command {
 	serve := serveCommand(p, whole(daemon.Load))
 	c.RunE = serve.RunE
 	c.AddCommand(serve, checkCommand(whole(daemon.LoadToCheck)), lookupCommand(environ, byHand(daemon.LoadProvider), loadSample), inventoryCommand(byHand(daemon.LoadInventories)),
-		healthcheckCommand(environ), policyCommand(environ), schemaCommand(p), versionCommand(p))
+		healthcheckCommand(environ), policyCommand(environ), profileCommand(), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {

@@ -64,7 +64,7 @@ func TestExitStatus(t *testing.T) {
 		"no device":          {known, "lookup", command.ExitUsage, `^$`, `^lookup: which device\? `},
 		"allow":              {known, "lookup C02XK1JKLVCG", command.ExitOK, `^\[ALLOW\] C02XK1JKLVCG\n`, `^$`},
 		"deny":               {known, "lookup C02UNKNOWN00", command.ExitDeny, `^\[DENY\] C02UNKNOWN00 \(deviceNotFound\)\n`, `^$`},
-		"no configuration":   {nil, "lookup C02XK1JKLVCG", command.ExitError, `^$`, `^configuration:\nPROVIDER: not set; accepted: [a-z0-9 ]+\n$`},
+		"no configuration":   {nil, "lookup C02XK1JKLVCG", command.ExitError, `^$`, `^configuration:\nPROVIDER: not set; accepted: [a-z0-9_ ]+\n$`},
 		"nothing to ask":     {[]string{"HEALTH_ADDRESS=off"}, "healthcheck", command.ExitError, `^$`, `^HEALTH_ADDRESS is off, `},
 		"the same, as JSON":  {[]string{"HEALTH_ADDRESS=off"}, "healthcheck --json", command.ExitError, `^\{"status":"unavailable","checks":\{\},"error":"HEALTH_ADDRESS is off, `, `^$`},
 		"one line in JSON":   {nil, "lookup C02XK1JKLVCG --json", command.ExitError, `^\{"decision":"error","error":"configuration: PROVIDER: not set; [^\n]*\}\n$`, `^$`},

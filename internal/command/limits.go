@@ -14,6 +14,8 @@ const (
 	maxEntry = 1 << 20
 	// maxSample bounds a recorded answer, in bytes: as much as an inventory may answer.
 	maxSample = 16 << 20
+	// maxRoot bounds the file with the root of a CA, in bytes.
+	maxRoot = 64 << 10
 	// maxAttributes and maxValue bound what lookup shows people of a record: attributes, and characters of a text.
 	maxAttributes = 100
 	maxValue      = 256

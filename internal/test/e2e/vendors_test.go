@@ -92,7 +92,10 @@ func testIntuneAndApple(t *testing.T, l *lab) {
 		"devices": macs,
 	})
 	belonging := []record{
-		{"serial": owned}, {"serial": released, "released_at": "2026-03-04T05:06:07Z"}, {"serial": lax}, {"serial": unenrolled},
+		{"serial": owned},
+		{"serial": released, "released_at": "2026-03-04T05:06:07Z"},
+		{"serial": lax},
+		{"serial": unenrolled},
 		{"serial": added, "purchase_source": "MANUALLY_ADDED"},
 	}
 	apple := v.start(t, "apple", record{
