@@ -10,6 +10,8 @@ const (
 	// perSecond is how many requests a second are sent, and burst how many of them at once: a lookup of any device takes four.
 	perSecond = 5
 	burst     = 20
+	// leastTime is what a lookup of four requests needs: their turns take 0.8 s.
+	leastTime = 1500 * time.Millisecond
 	// lockout is how long Mosyle is not asked after a 429.
 	lockout = 5 * time.Second
 

@@ -51,6 +51,7 @@ type Provider struct {
 	config  Config
 	product product
 	now     func() time.Time // the age of a refused token is measured with it
+	several chan struct{}    // has an element while a lookup of several requests is under way
 }
 
 // Open makes the provider, as New does.
@@ -125,7 +126,7 @@ func limited(c Config, rate float64, pause, memory time.Duration) (*Provider, er
 	if err != nil {
 		return nil, fmt.Errorf("MOSYLE_BASE_URL: %w", err)
 	}
-	p := &Provider{config: c, product: productOf(c.Product), now: time.Now}
+	p := &Provider{config: c, product: productOf(c.Product), now: time.Now, several: make(chan struct{}, 1)}
 	login := vendorhttp.Login{
 		Request: p.login, Token: p.token, Outdated: p.outdated, Remember: memory,
 		Remedy: "check MOSYLE_ACCESS_TOKEN, MOSYLE_EMAIL and MOSYLE_PASSWORD",
@@ -210,6 +211,13 @@ func (p *Provider) find(ctx context.Context, q posture.Query) ([]vendorjson.Reco
 		panic *panics.Panic
 	}
 	asked := systemsOf(q.Type)
+	if len(asked) > 1 {
+		end, err := p.begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+	}
 	answers := make([]answer, len(asked))
 	var together sync.WaitGroup
 	for i := range asked {
