@@ -158,7 +158,7 @@ func (p *Provider) find(ctx context.Context, q posture.Query) (posture.Device, e
 	if !wanted.Has(factsOfHost()) {
 		return d, nil
 	}
-	whole, err := p.host(ctx, row.ID, q.Identifier)
+	whole, err := p.host(vendorhttp.Further(ctx), row.ID, q.Identifier)
 	switch {
 	case err == nil && whole.Type != d.Type:
 		// Fail closed: it was chosen as a device of the type that was asked for.
