@@ -57,7 +57,8 @@ func (r Request) checkWiFi() (problems []error) {
 		problems = append(problems, fmt.Errorf("--wifi-server: %d names; accepted: at most %d", len(r.Servers), maxServers))
 	}
 	for _, server := range r.Servers {
-		if len(server) > maxIdentifier || !matches(`^(\*|[A-Za-z0-9-]+)(\.(\*|[A-Za-z0-9-]+))+$`, server) {
+		// Everybody gets a certificate for a name under one that is public: the last two parts are not for any name.
+		if len(server) > maxIdentifier || !matches(`^((\*|[A-Za-z0-9-]+)\.)*[A-Za-z0-9-]+\.[A-Za-z0-9-]+$`, server) {
 			problems = append(problems, refused("wifi-server", server, "the name in the RADIUS server's certificate, such as radius.example.com"))
 		}
 	}
@@ -114,6 +115,8 @@ func checkText(flag, text, accepted string) error {
 		return refused(flag, text, accepted)
 	case !printable(text) || utf8.RuneCountInString(text) > maxName:
 		return refused(flag, text, fmt.Sprintf("%s, at most %d characters, without control characters", accepted, maxName))
+	case strings.TrimSpace(text) != text:
+		return refused(flag, text, accepted+", without spaces at its ends")
 	}
 	return nil
 }

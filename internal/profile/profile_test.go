@@ -224,7 +224,7 @@ func TestDeterministic(t *testing.T) {
 		"another MDM":          {func(r *profile.Request) { r.MDM = "fleet" }, true, false},
 		"another variable":     {func(r *profile.Request) { r.Variable = "x" }, true, false},
 		"another provisioner":  {func(r *profile.Request) { r.Provisioner = "x" }, false, false},
-		"a similar one":        {func(r *profile.Request) { r.Provisioner = "acme " }, false, false},
+		"a similar one":        {func(r *profile.Request) { r.Provisioner = "acme/" }, false, false},
 		"another CA":           {func(r *profile.Request) { r.CAURL = "https://ca.example.org" }, false, false},
 		"another port":         {func(r *profile.Request) { r.CAURL = "https://ca.example.com:9000" }, false, false},
 		"another identifier":   {func(r *profile.Request) { r.Identifier = "com.example.x" }, false, false},

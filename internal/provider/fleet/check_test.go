@@ -145,6 +145,13 @@ func TestConfiguration(t *testing.T) {
 	if problems := (fleet.Config{}).Problems(); problems != nil {
 		t.Errorf("without a URL: %v, which the tag reports", problems)
 	}
+	for group, want := range map[string]int{
+		"": 0, "Wi-Fi": 0, "team:A": 0, "team:A B": 0, "Team:": 0, "team:": 1, "team: ": 1, "team: A": 1, "team:A ": 1,
+	} {
+		if problems := (fleet.Config{Group: group}).Problems(); len(problems) != want || want > 0 && problems[0].Variable != "FLEET_GROUP" {
+			t.Errorf("the group %q: %v, want %d problems", group, problems, want)
+		}
+	}
 	c := fleet.Config{Group: "team:A", RequireCompliant: true, AllowUnmanaged: true}
 	want := posture.Requirements{
 		Groups:         map[posture.DeviceType]string{posture.Computer: "team:A", posture.MobileDevice: "team:A"},

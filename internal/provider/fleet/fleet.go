@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"step-posture-connector/internal/config"
@@ -71,13 +72,19 @@ func (c Config) Listable() {}
 
 // Problems returns what the tags of Config cannot say.
 func (c Config) Problems() config.Problems {
-	if c.BaseURL == "" {
-		return nil // reported as not set
+	var problems config.Problems
+	if c.BaseURL != "" { // else it is reported as not set
+		if _, err := parseBaseURL(c.BaseURL); err != nil {
+			problems = append(problems, config.Problem{Variable: "FLEET_BASE_URL", Text: err.Error(), Accepted: "https://… of the Fleet server"})
+		}
 	}
-	if _, err := parseBaseURL(c.BaseURL); err != nil {
-		return config.Problems{{Variable: "FLEET_BASE_URL", Text: err.Error(), Accepted: "https://… of the Fleet server"}}
+	// No team has such a name, so no device would be in it.
+	if team, is := strings.CutPrefix(c.Group, teamPrefix); is && team != strings.TrimSpace(team) || is && team == "" {
+		problems = append(problems, config.Problem{
+			Variable: "FLEET_GROUP", Text: "has no name behind team:, or spaces around it", Accepted: "the name of a label, or team: and the name of a team",
+		})
 	}
-	return nil
+	return problems
 }
 
 // parseBaseURL drops the beginning of the API's paths, which people paste along.
@@ -151,8 +158,11 @@ func (p *Provider) find(ctx context.Context, q posture.Query) (posture.Device, e
 	if !wanted.Has(factsOfHost()) {
 		return d, nil
 	}
-	whole, err := p.host(ctx, row.ID, q.Identifier)
+	whole, err := p.host(vendorhttp.Further(ctx), row.ID, q.Identifier)
 	switch {
+	case err == nil && whole.Type != d.Type:
+		// Fail closed: it was chosen as a device of the type that was asked for.
+		return posture.Device{}, errors.New(hostEndpoint + ": the answer is about another type of device than the search")
 	case err == nil:
 		return whole, nil
 	case wanted.Fails(factsOfHost()):

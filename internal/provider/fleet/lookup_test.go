@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -221,4 +222,17 @@ func TestTypes(t *testing.T) {
 	if _, err := lookup(t, opened(t, configured(server, policyConfig())), q); !errors.Is(err, posture.ErrNotFound) {
 		t.Errorf("Lookup of a mobile device = %v, want not found", err)
 	}
+}
+
+// TestTypeChanges: a host that is of another type in the second answer is not the one that was chosen.
+func TestTypeChanges(t *testing.T) {
+	t.Parallel()
+	changed := full()
+	changed.Details = map[string]json.RawMessage{"platform": json.RawMessage(`"ios"`)}
+	server := started(t, fleettest.Options{Devices: []fleettest.Device{changed}})
+	p := opened(t, configured(server, fleet.Config{Group: "Wi-Fi pilot"}))
+	q := query(t, serial)
+	q.Type = posture.Computer
+	d, err := lookup(t, p, q)
+	wantFault(t, d, err, "host: the answer is about another type of device than the search")
 }

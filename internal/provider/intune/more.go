@@ -102,7 +102,7 @@ func (p *Provider) groups(ctx context.Context, r *record) ([]string, error) {
 	all := []string{}
 	for range maxGroupPages {
 		// Graph filters by the type of an object only with this header.
-		body, err := p.Ask(ctx, vendorhttp.Request{
+		body, err := p.Ask(vendorhttp.Further(ctx), vendorhttp.Request{
 			Endpoint: groupsEndpoint, Method: http.MethodGet, Path: path, Query: query, Header: http.Header{"ConsistencyLevel": {"eventual"}},
 		})
 		if err != nil {
@@ -171,7 +171,7 @@ func (p *Provider) user(ctx context.Context, r *record) (person, error) {
 	case !isGUID(id):
 		return person{}, errors.New(userEndpoint + ": the record of the device does not say which user it has")
 	}
-	body, err := p.Get(ctx, userEndpoint, "/v1.0/users/"+id, url.Values{"$select": {"jobTitle,department"}})
+	body, err := p.Get(vendorhttp.Further(ctx), userEndpoint, "/v1.0/users/"+id, url.Values{"$select": {"jobTitle,department"}})
 	if err != nil {
 		return person{}, missing(err, userEndpoint, "Entra does not have the user of the device")
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/vendorhttp"
 	"step-posture-connector/internal/provider/vendorjson"
 )
 
@@ -70,7 +71,7 @@ func (p *Provider) details(ctx context.Context, q posture.Query, id string) (det
 	if !regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`).MatchString(id) {
 		return found, errNoID
 	}
-	body, err := p.Get(ctx, detailsEndpoint, devicesPath+"/"+id+"/details", nil)
+	body, err := p.Get(vendorhttp.Further(ctx), detailsEndpoint, devicesPath+"/"+id+"/details", nil)
 	if err != nil {
 		return found, err
 	}

@@ -92,5 +92,7 @@ func (l *lister) listing(r *record, broken bool) posture.Listing {
 		return posture.Listing{Device: posture.Device{Type: d.Type}} // Mosyle is never asked for it
 	}
 	d, err := l.provider.withData(d, l.facts)
-	return l.listings.Of(d, broken || err != nil || l.at.system.contradicts(r))
+	// Fail closed: a record that does not say its operating system would be one of each type of device, but a lookup of one type
+	// finds it only under its own. It is asked for.
+	return l.listings.Of(d, broken || err != nil || r.system() != l.at.system)
 }

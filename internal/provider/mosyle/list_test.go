@@ -114,3 +114,21 @@ func TestListCost(t *testing.T) {
 		t.Errorf("%d devices took %d requests, want 10,000 in 105: 100 pages, 4 ends and the login", devices, requests)
 	}
 }
+
+// TestListUnknownSystem: a device whose record does not say its operating system is one that the list is not certain of: a
+// lookup of a computer does not find a mobile device, whatever its record says.
+func TestListUnknownSystem(t *testing.T) {
+	t.Parallel()
+	for _, word := range []any{"xros", "", nil, 1} {
+		pad := ofKind(padSerial, "ios")
+		pad.Raw = map[string]any{"os": word}
+		server := started(t, mosyletest.Options{Devices: []mosyletest.Device{pad}})
+		provider := opened(t, configOf(server, mosyletest.Business))
+		wantError(t, provider, padSerial, posture.Computer, posture.ErrNotFound)
+		finds(t, provider, padSerial, posture.MobileDevice)
+		all, _, err := list(t, provider)
+		if err != nil || len(all) != 1 || all[0].Identifier != padSerial || !all[0].Damaged {
+			t.Errorf("with the operating system %#v the list is %+v, %v, want a record that is not certain", word, all, err)
+		}
+	}
+}

@@ -164,6 +164,40 @@ func TestTokenRefused(t *testing.T) {
 	}
 }
 
+// TestLoginRefused: with a wrong password, or from an address that is refused, there is one login a minute, however many
+// lookups there are.
+func TestLoginRefused(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]vendortest.Fault{
+		"401":      {Kind: vendortest.Answer, Status: http.StatusUnauthorized},
+		"403":      {Kind: vendortest.Answer, Status: http.StatusForbidden},
+		"400":      {Kind: vendortest.Answer, Status: http.StatusBadRequest},
+		"no token": {Kind: vendortest.Answer, Status: http.StatusOK, Body: `{}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := started(t, mosyletest.Options{Devices: someOfEach()})
+			server.Fail(fault, mosyletest.Login)
+			provider, err := mosyle.New(configOf(server, mosyletest.Business))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(provider.Close)
+			for range 3 {
+				wantFault(t, provider, macSerial, posture.Computer)
+			}
+			if got := server.Count(mosyletest.Login); got != 1 {
+				t.Errorf("%d logins, want 1", got)
+			}
+			provider.Age(time.Minute)
+			wantFault(t, provider, macSerial, posture.Computer)
+			if got := server.Count(mosyletest.Login); got != 2 {
+				t.Errorf("%d logins a minute later, want 2", got)
+			}
+		})
+	}
+}
+
 // TestTokenLife: a token is used for almost 23 hours.
 func TestTokenLife(t *testing.T) {
 	t.Parallel()

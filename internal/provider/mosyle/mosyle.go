@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,6 +51,7 @@ type Provider struct {
 	config  Config
 	product product
 	now     func() time.Time // the age of a refused token is measured with it
+	several chan struct{}    // has an element while a lookup of several requests is under way
 }
 
 // Open makes the provider, as New does.
@@ -77,10 +79,15 @@ func (Config) Facts() posture.FactSet {
 
 // Problems returns what the tags of Config cannot say.
 func (c Config) Problems() config.Problems {
+	var problems config.Problems
 	if _, err := c.base(); err != nil {
-		return config.Problems{{Variable: "MOSYLE_BASE_URL", Text: err.Error(), Accepted: "https://… of the API, with its version"}}
+		problems = append(problems, config.Problem{Variable: "MOSYLE_BASE_URL", Text: err.Error(), Accepted: "https://… of the API, with its version"})
 	}
-	return nil
+	// A text with commas is several tags in Mosyle, so no device would have this one.
+	if strings.Contains(c.Group, ",") {
+		problems = append(problems, config.Problem{Variable: "MOSYLE_GROUP", Text: "has a comma, and no tag has one", Accepted: "the name of one tag"})
+	}
+	return problems
 }
 
 // base is the URL of the API.
@@ -99,7 +106,7 @@ func (c Config) base() (*url.URL, error) {
 			return nil, fmt.Errorf("the URL of %s: %w", name, err)
 		}
 		switch {
-		case base.Host != whole.Host:
+		case !strings.EqualFold(base.Hostname(), whole.Hostname()):
 		case name != of.name:
 			return nil, errors.New("is the API of another product than MOSYLE_PRODUCT")
 		case base.Path != whole.Path:
@@ -110,17 +117,18 @@ func (c Config) base() (*url.URL, error) {
 }
 
 // New makes the provider. It does not contact the server; Check does.
-func New(c Config) (*Provider, error) { return limited(c, perSecond, lockout) }
+func New(c Config) (*Provider, error) { return limited(c, perSecond, lockout, refusalMemory) }
 
-// limited makes a provider that sends so many requests a second, and none for that long after a 429.
-func limited(c Config, rate float64, pause time.Duration) (*Provider, error) {
+// limited makes a provider that sends so many requests a second, none for that long after a 429, and no login for that long
+// after one that was refused.
+func limited(c Config, rate float64, pause, memory time.Duration) (*Provider, error) {
 	base, err := c.base()
 	if err != nil {
 		return nil, fmt.Errorf("MOSYLE_BASE_URL: %w", err)
 	}
-	p := &Provider{config: c, product: productOf(c.Product), now: time.Now}
+	p := &Provider{config: c, product: productOf(c.Product), now: time.Now, several: make(chan struct{}, 1)}
 	login := vendorhttp.Login{
-		Request: p.login, Token: p.token, Outdated: p.outdated,
+		Request: p.login, Token: p.token, Outdated: p.outdated, Remember: memory,
 		Remedy: "check MOSYLE_ACCESS_TOKEN, MOSYLE_EMAIL and MOSYLE_PASSWORD",
 	}
 	p.Client = vendorhttp.New(vendorhttp.Options{
@@ -203,6 +211,13 @@ func (p *Provider) find(ctx context.Context, q posture.Query) ([]vendorjson.Reco
 		panic *panics.Panic
 	}
 	asked := systemsOf(q.Type)
+	if len(asked) > 1 {
+		end, err := p.begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+	}
 	answers := make([]answer, len(asked))
 	var together sync.WaitGroup
 	for i := range asked {

@@ -25,6 +25,7 @@ func TestProblems(t *testing.T) {
 		{"business", "https://proxy.example.com/anything", ""},
 		{"business", "https://managerapi.mosyle.com/v2", "is the API of another product than MOSYLE_PRODUCT"},
 		{"manager", "https://businessapi.mosyle.com/v1", "is the API of another product than MOSYLE_PRODUCT"},
+		{"manager", "https://BusinessAPI.mosyle.com:443/v1", "is the API of another product than MOSYLE_PRODUCT"},
 		{"business", "https://businessapi.mosyle.com", "has not the version of the API as its path, /v1"},
 		{"manager", "https://managerapi.mosyle.com/v1", "has not the version of the API as its path, /v2"},
 		{"business", "http://businessapi.mosyle.com/v1", "does not begin with https://"},
@@ -42,6 +43,16 @@ func TestProblems(t *testing.T) {
 		}
 		if _, err := mosyle.New(c); (err != nil) != (row.want != "") {
 			t.Errorf("%s, %q: New = %v", row.product, row.url, err)
+		}
+	}
+}
+
+// TestGroup: a list of tags is refused, because no device would have it.
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	for group, want := range map[string]int{"": 0, "wifi": 0, "Wi-Fi pilot": 0, "wifi,pilot": 1} {
+		if problems := (mosyle.Config{Product: "business", Group: group}).Problems(); len(problems) != want || want > 0 && problems[0].Variable != "MOSYLE_GROUP" {
+			t.Errorf("%q: %v, want %d problems", group, problems, want)
 		}
 	}
 }

@@ -22,9 +22,15 @@ type Login struct {
 	Remedy string
 	// Outdated is that of ClientCredentials.
 	Outdated func(why *Fault, issued time.Time) bool
-	// Remember is how long refused credentials are not tried again.
+	// Remember is how long a login is not tried again that the server has refused, in whatever way: a vendor may lock an account
+	// after some of them, and may say neither that nor that the password is wrong.
 	Remember time.Duration
 }
+
+// refusedLogin is the error of a login that the server has answered with something else than a token.
+type refusedLogin struct{ error }
+
+func (r refusedLogin) Unwrap() error { return r.error }
 
 func (l Login) bind(c *Client) authorizer {
 	t := &tokens{ClientCredentials: ClientCredentials{Remedy: l.Remedy, Outdated: l.Outdated, Remember: l.Remember}, client: c, way: c.way}
@@ -38,15 +44,17 @@ func (l Login) bind(c *Client) authorizer {
 		switch {
 		case HasStatus(err, tokenEndpoint, http.StatusUnauthorized):
 			return grant{}, fmt.Errorf("%s answered %d: %w: %s", tokenEndpoint, http.StatusUnauthorized, posture.ErrCredentials, l.Remedy)
+		case HasStatus(err, tokenEndpoint, http.StatusForbidden):
+			return grant{}, refusedLogin{err}
 		case err != nil:
 			return grant{}, err
 		}
 		token, lifetime, err := l.Token(answer)
 		switch {
 		case err != nil:
-			return grant{}, fmt.Errorf("%s: %w", tokenEndpoint, err)
+			return grant{}, refusedLogin{fmt.Errorf("%s: %w", tokenEndpoint, err)}
 		case token == "":
-			return grant{}, errors.New(tokenEndpoint + ": the answer holds no token")
+			return grant{}, refusedLogin{errors.New(tokenEndpoint + ": the answer holds no token")}
 		}
 		return grant{token, lifetime}, checkToken(token)
 	}

@@ -268,3 +268,28 @@ func TestRemember(t *testing.T) {
 		})
 	}
 }
+
+// TestRememberLogin: a login is not sent again either where the server has refused it without a word about the credentials; it
+// is where the server could not answer.
+func TestRememberLogin(t *testing.T) {
+	t.Parallel()
+	for status, again := range map[int]bool{
+		http.StatusBadRequest: false, http.StatusForbidden: false, http.StatusNotFound: false, http.StatusNoContent: false,
+		http.StatusServiceUnavailable: true, http.StatusBadGateway: true,
+	} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			v, clock, l := newLoginVendor(t), newClock(), login()
+			l.Remember = time.Minute
+			c := exchanging(t, vendorhttp.Options{Auth: l, Now: clock.now}, v.ServeHTTP)
+			v.answers <- status
+			v.answers <- status // of the repetition, or of the next login
+			first := ask(t.Context(), c)
+			sent := v.logins.Load()
+			second := ask(t.Context(), c)
+			if first == nil || again != (second == nil) || (v.logins.Load() > sent) != again {
+				t.Errorf("Ask = %v, then %v after %d and %d logins, want another login: %v", first, second, sent, v.logins.Load(), again)
+			}
+		})
+	}
+}

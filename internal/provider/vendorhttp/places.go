@@ -14,7 +14,7 @@ type places struct {
 
 	mu      sync.Mutex
 	taken   int
-	lookups []chan struct{} // that wait, in the order in which they came; each is closed when it has its place
+	lookups []chan struct{} // that wait, in the order in which they came, but for Further; each is closed when it has its place
 	page    chan struct{}   // that of the page that waits; nil if there is none
 }
 
@@ -43,9 +43,12 @@ func (p *places) take(ctx context.Context, forPage bool) (giveBack func(), err e
 func (p *places) wait(ctx context.Context, forPage bool) error {
 	turn := make(chan struct{})
 	p.mu.Lock()
-	if forPage {
+	switch {
+	case forPage:
 		p.page = turn
-	} else {
+	case isFurther(ctx):
+		p.lookups = slices.Insert(p.lookups, 0, turn)
+	default:
 		p.lookups = append(p.lookups, turn)
 	}
 	p.serve()
@@ -76,6 +79,14 @@ func (p *places) giveBack() {
 	p.taken--
 	p.serve()
 }
+
+type furtherKey struct{}
+
+// Further returns the context of another request of a lookup that has an answer already. It comes before the first requests of
+// other lookups: behind them, the requests of many lookups at once would all be first ones, and none would be answered.
+func Further(ctx context.Context) context.Context { return context.WithValue(ctx, furtherKey{}, true) }
+
+func isFurther(ctx context.Context) bool { return ctx.Value(furtherKey{}) != nil }
 
 // waiting is how many lookups wait.
 func (p *places) waiting() int {

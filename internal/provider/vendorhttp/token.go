@@ -176,7 +176,7 @@ func (t *tokens) fetch(ctx context.Context) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
-		if errors.Is(err, posture.ErrCredentials) {
+		if login := (refusedLogin{}); errors.Is(err, posture.ErrCredentials) || errors.As(err, &login) {
 			t.refused, t.again = err, t.client.now().Add(t.Remember)
 		}
 		return "", err

@@ -69,7 +69,11 @@ func (c *Client) turnsAreTaken(ctx context.Context) bool {
 	if c.turns.Limiter == nil || !ok {
 		return false
 	}
-	missing := float64(c.way.places.waiting()) + 1 - c.turns.Tokens()
+	before := c.way.places.waiting()
+	if isFurther(ctx) {
+		before = 0
+	}
+	missing := float64(before) + 1 - c.turns.Tokens()
 	return missing > 0 && time.Until(deadline)-LeastTime < time.Duration(missing/c.options.Rate*float64(time.Second))
 }
 
