@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/vendorhttp"
 	"step-posture-connector/internal/provider/vendorjson"
@@ -50,6 +51,9 @@ func Open(c Config) (posture.Provider, []string, error) {
 		// No error: the daemon may have other inventories, and a copy of this one.
 		warnings = append(warnings, "INTUNE_CERT_PATH: the certificate has expired; lookups will not be answered")
 	}
+	if bool(c.GraceIsCompliant) && !bool(c.RequireCompliant) && !c.facts {
+		warnings = append(warnings, "INTUNE_GRACE_IS_COMPLIANT is 1 and INTUNE_REQUIRE_COMPLIANT is not: nothing requires that a device is compliant")
+	}
 	return p, warnings, nil
 }
 
@@ -67,7 +71,7 @@ func New(c Config) (*Provider, error) {
 	if !c.ClientSecret.IsSet() {
 		cert, wrong := readCertificate(c.CertPath, c.KeyPath)
 		if wrong != nil {
-			return nil, problemOf(wrong.Variable, errors.New(wrong.Text))
+			return nil, config.Problems{*wrong}
 		}
 		p.cert = cert
 	}
