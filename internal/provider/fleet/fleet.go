@@ -151,6 +151,8 @@ func (p *Provider) find(ctx context.Context, q posture.Query) (posture.Device, e
 	if !wanted.Has(factsOfHost()) {
 		return d, nil
 	}
+	ctx, cancel := wanted.Within(ctx, factsOfHost())
+	defer cancel()
 	whole, err := p.host(ctx, row.ID, q.Identifier)
 	switch {
 	case err == nil:

@@ -22,9 +22,13 @@ func (p *Provider) complete(ctx context.Context, r *record, d *posture.Device, w
 	groups := func() ([]string, error) { return nil, nil }
 	user := func() (person, error) { return person{}, nil }
 	if wanted.Has(p.groupFacts) {
+		ctx, cancel := wanted.Within(ctx, p.groupFacts)
+		defer cancel()
 		groups = started(func() ([]string, error) { return p.groups(ctx, r) })
 	}
 	if wanted.Has(p.userFacts) {
+		ctx, cancel := wanted.Within(ctx, p.userFacts)
+		defer cancel()
 		user = started(func() (person, error) { return p.user(ctx, r) })
 	}
 	names, err := groups()

@@ -43,6 +43,8 @@ func (p *Provider) withDetails(ctx context.Context, q posture.Query, r *record, 
 	if !wanted.Has(detailed()) {
 		return d, nil
 	}
+	ctx, cancel := wanted.Within(ctx, detailed())
+	defer cancel()
 	found, err := p.details(ctx, q, r.DeviceID.Said())
 	if err != nil {
 		if wanted.Fails(detailed()) {
