@@ -17,7 +17,11 @@ func (p *Provider) Lists() []posture.DeviceType { return []posture.DeviceType{""
 
 // ListGives implements posture.Lister: what a record has. Groups, position and department need a request for each device.
 func (p *Provider) ListGives() posture.FactSet {
-	return posture.AllFacts() &^ p.groupFacts &^ p.userFacts
+	gives := posture.AllFacts() &^ p.groupFacts &^ p.userFacts
+	if !p.config.Enrich {
+		gives |= posture.Document // lookups return none, and so do lists
+	}
+	return gives
 }
 
 // List implements posture.Lister. Graph says how many records a page has, and not how many the list has; so the total is not

@@ -16,11 +16,7 @@ func (p *Provider) Lists() []posture.DeviceType { return []posture.DeviceType{""
 
 // ListGives implements posture.Lister. What only the details of a device have would take a request for each.
 func (p *Provider) ListGives() posture.FactSet {
-	gives := p.config.Facts() &^ detailed()
-	if p.config.Enrich {
-		gives |= posture.Document
-	}
-	return gives
+	return p.config.Facts()&^detailed() | posture.Document // of which there is none without IRU_ENRICH, as in lookups
 }
 
 // List implements posture.Lister. Iru does not say how many devices there are, and in which order pages are, so a list during

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/iru"
 	"step-posture-connector/internal/provider/iru/irutest"
@@ -68,9 +69,6 @@ func TestListLacks(t *testing.T) {
 	if err != nil || len(all) != 1 || string(all[0].Data) != string(d.Data) || len(d.Data) == 0 {
 		t.Errorf("the list has the data %+v, the lookup %s, %v", all, d.Data, err)
 	}
-	if c.Enrich = false; opened(t, c).ListGives().Has(posture.Document) {
-		t.Error("without enrichment a list gives data")
-	}
 }
 
 // TestListPages: a server with shorter pages than were asked for is listed whole, and one that repeats a page is an error.
@@ -97,5 +95,16 @@ func TestListPages(t *testing.T) {
 	server = started(t, irutest.Options{Devices: others(3, "C02")})
 	if _, err := opened(t, configOf(server)).List(t.Context(), posture.List{}, func(posture.Listing) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("List = %v, want the error of each", err)
+	}
+}
+
+// TestListGivesData: a list gives what lookups return, which may be nothing, so that a policy without data of its own is answered
+// from a copy.
+func TestListGivesData(t *testing.T) {
+	t.Parallel()
+	for _, enrich := range []bool{false, true} {
+		if p := opened(t, iru.Config{BaseURL: "https://example.api.iru.com", Enrich: config.Switch(enrich)}); !p.ListGives().Has(posture.Document) {
+			t.Errorf("with IRU_ENRICH %v the list gives no data", enrich)
+		}
 	}
 }
