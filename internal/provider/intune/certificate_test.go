@@ -1,11 +1,14 @@
 package intune_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/provider/intune"
 	"step-posture-connector/internal/provider/intune/intunetest"
 )
 
@@ -31,5 +34,29 @@ func TestCertificate(t *testing.T) {
 	found, _, err := p.Check(t.Context())
 	if err != nil || !strings.Contains(found, "with a certificate until 20") {
 		t.Errorf("Check = %q, %v", found, err)
+	}
+}
+
+// TestReadableKey: a warning names a key that every user can read, as with other files of secrets.
+func TestReadableKey(t *testing.T) {
+	t.Parallel()
+	files := certified(t, time.Now().AddDate(0, 6, 0))
+	c := intune.Config{
+		TenantID: "example.com", ClientID: "3b1f7d52-6c0e-4f8a-8a1d-5e9c2b7a4d01", Cloud: "worldwide", CertPath: config.Path(files.cert), KeyPath: config.Path(files.key),
+	}
+	for _, mode := range []os.FileMode{0o600, 0o644} {
+		for folder := filepath.Dir(files.key); mode == 0o644 && len(folder) > len(os.TempDir()); folder = filepath.Dir(folder) {
+			if err := os.Chmod(folder, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chmod(files.key, mode); err != nil {
+			t.Fatal(err)
+		}
+		readable := config.ReadableByAll(files.key)
+		_, warnings, err := intune.Open(c)
+		if told := strings.Contains(strings.Join(warnings, "\n"), "INTUNE_KEY_PATH: every user"); err != nil || told != readable || mode == 0o600 && told {
+			t.Errorf("mode %v: Open = %q, %v", mode, warnings, err)
+		}
 	}
 }

@@ -51,6 +51,9 @@ func Open(c Config) (posture.Provider, []string, error) {
 		// No error: the daemon may have other inventories, and a copy of this one.
 		warnings = append(warnings, "INTUNE_CERT_PATH: the certificate has expired; lookups will not be answered")
 	}
+	if p.cert != nil && config.ReadableByAll(string(c.KeyPath)) {
+		warnings = append(warnings, "INTUNE_KEY_PATH: every user of this machine can read the private key; chmod 600, or 640 with a group of its own")
+	}
 	if bool(c.GraceIsCompliant) && !bool(c.RequireCompliant) && !c.facts {
 		warnings = append(warnings, "INTUNE_GRACE_IS_COMPLIANT is 1 and INTUNE_REQUIRE_COMPLIANT is not: nothing requires that a device is compliant")
 	}
