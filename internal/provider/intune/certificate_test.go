@@ -10,6 +10,7 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/provider/intune"
 	"step-posture-connector/internal/provider/intune/intunetest"
+	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
 // TestCertificate: with a certificate, Entra verifies an assertion in place of a secret.
@@ -57,6 +58,22 @@ func TestReadableKey(t *testing.T) {
 		_, warnings, err := intune.Open(c)
 		if told := strings.Contains(strings.Join(warnings, "\n"), "INTUNE_KEY_PATH: every user"); err != nil || told != readable || mode == 0o600 && told {
 			t.Errorf("mode %v: Open = %q, %v", mode, warnings, err)
+		}
+	}
+}
+
+// TestWrongLogin: a lookup that gets no token names the setting of the sign-in host, and not that of Graph.
+func TestWrongLogin(t *testing.T) {
+	t.Parallel()
+	for want, fault := range map[string]vendortest.Fault{
+		"token endpoint answered 404: the server has no token endpoint there; check INTUNE_LOGIN_URL":               {Kind: vendortest.Answer, Status: 404},
+		"token endpoint answered 302: the server redirects, and redirects are not followed; check INTUNE_LOGIN_URL": {Kind: vendortest.Redirect},
+		"INTUNE_LOGIN_URL does not answer as the sign-in host of Microsoft Entra does":                              {Kind: vendortest.Answer, Status: 200, Body: "<html></html>"},
+	} {
+		server := started(t, intunetest.Options{Devices: []intunetest.Device{mac(serial)}})
+		server.Fail(fault, intunetest.Token)
+		if _, err := lookup(t, opened(t, configOf(server)), query(t, serial, 0)); err == nil || err.Error() != want {
+			t.Errorf("Lookup = %v, want %s", err, want)
 		}
 	}
 }

@@ -33,6 +33,7 @@ type Provider struct {
 
 const (
 	devicesEndpoint = "managed devices"
+	tokenEndpoint   = "token endpoint" // as vendorhttp names it
 	groupsEndpoint  = "groups of a device"
 	userEndpoint    = "user"
 
@@ -88,7 +89,7 @@ func New(c Config) (*Provider, error) {
 	p.linked = []string{graph.Host, strings.TrimPrefix(cloudOf(c.Cloud).graph, "https://")}
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "Intune", Server: "Microsoft Graph", Variable: graphSetting},
-		Base:   graph, Timeout: c.Timeout.Seconds(), RootCAs: c.RootCAs, Hint: hint,
+		Base:   graph, Timeout: c.Timeout.Seconds(), RootCAs: c.RootCAs, Hint: p.hint,
 		AtOnce: maxRequests, Rate: requestsPerSecond, Burst: burst, Lockout: lockout,
 		Auth: p.credentials(login, p.cert),
 		Now:  func() time.Time { return p.now() },
@@ -98,8 +99,15 @@ func New(c Config) (*Provider, error) {
 
 func problemOf(variable string, err error) error { return fmt.Errorf("%s: %w", variable, err) }
 
-// hint names the permission that is missing.
-func hint(endpoint string, status int) string {
+// hint names the permission that is missing, and the setting where it is the token endpoint that is wrong.
+func (p *Provider) hint(endpoint string, status int) string {
+	switch {
+	case endpoint != tokenEndpoint:
+	case status == http.StatusNotFound:
+		return "the server has no token endpoint there; check " + p.login
+	case status >= 300 && status < 400:
+		return "the server redirects, and redirects are not followed; check " + p.login
+	}
 	permission := permissionOf(endpoint)
 	if status != http.StatusForbidden || permission == "" {
 		return ""
@@ -134,7 +142,7 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	return p.Join(ctx, q, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.search(ctx, q.Identifier)
 		if err != nil {
-			return posture.Device{}, err
+			return posture.Device{}, p.namesLogin(err)
 		}
 		// Graph compares whole serial numbers. Fail closed: a page of other devices means that it has ignored the filter, as
 		// it does with those that it does not support, and then it says nothing about this device.
