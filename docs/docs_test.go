@@ -135,9 +135,15 @@ func matches(t *testing.T, path, pattern string) []string {
 	return found
 }
 
+// read returns a file. It opens it by its whole path: go test does not know of the change of the working directory in TestMain, so
+// that it would take a result from its cache although the file has changed.
 func read(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(whole)
 	if err != nil {
 		t.Fatal(err)
 	}

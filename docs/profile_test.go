@@ -46,6 +46,43 @@ func TestProfilePage(t *testing.T) {
 	}
 }
 
+// The page of each MDM has the command for it, its variable, and whether that is verified.
+func TestProfilesOfProviders(t *testing.T) {
+	t.Parallel()
+	for _, m := range profile.MDMs() {
+		page := "docs/providers/" + m.Name + ".md"
+		if m.Name == "simplemdm" {
+			page = "docs/providers/http.md" // a preset
+		}
+		text := read(t, page)
+		at := strings.Index(text, "--mdm "+m.Name+" > acme.mobileconfig")
+		if at < 0 || !strings.Contains(text, "`"+m.Variable+"`") {
+			t.Fatalf("%s lacks the command, or the variable %s", page, m.Variable)
+		}
+		section, _, _ := strings.Cut(text[at:], "\n## ")
+		section, _, _ = strings.Cut(section, "\n### ")
+		if doubted := strings.Contains(strings.ReplaceAll(section, "\n", " "), "not verified"); doubted == m.Verified {
+			t.Errorf("%s says that the variable is not verified: %v, the command: %v", page, doubted, !m.Verified)
+		}
+	}
+}
+
+// The pages of MDMs, which one administrator may compare, have the same headings in the same order.
+func TestHeadingsOfProviders(t *testing.T) {
+	t.Parallel()
+	var first []string
+	for _, name := range []string{"addigy", "apple_business", "fleet", "intune", "iru", "mosyle"} {
+		got := matches(t, "docs/providers/"+name+".md", `(?m)^## (.+)$`)
+		got = got[1:] // what is set up at the vendor has a heading of its own
+		if first == nil {
+			first = got
+		}
+		if !slices.Equal(got, first) {
+			t.Errorf("the page of %s has the headings %q, want %q", name, got, first)
+		}
+	}
+}
+
 // The page has each flag of the command.
 func TestFlagsOfProfile(t *testing.T) {
 	t.Parallel()

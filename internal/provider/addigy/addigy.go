@@ -31,7 +31,7 @@ type Config struct {
 	Enrich config.Switch `env:"ADDIGY_ENRICH" envDefault:"0" accepted:"0 or 1"`
 	// `1`: only a device passes that Addigy says is compliant.
 	RequireCompliant config.Switch `env:"ADDIGY_REQUIRE_COMPLIANT" envDefault:"0" accepted:"0 or 1"`
-	// Seconds for each request to Addigy, see [Limits](#limits).
+	// Seconds for each request to Addigy, see [Timing and limits](#timing-and-limits).
 	Timeout config.Whole `env:"TIMEOUT" envDefault:"10" range:"1-300"`
 
 	// RootCAs are the CAs that may have issued the server's certificate; nil means the system's.

@@ -52,13 +52,14 @@ func TestContractOfFaults(t *testing.T) {
 		},
 		Shapes:         shapes(t),
 		Lacks:          providertest.Tokens | providertest.EndpointsOfTypes,
-		OverVendorhttp: true, Sibling: true, LocksOut: true, ListPage: 100,
+		OverVendorhttp: true, LocksOut: true, ListPage: 100,
 	})
 }
 
 // strangersAreNoAnswer: Addigy promises that = compares whole texts. Where it does not, it has not said that there is no such
 // device.
 func strangersAreNoAnswer(t *testing.T, options addigytest.Options) {
+	t.Helper()
 	options.Devices = []addigytest.Device{mac(macSerial), mac(macSerial + "0"), phone(phoneSerial)}
 	provider := opened(t, configOf(started(t, options)))
 	finds(t, provider, macSerial)

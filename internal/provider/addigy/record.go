@@ -160,9 +160,18 @@ func (r *record) system(version posture.Fact[posture.Version]) (posture.DeviceTy
 // systemOf is the operating system of a model, or "".
 func systemOf(model string) string {
 	for _, row := range []struct{ beginning, system string }{
-		{"Mac", "macOS"}, {"iMac", "macOS"}, {"VirtualMac", "macOS"}, {"iPad", "iPadOS"}, {"iPhone", "iOS"}, {"iPod", "iOS"},
-		{"AppleTV", "tvOS"}, {"Apple TV", "tvOS"}, {"Watch", "watchOS"}, {"Apple Watch", "watchOS"},
-		{"RealityDevice", "visionOS"}, {"Apple Vision", "visionOS"},
+		{"Mac", "macOS"},
+		{"iMac", "macOS"},
+		{"VirtualMac", "macOS"},
+		{"iPad", "iPadOS"},
+		{"iPhone", "iOS"},
+		{"iPod", "iOS"},
+		{"AppleTV", "tvOS"},
+		{"Apple TV", "tvOS"},
+		{"Watch", "watchOS"},
+		{"Apple Watch", "watchOS"},
+		{"RealityDevice", "visionOS"},
+		{"Apple Vision", "visionOS"},
 	} {
 		if strings.HasPrefix(model, row.beginning) {
 			return row.system

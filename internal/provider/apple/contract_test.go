@@ -41,7 +41,6 @@ func TestContractOfFaults(t *testing.T) {
 		OverVendorhttp: true,
 		MissingIs404:   true,
 		Remembers:      true,
-		Sibling:        true,
 		ListPage:       1000,
 	})
 }

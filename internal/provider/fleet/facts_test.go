@@ -231,8 +231,15 @@ func TestPolicyAttributes(t *testing.T) {
 	t.Parallel()
 	d := full()
 	d.Policies = []fleettest.Policy{
-		{Name: "one", Response: "pass"}, {Name: "two", Response: "fail"}, {Name: "not run"}, {Name: "odd", Response: "error"},
-		{Name: "twice", Response: "pass"}, {Name: "twice", Response: "fail"}, {Name: "thrice", Response: "pass"}, {Name: "thrice"}, {Name: "thrice", Response: "pass"},
+		{Name: "one", Response: "pass"},
+		{Name: "two", Response: "fail"},
+		{Name: "not run"},
+		{Name: "odd", Response: "error"},
+		{Name: "twice", Response: "pass"},
+		{Name: "twice", Response: "fail"},
+		{Name: "thrice", Response: "pass"},
+		{Name: "thrice"},
+		{Name: "thrice", Response: "pass"},
 	}
 	server := started(t, fleettest.Options{Devices: []fleettest.Device{d}})
 	found, err := lookup(t, opened(t, configured(server, policyConfig())), query(t, serial))

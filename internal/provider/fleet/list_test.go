@@ -104,7 +104,7 @@ func TestListsThatAreNotWhole(t *testing.T) {
 func TestHalvedPages(t *testing.T) {
 	t.Parallel()
 	devices := many(1300)
-	for i := range devices[600:] {
+	for i := range devices[600:800] {
 		devices[600+i].Members = raw{"noise": []byte(`"` + strings.Repeat("x", 100<<10) + `"`)}
 	}
 	server := started(t, fleettest.Options{Devices: devices})

@@ -28,8 +28,12 @@ func wantFault(t *testing.T, d posture.Device, err error, part string) {
 func TestNamedLikeAnother(t *testing.T) {
 	t.Parallel()
 	named := []fleettest.Device{
-		{Serial: "F9FXK1ABPLJM", Hostname: serial}, {Serial: "DMPXK1ABJF88", ComputerName: serial}, {Serial: "X" + serial}, {Serial: "", UUID: serial},
-		{Serial: strings.ReplaceAll(serial, "K", "\u212a")}, {Serial: "-1", Hostname: serial},
+		{Serial: "F9FXK1ABPLJM", Hostname: serial},
+		{Serial: "DMPXK1ABJF88", ComputerName: serial},
+		{Serial: "X" + serial},
+		{Serial: "", UUID: serial},
+		{Serial: strings.ReplaceAll(serial, "K", "\u212a")},
+		{Serial: "-1", Hostname: serial},
 	}
 	server := started(t, fleettest.Options{})
 	p := opened(t, configured(server, policyConfig()))

@@ -53,7 +53,7 @@ func TestContractOfFaults(t *testing.T) {
 					return s
 				},
 				Shapes: shapes(t), OverVendorhttp: true, ListPage: listPage,
-				Lacks: providertest.EndpointsOfTypes, Sibling: true,
+				Lacks: providertest.EndpointsOfTypes, Sibling: endpoint != intunetest.ManagedDevices,
 			})
 		})
 	}
@@ -79,6 +79,7 @@ func answers(text string) vendortest.Fault {
 
 // deviceShapes are answers to the lookup of C02XK1ABJHD2 that look right and are not.
 func deviceShapes(t *testing.T) map[string]vendortest.Fault {
+	t.Helper()
 	edit := edits(t)
 	return map[string]vendortest.Fault{
 		"another device":         edit(`"serialNumber":"C02`, `"serialNumber":"C03`),
@@ -105,7 +106,7 @@ func deviceShapes(t *testing.T) map[string]vendortest.Fault {
 }
 
 // groupShapes are answers about its groups.
-func groupShapes(t *testing.T) map[string]vendortest.Fault {
+func groupShapes(*testing.T) map[string]vendortest.Fault {
 	const one = `{"id":"5f0d6a1c-93f4-4c0e-b0f4-7a2f8f6f1d11","displayName":"one"}`
 	return map[string]vendortest.Fault{
 		"value null":           answers(`{"value":null}`),

@@ -19,7 +19,7 @@ func TestPageHasAllFacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(text), "\n## 4. Facts\n")
+	_, table, _ := strings.Cut(string(text), "\n## 6. Facts for policies\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	var asked, listed []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `((?:device|user)\\.[a-z_]+)` \\| (.*) \\|$").FindAllStringSubmatch(table, -1) {

@@ -32,7 +32,7 @@ func TestContract(t *testing.T) {
 func TestContractOfFaults(t *testing.T) {
 	t.Parallel()
 	providertest.RunHTTP(t, providertest.HTTPHarness{
-		Open: open, Shapes: shapes(t), Lacks: lacks, OverVendorhttp: true, Sibling: true, ListPage: 300, BareList: true,
+		Open: open, Shapes: shapes(t), Lacks: lacks, OverVendorhttp: true, ListPage: 300, BareList: true,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -16,7 +17,7 @@ func (p *Provider) Lists() []posture.DeviceType { return []posture.DeviceType{""
 
 // ListGives implements posture.Lister. What only the details of a device have would take a request for each.
 func (p *Provider) ListGives() posture.FactSet {
-	return p.config.Facts()&^detailed() | posture.Document // of which there is none without IRU_ENRICH, as in lookups
+	return p.config.Facts()&^detailed() | posture.Document // where nothing is enriched, lookups return no data, and so do lists
 }
 
 // List implements posture.Lister. Iru does not say how many devices there are, and in which order pages are, so a list during
@@ -33,6 +34,10 @@ func (p *Provider) List(ctx context.Context, list posture.List, each func(postur
 	}
 	take := func(page []vendorjson.Record[record]) (vendorhttp.Page, error) {
 		handed := vendorhttp.Page{Devices: len(page), Last: len(page) == 0}
+		// Fail closed: a page without a record of Iru's is none, and an endless list of such pages would not be noticed.
+		if !handed.Last && !slices.ContainsFunc(page, func(r vendorjson.Record[record]) bool { return r.Value.DeviceID.Said() != "" }) {
+			return handed, p.NotA(devicesEndpoint, listOfDevices)
+		}
 		for i := range page {
 			r := &page[i]
 			if handed.Mark == "" {

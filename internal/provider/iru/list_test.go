@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/iru"
 	"step-posture-connector/internal/provider/iru/irutest"
@@ -69,6 +68,11 @@ func TestListLacks(t *testing.T) {
 	if err != nil || len(all) != 1 || string(all[0].Data) != string(d.Data) || len(d.Data) == 0 {
 		t.Errorf("the list has the data %+v, the lookup %s, %v", all, d.Data, err)
 	}
+	// Without enrichment lookups return none, and the list gives that: else no policy could be answered from a snapshot.
+	c.Enrich = false
+	if all, l, err = listed(t, reading(t, c), posture.AllFacts()|posture.Document); err != nil || !l.Facts.Has(posture.Document) || len(all) != 1 || all[0].Data != nil {
+		t.Errorf("without enrichment: List = %+v, %v, %v, want that there are no data", all, l, err)
+	}
 }
 
 // TestListPages: a server with shorter pages than were asked for is listed whole, and one that repeats a page is an error.
@@ -95,16 +99,5 @@ func TestListPages(t *testing.T) {
 	server = started(t, irutest.Options{Devices: others(3, "C02")})
 	if _, err := opened(t, configOf(server)).List(t.Context(), posture.List{}, func(posture.Listing) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("List = %v, want the error of each", err)
-	}
-}
-
-// TestListGivesData: a list gives what lookups return, which may be nothing, so that a policy without data of its own is answered
-// from a copy.
-func TestListGivesData(t *testing.T) {
-	t.Parallel()
-	for _, enrich := range []bool{false, true} {
-		if p := opened(t, iru.Config{BaseURL: "https://example.api.iru.com", Enrich: config.Switch(enrich)}); !p.ListGives().Has(posture.Document) {
-			t.Errorf("with IRU_ENRICH %v the list gives no data", enrich)
-		}
 	}
 }

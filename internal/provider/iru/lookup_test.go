@@ -73,8 +73,13 @@ func TestSearchPages(t *testing.T) {
 		requests int
 		want     string // "" is the device
 	}{
-		{299, false, 1, "not found"}, {300, false, 2, "not found"}, {300, true, 2, ""}, {899, true, 3, "fault"},
-		{899, false, 3, "not found"}, {900, false, 3, "fault"}, {898, true, 3, ""},
+		{299, false, 1, "not found"},
+		{300, false, 2, "not found"},
+		{300, true, 2, ""},
+		{899, true, 3, "fault"},
+		{899, false, 3, "not found"},
+		{900, false, 3, "fault"},
+		{898, true, 3, ""},
 	} {
 		t.Run(fmt.Sprint(row), func(t *testing.T) {
 			t.Parallel()

@@ -202,16 +202,15 @@ func (p *Provider) payload(endpoint string, text []byte) (payload, error) {
 	}
 	// One product has a list with the payload, the other the payload itself. Either is read, whatever the product is.
 	var all []payload
-	switch answer.Response.Kind() {
-	case '[':
-		if json.Unmarshal(answer.Response, &all) != nil {
-			return payload{}, p.NotA(endpoint, what)
-		}
-	case '{':
+	err := error(nil)
+	if kind := answer.Response.Kind(); kind == '[' {
+		err = json.Unmarshal(answer.Response, &all)
+	} else if kind == '{' {
 		all = make([]payload, 1)
-		if json.Unmarshal(answer.Response, &all[0]) != nil {
-			return payload{}, p.NotA(endpoint, what)
-		}
+		err = json.Unmarshal(answer.Response, &all[0])
+	}
+	if err != nil {
+		return payload{}, p.NotA(endpoint, what)
 	}
 	switch top := answer.Status.Said(); {
 	case top != "" && top != "OK":

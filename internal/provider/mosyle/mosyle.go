@@ -37,7 +37,7 @@ type Config struct {
 	Enrich config.Switch `env:"MOSYLE_ENRICH" envDefault:"0" accepted:"0 or 1"`
 	// `1`: a device that Mosyle has a record of but does not manage may pass too.
 	AllowUnmanaged config.Switch `env:"MOSYLE_ALLOW_UNMANAGED" envDefault:"0" accepted:"0 or 1"`
-	// Seconds for each request to Mosyle, see [Limits](#limits).
+	// Seconds for each request to Mosyle, see [Timing and limits](#timing-and-limits).
 	Timeout config.Whole `env:"TIMEOUT" envDefault:"10" range:"1-300"`
 
 	// RootCAs are the CAs that may have issued the server's certificate; nil means the system's.

@@ -173,7 +173,7 @@ func TestParseKey(t *testing.T) {
 		{"P-384", "holds a key of another curve than P-256", block("PRIVATE KEY", must(x509.MarshalECPrivateKey(must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)))))},
 		{
 			"RSA 1024", "holds an RSA key of 1024 bits; 2048 are the least",
-			block("PRIVATE KEY", x509.MarshalPKCS1PrivateKey(must(rsa.GenerateKey(rand.Reader, lesser)))), //nolint:gosec // G403: it is refused
+			block("PRIVATE KEY", x509.MarshalPKCS1PrivateKey(must(rsa.GenerateKey(rand.Reader, lesser)))),
 		},
 		{
 			"Ed25519", "holds a key that is neither RSA nor ECDSA",

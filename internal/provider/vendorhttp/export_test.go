@@ -1,6 +1,7 @@
 package vendorhttp
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -57,6 +58,12 @@ func (p *places) await(reached func(*places) bool) {
 
 // Turns are those of the rate limit that are left; below zero where some are taken in advance.
 func (c *Client) Turns() float64 { return c.turns.Tokens() }
+
+// Reserve takes a turn where there is one in time.
+func (c *Client) Reserve(ctx context.Context) bool {
+	_, inTime := c.reserve(ctx)
+	return inTime
+}
 
 // NotBefore is the time until which nothing is sent; zero where there is none.
 func (c *Client) NotBefore() time.Time {

@@ -139,7 +139,8 @@ func TestLoginOnce(t *testing.T) {
 	t.Parallel()
 	v := newLoginVendor(t)
 	v.hold = make(chan struct{})
-	c := exchanging(t, vendorhttp.Options{Auth: login(), Rate: 0.001, Burst: 20}, v.ServeHTTP) // no turn is left for a login
+	clock := newClock()
+	c := exchanging(t, vendorhttp.Options{Auth: login(), Rate: 0.001, Burst: 20, Now: clock.now}, v.ServeHTTP)
 	var together sync.WaitGroup
 	for range 20 {
 		together.Go(func() {
@@ -152,6 +153,13 @@ func TestLoginOnce(t *testing.T) {
 	together.Wait()
 	if v.logins.Load() != 1 || v.asked.Load() != 20 {
 		t.Errorf("%d logins and %d requests, want 1 and 20", v.logins.Load(), v.asked.Load())
+	}
+	// No turn is left, and a login needs none.
+	clock.pass(2 * time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
+	defer cancel()
+	if err := c.Authenticate(ctx); err != nil || v.logins.Load() != 2 {
+		t.Errorf("Authenticate = %v after %d logins, want 2", err, v.logins.Load())
 	}
 }
 

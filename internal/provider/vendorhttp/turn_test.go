@@ -3,6 +3,7 @@ package vendorhttp_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,19 @@ func TestRushLosesNoTurn(t *testing.T) {
 			defer cancel()
 			if err := ask(ctx, c); err != nil && err.Error() != "request: too many lookups for the rate limit of Acme" {
 				t.Errorf("Ask = %v", err)
+			}
+		})
+	}
+	rush.Wait()
+	// Those that come all at the same moment, too.
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
+	defer cancel()
+	for range 8 {
+		rush.Go(func() {
+			for range 5000 {
+				if c.Reserve(ctx) {
+					t.Error("there is a turn half an hour too early")
+				}
 			}
 		})
 	}
@@ -160,6 +174,38 @@ func TestLockoutOfThoseThatWait(t *testing.T) {
 	together.Wait()
 	if v.asked.Load() != 1 {
 		t.Errorf("%d requests in the lock-out", v.asked.Load()-1)
+	}
+}
+
+// TestLockoutIsKept: another request that the server puts off for a second does not shorten the lock-out.
+func TestLockoutIsKept(t *testing.T) {
+	t.Parallel()
+	arrived, locked := make(chan struct{}), make(chan struct{})
+	c := exchanging(t, vendorhttp.Options{Lockout: time.Hour}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("first") {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		close(arrived)
+		<-locked
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
+	defer cancel()
+	var together sync.WaitGroup
+	together.Go(func() {
+		if err := ask(ctx, c); err == nil {
+			t.Error("a 503 is no fault")
+		}
+	})
+	<-arrived
+	_, err := c.Ask(ctx, vendorhttp.Request{Endpoint: "first", Method: http.MethodGet, Path: "/", Query: url.Values{"first": {"1"}}})
+	until := c.NotBefore()
+	close(locked)
+	together.Wait()
+	if err == nil || until.IsZero() || !c.NotBefore().Equal(until) {
+		t.Errorf("Ask = %v; nothing is sent until %v, and then until %v", err, until, c.NotBefore())
 	}
 }
 

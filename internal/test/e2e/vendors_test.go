@@ -92,7 +92,10 @@ func testIntuneAndApple(t *testing.T, l *lab) {
 		"devices": macs,
 	})
 	belonging := []record{
-		{"serial": owned}, {"serial": released, "released_at": "2026-03-04T05:06:07Z"}, {"serial": lax}, {"serial": unenrolled},
+		{"serial": owned},
+		{"serial": released, "released_at": "2026-03-04T05:06:07Z"},
+		{"serial": lax},
+		{"serial": unenrolled},
 		{"serial": added, "purchase_source": "MANUALLY_ADDED"},
 	}
 	apple := v.start(t, "apple", record{
@@ -109,7 +112,7 @@ func testIntuneAndApple(t *testing.T, l *lab) {
 	v.issues(t, directory, owned)
 	newlyOwned := v.refuses(t, directory, private, "deviceNotFound")
 	v.refuses(t, directory, released, "deviceNotFound")
-	expectLog(t, v.gate.Connector(), "[DENY]", released, "inventory=apple", "it was released from the organization", "2026-03-04")
+	expectLog(t, v.gate.Connector(), "[DENY]", released, "inventory apple, which must know the device too: ", "it was released from the organization on 2026-03-04 at 05:06 UTC")
 	newlyEnrolled := v.refuses(t, directory, unenrolled, "deviceNotFound")
 	v.refuses(t, directory, nobody, "deviceNotFound")
 	complying := v.refuses(t, directory, lax, "deviceNotCompliant")
@@ -119,6 +122,7 @@ func testIntuneAndApple(t *testing.T, l *lab) {
 	for _, vendor := range []string{"intune", "apple"} {
 		order := v.order(t, directory, owned)
 		v.during(t, vendor, func() { expectServerError(t, order) })
+		expectLog(t, v.gate.Connector(), "[DENY]", owned, "code=unavailable", "inventory "+vendor+": ")
 		cert, err := finalize(t, order)
 		expectIssuedTo(t, owned, cert, err)
 	}
@@ -224,7 +228,7 @@ func testIru(t *testing.T, l *lab) {
 	v.issues(t, directory, both)
 	retagged := v.refuses(t, directory, planned, "deviceNotCompliant")
 	for serial, code := range map[string]string{
-		tagged: "deviceNotCompliant", missing: "deviceNotCompliant", removed: "deviceNotFound", longer: "deviceNotCompliant", nobody: "deviceNotFound",
+		tagged: "deviceNotCompliant", missing: "deviceNotCompliant", removed: "deviceNotManaged", longer: "deviceNotCompliant", nobody: "deviceNotFound",
 	} {
 		v.refuses(t, directory, serial, code)
 	}

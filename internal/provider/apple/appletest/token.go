@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	tokenPath = "/auth/oauth2/token"
+	tokenPath = "/auth/oauth2/token" //nolint:gosec // G101: a path is no credential
 	// audience is that of every assertion. It is not the URL that assertions are sent to.
 	audience = "https://account.apple.com/auth/oauth2/v2/token"
 	// longestAssertion is how long an assertion may be valid.

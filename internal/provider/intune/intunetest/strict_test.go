@@ -1,6 +1,7 @@
 package intunetest_test
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -27,8 +28,7 @@ func newCaller(t *testing.T, o intunetest.Options) caller {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig.RootCAs = server.CertPool()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: server.CertPool(), MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return caller{server, &http.Client{Transport: transport}}
 }

@@ -58,14 +58,15 @@ type Open func(decode func(into any) error, address string) (Simulation, error)
 //
 // and serves until it gets SIGTERM or SIGINT. The first is the server; a daemon on Linux trusts the CA when it is started with
 // SSL_CERT_FILE=FILE. The second changes what is simulated and reports what was seen.
-func Main(name string, vendors map[string]Open) {
+// It returns the exit status.
+func Main(name string, vendors map[string]Open) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := Run(ctx, name, vendors, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		stop()
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // Run is Main until ctx is done.

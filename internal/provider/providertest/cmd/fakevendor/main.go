@@ -9,6 +9,7 @@ package main
 
 import (
 	"net/http"
+	"os"
 
 	"step-posture-connector/internal/provider/addigy/addigytest"
 	"step-posture-connector/internal/provider/apple/appletest"
@@ -20,7 +21,7 @@ import (
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
-func main() { standalone.Main("fakevendor", vendors()) }
+func main() { os.Exit(standalone.Main("fakevendor", vendors())) }
 
 func vendors() map[string]standalone.Open {
 	return map[string]standalone.Open{

@@ -91,10 +91,18 @@ func TestUsage(t *testing.T) {
 	write(t, misspelled, `{"devises": []}`)
 	write(t, two, `{} {}`)
 	for _, args := range [][]string{
-		nil, {"-ca", ca}, {"-ca", ca, "-vendor", "another"}, {"-ca", ca, "-vendor", "fleet", "more"}, {"-no"}, {"-vendor", "fleet"},
-		{"-ca", ca, "-vendor", "fleet", "-options", misspelled}, {"-ca", ca, "-vendor", "fleet", "-options", two},
-		{"-ca", ca, "-vendor", "fleet", "-options", filepath.Join(folder, "none")}, {"-ca", filepath.Join(folder, "none", "ca"), "-vendor", "fleet"},
-		{"-ca", ca, "-vendor", "fleet", "-listen", "nowhere"}, {"-ca", ca, "-vendor", "fleet", "-admin", "nowhere"},
+		nil,
+		{"-ca", ca},
+		{"-ca", ca, "-vendor", "another"},
+		{"-ca", ca, "-vendor", "fleet", "more"},
+		{"-no"},
+		{"-vendor", "fleet"},
+		{"-ca", ca, "-vendor", "fleet", "-options", misspelled},
+		{"-ca", ca, "-vendor", "fleet", "-options", two},
+		{"-ca", ca, "-vendor", "fleet", "-options", filepath.Join(folder, "none")},
+		{"-ca", filepath.Join(folder, "none", "ca"), "-vendor", "fleet"},
+		{"-ca", ca, "-vendor", "fleet", "-listen", "nowhere"},
+		{"-ca", ca, "-vendor", "fleet", "-admin", "nowhere"},
 	} {
 		if err := standalone.Run(t.Context(), "fakevendor", vendors(), args, io.Discard); err == nil {
 			t.Errorf("Run(%q) succeeds", args)

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"os"
+
 	"step-posture-connector/internal/provider/httpjson/httpjsontest"
 	"step-posture-connector/internal/provider/providertest/standalone"
 )
 
-func main() { standalone.Main("fakesnipeit", vendors()) }
+func main() { os.Exit(standalone.Main("fakesnipeit", vendors())) }
 
 func vendors() map[string]standalone.Open {
 	return map[string]standalone.Open{"snipeit": func(decode func(into any) error, address string) (standalone.Simulation, error) {

@@ -4,11 +4,13 @@
 package main
 
 import (
+	"os"
+
 	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/provider/providertest/standalone"
 )
 
-func main() { standalone.Main("fakejamf", vendors()) }
+func main() { os.Exit(standalone.Main("fakejamf", vendors())) }
 
 func vendors() map[string]standalone.Open {
 	return map[string]standalone.Open{"jamf": func(decode func(into any) error, address string) (standalone.Simulation, error) {
