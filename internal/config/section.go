@@ -39,8 +39,7 @@ type Identity struct {
 func SectionShape[T any](prefix string, others ...document.Key) *document.Shape {
 	shape := &document.Shape{Type: document.Map, Keys: slices.Clone(others)}
 	for _, f := range fieldsOf[T]() {
-		_, options, _ := strings.Cut(f.tag.Get("env"), ",")
-		shape.Keys = append(shape.Keys, document.Key{Name: keyOf(f.variable, prefix), Shape: f.valueShape(), Required: options == "required"})
+		shape.Keys = append(shape.Keys, document.Key{Name: keyOf(f.variable, prefix), Shape: f.valueShape(), Required: f.isRequired()})
 	}
 	return shape
 }
@@ -102,11 +101,18 @@ func ParseSection[T any](s Section, into *T) (identity Identity, ok bool) {
 	if more, has := any(into).(interface{ Problems() Problems }); has {
 		problems = append(problems, more.Problems()...)
 	}
+	keys := s.keys(fields)
 	for _, p := range problems {
 		ok = false
-		// What is missing was reported already, and so was what is set and has no value here.
-		if v := m.Get(keyOf(p.Variable, s.Prefix)); v.IsSet() && environ[p.Variable] != "" {
-			v.Fault(s.reworded(p.Accepted), "%s", s.withoutValue(p.Text, environ[p.Variable]))
+		key := keyOf(p.Variable, s.Prefix)
+		v, accepted := m.Get(key), keys.Replace(s.reworded(p.Accepted))
+		optional := slices.ContainsFunc(fields, func(f field) bool { return f.variable == p.Variable && !f.isRequired() })
+		switch {
+		case v.IsSet() && environ[p.Variable] != "":
+			v.Fault(accepted, "%s", keys.Replace(s.withoutValue(p.Text, environ[p.Variable])))
+		case !v.IsSet() && optional:
+			s.Value.Missing(key, accepted)
+		default: // a required key that is missing was reported already, and so was what is set and has no value here
 		}
 	}
 	settings, account := sha256.New(), sha256.New()
@@ -122,6 +128,26 @@ func ParseSection[T any](s Section, into *T) (identity Identity, ok bool) {
 
 // timeoutVariable is the one that all providers that ask a server share.
 const timeoutVariable = "TIMEOUT"
+
+// keys replaces the names of variables by those of keys. The longest comes first, because one may begin as another does.
+func (s Section) keys(fields []field) *strings.Replacer {
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		names = append(names, f.variable)
+	}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, name := range names {
+		pairs = append(pairs, name+fileSuffix, s.Key(name), name, s.Key(name))
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// isRequired reports whether a section is of no use without the key.
+func (f field) isRequired() bool {
+	_, options, _ := strings.Cut(f.tag.Get("env"), ",")
+	return options == "required"
+}
 
 // Key is the name of a variable in the section.
 func (s Section) Key(variable string) string { return keyOf(variable, s.Prefix) }

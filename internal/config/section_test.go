@@ -86,3 +86,44 @@ func TestSection(t *testing.T) {
 		t.Error(faults)
 	}
 }
+
+// vendorOfTwo is a vendor with two ways to log in.
+type vendorOfTwo struct {
+	Secret config.Secret `env:"VENDOR_SECRET" accepted:"the secret"`
+	Cert   config.Path   `env:"VENDOR_CERT_PATH" accepted:"a path"`
+}
+
+// Problems are those that need both fields.
+func (v vendorOfTwo) Problems() config.Problems {
+	const ways = "either VENDOR_SECRET, which VENDOR_SECRET_FILE may hold, or VENDOR_CERT_PATH"
+	switch {
+	case v.Secret.IsSet() && v.Cert != "":
+		return config.Problems{{Variable: "VENDOR_CERT_PATH", Text: "there is VENDOR_SECRET beside it", Accepted: ways}}
+	case !v.Secret.IsSet() && v.Cert == "":
+		return config.Problems{{Variable: "VENDOR_SECRET", Text: "is not set", Accepted: ways}}
+	}
+	return nil
+}
+
+// TestSectionAsAWhole: what the section lacks as a whole is reported too, and texts name keys and not variables.
+func TestSectionAsAWhole(t *testing.T) {
+	t.Parallel()
+	const ways = "accepted: either secret, which secret may hold, or cert_path"
+	for content, want := range map[string]string{
+		"provider: vendor\n":                      "p.yaml:1:1: secret: it is missing; " + ways,
+		"cert_path: x\nsecret: {env: TOKEN}\n":    "p.yaml:1:12: cert_path: there is secret beside it; " + ways,
+		"provider: vendor\ncert_path: x\n":        "",
+		"provider: vendor\nsecret: {env: TOKN}\n": "p.yaml:2:15: secret.env: the environment variable is not set; accepted: the name of a variable that is set",
+	} {
+		d, root, err := document.Parse("p.yaml", []byte(content), config.SectionShape[vendorOfTwo]("VENDOR_", document.Optional("provider", &document.Shape{Type: document.Text})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v vendorOfTwo
+		s := config.Section{Value: root, Prefix: "VENDOR_", Secrets: &config.SecretReader{Folder: t.TempDir(), Environ: map[string]string{"TOKEN": "t0ken"}}}
+		_, ok := config.ParseSection(s, &v)
+		if got := d.Faults(); ok != (want == "") || want != got.Error() {
+			t.Errorf("%q: %v\n got  %v\n want %s", content, ok, got, want)
+		}
+	}
+}

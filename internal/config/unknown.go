@@ -159,11 +159,27 @@ func leeway(known string) int {
 func (v Vocabulary) nearest(name string, most func(known string) int) string {
 	best, fewest := "", len(name)
 	for _, known := range v.Known {
+		if v.ofAnother(name, known) {
+			continue
+		}
 		if edits := distance(name, known); edits <= most(known) && edits < fewest && !otherWord(name, known) {
 			best, fewest = known, edits
 		}
 	}
 	return best
+}
+
+// ofAnother reports whether both names have the prefix of a provider, and not the same: INTUNE_GROUP is not meant by IRU_GROUP.
+func (v Vocabulary) ofAnother(name, known string) bool {
+	of := func(name string) string {
+		i := slices.IndexFunc(v.Prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+		if i < 0 {
+			return ""
+		}
+		return v.Prefixes[i]
+	}
+	a, b := of(name), of(known)
+	return a != "" && b != "" && a != b
 }
 
 // otherWord reports whether two names have the same beginning and then words with nothing in common, such as WEBHOOK_URL

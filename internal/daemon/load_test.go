@@ -182,7 +182,7 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory" + there,
 			},
 		},
-		{"unknown provider", map[string]string{"PROVIDER": "intune"}, []string{"PROVIDER: unknown provider; accepted: " + providers}},
+		{"unknown provider", map[string]string{"PROVIDER": "acme"}, []string{"PROVIDER: unknown provider; accepted: " + providers}},
 		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: unknown provider; accepted: " + providers}},
 		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
 		{"inventory is a folder", map[string]string{"FILE_PATH": "DIR"}, []string{"FILE_PATH: inventory DIR: read: is a directory; accepted: the path of a file, not of a folder"}},

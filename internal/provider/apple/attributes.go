@@ -29,6 +29,8 @@ func (p *Provider) addAttributes(ctx context.Context, q posture.Query, r *device
 	if !wanted.Has(needed) {
 		return nil
 	}
+	ctx, cancel := wanted.Within(ctx, needed)
+	defer cancel()
 	server, err := p.serverOf(ctx, q.Identifier)
 	switch {
 	case err == nil:

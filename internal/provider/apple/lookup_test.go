@@ -1,10 +1,12 @@
 package apple_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/apple/appletest"
@@ -183,5 +185,19 @@ func TestFaultsOfStatus(t *testing.T) {
 		if _, err := lookup(t, opened(t, configOf(server)), macSerial, posture.WithoutPolicy()); err == nil || err.Error() != want {
 			t.Errorf("%d: Lookup = %v, want %s", status, err, want)
 		}
+	}
+}
+
+// TestRecordedAndNotAnswered: what is only recorded does not take the time of the lookup where the server hangs.
+func TestRecordedAndNotAnswered(t *testing.T) {
+	t.Parallel()
+	server := started(t, appletest.Options{Devices: []appletest.Device{mac(macSerial)}})
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang}, appletest.AssignedServer)
+	q := query(t, macSerial, attributes())
+	q.Recorded = q.Facts
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if d, err := opened(t, configOf(server)).Lookup(ctx, q); err != nil || d.Identifier != macSerial {
+		t.Errorf("Lookup = %q, %v, want the device", d.Identifier, err)
 	}
 }

@@ -158,7 +158,9 @@ func (p *Provider) find(ctx context.Context, q posture.Query) (posture.Device, e
 	if !wanted.Has(factsOfHost()) {
 		return d, nil
 	}
-	whole, err := p.host(vendorhttp.Further(ctx), row.ID, q.Identifier)
+	ctx, cancel := wanted.Within(ctx, factsOfHost())
+	defer cancel()
+	whole, err := p.host(ctx, row.ID, q.Identifier)
 	switch {
 	case err == nil && whole.Type != d.Type:
 		// Fail closed: it was chosen as a device of the type that was asked for.

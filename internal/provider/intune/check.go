@@ -42,10 +42,22 @@ func (p *Provider) Check(ctx context.Context) (found string, warnings []string, 
 
 // explainLogin says what is wrong where no token was issued.
 func (p *Provider) explainLogin(err error) error {
-	if errors.Is(err, vendorhttp.ErrOther) || vendorhttp.HasStatus(err, "", http.StatusNotFound) {
-		return fmt.Errorf("%s does not answer as the sign-in host of Microsoft Entra does", p.login)
+	if vendorhttp.HasStatus(err, tokenEndpoint, http.StatusNotFound) {
+		return p.notEntra()
 	}
-	return p.Explain(err)
+	return p.Explain(p.namesLogin(err))
+}
+
+// namesLogin names the right setting where it is the token endpoint that does not answer as Microsoft's does.
+func (p *Provider) namesLogin(err error) error {
+	if vendorhttp.HasStatus(err, tokenEndpoint, 0) && errors.Is(err, vendorhttp.ErrOther) {
+		return p.notEntra()
+	}
+	return err
+}
+
+func (p *Provider) notEntra() error {
+	return fmt.Errorf("%s does not answer as the sign-in host of Microsoft Entra does", p.login)
 }
 
 // missingPermissions tries the requests for groups and for users, where they may be needed. A permission that the settings

@@ -98,12 +98,23 @@ func (c Config) Problems() config.Problems {
 	if c.ClientID != "" && !isGUID(c.ClientID) {
 		wrong("INTUNE_CLIENT_ID", "is no GUID", "the application (client) ID of the app registration")
 	}
-	if isGUID(c.Group) {
+	switch {
+	case isGUID(c.Group):
 		wrong("INTUNE_GROUP", "is an object ID without id: before it", "id:"+strings.ToLower(c.Group)+", or the display name of a group")
+	case strings.HasPrefix(strings.ToLower(c.Group), groupPrefix) && !isGroupID(c.Group):
+		wrong("INTUNE_GROUP", "begins with id:, and no object ID follows", "id: and the object ID of a group, a GUID")
 	}
 	for _, host := range []struct{ variable, text string }{{"INTUNE_LOGIN_URL", c.LoginURL}, {"INTUNE_GRAPH_URL", c.GraphURL}} {
-		if _, err := vendorhttp.ParseBase(host.text); host.text != "" && err != nil {
+		if host.text == "" {
+			continue
+		}
+		base, err := vendorhttp.ParseBase(host.text)
+		switch {
+		case err != nil:
 			wrong(host.variable, err.Error(), "https:// and a host")
+		case ofAnotherCloud(base.Host, c.Cloud):
+			// Fail closed: what one cloud issues or accepts must not be sent to another one.
+			wrong(host.variable, base.Host+" is not of the cloud of INTUNE_CLOUD, "+c.Cloud, "the cloud in INTUNE_CLOUD, without this")
 		}
 	}
 	return append(problems, c.credentialProblems()...)
@@ -129,10 +140,7 @@ func (c Config) credentialProblems() config.Problems {
 	case c.KeyPath == "":
 		return problem("INTUNE_KEY_PATH", "is not set, and there is a certificate", ways)
 	}
-	if _, wrong := readCertificate(c.CertPath, c.KeyPath); wrong != nil {
-		return config.Problems{*wrong}
-	}
-	return nil
+	return nil // New reads the files: a policy file is tested where they are not
 }
 
 // cloud is where a national cloud has its hosts.
@@ -150,6 +158,14 @@ func cloudOf(name string) cloud {
 		return cloud{"https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"}
 	}
 	return cloud{"https://login.microsoftonline.com", "https://graph.microsoft.com"}
+}
+
+// ofAnotherCloud reports whether a host is one of Microsoft's, and none of the cloud.
+func ofAnotherCloud(host, name string) bool {
+	is := func(of cloud) bool {
+		return strings.EqualFold("https://"+host, of.login) || strings.EqualFold("https://"+host, of.graph)
+	}
+	return !is(cloudOf(name)) && slices.ContainsFunc([]string{"worldwide", "gcc_high", "dod", "china"}, func(other string) bool { return is(cloudOf(other)) })
 }
 
 // hosts are the sign-in host and the Graph host that are asked.

@@ -10,6 +10,7 @@ import (
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/intune"
 	"step-posture-connector/internal/provider/intune/intunetest"
+	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
 // factsOf looks the device up for all facts, and returns those that are known, by name.
@@ -230,6 +231,20 @@ func TestData(t *testing.T) {
 		d, err := lookup(t, p, query(t, serial, posture.WithoutPolicy()))
 		if err != nil || string(d.Data) != want {
 			t.Errorf("%s: the data are %s, %v, want %s", name, d.Data, err, want)
+		}
+	}
+}
+
+// TestRecordedAndNotAnswered: what is only recorded does not take the time of the lookup where the server hangs.
+func TestRecordedAndNotAnswered(t *testing.T) {
+	t.Parallel()
+	for endpoint, facts := range map[string]posture.FactSet{intunetest.Groups: groupsFact(), intunetest.Users: posture.MustFacts("user.position")} {
+		server := started(t, intunetest.Options{Devices: []intunetest.Device{mac(serial)}})
+		server.Fail(vendortest.Fault{Kind: vendortest.Hang}, endpoint)
+		q := query(t, serial, facts)
+		q.Recorded = facts
+		if d, err := opened(t, configOf(server)).Lookup(within(t, 4*time.Second), q); err != nil || d.Identifier != serial {
+			t.Errorf("%s: Lookup = %q, %v, want the device", endpoint, d.Identifier, err)
 		}
 	}
 }

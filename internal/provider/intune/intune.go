@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/vendorhttp"
 	"step-posture-connector/internal/provider/vendorjson"
@@ -32,6 +33,7 @@ type Provider struct {
 
 const (
 	devicesEndpoint = "managed devices"
+	tokenEndpoint   = "token endpoint" // as vendorhttp names it
 	groupsEndpoint  = "groups of a device"
 	userEndpoint    = "user"
 
@@ -50,6 +52,12 @@ func Open(c Config) (posture.Provider, []string, error) {
 		// No error: the daemon may have other inventories, and a copy of this one.
 		warnings = append(warnings, "INTUNE_CERT_PATH: the certificate has expired; lookups will not be answered")
 	}
+	if p.cert != nil && config.ReadableByAll(string(c.KeyPath)) {
+		warnings = append(warnings, "INTUNE_KEY_PATH: every user of this machine can read the private key; chmod 600, or 640 with a group of its own")
+	}
+	if bool(c.GraceIsCompliant) && !bool(c.RequireCompliant) && !c.facts {
+		warnings = append(warnings, "INTUNE_GRACE_IS_COMPLIANT is 1 and INTUNE_REQUIRE_COMPLIANT is not: nothing requires that a device is compliant")
+	}
 	return p, warnings, nil
 }
 
@@ -67,7 +75,7 @@ func New(c Config) (*Provider, error) {
 	if !c.ClientSecret.IsSet() {
 		cert, wrong := readCertificate(c.CertPath, c.KeyPath)
 		if wrong != nil {
-			return nil, problemOf(wrong.Variable, errors.New(wrong.Text))
+			return nil, config.Problems{*wrong}
 		}
 		p.cert = cert
 	}
@@ -81,7 +89,7 @@ func New(c Config) (*Provider, error) {
 	p.linked = []string{graph.Host, strings.TrimPrefix(cloudOf(c.Cloud).graph, "https://")}
 	p.Client = vendorhttp.New(vendorhttp.Options{
 		Vendor: vendorhttp.Vendor{Name: "Intune", Server: "Microsoft Graph", Variable: graphSetting},
-		Base:   graph, Timeout: c.Timeout.Seconds(), RootCAs: c.RootCAs, Hint: hint,
+		Base:   graph, Timeout: c.Timeout.Seconds(), RootCAs: c.RootCAs, Hint: p.hint,
 		AtOnce: maxRequests, Rate: requestsPerSecond, Burst: burst, Lockout: lockout,
 		Auth: p.credentials(login, p.cert),
 		Now:  func() time.Time { return p.now() },
@@ -91,8 +99,15 @@ func New(c Config) (*Provider, error) {
 
 func problemOf(variable string, err error) error { return fmt.Errorf("%s: %w", variable, err) }
 
-// hint names the permission that is missing.
-func hint(endpoint string, status int) string {
+// hint names the permission that is missing, and the setting where it is the token endpoint that is wrong.
+func (p *Provider) hint(endpoint string, status int) string {
+	switch {
+	case endpoint != tokenEndpoint:
+	case status == http.StatusNotFound:
+		return "the server has no token endpoint there; check " + p.login
+	case status >= 300 && status < 400:
+		return "the server redirects, and redirects are not followed; check " + p.login
+	}
 	permission := permissionOf(endpoint)
 	if status != http.StatusForbidden || permission == "" {
 		return ""
@@ -127,7 +142,7 @@ func (p *Provider) Lookup(ctx context.Context, q posture.Query) (posture.Device,
 	return p.Join(ctx, q, func(ctx context.Context) (posture.Device, error) {
 		found, err := p.search(ctx, q.Identifier)
 		if err != nil {
-			return posture.Device{}, err
+			return posture.Device{}, p.namesLogin(err)
 		}
 		// Graph compares whole serial numbers. Fail closed: a page of other devices means that it has ignored the filter, as
 		// it does with those that it does not support, and then it says nothing about this device.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/intune/intunetest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
@@ -84,6 +85,20 @@ func TestListFaults(t *testing.T) {
 		})
 		if (err == nil) != row.good || row.good && passed != all || !row.good && passed != 1 {
 			t.Errorf("%s: List passed %d devices, %v, want no error: %v", row.name, passed, err, row.good)
+		}
+	}
+}
+
+// TestListGivesNoData: a policy without data of its own is answered from a copy where lookups return none. With data, the list
+// lacks what they are made of.
+func TestListGivesNoData(t *testing.T) {
+	t.Parallel()
+	server := started(t, intunetest.Options{})
+	for _, enrich := range []bool{false, true} {
+		c := configOf(server)
+		c.Enrich = config.Switch(enrich)
+		if p := opened(t, c); p.ListGives().Has(posture.Document) == enrich {
+			t.Errorf("with INTUNE_ENRICH %v the list gives data: %v", enrich, !enrich)
 		}
 	}
 }

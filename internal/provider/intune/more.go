@@ -22,9 +22,13 @@ func (p *Provider) complete(ctx context.Context, r *record, d *posture.Device, w
 	groups := func() ([]string, error) { return nil, nil }
 	user := func() (person, error) { return person{}, nil }
 	if wanted.Has(p.groupFacts) {
+		ctx, cancel := wanted.Within(ctx, p.groupFacts)
+		defer cancel()
 		groups = started(func() ([]string, error) { return p.groups(ctx, r) })
 	}
 	if wanted.Has(p.userFacts) {
+		ctx, cancel := wanted.Within(ctx, p.userFacts)
+		defer cancel()
 		user = started(func() (person, error) { return p.user(ctx, r) })
 	}
 	names, err := groups()
@@ -102,7 +106,7 @@ func (p *Provider) groups(ctx context.Context, r *record) ([]string, error) {
 	all := []string{}
 	for range maxGroupPages {
 		// Graph filters by the type of an object only with this header.
-		body, err := p.Ask(vendorhttp.Further(ctx), vendorhttp.Request{
+		body, err := p.Ask(ctx, vendorhttp.Request{
 			Endpoint: groupsEndpoint, Method: http.MethodGet, Path: path, Query: query, Header: http.Header{"ConsistencyLevel": {"eventual"}},
 		})
 		if err != nil {
@@ -171,7 +175,7 @@ func (p *Provider) user(ctx context.Context, r *record) (person, error) {
 	case !isGUID(id):
 		return person{}, errors.New(userEndpoint + ": the record of the device does not say which user it has")
 	}
-	body, err := p.Get(vendorhttp.Further(ctx), userEndpoint, "/v1.0/users/"+id, url.Values{"$select": {"jobTitle,department"}})
+	body, err := p.Get(ctx, userEndpoint, "/v1.0/users/"+id, url.Values{"$select": {"jobTitle,department"}})
 	if err != nil {
 		return person{}, missing(err, userEndpoint, "Entra does not have the user of the device")
 	}

@@ -155,6 +155,15 @@ func TestProblems(t *testing.T) {
 			t.Errorf("Problems of the token %q = %v", token, problems)
 		}
 	}
+	for group, wrong := range map[string]bool{
+		"wifi": false, "blueprint": false, "blueprint:Engineering": false, "my blueprint:": false,
+		"blueprint:": true, "blueprint: ": true, "Blueprint:Engineering": true, "BLUEPRINT:": true,
+	} {
+		problems := iru.Config{Group: group}.Problems()
+		if (len(problems) > 0) != wrong || wrong && problems[0].Variable != "IRU_GROUP" {
+			t.Errorf("Problems of the group %q = %v", group, problems)
+		}
+	}
 	if problems := (iru.Config{}).Problems(); len(problems) > 0 {
 		t.Errorf("Problems of what is not set = %v, want nothing", problems)
 	}

@@ -44,6 +44,8 @@ func (p *Provider) withDetails(ctx context.Context, q posture.Query, r *record, 
 	if !wanted.Has(detailed()) {
 		return d, nil
 	}
+	ctx, cancel := wanted.Within(ctx, detailed())
+	defer cancel()
 	found, err := p.details(ctx, q, r.DeviceID.Said())
 	if err != nil {
 		if wanted.Fails(detailed()) {
@@ -71,7 +73,7 @@ func (p *Provider) details(ctx context.Context, q posture.Query, id string) (det
 	if !regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`).MatchString(id) {
 		return found, errNoID
 	}
-	body, err := p.Get(vendorhttp.Further(ctx), detailsEndpoint, devicesPath+"/"+id+"/details", nil)
+	body, err := p.Get(ctx, detailsEndpoint, devicesPath+"/"+id+"/details", nil)
 	if err != nil {
 		return found, err
 	}

@@ -1,6 +1,7 @@
 package iru_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/iru"
 	"step-posture-connector/internal/provider/iru/irutest"
+	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
 // wantFacts is what is known of mac.
@@ -209,5 +211,19 @@ func TestOddRecords(t *testing.T) {
 	attributes, _ := reads(t, provider, macSerial).Facts.Attributes.Get()
 	if _, has := attributes["asset_tag"]; has || attributes["is_missing"] != "true" || attributes["lost_mode_status"] != "ENABLED" {
 		t.Errorf("the attributes are %v", attributes)
+	}
+}
+
+// TestRecordedAndNotAnswered: what is only recorded does not take the time of the lookup where the server hangs.
+func TestRecordedAndNotAnswered(t *testing.T) {
+	t.Parallel()
+	server := started(t, irutest.Options{Devices: []irutest.Device{mac(macSerial)}})
+	server.Fail(vendortest.Fault{Kind: vendortest.Hang}, irutest.Details)
+	q := query(t, macSerial, posture.AllFacts())
+	q.Recorded = q.Facts
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if d, err := reading(t, configOf(server)).Lookup(ctx, q); err != nil || d.Identifier != macSerial {
+		t.Errorf("Lookup = %q, %v, want the device", d.Identifier, err)
 	}
 }

@@ -79,6 +79,14 @@ func (c Config) Problems() config.Problems {
 			Variable: "IRU_TOKEN", Text: "holds a space or another character that no token has", Accepted: "the API token, without Bearer in front of it",
 		})
 	}
+	// Fail closed: in other letters it would be a tag, and whoever may write tags could make one of that name.
+	if n := len(blueprintPrefix); len(c.Group) >= n && strings.EqualFold(c.Group[:n], blueprintPrefix) {
+		if name, exact := strings.CutPrefix(c.Group, blueprintPrefix); !exact || strings.TrimSpace(name) == "" {
+			problems = append(problems, config.Problem{
+				Variable: "IRU_GROUP", Text: "begins as a blueprint does, and names none", Accepted: "the name of a tag, or blueprint: in small letters and the name of a blueprint",
+			})
+		}
+	}
 	return problems
 }
 

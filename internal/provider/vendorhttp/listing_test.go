@@ -1,8 +1,10 @@
 package vendorhttp_test
 
 import (
+	"context"
 	"reflect"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/vendorhttp"
@@ -126,5 +128,31 @@ func TestWanted(t *testing.T) {
 				t.Errorf("%s: %s: Has = %v, Fails = %v", row.name, fact.Name, got.Has(is), got.Fails(is))
 			}
 		}
+	}
+}
+
+// TestWithin: what is only recorded has half of the time that is left.
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	groups := posture.MustFacts("device.groups")
+	bounded, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	whole, _ := bounded.Deadline()
+	for _, row := range []struct {
+		name   string
+		wanted vendorhttp.Wanted
+		in     context.Context
+		less   bool
+	}{
+		{"read", vendorhttp.Wanted{Must: groups}, bounded, false},
+		{"recorded", vendorhttp.Wanted{May: groups}, bounded, true},
+		{"recorded, without a time limit", vendorhttp.Wanted{May: groups}, t.Context(), false},
+	} {
+		ctx, end := row.wanted.Within(row.in, groups)
+		at, some := ctx.Deadline()
+		if less := some && at.Before(whole.Add(-time.Minute)); less != row.less {
+			t.Errorf("%s: it ends at %v, of %v", row.name, at, whole)
+		}
+		end()
 	}
 }

@@ -1,6 +1,12 @@
 package vendorhttp
 
-import "step-posture-connector/internal/posture"
+import (
+	"context"
+	"time"
+
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/flight"
+)
 
 // Reader knows what the settings of an inventory read of its records.
 type Reader struct {
@@ -37,6 +43,18 @@ func (r Reader) Wanted(q posture.Query) Wanted {
 
 // Has reports whether any of the facts is wanted.
 func (w Wanted) Has(facts posture.FactSet) bool { return (w.Must|w.May)&facts != 0 }
+
+// Within returns the context of the further request for these facts; see Further. Where they are only recorded, it ends when
+// half of the lookup's time is over: a server that does not answer the request must not make the lookup fail.
+func (w Wanted) Within(ctx context.Context, facts posture.FactSet) (context.Context, context.CancelFunc) {
+	ctx = Further(ctx)
+	end, bounded := flight.Deadline(ctx)
+	if !bounded || w.Fails(facts) {
+		return context.WithCancel(ctx)
+	}
+	const half = 2
+	return context.WithTimeout(ctx, time.Until(end)/half)
+}
 
 // Fails reports whether the lookup fails where these facts cannot be asked for.
 func (w Wanted) Fails(facts posture.FactSet) bool { return w.Must&facts != 0 }
