@@ -6,7 +6,6 @@ import (
 	"regexp"
 
 	"step-posture-connector/internal/posture"
-	"step-posture-connector/internal/provider/vendorhttp"
 	"step-posture-connector/internal/provider/vendorjson"
 )
 
