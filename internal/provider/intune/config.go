@@ -32,8 +32,8 @@ type Config struct {
 	LoginURL string `env:"INTUNE_LOGIN_URL" example:"https://login.example.com" accepted:"https://… in place of the sign-in host of the cloud"`
 	// Where devices are asked for, in place of the cloud's host: for a proxy, or a test. The token stays one for the cloud's.
 	GraphURL string `env:"INTUNE_GRAPH_URL" example:"https://graph.example.com" accepted:"https://… in place of the Graph host of the cloud"`
-	// The group that a device must be a member of: its exact display name, or better `id:` and its object ID; without it none is required.
-	Group string `env:"INTUNE_GROUP" example:"id:5f0d6a1c-93f4-4c0e-b0f4-7a2f8f6f1d11" accepted:"the display name of a group, or id: and its object ID"`
+	// The group that a device must be a member of: its exact display name, or better its object ID, with `id:` before it or without; without it none is required.
+	Group string `env:"INTUNE_GROUP" example:"id:5f0d6a1c-93f4-4c0e-b0f4-7a2f8f6f1d11" accepted:"the display name of a group, or its object ID, with id: before it or without"`
 	// `1`: what Intune knows about a device, its user and its groups goes to step-ca, for the certificate.
 	Enrich config.Switch `env:"INTUNE_ENRICH" envDefault:"0" accepted:"0 or 1"`
 	// `1`: only a device that Intune says is compliant may pass.
@@ -98,10 +98,7 @@ func (c Config) Problems() config.Problems {
 	if c.ClientID != "" && !isGUID(c.ClientID) {
 		wrong("INTUNE_CLIENT_ID", "is no GUID", "the application (client) ID of the app registration")
 	}
-	switch {
-	case isGUID(c.Group):
-		wrong("INTUNE_GROUP", "is an object ID without id: before it", "id:"+strings.ToLower(c.Group)+", or the display name of a group")
-	case strings.HasPrefix(strings.ToLower(c.Group), groupPrefix) && !isGroupID(c.Group):
+	if strings.HasPrefix(strings.ToLower(c.Group), groupPrefix) && !isGroupID(c.Group) {
 		wrong("INTUNE_GROUP", "begins with id:, and no object ID follows", "id: and the object ID of a group, a GUID")
 	}
 	for _, host := range []struct{ variable, text string }{{"INTUNE_LOGIN_URL", c.LoginURL}, {"INTUNE_GRAPH_URL", c.GraphURL}} {

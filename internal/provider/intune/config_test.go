@@ -58,7 +58,6 @@ func TestProblems(t *testing.T) {
 		{func(c *intune.Config) { c.GraphURL = "graph.example.com" }, "INTUNE_GRAPH_URL", "does not begin with https://"},
 		{func(c *intune.Config) { c.Group = "Up to date" }, "", ""},
 		{func(c *intune.Config) { c.Group = "id:5F0D6A1C-93F4-4C0E-B0F4-7A2F8F6F1D11" }, "", ""},
-		{func(c *intune.Config) { c.Group = "5f0d6a1c-93f4-4c0e-b0f4-7a2f8f6f1d11" }, "INTUNE_GROUP", "is an object ID without id: before it"},
 		{func(c *intune.Config) { c.Group = "id:5f0d6a1c" }, "INTUNE_GROUP", "begins with id:, and no object ID follows"},
 		{func(c *intune.Config) { c.Group = "ID: 5f0d6a1c-93f4-4c0e-b0f4-7a2f8f6f1d11" }, "INTUNE_GROUP", "begins with id:, and no object ID follows"},
 		{func(c *intune.Config) { c.GraphURL = "https://graph.microsoft.com" }, "", ""},
@@ -116,6 +115,9 @@ func TestRequirements(t *testing.T) {
 	r := c.Requirements()
 	if r.Groups[posture.Computer] != "id:5f0d6a1c-93f4-4c0e-b0f4-7a2f8f6f1d11" || r.Groups[posture.MobileDevice] != r.Groups[posture.Computer] || !r.Compliant || !r.AllowUnmanaged {
 		t.Errorf("Requirements = %+v", r)
+	}
+	if r := (intune.Config{Group: "5F0D6A1C-93F4-4C0E-B0F4-7A2F8F6F1D11"}).Requirements(); r.Groups[posture.Computer] != "id:5f0d6a1c-93f4-4c0e-b0f4-7a2f8f6f1d11" {
+		t.Errorf("an ID alone requires %v, want the group with the ID", r.Groups)
 	}
 	if r := (intune.Config{Group: "ID: one"}).Requirements(); r.Groups[posture.Computer] != "ID: one" || r.Compliant || r.AllowUnmanaged {
 		t.Errorf("Requirements = %+v", r)

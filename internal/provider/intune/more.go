@@ -83,10 +83,13 @@ func isGroupID(group string) bool {
 	return is && isGUID(id)
 }
 
-// requiredGroup is a group as groups has it.
+// requiredGroup is a group as groups has it. An ID alone is one too: a name in its form would name nothing better.
 func requiredGroup(group string) string {
-	if isGroupID(group) {
+	switch {
+	case isGroupID(group):
 		return strings.ToLower(group)
+	case isGUID(group):
+		return groupPrefix + strings.ToLower(group)
 	}
 	return group
 }
@@ -152,7 +155,7 @@ func named(all []string, groups []vendorjson.Record[group]) ([]string, error) {
 			return nil, errors.New(groupsEndpoint + ": the answer has a group without a name; the application lacks the permission GroupMember.Read.All with admin consent")
 		}
 		// Users who may create groups choose the names: one in the form of an ID must not pass for another group.
-		if !isGroupID(name) {
+		if !isGroupID(name) && !isGUID(name) {
 			all = append(all, name)
 		}
 		all = append(all, groupPrefix+strings.ToLower(id))
