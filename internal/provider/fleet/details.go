@@ -13,7 +13,7 @@ import (
 // teamPrefix is in front of the name of a team among groups.
 const teamPrefix = "team:"
 
-// groups are the names of labels, and the name of the team behind teamPrefix.
+// groups are the names of labels, and the name of the team, alone and behind teamPrefix, where no label can have it.
 //
 // Fail closed: where one of them cannot be read, all are unknown, because a rule may refuse members. So they are where a label
 // has the name of a team, which who may make labels could choose.
@@ -33,7 +33,7 @@ func (h *host) groups() posture.Fact[[]string] {
 	case !known:
 		return posture.Fact[[]string]{}
 	case team != "":
-		names = append(names, teamPrefix+team)
+		names = append(names, team, teamPrefix+team)
 	}
 	return posture.Known(names)
 }

@@ -58,7 +58,7 @@ func TestFacts(t *testing.T) {
 		"device.model": "Mac15,12", "device.type": "computer", "device.os": "macOS", "device.os_version": "15.5", "device.managed": true,
 		"device.supervised": "unknown", "device.compliant": true, "device.encrypted": true, "device.ownership": "organization",
 		"device.last_seen": now.Add(-time.Hour), "device.enrolled_at": now.Add(-721 * time.Hour),
-		"device.groups": []string{"All Hosts", "macOS", "Wi-Fi pilot", "team:Engineering"},
+		"device.groups": []string{"All Hosts", "macOS", "Wi-Fi pilot", "Engineering", "team:Engineering"},
 		"device.attributes": map[string]string{
 			"policy:FileVault on": "pass", "policy:Firewall on": "pass", "mdm.enrollment_status": "On (automatic)", "mdm.name": "Fleet",
 			"mdm.connected_to_fleet": "true", "mdm.device_status": "unlocked", "user.idp_groups": `["eng","a\"b"]`,
@@ -153,7 +153,7 @@ func TestOddValues(t *testing.T) {
 
 		{drop("labels"), "device.groups", unknown},
 		{set("labels", `null`), "device.groups", unknown},
-		{set("labels", `[]`), "device.groups", []string{"team:Engineering"}},
+		{set("labels", `[]`), "device.groups", []string{"Engineering", "team:Engineering"}},
 		{set("labels", `[{"name":""}]`), "device.groups", unknown},
 		{set("labels", `["a"]`), "device.groups", unknown},
 		{set("labels", `[{"name":"a"},{"id":7}]`), "device.groups", unknown},
@@ -281,7 +281,7 @@ func TestData(t *testing.T) {
 	d, err := lookup(t, opened(t, configured(server, fleet.Config{Enrich: true})), query(t, serial))
 	const want = `{"device":{"udid":"5B1D6C1E-7C0B-5E0E-9A55-0C7D1B0A9F11","serial_number":"C02XK1ABJHD2","name":"mac-ana-01"},` +
 		`"user":{"username":"ana@example.com","realname":"Ana Example","email_address":"ana@example.com","position":"","department":"Platform"},` +
-		`"groups":["All Hosts","macOS","Wi-Fi pilot","team:Engineering"]}`
+		`"groups":["All Hosts","macOS","Wi-Fi pilot","Engineering","team:Engineering"]}`
 	if err != nil || string(d.Data) != want {
 		t.Errorf("data are %s, %v, want %s", d.Data, err, want)
 	}

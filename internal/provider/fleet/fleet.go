@@ -27,7 +27,7 @@ type Config struct {
 	BaseURL string `env:"FLEET_BASE_URL,required" example:"https://fleet.example.com" accepted:"https://… of the Fleet server"`
 	// The API token of an API-only user with the role Observer.
 	Token config.Secret `env:"FLEET_TOKEN,required" example:"the-token-that-fleetctl-prints" accepted:"the API token of an API-only user"`
-	// The exact name of the label that a device must have, or `team:` and the exact name of the team that it must be in; without it none is required.
+	// The exact name of the label that a device must have, or, better with `team:` before it, of the team that it must be in; without it none is required.
 	Group string `env:"FLEET_GROUP" example:"team:Workstations" accepted:"the name of a label, or team: and the name of a team"`
 	// `1`: what Fleet knows about a device, its user and its labels goes to step-ca, for the certificate.
 	Enrich config.Switch `env:"FLEET_ENRICH" envDefault:"0" accepted:"0 or 1"`

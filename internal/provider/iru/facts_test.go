@@ -30,7 +30,7 @@ func wantFacts(t *testing.T) map[string]any {
 		"device.os_version": version, "device.managed": true, "device.supervised": true, "device.encrypted": true,
 		"device.last_seen":   time.Date(2026, 7, 29, 8, 31, 45, 0, time.UTC),
 		"device.enrolled_at": time.Date(2025, 2, 3, 9, 0, 0, 0, time.UTC),
-		"device.groups":      []string{"wifi", "pilot", "blueprint:Engineering"},
+		"device.groups":      []string{"wifi", "pilot", "Engineering", "blueprint:Engineering"},
 		"device.attributes": map[string]string{
 			"asset_tag": "A-1009", "blueprint_id": "0d7e", "device_id": "9b2f6f52-0000-4000-8000-000000000001", "agent_version": "4.7.2",
 			"supplemental_build_version": "24F74", "is_missing": "false", "is_removed": "false", "agent_installed": "true", "user_is_archived": "false",

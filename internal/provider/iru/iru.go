@@ -24,7 +24,7 @@ type Config struct {
 	BaseURL string `env:"IRU_BASE_URL,required" example:"https://example.api.iru.com" accepted:"the URL of the API: https://SUB.api.iru.com, SUB.api.eu.iru.com, SUB.api.kandji.io or SUB.api.eu.kandji.io, with your SUB"`
 	// An API token of that tenant with the permission `Device list`.
 	Token config.Secret `env:"IRU_TOKEN,required" example:"the-token-that-iru-shows-once" accepted:"the API token, without Bearer in front of it"`
-	// The exact name of the tag that a device must have, or `blueprint:` and the exact name of its blueprint; without it none is required.
+	// The exact name of the tag that a device must have, or, better with `blueprint:` before it, of its blueprint; without it none is required.
 	Group string `env:"IRU_GROUP" example:"wifi" accepted:"the name of a tag, or blueprint:NAME"`
 	// `1`: what Iru knows about a device, its user, its tags and its blueprint goes to step-ca, for the certificate.
 	Enrich config.Switch `env:"IRU_ENRICH" envDefault:"0" accepted:"0 or 1"`

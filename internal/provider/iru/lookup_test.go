@@ -243,7 +243,7 @@ func TestData(t *testing.T) {
 	c := configOf(server)
 	for enrich, want := range map[bool]string{
 		false: "",
-		true:  `{"device":{"udid":"","serial_number":"C02XK1ABJHD2","name":"mac-ana-01"},"user":{"username":"ana@example.com","realname":"Ana Example","email_address":"ana@example.com","position":"","department":""},"groups":["wifi","blueprint:Engineering"]}`,
+		true:  `{"device":{"udid":"","serial_number":"C02XK1ABJHD2","name":"mac-ana-01"},"user":{"username":"ana@example.com","realname":"Ana Example","email_address":"ana@example.com","position":"","department":""},"groups":["wifi","Engineering","blueprint:Engineering"]}`,
 	} {
 		c.Enrich = false
 		if enrich {

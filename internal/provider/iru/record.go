@@ -102,7 +102,7 @@ func (r *record) managed() posture.Fact[bool] {
 // blueprintPrefix stands in front of the name of the blueprint, which is a group beside the tags.
 const blueprintPrefix = "blueprint:"
 
-// groups are the tags as they are, and the blueprint with its prefix. Fail closed: where a tag looks like a blueprint, nothing is
+// groups are the tags and the blueprint as they are, and the blueprint with its prefix too, which no tag can have. Fail closed: where a tag looks like a blueprint, nothing is
 // known of the groups; whoever may write tags could otherwise put a device into a blueprint. Likewise where tags or blueprint
 // are not said: a rule may ask that a device is not in a group.
 func (r *record) groups() posture.Fact[[]string] {
@@ -119,7 +119,7 @@ func (r *record) groups() posture.Fact[[]string] {
 		groups = append(groups, name)
 	}
 	if name := r.BlueprintName.Said(); name != "" {
-		groups = append(groups, blueprintPrefix+name)
+		groups = append(groups, name, blueprintPrefix+name)
 	}
 	return posture.Known(groups)
 }

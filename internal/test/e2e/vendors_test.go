@@ -182,7 +182,7 @@ func testFleet(t *testing.T, l *lab) {
 	directory := v.gate.DirectoryURL()
 
 	cert := v.issues(t, directory, member)
-	if got, want := cert.Subject.OrganizationalUnit, []string{"team:Workstations", "wifi"}; !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+	if got, want := cert.Subject.OrganizationalUnit, []string{"Workstations", "team:Workstations", "wifi"}; !slices.Equal(slices.Sorted(slices.Values(got)), want) {
 		t.Errorf("organizational units = %q, want the groups %q", got, want)
 	}
 	if got, want := cert.EmailAddresses, []string{email}; !slices.Equal(got, want) {
