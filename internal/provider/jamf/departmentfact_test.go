@@ -54,6 +54,9 @@ func TestDepartmentThatIsRead(t *testing.T) {
 			row.prepare(server)
 			provider := reading(t, configOf(server, "pro"))
 			for _, mode := range []posture.DeviceType{posture.Computer, posture.AnyDevice} {
+				if name == "reset" && mode == posture.AnyDevice {
+					continue // it also resets the search for a mobile device, where that shares the connection
+				}
 				q := query(t, macSerial, mode)
 				q.Facts = department
 				device, err := provider.Lookup(t.Context(), q)
