@@ -10,7 +10,7 @@ import (
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
-// TestIgnoredFilter: a search that ignores its filter returns strangers. They are no answer about the device, and neither is
+// TestIgnoredFilter: a search that ignores its filter returns other devices. They are no answer about the device, and neither is
 // that the device is not among them.
 func TestIgnoredFilter(t *testing.T) {
 	t.Parallel()

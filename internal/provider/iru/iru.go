@@ -79,7 +79,7 @@ func (c Config) Problems() config.Problems {
 			Variable: "IRU_TOKEN", Text: "holds a space or another character that no token has", Accepted: "the API token, without Bearer in front of it",
 		})
 	}
-	// Fail closed: in other letters it would be a tag, and whoever may write tags could make one of that name.
+	// Fail closed: in other letters it would be a tag, and a user who may write tags could make one of that name.
 	if n := len(blueprintPrefix); len(c.Group) >= n && strings.EqualFold(c.Group[:n], blueprintPrefix) {
 		if name, exact := strings.CutPrefix(c.Group, blueprintPrefix); !exact || strings.TrimSpace(name) == "" {
 			problems = append(problems, config.Problem{

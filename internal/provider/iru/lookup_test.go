@@ -116,7 +116,7 @@ func TestIgnoredFilter(t *testing.T) {
 	}
 }
 
-// TestEnrolledAgain: of several records with the serial number the last one that was seen counts, and who cannot be told apart is ambiguous.
+// TestEnrolledAgain: of several records with the serial number the last one that was seen counts, and where that does not say which one, they are ambiguous.
 func TestEnrolledAgain(t *testing.T) {
 	t.Parallel()
 	old, current := mac(macSerial, "old"), mac(macSerial, "current")

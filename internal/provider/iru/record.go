@@ -103,7 +103,7 @@ func (r *record) managed() posture.Fact[bool] {
 const blueprintPrefix = "blueprint:"
 
 // groups are the tags and the blueprint as they are, and the blueprint with its prefix too, which no tag can have. Fail closed: where a tag looks like a blueprint, nothing is
-// known of the groups; whoever may write tags could otherwise put a device into a blueprint. Likewise where tags or blueprint
+// known of the groups; a user who may write tags could otherwise put a device into a blueprint. Likewise where tags or blueprint
 // are not said: a rule may ask that a device is not in a group.
 func (r *record) groups() posture.Fact[[]string] {
 	var tags []vendorjson.Text

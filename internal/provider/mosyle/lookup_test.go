@@ -96,7 +96,7 @@ func TestFilterIgnored(t *testing.T) {
 	}
 }
 
-// TestPagesIgnored: pages that cannot be told apart are no complete list.
+// TestPagesIgnored: pages that are alike are no complete list.
 func TestPagesIgnored(t *testing.T) {
 	t.Parallel()
 	for name, quirks := range map[string]mosyletest.Quirks{

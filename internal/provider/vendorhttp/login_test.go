@@ -220,7 +220,7 @@ func TestLoginFails(t *testing.T) {
 	}
 }
 
-// TestRemember: refused credentials are not sent again until the time has passed, and are then tried anew.
+// TestRemember: refused credentials are not sent again until the time has passed, and are then tried again.
 func TestRemember(t *testing.T) {
 	t.Parallel()
 	for name, auth := range map[string]func(*loginVendor) vendorhttp.Auth{

@@ -14,7 +14,7 @@ type places struct {
 
 	mu      sync.Mutex
 	taken   int
-	lookups []chan struct{} // that wait, in the order in which they came, but for Further; each is closed when it has its place
+	lookups []chan struct{} // that wait, in the order in which they came, except those of Further; each is closed when it has its place
 	page    chan struct{}   // that of the page that waits; nil if there is none
 }
 

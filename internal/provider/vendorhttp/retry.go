@@ -53,7 +53,7 @@ func (c *Client) backOff(ctx context.Context) error {
 // errLockedOut is the error of a request that is not sent after a 429.
 var errLockedOut = errors.New("the server has answered that there are too many requests, and is not asked for a while")
 
-// holdOff keeps requests from the server for so long. It never makes the time shorter: another request may have been told more.
+// holdOff keeps requests from the server for so long. It never makes the time shorter: the answer to another request may have said more.
 func (c *Client) holdOff(wait time.Duration) {
 	until := time.Now().Add(wait)
 	for {

@@ -32,7 +32,7 @@ func (c *Client) begin(ctx context.Context, r Request) error {
 }
 
 // takeTurn waits until the rate limit lets a request go, or fails at once where the lookup has not that much time: a
-// request that is sent too late helps nobody.
+// request that is sent too late is of no use.
 func (c *Client) takeTurn(ctx context.Context) error {
 	if c.turns.Limiter == nil {
 		return nil

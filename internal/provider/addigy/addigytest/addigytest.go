@@ -196,7 +196,7 @@ func (s *Server) Sizes() []int {
 }
 
 // admit counts a request, and reports whether the limit lets it pass. The request that exceeds the limit is a violation; so is
-// every one that follows a 429, but for those that may have been under way then.
+// every one that follows a 429, except those that may have been under way then.
 func (s *Server) admit() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@ type Device struct {
 	ReleasedAt string `json:"released_at,omitempty"`
 	// Server is the name of the MDM server that it is assigned to; empty is none.
 	Server string `json:"server,omitempty"`
-	// Status replaces that which follows from Server.
+	// Status replaces the one of Server.
 	Status string `json:"status,omitempty"`
 	// MigrationStatus is that of a change of the MDM.
 	MigrationStatus string `json:"migration_status,omitempty"`
