@@ -67,6 +67,9 @@ type Event struct {
 	// Evidence is what the decision was made of; nil if no inventory was asked.
 	Evidence *posture.Evidence
 
+	// Notification is what step-ca says of a request by SCEP; nil for all other requests.
+	Notification *Notification
+
 	Groups        []string // the required groups that the device is a member of
 	WebhookID     string
 	Provisioner   string

@@ -158,11 +158,54 @@ func (w *factsWriter) request(r *posture.Request) {
 	} else {
 		w.int(r.KeyBits)
 	}
-	if w.key("names"); r.Names == nil {
-		w.null()
-	} else {
-		w.texts(r.Names)
+	w.key("names").textsOrNull(r.Names)
+	w.requestParts(r)
+}
+
+// requestParts writes what the request has of certificates and the like, where it was read. The parameters of the URL are left out: the
+// query is never recorded.
+func (w *factsWriter) requestParts(r *posture.Request) {
+	if r.Principal != "" {
+		w.key("principal").text(r.Principal)
 	}
+	for _, part := range [...]struct {
+		key   string
+		names *posture.CertificateNames
+	}{{"csr", r.CSR}, {"certificate", r.Certificate}, {"x5c", r.X5C}} {
+		if n := part.names; n != nil {
+			w.key(part.key).object(func() {
+				w.key("common_name").orNull(n.CommonName)
+				w.key("subject_serial_number").orNull(n.SubjectSerialNumber)
+				w.key("serial_number").orNull(n.SerialNumber)
+				w.key("emails").textsOrNull(n.Emails)
+				w.key("dns_names").textsOrNull(n.DNSNames)
+				w.key("ips").textsOrNull(n.IPs)
+				w.key("uris").textsOrNull(n.URIs)
+			})
+		}
+	}
+	if r.SSH != nil {
+		w.key("ssh").object(func() {
+			w.key("type").orNull(r.SSH.Type)
+			w.key("key_id").orNull(r.SSH.KeyID)
+			w.key("principals").textsOrNull(r.SSH.Principals)
+			if !r.SSH.ValidBefore.IsZero() {
+				w.key("valid_before").moment(r.SSH.ValidBefore)
+			}
+		})
+	}
+	if r.SCEP != nil {
+		w.key("scep").object(func() { w.key("transaction_id").orNull(r.SCEP.TransactionID) })
+	}
+}
+
+// textsOrNull writes a list; nil is unknown.
+func (w *factsWriter) textsOrNull(texts []string) {
+	if texts == nil {
+		w.null()
+		return
+	}
+	w.texts(texts)
 }
 
 func (w *factsWriter) answer(a *posture.Answer) {

@@ -126,6 +126,43 @@ type recordedRequest struct {
 	KeyType     string   `json:"key_type"`
 	KeyBits     int64    `json:"key_bits"`
 	Names       []string `json:"names"`
+
+	Principal   string         `json:"principal"`
+	CSR         *recordedNames `json:"csr"`
+	Certificate *recordedNames `json:"certificate"`
+	X5C         *recordedNames `json:"x5c"`
+	SSH         *recordedSSH   `json:"ssh"`
+	SCEP        *recordedSCEP  `json:"scep"`
+}
+
+type recordedNames struct {
+	CommonName          string   `json:"common_name"`
+	SubjectSerialNumber string   `json:"subject_serial_number"`
+	SerialNumber        string   `json:"serial_number"`
+	Emails              []string `json:"emails"`
+	DNSNames            []string `json:"dns_names"`
+	IPs                 []string `json:"ips"`
+	URIs                []string `json:"uris"`
+}
+
+type recordedSSH struct {
+	Type        string    `json:"type"`
+	KeyID       string    `json:"key_id"`
+	Principals  []string  `json:"principals"`
+	ValidBefore time.Time `json:"valid_before"`
+}
+
+type recordedSCEP struct {
+	TransactionID string `json:"transaction_id"`
+}
+
+func (r *recordedRequest) request() posture.Request {
+	return posture.Request{
+		Door: r.Door, Caller: r.Caller, Kind: r.Kind, Provisioner: r.Provisioner, Mode: r.Mode, Identifier: r.Identifier,
+		KeyType: r.KeyType, KeyBits: r.KeyBits, Names: r.Names, Principal: r.Principal,
+		CSR: (*posture.CertificateNames)(r.CSR), Certificate: (*posture.CertificateNames)(r.Certificate), X5C: (*posture.CertificateNames)(r.X5C),
+		SSH: (*posture.SSHRequest)(r.SSH), SCEP: (*posture.SCEPRequest)(r.SCEP),
+	}
 }
 
 type recordedAnswer struct {
@@ -136,7 +173,7 @@ type recordedAnswer struct {
 }
 
 func (f *recordedFacts) evidence() *posture.Evidence {
-	e := &posture.Evidence{Now: f.Now, Request: posture.Request(f.Request)}
+	e := &posture.Evidence{Now: f.Now, Request: f.Request.request()}
 	if f.ModeGiven {
 		e.Given = posture.DeviceType(f.Request.Mode)
 	}

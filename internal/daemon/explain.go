@@ -48,6 +48,9 @@ func (g *generation) chooseByWebhook(text string) (Choice, error) {
 	names := make([]string, len(g.hooks))
 	for n, hook := range g.hooks {
 		if names[n] = hook.Name; text == hook.Name || strings.EqualFold(text, hook.ID) {
+			if hook.Gate == nil {
+				return Choice{}, fmt.Errorf("the webhook %s only notifies: no policy decides what it sends", hook.Name)
+			}
 			return Choice{Policy: hook.Gate.Policy.Name, Webhook: hook.Name}, nil
 		}
 	}

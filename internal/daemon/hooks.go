@@ -29,7 +29,19 @@ func hooksOf(hooks config.Webhooks, gate *posture.Gate, named bool, previous *ge
 
 func hooksOfFile(file *policyfile.File, gates map[string]*posture.Gate, previous *generation) (all []webhook.Hook) {
 	for _, w := range file.Webhooks {
-		hook := webhook.Hook{Name: w.Name, ID: w.ID, Gate: gates[w.Policy]}
+		hook := webhook.Hook{
+			Name: w.Name, ID: w.ID, Accepts: w.Accepts, Kind: w.Kind, Params: w.Params,
+			ProvisionerType: w.ProvisionerType, ProvisionerName: w.ProvisionerName,
+		}
+		if p := file.Policies[w.Policy]; p != nil {
+			hook.Gate, hook.Whole = gates[w.Policy], p.ReadsRequestParts()
+		}
+		for a, identify := range w.Identify {
+			if hook.Identify == nil {
+				hook.Identify = map[posture.Accepts]webhook.Identify{}
+			}
+			hook.Identify[a] = identify.Identifier
+		}
 		for _, secret := range w.Secrets {
 			hook.Secrets = append(hook.Secrets, secret.Reveal())
 		}

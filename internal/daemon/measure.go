@@ -64,7 +64,15 @@ func (g *generation) series() metrics.Policies {
 		p.Inventories = append(p.Inventories, i.Name)
 	}
 	for _, hook := range g.hooks {
-		p.Callers = append(p.Callers, metrics.Caller{Name: hook.Name, Policy: hook.Gate.Policy.Name, Secrets: hook.Used})
+		p.Callers = append(p.Callers, metrics.Caller{Name: hook.Name, Policy: policyOf(hook), Secrets: hook.Used})
 	}
 	return p
+}
+
+// policyOf is the name of the policy that decides what a webhook asks; empty where nothing is decided.
+func policyOf(hook webhook.Hook) string {
+	if hook.Gate == nil {
+		return ""
+	}
+	return hook.Gate.Policy.Name
 }

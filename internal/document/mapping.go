@@ -144,7 +144,8 @@ func (v Value) Keys() (names []string) {
 	return names
 }
 
-// Texts are the texts that the items of a list have as a member with this key. What is wrong with them is no fault yet.
+// Texts are the texts that the items of a list have as a member with this key, each a text or a list of texts. What is wrong
+// with them is no fault yet.
 func (v Value) Texts(key string) (texts []string) {
 	for _, item := range v.resolved().node.Content {
 		r := Value{document: v.document, node: item}.resolved()
@@ -152,8 +153,14 @@ func (v Value) Texts(key string) (texts []string) {
 			continue
 		}
 		for i := 0; i+1 < len(r.node.Content); i += 2 {
-			if value := r.node.Content[i+1]; r.node.Content[i].Value == key && value.Kind == yaml.ScalarNode {
-				texts = append(texts, value.Value)
+			if r.node.Content[i].Value != key {
+				continue
+			}
+			value := Value{document: v.document, node: r.node.Content[i+1]}.resolved().node
+			for _, text := range append([]*yaml.Node{value}, value.Content...) {
+				if text.Kind == yaml.ScalarNode {
+					texts = append(texts, text.Value)
+				}
 			}
 		}
 	}

@@ -91,7 +91,11 @@ var consequence = regexp.MustCompile(`@(device|user|request|record)|unexpected f
 func (w *walk) types(checked *cel.Ast, want *types.Type) {
 	w.listsInLoops(checked.NativeRep())
 	if want != nil && !checked.OutputType().IsExactType(want) {
-		w.fault(place{1, 1}, "an expression that is true or false", "the result is %s", plain(checked.OutputType()))
+		accepted := "an expression that is true or false"
+		if want.IsExactType(types.StringType) {
+			accepted = "an expression that is a text"
+		}
+		w.fault(place{1, 1}, accepted, "the result is %s", plain(checked.OutputType()))
 		return
 	}
 	tree := checked.NativeRep()

@@ -55,6 +55,7 @@ func (r *Reader) compiler(p *Policy) (*compiler, error) {
 	}
 	scope.inventories = p.Inventories // one of also_in never decides
 	scope.setCallers(r.Callers, r.MoreCallers)
+	scope.setParameters(r.Parameters)
 	c := &compiler{scope: scope, gives: r.Gives, maxAge: r.MaxAge, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}, characters: &r.characters}
 	if r.compiled == nil {
 		r.compiled = map[string]*compiler{}

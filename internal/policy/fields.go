@@ -133,23 +133,3 @@ func reader(d *posture.Definition) func(*posture.Device) (any, bool) {
 		return d.Get
 	}
 }
-
-// requestFields are the fields of request.
-func requestFields() object {
-	text := func(name string, words []string, get func(*posture.Request) string) field {
-		f := newField("request."+name, types.StringType, func(r *posture.Request) (any, bool) { return get(r), get(r) != "" })
-		f.words = words
-		return f
-	}
-	return object{
-		"door":        text("door", posture.Doors(), func(r *posture.Request) string { return r.Door }),
-		"caller":      text("caller", nil, func(r *posture.Request) string { return r.Caller }),
-		"kind":        text("kind", posture.RequestKinds(), func(r *posture.Request) string { return r.Kind }),
-		"provisioner": text("provisioner", nil, func(r *posture.Request) string { return r.Provisioner }),
-		"mode":        text("mode", posture.Modes(), func(r *posture.Request) string { return r.Mode }),
-		"identifier":  text("identifier", nil, func(r *posture.Request) string { return r.Identifier }),
-		"key_type":    text("key_type", posture.KeyTypes(), func(r *posture.Request) string { return r.KeyType }),
-		"key_bits":    newField("request.key_bits", types.IntType, func(r *posture.Request) (any, bool) { return r.KeyBits, r.KeyBits != 0 }),
-		"names":       newField("request.names", types.NewListType(types.StringType), func(r *posture.Request) (any, bool) { return r.Names, r.Names != nil }),
-	}
-}

@@ -35,6 +35,8 @@ type Reader struct {
 	Callers []string
 	// MoreCallers reports whether a text may be a caller that is not known here; nil means that Callers are all.
 	MoreCallers func(text string) bool
+	// Parameters are those of request.url.
+	Parameters []string
 	// Codes are the codes of the connector, which no rule may use.
 	Codes []posture.Code
 	// Gives are the facts that an inventory can give; nil means all.

@@ -31,6 +31,7 @@ func (r *Reader) readRules(v document.Value, c *compiler, p *Policy) (rules []*R
 		}
 		rule.Require = c.condition(m.Get("require"))
 		rule.When = c.condition(m.Get("when"))
+		rule.checkKinds(m.Get("require"))
 		r.readCode(m.Get("code"), rule)
 		readMessage(m.Get("message"), rule)
 		readEnforce(m.Get("enforce"), rule)
@@ -99,7 +100,21 @@ func readData(v document.Value, c *compiler) []Datum {
 			continue
 		}
 		d.Value = c.value(expression, text)
+		d.checkKinds(expression)
 		data = append(data, d)
 	}
 	return data
+}
+
+// checkKinds reports a value that is required, and unknown in one of the kinds of requests: nothing would ever be issued.
+func (d *Datum) checkKinds(v document.Value) {
+	if !d.Required || d.Value == nil {
+		return
+	}
+	for _, read := range d.Value.reads {
+		if strings.HasPrefix(read.Path, certificatePath) || strings.HasPrefix(read.Path, csrPath) {
+			v.Fault("a value that is not required, or one that every request has", "%s is unknown in ENRICHING or in AUTHORIZING, so that nothing would ever be issued", read.Path)
+			return
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,10 +36,10 @@ func NewScope(inventories ...string) (*Scope, error) {
 		return nil, err
 	}
 	fields := fieldTypes{Provider: registry, objects: map[string]object{
-		deviceTypeName:  factFields("", "device"),
-		userTypeName:    factFields("", "user"),
-		requestTypeName: requestFields(),
+		deviceTypeName: factFields("", "device"),
+		userTypeName:   factFields("", "user"),
 	}}
+	maps.Copy(fields.objects, requestFields())
 	records := object{}
 	for _, name := range inventories {
 		records[name] = fields.addRecord(name)

@@ -133,6 +133,19 @@ func testShape() *document.Shape {
 }
 
 func requestShape() *document.Shape {
+	names := func() *document.Shape {
+		names := document.MapOf(
+			document.Optional("common_name", text("")),
+			document.Optional("subject_serial_number", text("")),
+			document.Optional("serial_number", text("")),
+			document.Optional("emails", document.ListOf(text(""))),
+			document.Optional("dns_names", document.ListOf(text(""))),
+			document.Optional("ips", document.ListOf(text(""))),
+			document.Optional("uris", document.ListOf(text(""))),
+		)
+		names.Name = "certificate_names"
+		return names
+	}
 	request := document.MapOf(
 		document.Optional("door", wordsOf(posture.Doors(), "")),
 		document.Optional("caller", text("The name of a webhook, or the ID of one of the environment.")),
@@ -143,6 +156,18 @@ func requestShape() *document.Shape {
 		document.Optional("key_type", wordsOf(posture.KeyTypes(), "")),
 		document.Optional("key_bits", &document.Shape{Type: document.Whole}),
 		document.Optional("names", document.ListOf(text(""))),
+		document.Optional("principal", text("")),
+		document.Optional("csr", names()),
+		document.Optional("certificate", names()),
+		document.Optional("x5c", names()),
+		document.Optional("ssh", document.MapOf(
+			document.Optional("type", wordsOf(posture.SSHTypes(), "")),
+			document.Optional("key_id", text("")),
+			document.Optional("principals", document.ListOf(text(""))),
+			document.Optional("valid_before", &document.Shape{Type: document.Time, Accepted: acceptedTime}),
+		)),
+		document.Optional("scep", document.MapOf(document.Optional("transaction_id", text("")))),
+		document.Optional("url", &document.Shape{Type: document.Map, Members: text(""), About: "The parameters of the webhook's URL."}),
 	)
 	request.Name = "request"
 	return request

@@ -95,7 +95,7 @@ func (r *Reader) readEvidence(m document.Mapping, p *Policy) *posture.Evidence {
 		e.Put(posture.Answer{Inventory: name, Record: record})
 	}
 	e.Put(posture.Answer{Inventory: e.Inventory, Record: e.Deciding})
-	r.readRequest(m.Get("request"), &e.Request)
+	r.readRequest(m.Get("request"), e.Now, &e.Request)
 	return e
 }
 
@@ -106,7 +106,7 @@ func orNo(others []string) string {
 	return strings.Join(others, ", ")
 }
 
-func (r *Reader) readRequest(v document.Value, to *posture.Request) {
+func (r *Reader) readRequest(v document.Value, now time.Time, to *posture.Request) {
 	m := v.Mapping()
 	to.Door, _ = m.Get("door").Text()
 	to.Kind, _ = m.Get("kind").Text()
@@ -122,6 +122,7 @@ func (r *Reader) readRequest(v document.Value, to *posture.Request) {
 	if v := m.Get("names"); v.IsSet() {
 		to.Names, _ = textsOf(v)
 	}
+	r.readParts(m, now, to)
 }
 
 func readExpectation(m document.Mapping, p *Policy) (want expectation) {

@@ -60,8 +60,19 @@ type Webhook struct {
 	Name    string // for logs and metrics
 	ID      string
 	Secrets []config.Secret // one, or two while one is replaced
-	Policy  string
+	Policy  string          // empty where nothing is decided
+
+	Accepts []posture.Accepts // one, or both of SSH
+	// Identify gives the identifier, for each of Accepts that needs it; one may be missing where a SCEP challenge gives it.
+	Identify map[posture.Accepts]*policy.Identify
+	Params   []string // of the URL
+	Kind     string   // the only one that it sends; empty means both
+	// ProvisionerType and ProvisionerName are those of the provisioner that has it; empty if not known.
+	ProvisionerType, ProvisionerName string
 }
+
+// Takes reports whether the webhook sends such requests.
+func (w *Webhook) Takes(a posture.Accepts) bool { return slices.Contains(w.Accepts, a) }
 
 // Load reads the policy file at a path and runs its tests: a file whose tests fail is not loaded. Its error has one line
 // for each fault, with its place.
@@ -120,12 +131,14 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	}
 	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes, Gives: f.gives(s), MaxAge: f.maxAge}
 	reader.Callers, reader.MoreCallers = callers(m.Get("webhooks"), s)
+	reader.Parameters = parameters(m.Get("webhooks"))
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
 		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
 	}
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
 	f.Webhooks = webhooks(m.Get("webhooks"), policyNames(m.Get("policies"), f.Policies), secrets, s)
+	f.checkWebhooks(m.Get("webhooks"))
 	f.snapshotFiles(m.Get("inventories"), path, secrets.Files)
 	if s.References != nil {
 		*s.References = References{Secrets: secrets.Files, Variables: secrets.Variables}

@@ -5,4 +5,7 @@ const (
 	maxInventories = 256
 	maxWebhooks    = 256
 	maxSecrets     = 2 // of a webhook: one, and the one that replaces it
+
+	maxParams          = 32  // of a webhook's URL
+	maxProvisionerName = 256 // characters
 )

@@ -4,6 +4,7 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/policy"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
 )
 
@@ -36,8 +37,44 @@ func webhookShape(policies []string) *document.Shape {
 		document.Required("name", name),
 		document.Required("id", &document.Shape{Type: document.Text, Pattern: patternID, Accepted: acceptedID, About: "Its ID in step-ca."}),
 		document.Required("secret", secret),
-		document.Required("policy", &document.Shape{Type: document.Text, Accepted: orNone(policies), About: "The name of the policy that decides."}),
+		document.Optional("policy", &document.Shape{Type: document.Text, Accepted: orNone(policies), About: "The name of the policy that decides. Only scep_notification has none."}),
+		document.Optional("accepts", acceptsShape()),
+		document.Optional("identify", identifyShape()),
+		document.Optional("params", paramsShape()),
+		document.Optional("kind", &document.Shape{Type: document.Text, Words: kinds(), About: "The only kind of requests that it sends; by default both."}),
+		document.Optional("provisioner", document.MapOf(
+			document.Required("type", &document.Shape{Type: document.Text, Words: posture.ProvisionerTypes(), About: "The type of the provisioner that has the webhook: a request that this type does not send is refused."}),
+			document.Optional("name", &document.Shape{Type: document.Text, Least: 1, Most: maxProvisionerName, About: "Its name: a request that names another one is refused."}),
+		)),
 	)
 	webhook.Name = "webhook"
 	return webhook
+}
+
+func kinds() []string { return []string{posture.Enriching, posture.Authorizing} }
+
+func acceptsShape() *document.Shape {
+	ssh := &document.Shape{Type: document.Text, Words: []string{string(posture.SSHUser), string(posture.SSHHost)}}
+	return &document.Shape{
+		Type: document.Text, Words: posture.AllAccepts(), Default: string(posture.Attested), About: "Which requests it sends.",
+		Or: &document.Shape{Type: document.List, Items: ssh, Least: 1, Most: 2, Accepted: "a word, or the list of ssh_user and ssh_host"},
+	}
+}
+
+func identifyShape() *document.Shape {
+	one := func() *document.Shape {
+		return &document.Shape{
+			Type: document.Text, Expression: true, Least: 1, Accepted: "an expression over request, such as request.principal",
+			About: "The expression, in CEL, that gives the identifier of whoever asks.",
+		}
+	}
+	identify := one()
+	identify.Or = document.MapOf(document.Required(string(posture.SSHUser), one()), document.Required(string(posture.SSHHost), one()))
+	return identify
+}
+
+func paramsShape() *document.Shape {
+	name := policy.NameShape()
+	name.Name, name.About = "", ""
+	return &document.Shape{Type: document.List, Items: name, Most: maxParams, About: "The parameters of its URL: each request has each of them, once."}
 }

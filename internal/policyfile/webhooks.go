@@ -8,6 +8,7 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/posture"
 )
 
 var anID = regexp.MustCompile(patternID)
@@ -51,11 +52,17 @@ func webhooks(v document.Value, policies []string, secrets *config.SecretReader,
 			}
 			names[name] = true
 		}
-		if name, ok := m.Get("policy").Text(); ok {
+		w.Accepts = readAccepts(m.Get("accepts"))
+		if v := m.Get("policy"); v.IsSet() && w.Takes(posture.SCEPNotification) {
+			v.Fault("no policy for scep_notification", "a notification is recorded; nothing is decided")
+		} else if !v.IsSet() && !w.Takes(posture.SCEPNotification) {
+			item.Missing("policy", orNone(policies))
+		} else if name, ok := v.Text(); ok {
 			if w.Policy = name; !slices.Contains(policies, name) {
-				m.Get("policy").Unknown("policy", name, policies, orNone(policies))
+				v.Unknown("policy", name, policies, orNone(policies))
 			}
 		}
+		w.readRequests(m)
 		if v := m.Get("secret"); v.IsSet() {
 			w.Secrets = others.readSecrets(v, "the webhook "+w.Name, secrets)
 		}

@@ -102,28 +102,3 @@ func (e *Evidence) Put(a Answer) {
 	}
 	e.Answers = append(e.Answers, a)
 }
-
-// Request is what is known about the request itself. Empty text, 0 and nil are unknown.
-type Request struct {
-	Door        string // one of Doors
-	Caller      string // the name of the webhook, or its ID
-	Kind        string // one of RequestKinds
-	Provisioner string
-	Mode        string // one of Modes
-	Identifier  string
-	KeyType     string // one of KeyTypes
-	KeyBits     int64
-	Names       []string // every name asked for
-}
-
-// Doors are the words of request.door.
-func Doors() []string { return []string{"webhook", "radius", "forward_auth"} }
-
-// RequestKinds are the words of request.kind.
-func RequestKinds() []string { return []string{"enriching", "authorizing"} }
-
-// Modes are the words of request.mode.
-func Modes() []string { return []string{string(AnyDevice), string(Computer), string(MobileDevice)} }
-
-// KeyTypes are the words of request.key_type.
-func KeyTypes() []string { return []string{"EC", "RSA", "OKP"} }

@@ -148,7 +148,7 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 	case line.Code == codeUnavailable:
 		return outcome{kind: lacking, why: "no decision was made then: an inventory had not answered"}
 	}
-	id, err := posture.ParseIdentifier(line.Evidence.Request.Identifier)
+	id, err := posture.ParseRequested(line.Evidence.Request.Identifier)
 	if err != nil {
 		return outcome{kind: lacking, why: "the facts have no identifier"}
 	}

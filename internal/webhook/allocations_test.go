@@ -15,7 +15,7 @@ import (
 func TestAllocations(t *testing.T) {
 	c := recordedCall(t)
 	hooks := NewHooks([]Hook{c.hook}, false)
-	body, p := decode(Signed{raw: c.body}, c.now, time.Second)
+	body, p := decode(Signed{raw: c.body}, c.now, time.Second, false)
 	if p != nil {
 		t.Fatal(p)
 	}
@@ -26,7 +26,7 @@ func TestAllocations(t *testing.T) {
 		run  func()
 	}{
 		"authenticate": {0, func() { _, _ = hooks.Authenticate(c.header, c.body, c.now) }},
-		"decode":       {4, func() { _, _ = decode(Signed{raw: c.body}, c.now, time.Second) }},
+		"decode":       {5, func() { _, _ = decode(Signed{raw: c.body}, c.now, time.Second, false) }},
 		"identify":     {8, func() { _, _ = identify(body) }},
 		"log":          {2, func() { log.Write(&event) }},
 	} {

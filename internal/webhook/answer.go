@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
@@ -17,6 +18,7 @@ type answer struct {
 	allow  string // Allow header
 	body   []byte
 	hangUp bool
+	budget time.Duration // of the path
 }
 
 // responseError is step-ca's webhook.Error.

@@ -35,8 +35,31 @@ type Hook struct {
 	Secrets [][]byte
 	// Used gets the time, in Unix seconds, at which the secret of the same index signed a request. It may be shorter.
 	Used []*atomic.Int64
-	// Gate decides about what it asks.
+	// Gate decides about what it asks; nil for a webhook that only notifies.
 	Gate *posture.Gate
+	// Accepts are the requests that it sends; none means those that are attested.
+	Accepts []posture.Accepts
+	// Kind is the only kind of requests that it sends; empty means both.
+	Kind string
+	// Identify gives the identifier of a request that is not attested. One may be missing: nothing is allowed then.
+	Identify map[posture.Accepts]Identify
+	// Params are the parameters of its URL.
+	Params []string
+	// ProvisionerType and ProvisionerName are those of the provisioner that has it; empty if not known.
+	ProvisionerType, ProvisionerName string
+	// Whole says that rules read the names of an attested request by their kind.
+	Whole bool
+}
+
+// Identify gives the identifier of whoever asks. The error says why there is none, and repeats nothing of the request.
+type Identify func(*posture.Request) (string, error)
+
+// accepted are the requests that the webhook sends.
+func (h *Hook) accepted() []posture.Accepts {
+	if len(h.Accepts) == 0 {
+		return []posture.Accepts{posture.Attested}
+	}
+	return h.Accepts
 }
 
 // Hooks are the webhooks that may call. They never change; Handler.Use replaces them by others.

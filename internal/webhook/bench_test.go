@@ -66,7 +66,7 @@ func BenchmarkDecode(b *testing.B) {
 	c := recordedCall(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, p := decode(Signed{raw: c.body}, c.now, time.Second); p != nil {
+		if _, p := decode(Signed{raw: c.body}, c.now, time.Second, false); p != nil {
 			b.Fatal(p)
 		}
 	}
@@ -74,7 +74,7 @@ func BenchmarkDecode(b *testing.B) {
 
 func BenchmarkIdentify(b *testing.B) {
 	c := recordedCall(b)
-	body, p := decode(Signed{raw: c.body}, c.now, time.Second)
+	body, p := decode(Signed{raw: c.body}, c.now, time.Second, false)
 	if p != nil {
 		b.Fatal(p)
 	}

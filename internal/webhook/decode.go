@@ -20,11 +20,19 @@ type requestBody struct {
 	ProvisionerName string           `json:"provisionerName"`
 	AttestationData *attestationData `json:"attestationData"`
 
-	// A request has exactly one of these.
+	// A request has exactly one of these; a notification of SCEP may have both of X.509.
 	X509CertificateRequest *certificateRequest `json:"x509CertificateRequest"`
 	X509Certificate        *certificate        `json:"x509Certificate"`
-	SSHCertificateRequest  *struct{}           `json:"sshCertificateRequest"`
-	SSHCertificate         *struct{}           `json:"sshCertificate"`
+	SSHCertificateRequest  jsontext.Value      `json:"sshCertificateRequest"`
+	SSHCertificate         jsontext.Value      `json:"sshCertificate"`
+
+	// Only readParts reads these, so that their form refuses no request that is attested.
+	AuthorizationPrincipal jsontext.Value `json:"authorizationPrincipal"`
+	X5CCertificate         jsontext.Value `json:"x5cCertificate"`
+	SCEPChallenge          jsontext.Value `json:"scepChallenge"`
+	SCEPTransactionID      jsontext.Value `json:"scepTransactionID"`
+	SCEPErrorCode          jsontext.Value `json:"scepErrorCode"`
+	SCEPErrorDescription   jsontext.Value `json:"scepErrorDescription"`
 }
 
 type attestationData struct {
@@ -37,6 +45,12 @@ type certificateRequest struct {
 	SANs       []san       `json:"sans"`
 	Extensions []extension `json:"extensions"`
 
+	// Only describe reads these; see certificate.
+	DNSNames       jsontext.Value `json:"dnsNames"`
+	EmailAddresses jsontext.Value `json:"emailAddresses"`
+	IPAddresses    jsontext.Value `json:"ipAddresses"`
+	URIs           jsontext.Value `json:"uris"`
+
 	contents csrContents // of Raw, when it was read
 	wasRead  bool
 }
@@ -45,6 +59,7 @@ type certificateRequest struct {
 type certificate struct {
 	Subject    subject     `json:"subject"`
 	RawSubject []byte      `json:"rawSubject"` // DER; step-ca signs it unless it is empty
+	Raw        []byte      `json:"raw"`        // DER, in a notification alone
 	SANs       []san       `json:"sans"`
 	Extensions []extension `json:"extensions"`
 
@@ -57,8 +72,9 @@ type certificate struct {
 }
 
 type subject struct {
-	CommonName string `json:"commonName"`
-	ExtraNames []struct {
+	CommonName   string         `json:"commonName"`
+	SerialNumber jsontext.Value `json:"serialNumber"` // only describe reads it
+	ExtraNames   []struct {
 		Type  string         `json:"type"` // dotted OID
 		Value jsontext.Value `json:"value"`
 	} `json:"extraNames"`
@@ -76,8 +92,8 @@ type extension struct {
 }
 
 // decode reads a signed body and checks its form and its time: now may differ from the request's
-// timestamp by tolerance, in both directions.
-func decode(signed Signed, now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
+// timestamp by tolerance, in both directions. notifies says that the webhook may send notifications, which have two objects.
+func decode(signed Signed, now time.Time, tolerance time.Duration, notifies bool) (*requestBody, *Problem) {
 	body, plain := readPlainBody(signed.raw)
 	if !plain {
 		if tooDeep(signed.raw) {
@@ -89,7 +105,7 @@ func decode(signed Signed, now time.Time, tolerance time.Duration) (*requestBody
 			return nil, problemf(codeMalformed, "decode body: %w", err)
 		}
 	}
-	if err := body.countObjects(); err != nil {
+	if err := body.countObjects(notifies); err != nil {
 		return nil, &Problem{codeMalformed, err}
 	}
 	if body.Timestamp == nil {
@@ -111,15 +127,23 @@ func decode(signed Signed, now time.Time, tolerance time.Duration) (*requestBody
 }
 
 // countObjects demands exactly one certificate object: with two, the connector could judge one
-// and step-ca sign the other.
-func (b *requestBody) countObjects() error {
+// and step-ca sign the other. A notification comes after the signature, and has both of X.509.
+func (b *requestBody) countObjects(notifies bool) error {
 	count := 0
-	for _, there := range []bool{
-		b.X509CertificateRequest != nil, b.X509Certificate != nil,
-		b.SSHCertificateRequest != nil, b.SSHCertificate != nil,
-	} {
+	for _, there := range []bool{b.X509CertificateRequest != nil, b.X509Certificate != nil} {
 		if there {
 			count++
+		}
+	}
+	if count == 2 && notifies && isSet(b.SCEPTransactionID) {
+		count = 1
+	}
+	for _, object := range []jsontext.Value{b.SSHCertificateRequest, b.SSHCertificate} {
+		if !isSet(object) {
+			continue
+		}
+		if count++; object.Kind() != '{' {
+			return errors.New("decode body: an SSH certificate is not an object")
 		}
 	}
 	switch count {
@@ -131,6 +155,9 @@ func (b *requestBody) countObjects() error {
 		return fmt.Errorf("%d certificate objects, want one", count)
 	}
 }
+
+// isSet reports whether a member exists and is not null, as which step-ca writes what it does not have.
+func isSet(value jsontext.Value) bool { return len(value) > 0 && value.Kind() != 'n' }
 
 // tooDeep reports whether JSON is nested deeper than maxDepth. It counts brackets outside strings,
 // which is exact for valid JSON; for any other text the decoder decides.

@@ -31,12 +31,12 @@ func described(t testing.TB, body []byte) posture.Request {
 	if err := json.Unmarshal(body, &when); err != nil {
 		t.Fatal(err)
 	}
-	decoded, p := decode(Signed{raw: body}, when.Timestamp, time.Second)
+	decoded, p := decode(Signed{raw: body}, when.Timestamp, time.Second, false)
 	if p != nil {
 		t.Fatal(p)
 	}
 	var request posture.Request
-	decoded.describe(&request)
+	decoded.describe(&request, false)
 	return request
 }
 
@@ -65,7 +65,7 @@ func TestDescribeRecordedRequests(t *testing.T) {
 		"acme-apple-extras-x509-authorizing": {Kind: "authorizing", KeyType: "EC", KeyBits: 256, Names: []string{"C02HARNESS01"}},
 		"scep-x509-enriching":                {Kind: "enriching", KeyType: "RSA", KeyBits: 2048, Names: []string{"laptop-17", "laptop-17.example.com", "ada@example.com"}},
 		"scep-x509-authorizing":              {Kind: "authorizing", KeyType: "RSA", KeyBits: 2048, Names: []string{"laptop-17", "laptop-17.example.com", "ada@example.com"}},
-		"jwk-sshuser-enriching":              {},
+		"jwk-sshuser-enriching":              {Kind: "enriching"},
 	} {
 		if got := described(t, recordedBody(t, name)); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is described as %+v, want %+v", name, got, want)
@@ -221,14 +221,14 @@ func BenchmarkDescribe(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			raw := recordedBody(b, name)
 			c := recordedCall(b)
-			body, p := decode(Signed{raw: bytes.Clone(raw)}, c.now, time.Minute)
+			body, p := decode(Signed{raw: bytes.Clone(raw)}, c.now, time.Minute, false)
 			if p != nil {
 				b.Fatal(p)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
 				var request posture.Request
-				if body.describe(&request); request.Names == nil {
+				if body.describe(&request, false); request.Names == nil {
 					b.Fatal("the names are unknown")
 				}
 			}

@@ -1,26 +1,77 @@
 package webhook
 
-import "step-posture-connector/internal/posture"
+import (
+	"time"
+
+	"step-posture-connector/internal/posture"
+)
 
 // The paths of the listener. They are compared byte for byte, escapes included. A path that is almost
 // right is 404 and not a redirect, because step-ca would follow the redirect without the body.
 const (
-	AttestPath = "/webhook/device-attest"
-	StatusPath = "/status"
+	AttestPath           = "/webhook/device-attest"
+	CertificatePath      = "/webhook/certificate"
+	SSHPath              = "/webhook/ssh"
+	SCEPChallengePath    = "/webhook/scep-challenge"
+	SCEPNotificationPath = "/webhook/scep-notification"
+	StatusPath           = "/status"
 )
 
 // endpoint is what differs between the paths that webhooks call: all of them take the same steps.
 type endpoint struct {
-	// identify finds out which device a request is about, and refuses one whose certificate would name another one.
-	identify func(*requestBody) (posture.Identifier, *Problem)
+	path    string
+	accepts []posture.Accepts
+	// budget is the time within which a request is answered.
+	budget time.Duration
+	// retries says that a fault is tried again within budget: the client has no second try.
+	retries bool
+	// notifies says that a body may have both certificate objects.
+	notifies bool
+	// fits checks that a body is one that the webhook may send here; nil where ask does.
+	fits func(*exchange) *Problem
+	// ask finds out whom a request is about, and refuses one whose certificate would name another one.
+	ask func(*exchange) (posture.Identifier, *Problem)
 }
 
-// endpointAt returns the endpoint at a path. It is the only list of them.
-func endpointAt(path string) (e endpoint, exists bool) {
-	switch path {
-	case AttestPath:
-		return endpoint{identify}, true
+// endpoints are all of them. Those but the first exist with a policy file only.
+func endpoints() []endpoint {
+	ssh := []posture.Accepts{posture.SSHUser, posture.SSHHost}
+	return []endpoint{
+		{path: AttestPath, accepts: []posture.Accepts{posture.Attested}, budget: Budget, ask: askAttested},
+		{path: CertificatePath, accepts: []posture.Accepts{posture.X509}, budget: tokenBudget, retries: true, notifies: true, fits: fitsX509, ask: askIdentified},
+		{path: SSHPath, accepts: ssh, budget: tokenBudget, retries: true, notifies: true, fits: fitsSSH, ask: askIdentified},
+		{path: SCEPChallengePath, accepts: []posture.Accepts{posture.SCEPChallenge}, budget: Budget, notifies: true, fits: fitsSCEPChallenge, ask: askSCEPChallenge},
+		{path: SCEPNotificationPath, accepts: []posture.Accepts{posture.SCEPNotification}, budget: Budget, notifies: true, fits: fitsSCEPNotification},
+	}
+}
+
+// endpointAt returns the endpoint at a path.
+func (h *Handler) endpointAt(path string, hooks *Hooks) (e *endpoint, exists bool) {
+	for i := range h.paths() {
+		if e := &h.endpoints[i]; e.path == path && (i == 0 || hooks.policyFile) {
+			return e, true
+		}
+	}
+	return nil, false
+}
+
+func (h *Handler) paths() []endpoint {
+	h.once.Do(func() { h.endpoints = endpoints() })
+	return h.endpoints
+}
+
+// pathOf is where a webhook that sends such requests calls.
+func pathOf(a posture.Accepts) string {
+	switch a {
+	case posture.X509:
+		return CertificatePath
+	case posture.SSHUser, posture.SSHHost:
+		return SSHPath
+	case posture.SCEPChallenge:
+		return SCEPChallengePath
+	case posture.SCEPNotification:
+		return SCEPNotificationPath
 	default:
-		return endpoint{}, false
+		return AttestPath
 	}
 }

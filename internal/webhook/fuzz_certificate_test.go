@@ -37,7 +37,7 @@ func FuzzIdentifyCertificate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, object []byte) {
 		content := fmt.Appendf(nil, `{"timestamp":"2026-11-22T02:02:21Z","attestationData":{"permanentIdentifier":%q},"x509Certificate":%s}`, id, object)
-		body, p := decode(Signed{raw: content}, time.Date(2026, 11, 22, 2, 2, 21, 0, time.UTC), time.Second)
+		body, p := decode(Signed{raw: content}, time.Date(2026, 11, 22, 2, 2, 21, 0, time.UTC), time.Second, false)
 		if p != nil || body.X509Certificate == nil {
 			return
 		}

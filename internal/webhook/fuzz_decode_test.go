@@ -41,7 +41,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(`{"timestamp":` + timestamp + `,"x509CertificateRequest":{}}`))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		body, p := decode(Signed{raw: content}, now, tolerance)
+		body, p := decode(Signed{raw: content}, now, tolerance, false)
 		if p != nil && p.Code != codeRequestExpired {
 			if p.Code != codeMalformed || body != nil {
 				t.Fatalf("decode = %+v, %v, want nothing and malformed", body, p)

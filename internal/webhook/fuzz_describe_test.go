@@ -42,7 +42,7 @@ func FuzzDescribe(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw, object []byte) {
 		var request posture.Request
-		(&requestBody{X509CertificateRequest: &certificateRequest{Raw: raw}}).describe(&request)
+		(&requestBody{X509CertificateRequest: &certificateRequest{Raw: raw}}).describe(&request, true)
 		csr, err := x509.ParseCertificateRequest(raw)
 		if err != nil {
 			if request.Names != nil || request.KeyType != "" || request.KeyBits != 0 {
@@ -55,12 +55,12 @@ func FuzzDescribe(f *testing.F) {
 			t.Fatalf("the key is %s of %d bits, for crypto/x509 %s of %d", request.KeyType, request.KeyBits, keyType, bits)
 		}
 		content := fmt.Appendf(nil, `{"timestamp":"2026-11-22T02:02:21Z","x509Certificate":%s}`, object)
-		body, p := decode(Signed{raw: content}, time.Date(2026, 11, 22, 2, 2, 21, 0, time.UTC), time.Second)
+		body, p := decode(Signed{raw: content}, time.Date(2026, 11, 22, 2, 2, 21, 0, time.UTC), time.Second, false)
 		if p != nil || body.X509Certificate == nil {
 			return
 		}
 		request = posture.Request{}
-		body.describe(&request)
+		body.describe(&request, false)
 		if request.Names == nil {
 			return
 		}

@@ -146,7 +146,7 @@ func FuzzIdentifyNames(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, p := decode(Signed{raw: content}, time.Date(2026, 11, 22, 2, 2, 21, 0, time.UTC), time.Second)
+		body, p := decode(Signed{raw: content}, time.Date(2026, 11, 22, 2, 2, 21, 0, time.UTC), time.Second, false)
 		if p != nil {
 			t.Fatalf("decode of %s: %v", content, p)
 		}

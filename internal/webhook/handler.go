@@ -32,6 +32,9 @@ type Handler struct {
 
 	hooks atomic.Pointer[Hooks]
 
+	once      sync.Once
+	endpoints []endpoint
+
 	// Of *[usualBody]byte. A body is used no longer than its request, so the next one may have its memory.
 	buffers sync.Pool
 }
@@ -52,10 +55,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		RemoteAddress: r.RemoteAddr,
 	}
 	a := h.answer(w, r, start, event)
+	a.budget = cmp.Or(a.budget, Budget)
 	event.Status = a.status
 	event.Duration = h.Now().Sub(start)
 	if event.Authenticated && h.Audit != nil {
-		event.Left = max(Budget-writing-event.Duration, time.Nanosecond) // zero would mean no limit
+		event.Left = max(a.budget-writing-event.Duration, time.Nanosecond) // zero would mean no limit
 		h.Audit(event)
 	}
 	respond(w, r, a)
@@ -75,13 +79,18 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 		}
 	}()
 	p := checkHeader(r.Header)
-	called, exists := endpointAt(event.Path)
+	hooks := h.hooks.Load()
+	if hooks == nil {
+		hooks = NewHooks(nil, false)
+	}
+	called, exists := h.endpointAt(event.Path, hooks)
 	switch {
 	case p != nil:
 		a = refuse(event, p)
 		a.status = http.StatusRequestHeaderFieldsTooLarge
 	case exists:
-		a = h.call(called, w, r, start, event)
+		a = h.call(called, hooks, w, r, start, event)
+		a.budget = called.budget
 	case event.Path == StatusPath:
 		a = status(r, event)
 	default:
@@ -94,7 +103,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 }
 
 // call runs the steps of a webhook request in order. The first step that refuses ends the request.
-func (h *Handler) call(e endpoint, w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) answer {
+func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) answer {
 	if r.Method != http.MethodPost {
 		return methodNotAllowed(event, http.MethodPost)
 	}
@@ -108,23 +117,25 @@ func (h *Handler) call(e endpoint, w http.ResponseWriter, r *http.Request, start
 		return refuse(event, p)
 	}
 	event.WebhookID = first(r.Header, idHeader)
-	hooks := h.hooks.Load()
-	if hooks == nil {
-		hooks = NewHooks(nil, false)
-	}
 	signed, p := hooks.Authenticate(r.Header, body, start)
 	if p != nil {
 		return refuse(event, p)
 	}
+	event.Authenticated = true
 	gate := signed.hook.Gate
-	event.Authenticated, event.Provider = true, gate.Inventories[0].Kind
-	if gate.Policy.Name != "" {
-		event.Policy, event.Caller, event.Door = gate.Policy.Name, signed.hook.Name, door
+	if gate != nil {
+		event.Provider = gate.Inventories[0].Kind
+	}
+	if hooks.policyFile {
+		event.Caller, event.Door = signed.hook.Name, door
+		if gate != nil {
+			event.Policy = gate.Policy.Name
+		}
 	}
 	if h.Trust != nil {
 		h.Trust(r.Context())
 	}
-	request, p := decode(signed, start, h.Tolerance)
+	request, p := decode(signed, start, h.Tolerance, e.notifies)
 	if request != nil {
 		event.Provisioner = request.ProvisionerName
 		if request.AttestationData != nil {
@@ -134,25 +145,42 @@ func (h *Handler) call(e endpoint, w http.ResponseWriter, r *http.Request, start
 	if p != nil {
 		return refuse(event, p)
 	}
-	id, p := e.identify(request)
-	if p != nil {
-		return refuse(event, p)
-	}
-	event.Identifier = cmp.Or(event.Identifier, id.String())
-	deviceType, p := mode(r.URL.RawQuery)
-	if p != nil {
-		return refuse(event, p)
-	}
-	// Without a request ID from step-ca, the provider's server gets our reference.
-	q := posture.Query{Identifier: id, Type: deviceType, RequestID: cmp.Or(event.RequestID, event.Reference)}
-	event.Mode = string(gate.TypeOf(q))
 	event.Evidence = &posture.Evidence{Now: start}
-	if gate.Policy.Rules != nil || gate.Record {
-		request.describe(&event.Evidence.Request)
-		event.Evidence.Request.Door, event.Evidence.Request.Caller = door, signed.hook.Name
-		event.Evidence.Request.Mode, event.Evidence.Request.Identifier = event.Mode, id.String()
+	c := &exchange{at: e, hook: signed.hook, body: request, query: r.URL.RawQuery, request: &event.Evidence.Request, event: event}
+	if a, done := c.identify(); done {
+		event.Evidence = nil // no inventory was asked
+		return a
 	}
-	decision, p := h.decide(r.Context(), gate, q, event)
+	return h.ask(r.Context(), c)
+}
+
+// identify finds out whom the request is about. done says that it is answered without asking an inventory.
+func (c *exchange) identify() (a answer, done bool) {
+	if p := c.admit(); p != nil {
+		return refuse(c.event, p), true
+	}
+	if c.at.ask == nil {
+		return c.notified(), true
+	}
+	id, p := c.at.ask(c)
+	if p != nil {
+		return refuse(c.event, p), true
+	}
+	c.id = id
+	return answer{}, false
+}
+
+// ask asks the inventories and the policy.
+func (h *Handler) ask(ctx context.Context, c *exchange) answer {
+	event, gate := c.event, c.hook.Gate
+	event.Identifier = cmp.Or(event.Identifier, c.id.String())
+	// Without a request ID from step-ca, the provider's server gets our reference.
+	q := posture.Query{Identifier: c.id, Type: c.deviceType, RequestID: cmp.Or(event.RequestID, event.Reference)}
+	event.Mode = string(gate.TypeOf(q))
+	if c.request.Door != "" {
+		c.request.Mode, c.request.Identifier = event.Mode, c.id.String()
+	}
+	decision, p := h.decide(ctx, c, q)
 	event.Verdict, event.Inventory = decision.Verdict(), event.Evidence.Inventory
 	if event.Inventory != "" {
 		event.Provider = gate.KindOf(event.Inventory)
@@ -167,26 +195,44 @@ func (h *Handler) call(e endpoint, w http.ResponseWriter, r *http.Request, start
 // door is the word for this protocol in rules and logs.
 const door = "webhook"
 
-// decide asks the inventories, within what is left of Budget since the request came.
-func (h *Handler) decide(ctx context.Context, gate *posture.Gate, q posture.Query, event *audit.Event) (posture.Decision, *Problem) {
+// decide asks the inventories, within what is left of the budget since the request came.
+func (h *Handler) decide(ctx context.Context, c *exchange, q posture.Query) (posture.Decision, *Problem) {
+	event, gate := c.event, c.hook.Gate
 	if !gate.InMemory() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, Budget-writeReserve-h.Now().Sub(event.Time))
+		ctx, cancel = context.WithTimeout(ctx, c.at.budget-writeReserve-h.Now().Sub(event.Time))
 		defer cancel()
 	}
 	asked := h.Now()
 	decision, err := gate.Decide(ctx, q, event.Evidence)
+	for pause := firstPause; err != nil && c.at.retries && wait(ctx, pause); pause *= 2 {
+		event.Evidence = &posture.Evidence{Now: event.Evidence.Now, Request: event.Evidence.Request}
+		decision, err = gate.Decide(ctx, q, event.Evidence)
+	}
 	event.ProviderTime = h.Now().Sub(asked)
 	event.ProviderAnswered = err == nil
 	if err != nil {
 		// Fail closed: without an answer the device gets no certificate. It is no refusal either; step-ca
-		// tries once more, and the order can be finalized later.
+		// tries once more, and an order can be finalized later.
 		if !errors.Is(err, context.Canceled) {
 			event.ProviderErr = err
 		}
 		return decision, &Problem{codeUnavailable, err}
 	}
 	return decision, nil
+}
+
+// wait waits before a fault is tried again. It is false where ctx ends before that; one that never ends has no second try.
+func wait(ctx context.Context, pause time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) <= pause {
+		return false
+	}
+	select {
+	case <-time.After(pause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // mode reads the device type from the query: mode, or type, as the original's documentation calls

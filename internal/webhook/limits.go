@@ -8,6 +8,11 @@ const (
 	// Budget is the time within which a request is answered. What is left of step-ca's 10 s is for the network and for
 	// writing the answer.
 	Budget = 9 * time.Second
+	// tokenBudget is Budget where the client has one try: the CA has 15 s for all webhooks of such a request, and beyond that
+	// the client is cut off although the certificate is issued.
+	tokenBudget = 6 * time.Second
+	// firstPause is the pause before a fault is tried again within tokenBudget; each further one is twice as long.
+	firstPause = 250 * time.Millisecond
 	// writeReserve is kept of Budget for the answer when the provider has given up.
 	writeReserve = 500 * time.Millisecond
 	// writing is kept of writeReserve for the answer when the audit log has given up.
@@ -28,4 +33,6 @@ const (
 	// maxNames is how many names a request may have for rules; the names of one with more are unknown. A rule's worst cost is
 	// estimated with as many.
 	maxNames = 1000
+	// maxShownName is how much of a parameter's name an error shows, in characters.
+	maxShownName = 64
 )

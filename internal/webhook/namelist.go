@@ -6,12 +6,15 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"step-posture-connector/internal/posture"
 )
 
 // nameList is request.names: every name that a certificate would have, each once, the common names first. As a text, it is
@@ -31,6 +34,49 @@ type nameList struct {
 	names      []string
 	seen       map[string]struct{}
 	unreadable bool
+	// typed gets the names by their kind; it may be nil.
+	typed *posture.CertificateNames
+	// common are the common names, of which typed has one.
+	common []string
+}
+
+// nameKind is a kind of name that typed has a list of.
+type nameKind int
+
+const (
+	otherKind nameKind = iota
+	commonNameKind
+	dnsKind
+	emailKind
+	ipKind
+	uriKind
+)
+
+// note adds a name to the list of its kind.
+func (l *nameList) note(kind nameKind, name string) {
+	if l.typed == nil {
+		return
+	}
+	list := map[nameKind]*[]string{
+		commonNameKind: &l.common, dnsKind: &l.typed.DNSNames, emailKind: &l.typed.Emails, ipKind: &l.typed.IPs, uriKind: &l.typed.URIs,
+	}[kind]
+	if list != nil && len(*list) < maxNames && !slices.Contains(*list, name) {
+		*list = append(*list, name)
+	}
+}
+
+// finish completes typed. Fail closed: where one name cannot be read, every list is unknown.
+func (l *nameList) finish() *posture.CertificateNames {
+	l.typed.CommonName = only(l.common)
+	for _, list := range []*[]string{&l.typed.DNSNames, &l.typed.Emails, &l.typed.IPs, &l.typed.URIs} {
+		switch {
+		case l.unreadable:
+			*list, l.typed.CommonName = nil, ""
+		case *list == nil:
+			*list = []string{}
+		}
+	}
+	return l.typed
 }
 
 // all returns the names; nil is unknown.
@@ -45,14 +91,11 @@ func (l *nameList) all() []string {
 	}
 }
 
-func (l *nameList) addAll(names []string) {
-	for _, name := range names {
-		l.add(name, true)
-	}
-}
-
 // add adds a name, if it could be read.
-func (l *nameList) add(name string, ok bool) {
+func (l *nameList) add(kind nameKind, name string, ok bool) {
+	if ok {
+		l.note(kind, name)
+	}
 	if ok && l.has(name) {
 		return
 	}
@@ -84,7 +127,7 @@ func (l *nameList) has(name string) bool {
 }
 
 // addMember adds the names of a JSON list; null is an empty one.
-func (l *nameList) addMember(list jsontext.Value, read func(text string) (name string, ok bool)) {
+func (l *nameList) addMember(list jsontext.Value, read func(text string) (name string, ok bool), kind nameKind) {
 	var texts []string
 	if len(list) == 0 {
 		return
@@ -93,7 +136,8 @@ func (l *nameList) addMember(list jsontext.Value, read func(text string) (name s
 		l.unreadable = true
 	}
 	for _, text := range texts {
-		l.add(read(text))
+		name, ok := read(text)
+		l.add(kind, name, ok)
 	}
 }
 
@@ -110,7 +154,7 @@ func (l *nameList) addSANs(sans []san, extensions []extension) {
 		name, inDER, ok := s.name()
 		switch {
 		case !inDER:
-			l.add(name, ok)
+			l.add(s.kind(), name, ok)
 		case !hasExtension:
 			l.unreadable = true
 		}
@@ -121,7 +165,8 @@ func (l *nameList) addSANs(sans []san, extensions []extension) {
 // addExtension adds the names of a DER subjectAltName extension.
 func (l *nameList) addExtension(extension []byte) {
 	p := eachSAN(extension, func(tag asn1.Tag, name cryptobyte.String) *Problem {
-		l.add(generalName(tag, name))
+		text, ok := generalName(tag, name)
+		l.add(kindOf(tag), text, ok)
 		return nil
 	})
 	l.unreadable = l.unreadable || p != nil
@@ -158,6 +203,47 @@ func (s san) name() (name string, inDER, ok bool) {
 		return "", true, false
 	}
 	return name, false, ok
+}
+
+// kind is the kind that step-ca makes of the SAN.
+func (s san) kind() nameKind {
+	switch s.Type {
+	case "dns":
+		return dnsKind
+	case "email":
+		return emailKind
+	case "ip":
+		return ipKind
+	case "uri":
+		return uriKind
+	case "", "auto":
+		parsed, err := url.Parse(s.Value)
+		switch _, isIP := ipName(s.Value); {
+		case isIP:
+			return ipKind
+		case err == nil && parsed.Scheme != "":
+			return uriKind
+		case strings.Contains(s.Value, "@"):
+			return emailKind
+		}
+		return dnsKind
+	}
+	return otherKind
+}
+
+// kindOf is the kind of a name in a subjectAltName extension.
+func kindOf(tag asn1.Tag) nameKind {
+	switch tag {
+	case tagDNS:
+		return dnsKind
+	case tagEmail:
+		return emailKind
+	case tagIP:
+		return ipKind
+	case tagURI:
+		return uriKind
+	}
+	return otherKind
 }
 
 // The tags of the names in a subjectAltName extension beside tagOtherName (RFC 5280 section 4.2.1.6).

@@ -3,6 +3,8 @@ package webhook
 import (
 	"bytes"
 	"math"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // plainBody is what readPlainBody allocates, in one piece.
@@ -44,10 +46,26 @@ func readPlainBody(raw []byte) (body *requestBody, ok bool) {
 				read.body.X509CertificateRequest = &read.request
 				r.request(&read.request)
 			}
-		case "x509Certificate", "sshCertificateRequest", "sshCertificate":
+		case "x509Certificate":
 			if !r.null() {
 				return nil, false
 			}
+		case "sshCertificateRequest":
+			r.onlyNull(&read.body.SSHCertificateRequest)
+		case "sshCertificate":
+			r.onlyNull(&read.body.SSHCertificate)
+		case "authorizationPrincipal":
+			r.onlyNull(&read.body.AuthorizationPrincipal)
+		case "x5cCertificate":
+			r.onlyNull(&read.body.X5CCertificate)
+		case "scepChallenge":
+			r.onlyNull(&read.body.SCEPChallenge)
+		case "scepTransactionID":
+			r.onlyNull(&read.body.SCEPTransactionID)
+		case "scepErrorCode":
+			r.onlyNull(&read.body.SCEPErrorCode)
+		case "scepErrorDescription":
+			r.onlyNull(&read.body.SCEPErrorDescription)
 		default:
 			r.skip(plainDepth)
 		}
@@ -85,8 +103,43 @@ func (r *plainReader) request(into *certificateRequest) {
 				r.take("[]")
 				into.Extensions = []extension{}
 			}
+		case "dnsNames":
+			into.DNSNames = r.raw()
+		case "emailAddresses":
+			into.EmailAddresses = r.raw()
+		case "ipAddresses":
+			into.IPAddresses = r.raw()
+		case "uris":
+			into.URIs = r.raw()
 		default:
 			r.skip(plainDepth)
 		}
 	}
 }
+
+// onlyNull reads null; every other value is not plain.
+func (r *plainReader) onlyNull(into *jsontext.Value) {
+	if r.take("null"); !r.failed {
+		*into = jsonNull
+	}
+}
+
+// raw reads a value that is decoded later. The body may be gone then.
+func (r *plainReader) raw() jsontext.Value {
+	begin := r.at
+	r.skip(plainDepth)
+	switch raw := r.text[min(begin, r.at):r.at]; string(raw) {
+	case "null":
+		return jsonNull
+	case "[]":
+		return jsonEmpty
+	default:
+		return bytes.Clone(raw)
+	}
+}
+
+// What the JSON library reads null and an empty list as, where a value is decoded later.
+var (
+	jsonNull  = jsontext.Value("null")
+	jsonEmpty = jsontext.Value("[]")
+)

@@ -133,12 +133,12 @@ func TestDecodedBodyOutlivesItsBuffer(t *testing.T) {
 		if err := json.Unmarshal(body, &when); err != nil {
 			t.Fatal(err)
 		}
-		want, p := decode(Signed{raw: body}, when.Timestamp, time.Second)
+		want, p := decode(Signed{raw: body}, when.Timestamp, time.Second, false)
 		if p != nil {
 			t.Fatal(p)
 		}
 		buffer := slices.Clone(body)
-		got, p := decode(Signed{raw: buffer}, when.Timestamp, time.Second)
+		got, p := decode(Signed{raw: buffer}, when.Timestamp, time.Second, false)
 		if p != nil {
 			t.Fatal(p)
 		}

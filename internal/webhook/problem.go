@@ -27,6 +27,9 @@ const (
 	codeSANMismatch        posture.Code = "sanMismatch"
 	codeRequestExpired     posture.Code = "requestExpired"
 	codeModeUnsupported    posture.Code = "modeUnsupported"
+	codeRequestUnexpected  posture.Code = "requestUnexpected"
+	codeIdentifierMissing  posture.Code = "identifierMissing"
+	codeTokenInvalid       posture.Code = "tokenInvalid"
 )
 
 // Codes returns every code that an answer can have, for those that count them.
@@ -34,6 +37,7 @@ func Codes() []posture.Code {
 	return []posture.Code{
 		posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.IdentifierInvalid,
 		codeAttestationMissing, codeCommonNameMismatch, codeSANMismatch, codeRequestExpired, codeModeUnsupported,
+		codeRequestUnexpected, codeIdentifierMissing, codeTokenInvalid,
 		codeUnauthenticated, codeMalformed, codeTooLarge, codeMethodNotAllowed, codeNotFound, codeUnavailable, codeInternal,
 	}
 }
@@ -102,6 +106,21 @@ func outcomeOf(code posture.Code) outcome {
 		return outcome{
 			http.StatusOK, "The request is too old or from the future; try again, and ask your administrator to check the clocks if it persists",
 			"set the clocks of step-ca and the connector by NTP; if both are right, find out what holds the request back on its way",
+		}
+	case codeRequestUnexpected:
+		return outcome{
+			http.StatusOK, "The connector does not expect such a request; ask your administrator to compare the webhook with the configuration",
+			"compare the webhook in step-ca with the one in the policy file: the reason says what differs",
+		}
+	case codeIdentifierMissing:
+		return outcome{
+			http.StatusOK, "The request does not say who asks for the certificate; ask your administrator to check the webhook",
+			"compare identify of the webhook in the policy file with what the provisioner sends; docs/provisioners says what each has",
+		}
+	case codeTokenInvalid:
+		return outcome{
+			http.StatusOK, "The enrolment token or challenge is not valid; ask your administrator for a new one",
+			"the reason says why; send the device a profile with a new one",
 		}
 	case codeModeUnsupported:
 		return outcome{http.StatusOK, "The webhook asks for an unknown kind of device; ask your administrator to correct its URL", url}
