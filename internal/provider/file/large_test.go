@@ -63,7 +63,7 @@ func large() int {
 	if testing.Short() {
 		return million / 100
 	}
-	return million
+	return manyDevices
 }
 
 // TestMillionDevices also compares the allocations of a lookup in a small and in a large inventory; BenchmarkLookup

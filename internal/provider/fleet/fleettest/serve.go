@@ -98,13 +98,13 @@ func (o *Options) search(devices []Device, text string) []Device {
 	if text == "" || o.IgnoreQuery {
 		return devices
 	}
-	fold := func(s string) string {
-		return strings.NewReplacer("\u212a", "K", "\u017f", "S").Replace(strings.ToUpper(s))
-	}
+	letters := strings.NewReplacer("\u212a", "K", "\u017f", "S")
+	fold := func(s string) string { return letters.Replace(strings.ToUpper(s)) }
+	wanted := fold(text)
 	var found []Device
 	for _, d := range devices {
 		if slices.ContainsFunc([]string{d.Hostname, d.ComputerName, d.UUID, d.Serial, d.IP}, func(value string) bool {
-			return strings.Contains(fold(value), fold(text))
+			return strings.Contains(fold(value), wanted)
 		}) {
 			found = append(found, d)
 		}

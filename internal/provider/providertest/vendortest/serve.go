@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -23,15 +22,17 @@ const (
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint := s.api.Endpoint(r)
-	fault, spoiled := s.arrive(endpoint)
-	// A request is in flight until its answer begins: the client may have read an answer, and begun
-	// the next request, before this function returns.
-	leave := sync.OnceFunc(func() { s.leave(endpoint) })
-	defer leave()
+	fault, spoiled, gone := s.arrive(r, endpoint)
+	defer gone()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
 	if err != nil {
 		return // the client is gone
 	}
+	// After the body: with HTTP/1.1 it is not noticed before that a client leaves.
+	s.settle(r.Context(), endpoint)
+	// A request is in flight until its answer begins: the client may have read an answer, and begun
+	// the next request, before this function returns.
+	leave := func() { _ = s.Await(r.Context(), s.settled); gone() }
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	s.inspect(r, endpoint, len(body))
 	// A client that keeps cookies sends it back, which is a violation.

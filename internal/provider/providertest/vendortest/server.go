@@ -30,6 +30,9 @@ type API struct {
 	Endpoint func(*http.Request) string
 	// AtOnce is how many requests the vendor allows at once; more are a violation. 0: any number.
 	AtOnce int
+	// Settle is how long more requests than AtOnce may be in flight because the server has not yet noticed which clients have
+	// left; 0 is settleTime.
+	Settle time.Duration
 	// Address is where to listen; empty is a free port of 127.0.0.1.
 	Address string
 	// Names are the host names in the certificate; none are those of the loopback.
@@ -58,8 +61,9 @@ type Server struct {
 	arrivals   []arrival
 	requestIDs []string
 	inFlight   map[string]int
-	now, most  int // requests in flight
-	hanging    int // see Hanging; these are not in flight any more
+	now, most  int  // requests in flight
+	proven     bool // more requests are in flight than are allowed, and their clients wait
+	hanging    int  // see Hanging; these are not in flight any more
 	violations []string
 	accepted   int // connections
 	abandoned  int // see Abandoned
@@ -73,6 +77,9 @@ func New(api API) (*Server, error) {
 	}
 	if api.Address == "" {
 		api.Address = "127.0.0.1:0"
+	}
+	if api.Settle == 0 {
+		api.Settle = settleTime
 	}
 	return &Server{
 		api:       api,

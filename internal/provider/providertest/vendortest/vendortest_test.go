@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,11 +17,18 @@ const healthyAnswer = `{"state":"healthy"}`
 
 func started(t *testing.T) (*vendortest.Server, *http.Client) {
 	t.Helper()
-	server, err := vendortest.New(vendortest.API{
-		Endpoint: func(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/") },
-		Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, healthyAnswer) }),
-		AtOnce:   2,
-	})
+	return startedWith(t, vendortest.API{})
+}
+
+// startedWith starts a server that allows two requests at once, and makes a client of it.
+func startedWith(t *testing.T, api vendortest.API) (*vendortest.Server, *http.Client) {
+	t.Helper()
+	api.AtOnce = 2
+	api.Endpoint = func(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/") }
+	if api.Handler == nil {
+		api.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, healthyAnswer) })
+	}
+	server, err := vendortest.New(api)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,34 +171,6 @@ func TestEndless(t *testing.T) {
 	}
 	if got := server.Violations(); len(got) != 1 {
 		t.Errorf("the violations are %q, want one", got)
-	}
-}
-
-// TestAtOnce: more requests at once than are allowed are a violation.
-func TestAtOnce(t *testing.T) {
-	t.Parallel()
-	server, client := started(t)
-	gate := make(chan struct{})
-	server.Fail(vendortest.Fault{Kind: vendortest.Hold, Until: gate})
-	var together sync.WaitGroup
-	for _, want := range []int{0, 0, 1} {
-		before := server.InFlight()
-		together.Go(func() {
-			if status, _, err := get(t.Context(), t, server, client, "/a"); err != nil || status != 200 {
-				t.Errorf("GET = %d, %v", status, err)
-			}
-		})
-		if err := server.Await(t.Context(), func() bool { return server.InFlight() > before }); err != nil {
-			t.Fatal(err)
-		}
-		if got := server.Violations(); len(got) != want {
-			t.Errorf("%d at once: the violations are %q, want %d", before+1, got, want)
-		}
-	}
-	close(gate)
-	together.Wait()
-	if server.MostAtOnce() != 3 || server.Count("a") != 3 || server.InFlight() != 0 {
-		t.Errorf("most %d, count %d, in flight %d, want 3, 3, 0", server.MostAtOnce(), server.Count("a"), server.InFlight())
 	}
 }
 

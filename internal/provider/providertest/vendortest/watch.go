@@ -10,30 +10,6 @@ import (
 	"time"
 )
 
-// arrive counts a request and says how it is spoiled.
-func (s *Server) arrive(endpoint string) (Fault, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer s.announce()
-	s.counts[endpoint]++
-	s.arrivals = append(s.arrivals, arrival{endpoint, time.Now()})
-	s.inFlight[endpoint]++
-	s.now++
-	s.most = max(s.most, s.now)
-	if s.api.AtOnce > 0 && s.now > s.api.AtOnce {
-		s.violations = append(s.violations, fmt.Sprintf("%s: %d requests at once, %d are allowed", endpoint, s.now, s.api.AtOnce))
-	}
-	return s.take(endpoint)
-}
-
-func (s *Server) leave(endpoint string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer s.announce()
-	s.inFlight[endpoint]--
-	s.now--
-}
-
 // announce wakes every Await; s.mu is held.
 func (s *Server) announce() {
 	close(s.changed)
@@ -71,7 +47,7 @@ func (s *Server) Counts() map[string]int {
 	return maps.Clone(s.counts)
 }
 
-// InFlight returns how many requests the named endpoints, or all, have not begun to answer.
+// InFlight returns how many requests the named endpoints, or all, have not begun to answer, while the client waits.
 func (s *Server) InFlight(endpoints ...string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +123,7 @@ func (s *Server) Open() int {
 	return len(s.conns)
 }
 
-// MostAtOnce returns the greatest number of requests that were in flight at once.
+// MostAtOnce returns the greatest number of requests that were in flight at once. What API.Settle excuses is not counted.
 func (s *Server) MostAtOnce() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
