@@ -86,8 +86,9 @@ const (
 const (
 	// maxPEM is the size of the largest file, in bytes.
 	maxPEM = 1 << 20
-	// maxCRL is the size of the largest file with revocation lists. It is parsed in some six times its size.
-	maxCRL = 32 << 20
+	// maxCRL is the size of the largest file with revocation lists, in bytes: some 240,000 certificates in PEM. To parse one
+	// takes many times its size of memory, for a moment.
+	maxCRL = 16 << 20
 	// maxListed is how many CAs or revocation lists a message lists.
 	maxListed = 5
 	// manyCAs is more than one organization has: the file is a bundle of public CAs.

@@ -114,9 +114,9 @@ func (l *revocationList) follows(old *revocationList) error {
 	const restart = "; only a restart of the connector puts an older list into effect"
 	switch {
 	case old.number != nil && l.number == nil:
-		return fmt.Errorf("the list of %s has no CRL number, and the one in effect has %.64s"+restart, l.issuer, old.number)
+		return fmt.Errorf("the list of %s has no CRL number, and the one in effect has %s"+restart, l.issuer, digits(old.number))
 	case old.number != nil && l.number.Cmp(old.number) < 0:
-		return fmt.Errorf("the list of %s has the CRL number %.64s, which is lower than %.64s of the one in effect"+restart, l.issuer, l.number, old.number)
+		return fmt.Errorf("the list of %s has the CRL number %s, which is lower than %s of the one in effect"+restart, l.issuer, digits(l.number), digits(old.number))
 	case old.number == nil && l.number == nil && l.made.Before(old.made):
 		return fmt.Errorf("the list of %s is of %s, which is before %s of the one in effect"+restart, l.issuer, utc(l.made), utc(old.made))
 	}
@@ -190,7 +190,7 @@ func (r *revocations) warnings(now time.Time) (found []string) {
 func (l *revocationList) String() string {
 	text := l.issuer
 	if l.number != nil {
-		text += fmt.Sprintf(", CRL number %.64s", l.number)
+		text += fmt.Sprintf(", CRL number %s", digits(l.number))
 	}
 	text += ", of " + utc(l.made)
 	if !l.next.IsZero() {
@@ -209,9 +209,9 @@ func (l *revocationList) String() string {
 func (r *revocation) String() string {
 	of := ""
 	if r.list.number != nil {
-		of = fmt.Sprintf(", CRL number %.64s", r.list.number)
+		of = fmt.Sprintf(", CRL number %s", digits(r.list.number))
 	}
-	return fmt.Sprintf("its serial number %.64s is on the list of %s in TLS_CRL_PATH%s", r.certificate.SerialNumber, r.list.issuer, of)
+	return fmt.Sprintf("its serial number %s is on the list of %s in TLS_CRL_PATH%s", digits(r.certificate.SerialNumber), r.list.issuer, of)
 }
 
 // listed describes at most maxListed of them.
@@ -332,3 +332,6 @@ func partsOfDER(text []byte) (parts []part, err error) {
 	}
 	return parts, nil
 }
+
+// digits are a number in decimal, as step-ca has serial numbers, cut: it may be of any size.
+func digits(n *big.Int) string { return fmt.Sprintf("%.64s", n.String()) }
