@@ -49,7 +49,7 @@ func TestRevokedCaller(t *testing.T) {
 
 	l.revoke(t, caller.serial)
 	l.fetchLists(t, lists)
-	expectLog(t, g.Connector(), "reloaded: TLS certificate", "revocation lists in "+lists, `"Loopback Intermediate CA", CRL number `, ", 1 entry")
+	expectLog(t, g.Connector(), "reloaded: TLS certificate", "revocation lists in "+lists, "Loopback Intermediate CA", "CRL number ", ", 1 entry")
 	if status, err := caller.call(t, g); err != nil || status != http.StatusUnauthorized {
 		t.Errorf("on its open connection the revoked caller gets %d, %v; want 401", status, err)
 	}
