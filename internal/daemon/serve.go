@@ -105,9 +105,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	webhookServer.Notify(func(line string) { s.log.Warn(line) })
 	s.metrics.Connections(webhookServer.Connections, webhookServer.Evicted, webhookServer.Refused)
 	s.metrics.Handshakes(server.HandshakeCauses(), webhookServer.FailedHandshakes)
-	if d.config.TLSCRLPath != "" {
-		s.metrics.Revocations(d.tls.NextUpdate, d.tls.Revoked, webhookServer.RevokedRequests)
-	}
+	s.metrics.Revocations(d.tls.NextUpdate, d.tls.Revoked, webhookServer.RevokedRequests)
 	s.metrics.Log(queue.Dropped, queue.Highest)
 	checks := s.checks()
 	for _, c := range checks {
