@@ -44,6 +44,12 @@ type Config struct {
 	// The CA certificates in PEM that client certificates must chain to.
 	TLSCAPath Path `env:"TLS_CA_PATH" unset:"required with ENABLE_MTLS" example:"root_ca.crt" accepted:"the path of a PEM file with the CA certificates that client certificates chain to" group:"TLS"`
 
+	// Revocation lists (CRLs) of the CA in `TLS_CA_PATH`, in PEM or DER: clients whose certificate is on one are turned away.
+	//
+	// With the certificates of the issuers of the lists, where `TLS_CA_PATH` does not have them. See
+	// [revoked callers](operation.md#revoked-callers).
+	TLSCRLPath Path `env:"TLS_CRL_PATH" example:"ca.crl" accepted:"the path of a file with revocation lists (CRLs) in PEM or DER" group:"TLS"`
+
 	// The TCP port to listen on.
 	Port Whole `env:"PORT" envDefault:"9443" range:"1-65535" group:"The listener"`
 
@@ -111,6 +117,12 @@ func Load(environ map[string]string) (Config, Problems) {
 		problems = append(problems, Problem{
 			"TLS_CA_PATH", "not set, but ENABLE_MTLS is 1",
 			"the path of a PEM file with the CA certificates that client certificates chain to",
+		})
+	}
+	if c.TLSCRLPath != "" && !bool(c.EnableMTLS) && !problems.about("ENABLE_MTLS") {
+		// Fail closed: whoever sets it wants revoked clients turned away, and none could be.
+		problems = append(problems, Problem{
+			"TLS_CRL_PATH", "set, but ENABLE_MTLS is not 1: no client certificate is asked for", "ENABLE_MTLS=1 and TLS_CA_PATH with it, or neither",
 		})
 	}
 	if environ[healthVariable] != "" && c.HealthAddress.clashes(c.BindAddress, c.Port) {

@@ -47,9 +47,9 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	d.ballast = newBallast() // before the inventory: memory that was used already would be cleared, and so take pages
 	files := server.Files{Certificate: string(c.TLSCertPath), PrivateKey: string(c.TLSKeyPath)}
 	if c.EnableMTLS {
-		files.ClientCA = string(c.TLSCAPath)
+		files.ClientCA, files.Revocations = string(c.TLSCAPath), string(c.TLSCRLPath)
 	}
-	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA)
+	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA, files.Revocations)
 	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, problemsOf(err)...)
@@ -92,7 +92,7 @@ func (d *Daemon) Check(ctx context.Context) (found []string, err error) {
 
 // Describe returns what was loaded, a line for each thing that an operator should verify.
 func (d *Daemon) Describe() []string {
-	return append([]string{d.describeCertificate(), d.describeClients()}, d.describeRest()...)
+	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeRest())
 }
 
 func (d *Daemon) describeClients() string {
@@ -107,12 +107,20 @@ func (d *Daemon) describeClients() string {
 	return clients
 }
 
-// describeFiles names the certificates in effect.
+// describeFiles names the certificates and revocation lists in effect.
 func (d *Daemon) describeFiles() string {
 	if !d.config.EnableMTLS {
 		return d.describeCertificate()
 	}
-	return d.describeCertificate() + "; client CAs: " + d.tls.DescribeCAs()
+	return strings.Join(append([]string{d.describeCertificate(), "client CAs: " + d.tls.DescribeCAs()}, d.describeLists()...), "; ")
+}
+
+// describeLists describes the revocation lists in effect, if there is a file of them.
+func (d *Daemon) describeLists() []string {
+	if d.config.TLSCRLPath == "" {
+		return nil
+	}
+	return []string{"revocation lists in " + string(d.config.TLSCRLPath) + ": " + d.tls.DescribeLists()}
 }
 
 func (d *Daemon) describeCertificate() string {

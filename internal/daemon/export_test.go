@@ -70,3 +70,9 @@ func UselessCopies(of interface {
 	g := &generation{inventories: []*inventory{i}, gates: map[string]*posture.Gate{"staff": {Join: posture.Join{Inventories: []posture.Source{source}}}}}
 	return g.uselessCopies()
 }
+
+// OverdueReport is how lines about overdue revocation lists are written.
+func OverdueReport(log func(line string)) func(overdue string, now time.Time) {
+	r := &overdueReport{log: log}
+	return r.note
+}

@@ -15,8 +15,11 @@ const (
 	lastLines = time.Second
 	// keeperEnd is how long the keeper of a snapshot may take to end, when the daemon shuts down.
 	keeperEnd = time.Second
-	// reportAgain is when a line about a snapshot is logged again that says the same.
+	// reportAgain is when a line about a snapshot or a revocation list is logged again that says the same.
 	reportAgain = time.Hour
+
+	// overdueEvery is how often it is looked whether a revocation list should have been replaced.
+	overdueEvery = time.Minute
 
 	// maxReports is how many lines about a snapshot are kept before there is a log, and compared with the next ones.
 	maxReports = 64

@@ -37,6 +37,7 @@ func accepted(wrong *server.FileError) string {
 		server.Certificate: "a certificate in PEM that is valid now, leaf first",
 		server.PrivateKey:  "the private key in PEM of the certificate in TLS_CERT_PATH, without a password",
 		server.ClientCA:    "the certificates in PEM of the CAs that client certificates chain to",
+		server.Revocations: "revocation lists in PEM or DER of CAs in TLS_CA_PATH, with the certificates of their issuers where TLS_CA_PATH does not have them",
 	}[wrong.Role]
 }
 
@@ -146,7 +147,7 @@ func problemsOf(err error) config.Problems {
 		return problems
 	case errors.As(err, &inFile):
 		variable := map[server.Role]string{
-			server.Certificate: "TLS_CERT_PATH", server.PrivateKey: "TLS_KEY_PATH", server.ClientCA: "TLS_CA_PATH",
+			server.Certificate: "TLS_CERT_PATH", server.PrivateKey: "TLS_KEY_PATH", server.ClientCA: "TLS_CA_PATH", server.Revocations: "TLS_CRL_PATH",
 		}[inFile.Role]
 		return config.Problems{{Variable: variable, Text: err.Error(), Accepted: accepted(inFile)}}
 	default:

@@ -60,7 +60,7 @@ func (s *service) reloadAll(ctx context.Context, loop *reload.Loop) {
 
 func (s *service) loop(ctx context.Context) *reload.Loop {
 	s.identitySet.SetLoad(func() (func(), error) {
-		s.log.Trace("reading the certificate, its key and the client CA bundle")
+		s.log.Trace("reading the certificate, its key, the client CA bundle and revocation lists")
 		apply, err := s.tls.Load(s.now())
 		if apply == nil {
 			return nil, err

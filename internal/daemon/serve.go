@@ -105,6 +105,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	webhookServer.Notify(func(line string) { s.log.Warn(line) })
 	s.metrics.Connections(webhookServer.Connections, webhookServer.Evicted, webhookServer.Refused)
 	s.metrics.Handshakes(server.HandshakeCauses(), webhookServer.FailedHandshakes)
+	s.metrics.Revocations(d.tls.NextUpdate, d.tls.Revoked, webhookServer.RevokedRequests)
 	s.metrics.Log(queue.Dropped, queue.Highest)
 	checks := s.checks()
 	for _, c := range checks {
@@ -122,6 +123,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), healthListener)
 	}
 	go systemd.Watch(background)
+	go s.watchLists(background)
 	s.keepCopies(background)
 	s.announce(append(d.Describe(), s.answers(found)...), listener.Addr(), healthListener)
 	s.notify(systemd.Ready)

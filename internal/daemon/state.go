@@ -115,6 +115,9 @@ func (s *service) checks() []health.Check {
 			return degraded(s.state.all(lastLookup), "the last lookup was not answered: %s")
 		}},
 	}
+	if s.config.TLSCRLPath != "" {
+		checks = append(checks, health.Check{Name: "revocation", Probe: s.checkLists})
+	}
 	if s.current.file != nil || s.current.inventories[0].reloads() {
 		checks = append(checks, health.Check{Name: "inventory", Probe: func() (health.Status, string) {
 			return degraded(s.state.all(inventoryFiles), "reload failed, keeping the previous version: %s")

@@ -5,8 +5,10 @@ package metrics
 
 import (
 	"crypto/x509"
+	"math"
 	"net/http"
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -207,6 +209,20 @@ func (m *Metrics) Certificate(leaf func() *x509.Certificate) {
 	m.gauge("certificate_expiry_timestamp_seconds", "When the server certificate expires.", nil, func() float64 {
 		return float64(leaf().NotAfter.Unix())
 	})
+}
+
+// Revocations exports when the first of the revocation lists has to be replaced, how many entries they have, and how many
+// requests of revoked clients were refused on open connections.
+func (m *Metrics) Revocations(nextUpdate func() time.Time, entries func() int, refused func() uint64) {
+	m.gauge("crl_next_update_timestamp_seconds", "When the first of the revocation lists has to be replaced.", nil, func() float64 {
+		next := nextUpdate()
+		if next.IsZero() {
+			return math.Inf(1) // none says so
+		}
+		return float64(next.Unix())
+	})
+	m.gauge("crl_entries", "Entries of the revocation lists in effect.", nil, func() float64 { return float64(entries()) })
+	m.counted("revoked_requests_total", "Requests on open connections that were refused because the client had been revoked.", nil, refused)
 }
 
 // Connections exports how many connections of the webhook listener are open, how many were closed to make room for

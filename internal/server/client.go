@@ -11,7 +11,7 @@ import (
 
 // verifyClient is called for every connection after its certificate chain was verified.
 // Fail closed: an error here ends the handshake, and HTTP is never reached.
-func verifyClient(state tls.ConnectionState, allowedNames []string) error {
+func (a *admission) verifyClient(state tls.ConnectionState, allowedNames []string) error {
 	if len(state.PeerCertificates) == 0 {
 		return errors.New("no client certificate")
 	}
@@ -23,7 +23,7 @@ func verifyClient(state tls.ConnectionState, allowedNames []string) error {
 	if len(allowedNames) > 0 && !slices.ContainsFunc(allowedNames, func(name string) bool { return bears(leaf, name) }) {
 		return &clientError{nameNotAllowed, leaf, "the client certificate bears none of MTLS_ALLOWED_NAMES: " + namesOf(leaf)}
 	}
-	return nil
+	return a.wantNotRevoked(state.VerifiedChains)
 }
 
 // clientError says why a client certificate of an accepted CA is refused.

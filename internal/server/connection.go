@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"log"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -19,7 +18,7 @@ type connection struct {
 	requests atomic.Int32 // in flight: the header is read, the answer not written
 	trusted  atomic.Bool  // a request on it was authenticated
 
-	admittedBy atomic.Pointer[authorities] // the CAs that its client certificate was verified with
+	admittedBy atomic.Pointer[admission] // what its client certificate was last verified with
 
 	received   atomic.Int64 // bytes of an unauthenticated client since its last request began
 	incomplete account      // of the handshake, the header or the frames that these bytes belong to
@@ -71,14 +70,12 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
-// trackRequests counts the requests of each connection, and closes those of clients that identity no longer admits.
-func trackRequests(next http.Handler, identity *TLS, errorLog *log.Logger) http.Handler {
+// trackRequests counts the requests of each connection, and ends those of clients that identity no longer admits.
+func trackRequests(next http.Handler, d *doorman) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-			if identity != nil && !identity.admits(c, r.TLS) {
-				errorLog.Printf("%s: the client certificate is no longer valid under TLS_CA_PATH; the connection was closed", r.RemoteAddr)
-				_ = c.Close()
-				panic(http.ErrAbortHandler) // net/http aborts the request without a log line
+			if d.turnsAway(w, r, c) {
+				return
 			}
 			c.complete()
 			c.requests.Add(1)

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // The causes of failed TLS handshakes.
@@ -24,6 +23,7 @@ const (
 	expiredCertificate   = "expired_client_certificate" // or not valid yet
 	wrongUsage           = "client_certificate_usage"
 	nameNotAllowed       = "name_not_allowed"
+	revokedCertificate   = "revoked_client_certificate"
 	serverRefused        = "client_refused_server_certificate"
 	protocolError        = "protocol"
 	timeoutOrClosed      = "timeout_or_closed"
@@ -33,7 +33,7 @@ const (
 // HandshakeCauses are the causes that Server.FailedHandshakes counts.
 func HandshakeCauses() []string {
 	return []string{
-		noCertificate, untrustedCertificate, expiredCertificate, wrongUsage, nameNotAllowed,
+		noCertificate, untrustedCertificate, expiredCertificate, wrongUsage, nameNotAllowed, revokedCertificate,
 		serverRefused, protocolError, timeoutOrClosed, otherCause,
 	}
 }
@@ -74,6 +74,9 @@ func (h *handshakes) observe(err error, from net.Addr) {
 		return // unauthenticated clients, and not step-ca with a fault in its configuration or ours
 	case noCertificate:
 		every = noticeSeldom
+	case revokedCertificate:
+		h.notices.sayRevoked(err, "client certificate refused: ", from)
+		return
 	default:
 	}
 	h.notices.say(cause, every, func() string { return h.explain(cause, err) + "; from " + from.String() })
@@ -130,12 +133,12 @@ func (h *handshakes) explain(cause string, err error) string {
 	switch cause {
 	case noCertificate:
 		return "a client presented no certificate, but ENABLE_MTLS is 1; step-ca presents its own, unless the webhook was added with --disable-tls-client-auth; some clients send none when they have only one of another CA than those in TLS_CA_PATH (" +
-			current.clientCAs.String() + ")"
+			current.rules.clientCAs.String() + ")"
 	case serverRefused:
 		return fmt.Sprintf("a client refused the server certificate (%v); step-ca must trust the CA that issued it, which is %.64q, and the webhook's URL must have one of its names: %.256q",
 			unwrapRemote(err), cmp.Or(current.pair.Leaf.Issuer.CommonName, current.pair.Leaf.Issuer.String()), strings.Join(CertificateNames(current.pair.Leaf), " "))
 	case untrustedCertificate:
-		why = "it does not chain to a CA in TLS_CA_PATH (" + current.clientCAs.String() + ")"
+		why = "it does not chain to a CA in TLS_CA_PATH (" + current.rules.clientCAs.String() + ")"
 		if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Cert != nil {
 			why += fmt.Sprintf(" that can be used: %s: %v", nameOf(invalid.Cert), invalid)
 		}
@@ -146,12 +149,15 @@ func (h *handshakes) explain(cause string, err error) string {
 	default: // nameNotAllowed
 		why = fmt.Sprintf("it bears none of MTLS_ALLOWED_NAMES, which are %.256q", strings.Join(h.identity.allowedNames, ", "))
 	}
-	text := "client certificate refused: " + why
-	if leaf := presented(err); leaf != nil {
-		text += fmt.Sprintf("; it bears %s; its issuer is %.128q, it is valid from %s to %s", namesOf(leaf), leaf.Issuer.String(),
-			leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
+	return "client certificate refused: " + why + describe(presented(err))
+}
+
+// describe describes a client certificate in a message, if there is one.
+func describe(leaf *x509.Certificate) string {
+	if leaf == nil {
+		return ""
 	}
-	return text
+	return fmt.Sprintf("; it bears %s; its issuer is %.128q, it is valid from %s to %s", namesOf(leaf), leaf.Issuer.String(), utc(leaf.NotBefore), utc(leaf.NotAfter))
 }
 
 // presented returns the client certificate that an error is about.

@@ -88,7 +88,7 @@ func startServerWith(t *testing.T, identity *TLS, handler http.Handler, options 
 // fixed is a TLS that was not loaded from files.
 func fixed(certificate *tls.Certificate) *TLS {
 	t := &TLS{}
-	t.current.Store(newIdentity(&pair{Certificate: certificate}, nil, nil))
+	t.current.Store(newIdentity(&pair{Certificate: certificate}, &admission{}, nil))
 	return t
 }
 

@@ -104,7 +104,7 @@ func TestActivity(t *testing.T) {
 		if got := c.requests.Load(); got != 1 {
 			t.Errorf("%d requests in flight, want 1", got)
 		}
-	}), nil, nil).ServeHTTP(nil, r)
+	}), &doorman{}).ServeHTTP(nil, r)
 	if got := c.requests.Load(); got != 0 {
 		t.Errorf("%d requests in flight, want 0", got)
 	}

@@ -207,7 +207,7 @@ func loadCertificates(role Role, path string) ([]read, error) {
 
 // readPEM reads a file and its blocks. A file without blocks is not an error here.
 func readPEM(role Role, path string) (text []byte, blocks []block, err error) {
-	text, err = readFile(role, path)
+	text, err = readFile(role, path, maxPEM)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -218,18 +218,18 @@ func readPEM(role Role, path string) (text []byte, blocks []block, err error) {
 	return text, blocks, nil
 }
 
-func readFile(role Role, path string) ([]byte, error) {
+func readFile(role Role, path string, most int) ([]byte, error) {
 	file, err := filesys.Open(path)
 	if err != nil {
 		return nil, &FileError{role, path, filesys.Cause(err)}
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
+	text, err := io.ReadAll(io.LimitReader(file, int64(most)+1))
 	switch {
 	case err != nil:
 		return nil, &FileError{role, path, filesys.Cause(err)}
-	case len(text) > maxPEM:
-		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", maxPEM)}
+	case len(text) > most:
+		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", most)}
 	}
 	return text, nil
 }

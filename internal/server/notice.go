@@ -1,7 +1,11 @@
 package server
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
 	"fmt"
+	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -51,4 +55,45 @@ func (n *notices) say(kind string, every time.Duration, text func() string) {
 		defer n.mu.Unlock()
 		last.writing = false
 	}()
+}
+
+// sayRevoked logs that a revoked client was turned away: a line for each client and minute, and one for those beyond
+// maxRevoked of them. Any client of the CA may be among them, and may come with a new connection each time.
+func (n *notices) sayRevoked(err error, what string, from net.Addr) {
+	leaf := presented(err)
+	kind := revokedCertificate
+	if leaf != nil && n.hasRoom(leaf) {
+		kind = revokedKind(leaf)
+	}
+	n.say(kind, noticeEvery, func() string {
+		return what + strings.TrimPrefix(err.Error(), clientRefused) + describe(leaf) +
+			"; if it is step-ca's own, every order fails until step-ca is restarted, which makes itself a new certificate then; any client of an X5C provisioner can have it revoked; from " + from.String()
+	})
+}
+
+// revokedKind is the kind of the notices about one revoked client.
+func revokedKind(leaf *x509.Certificate) string {
+	sum := sha256.Sum256(leaf.Raw)
+	return revokedCertificate + " " + string(sum[:])
+}
+
+// hasRoom reports whether a revoked client has its own notices. Those that are old make room.
+func (n *notices) hasRoom(leaf *x509.Certificate) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.kinds[revokedKind(leaf)] != nil {
+		return true
+	}
+	clients := 0
+	for kind, last := range n.kinds {
+		if !strings.HasPrefix(kind, revokedCertificate+" ") {
+			continue
+		}
+		if !last.writing && time.Since(last.given) >= noticeEvery {
+			delete(n.kinds, kind)
+			continue
+		}
+		clients++
+	}
+	return clients < maxRevoked
 }

@@ -72,7 +72,7 @@ func (a *authority) client(t *testing.T) *tls.Certificate {
 func files(t *testing.T) Files {
 	t.Helper()
 	folder := t.TempDir()
-	return Files{filepath.Join(folder, "server.crt"), filepath.Join(folder, "server.key"), filepath.Join(folder, "ca.crt")}
+	return Files{filepath.Join(folder, "server.crt"), filepath.Join(folder, "server.key"), filepath.Join(folder, "ca.crt"), ""}
 }
 
 func (f Files) write(t *testing.T, path, kind string, blocks ...[]byte) {

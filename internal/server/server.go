@@ -18,6 +18,7 @@ type Server struct {
 	http       *http.Server
 	limiter    *limiter
 	handshakes *handshakes // nil for plain HTTP
+	doorman    *doorman
 	notices    *notices
 }
 
@@ -25,11 +26,14 @@ type Server struct {
 // net/http's own messages, such as why a handshake failed, go to errorLog, a line at a time.
 func New(handler http.Handler, identity *TLS, limit int, errorLog io.Writer) *Server {
 	logger := log.New(errorLog, "", 0)
+	n := &notices{}
+	d := &doorman{identity: identity, errorLog: logger, notices: n}
 	s := &Server{
 		limiter: newLimiter(limit),
-		notices: &notices{},
+		notices: n,
+		doorman: d,
 		http: &http.Server{
-			Handler:           trackRequests(handler, identity, logger),
+			Handler:           trackRequests(handler, d),
 			ConnContext:       withConnection,
 			ReadHeaderTimeout: headerTimeout,
 			ReadTimeout:       readTimeout,
@@ -66,6 +70,9 @@ func (s *Server) Notify(notify func(line string)) {
 
 // FailedHandshakes returns how many TLS handshakes failed for one of HandshakeCauses.
 func (s *Server) FailedHandshakes(cause string) uint64 { return s.handshakes.failed[cause].Load() }
+
+// RevokedRequests returns how many requests were refused on open connections because the client had been revoked since.
+func (s *Server) RevokedRequests() uint64 { return s.doorman.revoked.Load() }
 
 // Connections returns how many connections are open.
 func (s *Server) Connections() int { return s.limiter.count() }

@@ -21,6 +21,7 @@ const (
 	Certificate Role = "TLS certificate"
 	PrivateKey  Role = "TLS private key"
 	ClientCA    Role = "client CA bundle"
+	Revocations Role = "revocation list"
 )
 
 // FileError is the fault of one file. It has nothing of the file's contents.
@@ -39,6 +40,7 @@ type Files struct {
 	Certificate string // PEM, leaf first
 	PrivateKey  string // PEM
 	ClientCA    string // PEM; without it no client certificate is required
+	Revocations string // PEM or DER, only with ClientCA; without it no client is revoked
 }
 
 // TLS is the identity of the listener, and the clients that it admits. It can be reloaded while connections are open.
@@ -50,9 +52,9 @@ type TLS struct {
 
 // identity is one loaded version.
 type identity struct {
-	pair      *pair
-	clientCAs *authorities // nil: no client certificate is required
-	config    *tls.Config
+	pair   *pair
+	rules  *admission
+	config *tls.Config
 }
 
 // NewTLS makes a TLS that must be loaded before use. A client certificate must have one of allowedNames; without any,
@@ -65,37 +67,70 @@ func NewTLS(files Files, allowedNames []string) *TLS {
 // valid files; an invalid one keeps its previous version, and the error joins a *FileError for it. apply is nil when no
 // file is valid, and, the first time, when any file is invalid.
 //
-// An invalid CA bundle does not stop a renewed certificate: the previous one would expire. An invalid certificate does
-// not stop the removal of a CA.
+// An invalid CA bundle or revocation list does not stop a renewed certificate: the previous one would expire. An invalid
+// certificate stops neither the removal of a CA nor a new revocation list.
 func (t *TLS) Load(now time.Time) (apply func(), err error) {
-	pair, errPair := loadPair(t.files.Certificate, t.files.PrivateKey, now)
-	var clientCAs *authorities
-	var errCAs error
-	if t.files.ClientCA != "" {
-		clientCAs, errCAs = loadClientCAs(t.files.ClientCA, now)
-	}
-	err = errors.Join(errPair, errCAs)
+	next := &identity{rules: &admission{}}
+	errPair, errCAs, errLists := t.load(next, now)
+	err = errors.Join(errPair, errCAs, errLists)
 	old := t.current.Load()
 	switch {
-	case old == nil && (err != nil || pair == nil), errPair != nil && (errCAs != nil || t.files.ClientCA == ""):
+	case old == nil && (err != nil || next.pair == nil), !t.hasValid(errPair, errCAs, errLists):
 		return nil, err
-	case errPair != nil:
-		pair = old.pair
-	case errCAs != nil:
-		clientCAs = old.clientCAs
+	case old != nil && errPair != nil:
+		next.pair = old.pair
 	}
-	if old != nil && clientCAs.equal(old.clientCAs) {
-		clientCAs = old.clientCAs // so that open connections are not verified again
+	if old != nil && next.rules.equal(old.rules) {
+		next.rules = old.rules // so that open connections are not verified again
 	}
-	next := newIdentity(pair, clientCAs, t.allowedNames)
-	return func() { t.current.Store(next) }, err
+	made := newIdentity(next.pair, next.rules, t.allowedNames)
+	return func() { t.current.Store(made) }, err
+}
+
+// load loads each file into next. In place of invalid CAs and lists it puts those in effect, if there are any: so new
+// lists are verified with the CAs that will be in effect with them.
+func (t *TLS) load(next *identity, now time.Time) (errPair, errCAs, errLists error) {
+	before := &admission{}
+	if old := t.current.Load(); old != nil {
+		before = old.rules
+	}
+	next.pair, errPair = loadPair(t.files.Certificate, t.files.PrivateKey, now)
+	if t.files.ClientCA != "" {
+		if next.rules.clientCAs, errCAs = loadClientCAs(t.files.ClientCA, now); errCAs != nil {
+			next.rules.clientCAs = before.clientCAs
+		}
+	}
+	if t.files.Revocations != "" {
+		if next.rules.revoked, errLists = loadRevocations(t.files.Revocations, next.rules.clientCAs, before.revoked, now); errLists != nil {
+			next.rules.revoked = before.revoked
+		}
+	}
+	return errPair, errCAs, errLists
+}
+
+// hasValid reports whether one of the files is valid, so that a reload has something to apply.
+func (t *TLS) hasValid(errPair, errCAs, errLists error) bool {
+	return errPair == nil || t.files.ClientCA != "" && errCAs == nil || t.files.Revocations != "" && errLists == nil
 }
 
 // Leaf is the server certificate in effect.
 func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().pair.Leaf }
 
 // DescribeCAs names the CAs in effect that client certificates must chain to.
-func (t *TLS) DescribeCAs() string { return t.current.Load().clientCAs.String() }
+func (t *TLS) DescribeCAs() string { return t.current.Load().rules.clientCAs.String() }
+
+// DescribeLists describes the revocation lists in effect.
+func (t *TLS) DescribeLists() string { return t.current.Load().rules.revoked.String() }
+
+// Overdue says which revocation lists in effect should have been replaced, at the time now; they go on counting. It is
+// empty when none should.
+func (t *TLS) Overdue(now time.Time) string { return t.current.Load().rules.revoked.overdue(now) }
+
+// NextUpdate is when the first of the revocation lists in effect has to be replaced; zero when none says so.
+func (t *TLS) NextUpdate() time.Time { return t.current.Load().rules.revoked.nextUpdate() }
+
+// Revoked is how many entries the revocation lists in effect have.
+func (t *TLS) Revoked() int { return t.current.Load().rules.revoked.entries() }
 
 // Warnings says what is probably not meant in the files in effect.
 func (t *TLS) Warnings(now time.Time) []string {
@@ -108,15 +143,15 @@ func (t *TLS) Warnings(now time.Time) []string {
 	if issuer := current.missingIssuer(); issuer != "" {
 		warnings = append(warnings, fmt.Sprintf("TLS_CERT_PATH: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", issuer))
 	}
-	if many := len(current.clientCAs.all()); many > manyCAs {
+	if many := len(current.rules.clientCAs.all()); many > manyCAs {
 		warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: the file has %d CAs, like the bundle of the system; client certificates of each of them are accepted; use a file with the root of your own CA only", many))
 	}
-	for _, ca := range current.clientCAs.all() {
+	for _, ca := range current.rules.clientCAs.all() {
 		if wrong := wrongWith(ca, now); wrong != "" {
 			warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: %s %s", nameOf(ca), wrong))
 		}
 	}
-	return warnings
+	return append(warnings, current.rules.revoked.warnings(now)...)
 }
 
 // missingIssuer names the issuer of the server certificate if the issuer's certificate is neither in the file nor known
@@ -124,7 +159,7 @@ func (t *TLS) Warnings(now time.Time) []string {
 func (i *identity) missingIssuer() string {
 	leaf := i.pair.Leaf
 	known := i.pair.chain // with the leaf, which may be self-signed
-	for _, ca := range i.clientCAs.all() {
+	for _, ca := range i.rules.clientCAs.all() {
 		if bytes.Equal(ca.RawIssuer, ca.RawSubject) {
 			known = append(slices.Clip(known), ca)
 		}
@@ -156,38 +191,14 @@ func (t *TLS) Config() *tls.Config {
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		now := t.current.Load()
 		if c, ok := hello.Conn.(*connection); ok {
-			c.admittedBy.Store(now.clientCAs)
+			c.admittedBy.Store(now.rules)
 		}
 		return now.config, nil
 	}
 	return config
 }
 
-// admits reports whether a connection whose handshake was made with an older CA bundle would still be accepted: a CA
-// that was removed must not keep its open connections.
-func (t *TLS) admits(c *connection, state *tls.ConnectionState) bool {
-	now := t.current.Load()
-	if now.clientCAs == nil || c.admittedBy.Load() == now.clientCAs {
-		return true
-	}
-	if state == nil || len(state.PeerCertificates) == 0 {
-		return false
-	}
-	intermediates := x509.NewCertPool()
-	for _, certificate := range state.PeerCertificates[1:] {
-		intermediates.AddCert(certificate)
-	}
-	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
-		Roots: now.clientCAs.pool, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	if err != nil {
-		return false
-	}
-	c.admittedBy.Store(now.clientCAs)
-	return true
-}
-
-func newIdentity(pair *pair, clientCAs *authorities, allowedNames []string) *identity {
+func newIdentity(pair *pair, rules *admission, allowedNames []string) *identity {
 	config := &tls.Config{
 		Certificates: []tls.Certificate{*pair.Certificate},
 		MinVersion:   tls.VersionTLS12,
@@ -202,14 +213,14 @@ func newIdentity(pair *pair, clientCAs *authorities, allowedNames []string) *ide
 		},
 		NextProtos: []string{"h2", "http/1.1"},
 	}
-	if clientCAs != nil {
+	if rules.clientCAs != nil {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
-		config.ClientCAs = clientCAs.pool
+		config.ClientCAs = rules.clientCAs.pool
 		config.VerifyConnection = func(state tls.ConnectionState) error {
-			return verifyClient(state, allowedNames)
+			return rules.verifyClient(state, allowedNames)
 		}
-		// A resumed session would skip the verification with the present CA bundle.
+		// A resumed session would skip the verification with the present CA bundle and revocation lists.
 		config.SessionTicketsDisabled = true
 	}
-	return &identity{pair: pair, clientCAs: clientCAs, config: config}
+	return &identity{pair: pair, rules: rules, config: config}
 }

@@ -2,9 +2,11 @@ package stepca
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"strings"
 )
 
 // Kind is the kind of a webhook.
@@ -140,6 +142,22 @@ func (ca *CA) RenewServer(ctx context.Context, certPath, keyPath string, rekey b
 		command = "rekey"
 	}
 	_, err := ca.step(ctx, "ca", command, certPath, keyPath, "--force")
+	return err
+}
+
+// Revoke revokes a certificate of the running CA by its serial number, in decimal. With the key of any JWK provisioner, every
+// serial number can be revoked.
+func (ca *CA) Revoke(ctx context.Context, serial string) error {
+	token, err := ca.step(ctx, "ca", "token", serial, "--revoke", "--provisioner", admin, "--provisioner-password-file", ca.passwordPath())
+	if err != nil {
+		return err
+	}
+	lines := strings.Fields(token)
+	if len(lines) == 0 {
+		return errors.New("step printed no token")
+	}
+	// The token is its last word, after messages.
+	_, err = ca.step(ctx, "ca", "revoke", serial, "--token", lines[len(lines)-1])
 	return err
 }
 

@@ -1,0 +1,337 @@
+package server
+
+import (
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// revocations are the lists of revoked certificates (CRLs) in effect. They never change.
+type revocations struct {
+	lists    []*revocationList
+	byIssuer map[string][]*revocationList // by the raw name of the issuer
+}
+
+// revocationList is one CRL whose signature was verified.
+type revocationList struct {
+	scope   scope
+	issuer  string // for messages
+	part    string // which certificates it is limited to, for messages; empty for all
+	number  *big.Int
+	made    time.Time // thisUpdate
+	next    time.Time // nextUpdate; zero when the list has none
+	serials map[string]struct{}
+	roots   []*x509.Certificate // in TLS_CA_PATH, that its signer chains to
+}
+
+// scope distinguishes lists that do not replace each other. Two CAs may have one name, and one CA may have several lists,
+// which differ in their distribution point.
+type scope struct{ issuer, key, point string }
+
+// revocation is a certificate on a list.
+type revocation struct {
+	certificate *x509.Certificate
+	list        *revocationList
+}
+
+// find returns a certificate of these chains that is on a list. Fail closed: a client that has several chains is revoked
+// when one of them is. Entries count by name of the issuer and serial number, whichever key of that name signed the list.
+func (r *revocations) find(chains [][]*x509.Certificate) *revocation {
+	if r == nil {
+		return nil
+	}
+	for _, chain := range chains {
+		for _, certificate := range chain {
+			for _, list := range r.byIssuer[string(certificate.RawIssuer)] {
+				if _, revoked := list.serials[serialKey(certificate.SerialNumber)]; revoked {
+					return &revocation{certificate, list}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// serialKey is a serial number of any size; one below zero equals none above.
+func serialKey(serial *big.Int) string {
+	if serial.Sign() < 0 {
+		return "-" + string(serial.Bytes())
+	}
+	return "+" + string(serial.Bytes())
+}
+
+// add adds a list. Two with the same scope in one file are refused: which of them counts could not be seen.
+func (r *revocations) add(list *revocationList) error {
+	if r.of(list.scope) != nil {
+		return fmt.Errorf("it is the second one of %s; the file must have the newest only", list.issuer)
+	}
+	r.lists = append(r.lists, list)
+	if r.byIssuer == nil {
+		r.byIssuer = map[string][]*revocationList{}
+	}
+	r.byIssuer[list.scope.issuer] = append(r.byIssuer[list.scope.issuer], list)
+	return nil
+}
+
+// of returns the list of a scope, or nil.
+func (r *revocations) of(s scope) *revocationList {
+	if r == nil {
+		return nil
+	}
+	for _, list := range r.lists {
+		if list.scope == s {
+			return list
+		}
+	}
+	return nil
+}
+
+// follows says why r must not replace the lists in effect: an old file, put in their place, would admit clients again that
+// were revoked since. After a restart no list is in effect.
+func (r *revocations) follows(previous *revocations, cas *authorities) error {
+	if previous == nil {
+		return nil
+	}
+	for _, old := range previous.lists {
+		list := r.of(old.scope)
+		if list == nil && slices.ContainsFunc(old.roots, cas.has) {
+			return fmt.Errorf("it lacks the list of %s, which is in effect; add it, or restart the connector to do without it", old.issuer)
+		}
+		if list == nil {
+			continue // its CA was removed from TLS_CA_PATH
+		}
+		if err := list.follows(old); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *revocationList) follows(old *revocationList) error {
+	const restart = "; only a restart of the connector puts an older list into effect"
+	switch {
+	case old.number != nil && l.number == nil:
+		return fmt.Errorf("the list of %s has no CRL number, and the one in effect has %s"+restart, l.issuer, digits(old.number))
+	case old.number != nil && l.number.Cmp(old.number) < 0:
+		return fmt.Errorf("the list of %s has the CRL number %s, which is lower than %s of the one in effect"+restart, l.issuer, digits(l.number), digits(old.number))
+	case old.number == nil && l.number == nil && l.made.Before(old.made):
+		return fmt.Errorf("the list of %s is of %s, which is before %s of the one in effect"+restart, l.issuer, utc(l.made), utc(old.made))
+	}
+	return nil
+}
+
+// has reports whether a certificate is one of the CAs.
+func (a *authorities) has(certificate *x509.Certificate) bool {
+	return slices.ContainsFunc(a.all(), certificate.Equal)
+}
+
+// entries is how many certificates the lists name.
+func (r *revocations) entries() int {
+	count := 0
+	if r != nil {
+		for _, list := range r.lists {
+			count += len(list.serials)
+		}
+	}
+	return count
+}
+
+// nextUpdate is when the first of the lists has to be replaced; zero when none says so.
+func (r *revocations) nextUpdate() time.Time {
+	var first time.Time
+	if r != nil {
+		for _, list := range r.lists {
+			if !list.next.IsZero() && (first.IsZero() || list.next.Before(first)) {
+				first = list.next
+			}
+		}
+	}
+	return first
+}
+
+// overdue says which lists should have been replaced. They go on counting: a list that is not replaced must not admit the
+// clients on it.
+func (r *revocations) overdue(now time.Time) string {
+	var late []*revocationList
+	if r != nil {
+		for _, list := range r.lists {
+			if !list.next.IsZero() && now.After(list.next) {
+				late = append(late, list)
+			}
+		}
+	}
+	return listed(late, func(list *revocationList) string {
+		return fmt.Sprintf("the list of %s should have been replaced by %s", list.issuer, utc(list.next))
+	})
+}
+
+// String describes the lists.
+func (r *revocations) String() string { return listed(r.lists, (*revocationList).String) }
+
+// warnings says what is probably not meant.
+func (r *revocations) warnings(now time.Time) (found []string) {
+	if r == nil {
+		return nil
+	}
+	if late := r.overdue(now); late != "" {
+		found = append(found, "TLS_CRL_PATH: "+late+"; it goes on counting, but lacks what was revoked since: fetch the present one")
+	}
+	for _, list := range r.lists {
+		if list.next.IsZero() {
+			found = append(found, fmt.Sprintf("TLS_CRL_PATH: the list of %s does not say when it is replaced (nextUpdate), so an old one is not noticed", list.issuer))
+		}
+	}
+	return found
+}
+
+func (l *revocationList) String() string {
+	text := l.issuer
+	if l.number != nil {
+		text += fmt.Sprintf(", CRL number %s", digits(l.number))
+	}
+	text += ", of " + utc(l.made)
+	if !l.next.IsZero() {
+		text += ", to be replaced by " + utc(l.next)
+	}
+	if l.part != "" {
+		text += ", " + l.part + " only"
+	}
+	entries := fmt.Sprintf(", %d entries", len(l.serials))
+	if len(l.serials) == 1 {
+		entries = ", 1 entry"
+	}
+	return text + entries
+}
+
+func (r *revocation) String() string {
+	of := ""
+	if r.list.number != nil {
+		of = fmt.Sprintf(", CRL number %s", digits(r.list.number))
+	}
+	return fmt.Sprintf("its serial number %s is on the list of %s in TLS_CRL_PATH%s", digits(r.certificate.SerialNumber), r.list.issuer, of)
+}
+
+// listed describes at most maxListed of them.
+func listed[T any](all []T, describe func(T) string) string {
+	var texts []string
+	for i, one := range all {
+		if i == maxListed {
+			texts = append(texts, fmt.Sprintf("and %d more", len(all)-maxListed))
+			break
+		}
+		texts = append(texts, describe(one))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func utc(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// loadRevocations reads the lists of a file, and verifies them with the CAs and the certificates in the file. All are
+// refused when one of them is: a client on it would be admitted. Without CAs, which then have a fault of their own, only
+// their form is checked.
+func loadRevocations(path string, cas *authorities, previous *revocations, now time.Time) (*revocations, error) {
+	text, err := readFile(Revocations, path, maxCRL)
+	if err != nil {
+		return nil, err
+	}
+	found, err := readRevocations(text, cas, now)
+	if err == nil {
+		err = found.follows(previous, cas)
+	}
+	if err != nil {
+		return nil, &FileError{Revocations, path, err}
+	}
+	return found, nil
+}
+
+func readRevocations(text []byte, cas *authorities, now time.Time) (*revocations, error) {
+	parts, err := partsOf(text)
+	if err != nil {
+		return nil, err
+	}
+	signers := newSigners(cas, now)
+	for _, p := range parts {
+		if p.certificate != nil {
+			signers.add(p.certificate)
+		}
+	}
+	found := &revocations{}
+	for _, p := range parts {
+		if p.certificate != nil {
+			continue
+		}
+		list, err := signers.read(p.bytes)
+		if err == nil {
+			err = found.add(list)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: the list that begins here cannot be used: %w", p.place, err)
+		}
+	}
+	return found, nil
+}
+
+// part is a certificate, or a list that was not parsed yet.
+type part struct {
+	place       string
+	bytes       []byte
+	certificate *x509.Certificate // nil for a list
+}
+
+// partsOf splits a file, PEM or DER, into certificates and at least one list. Anything else is an error.
+func partsOf(text []byte) ([]part, error) {
+	var parts []part
+	if isBinary(text) {
+		var err error
+		if parts, err = partsOfDER(text); err != nil {
+			return nil, err
+		}
+	} else {
+		blocks, err := parsePEM(text)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range blocks {
+			p := part{place: fmt.Sprintf("line %d", b.line), bytes: b.bytes}
+			switch b.kind {
+			case certificateKind:
+				if p.certificate, err = x509.ParseCertificate(b.bytes); err != nil {
+					return nil, fmt.Errorf("%s: the certificate that begins here is damaged: %w", p.place, err)
+				}
+			case listKind:
+			default:
+				return nil, fmt.Errorf("%s: %s begins here; only revocation lists, and certificates of their issuers, belong into this file", p.place, b.named())
+			}
+			parts = append(parts, p)
+		}
+	}
+	if !slices.ContainsFunc(parts, func(p part) bool { return p.certificate == nil }) {
+		found := ""
+		if len(parts) > 0 {
+			found = aCertificate
+		}
+		return nil, &lackingError{aList, found}
+	}
+	return parts, nil
+}
+
+// partsOfDER splits lists and certificates in DER, one after the other.
+func partsOfDER(text []byte) (parts []part, err error) {
+	for rest := text; len(rest) > 0; {
+		p := part{place: fmt.Sprintf("byte %d", len(text)-len(rest)+1)}
+		if p.bytes, rest, err = element(rest); err != nil {
+			return nil, fmt.Errorf("%s: neither a revocation list nor a certificate in DER begins here; the file may be cut off, or have something behind a list", p.place)
+		}
+		if certificate, err := x509.ParseCertificate(p.bytes); err == nil {
+			p.certificate = certificate
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+// digits are a number in decimal, as step-ca has serial numbers, cut: it may be of any size.
+func digits(n *big.Int) string { return fmt.Sprintf("%.64s", n.String()) }

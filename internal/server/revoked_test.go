@@ -1,0 +1,460 @@
+package server
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// revocable is a server with a list, and what a client needs.
+type revocable struct {
+	*testServer
+
+	server   *Server
+	identity *TLS
+	files    Files
+	root     *authority
+	number   int64
+	mu       sync.Mutex
+	notices  []string
+}
+
+func startRevocable(t *testing.T, handler http.Handler) *revocable {
+	t.Helper()
+	r := &revocable{root: newIssuer(t, "Root"), files: files(t)}
+	r.files.Revocations = r.files.ClientCA + ".crl"
+	r.files.pair(t, r.root, time.Time{})
+	r.files.trust(t, r.root)
+	r.identity = NewTLS(r.files, nil)
+	r.revoke(t)
+	r.testServer = startServerWith(t, r.identity, handler, func(s *Server) {
+		r.server = s
+		s.Notify(func(line string) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.notices = append(r.notices, line)
+		})
+	})
+	return r
+}
+
+// revoke puts a new list of the root into effect.
+func (r *revocable) revoke(t *testing.T, revoked ...*tls.Certificate) {
+	t.Helper()
+	r.number++
+	var serials []*big.Int
+	for _, c := range revoked {
+		serials = append(serials, leafOf(t, c).SerialNumber)
+	}
+	r.files.revoke(t, listPEM(r.root.list(t, r.number, nil, serials...)))
+	load(t, r.identity)
+}
+
+func leafOf(t *testing.T, c *tls.Certificate) *x509.Certificate {
+	t.Helper()
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaf
+}
+
+// as makes a client that keeps its connection.
+func (r *revocable) as(t *testing.T, protocol string, certificate *tls.Certificate, change func(*tls.Config)) *http.Client {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AddCert(r.root.certificate)
+	// A copy of the server for each client: they run at the same time.
+	s := *r.testServer
+	s.client = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}
+	if change != nil {
+		change(s.client)
+	}
+	client, done := s.keepAlive(protocol)
+	t.Cleanup(done)
+	return client
+}
+
+func (r *revocable) status(t *testing.T, client *http.Client) (int, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.address+"/", strings.NewReader("body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+func (r *revocable) wantStatus(t *testing.T, what string, client *http.Client, want int) {
+	t.Helper()
+	if got, err := r.status(t, client); err != nil || got != want {
+		t.Errorf("%s: status %d, error %v; want %d", what, got, err, want)
+	}
+}
+
+func (r *revocable) wantNotice(t *testing.T, parts ...string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("a notice with %q", parts), func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.ContainsFunc(r.notices, func(line string) bool {
+			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) })
+		})
+	})
+}
+
+// A client that is revoked is answered 401 with its next request on an open connection, which ends; the next handshake
+// fails, in each version of TLS, and nobody else is disturbed.
+func TestRevokedClient(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			r := startRevocable(t, answering())
+			bad, good := r.root.client(t), r.root.client(t)
+			revoked, other := r.as(t, protocol, bad, nil), r.as(t, protocol, good, nil)
+			for range 2 {
+				r.wantStatus(t, "before it is revoked", revoked, http.StatusOK)
+				r.wantStatus(t, "another client", other, http.StatusOK)
+			}
+			r.revoke(t, bad)
+			accepted := r.listener.accepted.Load()
+			r.wantStatus(t, "on its open connection", revoked, http.StatusUnauthorized)
+			r.wantStatus(t, "another client on its open connection", other, http.StatusOK)
+			if got := r.listener.accepted.Load(); got != accepted {
+				t.Errorf("%d connections were made: these were not the open ones", got-accepted)
+			}
+			eventually(t, "its connection is closed", func() bool { return r.server.Connections() == 1 })
+			if got, err := r.status(t, revoked); err == nil {
+				t.Errorf("a new connection is answered %d", got)
+			}
+			old := r.as(t, protocol, bad, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })
+			if got, err := r.status(t, old); err == nil {
+				t.Errorf("a new connection with TLS 1.2 is answered %d", got)
+			}
+			if got := r.server.RevokedRequests(); got != 1 {
+				t.Errorf("%d requests were refused on open connections, want 1", got)
+			}
+			eventually(t, "the handshakes are counted", func() bool { return r.server.FailedHandshakes(revokedCertificate) == 2 })
+			r.wantNotice(t, "a request on an open connection was refused (401)", "it is revoked: its serial number "+leafOf(t, bad).SerialNumber.String()+` is on the list of "Root" in TLS_CRL_PATH, CRL number 2`,
+				"if it is step-ca's own, every order fails until step-ca is restarted", "X5C provisioner", "; from 127.0.0.1:")
+
+			r.revoke(t, good) // and not bad: a list may take an entry back
+			r.wantStatus(t, "no longer revoked", r.as(t, protocol, bad, nil), http.StatusOK)
+		})
+	}
+}
+
+// A client whose intermediate CA is revoked is turned away, whoever that CA issued certificates to.
+func TestRevokedIntermediate(t *testing.T) {
+	t.Parallel()
+	r := startRevocable(t, answering())
+	between := r.root.intermediate(t, "Between", nil)
+	certificate := between.client(t)
+	certificate.Certificate = append(certificate.Certificate, between.certificate.Raw)
+	client := r.as(t, "h2", certificate, nil)
+	r.wantStatus(t, "before it is revoked", client, http.StatusOK)
+	r.revoke(t, &tls.Certificate{Certificate: [][]byte{between.certificate.Raw}})
+	r.wantStatus(t, "on an open connection", client, http.StatusUnauthorized)
+	r.wantNotice(t, `a CA certificate of its chain, "Between", is revoked`)
+	if got, err := r.status(t, r.as(t, "h2", certificate, nil)); err == nil {
+		t.Errorf("a new connection is answered %d", got)
+	}
+}
+
+// Serial numbers count for their issuer only.
+func TestSerialOfAnotherIssuer(t *testing.T) {
+	t.Parallel()
+	r := startRevocable(t, answering())
+	other := newIssuer(t, "Other")
+	r.files.trust(t, r.root, other)
+	certificate := other.client(t)
+	r.revoke(t, certificate) // on the list of the root
+	r.wantStatus(t, "a client of another CA", r.as(t, "h2", certificate, nil), http.StatusOK)
+	r.files.revoke(t, listPEM(r.root.list(t, 9, nil)), listPEM(other.list(t, 1, nil, new(big.Int).Neg(leafOf(t, certificate).SerialNumber))))
+	load(t, r.identity)
+	r.wantStatus(t, "its serial number below zero is revoked", r.as(t, "h2", certificate, nil), http.StatusOK)
+	r.files.revoke(t, listPEM(r.root.list(t, 9, nil)), listPEM(other.list(t, 2, nil, leafOf(t, certificate).SerialNumber)))
+	load(t, r.identity)
+	if got, err := r.status(t, r.as(t, "h2", certificate, nil)); err == nil {
+		t.Errorf("on the list of its own CA: it is answered %d", got)
+	}
+}
+
+// A TLS session cannot be resumed: the handshake of a revoked client would be skipped.
+func TestNoResumption(t *testing.T) {
+	t.Parallel()
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			t.Parallel()
+			r := startRevocable(t, answering())
+			certificate, cache := r.root.client(t), &sessions{ClientSessionCache: tls.NewLRUClientSessionCache(8)}
+			use := func(c *tls.Config) {
+				c.ClientSessionCache, c.MaxVersion, c.SessionTicketsDisabled = cache, version, false
+			}
+			r.wantStatus(t, "first", r.as(t, "http/1.1", certificate, use), http.StatusOK)
+			r.wantStatus(t, "second", r.as(t, "http/1.1", certificate, use), http.StatusOK)
+			if cache.put {
+				t.Error("the server has given a ticket for a session")
+			}
+			r.revoke(t, certificate)
+			if got, err := r.status(t, r.as(t, "http/1.1", certificate, use)); err == nil {
+				t.Errorf("a revoked client with a session is answered %d", got)
+			}
+		})
+	}
+}
+
+// sessions notes whether a ticket was given.
+type sessions struct {
+	tls.ClientSessionCache
+
+	put bool
+}
+
+func (s *sessions) Put(key string, state *tls.ClientSessionState) {
+	if state != nil {
+		s.put = true
+	}
+	s.ClientSessionCache.Put(key, state)
+}
+
+// Many requests at once on one connection: those that began before the client was revoked are answered, none after.
+func TestRevokedUnderStreams(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}, maxStreams), make(chan struct{})
+	r := startRevocable(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		_, _ = io.WriteString(w, "answer")
+	}))
+	certificate := r.root.client(t)
+	client := r.as(t, "h2", certificate, nil)
+	const half = maxStreams / 2
+	results := make(chan int, maxStreams)
+	ask := func() {
+		status, _ := r.status(t, client)
+		results <- status
+	}
+	go ask() // makes the connection
+	wait(t, "the first request", arrived)
+	for range half - 1 {
+		go ask()
+		wait(t, "a request", arrived)
+	}
+	r.revoke(t, certificate)
+	for range half {
+		go ask()
+	}
+	for range half {
+		// A request may find the connection ending, and the handshake of another one fails: 0.
+		if status := wait(t, "a request of the revoked client", results); status != http.StatusUnauthorized && status != 0 {
+			t.Errorf("status %d of a revoked client, want 401 or no connection", status)
+		}
+	}
+	if r.server.RevokedRequests() == 0 {
+		t.Error("no request was refused on the open connection")
+	}
+	close(release)
+	for range half {
+		if status := wait(t, "a request from before", results); status != http.StatusOK {
+			t.Errorf("a request that began before is answered %d, want 200", status)
+		}
+	}
+	eventually(t, "the connection is closed", func() bool { return r.server.Connections() == 0 })
+}
+
+// On HTTP/1.1 the answer comes before the connection ends, also with a body that never does.
+func TestRevokedWithoutBody(t *testing.T) {
+	t.Parallel()
+	r := startRevocable(t, answering())
+	certificate := r.root.client(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(r.root.certificate)
+	c := tls.Client(r.dialRaw(t), &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*certificate}})
+	if err := talk(c); err != nil {
+		t.Fatal(err)
+	}
+	r.revoke(t, certificate)
+	send(t, c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized || !response.Close {
+		t.Errorf("status %d, closes %v; want 401 and an end", response.StatusCode, response.Close)
+	}
+	wantClosed(t, c, time.Now().Add(patience))
+}
+
+// Each revoked caller has a line a minute, and so many callers at most that nobody can fill the memory or the log.
+func TestRevokedNotices(t *testing.T) {
+	t.Parallel()
+	lines := make(chan string, 10*maxRevoked)
+	n := &notices{notify: func(line string) { lines <- line }}
+	say := func(serial int) {
+		leaf := &x509.Certificate{Raw: big.NewInt(int64(serial)).Bytes(), Subject: pkix.Name{CommonName: fmt.Sprint("caller ", serial)}}
+		n.sayRevoked(&clientError{revokedCertificate, leaf, clientRefused + "it is revoked"}, "refused: ", address("1.2.3.4:5"))
+	}
+	for range 3 {
+		for serial := 1; serial <= 3*maxRevoked; serial++ {
+			say(serial)
+		}
+	}
+	got := 0
+	for range maxRevoked + 1 {
+		wait(t, "a line", lines)
+		got++
+	}
+	select {
+	case line := <-lines:
+		t.Errorf("%d lines, and %q; want one for each of %d callers, and one for all others", got, line, maxRevoked)
+	case <-time.After(50 * time.Millisecond):
+	}
+	n.mu.Lock()
+	if len(n.kinds) > maxRevoked+1 {
+		t.Errorf("%d kinds are kept", len(n.kinds))
+	}
+	for _, last := range n.kinds {
+		last.given = last.given.Add(-noticeEvery) // a minute has passed
+	}
+	n.mu.Unlock()
+	eventually(t, "a line of a new caller, in the place of an old one", func() bool {
+		say(1000)
+		select {
+		case line := <-lines:
+			return strings.Contains(line, "caller 1000")
+		default:
+			return false
+		}
+	})
+}
+
+// address is where a client comes from.
+type address string
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return string(a) }
+
+// Without a reload, a request costs nothing more with a list than without one: it is not looked at. It is not parallel,
+// because testing.AllocsPerRun counts what other tests allocate.
+func TestRevocationCost(t *testing.T) {
+	for name, rules := range admissions(t) {
+		c, listener, state := admitted(t, rules)
+		if allocations := testing.AllocsPerRun(100, func() { _ = listener.admits(c, state) }); allocations != 0 {
+			t.Errorf("%s: a request allocates %v objects before it is admitted", name, allocations)
+		}
+		broken := *rules
+		broken.revoked = &revocations{byIssuer: nil, lists: []*revocationList{nil}} // to look at it would panic
+		listener.current.Store(&identity{rules: &broken})
+		c.admittedBy.Store(&broken)
+		if err := listener.admits(c, state); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// admissions are with and without a large list.
+func admissions(t testing.TB) map[string]*admission {
+	t.Helper()
+	const many = 100_000
+	list := &revocationList{serials: make(map[string]struct{}, many)}
+	for i := range many {
+		list.serials[serialKey(big.NewInt(int64(i)))] = struct{}{}
+	}
+	cas := &authorities{pool: x509.NewCertPool()}
+	lists := &revocations{}
+	if err := lists.add(list); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*admission{"without a list": {clientCAs: cas}, "with a list": {clientCAs: cas, revoked: lists}}
+}
+
+// admitted is a connection that rules have admitted.
+func admitted(t testing.TB, rules *admission) (*connection, *TLS, *tls.ConnectionState) {
+	t.Helper()
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(-1)}
+	c, listener := &connection{}, &TLS{}
+	listener.current.Store(&identity{rules: rules})
+	c.admittedBy.Store(rules)
+	return c, listener, &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, leaf, leaf}}}
+}
+
+// BenchmarkRevocation is what a request on an open connection, and a handshake, cost of it.
+func BenchmarkRevocation(b *testing.B) {
+	for name, rules := range admissions(b) {
+		c, listener, state := admitted(b, rules)
+		b.Run("request "+name, func(b *testing.B) {
+			for b.Loop() {
+				_ = listener.admits(c, state)
+			}
+		})
+		b.Run("handshake "+name, func(b *testing.B) {
+			for b.Loop() {
+				_ = rules.wantNotRevoked(state.VerifiedChains)
+			}
+		})
+	}
+}
+
+// BenchmarkLoadRevocations loads a list of 100,000 certificates with serial numbers as step-ca makes them.
+func BenchmarkLoadRevocations(b *testing.B) {
+	const many = 100_000
+	root := &authority{}
+	root.certificate, root.key = benchmarkIssuer(b)
+	serials := make([]*big.Int, many)
+	for i := range serials {
+		serials[i] = new(big.Int).Lsh(big.NewInt(int64(i+1)), 100)
+	}
+	text := listPEM(root.list(b, 1, nil, serials...))
+	cas := &authorities{pool: x509.NewCertPool(), list: []*x509.Certificate{root.certificate}}
+	cas.pool.AddCert(root.certificate)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := readRevocations(text, cas, time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchmarkIssuer(b *testing.B) (*x509.Certificate, *ecdsa.PrivateKey) {
+	b.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	template := issuerTemplate("Root")
+	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(1), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return certificate, key
+}
