@@ -32,9 +32,9 @@ func parseAddress(text string) address {
 		return address{broken: true}
 	}
 	a := address{}
-	for name, tree := range trees {
-		if name != "url" {
-			a.walk(tree.Root, &strings.Builder{})
+	for _, other := range trees {
+		if other != tree { // one that is defined inside, under any name
+			a.walk(other.Root, &strings.Builder{})
 		}
 	}
 	var flat strings.Builder
