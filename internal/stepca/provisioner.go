@@ -46,7 +46,6 @@ const (
 	enriching     = "ENRICHING"
 	authorizing   = "AUTHORIZING"
 	scepChallenge = "SCEPCHALLENGE"
-	notifying     = "NOTIFYING"
 
 	onlyX509 = "X509"
 	onlySSH  = "SSH"
