@@ -40,7 +40,10 @@ func serveCommand(p *Process, load loader) *cobra.Command {
 }
 
 func checkCommand(load loader) *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		ca     caFlags
+	)
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check configuration and provider, and print what was found",
@@ -50,12 +53,20 @@ func checkCommand(load loader) *cobra.Command {
 			"a changed configuration.\n" +
 			"With POLICY_PATH it also checks the policy file, runs its tests, and prints each policy with its inventories,\n" +
 			"its rules, when they begin to refuse, whether unmanaged devices are allowed, and its webhooks.\n" +
+			"With --ca-url it also asks step-ca for its provisioners, without credentials, and compares those that have one of\n" +
+			"our webhooks with the configuration. It warns of what the connector is not asked about, such as renewals, and of\n" +
+			"what each request would be refused for. A URL with an action that does not end in | urlquery is a problem.\n" +
 			"Exit status: 0 no problem, maybe warnings; 1 a problem.",
 		Example: "  step-posture-connector check\n" +
+			"  step-posture-connector check --ca-url https://ca.example.com --ca-root root_ca.crt\n" +
 			"  step-posture-connector check --json | jq .warnings",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := check(c, load)
+			asked, err := ca.parse(c)
+			if err != nil {
+				return err
+			}
+			r, err := check(c, load, asked)
 			var errWrite error
 			if asJSON {
 				errWrite = encode(c.OutOrStdout(), r)
@@ -72,6 +83,7 @@ func checkCommand(load loader) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	ca.add(c)
 	return c
 }
 
@@ -83,8 +95,8 @@ type report struct {
 	Problems []string `json:"problems"`
 }
 
-// check returns the report, and with a problem also the error for standard error.
-func check(c *cobra.Command, load loader) (report, error) {
+// check returns the report, and with a problem also the error for standard error. ca may be nil.
+func check(c *cobra.Command, load loader, ca *daemon.CA) (report, error) {
 	r := report{Found: []string{}, Warnings: []string{}, Problems: []string{}}
 	d, err := load()
 	if err != nil {
@@ -94,10 +106,15 @@ func check(c *cobra.Command, load loader) (report, error) {
 	found, err := d.Check(c.Context())
 	r.Found = d.Describe() // also when the inventory does not answer: the configuration is known
 	r.Warnings = append(r.Warnings, d.Warnings...)
-	if err != nil {
-		if !d.StopsStart(err) {
-			r.Warnings = append(r.Warnings, "the daemon starts anyway, and recovers by itself; until this is fixed, failed lookups are answered with 503, and no certificate is issued")
-		}
+	if err != nil && !d.StopsStart(err) {
+		r.Warnings = append(r.Warnings, "the daemon starts anyway, and recovers by itself; until this is fixed, failed lookups are answered with 503, and no certificate is issued")
+	}
+	problems := []error{err}
+	if ca != nil {
+		more, warnings, err := d.CheckCA(c.Context(), *ca)
+		found, r.Warnings, problems = append(found, more...), append(r.Warnings, warnings...), append(problems, err)
+	}
+	if err := errors.Join(problems...); err != nil {
 		r.add(err)
 		printed := []error{err}
 		for _, warning := range r.Warnings { // one may name the cause

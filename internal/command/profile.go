@@ -33,7 +33,7 @@ func profileCommand() *cobra.Command {
 				return errors.New("--wifi-ssid: the name is empty; leave the flag out for a profile without Wi-Fi")
 			}
 			if c.Flags().Changed("root") {
-				certificate, err := readRoot(root)
+				certificate, err := readRoot("root", root)
 				if err != nil {
 					return failed(err)
 				}
@@ -67,23 +67,23 @@ func profileCommand() *cobra.Command {
 	return c
 }
 
-// readRoot reads the root of the CA.
-func readRoot(path string) (*x509.Certificate, error) {
+// readRoot reads the root of the CA from the file that a flag names.
+func readRoot(flag, path string) (*x509.Certificate, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("--root: %w", err)
+		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxRoot+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("--root: %w", err)
+		return nil, fmt.Errorf("--%s: %w", flag, err)
 	case len(text) > maxRoot:
-		return nil, fmt.Errorf("--root: %s has more than %d bytes; accepted: a PEM file with one certificate, the root of the CA", path, maxRoot)
+		return nil, fmt.Errorf("--%s: %s has more than %d bytes; accepted: a PEM file with one certificate, the root of the CA", flag, path, maxRoot)
 	}
 	root, err := profile.ReadRoot(text, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("--root: %s %w", path, err)
+		return nil, fmt.Errorf("--%s: %s %w", flag, path, err)
 	}
 	return root, nil
 }

@@ -33,6 +33,7 @@ func TestGate(t *testing.T) {
 		"policies":                 testPolicies,
 		"SQL":                      testSQL,
 		"vendors":                  testVendors,
+		"check of the CA":          testCheckCA,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {
