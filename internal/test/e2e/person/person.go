@@ -73,17 +73,23 @@ func (p *Person) SSHCertificate(ctx context.Context, keyID, token string, more .
 	if err != nil || result.Status != 0 {
 		return nil, result, err
 	}
+	certificate, err := p.ReadSSH()
+	return certificate, result, err
+}
+
+// ReadSSH reads the SSH certificate in the person's folder.
+func (p *Person) ReadSSH() (*ssh.Certificate, error) {
 	content, err := os.ReadFile(p.Path("ssh-cert.pub"))
 	if err != nil {
-		return nil, result, fmt.Errorf("read SSH certificate: %w", err)
+		return nil, fmt.Errorf("read SSH certificate: %w", err)
 	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey(content) //nolint:dogsled // comment, options and rest are not wanted
+	key, _, _, _, err := ssh.ParseAuthorizedKey(content)
 	if err != nil {
-		return nil, result, fmt.Errorf("parse SSH certificate: %w", err)
+		return nil, fmt.Errorf("parse SSH certificate: %w", err)
 	}
 	certificate, ok := key.(*ssh.Certificate)
 	if !ok {
-		return nil, result, errors.New("the file has a key and no certificate")
+		return nil, errors.New("the file has a key and no certificate")
 	}
-	return certificate, result, nil
+	return certificate, nil
 }
