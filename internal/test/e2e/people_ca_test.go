@@ -168,6 +168,15 @@ func TestPeopleAndCA(t *testing.T) {
 func (l *peopleLab) enter(t *testing.T, e entrance) {
 	t.Helper()
 	answers := new(answerer)
+	p := l.setUp(t, e, answers)
+	for _, ssh := range []bool{false, true} {
+		l.answer(t, e, p, answers, ssh)
+	}
+}
+
+// setUp follows a page, with an answerer in place of the connector.
+func (l *peopleLab) setUp(t *testing.T, e entrance, answers *answerer) *person.Person {
+	t.Helper()
 	server := httptest.NewUnstartedServer(answers)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{l.certificate}, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
@@ -186,10 +195,7 @@ func (l *peopleLab) enter(t *testing.T, e entrance) {
 	if webhooks, err := people.SetUp(t.Context(), l.ca, dir, commands); err != nil || len(webhooks) != 4 {
 		t.Fatalf("the page added %d webhooks, %v; want 4", len(webhooks), err)
 	}
-	p := person.New(l.ca, l.programs.Step(), dir)
-	for _, ssh := range []bool{false, true} {
-		l.answer(t, e, p, answers, ssh)
-	}
+	return person.New(l.ca, l.programs.Step(), dir)
 }
 
 func (l *peopleLab) answer(t *testing.T, e entrance, p *person.Person, answers *answerer, ssh bool) {
