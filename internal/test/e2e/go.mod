@@ -10,6 +10,8 @@ tool (
 require (
 	github.com/fxamacker/cbor/v2 v2.9.0
 	github.com/smallstep/certificates v0.30.2
+	github.com/smallstep/pkcs7 v0.2.1
+	github.com/smallstep/scep v0.0.0-20250318231241-a25cabb69492
 	go.step.sm/crypto v0.77.1
 	golang.org/x/crypto v0.49.0
 )
@@ -149,8 +151,6 @@ require (
 	github.com/smallstep/go-attestation v0.4.4-0.20241119153605-2306d5b464ca // indirect
 	github.com/smallstep/linkedca v0.25.0 // indirect
 	github.com/smallstep/nosql v0.8.0 // indirect
-	github.com/smallstep/pkcs7 v0.2.1 // indirect
-	github.com/smallstep/scep v0.0.0-20250318231241-a25cabb69492 // indirect
 	github.com/smallstep/truststore v0.13.0 // indirect
 	github.com/smallstep/zcrypto v0.0.0-20221001003018-1ab2364d2a91 // indirect
 	github.com/smallstep/zlint v0.0.0-20220930192201-67fb4aa21910 // indirect

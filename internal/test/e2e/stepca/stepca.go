@@ -41,6 +41,8 @@ type Config struct {
 	RemoteManagement bool
 	// InitArgs are further arguments of step ca init, such as --ssh.
 	InitArgs []string
+	// Env are further variables of step-ca itself, NAME=value, such as a proxy's.
+	Env []string
 }
 
 // CA is a certificate authority, made by Init and then run by Start.
@@ -91,7 +93,7 @@ func (ca *CA) startOn(ctx context.Context, port int) error {
 		Path: ca.config.StepCA,
 		Args: []string{ca.configPath(), "--password-file", ca.passwordPath()},
 		Dir:  ca.config.Dir,
-		Env:  ca.environment(),
+		Env:  append(ca.environment(), ca.config.Env...),
 	})
 	if err != nil {
 		return err
