@@ -65,7 +65,11 @@ func (d *Device) authorize(ctx context.Context, ca *acme.Client, uri string) err
 		if challenge.Type != challengeType {
 			continue
 		}
-		if challenge.Payload, err = d.attest(challenge.Token); err != nil {
+		keyAuthorization, err := ca.HTTP01ChallengeResponse(challenge.Token)
+		if err != nil {
+			return fmt.Errorf("make key authorization: %w", err)
+		}
+		if challenge.Payload, err = d.attest(challenge.Token, keyAuthorization); err != nil {
 			return err
 		}
 		if _, err := ca.Accept(ctx, challenge); err != nil {

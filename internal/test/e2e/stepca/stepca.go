@@ -39,6 +39,10 @@ type Config struct {
 	// RemoteManagement keeps provisioners in the CA's database, where webhooks
 	// have secrets; without it provisioners are in ca.json, where webhooks have none.
 	RemoteManagement bool
+	// InitArgs are further arguments of step ca init, such as --ssh.
+	InitArgs []string
+	// Args are further arguments of step-ca itself.
+	Args []string
 }
 
 // CA is a certificate authority, made by Init and then run by Start.
@@ -64,6 +68,7 @@ func Init(ctx context.Context, config Config) (*CA, error) {
 	if config.RemoteManagement {
 		args = append(args, "--remote-management", "--admin-subject", "step")
 	}
+	args = append(args, config.InitArgs...)
 	if _, err := ca.step(ctx, args...); err != nil {
 		return nil, err
 	}
@@ -86,7 +91,7 @@ func (ca *CA) startOn(ctx context.Context, port int) error {
 	}
 	ca.process, err = process.Start(ctx, process.Spec{
 		Path: ca.config.StepCA,
-		Args: []string{ca.configPath(), "--password-file", ca.passwordPath()},
+		Args: append([]string{ca.configPath(), "--password-file", ca.passwordPath()}, ca.config.Args...),
 		Dir:  ca.config.Dir,
 		Env:  ca.environment(),
 	})
