@@ -59,7 +59,9 @@ func (m *Manufacturer) Make(serial, udid string) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make device key: %w", err)
 	}
-	return &Device{Serial: serial, UDID: udid, maker: m, key: key}, nil
+	d := &Device{Serial: serial, UDID: udid, maker: m, key: key}
+	d.format = d.apple
+	return d, nil
 }
 
 // Device is one simulated device. As with hardware, its key never leaves it.
@@ -69,46 +71,68 @@ type Device struct {
 
 	maker *Manufacturer
 	key   *ecdsa.PrivateKey
+	// format makes the attestation object that answers a challenge.
+	format func(token, keyAuthorization string) (any, error)
 }
 
-// attest returns the answer to a device-attest-01 challenge: the manufacturer's
-// statement that this key is in the device of this serial number and UDID. The
-// nonce is the hash of the challenge's token alone, which is what step-ca
-// compares; it is not the key authorization of other challenges.
-func (d *Device) attest(token string) (json.RawMessage, error) {
-	nonce := sha256.Sum256([]byte(token))
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+// attest returns the answer to a device-attest-01 challenge: what the device's format says about it and its key.
+func (d *Device) attest(token, keyAuthorization string) (json.RawMessage, error) {
+	object, err := d.format(token, keyAuthorization)
 	if err != nil {
-		return nil, fmt.Errorf("choose serial number: %w", err)
+		return nil, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: "Simulated Device Attestation"},
-		NotBefore:    time.Now().Add(-time.Minute),
-		NotAfter:     time.Now().Add(time.Hour),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
+	encoded, err := cbor.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("encode attestation: %w", err)
+	}
+	return json.Marshal(map[string]string{"attObj": base64.RawURLEncoding.EncodeToString(encoded)})
+}
+
+// apple returns an attestation of the format apple: the manufacturer's statement that this key is in the device of this
+// serial number and UDID. The nonce is the hash of the challenge's token alone, which is what step-ca compares; it is not
+// the key authorization of other challenges.
+func (d *Device) apple(token, _ string) (any, error) {
+	nonce := sha256.Sum256([]byte(token))
+	leaf, err := d.maker.certify(d.key.Public(), &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Simulated Device Attestation"},
 		// Apple puts plain bytes into these extensions, not ASN.1 values.
 		ExtraExtensions: []pkix.Extension{
 			{Id: appleOID(9, 1), Value: []byte(d.Serial)},
 			{Id: appleOID(9, 2), Value: []byte(d.UDID)},
 			{Id: appleOID(11, 1), Value: nonce[:]},
 		},
-	}
-	leaf, err := sign(template, d.maker.root, d.key.Public(), d.maker.key)
+	})
 	if err != nil {
 		return nil, err
 	}
-	type statement struct {
-		X5C [][]byte `cbor:"x5c"`
-	}
-	object, err := cbor.Marshal(struct {
-		Format    string    `cbor:"fmt"`
-		Statement statement `cbor:"attStmt"`
-	}{"apple", statement{[][]byte{leaf.Raw, d.maker.root.Raw}}})
+	return object{Format: "apple", Statement: statement{X5C: [][]byte{leaf.Raw, d.maker.root.Raw}}}, nil
+}
+
+// object is an attestation object of WebAuthn, with the members that a format needs.
+type object struct {
+	Format    string    `cbor:"fmt"`
+	Statement statement `cbor:"attStmt"`
+}
+
+type statement struct {
+	X5C       [][]byte `cbor:"x5c"`
+	Algorithm int      `cbor:"alg,omitempty"`
+	Signature []byte   `cbor:"sig,omitempty"`
+	Version   string   `cbor:"ver,omitempty"`
+	Certified []byte   `cbor:"certInfo,omitempty"`
+	Public    []byte   `cbor:"pubArea,omitempty"`
+}
+
+// certify issues a certificate of an attestation for a key.
+func (m *Manufacturer) certify(public any, template *x509.Certificate) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
-		return nil, fmt.Errorf("encode attestation: %w", err)
+		return nil, fmt.Errorf("choose serial number: %w", err)
 	}
-	return json.Marshal(map[string]string{"attObj": base64.RawURLEncoding.EncodeToString(object)})
+	template.SerialNumber = serial
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	return sign(template, m.root, public, m.key)
 }
 
 // appleOID is an OID below the arc of Apple's device attestations.

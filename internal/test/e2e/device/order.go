@@ -65,11 +65,20 @@ func (d *Device) authorize(ctx context.Context, ca *acme.Client, uri string) err
 		if challenge.Type != challengeType {
 			continue
 		}
-		if challenge.Payload, err = d.attest(challenge.Token); err != nil {
+		keyAuthorization, err := ca.HTTP01ChallengeResponse(challenge.Token)
+		if err != nil {
+			return fmt.Errorf("make key authorization: %w", err)
+		}
+		if challenge.Payload, err = d.attest(challenge.Token, keyAuthorization); err != nil {
 			return err
 		}
-		if _, err := ca.Accept(ctx, challenge); err != nil {
+		accepted, err := ca.Accept(ctx, challenge)
+		if err != nil {
 			return fmt.Errorf("answer challenge: %w", err)
+		}
+		// step-ca leaves the authorization of a refused attestation pending: waiting for it would not end.
+		if accepted.Status == acme.StatusInvalid {
+			return fmt.Errorf("answer challenge: %w", accepted.Error)
 		}
 		if _, err := ca.WaitAuthorization(ctx, uri); err != nil {
 			return fmt.Errorf("await authorization: %w", err)

@@ -43,6 +43,8 @@ type Config struct {
 	InitArgs []string
 	// Env are further variables of step-ca itself, NAME=value, such as a proxy's.
 	Env []string
+	// Args are further arguments of step-ca itself.
+	Args []string
 }
 
 // CA is a certificate authority, made by Init and then run by Start.
@@ -91,7 +93,7 @@ func (ca *CA) startOn(ctx context.Context, port int) error {
 	}
 	ca.process, err = process.Start(ctx, process.Spec{
 		Path: ca.config.StepCA,
-		Args: []string{ca.configPath(), "--password-file", ca.passwordPath()},
+		Args: append([]string{ca.configPath(), "--password-file", ca.passwordPath()}, ca.config.Args...),
 		Dir:  ca.config.Dir,
 		Env:  append(ca.environment(), ca.config.Env...),
 	})
