@@ -60,8 +60,19 @@ func (h *Handler) paths() []endpoint {
 	return h.endpoints
 }
 
-// pathOf is where a webhook that sends such requests calls.
-func pathOf(a posture.Accepts) string {
+// Paths are those that webhooks may call: without a policy file, the first one alone.
+func Paths(policyFile bool) (all []string) {
+	for _, e := range endpoints() {
+		all = append(all, e.path)
+		if !policyFile {
+			break
+		}
+	}
+	return all
+}
+
+// PathOf is where a webhook that sends such requests calls.
+func PathOf(a posture.Accepts) string {
 	switch a {
 	case posture.X509:
 		return CertificatePath
