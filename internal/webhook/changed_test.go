@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"crypto/x509"
 	"encoding/json"
 	"net/http/httptest"
 	"slices"
@@ -29,7 +28,7 @@ func TestChangedRequests(t *testing.T) {
 			c, body := callerOf(name), readSample(t, name).body
 			d := newDoor(c.hookFor(t), true).at(timeOf(t, body))
 			target := pathFor(c.accepts) + c.query
-			want, code := d.allowed(d.ask(target, body))
+			_, code := d.allowed(d.ask(target, body))
 			names := d.names()
 			allowed, all := 0, 0
 			changes(t, body, func(changed change) {
@@ -46,11 +45,8 @@ func TestChangedRequests(t *testing.T) {
 				if code != "" {
 					t.Errorf("%s: allowed with %q; the original is refused with %s", changed.what, got, code)
 				}
-				if found := c.identifierIn(changed.body); got != want && !slices.Contains(found, got) {
-					t.Errorf("%s: allowed with %q, want %q, or one of %q", changed.what, got, want, found)
-				}
-				if got != want && strings.HasPrefix(c.identify, "request.url.") {
-					t.Errorf("%s: allowed with %q, although the URL has %q", changed.what, got, want)
+				if found := c.identifierIn(changed.body); !slices.Contains(found, got) {
+					t.Errorf("%s: allowed with %q, want one of %q", changed.what, got, found)
 				}
 				if after := d.names(); changed.sameNames && slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(after, n) }) {
 					t.Errorf("%s: the names are %q, want all of the original, %q", changed.what, after, names)
@@ -100,51 +96,4 @@ func checkAnswer(t *testing.T, what string, d *door, w *httptest.ResponseRecorde
 		t.Errorf("%s: got status %d for %s, want %d", what, w.Code, answer.Error.Code, wantStatus)
 	}
 	return "", false
-}
-
-// identifierIn are the identifiers that another reader finds in a body, where the webhook takes its identifier from.
-func (c caller) identifierIn(body []byte) []string {
-	var sent struct {
-		Attestation struct {
-			Identifier string `json:"permanentIdentifier"`
-		} `json:"attestationData"`
-		Principal string `json:"authorizationPrincipal"`
-		CSR       struct {
-			Raw []byte `json:"raw"`
-		} `json:"x509CertificateRequest"`
-		X5C struct {
-			Raw []byte `json:"raw"`
-		} `json:"x5cCertificate"`
-		Certificate struct {
-			Subject struct {
-				CommonName string `json:"commonName"`
-			} `json:"subject"`
-		} `json:"x509Certificate"`
-		SSHRequest struct {
-			KeyID string `json:"keyID"`
-		} `json:"sshCertificateRequest"`
-		SSH struct {
-			KeyID string `json:"keyId"`
-		} `json:"sshCertificate"`
-	}
-	_ = json.Unmarshal(body, &sent) // what has another type stays empty
-	switch c.identify {
-	case "":
-		return []string{sent.Attestation.Identifier}
-	case "request.principal":
-		return []string{sent.Principal}
-	case "request.csr.common_name":
-		if csr, err := x509.ParseCertificateRequest(sent.CSR.Raw); err == nil {
-			return []string{csr.Subject.CommonName}
-		}
-	case "request.x5c.dns_names[0]":
-		if cert, err := x509.ParseCertificate(sent.X5C.Raw); err == nil {
-			return cert.DNSNames
-		}
-	case "request.certificate.common_name":
-		return []string{sent.Certificate.Subject.CommonName}
-	case "request.ssh.key_id":
-		return []string{sent.SSHRequest.KeyID, sent.SSH.KeyID}
-	}
-	return nil
 }
