@@ -33,6 +33,18 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// The table of provisioners leads to every page of them.
+func TestPagesOfProvisioners(t *testing.T) {
+	t.Parallel()
+	const table = "docs/provisioners/README.md"
+	linked := matches(t, table, `\]\(([a-z0-9]+\.md)\)`)
+	for _, page := range glob(t, "docs/provisioners/*.md") {
+		if page != table && !slices.Contains(linked, filepath.Base(page)) {
+			t.Errorf("%s does not link to %s", table, page)
+		}
+	}
+}
+
 // anchors are the names of the headings of a document in links.
 func anchors(t *testing.T, path string) []string {
 	t.Helper()
