@@ -160,6 +160,9 @@ func (w *walk) unknownName(r resolution) {
 		text += "; did you mean " + near + "?"
 	}
 	accepted := cmp.Or(strings.Join(r.accepted, ", "), "the name of an inventory of the policy")
+	if r.wrongIn+"." == urlPath {
+		accepted = cmp.Or(strings.Join(r.accepted, ", "), orNoParameters(nil))
+	}
 	if what == "variable" && near == "" {
 		accepted += fmt.Sprintf("; or %q in quotation marks, if it is text", name)
 	}

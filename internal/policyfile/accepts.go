@@ -115,8 +115,8 @@ func (w *Webhook) needsIdentify() bool {
 
 // checkProvisioner refuses a type of provisioner that never sends what the webhook accepts.
 func (w *Webhook) checkProvisioner(v document.Value) {
-	if w.ProvisionerType == "" {
-		return
+	if !slices.Contains(posture.ProvisionerTypes(), w.ProvisionerType) {
+		return // a wrong word is reported already
 	}
 	for _, a := range w.Accepts {
 		types := provisionersOf(a)

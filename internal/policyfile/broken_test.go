@@ -35,6 +35,9 @@ func surrounded(t testing.TB, content string) (path string, s policyfile.Surroun
 		WebhookSecrets: same.List(),
 		Codes:          []posture.Code{posture.DeviceNotFound, posture.DeviceNotCompliant},
 	}
+	for _, c := range "345678" {
+		s.Environ["NEW"+string(c)] = secretOf(byte(c))
+	}
 	if strings.HasPrefix(content, "# Without PROVIDER.") {
 		s.Inventory = ""
 	}
