@@ -38,6 +38,17 @@ func testACMEPage(t *testing.T, m *machines) {
 	cert, err = finalize(t, p.orderDevice(t, tpm, "tpms"))
 	p.expectRole(t, tpm.Serial, cert, err)
 	p.expectRefusals(t, mac)
+	// An order for a name has no attestation, whatever its common name says.
+	p.must(t, p.dir, "step ca provisioner update yubikeys --challenge http-01")
+	plain, err := p.web.Order(t.Context(), p.client, p.ca.DirectoryURL("yubikeys"), "http-01", acme.AuthzID{Type: "dns", Value: site})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err = plain.Finalize(t.Context(), pkix.Name{CommonName: site})
+	problem := expectProblem(t, cert, err, 401, "urn:ietf:params:acme:error:unauthorized")
+	if !strings.Contains(problem.Detail, "(attestationMissing)") {
+		t.Errorf("the server gets %q, want attestationMissing", problem.Detail)
+	}
 }
 
 // expectOrder finalizes an order during an outage and after it.

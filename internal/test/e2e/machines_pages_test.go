@@ -64,7 +64,11 @@ func testKubernetesPage(t *testing.T, m *machines) {
 	setToken("shop", "web")
 	p.expectGuarded(t, commands)
 	p.expectForbidden(t, strings.Replace(commands[1], "--host", "", 1), "(requestUnexpected).")
-	p.expectFreeNames(t, "kubernetes", "workload", "shop/web", []string{"ceo.example.com"}, commands[0]+" --san ceo.example.com")
+	p.expectFreeNames(t, freeNames{
+		provisioner: "kubernetes", policy: "workloads", id: "shop/web", name: "ceo.example.com",
+		template: `{"subject": {{ toJson .Insecure.CR.Subject }}, "dnsNames": {{ toJson .Insecure.CR.DNSNames }}}`,
+		commands: commands[0] + " --san ceo.example.com", file: "web.crt",
+	})
 }
 
 // testNebulaPage: a host of a Nebula network gets the names of the inventory, whatever it writes into its token.
@@ -94,8 +98,15 @@ func testNebulaPage(t *testing.T, m *machines) {
 	expectLog(t, p.Connector, "[DENY]", "deviceNotFound", "mallory")
 	setHost("db-1")
 	p.expectGuarded(t, commands)
-	p.expectFreeNames(t, "mesh", "mesh", "db-1", []string{"ceo.example.com"},
-		strings.Replace(commands[0], "certificate db-1", "certificate ceo.example.com", 1)+" --san ceo.example.com")
+	// step-ca compares the SANs of the CSR with the Nebula certificate, and does not compare those of the token.
+	writeFile(t, filepath.Join(p.dir, "csr.tpl"), `{"subject": {{ toJson .Subject }}}`)
+	p.expectFreeNames(t, freeNames{
+		provisioner: "mesh", policy: "mesh", id: "db-1", name: "evil.example.net",
+		template: `{"subject": {{ toJson .Subject }}, "sans": {{ toJson .SANs }}}`,
+		commands: `step certificate create evil.example.net evil.csr evil.key --csr --template csr.tpl --no-password --insecure --force
+step ca sign evil.csr evil.crt --force --token "$(step ca token evil.example.net --san evil.example.net --provisioner mesh --nebula-cert host.crt --nebula-key host.key)"`,
+		file: "evil.crt",
+	})
 }
 
 // expectGuarded runs the page's commands for an X.509 and an SSH host certificate, of a machine that the register knows: without
@@ -110,7 +121,8 @@ func (p *pageGuard) expectGuarded(t *testing.T, commands []string) {
 	for _, command := range commands {
 		p.must(t, p.dir, command)
 	}
-	cert := p.certificate(t, commands[0])
+	const fileArgument = 4 // step ca certificate SUBJECT FILE
+	cert := p.certificate(t, strings.Fields(commands[0])[fileArgument])
 	if cert.Subject.String() != "CN="+knownHost.Host+",OU="+knownHost.Role || !slices.Equal(namesOf(cert), []string{knownHost.Host}) {
 		t.Errorf("the certificate has %s, %q", cert.Subject, namesOf(cert))
 	}
@@ -120,26 +132,33 @@ func (p *pageGuard) expectGuarded(t *testing.T, commands []string) {
 	}
 }
 
-// expectFreeNames: with a template that gives the client the names it asks for, AUTHORIZING refuses them. A policy that
-// forgets the final names lets them pass.
-func (p *pageGuard) expectFreeNames(t *testing.T, provisioner, policy, id string, names []string, command string) {
+// freeNames is how a client gets a name that it chose, if nothing stops it.
+type freeNames struct {
+	provisioner, policy, id string
+	name                    string
+	template                string // of the certificate, in place of the page's
+	commands, file          string // of the client
+}
+
+// expectFreeNames: with a template that gives the client the name it asks for, AUTHORIZING refuses it. A policy that forgets
+// the final names lets it pass.
+func (p *pageGuard) expectFreeNames(t *testing.T, f freeNames) {
 	t.Helper()
-	writeFile(t, filepath.Join(p.dir, "free.tpl"), `{"subject": {{ toJson .Insecure.CR.Subject }}, "dnsNames": {{ toJson .Insecure.CR.DNSNames }}}`)
-	p.must(t, p.dir, "step ca provisioner update "+provisioner+" --x509-template free.tpl")
-	p.expectForbidden(t, command, "error creating certificate.")
-	expectLog(t, p.Connector, "[DENY]", id, "rule final_names is unmet", "policy="+policy)
+	writeFile(t, filepath.Join(p.dir, "free.tpl"), f.template)
+	p.must(t, p.dir, "step ca provisioner update "+f.provisioner+" --x509-template free.tpl")
+	p.expectForbidden(t, f.commands, "error creating certificate.")
+	expectLog(t, p.Connector, "[DENY]", f.id, "rule final_names is unmet", "policy="+f.policy)
 	p.change(t, `require: request.names == [device.attributes["host"]]`, `require: request.names != ["nothing"]`)
-	p.must(t, p.dir, command)
-	if got := namesOf(p.certificate(t, command)); !slices.Equal(got, names) {
-		t.Errorf("without the rule the certificate has %q, want %q", got, names)
+	p.must(t, p.dir, f.commands)
+	if cert := p.certificate(t, f.file); !slices.Equal(namesOf(cert), []string{f.name}) {
+		t.Errorf("without the rule the certificate has %q, want %s", namesOf(cert), f.name)
 	}
 }
 
-// certificate reads what a command step ca certificate has written.
-func (p *pageGuard) certificate(t *testing.T, command string) *x509.Certificate {
+// certificate reads a certificate that the client has got.
+func (p *pageGuard) certificate(t *testing.T, file string) *x509.Certificate {
 	t.Helper()
-	const nameOfFile = 4 // step ca certificate SUBJECT FILE
-	content, err := os.ReadFile(filepath.Join(p.dir, strings.Fields(command)[nameOfFile]))
+	content, err := os.ReadFile(filepath.Join(p.dir, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +173,7 @@ func (p *pageGuard) certificate(t *testing.T, command string) *x509.Certificate 
 	return cert
 }
 
-// namesOf are the subject alternative names of a certificate, but for permanent identifiers.
+// namesOf are the DNS names, e-mail addresses, IP addresses and URIs of a certificate.
 func namesOf(cert *x509.Certificate) []string {
 	names := slices.Concat(cert.DNSNames, cert.EmailAddresses)
 	for _, ip := range cert.IPAddresses {
