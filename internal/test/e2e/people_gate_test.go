@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net/http"
@@ -44,8 +43,9 @@ func (p *portal) section() string {
 	return `  portal:
     provider: http
     base_url: ` + strings.Replace(p.URL, "127.0.0.1", "localhost", 1) + `
+    identifiers: email
     search: exact
-    request: {path: "/people/{{serial}}"}
+    request: {path: "/people/{{identifier}}"}
     outcome: {found: [200], not_found: status == 404 && body.error == "nobody"}
     select: {items: "[body]", more: "false"}
     map:
@@ -191,18 +191,5 @@ func (g *peopleGate) expectBurnt(t *testing.T, who string, ssh bool, flags []str
 	}
 	if again := get(t, g.person, who, ssh, flags); again.Status != 1 || !strings.Contains(again.Stderr, isBurnt) {
 		t.Errorf("SSH %t: %s: the same token again: %+v, want %q", ssh, who, again, isBurnt)
-	}
-}
-
-// awaitReload waits until the connector has taken a changed policy file, and fails with what it says otherwise.
-func (g *peopleGate) setPolicies(t *testing.T, content string) {
-	t.Helper()
-	if err := g.guard.SetPolicies(content); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
-	defer cancel()
-	if _, err := g.guard.AwaitLog(ctx, "reloaded: policies"); err != nil {
-		t.Fatalf("%v\n%s", err, g.guard.Log())
 	}
 }
