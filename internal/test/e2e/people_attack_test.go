@@ -16,6 +16,7 @@ const ceo = "ceo@example.com"
 func TestPeopleClaims(t *testing.T) {
 	l := newPeopleLab(t)
 	g := l.openGate(t, entrances()[0], asWritten)
+	g.portal.up.Store(true)
 	for _, test := range []struct {
 		code, reason string
 		claims       idp.Claims

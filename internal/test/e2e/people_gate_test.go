@@ -23,13 +23,15 @@ func (l *peopleLab) startPortal(t *testing.T) *portal {
 	t.Helper()
 	p := new(portal)
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		switch {
 		case !p.up.Load():
 			http.Error(w, "maintenance", http.StatusServiceUnavailable)
 		case r.URL.Path == "/people/"+cy:
 			fmt.Fprint(w, `{"mail":"cy@example.com","login":"cy","department":"Research","groups":["database"]}`)
 		default:
-			http.Error(w, `{"error":"nobody"}`, http.StatusNotFound)
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":"nobody"}`)
 		}
 	}))
 	p.TLS = &tls.Config{Certificates: []tls.Certificate{l.certificate}, MinVersion: tls.VersionTLS12}
