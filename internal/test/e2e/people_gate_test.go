@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net/http"
@@ -24,13 +23,15 @@ func (l *peopleLab) startPortal(t *testing.T) *portal {
 	t.Helper()
 	p := new(portal)
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		switch {
 		case !p.up.Load():
 			http.Error(w, "maintenance", http.StatusServiceUnavailable)
 		case r.URL.Path == "/people/"+cy:
 			fmt.Fprint(w, `{"mail":"cy@example.com","login":"cy","department":"Research","groups":["database"]}`)
 		default:
-			http.Error(w, `{"error":"nobody"}`, http.StatusNotFound)
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":"nobody"}`)
 		}
 	}))
 	p.TLS = &tls.Config{Certificates: []tls.Certificate{l.certificate}, MinVersion: tls.VersionTLS12}
@@ -44,8 +45,9 @@ func (p *portal) section() string {
 	return `  portal:
     provider: http
     base_url: ` + strings.Replace(p.URL, "127.0.0.1", "localhost", 1) + `
+    identifiers: email
     search: exact
-    request: {path: "/people/{{serial}}"}
+    request: {path: "/people/{{identifier}}"}
     outcome: {found: [200], not_found: status == 404 && body.error == "nobody"}
     select: {items: "[body]", more: "false"}
     map:
@@ -191,18 +193,5 @@ func (g *peopleGate) expectBurnt(t *testing.T, who string, ssh bool, flags []str
 	}
 	if again := get(t, g.person, who, ssh, flags); again.Status != 1 || !strings.Contains(again.Stderr, isBurnt) {
 		t.Errorf("SSH %t: %s: the same token again: %+v, want %q", ssh, who, again, isBurnt)
-	}
-}
-
-// awaitReload waits until the connector has taken a changed policy file, and fails with what it says otherwise.
-func (g *peopleGate) setPolicies(t *testing.T, content string) {
-	t.Helper()
-	if err := g.guard.SetPolicies(content); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
-	defer cancel()
-	if _, err := g.guard.AwaitLog(ctx, "reloaded: policies"); err != nil {
-		t.Fatalf("%v\n%s", err, g.guard.Log())
 	}
 }
