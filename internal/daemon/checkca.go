@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"step-posture-connector/internal/policyfile"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/stepca"
 	"step-posture-connector/internal/webhook"
 )
@@ -40,7 +42,7 @@ func (d *Daemon) CheckCA(ctx context.Context, ca CA) (found, warnings []string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	f := stepca.Check(provisioners, d.current.ownWebhooks(), []string{webhook.AttestPath})
+	f := stepca.Check(provisioners, d.current.ownWebhooks(), webhook.Paths(d.current.file != nil))
 	found = append(f.Found, fmt.Sprintf("step-ca at %s: %d provisioners", ca.url, len(provisioners)))
 	if len(f.Faults) > 0 {
 		err = errors.New(strings.Join(f.Faults, "\n"))
@@ -68,22 +70,46 @@ func (d *Daemon) rootsOf(ca CA) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// ownWebhooks are the webhooks of a generation, as the check of a CA compares them.
+// ownWebhooks are the webhooks of a generation, as the check of a CA compares them. Those of the environment are attested.
 func (g *generation) ownWebhooks() []stepca.Webhook {
-	own := make([]stepca.Webhook, 0, len(g.hooks))
-	for _, hook := range g.hooks {
-		w := stepca.Webhook{Name: hook.Name, ID: hook.ID, Path: webhook.AttestPath, Signs: true, Attested: true}
-		if w.Name == "" {
-			w.Name = hook.ID
-		}
-		if w.Policy = "default"; g.file != nil {
-			for _, other := range g.file.Webhooks {
-				if other.ID == hook.ID {
-					w.Policy = other.Policy
-				}
+	own := make([]stepca.Webhook, len(g.hooks))
+	for i, hook := range g.hooks {
+		w := &policyfile.Webhook{Name: hook.ID, ID: hook.ID, Policy: "default", Accepts: []posture.Accepts{posture.Attested}}
+		if g.file != nil {
+			if n := slices.IndexFunc(g.file.Webhooks, func(o policyfile.Webhook) bool { return o.ID == hook.ID }); n >= 0 {
+				w = &g.file.Webhooks[n]
 			}
 		}
-		own = append(own, w)
+		own[i] = g.ownWebhook(w)
 	}
-	return slices.Clip(own)
+	return own
+}
+
+func (g *generation) ownWebhook(w *policyfile.Webhook) stepca.Webhook {
+	own := stepca.Webhook{
+		Name: w.Name, ID: w.ID, Policy: w.Policy, Path: webhook.PathOf(w.Accepts[0]),
+		Signs: true, Attested: w.Takes(posture.Attested), Host: w.Takes(posture.SSHHost),
+		SSH: w.Takes(posture.SSHUser) || w.Takes(posture.SSHHost), Kind: strings.ToUpper(w.Kind), // as step-ca writes it
+		ProvisionerType: w.ProvisionerType, ProvisionerName: w.ProvisionerName,
+	}
+	switch w.Accepts[0] {
+	case posture.SCEPChallenge:
+		own.Signs, own.Kind = false, stepca.Challenge
+	case posture.SCEPNotification:
+		own.Signs, own.Kind = false, stepca.Notification
+	default:
+		own.NeedsAuthorizing = g.needsAuthorizing(w.Policy)
+	}
+	if !own.Attested {
+		own.Params = append([]string{}, w.Params...) // not nil: what it does not list is refused
+	}
+	return own
+}
+
+func (g *generation) needsAuthorizing(policy string) bool {
+	if g.file == nil {
+		return false
+	}
+	p := g.file.Policies[policy]
+	return p != nil && len(p.OnlyAuthorizing()) > 0
 }

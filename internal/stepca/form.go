@@ -48,6 +48,8 @@ func (c *checker) certType(at place) {
 		c.warn(at, "it accepts SSH certificates, and is asked about X.509 certificates too, which it refuses; give it the certificate type SSH")
 	case !own.SSH && hook.hasNoX509():
 		c.warn(at, "it accepts X.509 certificates, and is never asked about one: its certificate type is SSH")
+	case !own.SSH && !hook.hasNoSSH() && p.signsSSH() && slices.ContainsFunc(c.at(p), func(other place) bool { return other.own.SSH }):
+		c.warn(at, "it accepts X.509 certificates, and is asked about SSH certificates too, which it refuses, so that none is issued; give it the certificate type X509")
 	case own.Attested && !p.is(typeACME):
 		c.warn(at, "it accepts attested devices, which only a provisioner of the type ACME has: each request is refused")
 	}

@@ -41,11 +41,16 @@ type Hook struct {
 	DisableTLSClientAuth bool   `json:"disableTLSClientAuth"`
 }
 
-// The kinds and certificate types of webhooks, and types of provisioners, as step-ca writes them.
+// The kinds of webhooks that step-ca does not ask before it signs, as it writes them.
 const (
-	enriching     = "ENRICHING"
-	authorizing   = "AUTHORIZING"
-	scepChallenge = "SCEPCHALLENGE"
+	Challenge    = "SCEPCHALLENGE"
+	Notification = "NOTIFYING"
+)
+
+// The other kinds, and certificate types of webhooks, and types of provisioners, as step-ca writes them.
+const (
+	enriching   = "ENRICHING"
+	authorizing = "AUTHORIZING"
 
 	onlyX509 = "X509"
 	onlySSH  = "SSH"

@@ -54,7 +54,7 @@ func (c *checker) trust(p Provisioner, places []place) {
 
 // scep reports that nobody checks the challenge. Whoever knows a static one may write any name into the request.
 func (c *checker) scep(p Provisioner, places []place) {
-	if !slices.ContainsFunc(places, func(at place) bool { return at.hook.Kind == scepChallenge }) {
+	if !slices.ContainsFunc(places, func(at place) bool { return at.hook.Kind == Challenge }) {
 		c.warn(p, "no SCEPCHALLENGE webhook of the connector is here: everyone who knows the provisioner's challenge may write any name into a request")
 	}
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"slices"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -55,13 +56,32 @@ func (h *Handler) endpointAt(path string, hooks *Hooks) (e *endpoint, exists boo
 	return nil, false
 }
 
+// unknownPath is the refusal of a path that is no endpoint, or none without a policy file.
+func (h *Handler) unknownPath(path string) *Problem {
+	if slices.ContainsFunc(h.paths(), func(e endpoint) bool { return e.path == path }) {
+		return problemf(codeNotFound, "this path exists only with a policy file: set POLICY_PATH")
+	}
+	return problemf(codeNotFound, "unknown path")
+}
+
 func (h *Handler) paths() []endpoint {
 	h.once.Do(func() { h.endpoints = endpoints() })
 	return h.endpoints
 }
 
-// pathOf is where a webhook that sends such requests calls.
-func pathOf(a posture.Accepts) string {
+// Paths are those that webhooks may call: without a policy file, the first one alone.
+func Paths(policyFile bool) (all []string) {
+	for _, e := range endpoints() {
+		all = append(all, e.path)
+		if !policyFile {
+			break
+		}
+	}
+	return all
+}
+
+// PathOf is where a webhook that sends such requests calls.
+func PathOf(a posture.Accepts) string {
 	switch a {
 	case posture.X509:
 		return CertificatePath

@@ -32,7 +32,7 @@ func unexpected(format string, args ...any) *Problem {
 func (c *exchange) admit() *Problem {
 	accepted := c.hook.accepted()
 	if !slices.Contains(c.at.accepts, accepted[0]) {
-		return unexpected("the webhook accepts %s, whose path is %s, and calls %s", accepted[0], pathOf(accepted[0]), c.at.path)
+		return unexpected("the webhook accepts %s, whose path is %s, and calls %s", accepted[0], PathOf(accepted[0]), c.at.path)
 	}
 	if c.at.fits == nil {
 		return nil

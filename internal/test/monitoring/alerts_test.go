@@ -30,6 +30,8 @@ const (
 	fetched    = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="adopted"} `
 	unfetched  = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="failed"} `
 	snapshot   = `step_posture_snapshot_age_seconds{inventory="mdm",list="computer"} `
+	nextList   = `step_posture_crl_next_update_timestamp_seconds `
+	revoked    = `step_posture_revoked_requests_total `
 	unknown    = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
 )
 
@@ -44,6 +46,15 @@ func loads() map[string]struct{ fires, quiet []string } {
 		"PostureConnectorRestarts":      {[]string{started + "0+0x50 1 2 3 4 5 6 7 8 9 9"}, []string{started + "0+0x50 1+0x10", `process_start_time_seconds{job="other"} 0+0x50 1 2 3 4 5 6 7 8 9 9`}},
 		"PostureCertificateExpiresSoon": {[]string{expiry + "24000+0x60"}, []string{expiry + "36000+0x60", expiry + "24000+0x55 90000+0x5"}},
 		"PostureCertificateExpires":     {[]string{expiry + "3000+0x60"}, []string{expiry + "24000+0x60"}},
+		"PostureRevocationListStale": {
+			[]string{nextList + "2400+0x60"},
+			// Replaced in time, replaced a little late, and none that has to be replaced.
+			[]string{nextList + "2400+0x30 90000+0x30", nextList + "2400+0x45 90000+0x15", nextList + "Inf+0x60", nextList + "3300+0x60"},
+		},
+		"PostureRevokedCaller": {
+			[]string{handshakes + `{cause="revoked_client_certificate"} 0+0x57 1 2 3`, revoked + "0+0x58 1 1"},
+			[]string{handshakes + `{cause="revoked_client_certificate"} 5+0x60` + "\n" + revoked + "5+0x60", handshakes + `{cause="name_not_allowed"} 0+1x60`},
+		},
 		"PostureFileRefused": {
 			[]string{`step_posture_check_ok{check="inventory"} 0+0x60`, `step_posture_check_ok{check="certificate"} 1+0x54 0+0x6`},
 			[]string{`step_posture_check_ok{check="inventory"} 1+0x60`, `step_posture_check_ok{check="certificate"} 1+0x56 0+0x4`, provider + "0+0x60"},
