@@ -12,7 +12,7 @@ import (
 // The links between the documents lead somewhere.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	for _, document := range slices.Concat(glob(t, "*.md"), glob(t, "docs/*.md"), glob(t, "docs/providers/*.md")) {
+	for _, document := range slices.Concat(glob(t, "*.md"), glob(t, "docs/*.md"), glob(t, "docs/providers/*.md"), glob(t, "docs/provisioners/*.md")) {
 		for _, link := range matches(t, document, `\]\(([^)]+)\)`) {
 			target, anchor, _ := strings.Cut(link, "#")
 			if strings.HasPrefix(link, "https://") {
@@ -29,6 +29,18 @@ func TestLinks(t *testing.T) {
 			if anchor != "" && !slices.Contains(anchors(t, path), anchor) {
 				t.Errorf("%s links to %s: no such heading", document, link)
 			}
+		}
+	}
+}
+
+// The table of provisioners leads to every page of them.
+func TestPagesOfProvisioners(t *testing.T) {
+	t.Parallel()
+	const table = "docs/provisioners/README.md"
+	linked := matches(t, table, `\]\(([a-z0-9]+\.md)\)`)
+	for _, page := range glob(t, "docs/provisioners/*.md") {
+		if page != table && !slices.Contains(linked, filepath.Base(page)) {
+			t.Errorf("%s does not link to %s", table, page)
 		}
 	}
 }

@@ -41,8 +41,20 @@ func TestPoliciesOfTheDocumentation(t *testing.T) {
 // those that have only parts of one, or a test of their own.
 func TestPoliciesOfProviders(t *testing.T) {
 	t.Parallel()
-	for _, document := range glob(t, "docs/providers/*.md") {
-		if slices.Contains([]string{"README.md", "file.md", "http.md", "jamf.md"}, filepath.Base(document)) {
+	runPages(t, "docs/providers/*.md", "README.md", "file.md", "http.md", "jamf.md")
+}
+
+// The same of the pages of provisioners. That of AWS has the policy of another page.
+func TestPoliciesOfProvisioners(t *testing.T) {
+	t.Parallel()
+	runPages(t, "docs/provisioners/*.md", "README.md", "aws.md")
+}
+
+// runPages loads the policy files of pages, each of which has one, without a warning, and runs their tests.
+func runPages(t *testing.T, pattern string, without ...string) {
+	t.Helper()
+	for _, document := range glob(t, pattern) {
+		if slices.Contains(without, filepath.Base(document)) {
 			continue
 		}
 		blocks := matches(t, document, "(?ms)^```ya?ml\n(.*?)^```$")

@@ -3,14 +3,17 @@ package audit
 import (
 	"strings"
 	"unicode"
+
+	"step-posture-connector/internal/posture"
 )
 
 // Clean makes text that a client or an inventory chose fit for a log line: each invisible character becomes a question
-// mark, and the text ends after limit bytes.
+// mark, what looks like a token is shortened, and the text ends after limit bytes.
 //
 // Libraries do less: those that strip the escape sequences of terminals keep characters that change the direction of
 // text, and those that remove both do it with unicode.IsPrint too, and leave no sign of it.
 func Clean(text string, limit int) string {
+	text = posture.HideTokens(text)
 	if len(text) <= limit && isPlain(text) {
 		return text // as nearly everything is
 	}

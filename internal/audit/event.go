@@ -19,6 +19,7 @@ const (
 	KeyReference     = "reference"
 	KeyDecision      = "decision"
 	KeyCode          = "code"
+	KeyEvent         = "event"
 	KeyReason        = "reason"
 	KeyRemedy        = "remedy"
 	KeyIdentifier    = "identifier"
@@ -147,7 +148,11 @@ func (e *Event) level() string {
 	}
 }
 
+// decision is the word for it; empty for a notification, which is none.
 func (e *Event) decision() string {
+	if e.Notification != nil {
+		return ""
+	}
 	if e.Allowed {
 		return allowed
 	}
@@ -161,7 +166,10 @@ const (
 
 func (e *Event) message() string {
 	verdict := "[DENY]"
-	if e.Allowed {
+	switch {
+	case e.Notification != nil:
+		verdict = "[NOTE]"
+	case e.Allowed:
 		verdict = "[ALLOW]"
 	}
 	if e.Identifier == "" {
@@ -181,11 +189,14 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 			to.text(key, value)
 		}
 	}
+	if e.Notification != nil {
+		text(KeyEvent, EventNotification)
+	}
 	text(KeyCode, e.Code)
 	text(KeyReason, Clean(e.Reason, maxReason))
 	text(KeyRemedy, e.Remedy)
 	to.text(KeyReference, e.Reference)
-	to.text(KeyDecision, e.decision())
+	text(KeyDecision, e.decision())
 	text(KeyIdentifier, Clean(e.Identifier, maxShown))
 	text(KeyMode, Clean(e.Mode, maxShown))
 	text(KeyProvider, e.Provider)

@@ -68,6 +68,13 @@ func TestEventIsOneLine(t *testing.T) {
 			audit.Event{Reference: "7F3K9Q2M", Policy: "staff", Status: 200, DataUnknown: []string{"a b", "c\n\""}},
 			`level=info msg="[DENY]" reference=7F3K9Q2M decision=deny policy=staff data-unknown="a b,c?\"" duration_ms=0.000 status=200` + "\n",
 		},
+		"an issued certificate": {
+			audit.Event{
+				Reference: "7F3K9Q2M", Allowed: true, Reason: "SCEP transaction t1: the certificate 0a was issued", Identifier: "C02", Door: "webhook", Caller: "scep", Status: 200,
+				Notification: &audit.Notification{Issued: true, TransactionID: "t1", CommonName: "C02", SerialNumber: "0a"},
+			},
+			`level=info msg="[NOTE] C02" event=scep_notification reason="SCEP transaction t1: the certificate 0a was issued" reference=7F3K9Q2M identifier=C02 duration_ms=0.000 status=200` + "\n",
+		},
 		"fault": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "unavailable", Reason: "line one\nline two", Status: 503, Identifier: strings.Repeat("A", 300)},
 			`level=error msg="[DENY] ` + strings.Repeat("A", 256) + `..." code=unavailable reason="line one?line two" reference=7F3K9Q2M decision=deny identifier=` + strings.Repeat("A", 256) + `... duration_ms=0.000 status=503` + "\n",
@@ -79,6 +86,49 @@ func TestEventIsOneLine(t *testing.T) {
 				t.Errorf("got  %swant %s", got, test.want)
 			}
 		})
+	}
+}
+
+// What looks like a token is shortened wherever a line has text of a request, before the text itself is cut.
+func TestTokensAreHidden(t *testing.T) {
+	t.Parallel()
+	token := "q7A_" + strings.Repeat("x", 39)
+	long := strings.Repeat("y z", 340) + " " // is cut within the token
+	e := &audit.Event{
+		Time: time.Unix(0, 0), Reference: "7F3K9Q2M", Policy: "p", Identifier: token, Reason: "the name " + token + " is another one " + long + token,
+		Mode: token, WebhookID: token, Provisioner: token, Path: "/" + token, Caller: token, Status: 200,
+		Notification: &audit.Notification{TransactionID: token, Error: token, CommonName: token},
+		Evidence: &posture.Evidence{Request: posture.Request{
+			Identifier: token, Names: []string{"a", token}, Principal: token,
+			CSR: &posture.CertificateNames{CommonName: token, SubjectSerialNumber: token, Emails: []string{token}, DNSNames: []string{token}, URIs: []string{"urn:x:" + token}},
+			SSH: &posture.SSHRequest{KeyID: token, Principals: []string{token}}, SCEP: &posture.SCEPRequest{TransactionID: token},
+		}},
+	}
+	for name, text := range map[string]string{"log": line(*e), "text": e.Notification.Text(), "audit log": appended(t, e, true)} {
+		if strings.Contains(text, token[:5]) || !strings.Contains(text, "q7A_...") {
+			t.Errorf("the %s has %s", name, text)
+		}
+	}
+}
+
+// A notification is no decision, in the audit log and for whom reads it.
+func TestLineOfANotification(t *testing.T) {
+	t.Parallel()
+	e := event()
+	e.Door, e.Caller, e.Notification = "webhook", "scep_result", &audit.Notification{TransactionID: "t\n1", Error: "no", Issued: false}
+	text := appended(t, e, true)
+	const want = `"policy":"","inventory":"","caller":"scep_result","door":"webhook","unmet":[],"would_deny":[],"event":"scep_notification","result":"failure","transaction_id":"t?1","serial_number":"","facts":null}` + "\n"
+	if !strings.HasSuffix(text, want) || !strings.Contains(text, `"decision":""`) {
+		t.Errorf("got  %swant …%s", text, want)
+	}
+	read, err := audit.NewReader().Read([]byte(text))
+	if err != nil || read.Event != audit.EventNotification {
+		t.Errorf("read %+v, %v", read, err)
+	}
+	for _, broken := range []string{strings.Replace(text, `"event":"scep_notification"`, `"event":""`, 1), strings.Replace(text, `"decision":""`, `"decision":"allow"`, 1)} {
+		if _, err := audit.NewReader().Read([]byte(broken)); err == nil {
+			t.Errorf("a line of neither kind is read: %s", broken)
+		}
 	}
 }
 

@@ -38,7 +38,9 @@ func (v *vocabulary) facts(e *Event) []byte {
 	w.object(func() {
 		w.key("now").moment(e.Evidence.Now)
 		w.key("mode_given").bool(e.Evidence.Given != "")
+		w.hides = true // of what inventories say nothing comes from the request
 		w.key("request").object(func() { w.request(&e.Evidence.Request) })
+		w.hides = false
 		w.key("records").object(func() {
 			for i := range e.Evidence.Answers {
 				answer := &e.Evidence.Answers[i]
@@ -68,6 +70,7 @@ type factsWriter struct {
 
 	out   []byte
 	comma bool // something of the same object or list is in front
+	hides bool // what looks like a token is shortened
 	err   error
 }
 
@@ -101,10 +104,13 @@ func (w *factsWriter) moment(t time.Time) {
 	w.out = append(t.UTC().AppendFormat(append(w.out, '"'), time.RFC3339Nano), '"')
 }
 
-// text writes a text with its exact value. What is not printable is escaped: the file may be shown on a terminal.
+// text writes a text with its exact value, but for tokens. What is not printable is escaped: the file may be shown on a terminal.
 func (w *factsWriter) text(text string) {
 	if len(w.out) > maxFacts {
 		return
+	}
+	if w.hides {
+		text = posture.HideTokens(text)
 	}
 	if isPlain(text) && !strings.ContainsAny(text, `"\`) {
 		w.out = append(append(append(w.out, '"'), text...), '"')

@@ -20,10 +20,11 @@ type line struct {
 	Groups     []string `json:"groups"`
 	DurationMS float64  `json:"duration_ms"`
 	*policyPart
+	*notificationPart
 	*factsPart
 }
 
-// policyPart is what a line has only with a policy file.
+// policyPart is what a line has only with a policy file. Policy is empty of a webhook that only notifies.
 type policyPart struct {
 	Policy    string   `json:"policy"`
 	Inventory string   `json:"inventory"`
@@ -33,6 +34,14 @@ type policyPart struct {
 	WouldDeny []string `json:"would_deny"`
 	// SnapshotAge is in seconds; nil where all answers are the inventories' own.
 	SnapshotAge *int `json:"snapshot_age,omitempty"`
+}
+
+// notificationPart is what only a line about a notification has.
+type notificationPart struct {
+	Event         string `json:"event"`
+	Result        string `json:"result"`
+	TransactionID string `json:"transaction_id"`
+	SerialNumber  string `json:"serial_number"`
 }
 
 // factsPart is what a line has only where facts are recorded. They are null if no inventory was asked.
@@ -55,7 +64,7 @@ func (e *Event) line(facts *vocabulary) line {
 		Groups:     cleaned(e.Groups),
 		DurationMS: float64(e.Duration.Microseconds()) / float64(time.Millisecond/time.Microsecond),
 	}
-	if e.Policy != "" {
+	if e.Policy != "" || e.Door != "" { // a webhook that only notifies has no policy
 		l.policyPart = &policyPart{
 			Policy: e.Policy, Inventory: e.Inventory, Caller: Clean(e.Caller, maxShown), Door: e.Door,
 			Unmet: cleaned(e.Verdict.Unmet), WouldDeny: cleaned(e.Verdict.WouldDeny),
@@ -63,6 +72,9 @@ func (e *Event) line(facts *vocabulary) line {
 		if age, recalled := e.snapshotAge(); recalled {
 			l.SnapshotAge = &age
 		}
+	}
+	if n := e.Notification; n != nil {
+		l.notificationPart = &notificationPart{EventNotification, n.Result(), Clean(n.TransactionID, maxShown), n.SerialNumber}
 	}
 	if facts != nil {
 		l.factsPart = &factsPart{facts.facts(e)}

@@ -1,5 +1,8 @@
 package audit
 
+// EventNotification is the word for a line about a Notification. Lines without such a word are decisions.
+const EventNotification = "scep_notification"
+
 // Notification is what step-ca says of a request by SCEP: it was issued, or has failed.
 type Notification struct {
 	Issued        bool

@@ -15,6 +15,7 @@ type Recorded struct {
 	Time       time.Time `json:"time"`
 	Reference  string    `json:"reference"`
 	Decision   string    `json:"decision"`
+	Event      string    `json:"event"` // empty of a decision
 	Code       string    `json:"code"`
 	Identifier string    `json:"identifier"`
 	WebhookID  string    `json:"webhook_id"`
@@ -77,7 +78,8 @@ func (r *Reader) Read(text []byte) (*Recorded, error) {
 		}
 		return nil, errNotOurs
 	}
-	if line.Time.IsZero() || line.Reference == "" || line.Decision != allowed && line.Decision != denied {
+	isDecision := line.Decision == allowed || line.Decision == denied
+	if line.Time.IsZero() || line.Reference == "" || isDecision == (line.Event != "") {
 		return nil, errNotOurs
 	}
 	switch f := &line.Facts; {

@@ -81,8 +81,17 @@ type readFact struct {
 	Value any    `json:"value"`
 }
 
-// explainDevice asks about one device.
+// explainDevice asks about one device. What looks like a token is shortened: the output is copied into tickets.
 func (o *lookupOptions) explainDevice(d asker, choice daemon.Choice, text string) explained {
+	f := o.decideDevice(d, choice, text)
+	f.Identifier, f.Reason, f.Error = posture.HideTokens(f.Identifier), posture.HideTokens(f.Reason), posture.HideTokens(f.Error)
+	for i := range f.Inventories {
+		f.Inventories[i].Error = posture.HideTokens(f.Inventories[i].Error)
+	}
+	return f
+}
+
+func (o *lookupOptions) decideDevice(d asker, choice daemon.Choice, text string) explained {
 	f := explained{
 		Decision: deny, Identifier: text, Policy: choice.Policy, Webhook: choice.Webhook, others: choice.Others, Warnings: d.warnings,
 		Inventories: []askedInventory{}, Rules: []explainedRule{}, modeGiven: d.deviceType != "",
@@ -145,7 +154,11 @@ func ruleOf(rule daemon.Rule) explainedRule {
 	r := explainedRule{Name: rule.Outcome.Rule, Enforced: rule.Enforced, Reason: rule.Reason, Reads: []readFact{}}
 	var said []string
 	for _, read := range rule.Reads {
-		r.Reads = append(r.Reads, readFact{read.Path, read.Value})
+		value := read.Value
+		if name, ok := value.(string); ok {
+			value = posture.HideTokens(name)
+		}
+		r.Reads = append(r.Reads, readFact{read.Path, value})
 		said = append(said, read.Text)
 	}
 	r.said = strings.Join(said, ", ")

@@ -86,7 +86,7 @@ func warn(c *cobra.Command, warnings []string) {
 }
 
 func find(c *cobra.Command, d *daemon.Inventory, text string, deviceType posture.DeviceType) (finding, error) {
-	f := finding{Decision: deny, Identifier: text, Provider: d.Provider(), Warnings: d.Warnings, modeGiven: deviceType != ""}
+	f := finding{Decision: deny, Identifier: posture.HideTokens(text), Provider: d.Provider(), Warnings: d.Warnings, modeGiven: deviceType != ""}
 	id, invalid := posture.ParseIdentifier(text)
 	if invalid != nil {
 		return f.refused(invalid), nil
@@ -100,7 +100,7 @@ func find(c *cobra.Command, d *daemon.Inventory, text string, deviceType posture
 	if decision.Allowed() {
 		f.Decision = allow
 	}
-	f.Code, f.Reason = decision.Code(), decision.Reason()
+	f.Code, f.Reason = decision.Code(), posture.HideTokens(decision.Reason())
 	if device := decision.Device(); device.Identifier != "" {
 		f.Record = recordOf(device)
 		f.Data = device.Data

@@ -154,7 +154,7 @@ func (o *lookupOptions) cannotLoad(c *cobra.Command, args []string, err error) e
 	}
 	f := noDecision{Decision: noneMade, Error: oneLine(err)}
 	if len(args) > 0 && o.list == "" {
-		f.Identifier = args[0]
+		f.Identifier = posture.HideTokens(args[0])
 	}
 	if errWrite := encode(c.OutOrStdout(), f); errWrite != nil {
 		return failed(errWrite)

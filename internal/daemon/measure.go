@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
 )
 
@@ -64,7 +67,9 @@ func (g *generation) series() metrics.Policies {
 		p.Inventories = append(p.Inventories, i.Name)
 	}
 	for _, hook := range g.hooks {
-		p.Callers = append(p.Callers, metrics.Caller{Name: hook.Name, Policy: policyOf(hook), Secrets: hook.Used})
+		p.Callers = append(p.Callers, metrics.Caller{
+			Name: hook.Name, Policy: policyOf(hook), Secrets: hook.Used, Notifies: slices.Contains(hook.Accepts, posture.SCEPNotification),
+		})
 	}
 	return p
 }

@@ -132,7 +132,9 @@ func (m *Metrics) histogram(name, help string, labels ...string) *prometheus.His
 func (m *Metrics) Observe(e *audit.Event) {
 	if m.policies != nil {
 		m.policies.observe(e)
-		m.observeDuration(e)
+		if e.Notification == nil {
+			m.observeDuration(e)
+		}
 		return
 	}
 	if e.Allowed {

@@ -25,6 +25,7 @@ type Policies struct {
 // Caller is a webhook that may call.
 type Caller struct {
 	Name, Policy string
+	Notifies     bool // it reports what became of requests by SCEP
 	// Secrets are when each secret was last used, in Unix seconds; 0 means not since the start.
 	Secrets []*atomic.Int64
 }
@@ -38,6 +39,7 @@ type policies struct {
 	lookups   *prometheus.HistogramVec
 	info      *prometheus.GaugeVec
 	rules     *prometheus.CounterVec
+	notified  *prometheus.CounterVec
 	secrets   *prometheus.Desc
 
 	own map[string]bool // the connector's own codes
@@ -46,6 +48,7 @@ type policies struct {
 	current Policies
 	// What has series: a request that began with a generation that is gone makes none.
 	known   map[caller]bool
+	notify  map[string]bool           // names of webhooks
 	counted map[string][]ruleCounters // by policy, in the order of its rules
 	// The keys come from the configuration and our own codes, never from a request, so that they are few.
 	decided  series[decided, prometheus.Counter]
@@ -92,6 +95,7 @@ func NewWithPolicies(build Build, codes, reloads []string) *Metrics {
 		info:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: Prefix + "policy_info", Help: "1; the label has the hash of the policy file in effect."}, []string{"hash"}),
 		rules: m.counters("rule_evaluations_total", "Evaluations of rules, by result. Those to which their when does not apply are not counted.",
 			"policy", "rule", "result"),
+		notified: m.counters("notifications_total", "Requests by SCEP of which step-ca has said what became of them.", "webhook", "result"),
 		secrets: prometheus.NewDesc(Prefix+"webhook_secret_last_used_timestamp_seconds",
 			"When each secret of a webhook last signed a request; 0 means not since the start.", []string{"webhook", "secret"}, nil),
 	}
@@ -113,6 +117,7 @@ func (m *Metrics) UsePolicies(next Policies) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known, counted := map[caller]bool{}, map[string][]ruleCounters{}
+	p.useNotifying(next.Callers)
 	for _, c := range next.Callers {
 		known[caller{c.Policy, c.Name}] = true
 	}
@@ -157,10 +162,36 @@ func (m *Metrics) UsePolicies(next Policies) {
 	p.observed.forget()
 }
 
-// observe counts a request.
+// useNotifying makes the series of webhooks that notify, and drops those of others. mu is held.
+func (p *policies) useNotifying(callers []Caller) {
+	notify := map[string]bool{}
+	for _, c := range callers {
+		if !c.Notifies {
+			continue
+		}
+		notify[c.Name] = true
+		for _, result := range []string{success, failure} {
+			p.notified.WithLabelValues(c.Name, result)
+		}
+	}
+	for name := range p.notify {
+		if !notify[name] {
+			p.notified.DeletePartialMatch(prometheus.Labels{"webhook": name})
+		}
+	}
+	p.notify = notify
+}
+
+// observe counts a request. A notification is no decision.
 func (p *policies) observe(e *audit.Event) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	if e.Notification != nil {
+		if p.notify[e.Caller] { // not where the webhook is gone
+			p.notified.WithLabelValues(e.Caller, e.Notification.Result()).Inc()
+		}
+		return
+	}
 	p.decided.of(decided{e.Policy, e.Caller, e.Inventory, e.Code, e.Allowed}, p.decision).Inc()
 	for inventory, answer := range e.Lookups() {
 		result := answered

@@ -31,6 +31,45 @@ func requestOf(n int, caller string) *audit.Event {
 	}
 }
 
+// TestNotifications: notifications have series of their own from the start, are no decisions, and those of a webhook that is
+// gone, or that does not notify, are not counted.
+func TestNotifications(t *testing.T) {
+	t.Parallel()
+	m := metrics.NewWithPolicies(metrics.Build{}, []string{"unavailable"}, []string{"policy"})
+	use := func(names ...string) {
+		next := metrics.Policies{Callers: []metrics.Caller{{Name: "decides", Policy: "p"}}}
+		for _, name := range names {
+			next.Callers = append(next.Callers, metrics.Caller{Name: name, Notifies: true})
+		}
+		m.UsePolicies(next)
+	}
+	notify := func(caller string, issued bool) {
+		m.Observe(&audit.Event{Caller: caller, Allowed: true, Duration: time.Second, Notification: &audit.Notification{Issued: issued}})
+	}
+	use("stays", "goes")
+	wantSeries(t, m, `step_posture_notifications_total{result="success",webhook="stays"} 0`, `step_posture_notifications_total{result="failure",webhook="goes"} 0`)
+	before, _ := scrape(t, m)
+	notify("stays", true)
+	notify("stays", true)
+	notify("stays", false)
+	use("stays")
+	notify("goes", true)
+	notify("decides", true)
+	wantSeries(t, m, `step_posture_notifications_total{result="success",webhook="stays"} 2`, `step_posture_notifications_total{result="failure",webhook="stays"} 1`)
+	after, _ := scrape(t, m)
+	for _, of := range []string{`webhook="goes"`, `webhook="decides"`} {
+		if strings.Contains(after, of) {
+			t.Errorf("there are series of %s", of)
+		}
+	}
+	for _, name := range []string{"decisions_total", "request_duration_seconds"} {
+		if got, want := strings.Count(after, name), strings.Count(before, name); got != want {
+			t.Errorf("%s has %d lines after notifications, and had %d", name, got, want)
+		}
+	}
+	wantSeries(t, m, `step_posture_request_duration_seconds_count{outcome="allow"} 0`)
+}
+
 // TestSeriesOfWhatIsGone: rules, codes, callers, inventories and hashes that are gone have no series, and a late request of
 // the version before makes none.
 func TestSeriesOfWhatIsGone(t *testing.T) {

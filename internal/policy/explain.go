@@ -95,6 +95,7 @@ func (r Read) fact(value any, known bool) Fact {
 
 // quote shows a text that others chose: its beginning, with everything escaped that cannot be seen.
 func quote(text string) string {
+	text = posture.HideTokens(text)
 	if characters := []rune(text); len(characters) > maxShown {
 		return strconv.Quote(string(characters[:maxShown])) + "..."
 	}
@@ -103,7 +104,7 @@ func quote(text string) string {
 
 // clean shows an error of CEL, which may repeat a text that others chose.
 func clean(err error) string {
-	text := []rune(err.Error())
+	text := []rune(posture.HideTokens(err.Error()))
 	for i, c := range text {
 		if !unicode.IsPrint(c) {
 			text[i] = '?'

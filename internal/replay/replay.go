@@ -117,7 +117,7 @@ const (
 	early           // refused before a policy was asked
 	lacking         // not replayable
 	unreadable      // not a line of ours
-	empty           // nothing between two line ends, as it follows an unfinished line
+	empty           // nothing between two line ends, as it follows an unfinished line; or a notification
 )
 
 // outcome is the result for one line.
@@ -141,6 +141,8 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 	switch {
 	case err != nil:
 		return outcome{kind: unreadable, why: err.Error()}
+	case line.Event != "":
+		return outcome{kind: empty} // nothing was decided
 	case r.early[line.Code]:
 		return outcome{kind: early}
 	case line.Evidence == nil:

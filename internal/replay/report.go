@@ -196,7 +196,7 @@ func codesBeforeRules() []posture.Code {
 // device returns the device of an outcome, or nil where no more fit into the report.
 func (c *collector) device(o outcome) *Device {
 	identifier := o.line.Evidence.Request.Identifier
-	id, _ := posture.ParseIdentifier(identifier) // decide has parsed it
+	id, _ := posture.ParseRequested(identifier) // decide has parsed it
 	d := c.devices[id.Key()]
 	if d == nil && len(c.devices) < maxDevices {
 		d = &Device{Identifier: identifier, rules: map[*Rule]bool{}}

@@ -2,6 +2,7 @@ package stepca
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -28,7 +29,7 @@ func TestProvisionersReadsPages(t *testing.T) {
 		}
 		next := map[string]string{"": "a&b=c", "a&b=c": "ff", "ff": ""}
 		cursor := r.URL.Query().Get("cursor")
-		_, _ = fmt.Fprintf(w, `{"provisioners":[{"type":"JWK","name":%q}],"nextCursor":%q}`, "after "+cursor, next[cursor])
+		writeJSON(w, map[string]any{"provisioners": []any{map[string]string{"type": "JWK", "name": "after " + cursor}}, "nextCursor": next[cursor]})
 	})
 	got, err := ca.Provisioners(t.Context())
 	if err != nil || len(got) != 3 || got[2].Name != "after ff" {
@@ -71,7 +72,7 @@ func TestProvisionersHostile(t *testing.T) {
 			_, _ = fmt.Fprintf(w, `{"provisioners":[],"nextCursor":%q}`, strings.Repeat("y", 1000))
 		}, "no end"},
 		"endless cursors": {func(w http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(w, `{"provisioners":[],"nextCursor":"x%s"}`, r.URL.Query().Get("cursor"))
+			writeJSON(w, map[string]any{"provisioners": []any{}, "nextCursor": "x" + r.URL.Query().Get("cursor")})
 		}, "more than 5000 provisioners"},
 		"a page too long": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"provisioners":[` + strings.Repeat("{},", 100) + `{}]}`))
@@ -116,3 +117,5 @@ func TestParseURL(t *testing.T) {
 		}
 	}
 }
+
+func writeJSON(w http.ResponseWriter, value any) { _ = json.NewEncoder(w).Encode(value) }

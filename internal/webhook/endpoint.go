@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"slices"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -53,6 +54,14 @@ func (h *Handler) endpointAt(path string, hooks *Hooks) (e *endpoint, exists boo
 		}
 	}
 	return nil, false
+}
+
+// unknownPath is the refusal of a path that is no endpoint, or none without a policy file.
+func (h *Handler) unknownPath(path string) *Problem {
+	if slices.ContainsFunc(h.paths(), func(e endpoint) bool { return e.path == path }) {
+		return problemf(codeNotFound, "this path exists only with a policy file: set POLICY_PATH")
+	}
+	return problemf(codeNotFound, "unknown path")
 }
 
 func (h *Handler) paths() []endpoint {

@@ -94,7 +94,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 	case event.Path == StatusPath:
 		a = status(r, event)
 	default:
-		a = refuse(event, problemf(codeNotFound, "unknown path"))
+		a = refuse(event, h.unknownPath(event.Path))
 	}
 	// Unauthenticated clients do not keep a connection that step-ca may need; on HTTP/2 the header makes the
 	// server send GOAWAY and finish what is under way, because other requests share it.
@@ -233,33 +233,6 @@ func wait(ctx context.Context, pause time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// mode reads the device type from the query: mode, or type, as the original's documentation calls
-// it too. The signature does not cover the URL; only the CA's configuration and TLS protect it.
-func mode(rawQuery string) (posture.DeviceType, *Problem) {
-	if rawQuery == "" {
-		return "", nil
-	}
-	values, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return "", problemf(codeModeUnsupported, "the query cannot be read: use ?mode=mobiledevice, computer or any")
-	}
-	word := ""
-	for _, value := range append(values["mode"], values["type"]...) {
-		switch {
-		case value == "" || value == word:
-		case word == "":
-			word = value
-		default:
-			return "", problemf(codeModeUnsupported, "mode and type are given with different values")
-		}
-	}
-	deviceType, err := posture.ParseDeviceType(word)
-	if err != nil {
-		return "", &Problem{codeModeUnsupported, err}
-	}
-	return deviceType, nil
 }
 
 // checkHeader applies the limit of the header exactly: net/http allows some more than its limit, and

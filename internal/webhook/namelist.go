@@ -242,8 +242,9 @@ func kindOf(tag asn1.Tag) nameKind {
 		return ipKind
 	case tagURI:
 		return uriKind
+	default:
+		return otherKind
 	}
-	return otherKind
 }
 
 // The tags of the names in a subjectAltName extension beside tagOtherName (RFC 5280 section 4.2.1.6).

@@ -140,6 +140,6 @@ func (r *plainReader) raw() jsontext.Value {
 
 // What the JSON library reads null and an empty list as, where a value is decoded later.
 var (
-	jsonNull  = jsontext.Value("null")
-	jsonEmpty = jsontext.Value("[]")
+	jsonNull  = jsontext.Value("null") //nolint:gochecknoglobals // one for all bodies, and nothing writes to it
+	jsonEmpty = jsontext.Value("[]")   //nolint:gochecknoglobals // likewise
 )

@@ -55,7 +55,7 @@ type outcome struct {
 // Refusals are 200 on purpose: step-ca reads the body of a 2xx only, and then passes the reason to the
 // device; a 4xx would reach it as an unexplained server error. A 5xx makes step-ca try once more.
 func outcomeOf(code posture.Code) outcome {
-	const url = "correct the webhook's URL with `step ca provisioner webhook update`; it ends in " + AttestPath + ", with ?mode= where it is needed"
+	const url = "correct the webhook's URL with `step ca provisioner webhook update`; it ends in " + AttestPath + ", with ?mode= where it is needed, or in the path for what the webhook accepts"
 	switch code {
 	case posture.DeviceNotFound:
 		return outcome{

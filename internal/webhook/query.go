@@ -12,6 +12,33 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
+// mode reads the device type from the query: mode, or type, as the original's documentation calls
+// it too. The signature does not cover the URL; only the CA's configuration and TLS protect it.
+func mode(rawQuery string) (posture.DeviceType, *Problem) {
+	if rawQuery == "" {
+		return "", nil
+	}
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return "", problemf(codeModeUnsupported, "the query cannot be read: use ?mode=mobiledevice, computer or any")
+	}
+	word := ""
+	for _, value := range append(values["mode"], values["type"]...) {
+		switch {
+		case value == "" || value == word:
+		case word == "":
+			word = value
+		default:
+			return "", problemf(codeModeUnsupported, "mode and type are given with different values")
+		}
+	}
+	deviceType, err := posture.ParseDeviceType(word)
+	if err != nil {
+		return "", &Problem{codeModeUnsupported, err}
+	}
+	return deviceType, nil
+}
+
 // readQuery reads the parameters. The signature does not cover the URL, and a template writes into it what the client may have
 // chosen, so only what cannot be read in two ways is accepted. No error repeats a value.
 func (c *exchange) readQuery() *Problem {

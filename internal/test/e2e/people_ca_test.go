@@ -23,7 +23,12 @@ import (
 	"step-posture-connector/internal/test/e2e/stepca"
 )
 
-const ada = "ada@example.com"
+// The people: ada is in the group, bob is not, and of cy only the portal knows.
+const (
+	ada = "ada@example.com"
+	bob = "bob@example.com"
+	cy  = "cy@example.com"
+)
 
 // peopleLab is a CA that signs SSH certificates too, and an identity provider with a certificate of that CA.
 type peopleLab struct {
@@ -101,7 +106,7 @@ func (a *answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type entrance struct {
 	page, name, query string
 	files             func(t *testing.T, l *peopleLab, dir string) // what the page says that the operator has
-	flags             func(t *testing.T, l *peopleLab, dir string, ssh bool) []string
+	flags             func(t *testing.T, l *peopleLab, dir, who string, ssh bool) []string
 }
 
 func entrances() []entrance {
@@ -111,26 +116,31 @@ func entrances() []entrance {
 			t.Helper()
 			writeFile(t, filepath.Join(dir, "desk.pass"), "desk-password")
 		}, jwkFlags},
-		{"x5c.md", "card", "", makeCard, func(_ *testing.T, _ *peopleLab, dir string, _ bool) []string {
-			return []string{"--provisioner", "card", "--x5c-cert", filepath.Join(dir, "card.crt"), "--x5c-key", filepath.Join(dir, "card.key")}
+		{"x5c.md", "card", "", makeCards, func(_ *testing.T, _ *peopleLab, dir, who string, _ bool) []string {
+			return []string{"--provisioner", "card", "--x5c-cert", filepath.Join(dir, who+".crt"), "--x5c-key", filepath.Join(dir, who+".key")}
 		}},
 	}
 }
 
-func oidcFlags(t *testing.T, l *peopleLab, _ string, _ bool) []string {
+func oidcFlags(t *testing.T, l *peopleLab, _, who string, _ bool) []string {
 	t.Helper()
-	token, err := l.idp.Token(idp.Claims{Subject: "1234", Email: ada, EmailVerified: true})
+	return l.tokenFlags(t, idp.Claims{Subject: "1234", Email: who, EmailVerified: true})
+}
+
+func (l *peopleLab) tokenFlags(t *testing.T, claims idp.Claims) []string {
+	t.Helper()
+	token, err := l.idp.Token(claims)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return []string{"--token", token}
 }
 
-func jwkFlags(t *testing.T, l *peopleLab, dir string, ssh bool) []string {
+func jwkFlags(t *testing.T, l *peopleLab, dir, who string, ssh bool) []string {
 	t.Helper()
-	args := []string{"ca", "token", ada, "--provisioner", "desk", "--provisioner-password-file", filepath.Join(dir, "desk.pass")}
+	args := []string{"ca", "token", who, "--provisioner", "desk", "--provisioner-password-file", filepath.Join(dir, "desk.pass")}
 	if ssh {
-		args = append(args, "--ssh", "--principal", "ada")
+		args = append(args, "--ssh", "--principal", login(who))
 	}
 	result, err := person.New(l.ca, l.programs.Step(), dir).Run(t.Context(), args...)
 	token := strings.TrimSpace(result.Stdout)
@@ -138,16 +148,24 @@ func jwkFlags(t *testing.T, l *peopleLab, dir string, ssh bool) []string {
 		t.Fatalf("step ca token: %+v, %v", result, err)
 	}
 	if ssh {
-		return []string{"--token", token, "--principal", "ada"}
+		return []string{"--token", token, "--principal", login(who)}
 	}
 	return []string{"--token", token}
 }
 
-// makeCard makes the certificate that a person has already, and its root.
-func makeCard(t *testing.T, l *peopleLab, dir string) {
+// login is a person's name in shells.
+func login(who string) string {
+	name, _, _ := strings.Cut(who, "@")
+	return name
+}
+
+// makeCards makes the certificates that people have already, and their root.
+func makeCards(t *testing.T, l *peopleLab, dir string) {
 	t.Helper()
-	commands := "step certificate create Cards card_roots.pem root.key --profile root-ca --no-password --insecure\n" +
-		"step certificate create " + ada + " card.crt card.key --ca card_roots.pem --ca-key root.key --no-password --insecure\n"
+	commands := "step certificate create Cards card_roots.pem root.key --profile root-ca --no-password --insecure\n"
+	for _, who := range []string{ada, bob, cy} {
+		commands += fmt.Sprintf("step certificate create %[1]s %[1]s.crt %[1]s.key --ca card_roots.pem --ca-key root.key --no-password --insecure\n", who)
+	}
 	if _, err := people.SetUp(t.Context(), l.ca, dir, commands); err != nil {
 		t.Fatal(err)
 	}
@@ -184,14 +202,10 @@ func (l *peopleLab) setUp(t *testing.T, e entrance, answers *answerer) *person.P
 	dir := t.TempDir()
 	e.files(t, l, dir)
 	page := readGuide(t, l.lab, "../provisioners/"+e.page)
-	x509Name, sshName := e.name, e.name+"_ssh"
-	if e.page == "oidc.md" {
-		sshName = "shells"
+	for name, content := range e.templates(t, page) {
+		writeFile(t, filepath.Join(dir, name), content)
 	}
-	writeFile(t, filepath.Join(dir, x509Name+".tpl"), page.block(t, "`"+x509Name+".tpl`", "gotemplate"))
-	writeFile(t, filepath.Join(dir, sshName+".tpl"), page.block(t, "`"+sshName+".tpl`", "gotemplate"))
-	commands := strings.NewReplacer("https://idp.example.com", l.idp.Issuer(), "https://posture.example.com:9443", server.URL).
-		Replace(page.block(t, "prints an ID and a secret, once", "sh"))
+	commands := l.commands(t, page, server.URL)
 	if webhooks, err := people.SetUp(t.Context(), l.ca, dir, commands); err != nil || len(webhooks) != 4 {
 		t.Fatalf("the page added %d webhooks, %v; want 4", len(webhooks), err)
 	}
@@ -215,8 +229,8 @@ func (l *peopleLab) answer(t *testing.T, e entrance, p *person.Person, answers *
 		{"503", forbidden + "Webhook server responded with 503.", 2},
 	} {
 		answers.set(want.mode)
-		flags := e.flags(t, l, p.Path(""), ssh)
-		result := get(t, p, ssh, flags)
+		flags := e.flags(t, l, p.Path(""), ada, ssh)
+		result := get(t, p, ada, ssh, flags)
 		if (result.Status == 0) != (want.mode == "allow") || !strings.Contains(result.Stderr, want.prints) {
 			t.Errorf("%s, SSH %t, %s: the client says %+v, want %q", e.page, ssh, want.mode, result, want.prints)
 		}
@@ -227,22 +241,22 @@ func (l *peopleLab) answer(t *testing.T, e entrance, p *person.Person, answers *
 		if flags[0] != "--token" {
 			continue // the client makes a new token each time
 		}
-		again := get(t, p, ssh, flags)
+		again := get(t, p, ada, ssh, flags)
 		if calls := answers.set("allow"); again.Status != 1 || !strings.Contains(again.Stderr, "The request lacked necessary authorization to be completed.") || len(calls) != 0 {
 			t.Errorf("%s, SSH %t, %s: the same token again: %+v with the calls %q, want 401 and no call", e.page, ssh, want.mode, again, calls)
 		}
 	}
-	l.expectNames(t, p, ssh)
+	expectNames(t, p, ada, ssh)
 }
 
 // get asks for a certificate, and returns what the client prints.
-func get(t *testing.T, p *person.Person, ssh bool, flags []string) process.Result {
+func get(t *testing.T, p *person.Person, who string, ssh bool, flags []string) process.Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
 	defer cancel()
-	args := []string{"ca", "certificate", ada, "x509.crt", "x509.key", "--force"}
+	args := []string{"ca", "certificate", who, "x509.crt", "x509.key", "--force"}
 	if ssh {
-		args = []string{"ssh", "certificate", ada, "ssh", "--no-password", "--insecure", "--no-agent", "--force"}
+		args = []string{"ssh", "certificate", who, "ssh", "--no-password", "--insecure", "--no-agent", "--force"}
 	}
 	result, err := p.Run(ctx, append(args, flags...)...)
 	if err != nil {
@@ -252,14 +266,14 @@ func get(t *testing.T, p *person.Person, ssh bool, flags []string) process.Resul
 }
 
 // expectNames checks the certificate that was issued: names of the person, and data of the webhook.
-func (l *peopleLab) expectNames(t *testing.T, p *person.Person, ssh bool) {
+func expectNames(t *testing.T, p *person.Person, who string, ssh bool) {
 	t.Helper()
 	if ssh {
 		certificate, err := p.ReadSSH()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if certificate.KeyId != ada || !slices.Equal(certificate.ValidPrincipals, []string{"ada"}) || certificate.Extensions["department@example.com"] != "Research" {
+		if certificate.KeyId != who || !slices.Equal(certificate.ValidPrincipals, []string{login(who)}) || certificate.Extensions["department@example.com"] != "Research" {
 			t.Errorf("the SSH certificate has %s, %q, %q", certificate.KeyId, certificate.ValidPrincipals, certificate.Extensions)
 		}
 		return
@@ -268,7 +282,7 @@ func (l *peopleLab) expectNames(t *testing.T, p *person.Person, ssh bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if certificate.Subject.String() != "CN="+ada+",OU=Research" || !slices.Equal(certificate.EmailAddresses, []string{ada}) {
+	if certificate.Subject.String() != "CN="+who+",OU=Research" || !slices.Equal(certificate.EmailAddresses, []string{who}) {
 		t.Errorf("the certificate has %s, %q", certificate.Subject, certificate.EmailAddresses)
 	}
 }

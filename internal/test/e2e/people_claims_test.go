@@ -20,12 +20,8 @@ func TestClaimsInURL(t *testing.T) {
 		{"no address", idp.Claims{Subject: "2"}, "?email=%3Cno+value%3E&verified=false"},
 		{"address that adds a parameter", idp.Claims{Subject: "3", Email: "x&email=" + ada, EmailVerified: true}, "?email=x%26email%3Dada%40example.com&verified=true"},
 	} {
-		token, err := l.idp.Token(test.claims)
-		if err != nil {
-			t.Fatal(err)
-		}
 		answers.set("deny")
-		result := get(t, p, false, []string{"--token", token})
+		result := get(t, p, ada, false, l.tokenFlags(t, test.claims))
 		if calls := answers.set("deny"); len(calls) != 1 || calls[0] != "/webhook/certificate"+test.query {
 			t.Errorf("%s: step-ca calls %q, want %s once; the client says %+v", test.name, calls, test.query, result)
 		}

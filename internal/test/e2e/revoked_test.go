@@ -119,10 +119,10 @@ func (c revocable) call(t *testing.T, g *gate.Gate) (status int, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return get(t, c.client, "https://"+at.Host+"/status", io.Discard)
+	return fetched(t, c.client, "https://"+at.Host+"/status", io.Discard)
 }
 
-func get(t *testing.T, client *http.Client, address string, to io.Writer) (status int, err error) {
+func fetched(t *testing.T, client *http.Client, address string, to io.Writer) (status int, err error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
@@ -142,7 +142,7 @@ func (l *lab) fetchLists(t *testing.T, path string) {
 	t.Helper()
 	var text bytes.Buffer
 	for _, from := range []string{"/1.0/crl?pem=true", "/intermediates.pem"} {
-		if status, err := get(t, l.client, l.ca.URL()+from, &text); err != nil || status != http.StatusOK {
+		if status, err := fetched(t, l.client, l.ca.URL()+from, &text); err != nil || status != http.StatusOK {
 			t.Fatalf("GET %s: %d, %v", from, status, err)
 		}
 	}

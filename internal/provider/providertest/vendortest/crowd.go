@@ -58,6 +58,14 @@ func (s *Server) settle(ctx context.Context, endpoint string) {
 	s.violations = append(s.violations, fmt.Sprintf("%s: %d requests at once, %d are allowed", endpoint, s.now, s.api.AtOnce))
 }
 
+// leave returns what ends a request whose answer begins: gone, as soon as it is known whether too many are in flight.
+func (s *Server) leave(ctx context.Context, gone func()) func() {
+	return func() {
+		_ = s.Await(ctx, s.settled) // a client that has left needs no answer
+		gone()
+	}
+}
+
 // settled reports whether it is known that all requests in flight are allowed, or that they are not.
 func (s *Server) settled() bool {
 	s.mu.Lock()

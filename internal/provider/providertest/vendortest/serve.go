@@ -32,7 +32,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.settle(r.Context(), endpoint)
 	// A request is in flight until its answer begins: the client may have read an answer, and begun
 	// the next request, before this function returns.
-	leave := func() { _ = s.Await(r.Context(), s.settled); gone() }
+	leave := s.leave(r.Context(), gone)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	s.inspect(r, endpoint, len(body))
 	// A client that keeps cookies sends it back, which is a violation.
