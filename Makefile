@@ -54,7 +54,7 @@ vet:
 .PHONY: test-unit
 test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
 	go test -race ./...
-	go test -count=1 -run '^TestAllocations$$' ./internal/webhook
+	go test -count=1 -run '^(TestAllocations|TestChangedRequests)$$' ./internal/webhook
 	go test -count=1 -run '^(TestGenerationsLeaveNothing|TestMillionDevices)$$' ./internal/daemon ./internal/provider/file
 	MODEL_HOURS=500 go test -count=1 -run '^TestModel$$' ./internal/snapshot
 	cd $(BENCH) && go test -race ./...

@@ -32,7 +32,9 @@ func TestChangedRequests(t *testing.T) {
 			names := d.names()
 			allowed, all := 0, 0
 			changes(t, body, func(changed change) {
-				all++
+				if all++; all%everyChange != 0 {
+					return
+				}
 				w := d.ask(target, changed.body)
 				got, ok := checkAnswer(t, changed.what, d, w)
 				if !ok {
@@ -56,7 +58,7 @@ func TestChangedRequests(t *testing.T) {
 				}
 			})
 			const many = 50
-			if all < many || code == "" && allowed == 0 {
+			if all < many || everyChange == 1 && code == "" && allowed == 0 {
 				t.Errorf("of %d changes %d are allowed, want many changes, and some allowed", all, allowed)
 			}
 		})

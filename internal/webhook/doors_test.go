@@ -182,7 +182,7 @@ func (d *door) ask(target string, body []byte) *httptest.ResponseRecorder {
 }
 
 func (d *door) send(method, target string, header http.Header, body []byte) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, target, bytes.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), method, target, bytes.NewReader(body))
 	r.ProtoMajor, r.ProtoMinor = 2, 0 // net/http itself bounds the time for a body there
 	for name, values := range header {
 		r.Header[name] = values
