@@ -65,11 +65,13 @@ func TestCloudHosts(t *testing.T) {
 		principal string
 	}{
 		"gcp-ssh": {
-			[]string{"--type", "GCP"}, google(),
+			[]string{"--type", "GCP"},
+			google(),
 			"?id={{ .Token.google.compute_engine.instance_id | urlquery }}", "/?id=" + google().ID, google().Name,
 		},
 		"azure-ssh": {
-			[]string{"--type", "Azure", "--azure-tenant", tenant}, azure(tenant),
+			[]string{"--type", "Azure", "--azure-tenant", tenant},
+			azure(tenant),
 			"?vm={{ .KeyID | urlquery }}", "/?vm=db-1", azure("").ObjectID,
 		},
 	} {

@@ -42,12 +42,14 @@ func TestClouds(t *testing.T) {
 		url       string
 	}{
 		"gcp": {
-			[]string{"--type", "GCP", "--gcp-project", "prod"}, google(),
+			[]string{"--type", "GCP", "--gcp-project", "prod"},
+			google(),
 			"?project={{ .Token.google.compute_engine.project_id | urlquery }}&name={{ .Subject.CommonName | urlquery }}",
 			google().ID, "?project=prod&name=db-1",
 		},
 		"azure": {
-			[]string{"--type", "Azure", "--azure-tenant", azureTenant}, azure(azureTenant),
+			[]string{"--type", "Azure", "--azure-tenant", azureTenant},
+			azure(azureTenant),
 			"?vm={{ .Subject.CommonName | urlquery }}&id={{ .Token.xms_mirid | urlquery }}",
 			azure("").ObjectID, "?vm=db-1&id=%2Fsubscriptions%2Fb2c1%2Fresourcegroups%2Fprod%2Fproviders%2FMicrosoft.Compute%2FvirtualMachines%2Fdb-1",
 		},
@@ -106,7 +108,8 @@ func (l *cloudsLab) testFirstUse(t *testing.T) {
 	}{
 		"gcp-once": {
 			[]string{"--type", "GCP"},
-			cloud.Google{ID: "1", Name: "a", Project: "prod", Zone: "z"}, cloud.Google{ID: "2", Name: "b", Project: "prod", Zone: "z"},
+			cloud.Google{ID: "1", Name: "a", Project: "prod", Zone: "z"},
+			cloud.Google{ID: "2", Name: "b", Project: "prod", Zone: "z"},
 		},
 		"azure-once": {
 			[]string{"--type", "Azure", "--azure-tenant", tenant},

@@ -123,7 +123,7 @@ func (p *pageGuard) expectRole(t *testing.T, name string, cert *x509.Certificate
 	if err != nil {
 		t.Fatalf("no certificate for %s: %v", name, err)
 	}
-	if got, want := cert.Subject.String(), "CN="+name+",OU="+knownHost.Role; got != want {
+	if got, want := cert.Subject.String(), "CN="+name+",OU="+knownHost().Role; got != want {
 		t.Errorf("the certificate has %s, want %s", got, want)
 	}
 }

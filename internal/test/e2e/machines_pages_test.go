@@ -27,12 +27,12 @@ func TestMachinePages(t *testing.T) {
 	}
 }
 
-// The machine that the register knows.
-var knownHost = registered{Host: "db-1.prod.example.com", Role: "database"}
+// knownHost is the machine that the register knows.
+func knownHost() registered { return registered{Host: "db-1.prod.example.com", Role: "database"} }
 
 // known is the record of the machine that the register knows, with an identifier.
 func known(id string) registered {
-	record := knownHost
+	record := knownHost()
 	record.ID = id
 	return record
 }
@@ -123,11 +123,11 @@ func (p *pageGuard) expectGuarded(t *testing.T, commands []string) {
 	}
 	const fileArgument = 4 // step ca certificate SUBJECT FILE
 	cert := p.certificate(t, strings.Fields(commands[0])[fileArgument])
-	if cert.Subject.String() != "CN="+knownHost.Host+",OU="+knownHost.Role || !slices.Equal(namesOf(cert), []string{knownHost.Host}) {
+	if cert.Subject.String() != "CN="+knownHost().Host+",OU="+knownHost().Role || !slices.Equal(namesOf(cert), []string{knownHost().Host}) {
 		t.Errorf("the certificate has %s, %q", cert.Subject, namesOf(cert))
 	}
 	host := p.hostCertificate(t)
-	if host.KeyId != knownHost.Host || !slices.Equal(host.ValidPrincipals, []string{knownHost.Host}) {
+	if host.KeyId != knownHost().Host || !slices.Equal(host.ValidPrincipals, []string{knownHost().Host}) {
 		t.Errorf("the SSH certificate has %s, %q", host.KeyId, host.ValidPrincipals)
 	}
 }

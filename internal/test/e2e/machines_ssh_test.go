@@ -27,7 +27,7 @@ func testSSHPage(t *testing.T, m *machines) {
 	}
 	p.must(t, p.dir, ask, makeToken("db-1"))
 	host := p.hostCertificate(t)
-	if host.KeyId != "db-1" || !slices.Equal(host.ValidPrincipals, []string{"db-1", knownHost.Host}) {
+	if host.KeyId != "db-1" || !slices.Equal(host.ValidPrincipals, []string{"db-1", knownHost().Host}) {
 		t.Errorf("the SSH certificate has %s, %q", host.KeyId, host.ValidPrincipals)
 	}
 	const renew = "step ssh renew host_key-cert.pub host_key --force"

@@ -100,12 +100,12 @@ func (a Amazon) register(mux *http.ServeMux, c *Cloud) {
 }
 
 // give answers a client that has sent the header which a metadata service asks for.
-func give(w http.ResponseWriter, asked bool, make func() (string, error)) {
+func give(w http.ResponseWriter, asked bool, answer func() (string, error)) {
 	if !asked {
 		http.Error(w, "the header of the metadata service is missing", http.StatusBadRequest)
 		return
 	}
-	text, err := make()
+	text, err := answer()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

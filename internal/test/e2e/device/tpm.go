@@ -56,7 +56,10 @@ func (m *Manufacturer) MakeTPM(claimed string, identifiers ...string) (*Device, 
 // tpm returns an attestation of the format tpm: the attestation key's statement that the device's key was made in the
 // TPM and cannot leave it.
 func (d *Device) tpm(certificate *x509.Certificate, attestationKey *rsa.PrivateKey, keyAuthorization string) (any, error) {
-	public := tpmKey(&d.key.PublicKey)
+	public, err := tpmKey(&d.key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
 	area, err := public.Encode()
 	if err != nil {
 		return nil, fmt.Errorf("encode public area: %w", err)
@@ -91,16 +94,22 @@ func (d *Device) tpm(certificate *x509.Certificate, attestationKey *rsa.PrivateK
 }
 
 // tpmKey describes a signing key as a TPM does that has made it and keeps it.
-func tpmKey(key *ecdsa.PublicKey) tpm2.Public {
+func tpmKey(key *ecdsa.PublicKey) (tpm2.Public, error) {
+	point, err := key.Bytes()
+	if err != nil {
+		return tpm2.Public{}, fmt.Errorf("encode key: %w", err)
+	}
+	coordinates := point[1:] // behind the byte that says that it is not compressed
+	half := len(coordinates) / 2
 	return tpm2.Public{
 		Type: tpm2.AlgECC, NameAlg: tpm2.AlgSHA256,
 		Attributes: tpm2.FlagFixedTPM | tpm2.FlagFixedParent | tpm2.FlagSensitiveDataOrigin | tpm2.FlagUserWithAuth | tpm2.FlagSign,
 		ECCParameters: &tpm2.ECCParams{
 			Sign:    &tpm2.SigScheme{Alg: tpm2.AlgECDSA, Hash: tpm2.AlgSHA256},
 			CurveID: tpm2.CurveNISTP256,
-			Point:   tpm2.ECPoint{XRaw: tpmutil.U16Bytes(key.X.Bytes()), YRaw: tpmutil.U16Bytes(key.Y.Bytes())},
+			Point:   tpm2.ECPoint{XRaw: coordinates[:half], YRaw: coordinates[half:]},
 		},
-	}
+	}, nil
 }
 
 // attestationKeyNames encodes a subjectAltName extension: the TPM's manufacturer, model and version, which step-ca

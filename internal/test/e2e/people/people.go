@@ -95,7 +95,7 @@ func (g *Guard) Close() error { return errors.Join(g.Stop(), g.relay.Close()) }
 // SetUp runs shell commands as the administrator of the running CA, in a folder. It returns the credentials of the webhooks
 // that they add, by the webhooks' names.
 func SetUp(ctx context.Context, ca *stepca.CA, dir, commands string) (map[string]stepca.Credentials, error) {
-	out, err := process.Run(ctx, process.Spec{Path: "/bin/sh", Args: []string{"-ec", commands}, Dir: dir, Env: ca.Administrator()})
+	out, err := process.Run(ctx, process.Spec{Path: "/bin/sh", Args: []string{"-ec", commands}, Dir: dir, Env: ca.Operator()})
 	if err != nil {
 		return nil, fmt.Errorf("set up the CA: %w", err)
 	}
