@@ -81,7 +81,8 @@ func member(ctx context.Context, s *setup, out io.Writer) error {
 	indent(out, s.people.page.files[peopleFile])
 	fmt.Fprintf(out, "   Of the rules in %s, this one asks for a group:\n", policyFile)
 	indent(out, s.people.page.rule)
-	fmt.Fprintf(out, "   Ada logs in at the identity provider, and shows step-ca the token. First X.509, for databases behind a TLS proxy:\n")
+	fmt.Fprintf(out, "   Ada logs in at the identity provider, and step shows its token to step-ca. (The browser that step opens for the login is\n"+
+		"   left out here: the demo fetches each token itself, and adds --token.) First X.509, for databases behind a TLS proxy:\n")
 	if err := s.issueX509(ctx, out); err != nil {
 		return err
 	}
@@ -112,13 +113,17 @@ func removed(ctx context.Context, s *setup, out io.Writer) error {
 	if err := s.guard.Write(peopleFile, strings.Replace(before, adaGroups, remainingGroups, 1)); err != nil {
 		return err
 	}
-	line, err := s.awaitLog(ctx, "reloaded: ")
+	line, err := s.awaitLog(ctx, "reloaded: ", peopleFile)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "     %s     %s\n", remainingGroups, line)
 	fmt.Fprintf(out, "   Ada asks again:\n")
-	return s.refuse(ctx, out, ada)
+	if err := s.refuse(ctx, out, ada); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "   The certificates that she has end within 24 hours. She tries to renew one, which asks no webhook:\n")
+	return s.refuseRenewal(ctx, out)
 }
 
 // login is the token that the identity provider gives to a person.
@@ -136,21 +141,26 @@ func (s *setup) refuse(ctx context.Context, out io.Writer, who string) error {
 	if err != nil {
 		return err
 	}
-	line, err := s.awaitLog(ctx, "[DENY]", groupCode, who)
+	_, rest, _ := strings.Cut(x509Answer, "(ref ")
+	reference, _, found := strings.Cut(rest, ")")
+	if !found {
+		return fmt.Errorf("%s got no reference: %s", who, x509Answer)
+	}
+	line, err := s.awaitLog(ctx, "[DENY]", groupCode, who, "reference="+reference)
 	if err != nil {
 		return err
 	}
 	showCommand(out, x509Command, who)
 	fmt.Fprintf(out, "   => DENIED, with the message of the rule:\n")
-	indent(out, x509Answer)
+	fmt.Fprintf(out, "     %s\n", x509Answer)
 	showCommand(out, sshCommand, who)
 	fmt.Fprintf(out, "   => DENIED too:\n")
-	indent(out, sshAnswer)
-	fmt.Fprintf(out, "     The connector logs the first one, with the same reference:\n     %s\n", line)
+	fmt.Fprintf(out, "     %s\n", sshAnswer)
+	fmt.Fprintf(out, "   The connector logs the reason of each; this is the first, with the same reference:\n     %s\n", line)
 	return nil
 }
 
-// refusal asks for a certificate that must be refused, and returns what the client prints.
+// refusal asks for a certificate that must be refused, and returns what the client prints of it.
 func (s *setup) refusal(ctx context.Context, who string, ssh bool) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
@@ -171,8 +181,10 @@ func (s *setup) refusal(ctx context.Context, who string, ssh bool) (string, erro
 		return "", err
 	case issued || status == 0:
 		return "", errors.New(who + " must be refused, and got a certificate")
-	case !s.people.page.saysRule(printed):
+	}
+	answer := lineWith(printed, forbidden)
+	if !s.people.page.saysRule(answer) {
 		return "", fmt.Errorf("%s did not get the message of the rule, but:\n%s\nThe connector printed:\n%s", who, printed, s.guard.Log())
 	}
-	return printed, nil
+	return answer, nil
 }

@@ -17,6 +17,10 @@ const (
 	x509Command = "step ca certificate %s x509.crt x509.key --provisioner people"
 	sshCommand  = "step ssh certificate %s ssh --provisioner people"
 
+	// What the client and the log of step-ca say of a certificate that is not renewed.
+	unauthorized    = "The request lacked necessary authorization to be completed."
+	renewalDisabled = "renew is disabled for provisioner"
+
 	departmentExtension = "department@example.com"
 
 	// validity is what the page's provisioner gives; step-ca lets certificates begin a little earlier, for clocks that are slow.
@@ -102,4 +106,31 @@ func checkValidity(begin, end time.Time) error {
 
 func showValidity(out io.Writer, end time.Time) {
 	fmt.Fprintf(out, "     valid       24 hours, until %s\n", end.UTC().Format(time.RFC3339))
+}
+
+// refuseRenewal wants that step-ca does not renew Ada's certificate.
+func (s *setup) refuseRenewal(ctx context.Context, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	result, err := s.people.person.Run(ctx, "ca", "renew", "x509.crt", "x509.key", "--force")
+	if err != nil {
+		return err
+	}
+	answer := lineWith(result.Stderr, unauthorized)
+	if result.Status == 0 || answer == "" || !strings.Contains(s.ca.Log(), renewalDisabled) {
+		return fmt.Errorf("step-ca must say that it does not renew, and the client printed: %s%s\nstep-ca:\n%s", result.Stdout, result.Stderr, s.ca.Log())
+	}
+	fmt.Fprintf(out, "     $ step ca renew x509.crt x509.key\n")
+	fmt.Fprintf(out, "   => DENIED, because the provisioner was added with --disable-renewal:\n     %s\n", answer)
+	return nil
+}
+
+// lineWith returns the line of a text that has a part, from that part on; the client colors what is before it.
+func lineWith(text, part string) string {
+	_, rest, found := strings.Cut(text, part)
+	if !found {
+		return ""
+	}
+	rest, _, _ = strings.Cut(rest, "\n")
+	return strings.TrimSpace(part + rest)
 }

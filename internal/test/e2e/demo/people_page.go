@@ -64,10 +64,11 @@ func (p *page) commandsFor(issuer, connector string) string {
 	return strings.NewReplacer("https://idp.example.com", issuer, "https://posture.example.com:9443", connector).Replace(p.commands)
 }
 
-// saysRule reports whether the client prints that the CA refused, with the message and the code of the rule. The connector puts
-// a reference behind the message.
-func (p *page) saysRule(printed string) bool {
-	words := strings.Join(strings.Fields(printed), " ")
-	return strings.Contains(words, "The request was forbidden by the certificate authority: "+strings.TrimSuffix(p.message, ".")) &&
-		strings.Contains(words, " ("+groupCode+").")
+// forbidden begins the client's line about a refusal.
+const forbidden = "The request was forbidden by the certificate authority: "
+
+// saysRule reports whether the client's line has the message and the code of the rule. The connector puts a reference between
+// them.
+func (p *page) saysRule(answer string) bool {
+	return strings.HasPrefix(answer, forbidden+p.message) && strings.HasSuffix(answer, " ("+groupCode+").")
 }
