@@ -44,6 +44,11 @@ demo-policy: ## Show a rule with a real step-ca: only reported, then enforced, t
 	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
 	@cd $(E2E) && go run ./demo -show policy
 
+.PHONY: demo-people
+demo-people: ## Show certificates for people with a real step-ca: by login and group, X.509 and SSH
+	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
+	@cd $(E2E) && go run ./demo -show people
+
 .PHONY: test
 test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some minutes)
 

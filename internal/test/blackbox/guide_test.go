@@ -79,7 +79,7 @@ func TestDemoAnnouncesCompiling(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(programs, "go"), []byte("#!/bin/sh\necho compiling\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, target := range []string{"demo", "demo-jamf", "demo-policy"} {
+	for _, target := range []string{"demo", "demo-jamf", "demo-policy", "demo-people"} {
 		c := exec.CommandContext(t.Context(), "make", "--no-print-directory")
 		c.Args = append(c.Args, target)
 		c.Env = []string{"PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}

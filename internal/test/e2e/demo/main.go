@@ -3,7 +3,8 @@
 // known device, an unknown device and an attacker try. With -show jamf it
 // simulates a Jamf Pro server too, and shows which devices that server excludes,
 // and what happens when it cannot be reached. With -show policy it adds a rule to
-// an inventory file: first it only reports, then it refuses.
+// an inventory file: first it only reports, then it refuses. With -show people it
+// gives certificates to people who log in at an identity provider, by their group.
 //
 // It exits with 1 when a result is not the expected one. It always removes what it
 // has made: processes, and files outside of the build folder.
@@ -24,7 +25,7 @@ import (
 )
 
 func main() {
-	show := flag.String("show", "file", "what to show: file, jamf or policy")
+	show := flag.String("show", "file", "what to show: file, jamf, policy or people")
 	flag.Parse()
 	demo, known := demonstrations()[*show]
 	if !known || flag.NArg() > 0 {
@@ -49,8 +50,9 @@ func main() {
 
 // demonstration is what the demo shows in one run.
 type demonstration struct {
-	with    string // the other servers
-	jamf    bool   // whether one is a Jamf Pro server
+	with    string   // the other servers
+	jamf    bool     // whether one is a Jamf Pro server
+	ca      []string // further arguments of step ca init
 	open    func(ctx context.Context, s *setup) error
 	steps   []func(ctx context.Context, s *setup, out io.Writer) error
 	summary string
@@ -78,6 +80,13 @@ func demonstrations() map[string]demonstration {
 			steps:   []func(context.Context, *setup, io.Writer) error{reportOnly, enforced, replayed},
 			summary: "All three results are as expected.",
 		},
+		"people": {
+			with:    "a real step-ca and a small identity provider",
+			ca:      []string{"--ssh"},
+			open:    openPeople,
+			steps:   []func(context.Context, *setup, io.Writer) error{member, outsider, removed},
+			summary: "All three results are as expected.",
+		},
 	}
 }
 
@@ -102,7 +111,7 @@ func run(ctx context.Context, demo demonstration, out *os.File) (err error) {
 
 	s := &setup{dir: dir, programs: programs}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	err = during(ctx, out, "Starting the servers", func(ctx context.Context) error { return s.start(ctx, demo.open) })
+	err = during(ctx, out, "Starting the servers", func(ctx context.Context) error { return s.start(ctx, demo) })
 	if err != nil {
 		return err
 	}

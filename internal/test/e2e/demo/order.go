@@ -115,5 +115,8 @@ func (s *setup) expectServerError(
 func (s *setup) awaitLog(ctx context.Context, texts ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
+	if s.guard != nil {
+		return s.guard.AwaitLog(ctx, texts...)
+	}
 	return s.gate.Connector().AwaitLog(ctx, texts...)
 }

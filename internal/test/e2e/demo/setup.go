@@ -11,6 +11,7 @@ import (
 	"step-posture-connector/internal/test/e2e/device"
 	"step-posture-connector/internal/test/e2e/fakejamf"
 	"step-posture-connector/internal/test/e2e/gate"
+	"step-posture-connector/internal/test/e2e/people"
 	"step-posture-connector/internal/test/e2e/stepca"
 	"step-posture-connector/internal/test/e2e/toolchain"
 )
@@ -23,14 +24,16 @@ type setup struct {
 	ca       *stepca.CA
 	jamf     *fakejamf.Server // nil without a Jamf Pro server
 	gate     *gate.Gate
+	guard    *people.Guard // takes the place of the gate where people ask
+	people   company
 	maker    *device.Manufacturer
 	client   *http.Client // trusts the CA
 	// pending is an order that got no decision.
 	pending *device.Order
 }
 
-// start starts the CA, and then what open adds.
-func (s *setup) start(ctx context.Context, open func(context.Context, *setup) error) error {
+// start starts the CA, and then what the demonstration adds.
+func (s *setup) start(ctx context.Context, demo demonstration) error {
 	var err error
 	if s.maker, err = device.NewManufacturer(); err != nil {
 		return err
@@ -44,6 +47,7 @@ func (s *setup) start(ctx context.Context, open func(context.Context, *setup) er
 		Step:             s.programs.Step(),
 		Dir:              dir,
 		RemoteManagement: true,
+		InitArgs:         demo.ca,
 	})
 	if err != nil {
 		return err
@@ -54,7 +58,7 @@ func (s *setup) start(ctx context.Context, open func(context.Context, *setup) er
 	if s.client, err = s.ca.Client(); err != nil {
 		return err
 	}
-	return open(ctx, s)
+	return demo.open(ctx, s)
 }
 
 // openGate puts a gate in front of the CA. It completes config with what is the same in
@@ -83,23 +87,21 @@ func (s *setup) mkdir(name string) (string, error) {
 // stop stops everything that start started.
 func (s *setup) stop() error {
 	var errs []error
-	if s.gate != nil {
-		if err := s.gate.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("stop the connector: %w", err))
+	stop := func(what string, started bool, stop func() error) {
+		if !started {
+			return
+		}
+		if err := stop(); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", what, err))
 		}
 	}
-	if s.jamf != nil {
-		if err := s.jamf.Stop(); err != nil {
-			errs = append(errs, fmt.Errorf("stop the Jamf Pro server: %w", err))
-		}
-	}
+	stop("the connector", s.gate != nil, func() error { return s.gate.Close() })
+	stop("the connector", s.guard != nil, func() error { return s.guard.Close() })
+	stop("the Jamf Pro server", s.jamf != nil, func() error { return s.jamf.Stop() })
+	stop("the identity provider", s.people.idp != nil, func() error { return s.people.idp.Stop() })
 	if s.client != nil {
 		s.client.CloseIdleConnections()
 	}
-	if s.ca != nil {
-		if err := s.ca.Stop(); err != nil {
-			errs = append(errs, fmt.Errorf("stop step-ca: %w", err))
-		}
-	}
+	stop("step-ca", s.ca != nil, func() error { return s.ca.Stop() })
 	return errors.Join(errs...)
 }

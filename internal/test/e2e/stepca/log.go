@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // RequestID waits until the CA has logged a request for a URL with the given status,
@@ -27,4 +28,14 @@ func (ca *CA) RequestID(ctx context.Context, rawURL string, status int) (string,
 		return nil
 	})
 	return id, err
+}
+
+// AwaitLog waits until the CA has printed a text.
+func (ca *CA) AwaitLog(ctx context.Context, text string) error {
+	return ca.process.Await(ctx, func(context.Context) error {
+		if !strings.Contains(ca.Log(), text) {
+			return fmt.Errorf("step-ca has not printed %q", text)
+		}
+		return nil
+	})
 }
