@@ -2,6 +2,8 @@ package blackbox_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,8 +30,10 @@ func exported(t *testing.T) string {
 	}
 	_, text := program.StartDaemon(t, environment()).Get(t, "/metrics")
 	policies := filepath.Join(t.TempDir(), "posture.yaml")
-	program.ReplaceFile(t, policies, "policies:\n  default:\n    rules: [{name: managed, require: device.managed}]\n")
-	_, withPolicies := program.StartDaemon(t, environment().With("POLICY_PATH", policies)).Get(t, "/metrics")
+	program.ReplaceFile(t, policies, "policies:\n  default:\n    rules: [{name: managed, require: device.managed}]\n"+
+		"webhooks:\n  - {name: told, id: 9f0c6c1e-1f6e-4a52-9d33-0d6a3c5a7f01, secret: {env: TOLD}, accepts: scep_notification}\n")
+	told := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("t"), sha256.BlockSize))
+	_, withPolicies := program.StartDaemon(t, environment().With("POLICY_PATH", policies, "TOLD", told)).Get(t, "/metrics")
 	decider, _, err := provider.Open("jamf", map[string]string{"JAMF_BASE_URL": "https://127.0.0.1", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"}, false)
 	if err != nil {
 		t.Fatal(err)
