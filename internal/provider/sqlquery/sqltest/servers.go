@@ -64,7 +64,8 @@ func MariaDB(t testing.TB) *Server {
 	return start(t, kind{
 		program: "mariadbd", folders: "/usr/sbin", install: "mariadb-server", driver: "mysql",
 		prepare: func(s *Server) []string {
-			return []string{"mariadb-install-db", "--no-defaults", "--datadir=" + s.path("data"), "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0"}
+			// A server that starts removes what others have in the same folder of temporary tables.
+			return []string{"mariadb-install-db", "--no-defaults", "--datadir=" + s.path("data"), "--tmpdir=" + s.path("temp"), "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-log-at-trx-commit=0"}
 		},
 		run: func(s *Server) []string {
 			// The password is set by a file, before the first connection.
@@ -73,7 +74,7 @@ func MariaDB(t testing.TB) *Server {
 				AdminPassword, Database)
 			_ = os.WriteFile(s.path("init.sql"), first, 0o644) //nolint:gosec // G306: the server's user reads it
 			return []string{
-				"--no-defaults", "--datadir=" + s.path("data"), "--port=" + s.port(), "--bind-address=127.0.0.1", "--socket=" + s.path("data", "s"),
+				"--no-defaults", "--datadir=" + s.path("data"), "--tmpdir=" + s.path("temp"), "--port=" + s.port(), "--bind-address=127.0.0.1", "--socket=" + s.path("data", "s"),
 				"--pid-file=" + s.path("data", "pid"), "--skip-name-resolve", "--init-file=" + s.path("init.sql"), "--max-connections=200",
 				"--ssl-cert=" + s.path("cert.pem"), "--ssl-key=" + s.path("key.pem"), "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M",
 			}

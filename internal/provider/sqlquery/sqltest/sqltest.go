@@ -73,11 +73,11 @@ func start(t testing.TB, k kind) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(s.folder) })
-	data := filepath.Join(s.folder, "data")
-	if err := errors.Join(os.Chmod(s.folder, 0o755), os.Mkdir(data, 0o700), s.certificates()); err != nil { //nolint:gosec // G302: the server's user passes through it
+	data, temp := s.path("data"), s.path("temp")
+	if err := errors.Join(os.Chmod(s.folder, 0o755), os.Mkdir(data, 0o700), os.Mkdir(temp, 0o700), s.certificates()); err != nil { //nolint:gosec // G302: the server's user passes through it
 		t.Fatal(err)
 	}
-	if err := s.own(data, filepath.Join(s.folder, "key.pem")); err != nil {
+	if err := s.own(data, temp, s.path("key.pem")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), startTime)
