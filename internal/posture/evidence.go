@@ -61,6 +61,19 @@ func (e *Evidence) Answer(inventory string) Answer {
 	return Answer{Inventory: inventory, Err: errNotAsked}
 }
 
+// Records are the records of the device that inventories gave, that of the deciding one first.
+func (e *Evidence) Records() (all []*Device) {
+	if e.Deciding != nil {
+		all = append(all, e.Deciding)
+	}
+	for i := range e.Answers {
+		if r := e.Answers[i].Record; r != nil && r != e.Deciding {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
 // SnapshotAge is the age of the oldest copy that has answered; it returns false where all answers are the inventories' own.
 func (e *Evidence) SnapshotAge() (oldest time.Duration, recalled bool) {
 	for i := range e.Answers {
