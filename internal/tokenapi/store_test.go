@@ -3,6 +3,7 @@ package tokenapi_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -11,14 +12,25 @@ import (
 	"step-posture-connector/internal/enroll"
 )
 
-func openStore(t testing.TB) enroll.Store { return &fake{} }
+type closer interface {
+	enroll.Store
+	Close() error
+}
+
+func openStore(t testing.TB) closer { return &fake{} }
+
+func (f *fake) Close() error { f.closed = true; return nil }
 
 type fake struct {
-	mu  sync.Mutex
-	all []enroll.Token
+	closed bool
+	mu     sync.Mutex
+	all    []enroll.Token
 }
 
 func (f *fake) Insert(_ context.Context, t enroll.Token, l time.Duration) (enroll.Token, error) {
+	if f.closed {
+		return t, errors.New("closed")
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
@@ -58,6 +70,9 @@ func (f *fake) Bind(_ context.Context, h enroll.Hash, k enroll.Key, id string) (
 }
 func (f *fake) Bound(context.Context, string, enroll.Key) ([]enroll.Token, error) { return nil, nil }
 func (f *fake) List(_ context.Context, x enroll.Filter) (l []enroll.Token, more bool, err error) {
+	if f.closed {
+		return nil, false, errors.New("closed")
+	}
 	for _, t := range f.all {
 		if slices.Contains(x.Policies, t.Policy) && (x.Identifier == "" || x.Identifier == enroll.FoldIdentifier(cmp.Or(t.Identifier, t.BoundTo))) {
 			t.Now = time.Now()
@@ -72,6 +87,10 @@ func (f *fake) List(_ context.Context, x enroll.Filter) (l []enroll.Token, more 
 }
 
 func (f *fake) Revoke(_ context.Context, id string, p []string) error {
+	if f.closed {
+		return errors.New("closed")
+	}
+
 	for i := range f.all {
 		if f.all[i].ID == id && slices.Contains(p, f.all[i].Policy) {
 			f.all[i].Revoked = time.Now()
