@@ -123,6 +123,12 @@ func (a *api) doAtOnce(t testing.TB, method, path string, header http.Header, bo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a.read(t, response)
+}
+
+// read reads an answer, and the event of its request.
+func (a *api) read(t testing.TB, response *http.Response) reply {
+	t.Helper()
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {

@@ -19,6 +19,7 @@ func TestList(t *testing.T) {
 		t.Errorf("got %s, want an empty list", r.text)
 	}
 	first := a.issued(t, enrolBearer, `{"policy":"enrolment","identifier":"C02"}`)
+	time.Sleep(5 * time.Millisecond) // the clock of SQLite has milliseconds
 	second := a.issued(t, enrolBearer, `{"policy":"kiosk","udid":"0000-1","lifetime":"1h"}`)
 	a.issued(t, guestBearer, `{"policy":"guests","identifier":"C02"}`)
 	r := a.list(t, enrolBearer, "")
@@ -160,6 +161,9 @@ func TestListIsCut(t *testing.T) {
 	rule := rules()["enrolment"]
 	var last enroll.Token
 	for i := range enroll.MaxListed + 1 {
+		if i == enroll.MaxListed {
+			time.Sleep(5 * time.Millisecond) // as above
+		}
 		var err error
 		_, last, err = a.handler.Tokens.Issue(t.Context(), rule, enroll.Wanted{Identifier: fmt.Sprintf("D%d", i), Client: "enrol"})
 		if err != nil {
