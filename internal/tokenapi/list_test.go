@@ -51,7 +51,7 @@ func TestList(t *testing.T) {
 	if r = a.list(t, guestBearer, "?identifier=C02"); len(r.body.Tokens) != 1 || r.body.Tokens[0]["policy"] != "guests" || r.event.Identifier != "C02" {
 		t.Errorf("got %s, want the one of the client's policy", r.text)
 	}
-	for _, credential := range []string{idleBearer, baldBearer} { // one without policies sees none, and not all
+	for _, credential := range []string{idleBearer, plainBearer} { // one without policies sees none, and not all
 		if r = a.list(t, credential, ""); r.status != http.StatusOK || len(r.body.Tokens) != 0 {
 			t.Errorf("got %s, want an empty list", r.text)
 		}
@@ -137,7 +137,7 @@ func TestRevoke(t *testing.T) {
 	if slices.Sort(answers); answers[0] != answers[len(answers)-1] {
 		t.Errorf("got %q, want the same for all", answers)
 	}
-	for _, credential := range []string{idleBearer, baldBearer, guestBearer} {
+	for _, credential := range []string{idleBearer, plainBearer, guestBearer} {
 		wantError(t, a.revoke(t, credential, own.ID), http.StatusNotFound, "notFound")
 	}
 	for range 2 { // also again
