@@ -22,14 +22,16 @@ type Policy struct {
 	ReportOnly bool
 	// Implied says that the file does not have the policy, which the environment implies.
 	Implied bool
-	Tests   []Test
+	// Token is what is required of an order's enrolment token; nil requires none.
+	Token *posture.TokenRequirement
+	Tests []Test
 }
 
 // Authority is what decides by this policy: the rules behind what the inventories themselves require, by name.
 func (p *Policy) Authority(requirements map[string]posture.Requirements) posture.Policy {
 	return posture.Policy{
 		Name: p.Name, Requirements: requirements, AlsoIn: p.AlsoIn,
-		AllowUnmanaged: p.AllowUnmanaged, ReportOnly: p.ReportOnly, Rules: p,
+		AllowUnmanaged: p.AllowUnmanaged, ReportOnly: p.ReportOnly, Rules: p, Token: p.Token,
 	}
 }
 
@@ -74,11 +76,14 @@ func (p *Policy) reads() (all []Read) {
 }
 
 // FactsOf are the facts that rules and data read of the records of an inventory: as records.NAME, and of the record that
-// decides, if the inventory can be the one. Without data of the policy, the inventory's own document is one of them.
+// decides, if the inventory can be the one. The UDID is compared with that of an enrolment token, if one is required. Without data of the policy, the inventory's own document is one of them.
 func (p *Policy) FactsOf(inventory string) (facts posture.FactSet) {
 	decides := slices.Contains(p.Inventories, inventory)
 	if decides && p.Data == nil {
 		facts = posture.Document
+	}
+	if p.Token != nil && !p.Token.UnpairedUDID {
+		facts |= posture.MustFacts("device.udid")
 	}
 	for _, r := range p.reads() {
 		if r.Fact != nil && (r.Record == inventory || r.Record == "" && decides) {

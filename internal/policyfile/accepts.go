@@ -160,9 +160,7 @@ func (f *File) checkWebhooks(v document.Value) {
 				break
 			}
 		}
-		if w.Takes(posture.SCEPChallenge) {
-			item.Warn("challenges cannot be made yet: every SCEP challenge is refused")
-		}
+		f.checkToken(item, w, p)
 	}
 }
 

@@ -52,6 +52,7 @@ type File struct {
 	Inventories []*provider.Section // in the order of the file
 	Policies    map[string]*policy.Policy
 	Webhooks    []Webhook
+	Clients     []Client // of the API of enrolment tokens
 	Warnings    []string
 }
 
@@ -139,6 +140,7 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
 	f.Webhooks = webhooks(m.Get("webhooks"), policyNames(m.Get("policies"), f.Policies), secrets, s)
 	f.checkWebhooks(m.Get("webhooks"))
+	f.Clients = f.clients(m.Get("tokens").Mapping().Get("clients"), secrets)
 	f.snapshotFiles(m.Get("inventories"), path, secrets.Files)
 	if s.References != nil {
 		*s.References = References{Secrets: secrets.Files, Variables: secrets.Variables}
