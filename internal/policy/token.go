@@ -75,7 +75,7 @@ func (p *Policy) readToken(m document.Mapping) {
 		}
 	}
 	if otherNames && !p.refusesNames() {
-		scep.Mapping().Get("other_names").Fault("a rule over request.names that is enforced", "without a rule that reads request.names and refuses, a certificate could have any name")
+		scep.Mapping().Get("other_names").Fault("a rule over request.names that refuses, without enforce", "no rule that reads request.names refuses, so that a certificate could have any name")
 	}
 	p.Token = t
 }

@@ -52,9 +52,11 @@ func (f *File) clients(v document.Value, written []string, secrets *config.Secre
 			}
 			names[name] = true
 		}
-		if bearer, ok := secrets.Read(m.Get("bearer")); ok && !secrets.Skip {
-			c.Bearer = bearer
-			checkBearer(m.Get("bearer"), bearer, all)
+		if v := m.Get("bearer"); v.IsSet() {
+			if bearer, ok := secrets.Read(v); ok && !secrets.Skip {
+				c.Bearer = bearer
+				checkBearer(v, bearer, all)
+			}
 		}
 		c.Policies = f.policiesOf(m.Get("policies"), policies, written)
 		all = append(all, c)
@@ -87,7 +89,7 @@ func checkBearer(v document.Value, bearer config.Secret, before []Client) {
 	secret := bearer.Reveal()
 	switch {
 	case bytes.ContainsFunc(secret, func(c rune) bool { return c <= ' ' || c > '~' }):
-		v.Fault("printable ASCII without spaces", "the credential has a space, or a character that no header can carry")
+		v.Fault("printable ASCII without spaces", "the credential has a space, a line break, or a character that no header can carry")
 	case len(secret) < minBearer:
 		v.Warn("the credential is short enough to be guessed; make one with: openssl rand -base64 32")
 	}
