@@ -14,7 +14,7 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/sqlquery"
-	"step-posture-connector/internal/provider/sqlquery/sqltest"
+	"step-posture-connector/internal/test/sqltest"
 )
 
 // backend is one database of a test: as the administrator of it writes, and as the connector reads.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"step-posture-connector/internal/provider/providertest"
-	"step-posture-connector/internal/provider/sqlquery/sqltest"
+	"step-posture-connector/internal/test/sqltest"
 )
 
 // TestDatabases runs on real servers, which all tests share.

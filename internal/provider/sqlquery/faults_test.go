@@ -13,7 +13,7 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/sqlquery"
-	"step-posture-connector/internal/provider/sqlquery/sqltest"
+	"step-posture-connector/internal/test/sqltest"
 )
 
 // endless is a query that takes longer than a lookup may.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"step-posture-connector/internal/provider/jamf/jamftest"
-	"step-posture-connector/internal/provider/sqlquery/sqltest"
 	"step-posture-connector/internal/test/program"
+	"step-posture-connector/internal/test/sqltest"
 )
 
 func identifiersOf(records []factRecord) []string {

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// dialect is what the two databases differ in.
+type dialect struct {
+	now      string            // an expression for the microseconds since 1970 by the clock of the database
+	greatest string            // the function
+	types    *strings.Replacer // of columns
+	lock     []string          // statements that begin a migration
+	purge    string
+}
+
+func sqlite() dialect {
+	const now = "CAST(ROUND(unixepoch('subsec') * 1000000) AS INTEGER)"
+	return dialect{
+		now: now, greatest: "MAX",
+		types: strings.NewReplacer("{bytes}", "BLOB", "{integer}", "INTEGER", "{table}", "STRICT"),
+		purge: "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE keep_until < " + now + " ORDER BY keep_until LIMIT " + strconv.Itoa(purgeBatch) + ")",
+	}
+}
+
+func postgreSQL() dialect {
+	// Not now(), which stands still in a transaction: a redemption that has waited for another one is judged when it goes on.
+	const now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+	return dialect{
+		now: now, greatest: "GREATEST",
+		types: strings.NewReplacer("{bytes}", "BYTEA", "{integer}", "BIGINT", "{table}", ""),
+		lock: []string{
+			"SET LOCAL statement_timeout = " + milliseconds(migrationTimeout),
+			"SELECT pg_advisory_xact_lock(" + strconv.FormatInt(lockNumber("migration", ""), 10) + ")",
+		},
+		// The array is made once, whatever the planner does. Other replicas skip the rows of this one.
+		purge: "DELETE FROM tokens WHERE id = ANY(ARRAY(SELECT id FROM tokens WHERE keep_until < (SELECT " + now + ") ORDER BY keep_until LIMIT " +
+			strconv.Itoa(purgeBatch) + " FOR UPDATE SKIP LOCKED))",
+	}
+}
+
+const versionTable = "step_posture_schema"
+
+// migrations are the versions of the schema, the first one is 1. They only add: a daemon of the version before runs beside this
+// one during a roll-out. What was released is never changed.
+func migrations() [][]string {
+	return [][]string{
+		{
+			`CREATE TABLE tokens (
+				id TEXT PRIMARY KEY,
+				hash {bytes} NOT NULL UNIQUE,
+				policy TEXT NOT NULL,
+				identifier TEXT NOT NULL,
+				identifier_key TEXT,
+				udid TEXT NOT NULL,
+				udid_key TEXT,
+				client TEXT NOT NULL,
+				created_at {integer} NOT NULL,
+				expires_at {integer} NOT NULL,
+				bound_at {integer},
+				key {bytes},
+				bound_to TEXT,
+				bound_to_key TEXT,
+				revoked_at {integer},
+				keep_until {integer} NOT NULL
+			) {table}`,
+			"CREATE INDEX tokens_created ON tokens (created_at)",
+			"CREATE INDEX tokens_policy ON tokens (policy, created_at)",
+			"CREATE INDEX tokens_key ON tokens (policy, key) WHERE key IS NOT NULL",
+			"CREATE INDEX tokens_identifier ON tokens (identifier_key, expires_at) WHERE identifier_key IS NOT NULL",
+			"CREATE INDEX tokens_udid ON tokens (udid_key, expires_at) WHERE udid_key IS NOT NULL",
+			"CREATE INDEX tokens_bound_to ON tokens (bound_to_key) WHERE bound_to_key IS NOT NULL",
+			"CREATE INDEX tokens_keep_until ON tokens (keep_until)",
+		},
+	}
+}
+
+// Ready returns an error where the database does not answer, or has not the tables. For the daemon it makes those that are
+// missing. A newer schema is none: a daemon of the next version has made it.
+func (d *DB) Ready(ctx context.Context) error {
+	version := 0
+	err := d.read(ctx, func(ctx context.Context, q querier) (err error) {
+		version, err = schemaVersion(ctx, q)
+		return err
+	})
+	if f, ok := err.(*fault); ok && f.class == noTable { //nolint:errorlint // limited returns it as it is
+		err = nil
+	}
+	if err == nil && version < len(migrations()) {
+		if !d.daemon {
+			return &fault{place: d.url.String(), class: noTable}
+		}
+		err = d.migrate(ctx)
+	}
+	if err == nil {
+		err = d.wantSameFile()
+	}
+	return err
+}
+
+// wantSameFile: what is written to a file that was removed is lost with the daemon.
+func (d *DB) wantSameFile() error {
+	if d.file == nil {
+		return nil
+	}
+	info, err := os.Stat(d.url.path)
+	if err != nil || !os.SameFile(info, d.file) {
+		return &fault{place: d.url.String(), class: moved}
+	}
+	return nil
+}
+
+func schemaVersion(ctx context.Context, q querier) (int, error) {
+	var version sql.NullInt64
+	err := q.QueryRowContext(ctx, "SELECT MAX(version) FROM "+versionTable).Scan(&version)
+	return int(version.Int64), err
+}
+
+// migrate brings the schema to the newest version, or leaves it as it is.
+func (d *DB) migrate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
+	defer cancel()
+	err := d.inTransaction(ctx, func(ctx context.Context, q querier) error {
+		begin := append(d.dialect.lock, "CREATE TABLE IF NOT EXISTS "+versionTable+" (version {integer} PRIMARY KEY, applied_at {integer} NOT NULL) {table}")
+		if err := d.run(ctx, q, begin); err != nil {
+			return err
+		}
+		version, err := schemaVersion(ctx, q)
+		if err != nil {
+			return err
+		}
+		all := migrations()
+		for ; version < len(all); version++ {
+			applied := "INSERT INTO " + versionTable + " VALUES (" + strconv.Itoa(version+1) + ", " + d.dialect.now + ")"
+			if err := d.run(ctx, q, append(all[version], applied)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return d.fault(ctx, err)
+	}
+	return nil
+}
+
+func (d *DB) run(ctx context.Context, q querier, statements []string) error {
+	for _, s := range statements {
+		if _, err := q.ExecContext(ctx, d.dialect.types.Replace(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
