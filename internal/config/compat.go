@@ -79,7 +79,7 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 		}
 	}
 	if !all.StateURL.IsSet() {
-		add("STATE_URL", textNotSet+", but "+compatVariable+" is 1: keys are kept in it", acceptedState)
+		add("STATE_URL", textNotSet+", but "+compatVariable+" is 1: keys are kept in it", AcceptedState)
 	}
 	for _, name := range []string{"DEBUG_KEY", "DEBUG_KEY" + fileSuffix} {
 		if environ[name] != "" {
@@ -96,7 +96,8 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 	return problems
 }
 
-const acceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database"
+// AcceptedState is what STATE_URL may be.
+const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database"
 
 func (c Compat) warnings(all Config) (warnings []string) {
 	if !c.CompatEnabled {

@@ -110,13 +110,14 @@ func (g *generation) find(section *provider.Section) *inventory {
 
 // gateWithoutFile requires what the inventory of the environment requires, and nothing else.
 func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
-	source := s.source(own, posture.WithoutPolicy())
-	source.Name = ""
-	return &posture.Gate{
-		Join:   posture.Join{Inventories: []posture.Source{source}},
-		Policy: posture.Policy{Requirements: map[string]posture.Requirements{"": own.Requirements}},
-		Record: s.facts,
+	facts, policy := posture.WithoutPolicy(), posture.Policy{Requirements: map[string]posture.Requirements{"": own.Requirements}}
+	if s.compat != nil {
+		facts |= posture.MustFacts("device.udid") // which the token may be for
+		policy.Token = s.compat.token
 	}
+	source := s.source(own, facts)
+	source.Name = ""
+	return &posture.Gate{Join: posture.Join{Inventories: []posture.Source{source}}, Policy: policy, Record: s.facts}
 }
 
 // gate is that of a policy of the file.
