@@ -54,7 +54,7 @@ func TestSlowBody(t *testing.T) {
 		}
 		_ = near.Close()
 		_ = server.Close()
-		<-served
+		_ = <-served // that it is closed
 		sender.Wait()
 	})
 }
