@@ -2,6 +2,7 @@ package tokenapi_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -54,7 +55,9 @@ func TestSlowBody(t *testing.T) {
 		}
 		_ = near.Close()
 		_ = server.Close()
-		_ = <-served // that it is closed
+		if err = <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the server ended with %v", err)
+		}
 		sender.Wait()
 	})
 }
