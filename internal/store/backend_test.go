@@ -20,6 +20,7 @@ type backend struct {
 	url    store.URL
 	driver string
 	dsn    string // of an administrator
+	name   string // of the database in PostgreSQL
 }
 
 // each runs a test on both kinds of database. Each call of make is a database of its own.
@@ -47,7 +48,7 @@ func parse(t testing.TB, text string) store.URL {
 func onSQLite(t testing.TB) *backend {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state.db")
-	return &backend{parse(t, "sqlite:"+path), "sqlite", path + "?_pragma=busy_timeout(10000)"}
+	return &backend{parse(t, "sqlite:"+path), "sqlite", path + "?_pragma=busy_timeout(10000)", ""}
 }
 
 const (
@@ -66,7 +67,7 @@ func onPostgreSQL(s *sqltest.Server) func(testing.TB) *backend {
 		}
 		name := fmt.Sprintf("state%d", n)
 		s.Exec(t, "CREATE DATABASE "+name)
-		b := &backend{parse(t, s.PostgresURL(owner, ownerPassword, name)), "pgx", s.PostgresURL("admin", sqltest.AdminPassword, name)}
+		b := &backend{parse(t, s.PostgresURL(owner, ownerPassword, name)), "pgx", s.PostgresURL("admin", sqltest.AdminPassword, name), name}
 		b.exec(t, "CREATE SCHEMA AUTHORIZATION "+owner)
 		b.exec(t, "ALTER ROLE "+owner+" SET search_path = "+owner)
 		b.dsn += "&search_path=" + owner
