@@ -105,12 +105,17 @@ func (b *backend) number(t testing.TB, query string) (n int) {
 
 func (b *backend) administer(t testing.TB, do func(context.Context, *sql.DB) error) {
 	t.Helper()
+	b.administerWithin(t, time.Minute, do)
+}
+
+func (b *backend) administerWithin(t testing.TB, limit time.Duration, do func(context.Context, *sql.DB) error) {
+	t.Helper()
 	db, err := sql.Open(b.driver, b.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit)
 	defer cancel()
 	if err := do(ctx, db); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ func (b *backend) generate(count int, policy string) func(context.Context, *sql.
 	statement := fields + fmt.Sprintf(`SELECT '%[2]s' || n, sha256(CAST(n AS text)::bytea), '%[2]s', 'SERIAL' || n, 'SERIAL' || n, '', 'enroll', n, n, n, sha256(CAST(n AS text)::bytea), 'SERIAL' || n, 'SERIAL' || n, n
 		FROM generate_series(1, %[1]d) n`, count, policy)
 	if b.url.IsSQLite() {
-		statement = fmt.Sprintf("WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < %d) ", count) + fields +
+		statement = fmt.Sprintf("PRAGMA cache_size = -2000000; PRAGMA synchronous = OFF; WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < %d) ", count) + fields +
 			fmt.Sprintf(`SELECT '%[1]s' || n, randomblob(32), '%[1]s', 'SERIAL' || n, 'SERIAL' || n, '', 'enroll', n, n, n, randomblob(32), 'SERIAL' || n, 'SERIAL' || n, n FROM s`, policy)
 	}
 	return func(ctx context.Context, db *sql.DB) error {
