@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,13 +59,14 @@ const (
 
 // onPostgreSQL makes databases with a user that owns nothing but its schema.
 func onPostgreSQL(s *sqltest.Server) func(testing.TB) *backend {
-	var count atomic.Int64
+	var (
+		count atomic.Int64
+		role  sync.Once
+	)
 	return func(t testing.TB) *backend {
 		t.Helper()
 		n := count.Add(1)
-		if n == 1 {
-			s.Exec(t, "CREATE ROLE "+owner+" LOGIN PASSWORD '"+ownerPassword+"'")
-		}
+		role.Do(func() { s.Exec(t, "CREATE ROLE "+owner+" LOGIN PASSWORD '"+ownerPassword+"'") })
 		name := fmt.Sprintf("state%d", n)
 		s.Exec(t, "CREATE DATABASE "+name)
 		b := &backend{parse(t, s.PostgresURL(owner, ownerPassword, name)), "pgx", s.PostgresURL("admin", sqltest.AdminPassword, name), name}

@@ -54,8 +54,9 @@ func hold(t testing.TB, b *backend, statement string) (end func()) {
 }
 
 // testFaults: what an administrator has to change is said.
-func testFaults(t *testing.T, server *sqltest.Server, b *backend) {
+func testFaults(t *testing.T, server *sqltest.Server, create func(testing.TB) *backend) {
 	t.Helper()
+	b := create(t)
 	d := b.open(t)
 	token := insert(t, d, wanted("C02XK1ABJHD2", ""))
 
@@ -78,6 +79,10 @@ func testFaults(t *testing.T, server *sqltest.Server, b *backend) {
 	reader := server.PostgresURL(sqltest.Reader, sqltest.ReaderPassword, b.name)
 	wantFault(t, open(reader), "must own the tables, and the schema", token)
 	wantFault(t, open(reader+"&search_path=missing"), "no schema that the user may use", token)
+
+	other := create(t)
+	other.exec(t, "CREATE TABLE tokens (x INT)")
+	wantFault(t, open(server.PostgresURL(owner, ownerPassword, other.name)), "a table of the same name that is not ours", token)
 
 	// A server that cannot write is no server, also for reading.
 	b.exec(t, "ALTER ROLE "+owner+" IN DATABASE "+b.name+" SET default_transaction_read_only = on")

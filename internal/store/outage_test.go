@@ -27,12 +27,11 @@ func TestPostgreSQL(t *testing.T) {
 	create := onPostgreSQL(server)
 	for _, row := range []struct {
 		name string
-		test func(*testing.T, *sqltest.Server, *backend)
+		test func(t *testing.T, server *sqltest.Server, create func(testing.TB) *backend)
 	}{{"faults", testFaults}, {"an answer is lost", testAnswerIsLost}, {"replicas migrate", testReplicasMigrate}} {
-		b := create(t)
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			row.test(t, server, b)
+			row.test(t, server, create)
 		})
 	}
 }
@@ -130,8 +129,9 @@ func testMigrationIsKilled(t *testing.T, server *sqltest.Server, b *backend) {
 
 // testAnswerIsLost: where the network loses the answer to a redemption, the outcome is not known; the same key redeems again, and
 // another one does not.
-func testAnswerIsLost(t *testing.T, server *sqltest.Server, b *backend) {
+func testAnswerIsLost(t *testing.T, server *sqltest.Server, create func(testing.TB) *backend) {
 	t.Helper()
+	b := create(t)
 	network := newRelay(t, server.Address)
 	throughRelay := *b
 	throughRelay.url = parse(t, strings.Replace(server.PostgresURL(owner, ownerPassword, b.name), server.Address, network.address(), 1))
@@ -192,8 +192,9 @@ func testAnswerIsLost(t *testing.T, server *sqltest.Server, b *backend) {
 }
 
 // testReplicasMigrate: of several that start at the same time on an empty database, each finds it migrated.
-func testReplicasMigrate(t *testing.T, _ *sqltest.Server, b *backend) {
+func testReplicasMigrate(t *testing.T, _ *sqltest.Server, create func(testing.TB) *backend) {
 	t.Helper()
+	b := create(t)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {

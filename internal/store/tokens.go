@@ -77,7 +77,7 @@ func (d *DB) Insert(ctx context.Context, t enroll.Token, lifetime time.Duration)
 		var err error
 		inserted, err = scan(q.QueryRowContext(ctx,
 			"INSERT INTO tokens (id, hash, policy, identifier, identifier_key, udid, udid_key, client, created_at, expires_at, keep_until)"+
-				" SELECT $1, $2, $3, $4, $5, $6, $7, $8, c.now, c.now + $9, c.now + $10 FROM (SELECT "+d.dialect.now+" AS now) c"+
+				" SELECT $1, $2, $3, $4, $5, $6, $7, $8, c.now, c.now + $9, c.now + $10 FROM (SELECT "+d.dialect.now()+" AS now) c"+
 				" RETURNING "+columns+", created_at",
 			t.ID, t.Hash[:], t.Policy, t.Identifier, orNull(identifier), t.UDID, orNull(udid), t.Client, lifetime.Microseconds(), (lifetime + enroll.Kept).Microseconds()))
 		return err
@@ -123,7 +123,7 @@ func (d *DB) wantRoom(ctx context.Context, q querier, column, key string) error 
 		return nil
 	}
 	live := 0
-	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM tokens WHERE "+column+" = $1 AND expires_at > (SELECT "+d.dialect.now+") AND bound_at IS NULL AND revoked_at IS NULL", key).Scan(&live)
+	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM tokens WHERE "+column+" = $1 AND expires_at > (SELECT "+d.dialect.now()+") AND bound_at IS NULL AND revoked_at IS NULL", key).Scan(&live)
 	if err == nil && live >= enroll.MaxLive {
 		return enroll.ErrTooMany
 	}
@@ -140,7 +140,7 @@ func (d *DB) Find(ctx context.Context, h enroll.Hash) (found enroll.Token, err e
 }
 
 func (d *DB) find(ctx context.Context, q querier, h enroll.Hash) (enroll.Token, error) {
-	t, err := scan(q.QueryRowContext(ctx, "SELECT "+columns+", "+d.dialect.now+" FROM tokens WHERE hash = $1", h[:]))
+	t, err := scan(q.QueryRowContext(ctx, "SELECT "+columns+", "+d.dialect.now()+" FROM tokens WHERE hash = $1", h[:]))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = enroll.ErrUnknown
 	}
@@ -150,8 +150,8 @@ func (d *DB) find(ctx context.Context, q querier, h enroll.Hash) (enroll.Token, 
 // Bind implements enroll.Store. One statement finds the token live and binds it. Of several, each waits for the one before, and
 // then finds the token bound.
 func (d *DB) Bind(ctx context.Context, h enroll.Hash, key enroll.Key, identifier string) (bound enroll.Token, err error) {
-	now := d.dialect.now
 	err = d.write(ctx, func(ctx context.Context, q querier) error {
+		now := d.dialect.now()
 		var err error
 		bound, err = scan(q.QueryRowContext(ctx,
 			"UPDATE tokens SET bound_at = "+now+", key = $2, bound_to = $3, bound_to_key = $4, keep_until = "+d.dialect.greatest+"(expires_at, "+now+" + $5) + $6"+
@@ -179,7 +179,7 @@ func (d *DB) Bound(ctx context.Context, policy string, key enroll.Key) (tokens [
 
 // newest are the tokens that meet a condition, the newest first.
 func (d *DB) newest(ctx context.Context, q querier, condition string, most int, arguments ...any) ([]enroll.Token, error) {
-	rows, err := q.QueryContext(ctx, "SELECT "+columns+", "+d.dialect.now+" FROM tokens WHERE "+condition+" ORDER BY created_at DESC, id DESC LIMIT "+strconv.Itoa(most), arguments...)
+	rows, err := q.QueryContext(ctx, "SELECT "+columns+", "+d.dialect.now()+" FROM tokens WHERE "+condition+" ORDER BY created_at DESC, id DESC LIMIT "+strconv.Itoa(most), arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func (d *DB) Revoke(ctx context.Context, id string, policies []string) error {
 		condition += " AND policy IN (" + strings.Join(places, ", ") + ")"
 	}
 	return d.write(ctx, func(ctx context.Context, q querier) error {
-		result, err := q.ExecContext(ctx, "UPDATE tokens SET revoked_at = COALESCE(revoked_at, "+d.dialect.now+") WHERE "+condition, arguments...)
+		result, err := q.ExecContext(ctx, "UPDATE tokens SET revoked_at = COALESCE(revoked_at, "+d.dialect.now()+") WHERE "+condition, arguments...)
 		if err != nil {
 			return err
 		}
