@@ -1,6 +1,12 @@
 package store
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"step-posture-connector/internal/enroll"
+)
 
 // Setting is a value that a connection of the pool has.
 func (d *DB) Setting(ctx context.Context, query string) (value string, err error) {
@@ -8,28 +14,43 @@ func (d *DB) Setting(ctx context.Context, query string) (value string, err error
 	return value, err
 }
 
-// Plan is how the database finds what a statement asks for.
-func (d *DB) Plan(ctx context.Context, statement string, arguments ...any) (plan string, err error) {
-	explain := "EXPLAIN "
-	if d.url.IsSQLite() {
-		explain = "EXPLAIN QUERY PLAN "
+// Plans are how SQLite finds what lists ask for.
+func (d *DB) Plans(ctx context.Context, filters ...enroll.Filter) (plans []string, err error) {
+	p := &planner{querier: d.pool}
+	if _, err := d.bound(ctx, p, "policy", enroll.Key{}); err != nil {
+		return nil, err
 	}
-	rows, err := d.pool.QueryContext(ctx, explain+statement, arguments...)
+	for _, f := range filters {
+		if _, err := d.list(ctx, p, f); err != nil {
+			return nil, err
+		}
+	}
+	return p.plans, nil
+}
+
+type planner struct {
+	querier
+	plans []string
+}
+
+func (p *planner) QueryContext(ctx context.Context, statement string, arguments ...any) (*sql.Rows, error) {
+	rows, err := p.querier.QueryContext(ctx, "EXPLAIN QUERY PLAN "+statement, arguments...)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer rows.Close()
+	var steps []string
 	for rows.Next() {
-		var line string
 		var ignored any
-		destinations := []any{&line}
-		if d.url.IsSQLite() {
-			destinations = []any{&ignored, &ignored, &ignored, &line}
+		var step string
+		if err := rows.Scan(&ignored, &ignored, &ignored, &step); err != nil {
+			return nil, err
 		}
-		if err := rows.Scan(destinations...); err != nil {
-			return "", err
-		}
-		plan += line + "\n"
+		steps = append(steps, step)
 	}
-	return plan, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	p.plans = append(p.plans, strings.Join(steps, "; "))
+	return p.querier.QueryContext(ctx, statement, arguments...)
 }

@@ -180,3 +180,21 @@ func testPurge(t *testing.T, b *backend) {
 		t.Errorf("after the purge there are %v, %v, want %v", ids(tokens), err, []string{unused.ID, used.ID})
 	}
 }
+
+// TestPlans: no list reads the tokens of others: SQLite finds each by the index for it, without knowing how many there are.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	d := onSQLite(t).open(t)
+	device := enroll.FoldIdentifier("C02XK1ABJHD2")
+	plans, err := d.Plans(t.Context(), enroll.Filter{}, enroll.Filter{Policies: []string{policy}}, enroll.Filter{Identifier: device}, enroll.Filter{Identifier: device, Policies: []string{policy}})
+	byDevice := "MULTI-INDEX OR; INDEX 1; SEARCH tokens USING INDEX tokens_identifier (identifier_key=?); INDEX 2; SEARCH tokens USING INDEX tokens_bound_to (bound_to_key=?); USE TEMP B-TREE FOR ORDER BY"
+	want := []string{
+		"SEARCH tokens USING INDEX tokens_key (policy=? AND key=?); USE TEMP B-TREE FOR ORDER BY",
+		"SCAN tokens USING INDEX tokens_created; USE TEMP B-TREE FOR LAST TERM OF ORDER BY",
+		"SEARCH tokens USING INDEX tokens_policy (policy=?); USE TEMP B-TREE FOR LAST TERM OF ORDER BY",
+		byDevice, byDevice,
+	}
+	if err != nil || !slices.Equal(plans, want) {
+		t.Errorf("the plans are %q, %v, want %q", plans, err, want)
+	}
+}
