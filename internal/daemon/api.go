@@ -33,6 +33,17 @@ func (g *generation) access() *tokenapi.Access {
 	return tokenapi.NewAccess(clients, rules)
 }
 
+// clientNames are the names of the clients of the API.
+func (g *generation) clientNames() (names []string) {
+	if g.file == nil {
+		return nil
+	}
+	for _, c := range g.file.Clients {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 // useAPI puts the clients of a generation into effect.
 func (s *service) useAPI(g *generation) {
 	if access := g.access(); access != nil {

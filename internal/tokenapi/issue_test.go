@@ -179,7 +179,7 @@ func TestPoliciesOfClients(t *testing.T) {
 	if answers[0] != answers[1] || answers[1] != answers[2] {
 		t.Errorf("got %q, want the same for each policy", answers)
 	}
-	for _, credential := range []string{idleBearer, baldBearer} {
+	for _, credential := range []string{idleBearer, plainBearer} {
 		wantError(t, a.issue(t, credential, `{"policy":"plain","identifier":"C02"}`), http.StatusBadRequest, "malformed", "accepted is none: ask your administrator")
 	}
 }
