@@ -3,6 +3,7 @@ package docs_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path"
@@ -222,5 +223,26 @@ func TestEnvironmentOfTheDemo(t *testing.T) {
 				t.Errorf("there is no claim %s", claim.ClaimName)
 			}
 		}
+	}
+}
+
+// TestPageOfTheDemo: its variables exist, and its template has the line that the connector asks for.
+func TestPageOfTheDemo(t *testing.T) {
+	t.Parallel()
+	const page = "docs/mdmsecuritydemo.md"
+	known := append(config.Variables[config.Config](), "DEBUG_KEY", "ALLOW_NO_MACHINEINFO")
+	for _, name := range matches(t, page, "`([A-Z]+_[A-Z_]+)(?:=[^`]*)?`") {
+		if name != "FILE_PATH" && name != "FILE_TYPE" && !slices.Contains(known, name) {
+			t.Errorf("%s names %s, which nothing has", page, name)
+		}
+	}
+	for _, name := range []string{"COMPAT_MDMSECURITYDEMO", "API_KEY", "WEBHOOK_KEY", "DEVICE_INVENTORY_API_KEY", "INVENTORY_PATH", "API_ADDRESS", "STATE_URL"} {
+		if !strings.Contains(read(t, page), "| `"+name+"`") {
+			t.Errorf("%s has no row of %s", page, name)
+		}
+	}
+	lines := constants(t, "internal/webhook", "^templateLine$")
+	if len(lines) != 1 || !strings.Contains(read(t, page), fmt.Sprintf(lines[0], "2.5.4.35")) {
+		t.Errorf("%s lacks the line of the template that leaves out the key: %q", page, lines)
 	}
 }
