@@ -9,15 +9,12 @@ import (
 const (
 	// AcceptedDuration says what a duration may be.
 	AcceptedDuration = "a duration with a unit, such as 90s, 15m, 2h or 7d"
-	// LongestDuration is what longer durations are taken for; it is beyond all bounds.
-	LongestDuration = 365 * 24 * time.Hour
-
-	durationPattern = `^(?:[0-9]{1,9}d)?(?:[0-9]{1,9}h)?(?:[0-9]{1,9}m)?(?:[0-9]{1,9}s)?$`
+	durationPattern  = `^(?:[0-9]{1,9}d)?(?:[0-9]{1,9}h)?(?:[0-9]{1,9}m)?(?:[0-9]{1,9}s)?$`
 )
 
 // DurationShape declares a duration, which Value.Duration reads.
 func DurationShape(about string) *Shape {
-	return &Shape{Type: Text, Pattern: durationPattern, Accepted: AcceptedDuration, About: about}
+	return &Shape{Type: Text, Pattern: durationPattern, Least: 1, Accepted: AcceptedDuration, About: about}
 }
 
 // Duration is a duration as DurationShape declares it.
@@ -29,7 +26,8 @@ func (v Value) Duration() (time.Duration, bool) {
 	return ParseDuration(text)
 }
 
-// ParseDuration reads a duration: numbers with the units d, h, m and s, in this order. Without one it returns false.
+// ParseDuration reads a duration: whole numbers with the units d, h, m and s, each once at most and in this order. It returns
+// false for any other text. What is longer than LongestDuration is LongestDuration.
 func ParseDuration(text string) (total time.Duration, ok bool) {
 	if text == "" || !regexp.MustCompile(durationPattern).MatchString(text) {
 		return 0, false

@@ -76,7 +76,8 @@ func (p *Policy) reads() (all []Read) {
 }
 
 // FactsOf are the facts that rules and data read of the records of an inventory: as records.NAME, and of the record that
-// decides, if the inventory can be the one. The UDID is compared with that of an enrolment token, if one is required. Without data of the policy, the inventory's own document is one of them.
+// decides, if the inventory can be the one. Without data of the policy, the inventory's own document is one of them. The UDID is
+// compared with that of the enrolment token, if one is required.
 func (p *Policy) FactsOf(inventory string) (facts posture.FactSet) {
 	decides := slices.Contains(p.Inventories, inventory)
 	if decides && p.Data == nil {

@@ -39,8 +39,8 @@ func orNoTokens(policies []string) string {
 	return strings.Join(policies, ", ")
 }
 
-// clients reads the list of clients.
-func (f *File) clients(v document.Value, secrets *config.SecretReader) (all []Client) {
+// clients reads the list of clients. written are the names of all policies in the file.
+func (f *File) clients(v document.Value, written []string, secrets *config.SecretReader) (all []Client) {
 	items, _ := v.List()
 	names, policies := map[string]bool{}, f.tokenPolicies()
 	for _, item := range items {
@@ -52,28 +52,36 @@ func (f *File) clients(v document.Value, secrets *config.SecretReader) (all []Cl
 			}
 			names[name] = true
 		}
-		if bearer, ok := secrets.Read(m.Get("bearer")); ok && !secrets.Skip {
-			c.Bearer = bearer
-			checkBearer(m.Get("bearer"), bearer, all)
-		}
-		of, _ := m.Get("policies").List()
-		for _, item := range of {
-			name, ok := item.Text()
-			switch {
-			case !ok:
-			case f.Policies[name] != nil && f.Policies[name].Token == nil:
-				item.Fault(orNoTokens(policies), "the policy %s requires no token", name)
-			case !slices.Contains(policies, name):
-				item.Unknown("policy", name, policies, orNoTokens(policies))
-			case slices.Contains(c.Policies, name):
-				item.Fault("each policy once", "%s is in the list already", name)
-			default:
-				c.Policies = append(c.Policies, name)
+		if v := m.Get("bearer"); v.IsSet() {
+			if bearer, ok := secrets.Read(v); ok && !secrets.Skip {
+				c.Bearer = bearer
+				checkBearer(v, bearer, all)
 			}
 		}
+		c.Policies = f.policiesOf(m.Get("policies"), policies, written)
 		all = append(all, c)
 	}
 	return all
+}
+
+// policiesOf reads the policies of a client: some of those that require a token. written are the names of all policies.
+func (f *File) policiesOf(v document.Value, policies, written []string) (names []string) {
+	items, _ := v.List()
+	for _, item := range items {
+		name, ok := item.Text()
+		switch p := f.Policies[name]; {
+		case !ok:
+		case slices.Contains(names, name):
+			item.Fault("each policy once", "%s is in the list already", name)
+		case p == nil && !slices.Contains(written, name):
+			item.Unknown("policy", name, policies, orNoTokens(policies))
+		case p != nil && p.Token == nil:
+			item.Fault(orNoTokens(policies), "the policy %s requires no token", name)
+		default: // one with a fault counts: that was reported
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // checkBearer refuses a credential that no client can send, that can be guessed, or that another client has.
@@ -81,7 +89,7 @@ func checkBearer(v document.Value, bearer config.Secret, before []Client) {
 	secret := bearer.Reveal()
 	switch {
 	case bytes.ContainsFunc(secret, func(c rune) bool { return c <= ' ' || c > '~' }):
-		v.Fault("printable ASCII without spaces", "the credential has a character that no header can carry")
+		v.Fault("printable ASCII without spaces", "the credential has a space, a line break, or a character that no header can carry")
 	case len(secret) < minBearer:
 		v.Warn("the credential is short enough to be guessed; make one with: openssl rand -base64 32")
 	}
@@ -93,7 +101,7 @@ func checkBearer(v document.Value, bearer config.Secret, before []Client) {
 }
 
 // checkToken checks that a webhook can send the token that its policy requires.
-func (f *File) checkToken(item document.Value, w *Webhook, p *policy.Policy) {
+func (f *File) checkToken(item document.Value, w *Webhook, p *policy.Policy, s Surroundings) {
 	const accepted = "a policy with token: {required: true}"
 	switch {
 	case w.Takes(posture.SCEPChallenge) && p.Token == nil:
@@ -101,9 +109,18 @@ func (f *File) checkToken(item document.Value, w *Webhook, p *policy.Policy) {
 	case p.Token == nil:
 	case w.Takes(posture.SSHUser) || w.Takes(posture.SSHHost):
 		item.Member("policy").Fault("a policy without token", "the policy %s requires an enrolment token, and a request for an SSH certificate has no CSR that could carry one", p.Name)
-	case w.Kind == posture.Authorizing && !slices.ContainsFunc(f.Webhooks, func(o Webhook) bool {
-		return o.Policy == w.Policy && o.Kind != posture.Authorizing
-	}):
-		item.Member("policy").Fault("a webhook with this policy and without kind: authorizing", "the policy %s requires an enrolment token, and no webhook sends the CSR that carries it", p.Name)
+	case w.Kind == posture.Authorizing && !f.redeems(w, s):
+		item.Member("policy").Warn("the policy %s requires an enrolment token, and no webhook with this policy sends the CSR that carries it: ENRICHING is missing, and every request is refused", p.Name)
 	}
+}
+
+// redeems reports whether a webhook sends the CSR of the orders about whose certificates another webhook asks.
+func (f *File) redeems(w *Webhook, s Surroundings) bool {
+	if w.Policy == "default" && w.Takes(posture.Attested) && f.defaultIsUsed(s) {
+		return true // those of the environment send both
+	}
+	return slices.ContainsFunc(f.Webhooks, func(o Webhook) bool {
+		sends := o.Kind != posture.Authorizing && slices.Contains(o.Accepts, w.Accepts[0])
+		return o.Policy == w.Policy && (sends || o.Takes(posture.SCEPChallenge) && w.Takes(posture.X509))
+	})
 }

@@ -19,6 +19,10 @@ func TestStore(t *testing.T) {
 			{"a token is kept as it was issued", testIssued},
 			{"the first key wins", testFirstKey},
 			{"states", testStates},
+			{"live tokens of a device are limited", testLimit},
+			{"a list has the newest first", testList},
+			{"a client sees its own policies", testPolicies},
+			{"what is no longer kept is deleted", testPurge},
 		} {
 			b := create(t)
 			t.Run(row.name, func(t *testing.T) {

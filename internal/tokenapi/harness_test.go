@@ -22,7 +22,7 @@ const (
 	enrolBearer = "enrol-credential-0123456789abcdef"
 	guestBearer = "guest-credential-0123456789abcdef"
 	idleBearer  = "idle-credential-0123456789abcdef"
-	baldBearer  = "bald-credential-0123456789abcdef"
+	plainBearer = "plain-credential-0123456789abcdef"
 )
 
 // clients are those of the tests: two that share no policy, one that has none, and one whose policy has no tokens.
@@ -31,7 +31,7 @@ func clients() []tokenapi.Client {
 		{Name: "enrol", Bearer: config.NewSecret([]byte(enrolBearer)), Policies: []string{"enrolment", "kiosk", "plain"}},
 		{Name: "guest", Bearer: config.NewSecret([]byte(guestBearer)), Policies: []string{"guests"}},
 		{Name: "idle", Bearer: config.NewSecret([]byte(idleBearer))},
-		{Name: "bald", Bearer: config.NewSecret([]byte(baldBearer)), Policies: []string{"plain"}},
+		{Name: "plain", Bearer: config.NewSecret([]byte(plainBearer)), Policies: []string{"plain"}},
 		{Name: "unset", Policies: []string{"enrolment"}},
 	}
 }
@@ -124,6 +124,12 @@ func (a *api) doAtOnce(t testing.TB, method, path string, header http.Header, bo
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	return a.read(t, response)
+}
+
+// read reads an answer, and the event of its request.
+func (a *api) read(t testing.TB, response *http.Response) reply {
+	t.Helper()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +206,7 @@ func wantError(t testing.TB, r reply, status int, code string, parts ...string) 
 	if got := r.header.Get("WWW-Authenticate"); got != "" {
 		t.Errorf("got WWW-Authenticate %q, want none", got)
 	}
-	wantNoSecret(t, r, enrolBearer, guestBearer, idleBearer, baldBearer)
+	wantNoSecret(t, r, enrolBearer, guestBearer, idleBearer, plainBearer)
 }
 
 // wantNoSecret checks that neither an event nor an answer has any of these texts.
