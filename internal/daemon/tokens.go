@@ -76,11 +76,11 @@ func tokensOf(environ config.Environment, v *tokenVariables) (t Tokens, problems
 // tokenRules are what the policies require that require a token, by name.
 func tokenRules(environ config.Environment, v tokenVariables) (map[string]*posture.TokenRequirement, config.Problems) {
 	path, problems := policyPath(environ)
-	from := sources{environ: environ, path: path, compat: newCompat(config.Config{Compat: config.Compat{CompatEnabled: v.CompatEnabled}}, environ)}
+	from := sources{environ: environ, path: path, dropIn: newDropIn(config.Config{Compat: config.Compat{CompatEnabled: v.CompatEnabled}}, environ)}
 	rules := map[string]*posture.TokenRequirement{}
 	if path == "" {
-		if from.compat != nil {
-			rules[compatPolicy] = from.compat.token
+		if from.dropIn != nil {
+			rules[compatPolicy] = from.dropIn.token
 		}
 		return rules, problems
 	}
