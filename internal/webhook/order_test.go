@@ -161,8 +161,8 @@ func (o order) request(t testing.TB, body members) {
 	t.Helper()
 	der := o.der(t)
 	csr, err := x509.ParseCertificateRequest(der)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil { // a test wants one that cannot be read
+		csr = &x509.CertificateRequest{}
 	}
 	var extensions []any
 	for _, e := range csr.Extensions {
