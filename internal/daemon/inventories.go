@@ -111,9 +111,9 @@ func (g *generation) find(section *provider.Section) *inventory {
 // gateWithoutFile requires what the inventory of the environment requires, and nothing else.
 func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 	facts, policy := posture.WithoutPolicy(), posture.Policy{Requirements: map[string]posture.Requirements{"": own.Requirements}}
-	if s.compat != nil {
+	if s.dropIn != nil {
 		facts |= posture.MustFacts("device.udid") // which the token may be for
-		policy.Token = s.compat.token
+		policy.Token = s.dropIn.token
 	}
 	source := s.source(own, facts)
 	source.Name = ""
