@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -51,13 +52,21 @@ func (r *running) said(text string) bool {
 	return strings.Contains(r.log.String(), text)
 }
 
-// run starts the daemon on ports that were free a moment ago.
+// run starts the daemon of a valid installation.
 func run(t *testing.T) *running {
 	t.Helper()
-	r := &running{in: install(t), reloads: make(chan os.Signal), ended: make(chan error, 1)}
+	return install(t).run(t, nil)
+}
+
+// run starts the daemon on ports that were free a moment ago.
+func (in installation) run(t *testing.T, changes map[string]string) *running {
+	t.Helper()
+	r := &running{in: in, reloads: make(chan os.Signal), ended: make(chan error, 1)}
 	r.address, r.health = free(t), free(t)
 	_, port, _ := net.SplitHostPort(r.address)
-	d := r.in.loaded(t, map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": port, "HEALTH_ADDRESS": r.health})
+	all := map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": port, "HEALTH_ADDRESS": r.health}
+	maps.Copy(all, changes)
+	d := r.in.loaded(t, all)
 	d.SetClock(func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) })
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.end = end
