@@ -31,7 +31,8 @@ type Daemon struct {
 	// Whether the operator has set HEALTH_ADDRESS, and TIMEOUT for a provider that uses it.
 	healthWanted, timeoutWanted bool
 
-	stateURL *store.URL // nil without a state database
+	stateURL   *store.URL // nil without a state database
+	stateFound string     // what CheckState has found, for Describe
 
 	ballast []byte
 }

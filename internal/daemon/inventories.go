@@ -124,7 +124,7 @@ func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 	gate := p.Gate(func(name string) (posture.Source, posture.Requirements) {
 		i := g.inventories[slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.Name == name })]
-		return s.source(i, p.FactsOf(name)), i.Requirements
+		return s.source(i, p.FactsOf(name)|p.TokenFacts()), i.Requirements
 	})
 	gate.Record = s.facts
 	if s.sample != nil {

@@ -21,18 +21,20 @@ func askSCEPChallenge(ctx context.Context, c *exchange) (posture.Identifier, *Pr
 	}
 	c.describe(true)
 	c.request.Kind = posture.Challenging
-	if _, p := c.readCSR(); p != nil {
+	csr, p := c.readCSR()
+	if p != nil {
 		return none, p
 	}
+	udids := udidsIn(csr, c.rule())
 	var id posture.Identifier
-	p := c.show(ctx, *challenge, func(t *enroll.Token) (err error) {
+	p = c.show(ctx, *challenge, func(t *enroll.Token) (err error) {
 		if t.Identifier == "" {
 			return &enroll.Invalid{ID: t.ID, Reason: "the challenge has no identifier, only a UDID; issue it with an identifier"}
 		}
 		if id, err = posture.ParseRequested(t.Identifier); err != nil {
 			return &enroll.Invalid{ID: t.ID, Reason: "the identifier of the challenge cannot be looked up"}
 		}
-		return nil
+		return t.MatchesRequest(c.rule(), id, udids)
 	})
 	if p != nil {
 		return none, p
@@ -61,6 +63,7 @@ func (c *exchange) askChallenged(ctx context.Context) (posture.Identifier, *Prob
 			return none, problemf(codeTokenInvalid, "the challengePassword of the CSR is not the challenge that was redeemed with its key")
 		}
 	}
+	c.event.TokenID = tokens[0].ID
 	id, err := deviceOf(tokens)
 	if err != nil {
 		return none, c.tokenProblem(err)
@@ -76,7 +79,6 @@ func (c *exchange) askChallenged(ctx context.Context) (posture.Identifier, *Prob
 // namesOnly refuses a CSR that names another device than the one of its challenge: nothing attests a name in a CSR of SCEP.
 func (c *exchange) namesOnly(id posture.Identifier) *Problem {
 	refuse := func(what string) *Problem {
-		c.event.TokenID = c.ticket.token.ID
 		return problemf(codeTokenInvalid, "%s is not the identifier %q of the challenge", what, id)
 	}
 	csr, p := c.readCSR()

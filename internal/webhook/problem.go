@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"step-posture-connector/internal/posture"
 )
@@ -206,5 +207,23 @@ func (p *Problem) Error() string { return fmt.Sprintf("%s: %v", p.Code, p.Err) }
 func (p *Problem) Unwrap() error { return p.Err }
 
 func problemf(code posture.Code, format string, args ...any) *Problem {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = hidden(text)
+		}
+	}
 	return &Problem{Code: code, Err: fmt.Errorf(format, args...)}
+}
+
+// tokenShown is how much of what could be a token a reason shows, in characters.
+const tokenShown = 4
+
+// hidden shortens what could have a token, in a text that a client may have chosen. A reason needs no long text as it is, so it
+// is stricter than posture.HideTokens: other characters of the alphabet may precede the token or follow it, as those of an escape
+// do once the text is quoted.
+func hidden(text string) string {
+	for _, run := range runs([]byte(text), isBase64URL) {
+		text = strings.ReplaceAll(text, string(run), string(run[:tokenShown])+"...")
+	}
+	return text
 }

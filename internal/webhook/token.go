@@ -91,13 +91,20 @@ func (c *exchange) presentToken(ctx context.Context) *Problem {
 	if !ok || len(texts) != 1 {
 		return problemf(codeTokenInvalid, "the subject of the CSR has %d tokens in %s, want one UTF8String, PrintableString, T61String or IA5String", len(texts), rule.In)
 	}
-	var udids []string
-	if rule.UDIDIn != "" {
-		if udids, ok = subjectTexts(csr.RawSubject, rule.UDIDIn); !ok {
-			udids = nil
-		}
-	}
+	udids := udidsIn(csr, rule)
 	return c.show(ctx, texts[0], func(t *enroll.Token) error { return t.MatchesRequest(rule, c.id, udids) })
+}
+
+// udidsIn are the UDIDs in a CSR. Where one cannot be read there are none: no token for a UDID is redeemed then.
+func udidsIn(csr *x509.CertificateRequest, rule *posture.TokenRequirement) []string {
+	if rule.UDIDIn == "" {
+		return nil
+	}
+	udids, ok := subjectTexts(csr.RawSubject, rule.UDIDIn)
+	if !ok {
+		return nil
+	}
+	return udids
 }
 
 // show looks up a token, which fits where it is for the device of the request.
@@ -130,6 +137,14 @@ func (c *exchange) boundTokens(ctx context.Context) (tokens []enroll.Token, p *P
 		tokens, err = c.tokens.Bound(ctx, c.rule().Policy, c.ticket.key)
 		return err
 	})
+	if p != nil && p.Code == codeTokenInvalid && c.event.TokenID == "" {
+		// The usual cause is not the client.
+		missing := "add the ENRICHING webhook with the same policy, which sends the CSR with the token"
+		if c.body.X509CertificateRequest != nil {
+			missing = "no challenge was redeemed with the key of the CSR; add the SCEPCHALLENGE webhook with the same policy, or identify to this one if its clients do not speak SCEP"
+		}
+		p = problemf(codeTokenInvalid, "%w; %s", p.Err, missing)
+	}
 	return tokens, p
 }
 
