@@ -54,7 +54,7 @@ func (s *service) useAPI(g *generation) {
 
 // newAPI makes the API of enrolment tokens.
 func (s *service) newAPI() {
-	s.api = &tokenapi.Handler{Tokens: s.tokens, Now: s.now, Record: s.recordAPI}
+	s.api = &tokenapi.Handler{Tokens: s.tokens, Now: s.now, Record: s.recordAPI, Trust: server.Trust}
 	s.useAPI(s.current)
 }
 
@@ -141,7 +141,7 @@ func (s *service) logRequest(of, operation string, status int, fields []field) {
 	switch {
 	case status >= http.StatusInternalServerError:
 		entry.Errorf("[%s] failed", of)
-	case status >= http.StatusBadRequest:
+	case status >= http.StatusBadRequest && known[audit.KeyCode] != string(posture.DeviceNotFound): // which is an answer
 		entry.Warnf("[%s] refused", of)
 	default:
 		entry.Infof("[%s] %s", of, operation)
