@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/store"
@@ -114,6 +115,7 @@ func testMigrationIsKilled(t *testing.T, server *sqltest.Server, b *backend) {
 	go func() { ended <- d.Ready(context.WithoutCancel(t.Context())) }()
 	const waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE tokens%' AND wait_event_type = 'Lock'"
 	for b.number(t, waiting) == 0 {
+		time.Sleep(10 * time.Millisecond)
 	}
 	server.Kill()
 	wantFault(t, <-ended, "the state database", enroll.Token{})

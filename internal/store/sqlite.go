@@ -19,9 +19,7 @@ const (
 	lockSuffix = ".lock"
 )
 
-var (
-	errMissing = errors.New("it does not exist; start the daemon once")
-)
+var errMissing = errors.New("it does not exist; start the daemon once")
 
 // resolve returns the path without symbolic links, so that a file has one lock by whatever path. The file may be missing.
 func resolve(path string) (string, error) {
@@ -39,9 +37,9 @@ func resolve(path string) (string, error) {
 	case err != nil:
 		return "", filesys.WithoutPath(err)
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err == nil {
-		info, err = os.Stat(real)
+		info, err = os.Stat(target)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -53,7 +51,7 @@ func resolve(path string) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", errors.New("it is a pipe or a device, want a file")
 	}
-	return real, nil
+	return target, nil
 }
 
 // prepareFile locks the file for this daemon, and creates it where it is missing. SQLite would create it for others to read.
