@@ -33,6 +33,7 @@ const (
 	KeyProviderMS    = "provider_ms"
 	KeyWebhookID     = "webhook_id"
 	KeyProvisioner   = "provisioner"
+	KeyTokenID       = "token_id"
 	KeyRequestID     = "request_id"
 	KeyStatus        = "status"
 	KeyDurationMS    = "duration_ms"
@@ -74,6 +75,7 @@ type Event struct {
 	Groups        []string // the required groups that the device is a member of
 	WebhookID     string
 	Provisioner   string
+	TokenID       string // of the enrolment token; never the token
 	RequestID     string
 	Status        int // of the HTTP answer
 	Duration      time.Duration
@@ -219,6 +221,7 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	to.number(KeyStatus, e.Status)
 	text(KeyWebhookID, Clean(e.WebhookID, maxShown))
 	text(KeyProvisioner, Clean(e.Provisioner, maxShown))
+	text(KeyTokenID, e.TokenID)
 	text(KeyRequestID, e.RequestID)
 	text(KeyMethod, Clean(e.Method, maxShown))
 	text(KeyPath, Clean(e.Path, maxShown))

@@ -19,6 +19,7 @@ type line struct {
 	RequestID  string   `json:"request_id"`
 	Groups     []string `json:"groups"`
 	DurationMS float64  `json:"duration_ms"`
+	TokenID    string   `json:"token_id,omitempty"`
 	*policyPart
 	*notificationPart
 	*factsPart
@@ -62,6 +63,7 @@ func (e *Event) line(facts *vocabulary) line {
 		WebhookID:  Clean(e.WebhookID, maxShown),
 		RequestID:  e.RequestID,
 		Groups:     cleaned(e.Groups),
+		TokenID:    e.TokenID,
 		DurationMS: float64(e.Duration.Microseconds()) / float64(time.Millisecond/time.Microsecond),
 	}
 	if e.Policy != "" || e.Door != "" { // a webhook that only notifies has no policy

@@ -32,11 +32,11 @@ type Config struct {
 
 	// The IDs (UUIDs) of step-ca's webhooks, as `step ca provisioner webhook add` prints them, separated by commas,
 	// none twice.
-	WebhookIDs UUIDs `env:"WEBHOOK_IDS" requiredWithout:"POLICY_PATH" unset:"required without POLICY_PATH" accepted:"UUIDs of step-ca webhooks, separated by commas, none twice" group:"step-ca's webhooks"`
+	WebhookIDs UUIDs `env:"WEBHOOK_IDS" requiredWithout:"POLICY_PATH COMPAT_MDMSECURITYDEMO" unset:"required without POLICY_PATH" accepted:"UUIDs of step-ca webhooks, separated by commas, none twice" group:"step-ca's webhooks"`
 
 	// Their signing secrets, as the same command prints them (base64 of at least 32 bytes), separated by commas, in
 	// the order of `WEBHOOK_IDS`.
-	WebhookSecrets Secrets `env:"WEBHOOK_SECRETS" requiredWithout:"POLICY_PATH" unset:"required without POLICY_PATH" accepted:"signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS" group:"step-ca's webhooks"`
+	WebhookSecrets Secrets `env:"WEBHOOK_SECRETS" requiredWithout:"POLICY_PATH COMPAT_MDMSECURITYDEMO" unset:"required without POLICY_PATH" accepted:"signing secrets in standard base64 of at least 32 bytes each, separated by commas, in the order of WEBHOOK_IDS" group:"step-ca's webhooks"`
 
 	// `1`: a client without a valid certificate does not get through the TLS handshake. step-ca presents one.
 	EnableMTLS Switch `env:"ENABLE_MTLS" envDefault:"0" accepted:"0 or 1" group:"TLS"`
@@ -97,6 +97,18 @@ type Config struct {
 	// `1`: the audit log also has what the inventories said, for `policy replay`. All facts are asked for then.
 	AuditFacts Switch `env:"AUDIT_FACTS" envDefault:"0" accepted:"0 or 1" group:"The log"`
 
+	// The database with what must outlive a restart or be shared by replicas: `sqlite:/path/of/a/file` or
+	// `postgres://user:password@host/database`. Enrolment tokens need it.
+	//
+	// See [enrolment](enrolment.md).
+	StateURL Secret `env:"STATE_URL" path:"allowed" example:"sqlite:/var/lib/step-posture-connector/state.db" accepted:"sqlite:/path/of/a/file, or postgres://user:password@host/database" group:"State"`
+
+	// Where the API of enrolment tokens is served over plain HTTP, for use inside a cluster; `off` for nowhere.
+	//
+	// The listener of `PORT` serves it in any case.
+	APIAddress Listener `env:"API_ADDRESS" envDefault:"off" accepted:"host:port of a listener for the API without TLS, or off" group:"State"`
+
+	Compat
 	Health
 }
 
@@ -128,6 +140,8 @@ func Load(environ map[string]string) (Config, Problems) {
 	if environ[healthVariable] != "" && c.HealthAddress.clashes(c.BindAddress, c.Port) {
 		problems = append(problems, Problem{healthVariable, "the same port as PORT, on the same address", "host:port with another port, or off"})
 	}
+	problems = append(problems, c.apiProblems()...)
+	problems = append(problems, c.Compat.problems(environ, c, problems)...)
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
 }
 
@@ -207,6 +221,19 @@ func acceptedFor(variable string) string {
 	return fields[slices.IndexFunc(fields, func(f field) bool { return f.variable == variable })].accepted()
 }
 
+// apiProblems reports a listener of the API on the port of another one.
+func (c Config) apiProblems() Problems {
+	const variable = "API_ADDRESS"
+	switch {
+	case c.APIAddress.Off():
+	case c.APIAddress.clashes(c.BindAddress, c.Port):
+		return Problems{{variable, "the same port as PORT, on the same address", "host:port with another port, or off"}}
+	case c.APIAddress == c.HealthAddress:
+		return Problems{{variable, "the same as HEALTH_ADDRESS", "host:port with another port, or off"}}
+	}
+	return nil
+}
+
 const healthVariable = "HEALTH_ADDRESS"
 
 // leastTolerance is what step-ca's single retry needs: it comes up to 11 s later, with the timestamp of the first attempt.
@@ -230,6 +257,7 @@ func (c Config) Warnings() []string {
 	if bool(c.AuditFacts) && c.AuditLogPath == "" {
 		warnings = append(warnings, "AUDIT_FACTS is 1 but AUDIT_LOG_PATH is not set: nothing is recorded")
 	}
+	warnings = append(warnings, c.Compat.warnings(c)...)
 	if c.TimestampTolerance < leastTolerance {
 		warnings = append(warnings, fmt.Sprintf("TIMESTAMP_TOLERANCE is below %d: step-ca's retry carries the timestamp of its first try and may be refused as expired", leastTolerance))
 	}

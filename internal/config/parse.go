@@ -3,7 +3,8 @@
 // Each part of the product declares a struct whose tags say everything about its variables:
 //
 //	env:"NAME,required"   the variable; see https://pkg.go.dev/github.com/caarlos0/env/v11
-//	requiredWithout:"X"   it is required where the variable X is not set
+//	requiredWithout:"X Y" it is required where none of the variables X and Y is set, or is 1 for a Switch
+//	file:"allowed"        it may be in a file that NAME_FILE names, as a Secret may
 //	envDefault:"10"       what an unset variable means
 //	range:"1-300"         the numbers that are accepted, for a Whole
 //	choice:"csv,json"     the words that are accepted, for a string
@@ -116,7 +117,7 @@ func parse[T any](given map[string]string, into *T) Problems {
 		}
 	}
 	for _, f := range fields {
-		if other := f.tag.Get("requiredWithout"); other != "" && given[other] == "" && given[f.variable] == "" &&
+		if others := f.tag.Get("requiredWithout"); others != "" && !anyOf(given, others) && given[f.variable] == "" &&
 			!problems.about(f.variable) && !problems.about(f.variable+fileSuffix) {
 			problems = append(problems, Problem{f.variable, textNotSet, f.accepted()})
 		}
@@ -150,6 +151,11 @@ func Variables[T any]() []string {
 	return names
 }
 
+// anyOf reports whether one of several variables is set. A Switch that is off is not.
+func anyOf(given map[string]string, names string) bool {
+	return slices.ContainsFunc(strings.Fields(names), func(name string) bool { return given[name] != "" && given[name] != "0" })
+}
+
 const textNotSet = "not set"
 
 // field is what the tags of one struct field say.
@@ -171,7 +177,7 @@ func fieldsOf[T any]() []field {
 			continue
 		}
 		secret := f.Type == reflect.TypeFor[Secret]() || f.Type == reflect.TypeFor[Secrets]()
-		inFile := secret || f.Type == reflect.TypeFor[UUIDs]()
+		inFile := secret || f.Type == reflect.TypeFor[UUIDs]() || f.Tag.Get("file") == "allowed"
 		fields = append(fields, field{f.Name, variable, variable, f.Tag, f.Type, secret, inFile, f.Tag.Get("only") == "section"})
 	}
 	return fields

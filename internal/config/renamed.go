@@ -29,6 +29,13 @@ func (e Environment) Replaced(variable, value string) Environment {
 	return e.with(variable, value, fmt.Sprintf("%s: %s is the former name of %s; write that", variable, e.Variables[variable], value))
 }
 
+// implying returns the environment with a variable that another one implies.
+func (e Environment) implying(variable, value string) Environment {
+	e.Variables = maps.Clone(e.Variables)
+	e.Variables[variable] = value
+	return e
+}
+
 func (e Environment) with(variable, value, warning string) Environment {
 	e.Variables = maps.Clone(e.Variables)
 	e.Variables[variable] = value

@@ -308,6 +308,9 @@ func (r *SecretReader) Read(v document.Value) (Secret, bool) {
 		ref.name.Fault(accepted, "%s", secretFault(name, path, err))
 		return Secret{}, false
 	}
+	if ReadableByAll(path) {
+		ref.name.Warn("every user of this machine can read the file, and there is a secret in it; chmod 600, or 640 with a group of its own")
+	}
 	return NewSecret([]byte(text)), true
 }
 

@@ -13,13 +13,13 @@ func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	v := config.Vocabulary{
 		Known:    append(config.Variables[config.Config](), "FILE_PATH", "FILE_TYPE"),
-		Meant:    map[string]string{"WEBHOOK_KEY": "WEBHOOK_SECRETS"},
+		Meant:    map[string]string{"WEBHOOK_HMAC": "WEBHOOK_SECRETS"},
 		Prefixes: []string{"FILE_", "JAMF_"},
 	}
 	const ignored = " is not a variable of the connector and is ignored"
 	tests := map[string]string{
 		"WEBHOOK_SECRET":                 "WEBHOOK_SECRET" + ignored + "; did you mean WEBHOOK_SECRETS?",
-		"WEBHOOK_KEY":                    "WEBHOOK_KEY" + ignored + "; did you mean WEBHOOK_SECRETS?",
+		"WEBHOOK_HMAC":                   "WEBHOOK_HMAC" + ignored + "; did you mean WEBHOOK_SECRETS?",
 		"FILE_PAHT":                      "FILE_PAHT" + ignored + "; did you mean FILE_PATH?",
 		"WEBHOOK_":                       "WEBHOOK_" + ignored + "; did you mean WEBHOOK_IDS?",
 		"WEBHOOK_XYZZY":                  "WEBHOOK_XYZZY" + ignored,

@@ -16,6 +16,7 @@ inventories:
   people: {provider: file, path: devices.csv, type: csv}
 policies:
   staff: {inventories: [people]}
+  laptops: {inventories: [people], token: {required: true}}
   desk:
     inventories: [people]
     rules:
@@ -26,8 +27,8 @@ webhooks:
   - {name: final, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b03, secret: {file: secret3}, policy: desk, accepts: x509, kind: authorizing, params: [sub], identify: request.url.sub}
   - {name: logins, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b04, secret: {file: secret4}, policy: staff, accepts: ssh_user, provisioner: {type: JWK, name: desk}, params: [sub], identify: request.url.sub}
   - {name: hosts, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b05, secret: {file: secret5}, policy: staff, accepts: ssh_host, identify: request.ssh.key_id}
-  - {name: tokens, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b06, secret: {file: secret6}, policy: staff, accepts: scep_challenge}
-  - {name: scep, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b07, secret: {file: secret7}, policy: staff, accepts: x509}
+  - {name: tokens, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b06, secret: {file: secret6}, policy: laptops, accepts: scep_challenge}
+  - {name: scep, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b07, secret: {file: secret7}, policy: laptops, accepts: x509}
   - {name: told, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b08, secret: {file: secret8}, accepts: scep_notification}
 `
 
@@ -70,7 +71,7 @@ func withKinds(t *testing.T, policies string) (in installation, changes map[stri
 	for n := range strings.Count(policies, "{file: secret") {
 		in.write(t, "secret"+string(rune('1'+n)), strings.Replace(in.secret, "c", string(rune('A'+n)), 1))
 	}
-	return in, map[string]string{"POLICY_PATH": "DIR/posture.yaml", "PROVIDER": "", "FILE_PATH": "", "FILE_TYPE": "", "WEBHOOK_IDS": "", "WEBHOOK_SECRETS": ""}
+	return in, map[string]string{"POLICY_PATH": "DIR/posture.yaml", "STATE_URL": "sqlite:DIR/state.db", "PROVIDER": "", "FILE_PATH": "", "FILE_TYPE": "", "WEBHOOK_IDS": "", "WEBHOOK_SECRETS": ""}
 }
 
 // Each row changes one thing of the policy file or of the CA, and is warned of that.

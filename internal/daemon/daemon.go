@@ -13,6 +13,7 @@ import (
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/server"
+	"step-posture-connector/internal/store"
 )
 
 // Daemon is the connector with everything that its configuration names loaded and checked.
@@ -29,6 +30,9 @@ type Daemon struct {
 	policyPaths            []string // the files of policySet
 	// Whether the operator has set HEALTH_ADDRESS, and TIMEOUT for a provider that uses it.
 	healthWanted, timeoutWanted bool
+
+	stateURL   *store.URL // nil without a state database
+	stateFound string     // what CheckState has found, for Describe
 
 	ballast []byte
 }
@@ -54,7 +58,11 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	identity, err := d.tls.Load(d.now())
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
-	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "", webhooks: true, audit: string(c.AuditLogPath), byHand: byHand}
+	var stateProblems config.Problems
+	d.stateURL, stateProblems = stateURL(c.StateURL)
+	problems = append(problems, stateProblems...)
+	dropIn := newDropIn(c, environ)
+	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "" || dropIn != nil, webhooks: true, state: c.StateURL.IsSet(), dropIn: dropIn, audit: string(c.AuditLogPath), byHand: byHand}
 	if config.WebhookPipe(environ.Variables) != "" {
 		d.sources.once = &config.Webhooks{IDs: c.WebhookIDs, Secrets: c.WebhookSecrets}
 	}
@@ -74,7 +82,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	}
 	identity()
 	d.policySet, d.policyPaths = reload.NewSetOf(policyFiles, read.state), read.paths
-	d.Warnings = slices.Concat(unknown, c.Warnings(), d.current.warnings)
+	d.Warnings = slices.Concat(unknown, c.Warnings(), dropIn.warnings(), d.current.warnings)
 	if config.ReadableByAll(files.PrivateKey) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}
@@ -92,7 +100,7 @@ func (d *Daemon) Check(ctx context.Context) (found []string, err error) {
 
 // Describe returns what was loaded, a line for each thing that an operator should verify.
 func (d *Daemon) Describe() []string {
-	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeRest())
+	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeState(), d.describeRest())
 }
 
 func (d *Daemon) describeClients() string {

@@ -130,6 +130,9 @@ func (g *generation) describeGate(name string, callers []string) string {
 	} else if lenient := g.lenient(slices.Concat(p.Inventories, p.AlsoIn)); len(lenient) > 0 {
 		parts = append(parts, "unmanaged devices of "+strings.Join(lenient, ", ")+" are allowed")
 	}
+	if p.Token != nil {
+		parts = append(parts, "an enrolment token is required")
+	}
 	if p.Data != nil {
 		var names []string
 		for _, d := range p.Data {
@@ -169,11 +172,17 @@ func (d *Daemon) describePaths() []string {
 	if !d.config.HealthAddress.Off() {
 		health = string(d.config.HealthAddress)
 	}
-	return []string{
+	lines := []string{
 		"audit log: " + audit,
 		fmt.Sprintf("webhook listener: %s, port %d", bind, d.config.Port),
-		"health listener: " + health,
 	}
+	if clients := d.current.clientNames(); len(clients) > 0 {
+		lines = append(lines, "clients that may have enrolment tokens issued: "+strings.Join(clients, ", "))
+	}
+	if !d.config.APIAddress.Off() {
+		lines = append(lines, "API listener without TLS: "+string(d.config.APIAddress))
+	}
+	return append(lines, "health listener: "+health)
 }
 
 // unspecified reports whether an address means all addresses of the machine.

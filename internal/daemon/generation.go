@@ -22,6 +22,7 @@ type generation struct {
 	inventories []*inventory
 	gates       map[string]*posture.Gate // by policy; without a policy file there is one, named ""
 	hooks       []webhook.Hook
+	bearer      *webhook.Hook // the one that a bearer credential alone authenticates; nil where there is none
 	warnings    []string
 }
 

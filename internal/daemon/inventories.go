@@ -110,20 +110,21 @@ func (g *generation) find(section *provider.Section) *inventory {
 
 // gateWithoutFile requires what the inventory of the environment requires, and nothing else.
 func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
-	source := s.source(own, posture.WithoutPolicy())
-	source.Name = ""
-	return &posture.Gate{
-		Join:   posture.Join{Inventories: []posture.Source{source}},
-		Policy: posture.Policy{Requirements: map[string]posture.Requirements{"": own.Requirements}},
-		Record: s.facts,
+	facts, policy := posture.WithoutPolicy(), posture.Policy{Requirements: map[string]posture.Requirements{"": own.Requirements}}
+	if s.dropIn != nil {
+		facts |= posture.MustFacts("device.udid") // which the token may be for
+		policy.Token = s.dropIn.token
 	}
+	source := s.source(own, facts)
+	source.Name = ""
+	return &posture.Gate{Join: posture.Join{Inventories: []posture.Source{source}}, Policy: policy, Record: s.facts}
 }
 
 // gate is that of a policy of the file.
 func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 	gate := p.Gate(func(name string) (posture.Source, posture.Requirements) {
 		i := g.inventories[slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.Name == name })]
-		return s.source(i, p.FactsOf(name)), i.Requirements
+		return s.source(i, p.FactsOf(name)|p.TokenFacts()), i.Requirements
 	})
 	gate.Record = s.facts
 	if s.sample != nil {

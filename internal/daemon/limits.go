@@ -26,9 +26,12 @@ const (
 
 	// healthConnections is how many connections the health listener holds.
 	healthConnections = 64
+	// apiConnections is how many connections the listener of API_ADDRESS holds.
+	apiConnections = 256
 	// reservedFiles is how many files the daemon needs beside the connections of callers: those of the health
-	// listener, and those to the inventory, with logs, certificate and inventory files and what watches them.
-	reservedFiles = healthConnections + 96
+	// listener, those of the API's, and those to the inventory and the state database, with logs, certificate and inventory
+	// files and what watches them.
+	reservedFiles = healthConnections + apiConnections + 112
 
 	// maxMessage bounds the text of an error in /readyz, in bytes.
 	maxMessage = 1024

@@ -163,7 +163,7 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 				"TLS_KEY_PATH: TLS private key DIR/none.key: no such file or directory" + there,
 				"TLS_CA_PATH: client CA bundle DIR/none.crt: no such file or directory" + there,
 				"FILE_PATH: not set; accepted: the path of the inventory file",
-				`FILE_TYPE: "xml" is not accepted; accepted: csv or json`,
+				`FILE_TYPE: "xml" is not accepted; accepted: csv or json or lines`,
 			},
 		},
 		{
@@ -184,11 +184,11 @@ func TestLoadSaysEverythingThatIsWrong(t *testing.T) {
 		},
 		{"unknown provider", map[string]string{"PROVIDER": "acme"}, []string{"PROVIDER: unknown provider; accepted: " + providers}},
 		{"provider in another case", map[string]string{"PROVIDER": "File"}, []string{"PROVIDER: unknown provider; accepted: " + providers}},
-		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json`}},
+		{"type in another case", map[string]string{"FILE_TYPE": "CSV"}, []string{`FILE_TYPE: "CSV" is not accepted; accepted: csv or json or lines`}},
 		{"inventory is a folder", map[string]string{"FILE_PATH": "DIR"}, []string{"FILE_PATH: inventory DIR: read: is a directory; accepted: the path of a file, not of a folder"}},
 		{"inventory missing", map[string]string{"FILE_PATH": "DIR/none.csv"}, []string{"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts"}},
 		{"inventory missing, of unknown type", map[string]string{"FILE_PATH": "DIR/none.csv", "FILE_TYPE": "xml"}, []string{
-			`FILE_TYPE: "xml" is not accepted; accepted: csv or json`,
+			`FILE_TYPE: "xml" is not accepted; accepted: csv or json or lines`,
 			"FILE_PATH: inventory: open DIR/none.csv: no such file or directory; accepted: a file that exists; a relative path begins in the folder in which the program starts",
 		}},
 		{"CSV read as JSON", map[string]string{"FILE_TYPE": "json"}, []string{"FILE_PATH: inventory DIR/devices.csv: the file is CSV; set FILE_TYPE to csv"}},

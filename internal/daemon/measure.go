@@ -27,6 +27,9 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 		m.UsePolicies(s.current.series())
 	}
 	m.Certificate(s.tls.Leaf)
+	if s.database != nil {
+		m.State(func() bool { return s.state.get(stateDatabase) == "" })
+	}
 	s.metrics = m
 	for _, i := range s.current.inventories {
 		s.collect(i)
@@ -70,6 +73,9 @@ func (g *generation) series() metrics.Policies {
 		p.Callers = append(p.Callers, metrics.Caller{
 			Name: hook.Name, Policy: policyOf(hook), Secrets: hook.Used, Notifies: slices.Contains(hook.Accepts, posture.SCEPNotification),
 		})
+	}
+	if g.bearer != nil {
+		p.Callers = append(p.Callers, metrics.Caller{Name: g.bearer.Name, Policy: policyOf(*g.bearer)})
 	}
 	return p
 }

@@ -175,7 +175,8 @@ func (s *service) swap(next *generation) {
 	s.metrics.UsePolicies(next.series())
 	next.inherit(before)
 	s.live.Store(next)
-	s.webhooks.Use(webhook.NewHooks(next.hooks, next.file != nil))
+	s.useAPI(next)
+	s.webhooks.Use(s.webhookHooks(next))
 	// Only now: /readyz is ok when what is in effect is.
 	for _, i := range gone {
 		s.drop(i)

@@ -19,11 +19,15 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/compat"
+	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/health"
 	"step-posture-connector/internal/logqueue"
 	"step-posture-connector/internal/metrics"
 	"step-posture-connector/internal/server"
+	"step-posture-connector/internal/store"
 	"step-posture-connector/internal/systemd"
+	"step-posture-connector/internal/tokenapi"
 	"step-posture-connector/internal/webhook"
 )
 
@@ -47,6 +51,12 @@ type service struct {
 	live     atomic.Pointer[generation] // the one in effect
 	keepers  sync.WaitGroup             // of copies, while they run
 	webhooks *webhook.Handler
+
+	// These are nil without a state database.
+	database *store.DB
+	tokens   *enroll.Tokens
+	api      *tokenapi.Handler
+	demo     *compat.Handler // nil without COMPAT_MDMSECURITYDEMO
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
@@ -93,15 +103,27 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		s.trail = trail
 		s.logCut(cut)
 	}
+	closeState, err := s.openState(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeState()
 	s.metrics = s.newMetrics(process.Build)
 	s.webhooks = s.handler()
+	s.newAPI()
+	s.newDemo()
 	listener, healthListener, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
+	apiListener, err := s.listenAPI(ctx)
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
 	errorLog := log.WriterLevel(logrus.DebugLevel)
 	defer errorLog.Close()
-	webhookServer := server.New(s.webhooks, d.tls, s.connectionLimit(), errorLog)
+	webhookServer := server.New(http.HandlerFunc(s.route), d.tls, s.connectionLimit(), errorLog)
 	webhookServer.Notify(func(line string) { s.log.Warn(line) })
 	s.metrics.Connections(webhookServer.Connections, webhookServer.Evicted, webhookServer.Refused)
 	s.metrics.Handshakes(server.HandshakeCauses(), webhookServer.FailedHandshakes)
@@ -122,10 +144,11 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	if healthListener != nil {
 		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), healthListener)
 	}
+	go s.keepState(background)
 	go systemd.Watch(background)
 	go s.watchLists(background)
 	s.keepCopies(background)
-	s.announce(append(d.Describe(), s.answers(found)...), listener.Addr(), healthListener)
+	s.announce(append(d.Describe(), s.answers(found)...), listener.Addr(), apiListener, healthListener)
 	s.notify(systemd.Ready)
 	go s.keepUpToDate(background, process.Reloads) // not before: a reload reports that it is ready again
 
@@ -137,6 +160,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		s.notify(systemd.Stopping)
 		endServing()
 	})()
+	defer s.serveAPI(serving, apiListener, errorLog)()
 	if err := webhookServer.Serve(serving, s.traceConnections(listener)); err != nil {
 		return err
 	}
@@ -179,6 +203,18 @@ func (s *service) listen(ctx context.Context) (webhooks, health net.Listener, er
 	}
 }
 
+// listenAPI opens the port of API_ADDRESS; nil means that it is off.
+func (s *service) listenAPI(ctx context.Context) (net.Listener, error) {
+	if s.config.APIAddress.Off() {
+		return nil, nil //nolint:nilnil // off is no error
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", string(s.config.APIAddress))
+	if err != nil {
+		return nil, fmt.Errorf("API_ADDRESS: %w; %s", err, bindAdvice(err, "set it to another address, or to off"))
+	}
+	return listener, nil
+}
+
 // bindAdvice says what to do about a port that cannot be opened.
 func bindAdvice(err error, otherwise string) string {
 	if errors.Is(err, fs.ErrPermission) {
@@ -210,8 +246,9 @@ func (s *service) handler() *webhook.Handler {
 		Audit:     s.audit,
 		Record:    s.record,
 		Trust:     server.Trust,
+		Tokens:    s.tokens,
 	}
-	h.Use(webhook.NewHooks(s.current.hooks, s.current.file != nil))
+	h.Use(s.webhookHooks(s.current))
 	return h
 }
 
@@ -252,7 +289,7 @@ func (s *service) notify(notify func() error) {
 }
 
 // announce logs at start what an operator should verify.
-func (s *service) announce(facts []string, address net.Addr, health net.Listener) {
+func (s *service) announce(facts []string, address net.Addr, api, health net.Listener) {
 	for _, warning := range s.Warnings {
 		s.log.Warn(warning)
 	}
@@ -261,6 +298,9 @@ func (s *service) announce(facts []string, address net.Addr, health net.Listener
 	}
 	if timeout := s.config.Timeout.Seconds(); s.timeoutWanted && timeout >= webhook.Budget {
 		s.log.Infof("TIMEOUT is %s, but every request is answered within %s, because step-ca waits no longer than 10s", timeout, webhook.Budget)
+	}
+	if api != nil {
+		s.log.Infof("the API without TLS on http://%s", api.Addr())
 	}
 	if health != nil {
 		s.log.Infof("health and metrics on http://%s", health.Addr())

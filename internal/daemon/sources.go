@@ -29,6 +29,10 @@ type sources struct {
 	sample *Sample
 	// audit is the path of the audit log, if there is one. No file that is read may be that one.
 	audit string
+	// state says that there is a state database.
+	state bool
+	// dropIn is what COMPAT_MDMSECURITYDEMO adds; nil without it.
+	dropIn *dropIn
 }
 
 // reading is what was read from files, before any inventory is opened.
@@ -107,6 +111,8 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	problems = append(r.problems, problems...)
 	if s.path != "" && r.file != nil {
 		problems = append(problems, s.open(r.file, previous, g)...)
+		problems = append(problems, s.withoutState(r)...)
+		problems = append(problems, s.require(r)...)
 		if s.webhooks {
 			problems = append(problems, withoutDefault(r)...)
 		}
@@ -121,6 +127,7 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	if s.path == "" {
 		g.gates[""] = s.gateWithoutFile(own)
 		g.hooks = hooksOf(r.hooks, g.gates[""], false, previous)
+		g.bearer = s.bearerHook(g, len(r.hooks.IDs))
 		return g, r, nil
 	}
 	g.file, g.warnings = r.file, append(g.warnings, r.file.Warnings...)
@@ -133,7 +140,8 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 		g.hooks = hooksOf(r.hooks, gate, true, previous)
 	}
 	g.hooks = append(g.hooks, hooksOfFile(r.file, g.gates, previous)...)
-	if s.webhooks && len(g.hooks) == 0 {
+	g.bearer = s.bearerHook(g, len(r.hooks.IDs))
+	if s.webhooks && len(g.hooks) == 0 && g.bearer == nil {
 		g.warnings = append(g.warnings, "no webhook may call: neither WEBHOOK_IDS nor the policy file has one; every request will be refused")
 	}
 	return g, r, nil

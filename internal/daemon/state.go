@@ -131,6 +131,11 @@ func (s *service) checks() []health.Check {
 	if s.current.file != nil {
 		checks = append(checks, health.Check{Name: "snapshot", Probe: s.checkCopies})
 	}
+	if s.database != nil {
+		checks = append(checks, health.Check{Name: stateDatabase, Probe: func() (health.Status, string) {
+			return degraded(s.state.get(stateDatabase), "what needs an enrolment token is answered with 503: %s")
+		}})
+	}
 	if s.trail != nil {
 		checks = append(checks, health.Check{Name: "audit", Probe: func() (health.Status, string) {
 			return degraded(cmp.Or(s.state.get(auditLine), s.state.get(auditFile)), "decisions may be missing in the audit log: %s")

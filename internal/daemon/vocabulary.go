@@ -38,10 +38,11 @@ func vocabulary() config.Vocabulary {
 		{"PORT", "LISTEN_PORT WEBHOOK_PORT BIND_PORT"},
 		{"AUDIT_LOG_PATH", "AUDIT_LOG AUDIT_LOG_FILE AUDIT_PATH AUDIT_FILE"},
 		{"POLICY_PATH", "POLICY POLICIES POLICY_FILE POLICY_YAML POLICIES_PATH POLICIES_FILE POSTURE_PATH POSTURE_FILE POSTURE_YAML"},
-		{"FILE_PATH", "INVENTORY INVENTORY_PATH INVENTORY_FILE FILE_NAME"},
+		{"FILE_PATH", "INVENTORY INVENTORY_FILE FILE_NAME"},
 		{"FILE_TYPE", "INVENTORY_TYPE INVENTORY_FORMAT FILE_FORMAT"},
 		{"WEBHOOK_IDS", "WEBHOOK_UUID"},
-		{"WEBHOOK_SECRETS", "WEBHOOK_KEY"},
+		{"STATE_URL", "STATE_PATH STATE_DB DATABASE_URL DB_URL"},
+		{"API_ADDRESS", "API_ADDR API_PORT"},
 		{"TIMESTAMP_TOLERANCE", "CLOCK_SKEW"},
 		{"MAX_CONNECTIONS", "MAX_CONNS"},
 	} {
@@ -55,7 +56,7 @@ func vocabulary() config.Vocabulary {
 
 // PresentNames returns the environment with the present names of a provider and its variables that had others before.
 func PresentNames(environ config.Environment) (config.Environment, error) {
-	return provider.Renamed(environ)
+	return provider.Renamed(environ.WithCompat())
 }
 
 // prefixes are the first words of names that have several.

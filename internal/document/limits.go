@@ -1,5 +1,7 @@
 package document
 
+import "time"
+
 // The bounds of a document.
 const (
 	MaxBytes = 1 << 20
@@ -8,3 +10,6 @@ const (
 
 // maxFaults is how many faults are printed.
 const maxFaults = 100
+
+// LongestDuration is what longer durations are taken for; it is beyond all bounds.
+const LongestDuration = 365 * 24 * time.Hour

@@ -187,7 +187,7 @@ func (s *Tokens) Bound(ctx context.Context, policy string, key Key) ([]Token, er
 	if err != nil {
 		return nil, err
 	}
-	var last error = &Invalid{Reason: "no token was redeemed with this key; add the ENRICHING webhook, which sends the CSR with the token"}
+	var last error = &Invalid{Reason: "no token was redeemed with this key"}
 	usable := slices.DeleteFunc(all, func(t Token) bool {
 		err := t.usable(policy, key)
 		if err != nil {

@@ -49,6 +49,8 @@ type Metrics struct {
 	written   prometheus.Counter
 	unwritten prometheus.Counter
 
+	tokens *prometheus.CounterVec // nil without a state database
+
 	policies *policies // nil without a policy file
 }
 

@@ -22,14 +22,16 @@ type Policy struct {
 	ReportOnly bool
 	// Implied says that the file does not have the policy, which the environment implies.
 	Implied bool
-	Tests   []Test
+	// Token is what is required of an order's enrolment token; nil requires none.
+	Token *posture.TokenRequirement
+	Tests []Test
 }
 
 // Authority is what decides by this policy: the rules behind what the inventories themselves require, by name.
 func (p *Policy) Authority(requirements map[string]posture.Requirements) posture.Policy {
 	return posture.Policy{
 		Name: p.Name, Requirements: requirements, AlsoIn: p.AlsoIn,
-		AllowUnmanaged: p.AllowUnmanaged, ReportOnly: p.ReportOnly, Rules: p,
+		AllowUnmanaged: p.AllowUnmanaged, ReportOnly: p.ReportOnly, Rules: p, Token: p.Token,
 	}
 }
 

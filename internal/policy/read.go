@@ -84,6 +84,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 	}
 	p.Rules = r.readRules(m.Get("rules"), c, p)
 	p.Data = readData(m.Get("data"), c)
+	p.readToken(m)
 	p.Tests = r.readTests(m.Get("tests"), p)
 	return p
 }

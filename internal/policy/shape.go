@@ -57,6 +57,10 @@ func policyKeys(names *document.Shape) *document.Shape {
 		document.Optional("mode", mode),
 		document.Optional("rules", &document.Shape{Type: document.List, Most: maxRules, Items: ruleShape(), About: "What the facts of a device must meet. Every rule is evaluated; the first that is not met gives the code and the message of the refusal."}),
 		document.Optional("data", dataShape()),
+		document.Optional("token", tokenShape()),
+		document.Optional("scep", document.MapOf(
+			document.Optional("other_names", boolean("A CSR of SCEP may have names beside the identifier of its challenge; a rule over request.names decides about them.", false)),
+		)),
 		document.Optional("tests", &document.Shape{Type: document.List, Items: testShape(), About: "Cases and what the policy must say about them. A file with a test that fails is not loaded."}),
 		document.Optional("allow_unmanaged", boolean("A device that the inventory has and does not manage may pass too.", false)),
 		document.Optional("report_only", boolean("Rules and required groups refuse nothing; the log, the audit log and the metrics say what they would refuse.", false)),

@@ -144,7 +144,7 @@ func provisionersOf(a posture.Accepts) []string {
 }
 
 // checkWebhooks checks what webhooks and policies say together.
-func (f *File) checkWebhooks(v document.Value) {
+func (f *File) checkWebhooks(v document.Value, s Surroundings) {
 	items, _ := v.List()
 	for i := range f.Webhooks {
 		w, item := &f.Webhooks[i], items[i]
@@ -160,9 +160,7 @@ func (f *File) checkWebhooks(v document.Value) {
 				break
 			}
 		}
-		if w.Takes(posture.SCEPChallenge) {
-			item.Warn("challenges cannot be made yet: every SCEP challenge is refused")
-		}
+		f.checkToken(item, w, p, s)
 	}
 }
 

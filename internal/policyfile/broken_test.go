@@ -19,7 +19,7 @@ import (
 func surrounded(t testing.TB, content string) (path string, s policyfile.Surroundings) {
 	t.Helper()
 	folder := t.TempDir()
-	for name, text := range map[string]string{"posture.yaml": content, "secret": "hunter2\n", "webhook": secretOf('a') + "\n", "two": secretOf('b') + "\n" + secretOf('c'), "empty": ""} {
+	for name, text := range map[string]string{"posture.yaml": content, "secret": "hunter2\n", "webhook": secretOf('a') + "\n", "bearer": secretOf('B') + "\n", "two": secretOf('b') + "\n" + secretOf('c'), "empty": ""} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func surrounded(t testing.TB, content string) (path string, s policyfile.Surroun
 		t.Fatal(err)
 	}
 	s = policyfile.Surroundings{
-		Environ:        map[string]string{"NEW": secretOf('n'), "SAME": secretOf('s'), "WEBHOOK": secretOf('a'), "TOKEN": "t0ken", "SHORT": "aHVudGVyMg=="},
+		Environ:        map[string]string{"NEW": secretOf('n'), "SAME": secretOf('s'), "WEBHOOK": secretOf('a'), "TOKEN": "t0ken", "SHORT": "aHVudGVyMg==", "SPACED": "t0ken with spaces", "ACCENTED": "t0ken-of-a-café-in-Zürich"},
 		Inventory:      "file",
 		WebhookIDs:     []string{"11111111-1111-4111-8111-111111111111"},
 		WebhookSecrets: same.List(),
@@ -104,7 +104,7 @@ func TestBrokenFiles(t *testing.T) {
 			if want := withNames(content(t, strings.TrimSuffix(file, ".yaml")+".txt")); got != want {
 				t.Errorf("got\n%swant\n%s", got, want)
 			}
-			for _, secret := range []string{"unter2", "UNTER2", "1234567", secretOf('n')[:8], secretOf('s')[:8], "t0ken", "aHVudGVyMg"} {
+			for _, secret := range []string{"unter2", "UNTER2", "1234567", secretOf('n')[:8], secretOf('s')[:8], "t0ken", "Zürich", "aHVudGVyMg"} {
 				if strings.Contains(got, secret) {
 					t.Errorf("%q is shown: %s", secret, got)
 				}

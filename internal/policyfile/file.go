@@ -52,6 +52,7 @@ type File struct {
 	Inventories []*provider.Section // in the order of the file
 	Policies    map[string]*policy.Policy
 	Webhooks    []Webhook
+	Clients     []Client // of the API of enrolment tokens
 	Warnings    []string
 }
 
@@ -137,8 +138,10 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
 	}
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
-	f.Webhooks = webhooks(m.Get("webhooks"), policyNames(m.Get("policies"), f.Policies), secrets, s)
-	f.checkWebhooks(m.Get("webhooks"))
+	names = policyNames(m.Get("policies"), f.Policies)
+	f.Webhooks = webhooks(m.Get("webhooks"), names, secrets, s)
+	f.checkWebhooks(m.Get("webhooks"), s)
+	f.Clients = f.clients(m.Get("tokens").Mapping().Get("clients"), names, secrets)
 	f.snapshotFiles(m.Get("inventories"), path, secrets.Files)
 	if s.References != nil {
 		*s.References = References{Secrets: secrets.Files, Variables: secrets.Variables}

@@ -61,6 +61,8 @@ func FuzzSecretIsNotShown(f *testing.F) {
 			"inventories:\n  eu:\n    provider: jmaf\n    client_secret: %\npolicies:\n  default: {}\n",
 			"inventories:\n  eu:\n    provider: jamf\n    base_url: %\n",
 			"webhooks:\n  - name: w\n    id: %\n    secret: %\n    policy: %\n",
+			"policies:\n  default:\n    token: {required: true}\ntokens:\n  clients:\n    - name: %\n      bearer: %\n      policies: [%]\n",
+			"policies:\n  default:\n    token:\n      required: true\n      in: %\n      lifetime: %\n",
 		} {
 			path, s := surrounded(t, strings.ReplaceAll(text, "%", before+secret+after))
 			_, err := policyfile.Load(path, s)

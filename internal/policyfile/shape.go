@@ -20,6 +20,9 @@ func Shape() *document.Shape {
 			Type: document.List, Most: maxWebhooks, Items: webhookShape(nil),
 			About: "The webhooks of step-ca that may call, beside those of the environment.",
 		}),
+		document.Optional("tokens", document.MapOf(document.Optional("clients", &document.Shape{
+			Type: document.List, Most: maxClients, Items: clientShape(nil), About: "Who may have enrolment tokens issued by the API.",
+		}))),
 	)
 }
 
@@ -77,4 +80,19 @@ func paramsShape() *document.Shape {
 	name := policy.NameShape()
 	name.Name, name.About = "", ""
 	return &document.Shape{Type: document.List, Items: name, Most: maxParams, About: "The parameters of its URL: each request has each of them, once."}
+}
+
+func clientShape(policies []string) *document.Shape {
+	name := policy.NameShape()
+	name.Name, name.About = "", "Its name, for logs and lists."
+	bearer := config.SecretShape()
+	client := document.MapOf(
+		document.Required("name", name),
+		document.Required("bearer", bearer),
+		document.Required("policies", &document.Shape{
+			Type: document.List, Items: &document.Shape{Type: document.Text}, Least: 1, Accepted: "a list of " + orNoTokens(policies), About: "The policies that it may issue tokens for.",
+		}),
+	)
+	client.Name = "client"
+	return client
 }

@@ -60,6 +60,9 @@ type Policy struct {
 	ReportOnly bool
 	// Rules are those of a policy file, or nil.
 	Rules Rules
+	// Token is what is required of an order's enrolment token; nil requires none. Whoever lets a device pass redeems the token
+	// after Authorize, because a token is redeemed last.
+	Token *TokenRequirement
 }
 
 // Rules are the rules and the data of a policy file.

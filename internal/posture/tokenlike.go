@@ -3,8 +3,8 @@ package posture
 import "strings"
 
 const (
-	// tokenLength is how many characters an enrolment token or a SCEP challenge has: 32 random bytes in base64url.
-	tokenLength = 43
+	// TokenLength is how many characters an enrolment token or a SCEP challenge has: 32 random bytes in base64url.
+	TokenLength = 43
 	// tokenShown is how many of them are shown, so that the token can be found again.
 	tokenShown = 4
 )
@@ -13,7 +13,7 @@ const (
 // others or alone. A client may have it in the wrong field, and logs are read by more people than may have it. It is done
 // before anything else shortens the text, which would leave a longer part of the token.
 func HideTokens(text string) string {
-	if len(text) < tokenLength {
+	if len(text) < TokenLength {
 		return text // as nearly everything is
 	}
 	var hidden strings.Builder
@@ -22,7 +22,7 @@ func HideTokens(text string) string {
 		if i < len(text) && isBase64URL(text[i]) {
 			continue
 		}
-		if i-begin == tokenLength {
+		if i-begin == TokenLength {
 			hidden.WriteString(text[done : begin+tokenShown])
 			hidden.WriteString("...")
 			done = i

@@ -12,8 +12,6 @@ const (
 
 	// everiesInAge is how many times every fits into max_age at least: one fetch may fail.
 	everiesInAge = 2
-	// longestDuration is what longer durations are taken for; it is beyond all bounds.
-	longestDuration = 365 * 24 * time.Hour
 
 	// firstRetry is how long after a fetch that failed the next one is due; the time doubles with each, up to every.
 	firstRetry = 30 * time.Second

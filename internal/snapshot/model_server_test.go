@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/posture"
 )
 
@@ -208,7 +209,7 @@ func (s *modelServer) age(g *given) time.Duration {
 }
 
 // never is an age at which no copy answers.
-const never = longestDuration
+const never = document.LongestDuration
 
 // search is what a lookup finds.
 func (s *modelServer) search(id string, mode posture.DeviceType) (found *record, several, fault bool) {

@@ -2,8 +2,6 @@ package snapshot
 
 import (
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"time"
 
 	"step-posture-connector/internal/document"
@@ -27,22 +25,14 @@ func (s *Settings) Same(other *Settings) bool {
 // Shape declares the key of an inventory in a policy file.
 func Shape() *document.Shape {
 	shape := document.MapOf(
-		document.Required("every", durationShape("How often all devices are fetched, from 1s to 24h.")),
-		document.Required("max_age", durationShape("How old a copy may be that still answers, since its fetch began; at least twice every, at most 24h, or 7d with a warning.")),
+		document.Required("every", document.DurationShape("How often all devices are fetched, from 1s to 24h.")),
+		document.Required("max_age", document.DurationShape("How old a copy may be that still answers, since its fetch began; at least twice every, at most 24h, or 7d with a warning.")),
 		document.Optional("path", &document.Shape{Type: document.Text, Least: 1, Accepted: "the path of a file", About: "The file in which the copy outlives the process; a relative path begins in the folder of the policy file."}),
 	)
 	shape.Name = "snapshot"
 	shape.About = "A copy of the inventory, which answers where it allows: it may be as old as max_age, and never refuses a device."
 	return shape
 }
-
-const acceptedDuration = "a duration with a unit, such as 90s, 15m, 2h or 7d"
-
-func durationShape(about string) *document.Shape {
-	return &document.Shape{Type: document.Text, Pattern: durationPattern, Accepted: acceptedDuration, About: about}
-}
-
-const durationPattern = `^(?:[0-9]{1,9}d)?(?:[0-9]{1,9}h)?(?:[0-9]{1,9}m)?(?:[0-9]{1,9}s)?$`
 
 // ReadSettings reads the key of an inventory. What is wrong is reported to the document, and nil returned, as where it is not
 // set. A relative path begins in folder.
@@ -51,8 +41,8 @@ func ReadSettings(v document.Value, folder string) *Settings {
 		return nil
 	}
 	m := v.As(Shape()).Mapping()
-	every, hasEvery := readDuration(m.Get("every"))
-	age, hasAge := readDuration(m.Get("max_age"))
+	every, hasEvery := m.Get("every").Duration()
+	age, hasAge := m.Get("max_age").Duration()
 	path, _ := m.Get("path").Text()
 	if path != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(folder, path)
@@ -74,25 +64,4 @@ func ReadSettings(v document.Value, folder string) *Settings {
 		m.Get("max_age").Warn("it is more than 24h: in an outage, a device that was removed is allowed for so long")
 	}
 	return &Settings{every, age, path}
-}
-
-var duration = regexp.MustCompile(`([0-9]+)([dhms])`)
-
-func readDuration(v document.Value) (time.Duration, bool) {
-	text, ok := v.Text()
-	if !ok {
-		return 0, false
-	}
-	units := map[string]time.Duration{"d": 24 * time.Hour, "h": time.Hour, "m": time.Minute, "s": time.Second}
-	total := time.Duration(0)
-	for _, part := range duration.FindAllStringSubmatch(text, -1) {
-		n, err := strconv.ParseInt(part[1], 10, 64)
-		unit := units[part[2]]
-		if err != nil || n > int64(longestDuration/unit) {
-			total = longestDuration
-			break
-		}
-		total = min(total+time.Duration(n)*unit, longestDuration)
-	}
-	return total, true
 }

@@ -58,7 +58,7 @@ type fault struct {
 	place string
 	class class
 	code  string // SQLSTATE, or the number of SQLite
-	cause error  // that of the context; nothing of a driver
+	cause error  // that of the context, or ErrNoTables; nothing of a driver
 }
 
 func (f *fault) Error() string {

@@ -83,7 +83,7 @@ func migrations() [][]string {
 	}
 }
 
-// Ready returns an error where the database does not answer, or has not the tables. For the daemon it makes those that are
+// Ready returns an error where the database does not answer, or has not the tables, ErrNoTables. For the daemon it makes those that are
 // missing. A newer schema is none: a daemon of the next version has made it.
 func (d *DB) Ready(ctx context.Context) error {
 	version := 0
@@ -96,7 +96,7 @@ func (d *DB) Ready(ctx context.Context) error {
 	}
 	if err == nil && version < len(migrations()) {
 		if !d.daemon {
-			return &fault{place: d.url.String(), class: noTable}
+			return &fault{place: d.url.String(), class: noTable, cause: ErrNoTables}
 		}
 		err = d.migrate(ctx)
 	}

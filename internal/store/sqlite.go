@@ -19,7 +19,11 @@ const (
 	lockSuffix = ".lock"
 )
 
-var errMissing = errors.New("it does not exist; start the daemon once")
+// Errors of OpenCommand about a database that no daemon has used yet.
+var (
+	ErrMissing  = errors.New("it does not exist; start the daemon once")
+	ErrNoTables = errors.New(string(noTable))
+)
 
 // resolve returns the path without symbolic links, so that a file has one lock by whatever path. The file may be missing.
 func resolve(path string) (string, error) {

@@ -3,6 +3,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -79,4 +80,20 @@ func (u URL) String() string {
 		return "sqlite:" + u.path
 	}
 	return "PostgreSQL at " + u.place
+}
+
+// Probe finds out whether the daemon could open a SQLite file, and leaves nothing behind: a file that the check of one user has
+// created could not be written to by the daemon of another one. PostgreSQL is not asked.
+func (u URL) Probe() error {
+	if !u.IsSQLite() {
+		return nil
+	}
+	path, err := resolve(u.path)
+	if err != nil {
+		return fmt.Errorf("the state database %s: %w", u, err)
+	}
+	if err := wantWritable(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("the state database %s: %w", u, err)
+	}
+	return nil
 }

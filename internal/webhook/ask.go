@@ -1,15 +1,13 @@
 package webhook
 
 import (
-	"errors"
+	"context"
 
 	"step-posture-connector/internal/posture"
 )
 
-var errNoIdentify = errors.New("nothing redeems enrolment tokens yet, and the webhook has no identify")
-
-// askIdentified evaluates the expression of the webhook.
-func askIdentified(c *exchange) (posture.Identifier, *Problem) {
+// askIdentified evaluates the expression of the webhook. Without one, a SCEP challenge that was redeemed before says who asks.
+func askIdentified(ctx context.Context, c *exchange) (posture.Identifier, *Problem) {
 	var none posture.Identifier
 	a := posture.X509
 	if c.parts.ssh != nil {
@@ -18,7 +16,7 @@ func askIdentified(c *exchange) (posture.Identifier, *Problem) {
 	c.describe(true)
 	identify := c.hook.Identify[a]
 	if identify == nil {
-		return none, &Problem{codeTokenInvalid, errNoIdentify}
+		return c.askChallenged(ctx)
 	}
 	text, err := identify(c.request)
 	if err != nil {
@@ -31,17 +29,8 @@ func askIdentified(c *exchange) (posture.Identifier, *Problem) {
 	return id, nil
 }
 
-// askSCEPChallenge refuses every challenge: none can be made yet. An absent one, which every renewal by SCEP has, says nothing
-// about who asks.
-func askSCEPChallenge(c *exchange) (posture.Identifier, *Problem) {
-	if c.parts.challenge == nil || *c.parts.challenge == "" {
-		return posture.Identifier{}, problemf(codeTokenInvalid, "the request has no challenge; a renewal by SCEP needs one too, for nothing authenticates it")
-	}
-	return posture.Identifier{}, problemf(codeTokenInvalid, "no challenge was made with this text")
-}
-
 // askAttested is the identifier that the CA attested, and the mode of the URL.
-func askAttested(c *exchange) (posture.Identifier, *Problem) {
+func askAttested(_ context.Context, c *exchange) (posture.Identifier, *Problem) {
 	id, p := identify(c.body)
 	if p != nil {
 		return id, p

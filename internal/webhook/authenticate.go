@@ -68,6 +68,7 @@ type Hooks struct {
 	empty      *signer          // signs with the empty key, and stands in for the signer of an unknown ID
 	secrets    int              // the most that a webhook has
 	policyFile bool
+	bearer     *bearer // nil without BearerPath
 }
 
 type hook struct {

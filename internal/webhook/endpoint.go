@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ const (
 	SSHPath              = "/webhook/ssh"
 	SCEPChallengePath    = "/webhook/scep-challenge"
 	SCEPNotificationPath = "/webhook/scep-notification"
+	BearerPath           = "/webhook"
 	StatusPath           = "/status"
 )
 
@@ -28,13 +30,15 @@ type endpoint struct {
 	retries bool
 	// notifies says that a body may have both certificate objects.
 	notifies bool
+	// bearer says that a bearer credential authenticates a request: see Bearer.
+	bearer bool
 	// fits checks that a body is one that the webhook may send here; nil where ask does.
 	fits func(*exchange) *Problem
 	// ask finds out whom a request is about, and refuses one whose certificate would name another one.
-	ask func(*exchange) (posture.Identifier, *Problem)
+	ask func(context.Context, *exchange) (posture.Identifier, *Problem)
 }
 
-// endpoints are all of them. Those but the first exist with a policy file only.
+// endpoints are all of them. Those but AttestPath and BearerPath exist with a policy file only.
 func endpoints() []endpoint {
 	ssh := []posture.Accepts{posture.SSHUser, posture.SSHHost}
 	return []endpoint{
@@ -43,13 +47,14 @@ func endpoints() []endpoint {
 		{path: SSHPath, accepts: ssh, budget: tokenBudget, retries: true, notifies: true, fits: fitsSSH, ask: askIdentified},
 		{path: SCEPChallengePath, accepts: []posture.Accepts{posture.SCEPChallenge}, budget: Budget, notifies: true, fits: fitsSCEPChallenge, ask: askSCEPChallenge},
 		{path: SCEPNotificationPath, accepts: []posture.Accepts{posture.SCEPNotification}, budget: Budget, notifies: true, fits: fitsSCEPNotification},
+		{path: BearerPath, accepts: []posture.Accepts{posture.Attested}, budget: Budget, bearer: true, ask: askAttested},
 	}
 }
 
 // endpointAt returns the endpoint at a path.
 func (h *Handler) endpointAt(path string, hooks *Hooks) (e *endpoint, exists bool) {
 	for i := range h.paths() {
-		if e := &h.endpoints[i]; e.path == path && (i == 0 || hooks.policyFile) {
+		if e := &h.endpoints[i]; e.path == path && hooks.has(e) {
 			return e, true
 		}
 	}
@@ -58,7 +63,7 @@ func (h *Handler) endpointAt(path string, hooks *Hooks) (e *endpoint, exists boo
 
 // unknownPath is the refusal of a path that is no endpoint, or none without a policy file.
 func (h *Handler) unknownPath(path string) *Problem {
-	if slices.ContainsFunc(h.paths(), func(e endpoint) bool { return e.path == path }) {
+	if slices.ContainsFunc(h.paths(), func(e endpoint) bool { return e.path == path && !e.bearer }) {
 		return problemf(codeNotFound, "this path exists only with a policy file: set POLICY_PATH")
 	}
 	return problemf(codeNotFound, "unknown path")
@@ -69,12 +74,19 @@ func (h *Handler) paths() []endpoint {
 	return h.endpoints
 }
 
-// Paths are those that webhooks may call: without a policy file, the first one alone.
+// has reports whether an endpoint exists with these webhooks.
+func (h *Hooks) has(e *endpoint) bool {
+	if e.bearer {
+		return h.bearer != nil
+	}
+	return e.path == AttestPath || h.policyFile
+}
+
+// Paths are those that signed webhooks may call: without a policy file, the first one alone.
 func Paths(policyFile bool) (all []string) {
 	for _, e := range endpoints() {
-		all = append(all, e.path)
-		if !policyFile {
-			break
+		if !e.bearer && (policyFile || e.path == AttestPath) {
+			all = append(all, e.path)
 		}
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
 )
 
@@ -13,6 +14,7 @@ type exchange struct {
 	at    *endpoint
 	hook  *hook
 	body  *requestBody
+	raw   []byte // the body, in JSON
 	parts *parts // nil at the path of attested requests
 	query string // raw
 	// request is what rules may know of it.
@@ -21,6 +23,9 @@ type exchange struct {
 	// deviceType is the one that the URL names.
 	deviceType posture.DeviceType
 	id         posture.Identifier
+
+	tokens *enroll.Tokens // nil where no policy requires one
+	ticket ticket
 }
 
 func unexpected(format string, args ...any) *Problem {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
 )
 
@@ -27,6 +28,8 @@ type Handler struct {
 	// Record gets every request after it was answered, except a successful one for the status. It must not
 	// wait for anything: on HTTP/2 the end of the answer is sent when it returns.
 	Record func(*audit.Event)
+	// Tokens are the enrolment tokens; nil where no policy requires one.
+	Tokens *enroll.Tokens
 	// Trust gets the context of every request that was authenticated. It may be nil.
 	Trust func(context.Context)
 
@@ -117,7 +120,7 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 		return refuse(event, p)
 	}
 	event.WebhookID = first(r.Header, idHeader)
-	signed, p := hooks.Authenticate(r.Header, body, start)
+	signed, p := hooks.authenticate(e, r.Header, body, start)
 	if p != nil {
 		return refuse(event, p)
 	}
@@ -146,34 +149,43 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 		return refuse(event, p)
 	}
 	event.Evidence = &posture.Evidence{Now: start}
-	c := &exchange{at: e, hook: signed.hook, body: request, query: r.URL.RawQuery, request: &event.Evidence.Request, event: event}
-	if a, done := c.identify(); done {
+	c := &exchange{at: e, hook: signed.hook, body: request, raw: signed.raw, query: r.URL.RawQuery, request: &event.Evidence.Request, event: event, tokens: h.Tokens}
+	ctx := r.Context()
+	if c.rule() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.budget-writeReserve-h.Now().Sub(start))
+		defer cancel()
+	}
+	if a, done := c.identify(ctx); done {
 		event.Evidence = nil // no inventory was asked
 		return a
 	}
-	return h.ask(r.Context(), c)
+	return h.ask(ctx, c)
 }
 
 // identify finds out whom the request is about. done says that it is answered without asking an inventory.
-func (c *exchange) identify() (a answer, done bool) {
+func (c *exchange) identify(ctx context.Context) (a answer, done bool) {
 	if p := c.admit(); p != nil {
 		return refuse(c.event, p), true
 	}
 	if c.at.ask == nil {
 		return c.notified(), true
 	}
-	id, p := c.at.ask(c)
+	id, p := c.at.ask(ctx, c)
 	if p != nil {
 		return refuse(c.event, p), true
 	}
 	c.id = id
+	c.event.Identifier = cmp.Or(c.event.Identifier, id.String())
+	if p := c.present(ctx); p != nil {
+		return refuse(c.event, p), true
+	}
 	return answer{}, false
 }
 
 // ask asks the inventories and the policy.
 func (h *Handler) ask(ctx context.Context, c *exchange) answer {
 	event, gate := c.event, c.hook.Gate
-	event.Identifier = cmp.Or(event.Identifier, c.id.String())
 	// Without a request ID from step-ca, the provider's server gets our reference.
 	q := posture.Query{Identifier: c.id, Type: c.deviceType, RequestID: cmp.Or(event.RequestID, event.Reference)}
 	event.Mode = string(gate.TypeOf(q))
@@ -187,6 +199,12 @@ func (h *Handler) ask(ctx context.Context, c *exchange) answer {
 	}
 	if p != nil {
 		return refuse(event, p)
+	}
+	if decision.Allowed() {
+		// Last: nothing that refuses, and no fault, has used the token up.
+		if p := c.redeem(ctx); p != nil {
+			return refuse(event, p)
+		}
 	}
 	event.Groups, event.DataUnknown = decision.Groups(), decision.DataUnknown()
 	return conclude(event, decision)

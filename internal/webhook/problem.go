@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"step-posture-connector/internal/posture"
 )
@@ -30,6 +31,7 @@ const (
 	codeRequestUnexpected  posture.Code = "requestUnexpected"
 	codeIdentifierMissing  posture.Code = "identifierMissing"
 	codeTokenInvalid       posture.Code = "tokenInvalid"
+	codeTokenInCertificate posture.Code = "tokenInCertificate"
 )
 
 // Codes returns every code that an answer can have, for those that count them.
@@ -37,7 +39,7 @@ func Codes() []posture.Code {
 	return []posture.Code{
 		posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.IdentifierInvalid,
 		codeAttestationMissing, codeCommonNameMismatch, codeSANMismatch, codeRequestExpired, codeModeUnsupported,
-		codeRequestUnexpected, codeIdentifierMissing, codeTokenInvalid,
+		codeRequestUnexpected, codeIdentifierMissing, codeTokenInvalid, codeTokenInCertificate,
 		codeUnauthenticated, codeMalformed, codeTooLarge, codeMethodNotAllowed, codeNotFound, codeUnavailable, codeInternal,
 	}
 }
@@ -122,6 +124,11 @@ func outcomeOf(code posture.Code) outcome {
 			http.StatusOK, "The enrolment token or challenge is not valid; ask your administrator for a new one",
 			"the reason says why; send the device a profile with a new one",
 		}
+	case codeTokenInCertificate:
+		return outcome{
+			http.StatusOK, "The certificate would show the enrolment token; ask your administrator to correct the certificate template",
+			"keep the token out of the certificate: the reason has the line for the certificate template of the provisioner",
+		}
 	case codeModeUnsupported:
 		return outcome{http.StatusOK, "The webhook asks for an unknown kind of device; ask your administrator to correct its URL", url}
 	case codeUnauthenticated:
@@ -146,7 +153,7 @@ func outcomeOf(code posture.Code) outcome {
 	case codeUnavailable:
 		return outcome{
 			http.StatusServiceUnavailable, "The inventory could not be asked; try again later",
-			"`step-posture-connector check` asks the inventory and says what is wrong; devices may try again",
+			"`step-posture-connector check` asks the inventory, and the state database if there is one, and says what is wrong; devices may try again",
 		}
 	default:
 		// Fail closed: a code that is missing here is a bug, and a bug is never an allow.
@@ -200,5 +207,23 @@ func (p *Problem) Error() string { return fmt.Sprintf("%s: %v", p.Code, p.Err) }
 func (p *Problem) Unwrap() error { return p.Err }
 
 func problemf(code posture.Code, format string, args ...any) *Problem {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = hidden(text)
+		}
+	}
 	return &Problem{Code: code, Err: fmt.Errorf(format, args...)}
+}
+
+// tokenShown is how much of what could be a token a reason shows, in characters.
+const tokenShown = 4
+
+// hidden shortens what could have a token, in a text that a client may have chosen. A reason needs no long text as it is, so it
+// is stricter than posture.HideTokens: other characters of the alphabet may precede the token or follow it, as those of an escape
+// do once the text is quoted.
+func hidden(text string) string {
+	for _, run := range runs([]byte(text), isBase64URL) {
+		text = strings.ReplaceAll(text, string(run), string(run[:tokenShown])+"...")
+	}
+	return text
 }

@@ -26,6 +26,8 @@ func TestContract(t *testing.T) {
 		"json":            {asJSON, false, always | providertest.Groups | providertest.Unmanaged},
 		"csv, no facts":   {asCSV, true, always | providertest.Groups | providertest.Unmanaged},
 		"json, no facts":  {asJSON, true, always | providertest.Groups | providertest.Unmanaged},
+		"lines":           {asLines, false, always | providertest.Groups | providertest.Unmanaged},
+		"lines, no facts": {asLines, true, always | providertest.Groups | providertest.Unmanaged},
 		"csv with facts":  {asCSVWithFacts, true, always},
 		"json with facts": {asJSONWithFacts, true, always},
 	} {
@@ -64,6 +66,14 @@ func asCSV(_ *testing.T, devices []providertest.Device) string {
 		rows = append(rows, d.Identifier+",ana")
 	}
 	return strings.Join(rows, "\n") + "\n"
+}
+
+func asLines(_ *testing.T, devices []providertest.Device) string {
+	var text strings.Builder
+	for _, d := range devices {
+		text.WriteString(d.Identifier + "\n")
+	}
+	return text.String()
 }
 
 func asJSON(t *testing.T, devices []providertest.Device) string {

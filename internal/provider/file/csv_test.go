@@ -149,7 +149,7 @@ func TestCSVRefused(t *testing.T) {
 		{"lines of spaces only", " \n\t\r\n", []string{empty}},
 		{"no header", "C02,ada\nC03,bob\n", []string{`line 1: the first column is "C02", want Identifier; columns are separated by commas`}},
 		{"no header, a serial number", "C02XK1JKLVCG,ada\n", []string{`line 1: the first column is "C02XK1JKLVCG", want Identifier; the header is missing: write a line with the names of the columns above, the first of them Identifier`}},
-		{"no header, a UDID", "00008030-001C2D8E0F90802E\n", []string{`line 1: the first column is "00008030-001C2D8E0F90802E", want Identifier; the header is missing: write a line with the names of the columns above, the first of them Identifier`}},
+		{"no header, a UDID", "00008030-001C2D8E0F90802E\n", []string{`line 1: the first column is "00008030-001C2D8E0F90802E", want Identifier; the header is missing: write a line with the names of the columns above, the first of them Identifier, or set FILE_TYPE to lines`}},
 		{"identifier in the second column", "name,Identifier\n", []string{`line 1: the first column is "name", want Identifier; make column 2, "Identifier", the first`}},
 		{"semicolons", "Identifier;name\nC02;ada\n", []string{`line 1: the first column is "Identifier;name", want Identifier; columns are separated by commas, and not by semicolons`}},
 		{"semicolons, and a comma in a name", "Identifier;name, first\n", []string{`line 1: the first column is "Identifier;name", want Identifier; columns are separated by commas, and not by semicolons`}},

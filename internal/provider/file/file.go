@@ -1,4 +1,4 @@
-// Package file is the inventory that is a JSON or CSV file, in memory.
+// Package file is the inventory that is a file, in memory: JSON, CSV, or a list of identifiers.
 //
 // A map that encoding/csv or encoding/json fills would need a tenth of the code in store.go, feed.go, rows.go,
 // csvrow.go and row.go. They exist because an inventory may have a million devices, and is reloaded while requests
@@ -36,7 +36,7 @@ type Config struct {
 	// The inventory file.
 	Path config.Path `env:"FILE_PATH,required" example:"devices.json" accepted:"the path of the inventory file"`
 	// The format of the inventory file.
-	Type string `env:"FILE_TYPE,required" example:"json" choice:"csv,json"`
+	Type string `env:"FILE_TYPE,required" example:"json" choice:"csv,json,lines"`
 
 	facts bool
 }
@@ -46,7 +46,7 @@ func (c *Config) ReadFacts() { c.facts = true }
 
 // Problems reports a file that cannot be opened also when FILE_TYPE is invalid: then New is not called.
 func (c Config) Problems() config.Problems {
-	if c.Path == "" || c.Type == "csv" || c.Type == "json" {
+	if c.Path == "" || c.Type == "csv" || c.Type == "json" || c.Type == "lines" {
 		return nil
 	}
 	file, err := filesys.Open(string(c.Path))
@@ -135,8 +135,11 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 		return posture.Loaded{}, fmt.Errorf("inventory: %w", err)
 	}
 	read := readJSON
-	if p.config.Type == "csv" {
+	switch p.config.Type {
+	case "csv":
 		read = readCSV
+	case "lines":
+		read = readLines
 	}
 	in := newInventory(info.Size())
 	in.devices.vocabulary = p.vocabulary

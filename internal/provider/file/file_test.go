@@ -126,12 +126,13 @@ func TestOnlyASCIICaseIsFolded(t *testing.T) {
 			t.Errorf("%s: ParseIdentifier(%q) = %v, want an error", name, look, id)
 		}
 	}
-	for _, kind := range []string{"csv", "json"} {
+	for _, kind := range []string{"csv", "json", "lines"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			contents := map[string][2]string{
-				"csv":  {"Identifier\nC02" + kelvin + "\n", "line 2"},
-				"json": {`{"devices":[{"identifier":"C02` + kelvin + `"}]}`, "devices[0]"},
+				"lines": {"C03\nC02" + kelvin + "\n", "line 2"},
+				"csv":   {"Identifier\nC02" + kelvin + "\n", "line 2"},
+				"json":  {`{"devices":[{"identifier":"C02` + kelvin + `"}]}`, "devices[0]"},
 			}[kind]
 			wantLines(t, "error", refused(t, kind, contents[0]), []string{
 				"inventory PATH: " + contents[1] + ": identifier has U+212A (Kelvin sign) at position 4, want printable ASCII only",
@@ -176,7 +177,7 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for name, path := range map[string]string{"missing": filepath.Join(folder, "none"), "a folder": folder} {
-		for _, kind := range []string{"csv", "json"} {
+		for _, kind := range []string{"csv", "json", "lines"} {
 			_, _, err := file.New(file.Config{Path: config.Path(path), Type: kind})
 			if err == nil {
 				t.Errorf("%s, %s: New = nil, want an error", name, kind)

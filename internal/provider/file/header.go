@@ -111,7 +111,11 @@ func wrongHeader(header []string) string {
 		}
 	}
 	if len(first) >= shortSerial && serialNumber.MatchString(trim(first)) {
-		return wrong + "; the header is missing: write a line with the names of the columns above, the first of them Identifier"
+		missing := wrong + "; the header is missing: write a line with the names of the columns above, the first of them Identifier"
+		if len(header) == 1 {
+			missing += ", or set FILE_TYPE to lines"
+		}
+		return missing
 	}
 	return wrong + "; columns are separated by commas"
 }

@@ -40,7 +40,11 @@ func TestIndexFitsTheDevices(t *testing.T) {
 	for i := range devices {
 		_, _ = fmt.Fprintf(&csv, "C%05d,%s\n", i, strings.Repeat("x", i/2)) // the first are the shortest
 	}
-	for kind, content := range map[string]string{"json": text.String(), "csv": csv.String()} {
+	var lines strings.Builder
+	for i := range devices {
+		_, _ = fmt.Fprintf(&lines, "%s\nC%05d\n", strings.Repeat(" ", 1000), i)
+	}
+	for kind, content := range map[string]string{"json": text.String(), "csv": csv.String(), "lines": lines.String()} {
 		p, _, err := New(inventoryOf(t, kind, content))
 		if err != nil {
 			t.Fatal(err)
@@ -61,6 +65,17 @@ func TestManyRepeatsOfALargeDevice(t *testing.T) {
 	_, _, err := New(inventoryOf(t, "json", content))
 	if err == nil || !strings.HasSuffix(err.Error(), fmt.Sprintf("and %d more", repeats-maxFaults)) {
 		t.Errorf("New = %.300v, want %d faults", err, repeats)
+	}
+}
+
+// A line without an end is refused as any other that is too long.
+func TestListOfOneEndlessLine(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{strings.Repeat("C", 1<<22), "C02\n" + strings.Repeat("C", 1<<20) + "\nC03\n"} {
+		_, _, err := New(inventoryOf(t, "lines", content))
+		if err == nil || !strings.Contains(err.Error(), ": identifier is longer than 256 bytes") || len(err.Error()) > 300 {
+			t.Errorf("New = %.300v, want that it is too long", err)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ func TestListIsLookup(t *testing.T) {
 		"csv":       judgedProvider("csv", everyColumn),
 		"no facts":  judgedProvider("csv", "Identifier,team\nC02,blue\nC03,\n"),
 		"no policy": unread,
+		"lines":     judgedProvider("lines", "C02\n\nC03\n"),
 		"json": judgedProvider("json", `{"devices":[{"identifier":"C02","data":{"a":1},"facts":{"device":{"managed":null,"groups":["x"],"attributes":{"b":2}}}},
 			{"identifier":"C03","facts":{"device":{"attributes":null,"type":"computer"},"user":{"username":"ada"}}},{"identifier":"C04"}]}`),
 		"snapshot": judgedProvider("json", snapshotOf(allFetched(), `{"identifier":"C02","list":"computer","data":{"a":1},"facts":{"device":{"type":"computer","managed":true,"attributes":{"b":"2"}}}},

@@ -9,7 +9,7 @@ import (
 )
 
 // notes are properties of an entry that are accepted, but probably not meant.
-type notes uint8
+type notes uint16
 
 const (
 	altered      notes = 1 << iota // a spreadsheet has changed the identifier
@@ -20,6 +20,7 @@ const (
 	oddTime                        // a fact's time that cannot be true
 	spacedGroup                    // a group with a space at an end
 	factsUnread                    // the member facts, which is not read without a policy
+	comment                        // a line of a list that begins with #
 
 	noteKinds = iota
 )
@@ -41,6 +42,8 @@ func (n notes) text() string {
 		return "a group begins or ends with a space, which is part of its name; write semicolons without a space after them"
 	case factsUnread:
 		return `the member "facts" is read only with POLICY_PATH, and ignored without it`
+	case comment:
+		return "a list has no comments: the line is read as an identifier, which no device has; remove it"
 	default:
 		return `no member "data", and the other members are ignored; put what step-ca should get into "data"`
 	}

@@ -30,21 +30,21 @@ func sniff(r *bufio.Reader, kind string) error {
 	switch isJSON := text[0] == '{' || text[0] == '['; {
 	case text[0] == '<':
 		return errXML
-	case kind == "csv" && isJSON:
+	case kind != "json" && isJSON:
 		return errJSON
-	case kind == "csv" && endsWithCR(text):
+	case kind != "json" && endsWithCR(text):
 		return errCR
 	case kind == "csv":
 		if quoted := quotedName.FindSubmatch(text); quoted != nil {
 			return fmt.Errorf("the file has columns that are separated by %s, want commas", separator(quoted[1][0]))
 		}
-	case kind == "json" && !isJSON && isHeader(text):
+	case !isJSON && isHeader(text):
 		return errCSV
 	}
 	return nil
 }
 
-// foreign recognizes files that are neither CSV nor JSON.
+// foreign recognizes files that are neither CSV nor JSON, nor a list.
 func foreign(start []byte) error {
 	starts := func(text string) bool { return bytes.HasPrefix(start, []byte(text)) }
 	switch {

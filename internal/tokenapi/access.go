@@ -1,0 +1,96 @@
+// Package tokenapi is the HTTP API of enrolment tokens: its clients issue, list and revoke those of their own policies.
+package tokenapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/posture"
+)
+
+// Client is one of tokens.clients of the policy file.
+type Client struct {
+	Name string
+	// Bearer is its credential. Without one the client cannot call.
+	Bearer config.Secret
+	// Policies are those whose tokens it issues, lists and revokes.
+	Policies []string
+}
+
+// Access is who may call, and for which policies. It never changes; Handler.Use replaces it.
+type Access struct {
+	clients []knownClient
+	rules   map[string]*posture.TokenRequirement
+}
+
+// knownClient is a Client whose credential is kept as a hash, so that all have the same length.
+type knownClient struct {
+	name     string
+	bearer   [sha256.Size]byte
+	policies []string
+}
+
+// NewAccess makes an Access. rules are what the policies require of their tokens, by the name of the policy; for one that is
+// missing there no tokens are issued. Without clients every request is refused.
+func NewAccess(clients []Client, rules map[string]*posture.TokenRequirement) *Access {
+	a := &Access{rules: rules}
+	for _, c := range clients {
+		if c.Bearer.IsSet() { // fail closed: without a credential nobody is that client
+			a.clients = append(a.clients, knownClient{c.Name, sha256.Sum256(c.Bearer.Reveal()), slices.Clone(c.Policies)})
+		}
+	}
+	return a
+}
+
+// authenticate returns the client whose credential the header has. The error says why there is none, and repeats nothing of
+// the header.
+func (a *Access) authenticate(header http.Header) (*knownClient, error) {
+	values := header["Authorization"]
+	if len(values) != 1 { // of two, another part of the chain could have verified the other one
+		return nil, errors.New("there is not exactly one Authorization header")
+	}
+	// RFC 9110 section 11.4: the case of the scheme does not count, and one or more spaces follow it.
+	scheme, credential, _ := strings.Cut(values[0], " ")
+	credential = strings.TrimLeft(credential, " ")
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+		return nil, errors.New("the scheme of the Authorization header is not Bearer")
+	case credential == "":
+		return nil, errors.New("the Authorization header has no credential")
+	case len(a.clients) == 0:
+		return nil, errors.New("no client has a credential: see tokens.clients of the policy file")
+	}
+	// The same work for each client, so that the time shows neither who exists nor how much of a credential is right.
+	sum, matching, found := sha256.Sum256([]byte(credential)), 0, 0
+	for i := range a.clients {
+		equal := subtle.ConstantTimeCompare(sum[:], a.clients[i].bearer[:])
+		found = subtle.ConstantTimeSelect(equal, i, found)
+		matching += equal
+	}
+	switch matching {
+	case 0:
+		return nil, errors.New("the credential is that of no client: compare it with tokens.clients of the policy file")
+	case 1:
+		return &a.clients[found], nil
+	default: // fail closed: it is not known who calls
+		return nil, errors.New("the credential is that of more than one client: give each its own in tokens.clients of the policy file")
+	}
+}
+
+// rule is what a policy of the client requires of tokens; nil where it is none of its policies, or has no tokens.
+func (a *Access) rule(c *knownClient, policy string) *posture.TokenRequirement {
+	if !slices.Contains(c.policies, policy) {
+		return nil
+	}
+	return a.rules[policy]
+}
+
+// issuable are the policies for which the client may issue tokens.
+func (a *Access) issuable(c *knownClient) []string {
+	return slices.DeleteFunc(slices.Clone(c.policies), func(policy string) bool { return a.rules[policy] == nil })
+}

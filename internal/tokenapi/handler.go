@@ -1,0 +1,215 @@
+package tokenapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/enroll"
+)
+
+const (
+	tokensPath = "/v1/tokens"
+	tokenPath  = tokensPath + "/" // and the ID of a token
+)
+
+// Handles reports whether a path, in its escaped form, belongs to this API.
+func Handles(path string) bool { return path == tokensPath || strings.HasPrefix(path, tokenPath) }
+
+// Handler answers the requests of the API. The server around it has a ReadTimeout, which bounds bodies on HTTP/2.
+type Handler struct {
+	Tokens *enroll.Tokens
+	Now    func() time.Time
+	// Record gets every request after it was answered. It must not wait for anything.
+	Record func(*Event)
+
+	mu      sync.Mutex // of Use
+	current atomic.Pointer[inEffect]
+}
+
+// inEffect is an Access with the rate limits of its clients, by name.
+type inEffect struct {
+	*Access
+	limits map[string]*rate.Limiter
+}
+
+// Use makes access the one that applies from the next request on. Requests under way finish with the one that they began
+// with. A client that stays has used up as much of its rate limit as before. Before the first call every request is refused.
+func (h *Handler) Use(access *Access) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before, next := h.current.Load(), &inEffect{access, make(map[string]*rate.Limiter, len(access.clients))}
+	for _, c := range access.clients {
+		var limit *rate.Limiter
+		if before != nil {
+			limit = before.limits[c.name]
+		}
+		if limit == nil {
+			limit = rate.NewLimiter(perSecond, perSecond)
+		}
+		next.limits[c.name] = limit
+	}
+	h.current.Store(next)
+}
+
+// ServeHTTP answers a request and records it as one event.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start, path := h.Now(), r.URL.EscapedPath()
+	event := &Event{
+		Time: start, Reference: audit.NewReference(), Method: audit.Clean(r.Method, maxShown), Path: withoutID(path), RemoteAddress: r.RemoteAddr,
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), budget)
+	defer cancel()
+	a := h.answer(w, r.WithContext(ctx), path, event)
+	event.Status = a.status
+	respond(w, r, a)
+	event.Duration = h.Now().Sub(start)
+	h.Record(event)
+}
+
+// withoutID is a path for the log. The ID of a token is left out, and so is whatever else a client may write there, which may
+// be the token itself.
+func withoutID(path string) string {
+	if strings.HasPrefix(path, tokenPath) {
+		return tokenPath + "…"
+	}
+	return audit.Clean(path, maxShown)
+}
+
+// answer turns every problem and every panic into an error of the API.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, path string, event *Event) (a answer) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			event.Stack = string(debug.Stack())
+			a = refuse(event, internal(fmt.Errorf("panic: %s", describe(cause))))
+			a.hangUp = event.Client == ""
+		}
+	}()
+	a, p := h.call(w, r, path, event)
+	if p != nil {
+		a = refuse(event, p)
+	}
+	a.hangUp = event.Client == "" // unauthenticated clients do not keep a connection
+	return a
+}
+
+// describe says what a panic was about without showing a value that could hold a secret.
+func describe(cause any) string {
+	var fault runtime.Error
+	if err, ok := cause.(error); ok && errors.As(err, &fault) {
+		return fault.Error()
+	}
+	return fmt.Sprintf("value of type %T", cause)
+}
+
+// exchange is an authenticated request.
+type exchange struct {
+	*inEffect
+	client *knownClient
+	event  *Event
+	query  string
+	body   []byte
+	id     string // of the path
+}
+
+// call runs the steps of a request in order; the first that refuses ends it. Nothing of the body is read before it is known
+// who calls.
+func (h *Handler) call(w http.ResponseWriter, r *http.Request, path string, event *Event) (answer, *problem) {
+	if p := checkHeader(r.Header); p != nil {
+		return answer{}, p
+	}
+	serve, p := h.route(r.Method, path, event)
+	if p != nil {
+		return answer{}, p
+	}
+	current := h.current.Load()
+	if current == nil {
+		current = &inEffect{Access: NewAccess(nil, nil)}
+	}
+	client, err := current.authenticate(r.Header)
+	if err != nil {
+		return answer{}, unauthenticated(err)
+	}
+	event.Client = client.name
+	if !current.limits[client.name].AllowN(event.Time, 1) {
+		return answer{}, tooManyRequests()
+	}
+	x := &exchange{inEffect: current, client: client, event: event, query: r.URL.RawQuery, id: strings.TrimPrefix(path, tokenPath)}
+	if x.body, p = receive(w, r); p != nil {
+		return answer{}, p
+	}
+	return serve(r.Context(), x)
+}
+
+// route returns what answers a method at a path.
+func (h *Handler) route(method, path string, event *Event) (func(context.Context, *exchange) (answer, *problem), *problem) {
+	id, isToken := strings.CutPrefix(path, tokenPath)
+	switch {
+	case isToken && (id == "" || strings.Contains(id, "/")), !Handles(path):
+		return nil, noSuchPath()
+	case isToken && method == http.MethodDelete:
+		event.Operation = "revoke"
+		return h.revoke, nil
+	case isToken:
+		return nil, methodNotAllowed(http.MethodDelete)
+	case method == http.MethodPost:
+		event.Operation = "issue"
+		return h.issue, nil
+	case method == http.MethodGet:
+		event.Operation = "list"
+		return h.list, nil
+	default:
+		return nil, methodNotAllowed(http.MethodGet + ", " + http.MethodPost)
+	}
+}
+
+// checkHeader applies the limit of the header exactly; net/http lets some more pass.
+func checkHeader(header http.Header) *problem {
+	size := 0
+	for name, values := range header {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	if size > maxHeader {
+		return tooLarge(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
+	}
+	return nil
+}
+
+// receive reads the body, within the budget. On HTTP/2 the server's ReadTimeout is the limit.
+func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	if r.ContentLength > maxBody {
+		return nil, tooLarge(http.StatusRequestEntityTooLarge, "the body has %d bytes, more than %d", r.ContentLength, maxBody)
+	}
+	if r.ProtoMajor == 1 {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(budget)); err != nil {
+			return nil, internal(fmt.Errorf("set read deadline: %w", err))
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", over.Limit)
+	case err != nil:
+		p := malformed("the body did not come whole within %s", budget)
+		p.cause = fmt.Errorf("read body: %w", err)
+		return nil, p
+	}
+	return body, nil
+}
