@@ -50,6 +50,12 @@ func TestPoliciesOfProvisioners(t *testing.T) {
 	runPages(t, "docs/provisioners/*.md", "README.md", "aws.md")
 }
 
+// The same of the page about enrolment tokens.
+func TestPoliciesOfEnrolment(t *testing.T) {
+	t.Parallel()
+	runPages(t, "docs/enrolment.md")
+}
+
 // runPages loads the policy files of pages, each of which has one, without a warning, and runs their tests.
 func runPages(t *testing.T, pattern string, without ...string) {
 	t.Helper()

@@ -22,8 +22,9 @@ admin() {
 }
 
 give . 0700
-# The audit log: a new volume belongs to root.
+# The audit log and the state database: a new volume belongs to root.
 give /audit 0700
+give /state 0700
 # The commands below depend on this list, so the script ends here if the CA does not answer.
 step ca provisioner list >"$STEPPATH/provisioners"
 

@@ -120,46 +120,16 @@ func root(p *Process) *cobra.Command {
 		}
 		return environ, nil
 	}
-	whole := func(load func(config.Environment) (*daemon.Daemon, error)) loader {
-		return func() (*daemon.Daemon, error) {
-			environ, err := environ()
-			if err != nil {
-				return nil, err
-			}
-			d, err := load(environ)
-			if err != nil {
-				return nil, misconfigured(err)
-			}
-			return d, nil
-		}
-	}
-	byHand := func(load func(config.Environment) (*daemon.Inventory, error)) loadInventories {
-		return func() (*daemon.Inventory, error) {
-			environ, err := environ()
-			if err != nil {
-				return nil, err
-			}
-			inventory, err := load(environ)
-			if err != nil {
-				return nil, misconfigured(err)
-			}
-			return inventory, nil
-		}
-	}
 	loadSample := func(sample *daemon.Sample) (*daemon.Inventory, error) {
-		environ, err := environ()
-		if err != nil {
-			return nil, err
-		}
-		inventory, err := daemon.LoadSample(environ, sample)
-		if err != nil {
-			return nil, misconfigured(err)
-		}
-		return inventory, nil
+		return withEnvironment(environ, func(e config.Environment) (*daemon.Inventory, error) { return daemon.LoadSample(e, sample) })()
 	}
-	serve := serveCommand(p, whole(daemon.Load))
+	serve := serveCommand(p, withEnvironment(environ, daemon.Load))
 	c.RunE = serve.RunE
-	c.AddCommand(serve, checkCommand(whole(daemon.LoadToCheck)), lookupCommand(environ, byHand(daemon.LoadProvider), loadSample), inventoryCommand(byHand(daemon.LoadInventories)),
+	c.AddCommand(serve,
+		checkCommand(withEnvironment(environ, daemon.LoadToCheck)),
+		lookupCommand(environ, withEnvironment(environ, daemon.LoadProvider), loadSample),
+		inventoryCommand(withEnvironment(environ, daemon.LoadInventories)),
+		tokenCommand(withEnvironment(environ, daemon.LoadTokens), withEnvironment(environ, daemon.LoadTokenIssuer)),
 		healthcheckCommand(environ), policyCommand(environ), profileCommand(), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
@@ -171,6 +141,21 @@ func root(p *Process) *cobra.Command {
 		completion.Args = cobra.ArbitraryArgs
 	}
 	return c
+}
+
+// withEnvironment returns a loader of what the environment configures. What is wrong is an error in the configuration.
+func withEnvironment[T any](environ func() (config.Environment, error), load func(config.Environment) (*T, error)) func() (*T, error) {
+	return func() (*T, error) {
+		environ, err := environ()
+		if err != nil {
+			return nil, err
+		}
+		loaded, err := load(environ)
+		if err != nil {
+			return nil, misconfigured(err)
+		}
+		return loaded, nil
+	}
 }
 
 // helpCommand is like cobra's, except that an unknown command is an error.

@@ -47,9 +47,9 @@ func checkCommand(load loader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check configuration and provider, and print what was found",
-		Long: "check loads and validates the whole configuration, opens the provider and contacts it once. It prints\n" +
-			"which group each kind of device must be a member of, which data is returned, where the daemon listens and\n" +
-			"where the audit log goes. It opens no port, so it can run beside the daemon. Run it before each start with\n" +
+		Long: "check loads and validates the whole configuration, opens the provider and contacts it once, and asks the state\n" +
+			"database of STATE_URL, which it neither creates nor changes. It prints which group each kind of device must be a\n" +
+			"member of, which data is returned, where the daemon listens and where the audit log goes. It opens no port, so it can run beside the daemon. Run it before each start with\n" +
 			"a changed configuration.\n" +
 			"With POLICY_PATH it also checks the policy file, runs its tests, and prints each policy with its inventories,\n" +
 			"its rules, when they begin to refuse, whether unmanaged devices are allowed, and its webhooks.\n" +
@@ -104,12 +104,13 @@ func check(c *cobra.Command, load loader, ca *daemon.CA) (report, error) {
 		return r, err
 	}
 	found, err := d.Check(c.Context())
+	errState := d.CheckState(c.Context())
 	r.Found = d.Describe() // also when the inventory does not answer: the configuration is known
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	if err != nil && !d.StopsStart(err) {
 		r.Warnings = append(r.Warnings, "the daemon starts anyway, and recovers by itself; until this is fixed, failed lookups are answered with 503, and no certificate is issued")
 	}
-	problems := []error{err}
+	problems := []error{err, errState}
 	if ca != nil {
 		more, warnings, err := d.CheckCA(c.Context(), *ca)
 		found, r.Warnings, problems = append(found, more...), append(r.Warnings, warnings...), append(problems, err)

@@ -22,7 +22,7 @@ type Compat struct {
 	QueryKey Secret `env:"DEVICE_INVENTORY_API_KEY" unset:"required with COMPAT_MDMSECURITYDEMO" example:"" accepted:"the bearer token with which enrollhandler asks for devices" group:"In place of mdmsecuritydemo"`
 
 	// Another name of `FILE_PATH`.
-	InventoryPath Path `env:"INVENTORY_PATH" file:"allowed" example:"" accepted:"the path of the inventory" group:"In place of mdmsecuritydemo"`
+	InventoryPath Path `env:"INVENTORY_PATH" file:"allowed" example:"devices.txt" accepted:"the path of the inventory" group:"In place of mdmsecuritydemo"`
 }
 
 const compatVariable = "COMPAT_MDMSECURITYDEMO"

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/tokenapi"
@@ -65,20 +66,26 @@ func (s *service) hasAPI() bool {
 
 // route hands a request to what its path belongs to.
 func (s *service) route(w http.ResponseWriter, r *http.Request) {
-	if path := r.URL.EscapedPath(); tokenapi.Handles(path) && s.hasAPI() {
+	switch path := r.URL.EscapedPath(); {
+	case tokenapi.Handles(path) && s.hasAPI():
 		s.api.ServeHTTP(w, r)
-		return
+	case s.demo != nil && compat.Handles(path):
+		s.demo.ServeHTTP(w, r)
+	default:
+		s.webhooks.ServeHTTP(w, r)
 	}
-	s.webhooks.ServeHTTP(w, r)
 }
 
-// routePlain is route on the listener without TLS: no webhook may call there.
+// routePlain is route on the listener without TLS: no webhook may call there, and no key of mdmsecuritydemo go over it.
 func (s *service) routePlain(w http.ResponseWriter, r *http.Request) {
-	if path := r.URL.EscapedPath(); tokenapi.Handles(path) && s.hasAPI() {
+	switch path := r.URL.EscapedPath(); {
+	case tokenapi.Handles(path) && s.hasAPI():
 		s.api.ServeHTTP(w, r)
-		return
+	case s.demo != nil:
+		s.demo.QueriesOnly().ServeHTTP(w, r)
+	default:
+		http.NotFound(w, r)
 	}
-	http.NotFound(w, r)
 }
 
 // serveAPI serves the listener without TLS until ctx is done, if there is one. wait waits until its requests are answered.
@@ -97,27 +104,46 @@ func (s *service) serveAPI(ctx context.Context, listener net.Listener, errorLog 
 	return func() { <-done }
 }
 
-// recordAPI logs a request of the API. Its ID says which token, and nothing that could be one.
+// recordAPI logs a request of the API of tokens. Its ID says which token, and nothing that could be one.
 func (s *service) recordAPI(e *tokenapi.Event) {
 	s.metrics.TokenRequest(e.Operation, e.Code)
-	fields := logrus.Fields{}
-	for _, f := range []struct{ key, value string }{
+	s.logRequest("TOKENS", e.Operation, e.Status, []field{
 		{audit.KeyReference, e.Reference}, {"operation", e.Operation}, {"client", e.Client}, {audit.KeyPolicy, e.Policy}, {audit.KeyTokenID, e.TokenID},
 		{audit.KeyIdentifier, e.Identifier}, {"udid", e.UDID}, {audit.KeyCode, e.Code}, {audit.KeyReason, e.Reason},
 		{audit.KeyMethod, e.Method}, {audit.KeyPath, e.Path}, {audit.KeyRemoteAddress, e.RemoteAddress}, {audit.KeyStack, e.Stack},
-	} {
+	})
+}
+
+// recordDemo logs a request of enrollhandler of mdmsecuritydemo.
+func (s *service) recordDemo(e *compat.Event) {
+	if e.Operation != "" {
+		s.metrics.TokenRequest(e.Operation, e.Code)
+	}
+	s.logRequest("DEMO", e.Operation, e.Status, []field{
+		{audit.KeyReference, e.Reference}, {"operation", e.Operation}, {audit.KeyPolicy, e.Policy}, {audit.KeyTokenID, e.TokenID},
+		{audit.KeyIdentifier, e.Identifier}, {"udid", e.UDID}, {audit.KeyCode, e.Code}, {audit.KeyReason, e.Reason},
+		{audit.KeyMethod, e.Method}, {audit.KeyPath, e.Path}, {audit.KeyRemoteAddress, e.RemoteAddress}, {audit.KeyStack, e.Stack},
+	})
+}
+
+// field is a key of a log line with its value; an empty one is left out.
+type field struct{ key, value string }
+
+// logRequest logs a request that is no webhook's.
+func (s *service) logRequest(of, operation string, status int, fields []field) {
+	known := logrus.Fields{audit.KeyStatus: status}
+	for _, f := range fields {
 		if f.value != "" {
-			fields[f.key] = posture.HideTokens(f.value)
+			known[f.key] = posture.HideTokens(f.value)
 		}
 	}
-	fields[audit.KeyStatus] = e.Status
-	entry := s.log.WithFields(fields)
+	entry := s.log.WithFields(known)
 	switch {
-	case e.Status >= http.StatusInternalServerError:
-		entry.Error("[TOKENS] failed")
-	case e.Status >= http.StatusBadRequest:
-		entry.Warn("[TOKENS] refused")
+	case status >= http.StatusInternalServerError:
+		entry.Errorf("[%s] failed", of)
+	case status >= http.StatusBadRequest:
+		entry.Warnf("[%s] refused", of)
 	default:
-		entry.Info("[TOKENS] " + e.Operation)
+		entry.Infof("[%s] %s", of, operation)
 	}
 }

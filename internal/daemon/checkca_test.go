@@ -71,7 +71,7 @@ func withKinds(t *testing.T, policies string) (in installation, changes map[stri
 	for n := range strings.Count(policies, "{file: secret") {
 		in.write(t, "secret"+string(rune('1'+n)), strings.Replace(in.secret, "c", string(rune('A'+n)), 1))
 	}
-	return in, map[string]string{"POLICY_PATH": "DIR/posture.yaml", "PROVIDER": "", "FILE_PATH": "", "FILE_TYPE": "", "WEBHOOK_IDS": "", "WEBHOOK_SECRETS": ""}
+	return in, map[string]string{"POLICY_PATH": "DIR/posture.yaml", "STATE_URL": "sqlite:DIR/state.db", "PROVIDER": "", "FILE_PATH": "", "FILE_TYPE": "", "WEBHOOK_IDS": "", "WEBHOOK_SECRETS": ""}
 }
 
 // Each row changes one thing of the policy file or of the CA, and is warned of that.

@@ -1,15 +1,19 @@
 package daemon
 
 import (
+	"context"
+	"errors"
+
+	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
 )
 
-// compat is what COMPAT_MDMSECURITYDEMO adds.
-type compat struct {
-	webhookKey config.Secret
+// dropIn is what COMPAT_MDMSECURITYDEMO adds.
+type dropIn struct {
+	webhookKey, keys, queries config.Secret
 	// token is what the policy default requires.
 	token *posture.TokenRequirement
 }
@@ -22,18 +26,18 @@ const (
 	compatCaller = "mdmsecuritydemo"
 )
 
-func newCompat(c config.Config, environ config.Environment) *compat {
+func newDropIn(c config.Config, environ config.Environment) *dropIn {
 	if !c.CompatEnabled {
 		return nil
 	}
-	return &compat{c.WebhookKey, &posture.TokenRequirement{
+	return &dropIn{c.WebhookKey, c.APIKey, c.QueryKey, &posture.TokenRequirement{
 		Policy: compatPolicy, In: compatToken, UDIDIn: compatUDID, Lifetime: enroll.DefaultLifetime,
 		UnpairedUDID: environ.Variables["PROVIDER"] == "file" && environ.Variables["FILE_TYPE"] == "lines",
 	}}
 }
 
 // warnings say what a line list cannot do.
-func (c *compat) warnings() []string {
+func (c *dropIn) warnings() []string {
 	if c == nil || !c.token.UnpairedUDID {
 		return nil
 	}
@@ -42,7 +46,7 @@ func (c *compat) warnings() []string {
 
 // require puts the token into the policy default, which no policy file may have beside this.
 func (s sources) require(r reading) config.Problems {
-	if s.compat == nil || r.file == nil {
+	if s.dropIn == nil || r.file == nil {
 		return nil
 	}
 	p := r.file.Policies[compatPolicy]
@@ -52,13 +56,13 @@ func (s sources) require(r reading) config.Problems {
 			Accepted: "another name of the policy in the policy file, or 0",
 		}}
 	}
-	p.Token = s.compat.token
+	p.Token = s.dropIn.token
 	return nil
 }
 
 // bearerHook is the webhook that WEBHOOK_KEY authenticates; nil where there is none, or signatures say which one calls.
 func (s sources) bearerHook(g *generation, ids int) *webhook.Hook {
-	if s.compat == nil || ids > 0 {
+	if s.dropIn == nil || ids > 0 {
 		return nil
 	}
 	hook := &webhook.Hook{Gate: g.gates[""]}
@@ -71,8 +75,53 @@ func (s sources) bearerHook(g *generation, ids int) *webhook.Hook {
 // webhookHooks are the webhooks of a generation that may call.
 func (s *service) webhookHooks(g *generation) *webhook.Hooks {
 	hooks := webhook.NewHooks(g.hooks, g.file != nil)
-	if s.sources.compat != nil {
-		hooks = hooks.WithBearer(s.sources.compat.webhookKey.Reveal(), g.bearer)
+	if s.sources.dropIn != nil {
+		hooks = hooks.WithBearer(s.sources.dropIn.webhookKey.Reveal(), g.bearer)
 	}
 	return hooks
+}
+
+// defaultGate is that of the policy that COMPAT_MDMSECURITYDEMO makes, in effect now.
+func (s *service) defaultGate() *posture.Gate {
+	g := s.live.Load()
+	if g.file == nil {
+		return g.gates[""]
+	}
+	return g.gates[compatPolicy]
+}
+
+// newDemo makes the endpoints of mdmsecuritydemo, or nil without them.
+func (s *service) newDemo() {
+	d := s.sources.dropIn
+	if d == nil {
+		return
+	}
+	s.demo = &compat.Handler{
+		Keys: d.keys, Queries: d.queries, Tokens: s.tokens, Known: s.known, Record: s.recordDemo,
+		Rule: func() *posture.TokenRequirement { return s.defaultGate().Policy.Token },
+	}
+}
+
+// known reports whether the inventories of the policy have a managed device with one of these identifiers. No rule is asked: the
+// device may become what rules want only after it has enrolled.
+func (s *service) known(ctx context.Context, serial, udid string) (bool, error) {
+	gate := s.defaultGate()
+	managed := &posture.Gate{Join: gate.Join, Mode: gate.Mode, Policy: posture.Policy{AlsoIn: gate.Policy.AlsoIn, AllowUnmanaged: gate.Policy.AllowUnmanaged}}
+	managed.Policy.Requirements = map[string]posture.Requirements{}
+	for name, required := range gate.Policy.Requirements {
+		managed.Policy.Requirements[name] = posture.Requirements{AllowUnmanaged: required.AllowUnmanaged}
+	}
+	var faults []error
+	for _, text := range []string{serial, udid} {
+		id, err := posture.ParseIdentifier(text)
+		if err != nil {
+			continue // it is no device's
+		}
+		decision, err := managed.Decide(ctx, posture.Query{Identifier: id}, &posture.Evidence{Now: s.now()})
+		if err == nil && decision.Allowed() {
+			return true, nil
+		}
+		faults = append(faults, err)
+	}
+	return false, errors.Join(faults...)
 }

@@ -31,7 +31,8 @@ type Daemon struct {
 	// Whether the operator has set HEALTH_ADDRESS, and TIMEOUT for a provider that uses it.
 	healthWanted, timeoutWanted bool
 
-	stateURL *store.URL // nil without a state database
+	stateURL   *store.URL // nil without a state database
+	stateFound string     // what CheckState has found, for Describe
 
 	ballast []byte
 }
@@ -60,8 +61,8 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	var stateProblems config.Problems
 	d.stateURL, stateProblems = stateURL(c.StateURL)
 	problems = append(problems, stateProblems...)
-	compat := newCompat(c, environ)
-	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "" || compat != nil, webhooks: true, state: c.StateURL.IsSet(), compat: compat, audit: string(c.AuditLogPath), byHand: byHand}
+	dropIn := newDropIn(c, environ)
+	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "" || dropIn != nil, webhooks: true, state: c.StateURL.IsSet(), dropIn: dropIn, audit: string(c.AuditLogPath), byHand: byHand}
 	if config.WebhookPipe(environ.Variables) != "" {
 		d.sources.once = &config.Webhooks{IDs: c.WebhookIDs, Secrets: c.WebhookSecrets}
 	}
@@ -81,7 +82,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	}
 	identity()
 	d.policySet, d.policyPaths = reload.NewSetOf(policyFiles, read.state), read.paths
-	d.Warnings = slices.Concat(unknown, c.Warnings(), compat.warnings(), d.current.warnings)
+	d.Warnings = slices.Concat(unknown, c.Warnings(), dropIn.warnings(), d.current.warnings)
 	if config.ReadableByAll(files.PrivateKey) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}

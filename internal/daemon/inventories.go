@@ -111,9 +111,9 @@ func (g *generation) find(section *provider.Section) *inventory {
 // gateWithoutFile requires what the inventory of the environment requires, and nothing else.
 func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 	facts, policy := posture.WithoutPolicy(), posture.Policy{Requirements: map[string]posture.Requirements{"": own.Requirements}}
-	if s.compat != nil {
+	if s.dropIn != nil {
 		facts |= posture.MustFacts("device.udid") // which the token may be for
-		policy.Token = s.compat.token
+		policy.Token = s.dropIn.token
 	}
 	source := s.source(own, facts)
 	source.Name = ""
@@ -124,7 +124,7 @@ func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 func (s sources) gate(p *policy.Policy, g *generation) *posture.Gate {
 	gate := p.Gate(func(name string) (posture.Source, posture.Requirements) {
 		i := g.inventories[slices.IndexFunc(g.inventories, func(i *inventory) bool { return i.Name == name })]
-		return s.source(i, p.FactsOf(name)), i.Requirements
+		return s.source(i, p.FactsOf(name)|p.TokenFacts()), i.Requirements
 	})
 	gate.Record = s.facts
 	if s.sample != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/health"
 	"step-posture-connector/internal/logqueue"
@@ -55,6 +56,7 @@ type service struct {
 	database *store.DB
 	tokens   *enroll.Tokens
 	api      *tokenapi.Handler
+	demo     *compat.Handler // nil without COMPAT_MDMSECURITYDEMO
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
@@ -109,6 +111,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.metrics = s.newMetrics(process.Build)
 	s.webhooks = s.handler()
 	s.newAPI()
+	s.newDemo()
 	listener, healthListener, err := s.listen(ctx)
 	if err != nil {
 		return err

@@ -31,8 +31,8 @@ type sources struct {
 	audit string
 	// state says that there is a state database.
 	state bool
-	// compat is what COMPAT_MDMSECURITYDEMO adds; nil without it.
-	compat *compat
+	// dropIn is what COMPAT_MDMSECURITYDEMO adds; nil without it.
+	dropIn *dropIn
 }
 
 // reading is what was read from files, before any inventory is opened.

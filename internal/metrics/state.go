@@ -12,7 +12,7 @@ func (m *Metrics) State(up func() bool) {
 		}
 		return 0
 	}))
-	m.tokens = m.counters("token_requests_total", "Requests to the API of enrolment tokens, by operation; the code is none where they succeeded.", "operation", "code")
+	m.tokens = m.counters("token_requests_total", "Requests for enrolment tokens, by operation; the code is none where they succeeded.", "operation", "code")
 	for _, operation := range []string{"issue", "list", "revoke"} {
 		m.tokens.WithLabelValues(operation, noCode)
 	}

@@ -76,15 +76,11 @@ func (p *Policy) reads() (all []Read) {
 }
 
 // FactsOf are the facts that rules and data read of the records of an inventory: as records.NAME, and of the record that
-// decides, if the inventory can be the one. Without data of the policy, the inventory's own document is one of them. The UDID is
-// compared with that of the enrolment token, if one is required.
+// decides, if the inventory can be the one. Without data of the policy, the inventory's own document is one of them.
 func (p *Policy) FactsOf(inventory string) (facts posture.FactSet) {
 	decides := slices.Contains(p.Inventories, inventory)
 	if decides && p.Data == nil {
 		facts = posture.Document
-	}
-	if p.Token != nil && !p.Token.UnpairedUDID {
-		facts |= posture.MustFacts("device.udid")
 	}
 	for _, r := range p.reads() {
 		if r.Fact != nil && (r.Record == inventory || r.Record == "" && decides) {

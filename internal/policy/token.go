@@ -92,3 +92,12 @@ func (r *Rule) readsNames() bool {
 	// One with a fault counts: that was reported.
 	return r.Require == nil || slices.ContainsFunc(r.Require.reads, func(read Read) bool { return read.Path == namesPath })
 }
+
+// TokenFacts are the facts of each record that are compared with the enrolment token. They are none of FactsOf: a recorded request
+// is decided again without its token, and so without them.
+func (p *Policy) TokenFacts() (facts posture.FactSet) {
+	if p.Token != nil && !p.Token.UnpairedUDID {
+		facts = posture.MustFacts("device.udid")
+	}
+	return facts
+}

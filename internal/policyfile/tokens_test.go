@@ -30,7 +30,7 @@ func TestTokens(t *testing.T) {
 		if p.Token == nil || *p.Token != want || p.Authority(nil).Token != p.Token {
 			t.Errorf("the policy %s requires %+v, want %+v", name, p.Token, want)
 		}
-		if !p.FactsOf("file").Has(posture.MustFacts("device.udid")) {
+		if !p.TokenFacts().Has(posture.MustFacts("device.udid")) {
 			t.Errorf("the policy %s does not ask for the UDID of the record", name)
 		}
 	}
@@ -54,7 +54,7 @@ func TestFileWithoutTokens(t *testing.T) {
 	t.Parallel()
 	for _, tokens := range []string{"", "tokens: {}\n", "tokens: {clients: []}\n"} {
 		path, s := surrounded(t, "policies:\n  default: {}\n"+tokens)
-		if f, err := policyfile.Load(path, s); err != nil || f.UsesTokens() || len(f.Warnings) > 0 || f.Policies["default"].FactsOf("file").Has(posture.MustFacts("device.udid")) {
+		if f, err := policyfile.Load(path, s); err != nil || f.UsesTokens() || len(f.Warnings) > 0 || f.Policies["default"].TokenFacts() != 0 {
 			t.Errorf("%q: %v", tokens, err)
 		}
 	}

@@ -29,6 +29,12 @@ func policyOf(t testing.TB, name string, inventories []string, rules ...string) 
 	return p
 }
 
+// withToken makes a policy require an enrolment token.
+func withToken(p *policy.Policy) *policy.Policy {
+	p.Token = &posture.TokenRequirement{Policy: p.Name, In: "2.5.4.35", Lifetime: time.Minute}
+	return p
+}
+
 // has is an inventory with a managed device that has these facts too.
 func has(facts func(*posture.Facts)) inventory {
 	d := posture.Device{Identifier: identifier, Type: posture.Computer}

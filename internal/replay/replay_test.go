@@ -97,6 +97,25 @@ func TestOtherPolicy(t *testing.T) {
 			},
 			want: "the inventory b had not answered then",
 		},
+		"a token that is required now": {
+			before: policyOf(t, "staff", []string{"a"}), after: withToken(policyOf(t, "staff", []string{"a"}, "device.encrypted")), inventories: both,
+			change: func(e *audit.Event) {
+				e.Evidence.Answers[0].Asked = posture.MustFacts("device.identifier", "device.managed", "device.encrypted")
+			},
+			want: "",
+		},
+		"a token that is required, and a rule that is not met": {
+			before: policyOf(t, "staff", []string{"a"}), after: withToken(policyOf(t, "staff", []string{"a"}, "!device.encrypted")), inventories: both,
+			want: "allow, deny ruleCode r0",
+		},
+		"a token that was not valid": {
+			before: withToken(policyOf(t, "staff", []string{"a"})), after: withToken(policyOf(t, "staff", []string{"a"}, "!device.encrypted")), inventories: both,
+			change: func(e *audit.Event) { e.Code, e.Allowed = "tokenInvalid", false }, want: "early",
+		},
+		"a certificate that shows its token": {
+			before: withToken(policyOf(t, "staff", []string{"a"})), after: policyOf(t, "staff", []string{"a"}), inventories: both,
+			change: func(e *audit.Event) { e.Code, e.Allowed = "tokenInCertificate", false }, want: "early",
+		},
 		"no facts": {
 			before: policyOf(t, "staff", []string{"a"}), after: policyOf(t, "staff", []string{"a"}), inventories: both,
 			change: func(e *audit.Event) { e.Evidence = nil }, want: "no inventory was asked",

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ type backend struct {
 	url    store.URL
 	driver string
 	dsn    string // of an administrator
+	name   string // of the database in PostgreSQL
 }
 
 // each runs a test on both kinds of database. Each call of make is a database of its own.
@@ -47,7 +49,7 @@ func parse(t testing.TB, text string) store.URL {
 func onSQLite(t testing.TB) *backend {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state.db")
-	return &backend{parse(t, "sqlite:"+path), "sqlite", path + "?_pragma=busy_timeout(10000)"}
+	return &backend{parse(t, "sqlite:"+path), "sqlite", path + "?_pragma=busy_timeout(10000)", ""}
 }
 
 const (
@@ -57,16 +59,17 @@ const (
 
 // onPostgreSQL makes databases with a user that owns nothing but its schema.
 func onPostgreSQL(s *sqltest.Server) func(testing.TB) *backend {
-	var count atomic.Int64
+	var (
+		count atomic.Int64
+		role  sync.Once
+	)
 	return func(t testing.TB) *backend {
 		t.Helper()
 		n := count.Add(1)
-		if n == 1 {
-			s.Exec(t, "CREATE ROLE "+owner+" LOGIN PASSWORD '"+ownerPassword+"'")
-		}
+		role.Do(func() { s.Exec(t, "CREATE ROLE "+owner+" LOGIN PASSWORD '"+ownerPassword+"'") })
 		name := fmt.Sprintf("state%d", n)
 		s.Exec(t, "CREATE DATABASE "+name)
-		b := &backend{parse(t, s.PostgresURL(owner, ownerPassword, name)), "pgx", s.PostgresURL("admin", sqltest.AdminPassword, name)}
+		b := &backend{parse(t, s.PostgresURL(owner, ownerPassword, name)), "pgx", s.PostgresURL("admin", sqltest.AdminPassword, name), name}
 		b.exec(t, "CREATE SCHEMA AUTHORIZATION "+owner)
 		b.exec(t, "ALTER ROLE "+owner+" SET search_path = "+owner)
 		b.dsn += "&search_path=" + owner
@@ -104,12 +107,17 @@ func (b *backend) number(t testing.TB, query string) (n int) {
 
 func (b *backend) administer(t testing.TB, do func(context.Context, *sql.DB) error) {
 	t.Helper()
+	b.administerWithin(t, time.Minute, do)
+}
+
+func (b *backend) administerWithin(t testing.TB, limit time.Duration, do func(context.Context, *sql.DB) error) {
+	t.Helper()
 	db, err := sql.Open(b.driver, b.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit)
 	defer cancel()
 	if err := do(ctx, db); err != nil {
 		t.Fatal(err)

@@ -24,13 +24,15 @@ const (
 	other          class = "it could not answer"
 	unreachable    class = "it cannot be reached"
 	untrusted      class = "its certificate is not trusted"
-	withoutTLS     class = "it does not offer TLS, which STATE_URL asks for"
+	withoutTLS     class = "it does not offer TLS; let it do so, or add sslmode=disable to STATE_URL where nobody else is on the network"
 	lost           class = "the connection was lost"
 	slow           class = "it did not answer in time"
 	busy           class = "it has no room for another connection, is locked, or is starting"
 	credentials    class = "it refused the user or the password"
 	noDatabase     class = "it does not have the database, or the user may not use it"
 	noSchema       class = "it has no schema that the user may use: give the user a schema of its own"
+	taken          class = "it has a table of the same name that is not ours: give the user a schema of its own"
+	pooler         class = "it, or a pooler before it, does not accept the settings of the connection: connect to PostgreSQL itself"
 	noTable        class = "its tables do not exist; start the daemon once"
 	forbidden      class = "the user may not do this: it must own the tables, and the schema where they do not exist yet"
 	readOnly       class = "it is a standby, or only for reading: the state needs the primary server"
@@ -40,13 +42,23 @@ const (
 	moved          class = "its file was removed or replaced while the daemon runs; restart the daemon"
 )
 
+// isOutage says that the database does not answer anybody.
+func (c class) isOutage() bool {
+	switch c {
+	case unreachable, untrusted, withoutTLS, lost, slow, busy, credentials, noDatabase, noTable, readOnly, pooler:
+		return true
+	default:
+		return false
+	}
+}
+
 // fault says that the database did not do what it was asked for. It holds nothing that the driver or the server wrote, except the
 // code of the error: their texts have addresses, values and passwords.
 type fault struct {
 	place string
 	class class
 	code  string // SQLSTATE, or the number of SQLite
-	cause error  // that of the context; nothing of a driver
+	cause error  // that of the context, or ErrNoTables; nothing of a driver
 }
 
 func (f *fault) Error() string {
@@ -96,6 +108,10 @@ func postgresClass(code string) class {
 		return noTable
 	case "3F000":
 		return noSchema
+	case "42P07":
+		return taken
+	case "08P01":
+		return pooler
 	case "42501":
 		return forbidden
 	case "25006":

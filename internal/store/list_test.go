@@ -67,9 +67,6 @@ func testList(t *testing.T, b *backend) {
 	first := insert(t, d, wanted("C02XK1ABJHD2", ""))
 	second := insert(t, d, wanted("", "AAAA"))
 	third := insert(t, d, wanted("C02XK1ABJHD3", ""))
-	for i, token := range []enroll.Token{first, second, third} {
-		b.age(t, token.ID, time.Duration(3-i)*time.Second) // SQLite counts in milliseconds
-	}
 	list(enroll.Filter{}, false, third.ID, second.ID, first.ID)
 	list(enroll.Filter{Identifier: enroll.FoldIdentifier("c02xk1abjhd2")}, false, first.ID)
 	list(enroll.Filter{Identifier: enroll.FoldIdentifier("AAAA")}, false)
@@ -88,7 +85,6 @@ func testPolicies(t *testing.T, b *backend) {
 	foreign := wanted("C02XK1ABJHD2", "")
 	foreign.Policy = "other"
 	foreign = insert(t, d, foreign)
-	b.age(t, own.ID, time.Second)
 	for _, row := range []struct {
 		policies []string
 		want     []string
@@ -182,5 +178,23 @@ func testPurge(t *testing.T, b *backend) {
 	tokens, _, err := d.List(t.Context(), enroll.Filter{})
 	if err != nil || !slices.Contains(ids(tokens), unused.ID) || !slices.Contains(ids(tokens), used.ID) {
 		t.Errorf("after the purge there are %v, %v, want %v", ids(tokens), err, []string{unused.ID, used.ID})
+	}
+}
+
+// TestPlans: no list reads the tokens of others: SQLite finds each by the index for it, without knowing how many there are.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	d := onSQLite(t).open(t)
+	device := enroll.FoldIdentifier("C02XK1ABJHD2")
+	plans, err := d.Plans(t.Context(), enroll.Filter{}, enroll.Filter{Policies: []string{policy}}, enroll.Filter{Identifier: device}, enroll.Filter{Identifier: device, Policies: []string{policy}})
+	byDevice := "MULTI-INDEX OR; INDEX 1; SEARCH tokens USING INDEX tokens_identifier (identifier_key=?); INDEX 2; SEARCH tokens USING INDEX tokens_bound_to (bound_to_key=?); USE TEMP B-TREE FOR ORDER BY"
+	want := []string{
+		"SEARCH tokens USING INDEX tokens_key (policy=? AND key=?); USE TEMP B-TREE FOR ORDER BY",
+		"SCAN tokens USING INDEX tokens_created; USE TEMP B-TREE FOR LAST TERM OF ORDER BY",
+		"SEARCH tokens USING INDEX tokens_policy (policy=?); USE TEMP B-TREE FOR LAST TERM OF ORDER BY",
+		byDevice, byDevice,
+	}
+	if err != nil || !slices.Equal(plans, want) {
+		t.Errorf("the plans are %q, %v, want %q", plans, err, want)
 	}
 }

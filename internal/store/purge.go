@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -13,7 +14,10 @@ func (d *DB) purgeOften(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
+		// An outage is what Ready reports, and its end too.
+		if f := (*fault)(nil); errors.As(err, &f) && f.class.isOutage() {
+			err = nil
+		} else if err != nil {
 			err = fmt.Errorf("tokens that are no longer kept were not deleted: %w", err)
 		}
 		d.mu.Lock()
@@ -41,7 +45,7 @@ func (d *DB) purge(ctx context.Context) error {
 
 func (d *DB) purgeSome(ctx context.Context) (deleted int64, err error) {
 	err = d.write(ctx, func(ctx context.Context, q querier) error {
-		result, err := q.ExecContext(ctx, d.dialect.purge)
+		result, err := q.ExecContext(ctx, fmt.Sprintf(d.dialect.expired, d.dialect.now(), purgeBatch))
 		if err != nil {
 			return err
 		}

@@ -72,46 +72,43 @@ func redeemAtOnce(t *testing.T, replicas []*store.DB, token enroll.Token) {
 	}
 }
 
-// TestLiveTokensAtOnce: those who issue tokens for one device at the same time, by its identifier, its UDID or both, issue no more
+// testLiveTokensAtOnce: those who issue tokens for one device at the same time, by its identifier, its UDID or both, issue no more
 // than it may have.
-func TestLiveTokensAtOnce(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, create func(testing.TB) *backend) {
-		b := create(t)
-		replicas := []*store.DB{b.open(t)}
-		if !b.url.IsSQLite() {
-			replicas = append(replicas, b.open(t))
-		}
-		kinds := []enroll.Token{wanted("C02XK1ABJHD2", ""), wanted("c02xk1abjhd2", "AAAA-1"), wanted("", "aaaa1")}
-		var (
-			all    sync.WaitGroup
-			issued [3]int
-			mu     sync.Mutex
-		)
-		for client := range 6 {
-			all.Go(func() {
-				for n := range enroll.MaxLive {
-					kind := (client + n) % len(kinds)
-					token := wanted(kinds[kind].Identifier, kinds[kind].UDID)
-					_, err := replicas[client%len(replicas)].Insert(t.Context(), token, 5*time.Minute)
-					switch {
-					case err == nil:
-						mu.Lock()
-						issued[kind]++
-						mu.Unlock()
-					case !errors.Is(err, enroll.ErrTooMany):
-						t.Errorf("Insert = %v", err)
-					}
+func testLiveTokensAtOnce(t *testing.T, b *backend) {
+	t.Helper()
+	replicas := []*store.DB{b.open(t)}
+	if !b.url.IsSQLite() {
+		replicas = append(replicas, b.open(t))
+	}
+	kinds := []enroll.Token{wanted("C02XK1ABJHD2", ""), wanted("c02xk1abjhd2", "AAAA-1"), wanted("", "aaaa1")}
+	var (
+		all    sync.WaitGroup
+		issued [3]int
+		mu     sync.Mutex
+	)
+	for client := range 6 {
+		all.Go(func() {
+			for n := range enroll.MaxLive {
+				kind := (client + n) % len(kinds)
+				token := wanted(kinds[kind].Identifier, kinds[kind].UDID)
+				_, err := replicas[client%len(replicas)].Insert(t.Context(), token, 5*time.Minute)
+				switch {
+				case err == nil:
+					mu.Lock()
+					issued[kind]++
+					mu.Unlock()
+				case !errors.Is(err, enroll.ErrTooMany):
+					t.Errorf("Insert = %v", err)
 				}
-			})
-		}
-		all.Wait()
-		// One of both counts twice, so at least one of the two is at its limit, and neither beyond.
-		byIdentifier, byUDID := issued[0]+issued[1], issued[1]+issued[2]
-		if byIdentifier > enroll.MaxLive || byUDID > enroll.MaxLive || max(byIdentifier, byUDID) < enroll.MaxLive {
-			t.Errorf("%v tokens were issued, want at most %d for the identifier and as many for the UDID", issued, enroll.MaxLive)
-		}
-	})
+			}
+		})
+	}
+	all.Wait()
+	// One of both counts twice, so at least one of the two is at its limit, and neither beyond.
+	byIdentifier, byUDID := issued[0]+issued[1], issued[1]+issued[2]
+	if byIdentifier > enroll.MaxLive || byUDID > enroll.MaxLive || max(byIdentifier, byUDID) < enroll.MaxLive {
+		t.Errorf("%v tokens were issued, want at most %d for the identifier and as many for the UDID", issued, enroll.MaxLive)
+	}
 }
 
 // TestKilled: a daemon that is killed while it redeems leaves a file that is sound, in which every token is bound that was reported

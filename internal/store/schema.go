@@ -3,42 +3,47 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // dialect is what the two databases differ in.
 type dialect struct {
-	now      string            // an expression for the microseconds since 1970 by the clock of the database
+	// now is an expression for the microseconds since 1970 by the clock of the database.
+	now      func() string
 	greatest string            // the function
 	types    *strings.Replacer // of columns
 	lock     []string          // statements that begin a migration
-	purge    string
+	expired  string            // begins the deletion of tokens that are no longer kept, with %s for now
 }
 
 func sqlite() dialect {
-	const now = "CAST(ROUND(unixepoch('subsec') * 1000000) AS INTEGER)"
 	return dialect{
-		now: now, greatest: "MAX",
-		types: strings.NewReplacer("{bytes}", "BLOB", "{integer}", "INTEGER", "{table}", "STRICT"),
-		purge: "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE keep_until < " + now + " ORDER BY keep_until LIMIT " + strconv.Itoa(purgeBatch) + ")",
+		// The database runs in this process. Its own functions have the same clock, and count in milliseconds: too few to order
+		// tokens by.
+		now:      func() string { return strconv.FormatInt(time.Now().UnixMicro(), 10) },
+		greatest: "MAX",
+		types:    strings.NewReplacer("{bytes}", "BLOB", "{integer}", "INTEGER", "{table}", "STRICT"),
+		expired:  "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE keep_until < %s ORDER BY keep_until LIMIT %d)",
 	}
 }
 
 func postgreSQL() dialect {
-	// Not now(), which stands still in a transaction: a redemption that has waited for another one is judged when it goes on.
-	const now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
 	return dialect{
-		now: now, greatest: "GREATEST",
-		types: strings.NewReplacer("{bytes}", "BYTEA", "{integer}", "BIGINT", "{table}", ""),
+		// Not now(), which stands still in a transaction: a redemption that has waited for another one is judged when it goes on.
+		now:      func() string { return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" },
+		greatest: "GREATEST",
+		types:    strings.NewReplacer("{bytes}", "BYTEA", "{integer}", "BIGINT", "{table}", ""),
 		lock: []string{
 			"SET LOCAL statement_timeout = " + milliseconds(migrationTimeout),
 			"SELECT pg_advisory_xact_lock(" + strconv.FormatInt(lockNumber("migration", ""), 10) + ")",
 		},
 		// The array is made once, whatever the planner does. Other replicas skip the rows of this one.
-		purge: "DELETE FROM tokens WHERE id = ANY(ARRAY(SELECT id FROM tokens WHERE keep_until < (SELECT " + now + ") ORDER BY keep_until LIMIT " +
-			strconv.Itoa(purgeBatch) + " FOR UPDATE SKIP LOCKED))",
+		expired: "DELETE FROM tokens WHERE id = ANY(ARRAY(SELECT id FROM tokens WHERE keep_until < (SELECT %s) ORDER BY keep_until LIMIT %d FOR UPDATE SKIP LOCKED))",
 	}
 }
 
@@ -78,7 +83,7 @@ func migrations() [][]string {
 	}
 }
 
-// Ready returns an error where the database does not answer, or has not the tables. For the daemon it makes those that are
+// Ready returns an error where the database does not answer, or has not the tables, ErrNoTables. For the daemon it makes those that are
 // missing. A newer schema is none: a daemon of the next version has made it.
 func (d *DB) Ready(ctx context.Context) error {
 	version := 0
@@ -86,12 +91,12 @@ func (d *DB) Ready(ctx context.Context) error {
 		version, err = schemaVersion(ctx, q)
 		return err
 	})
-	if f, ok := err.(*fault); ok && f.class == noTable { //nolint:errorlint // limited returns it as it is
+	if f := (*fault)(nil); errors.As(err, &f) && f.class == noTable {
 		err = nil
 	}
 	if err == nil && version < len(migrations()) {
 		if !d.daemon {
-			return &fault{place: d.url.String(), class: noTable}
+			return &fault{place: d.url.String(), class: noTable, cause: ErrNoTables}
 		}
 		err = d.migrate(ctx)
 	}
@@ -124,7 +129,7 @@ func (d *DB) migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
 	defer cancel()
 	err := d.inTransaction(ctx, func(ctx context.Context, q querier) error {
-		begin := append(d.dialect.lock, "CREATE TABLE IF NOT EXISTS "+versionTable+" (version {integer} PRIMARY KEY, applied_at {integer} NOT NULL) {table}")
+		begin := slices.Concat(d.dialect.lock, []string{"CREATE TABLE IF NOT EXISTS " + versionTable + " (version {integer} PRIMARY KEY, applied_at {integer} NOT NULL) {table}"})
 		if err := d.run(ctx, q, begin); err != nil {
 			return err
 		}
@@ -134,7 +139,7 @@ func (d *DB) migrate(ctx context.Context) error {
 		}
 		all := migrations()
 		for ; version < len(all); version++ {
-			applied := "INSERT INTO " + versionTable + " VALUES (" + strconv.Itoa(version+1) + ", " + d.dialect.now + ")"
+			applied := "INSERT INTO " + versionTable + " VALUES (" + strconv.Itoa(version+1) + ", " + d.dialect.now() + ")"
 			if err := d.run(ctx, q, append(all[version], applied)); err != nil {
 				return err
 			}

@@ -19,8 +19,10 @@ const (
 	lockSuffix = ".lock"
 )
 
+// Errors of OpenCommand about a database that no daemon has used yet.
 var (
-	errMissing = errors.New("it does not exist; start the daemon once")
+	ErrMissing  = errors.New("it does not exist; start the daemon once")
+	ErrNoTables = errors.New(string(noTable))
 )
 
 // resolve returns the path without symbolic links, so that a file has one lock by whatever path. The file may be missing.

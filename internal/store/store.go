@@ -73,7 +73,7 @@ func OpenCommand(ctx context.Context, u URL) (*DB, error) {
 			_, err = os.Stat(path)
 		}
 		if errors.Is(err, os.ErrNotExist) {
-			err = errMissing
+			err = ErrMissing
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the state database %s: %w", u, err)

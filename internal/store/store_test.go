@@ -20,6 +20,8 @@ func TestStore(t *testing.T) {
 			{"the first key wins", testFirstKey},
 			{"states", testStates},
 			{"live tokens of a device are limited", testLimit},
+			{"and no more are issued at once", testLiveTokensAtOnce},
+			{"a newer schema", testNewerSchema},
 			{"a list has the newest first", testList},
 			{"a client sees its own policies", testPolicies},
 			{"what is no longer kept is deleted", testPurge},
@@ -34,6 +36,7 @@ func TestStore(t *testing.T) {
 }
 
 func testIssued(t *testing.T, b *backend) {
+	t.Helper()
 	d := b.open(t)
 	want := wanted("c02xk1abjhd2", "0000-aaaa")
 	inserted := insert(t, d, want)
@@ -64,6 +67,7 @@ func testIssued(t *testing.T, b *backend) {
 }
 
 func testFirstKey(t *testing.T, b *backend) {
+	t.Helper()
 	d := b.open(t)
 	token := insert(t, d, wanted("C02XK1ABJHD2", ""))
 	bound := bind(t, d, token, keyOf(1))
@@ -97,6 +101,7 @@ func testFirstKey(t *testing.T, b *backend) {
 
 // testStates: only a live token is bound.
 func testStates(t *testing.T, b *backend) {
+	t.Helper()
 	d := b.open(t)
 	expired := insert(t, d, wanted("C02XK1ABJHD2", ""))
 	b.age(t, expired.ID, 5*time.Minute)

@@ -77,7 +77,7 @@ func (d *DB) Insert(ctx context.Context, t enroll.Token, lifetime time.Duration)
 		var err error
 		inserted, err = scan(q.QueryRowContext(ctx,
 			"INSERT INTO tokens (id, hash, policy, identifier, identifier_key, udid, udid_key, client, created_at, expires_at, keep_until)"+
-				" SELECT $1, $2, $3, $4, $5, $6, $7, $8, c.now, c.now + $9, c.now + $10 FROM (SELECT "+d.dialect.now+" AS now) c"+
+				" SELECT $1, $2, $3, $4, $5, $6, $7, $8, c.now, c.now + $9, c.now + $10 FROM (SELECT "+d.dialect.now()+" AS now) c"+
 				" RETURNING "+columns+", created_at",
 			t.ID, t.Hash[:], t.Policy, t.Identifier, orNull(identifier), t.UDID, orNull(udid), t.Client, lifetime.Microseconds(), (lifetime + enroll.Kept).Microseconds()))
 		return err
@@ -123,7 +123,7 @@ func (d *DB) wantRoom(ctx context.Context, q querier, column, key string) error 
 		return nil
 	}
 	live := 0
-	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM tokens WHERE "+column+" = $1 AND expires_at > (SELECT "+d.dialect.now+") AND bound_at IS NULL AND revoked_at IS NULL", key).Scan(&live)
+	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM tokens WHERE "+column+" = $1 AND expires_at > (SELECT "+d.dialect.now()+") AND bound_at IS NULL AND revoked_at IS NULL", key).Scan(&live)
 	if err == nil && live >= enroll.MaxLive {
 		return enroll.ErrTooMany
 	}
@@ -140,7 +140,7 @@ func (d *DB) Find(ctx context.Context, h enroll.Hash) (found enroll.Token, err e
 }
 
 func (d *DB) find(ctx context.Context, q querier, h enroll.Hash) (enroll.Token, error) {
-	t, err := scan(q.QueryRowContext(ctx, "SELECT "+columns+", "+d.dialect.now+" FROM tokens WHERE hash = $1", h[:]))
+	t, err := scan(q.QueryRowContext(ctx, "SELECT "+columns+", "+d.dialect.now()+" FROM tokens WHERE hash = $1", h[:]))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = enroll.ErrUnknown
 	}
@@ -150,8 +150,8 @@ func (d *DB) find(ctx context.Context, q querier, h enroll.Hash) (enroll.Token, 
 // Bind implements enroll.Store. One statement finds the token live and binds it. Of several, each waits for the one before, and
 // then finds the token bound.
 func (d *DB) Bind(ctx context.Context, h enroll.Hash, key enroll.Key, identifier string) (bound enroll.Token, err error) {
-	now := d.dialect.now
 	err = d.write(ctx, func(ctx context.Context, q querier) error {
+		now := d.dialect.now()
 		var err error
 		bound, err = scan(q.QueryRowContext(ctx,
 			"UPDATE tokens SET bound_at = "+now+", key = $2, bound_to = $3, bound_to_key = $4, keep_until = "+d.dialect.greatest+"(expires_at, "+now+" + $5) + $6"+
@@ -171,15 +171,27 @@ func (d *DB) Bind(ctx context.Context, h enroll.Hash, key enroll.Key, identifier
 // Bound implements enroll.Store.
 func (d *DB) Bound(ctx context.Context, policy string, key enroll.Key) (tokens []enroll.Token, err error) {
 	err = d.read(ctx, func(ctx context.Context, q querier) error {
-		tokens, err = d.newest(ctx, q, "policy = $1 AND key = $2", enroll.MaxListed, policy, key[:])
+		tokens, err = d.bound(ctx, q, policy, key)
 		return err
 	})
 	return tokens, err
 }
 
+// The orders of lists. By the first the index of the times is read from its end. The second keeps SQLite from that where few
+// tokens meet the condition: it would read all tokens of a policy for the order's sake.
+const (
+	byTime      = "created_at DESC, id DESC"
+	few         = "created_at + 0 DESC, id DESC"
+	policyOfFew = "policy || ''"
+)
+
+func (d *DB) bound(ctx context.Context, q querier, policy string, key enroll.Key) ([]enroll.Token, error) {
+	return d.newest(ctx, q, "policy = $1 AND key = $2", few, enroll.MaxListed, policy, key[:])
+}
+
 // newest are the tokens that meet a condition, the newest first.
-func (d *DB) newest(ctx context.Context, q querier, condition string, most int, arguments ...any) ([]enroll.Token, error) {
-	rows, err := q.QueryContext(ctx, "SELECT "+columns+", "+d.dialect.now+" FROM tokens WHERE "+condition+" ORDER BY created_at DESC, id DESC LIMIT "+strconv.Itoa(most), arguments...)
+func (d *DB) newest(ctx context.Context, q querier, condition, order string, most int, arguments ...any) ([]enroll.Token, error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+columns+", "+d.dialect.now()+" FROM tokens WHERE "+condition+" ORDER BY "+order+" LIMIT "+strconv.Itoa(most), arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -197,12 +209,8 @@ func (d *DB) newest(ctx context.Context, q querier, condition string, most int, 
 
 // List implements enroll.Store.
 func (d *DB) List(ctx context.Context, f enroll.Filter) (tokens []enroll.Token, more bool, err error) {
-	conditions, arguments := []string{"1 = 1"}, []any{}
-	if f.Identifier != "" {
-		conditions, arguments = append(conditions, "(identifier_key = $1 OR bound_to_key = $1)"), append(arguments, f.Identifier)
-	}
 	err = d.read(ctx, func(ctx context.Context, q querier) error {
-		tokens, err = d.list(ctx, q, f.Policies, strings.Join(conditions, " AND "), arguments)
+		tokens, err = d.list(ctx, q, f)
 		return err
 	})
 	if err != nil {
@@ -214,17 +222,20 @@ func (d *DB) List(ctx context.Context, f enroll.Filter) (tokens []enroll.Token, 
 	return tokens, false, nil
 }
 
-// list is one more than MaxListed tokens at most. Each policy is asked for by itself: the tokens of another one, in millions,
-// need not be read then.
-func (d *DB) list(ctx context.Context, q querier, policies []string, condition string, arguments []any) ([]enroll.Token, error) {
+// list is one more than MaxListed tokens at most.
+func (d *DB) list(ctx context.Context, q querier, f enroll.Filter) ([]enroll.Token, error) {
 	const most = enroll.MaxListed + 1
-	if policies == nil {
-		return d.newest(ctx, q, condition, most, arguments...)
+	switch {
+	case f.Identifier != "":
+		condition, arguments := inPolicies(policyOfFew, f.Policies, []any{f.Identifier})
+		return d.newest(ctx, q, "(identifier_key = $1 OR bound_to_key = $1) AND "+condition, few, most, arguments...)
+	case f.Policies == nil:
+		return d.newest(ctx, q, "1 = 1", byTime, most)
 	}
-	condition += fmt.Sprintf(" AND policy = $%d", len(arguments)+1)
+	// Each policy is asked for by itself: the tokens of another one, in millions, need not be read then.
 	var tokens []enroll.Token
-	for _, policy := range slices.Compact(slices.Sorted(slices.Values(policies))) {
-		some, err := d.newest(ctx, q, condition, most, append(slices.Clone(arguments), policy)...)
+	for _, policy := range slices.Compact(slices.Sorted(slices.Values(f.Policies))) {
+		some, err := d.newest(ctx, q, "policy = $1", byTime, most, policy)
 		if err != nil {
 			return nil, err
 		}
@@ -237,19 +248,24 @@ func (d *DB) list(ctx context.Context, q querier, policies []string, condition s
 	return tokens, nil
 }
 
+// inPolicies is the condition that a column is one of these; nil means all. It adds to the arguments.
+func inPolicies(column string, policies []string, arguments []any) (string, []any) {
+	if policies == nil {
+		return "1 = 1", arguments
+	}
+	places := []string{"NULL"} // an empty list is no SQL
+	for _, policy := range policies {
+		arguments = append(arguments, policy)
+		places = append(places, fmt.Sprintf("$%d", len(arguments)))
+	}
+	return column + " IN (" + strings.Join(places, ", ") + ")", arguments
+}
+
 // Revoke implements enroll.Store.
 func (d *DB) Revoke(ctx context.Context, id string, policies []string) error {
-	condition, arguments := "id = $1", []any{id}
-	if policies != nil {
-		places := []string{"NULL"} // an empty list is no SQL
-		for _, policy := range policies {
-			arguments = append(arguments, policy)
-			places = append(places, fmt.Sprintf("$%d", len(arguments)))
-		}
-		condition += " AND policy IN (" + strings.Join(places, ", ") + ")"
-	}
+	condition, arguments := inPolicies("policy", policies, []any{id})
 	return d.write(ctx, func(ctx context.Context, q querier) error {
-		result, err := q.ExecContext(ctx, "UPDATE tokens SET revoked_at = COALESCE(revoked_at, "+d.dialect.now+") WHERE "+condition, arguments...)
+		result, err := q.ExecContext(ctx, "UPDATE tokens SET revoked_at = COALESCE(revoked_at, "+d.dialect.now()+") WHERE id = $1 AND "+condition, arguments...)
 		if err != nil {
 			return err
 		}

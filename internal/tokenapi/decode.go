@@ -2,6 +2,7 @@ package tokenapi
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -63,10 +64,11 @@ func explain(err error) string {
 	}
 }
 
-// parseLifetime reads a duration as policy files have them, such as 7d or 1h30m, or as Go has them.
-func parseLifetime(text string) (time.Duration, *problem) {
+// ParseLifetime reads a duration as policy files have them, such as 7d or 1h30m, or as Go has them. Its errors go on after the
+// name of what it is the value of.
+func ParseLifetime(text string) (time.Duration, error) {
 	day := 24 * time.Hour
-	wrong := malformed(`lifetime is no duration; accepted is a text with a unit, such as "90s", "5m", "2h" or "7d"`)
+	wrong := errors.New(`is no duration; accepted is a text with a unit, such as "90s", "5m", "2h" or "7d"`)
 	if strings.ContainsAny(text, "+-") {
 		return 0, wrong
 	}
@@ -91,7 +93,7 @@ func parseLifetime(text string) (time.Duration, *problem) {
 		total += min(d, enroll.MaxLifetime+day)
 	}
 	if total < enroll.MinLifetime { // zero would mean the lifetime of the policy
-		return 0, malformed("lifetime is shorter than %s", enroll.MinLifetime)
+		return 0, fmt.Errorf("is shorter than %s", enroll.MinLifetime)
 	}
 	return total, nil
 }

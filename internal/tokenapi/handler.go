@@ -207,7 +207,7 @@ func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	case errors.As(err, &over):
 		return nil, tooLarge(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", over.Limit)
 	case err != nil:
-		p := malformed("the body did not come whole")
+		p := malformed("the body did not come whole within %s", budget)
 		p.cause = fmt.Errorf("read body: %w", err)
 		return nil, p
 	}

@@ -6,19 +6,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
 )
-
-// issued is the answer that has a token: the only one, ever.
-type issued struct {
-	ID        string `json:"id"`
-	Token     string `json:"token"`
-	ExpiresAt string `json:"expires_at"`
-}
 
 // issue answers with a new token.
 func (h *Handler) issue(ctx context.Context, x *exchange) (answer, *problem) {
@@ -37,8 +29,9 @@ func (h *Handler) issue(ctx context.Context, x *exchange) (answer, *problem) {
 	}
 	x.event.Policy = rule.Policy
 	if o.Lifetime != nil {
-		if wanted.Lifetime, p = parseLifetime(*o.Lifetime); p != nil {
-			return answer{}, p
+		var err error
+		if wanted.Lifetime, err = ParseLifetime(*o.Lifetime); err != nil {
+			return answer{}, malformed("lifetime %w", err)
 		}
 	}
 	text, t, err := h.Tokens.Issue(ctx, rule, wanted)
@@ -52,7 +45,7 @@ func (h *Handler) issue(ctx context.Context, x *exchange) (answer, *problem) {
 		return answer{}, unavailable(err)
 	}
 	x.event.TokenID = t.ID
-	return success(http.StatusCreated, issued{t.ID, text, *timeOf(t.Expires)})
+	return success(http.StatusCreated, NewIssued(text, t))
 }
 
 // noSuchPolicy is the same for a policy that does not exist, one that has no tokens, and one of other clients.
@@ -70,24 +63,6 @@ func (x *exchange) noSuchPolicy(policy *string) *problem {
 	return p
 }
 
-// listed is a token in a list; null is what it does not have.
-type listed struct {
-	ID         string       `json:"id"`
-	Policy     string       `json:"policy"`
-	Identifier *string      `json:"identifier"`
-	UDID       *string      `json:"udid"`
-	State      enroll.State `json:"state"`
-	CreatedAt  *string      `json:"created_at"`
-	ExpiresAt  *string      `json:"expires_at"`
-	BoundAt    *string      `json:"bound_at"`
-	Client     *string      `json:"client"`
-}
-
-type list struct {
-	Tokens []listed `json:"tokens"`
-	More   bool     `json:"more,omitempty"` // there are others, which are older
-}
-
 // list answers with the tokens of the client's policies, the newest first.
 func (h *Handler) list(ctx context.Context, x *exchange) (answer, *problem) {
 	identifier, p := readIdentifier(x.query)
@@ -103,22 +78,14 @@ func (h *Handler) list(ctx context.Context, x *exchange) (answer, *problem) {
 		}
 		filter.Identifier = id.Key()
 	}
-	all := list{Tokens: []listed{}}
 	if len(filter.Policies) == 0 { // to the store, no policies could mean all
-		return success(http.StatusOK, all)
+		return success(http.StatusOK, NewList(nil, false))
 	}
 	tokens, more, err := h.Tokens.Store.List(ctx, filter)
 	if err != nil {
 		return answer{}, unavailable(err)
 	}
-	for i := range tokens {
-		t := &tokens[i]
-		all.Tokens = append(all.Tokens, listed{
-			t.ID, t.Policy, optional(t.Identifier), optional(t.UDID), t.State(), timeOf(t.Created), timeOf(t.Expires), timeOf(t.Bound), optional(t.Client),
-		})
-	}
-	all.More = more
-	return success(http.StatusOK, all)
+	return success(http.StatusOK, NewList(tokens, more))
 }
 
 // revoke ends a token of the client's policies. It succeeds again for one that is revoked.
@@ -145,23 +112,6 @@ func isTokenID(text string) bool {
 	return len(text) <= maxTokenID && !strings.ContainsFunc(text, func(c rune) bool {
 		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 	})
-}
-
-// timeOf is a time as RFC 3339 has it, in UTC, in whole seconds, which every tool reads; nil for the zero time. The fraction is
-// cut, so a token lives a little longer than it says.
-func timeOf(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	text := t.UTC().Format(time.RFC3339)
-	return &text
-}
-
-func optional(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 func value(text *string) string {

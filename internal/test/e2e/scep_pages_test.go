@@ -14,16 +14,7 @@ import (
 	"step-posture-connector/internal/test/e2e/scep"
 )
 
-const (
-	laptop = "laptop-1.example.com"
-	// challengeCommands adds a provisioner whose challenges the connector is asked about.
-	challengeCommands = `step ca provisioner add challenged --type SCEP --challenge "$CHALLENGE" --encryption-algorithm-identifier 2 \
-  --scep-decrypter-certificate-file decrypter.crt --scep-decrypter-key-file decrypter.key
-step ca provisioner webhook add challenged challenge --kind SCEPCHALLENGE --cert-type X509 --url ` + exampleAddress + `/webhook/scep-challenge
-`
-	challengeWebhook = `  - {name: challenge, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6c01, secret: {file: secret_challenge}, policy: laptops, accepts: scep_challenge}
-`
-)
+const laptop = "laptop-1.example.com"
 
 // scepPage is the page of SCEP with a real connector.
 type scepPage struct {
@@ -32,7 +23,7 @@ type scepPage struct {
 	page  provisionerPage
 }
 
-// TestSCEPPage follows the page of SCEP with a real connector. A second provisioner asks it about challenges.
+// TestSCEPPage follows the page of SCEP with a real connector.
 func TestSCEPPage(t *testing.T) {
 	l := newLab(t)
 	s := &scepPage{lab: l, page: l.readPage(t, "scep.md")}
@@ -45,8 +36,7 @@ func TestSCEPPage(t *testing.T) {
 	if len(decrypter.FindAllString(s.page.commands, -1)) != 1 {
 		t.Fatalf("the commands of the page make not exactly one key:\n%s", s.page.commands)
 	}
-	s.page.commands = "CHALLENGE=" + scepChallenge + "\n" + decrypter.ReplaceAllString(s.page.commands, "") + challengeCommands
-	s.page.policies += challengeWebhook
+	s.page.commands = "CHALLENGE=" + scepChallenge + "\n" + decrypter.ReplaceAllString(s.page.commands, "")
 	s.guard = l.guardPage(t, s.page, dir, map[string]string{
 		"laptops.csv": "Identifier,host,role\n" + laptop + "," + laptop + ",loan\n",
 	})
@@ -57,7 +47,6 @@ func TestSCEPPage(t *testing.T) {
 	s.testStatic(t)
 	s.testOutage(t)
 	s.testFinalNames(t)
-	s.testChallenged(t)
 	s.expectSecret(t)
 }
 
@@ -109,24 +98,6 @@ func (s *scepPage) testFinalNames(t *testing.T) {
 	setPolicies(t, s.guard, s.page.policies)
 	s.expectRefusal(t, "scep", request, scepBroken)
 	expectLog(t, s.guard.Connector, "[DENY]", "rule final_names is unmet")
-}
-
-// testChallenged: every challenge is refused, and so are a request without one and a stranger's renewal, which the CA
-// would issue if the connector allowed it.
-func (s *scepPage) testChallenged(t *testing.T) {
-	t.Helper()
-	for reason, request := range map[string]scep.Request{
-		"no challenge was made with this text": {CommonName: laptop, Challenge: scepChallenge},
-		"the request has no challenge":         {CommonName: laptop},
-	} {
-		s.expectRefusal(t, "challenged", request, challengeRefused)
-		expectLog(t, s.guard.Connector, "[DENY]", "tokenInvalid", reason)
-	}
-	before := strings.Count(s.guard.Log(), "tokenInvalid")
-	s.expectRefusal(t, "challenged", scep.Request{CommonName: laptop, Renewal: true}, challengeRefused)
-	if after := strings.Count(s.guard.Log(), "tokenInvalid"); after == before {
-		t.Error("the log does not tell of the renewal")
-	}
 }
 
 // expectSecret wants no challenge in what the connector has printed, in any form that a body has it in.

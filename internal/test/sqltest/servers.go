@@ -22,8 +22,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
-// PostgreSQL starts the newest PostgreSQL that is installed.
-func PostgreSQL(t testing.TB) *Server {
+// PostgreSQL starts the newest PostgreSQL that is installed. It does not wait for the disk, unless settings (name=value) say so.
+func PostgreSQL(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	return start(t, kind{
 		program: "postgres", folders: "/usr/lib/postgresql/*/bin", install: "postgresql", driver: "pgx",
@@ -36,10 +36,14 @@ func PostgreSQL(t testing.TB) *Server {
 			}
 		},
 		run: func(s *Server) []string {
-			return []string{
+			arguments := []string{
 				"-D", s.path("data"), "-p", s.port(), "-h", "127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200",
 				"-c", "ssl=on", "-c", "ssl_cert_file=" + s.path("cert.pem"), "-c", "ssl_key_file=" + s.path("key.pem"),
 			}
+			for _, setting := range settings {
+				arguments = append(arguments, "-c", setting)
+			}
+			return arguments
 		},
 		admin: func(s *Server) string { return s.PostgresURL("admin", AdminPassword, "postgres") },
 		setUp: []string{

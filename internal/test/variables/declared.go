@@ -23,7 +23,7 @@ type variable struct {
 	provider string // the one that declares it; empty for the daemon's
 	shared   bool   // declared by a provider, and by the daemon too
 	secret   bool
-	isFile   bool // takes the path of a file with a secret
+	isFile   bool // takes the path of a file with the value of another one
 	group    string
 	required bool   // by the env tag
 	unset    string // what an unset one means, in words
@@ -131,7 +131,7 @@ func fieldsOf(structs map[string]*ast.StructType, name string) (all []*ast.Field
 	return all
 }
 
-// fromField returns the variable of a field, and for a secret the one that takes the path of a file; none for a field
+// fromField returns the variable of a field, and the one that takes the path of a file, for a secret and where that is allowed; none for a field
 // without an env tag, or one that only a policy file has.
 func fromField(field *ast.Field, provider string) ([]variable, error) {
 	literal := "``"
@@ -160,7 +160,7 @@ func fromField(field *ast.Field, provider string) ([]variable, error) {
 		return nil, fmt.Errorf("the field of %s has no comment that says what the variable means", name)
 	case v.value() == "" && v.unset == "" && (!v.required || provider != ""):
 		return nil, fmt.Errorf("%s has neither envDefault nor example", name)
-	case !v.secret && !isList:
+	case !v.secret && !isList && tag.Get("file") != "allowed":
 		return []variable{v}, nil
 	}
 	file := variable{

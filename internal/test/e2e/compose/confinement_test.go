@@ -36,7 +36,7 @@ func (s *stack) confined(t *testing.T) {
 		strings.Join(host.SecurityOpt, "") != "no-new-privileges:true" || host.Memory == 0 || len(host.PortBindings) > 0 {
 		t.Errorf("the container has more privileges than it needs: %+v %+v", c, host)
 	}
-	s.wantProcess(t, "connector", []string{"24E3", "24E4"}, []string{"/audit"}) // 9443 and 9444
+	s.wantProcess(t, "connector", []string{"24E3", "24E4"}, []string{"/audit", "/var/lib/step-posture-connector"}) // 9443 and 9444
 	s.wantProcess(t, "renewer", nil, []string{"/home/step", "/run/connector"})
 }
 

@@ -12,7 +12,7 @@ import (
 // TestReplicas restarts two connectors behind one name, one after the other, while devices order certificates
 // without pause. No order is lost, and each gets the right answer.
 func TestReplicas(t *testing.T) {
-	s := newStack(t, image(t, "BALANCER_IMAGE"), "CONNECTOR_HOST=balancer", "AUDIT_LOG_PATH=")
+	s := newStack(t, image(t, "BALANCER_IMAGE"), "CONNECTOR_HOST=balancer", "AUDIT_LOG_PATH=", "STATE_URL=")
 	s.files = append(s.files, "test/balancer.yml")
 	s.up(t, "--scale", "connector=2")
 	replicas := strings.Fields(s.container(t, "connector"))

@@ -69,6 +69,7 @@ func (s *setup) openGate(ctx context.Context, config gate.Config) error {
 		return err
 	}
 	config.Binary, config.Dir = s.programs.Connector(), dir
+	config.More = append(config.More, "STATE_URL=sqlite:"+filepath.Join(dir, "state.db"))
 	config.Kind, config.ServerKey = stepca.Enriching, stepca.EC
 	config.Provisioner.Name = "devices"
 	config.Provisioner.AttestationRoots = s.maker.RootPEM()

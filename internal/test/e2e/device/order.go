@@ -100,7 +100,12 @@ func (o *Order) Finalize(ctx context.Context) (*x509.Certificate, error) {
 // FinalizeAs is Finalize with any common name in the certificate request, as a lying
 // device would make it.
 func (o *Order) FinalizeAs(ctx context.Context, commonName string) (*x509.Certificate, error) {
-	template := &x509.CertificateRequest{Subject: pkix.Name{CommonName: commonName}}
+	return o.FinalizeWith(ctx, pkix.Name{CommonName: commonName})
+}
+
+// FinalizeWith is Finalize with any subject in the certificate request.
+func (o *Order) FinalizeWith(ctx context.Context, subject pkix.Name) (*x509.Certificate, error) {
+	template := &x509.CertificateRequest{Subject: subject}
 	csr, err := x509.CreateCertificateRequest(rand.Reader, template, o.device.key)
 	if err != nil {
 		return nil, fmt.Errorf("make certificate request: %w", err)

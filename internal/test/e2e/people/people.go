@@ -30,7 +30,9 @@ type Config struct {
 	// Policies is a policy file. The IDs of its webhooks and the secrets take the place of those in it.
 	Policies     string
 	LoggingLevel int
-	More         []string // further variables of the connector, NAME=value
+	// AnyClient lets clients connect that have no certificate: those of the API.
+	AnyClient bool
+	More      []string // further variables of the connector, NAME=value
 }
 
 // Guard is a running connector, and the webhooks that call it. The CA calls a relay, whose address is known before the
@@ -40,7 +42,16 @@ type Guard struct {
 	port     atomic.Int64
 	relay    *relay.Relay
 	webhooks map[string]stepca.Credentials
+	config   connector.Config
 	*connector.Connector
+}
+
+// Address is where the CA calls the connector, host and port.
+func (g *Guard) Address() string { return g.relay.Address() }
+
+// Run runs a command of the connector's program, beside the connector.
+func (g *Guard) Run(ctx context.Context, args ...string) (process.Result, error) {
+	return connector.Run(ctx, g.config, args...)
 }
 
 // Open sets up the running CA and starts the connector.
@@ -79,12 +90,15 @@ func (g *Guard) start(ctx context.Context, ca *stepca.CA, config Config) error {
 	}
 	return process.RetryPort(ctx, func(ctx context.Context, port int) error {
 		g.port.Store(int64(port))
-		g.Connector, err = connector.Start(ctx, connector.Config{
+		g.config = connector.Config{
 			Binary: config.Binary, Dir: g.dir, Port: port, Certificate: certificate, Key: key,
 			PolicyPath: filepath.Join(g.dir, policyFile), Inventory: connector.Policies{},
-			ClientRoots: ca.RootPath(), AllowedNames: stepca.Name,
 			LoggingLevel: config.LoggingLevel, More: config.More,
-		})
+		}
+		if !config.AnyClient {
+			g.config.ClientRoots, g.config.AllowedNames = ca.RootPath(), stepca.Name
+		}
+		g.Connector, err = connector.Start(ctx, g.config)
 		return err
 	})
 }

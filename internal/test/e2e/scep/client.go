@@ -36,6 +36,8 @@ type Request struct {
 	Challenge  string // empty sends none
 	// Renewal sends a RenewalReq in place of a PKCSReq. It is signed with a certificate that the client made itself.
 	Renewal bool
+	// Key is that of the certificate; nil makes a new one.
+	Key *rsa.PrivateKey
 }
 
 // Refusal is an answer without a certificate.
@@ -99,11 +101,23 @@ type keyPair struct {
 	key         *rsa.PrivateKey
 }
 
-// selfSigned makes a key, and the certificate with which a client that has none yet signs its message.
-func (r Request) selfSigned() (*keyPair, error) {
+// NewKey makes the key of a device.
+func NewKey() (*rsa.PrivateKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		return nil, fmt.Errorf("make a device's key: %w", err)
+	}
+	return key, nil
+}
+
+// selfSigned makes the certificate with which a client that has none yet signs its message.
+func (r Request) selfSigned() (*keyPair, error) {
+	key, err := r.Key, error(nil)
+	if key == nil {
+		key, err = NewKey()
+	}
+	if err != nil {
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: r.CommonName},

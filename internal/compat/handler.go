@@ -1,0 +1,209 @@
+// Package compat has the endpoints of mdmsecuritydemo that its enrollhandler calls, so that the connector takes the place of its
+// services deviceinventory and dynamicacme: POST /devices/query and POST /api/key/UDID.
+package compat
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/posture"
+)
+
+const (
+	queryPath = "/devices/query"
+	apiPath   = "/api/"
+	keyPath   = "/api/key/" // and a UDID
+)
+
+// Handles reports whether a path, in its escaped form, belongs to the Handler: /devices/query, and all below /api/, also where
+// slashes are doubled or letters escaped. With a slip in enrollhandler's DYNAMIC_API_URL nobody else may answer, because every
+// other error of the connector is JSON; see refuse.
+func Handles(path string) bool {
+	if path == queryPath {
+		return true
+	}
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	return strings.HasPrefix("/"+strings.TrimLeft(path, "/")+"/", apiPath)
+}
+
+// Handler answers the requests of enrollhandler. The server around it has a ReadTimeout, which bounds bodies on HTTP/2.
+type Handler struct {
+	// Keys and Queries are the credentials of the two endpoints. Without one nobody may use its endpoint.
+	Keys, Queries config.Secret
+	Tokens        *enroll.Tokens
+	// Rule returns what the policy in effect requires of tokens. It may return nil: then no keys are issued.
+	Rule func() *posture.TokenRequirement
+	// Known reports whether an inventory has a device, and it is managed. One of the two may be empty, which is no device's. It
+	// returns by the deadline of its context.
+	Known func(ctx context.Context, serial, udid string) (bool, error)
+	// Record gets every request after it was answered. It must not wait for anything.
+	Record func(*Event)
+}
+
+// ServeHTTP answers a request at any path, and records it as one event.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r, true) }
+
+// QueriesOnly answers /devices/query alone: for a listener without TLS, over which no key may go.
+func (h *Handler) QueriesOnly() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, false) })
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, keys bool) {
+	start := time.Now()
+	event := &Event{
+		Time: start, Reference: audit.NewReference(), Method: audit.Clean(r.Method, maxShown), Path: shownPath(r.URL.EscapedPath()), RemoteAddress: r.RemoteAddr,
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), budget)
+	defer cancel()
+	a := h.answer(w, r.WithContext(ctx), keys, event)
+	event.Status = a.status
+	respond(w, r, a)
+	event.Duration = time.Since(start)
+	h.Record(event)
+}
+
+// shownPath is a path for the log. What is below /api/ is left out: it may be a key in the wrong place.
+func shownPath(path string) string {
+	switch {
+	case path == queryPath:
+		return path
+	case strings.HasPrefix(path, keyPath):
+		return keyPath + "…"
+	case Handles(path):
+		return apiPath + "…"
+	}
+	return audit.Clean(path, maxShown)
+}
+
+// answer turns every problem and every panic into a refusal.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, keys bool, event *Event) (a answer) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			event.Stack, event.Known = string(debug.Stack()), false
+			a = refuse(event, internal(fmt.Errorf("panic: %s", describe(cause))))
+		}
+	}()
+	a, p := h.call(w, r, keys, event)
+	if p != nil {
+		return refuse(event, p)
+	}
+	return a
+}
+
+// describe says what a panic was about without showing a value that could hold a secret.
+func describe(cause any) string {
+	var fault runtime.Error
+	if err, ok := cause.(error); ok && errors.As(err, &fault) {
+		return fault.Error()
+	}
+	return fmt.Sprintf("value of type %T", cause)
+}
+
+// call runs the steps of a request in order; the first that refuses ends it. Nothing of the body is read before it is known
+// who calls.
+func (h *Handler) call(w http.ResponseWriter, r *http.Request, keys bool, event *Event) (answer, *problem) {
+	if p := checkHeader(r.Header); p != nil {
+		return answer{}, p
+	}
+	path := r.URL.EscapedPath()
+	udid, isKey := strings.CutPrefix(path, keyPath)
+	isKey = isKey && keys && udid != "" && !strings.Contains(udid, "/")
+	switch {
+	case !isKey && path != queryPath:
+		return answer{}, noSuchPath()
+	case r.Method != http.MethodPost:
+		return answer{}, methodNotAllowed()
+	}
+	operation, credential := "query", h.Queries
+	if isKey {
+		operation, credential = "key", h.Keys
+	}
+	event.Operation = operation
+	if err := authenticate(r.Header, credential); err != nil {
+		return answer{}, unauthenticated(err)
+	}
+	event.Authenticated = true
+	body, p := receive(w, r)
+	switch {
+	case p != nil:
+		return answer{}, p
+	case isKey:
+		return h.issue(r, udid, event)
+	default:
+		return h.query(r.Context(), body, event)
+	}
+}
+
+// checkHeader applies the limit of the header exactly; net/http lets some more pass.
+func checkHeader(header http.Header) *problem {
+	size := 0
+	for name, values := range header {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	if size > maxHeader {
+		return problemf(http.StatusRequestHeaderFieldsTooLarge, codeTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
+	}
+	return nil
+}
+
+// authenticate compares the credential of a request as a whole. Its errors repeat nothing of the header.
+func authenticate(header http.Header, credential config.Secret) error {
+	values := header["Authorization"]
+	if len(values) != 1 { // of two, another part of the chain could have verified the other one
+		return errors.New("there is not exactly one Authorization header")
+	}
+	const scheme = "Bearer " // RFC 9110 section 11.4: the case of the scheme does not count
+	if len(values[0]) < len(scheme) || !strings.EqualFold(values[0][:len(scheme)], scheme) {
+		return errors.New("the Authorization header is not of the form Bearer CREDENTIAL")
+	}
+	if !credential.IsSet() { // fail closed: an empty credential would be that of everybody
+		return errors.New("the endpoint has no credential, and is closed")
+	}
+	// Of the hashes: the time to compare them says nothing about the length either.
+	got, want := sha256.Sum256([]byte(values[0][len(scheme):])), sha256.Sum256(credential.Reveal())
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		return errors.New("wrong bearer credential: compare those of enrollhandler with API_KEY (keys) and DEVICE_INVENTORY_API_KEY (queries)")
+	}
+	return nil
+}
+
+// receive reads the body, within the budget. On HTTP/2 the server's ReadTimeout is the limit.
+func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	if r.ContentLength > maxBody {
+		return nil, problemf(http.StatusRequestEntityTooLarge, codeTooLarge, "the body has %d bytes, more than %d", r.ContentLength, maxBody)
+	}
+	if r.ProtoMajor == 1 {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(budget)); err != nil {
+			return nil, internal(fmt.Errorf("set read deadline: %w", err))
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, problemf(http.StatusRequestEntityTooLarge, codeTooLarge, "the body has more than %d bytes", over.Limit)
+	case err != nil:
+		return nil, malformed("read body: %w", err)
+	}
+	return body, nil
+}
