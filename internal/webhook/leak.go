@@ -116,7 +116,7 @@ func (s search) showsIn(text []byte, decodings int) bool {
 	if s.has(text) {
 		return true
 	}
-	if bytes.IndexByte(text, 0) >= 0 && s.has(bytes.ReplaceAll(text, []byte{0}, nil)) {
+	if bytes.IndexByte(text, 0) >= 0 && s.showsIn(bytes.ReplaceAll(text, []byte{0}, nil), decodings) {
 		return true // a BMPString has a zero byte before each character
 	}
 	if decodings == 0 {
