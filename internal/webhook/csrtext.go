@@ -34,7 +34,11 @@ func subjectTexts(subject []byte, oid string) (texts []string, ok bool) {
 				!attribute.ReadAnyASN1(&value, &tag) || !attribute.Empty() {
 				return nil, false
 			}
-			if is, known := dotted(string(kind)); !known || is != oid {
+			is, known := dotted(string(kind))
+			if !known {
+				return nil, false // fail closed: a lax reader may take it for the attribute
+			}
+			if is != oid {
 				continue
 			}
 			texts = append(texts, string(value))

@@ -203,7 +203,9 @@ func (c *exchange) readKey() *Problem {
 
 // deviceOf is the one device that has redeemed all of these tokens.
 func deviceOf(tokens []enroll.Token) (posture.Identifier, error) {
-	if slices.ContainsFunc(tokens, func(t enroll.Token) bool { return t.BoundTo != tokens[0].BoundTo }) {
+	if slices.ContainsFunc(tokens, func(t enroll.Token) bool {
+		return enroll.FoldIdentifier(t.BoundTo) != enroll.FoldIdentifier(tokens[0].BoundTo)
+	}) {
 		// Fail closed: it is not known which of them asks.
 		return posture.Identifier{}, &enroll.Invalid{ID: tokens[0].ID, Reason: "the key is bound to tokens of different devices"}
 	}
