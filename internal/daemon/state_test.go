@@ -145,7 +145,7 @@ func TestStateComesBack(t *testing.T) {
 	server.Kill()
 	r := install(t).run(t, map[string]string{"STATE_URL": server.PostgresURL("admin", sqltest.AdminPassword, "state")})
 	if !r.said("the daemon starts anyway: what needs an enrolment token is answered with 503") || r.said(sqltest.AdminPassword) {
-		t.Errorf("it logged\n%s", r.log.String())
+		t.Errorf("it logged\n%s", r.text())
 	}
 	if text := r.ready(t); !strings.HasPrefix(text, "200 ") || !strings.Contains(text, `"status":"degraded"`) ||
 		!strings.Contains(text, `"state":{"status":"degraded","message":"what needs an enrolment token is answered with 503: the state database, PostgreSQL at `+server.Address+`/state: `) {
@@ -175,7 +175,7 @@ func TestAPIAddress(t *testing.T) {
 		wantLines(t, "Load with "+address, install(t).refused(t, map[string]string{"API_ADDRESS": address}), []string{"API_ADDRESS: " + want})
 	}
 	if r := run(t); r.said("API without TLS") {
-		t.Errorf("by default it logged\n%s", r.log.String())
+		t.Errorf("by default it logged\n%s", r.text())
 	}
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
