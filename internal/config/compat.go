@@ -98,7 +98,7 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 }
 
 // AcceptedState is what STATE_URL may be.
-const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database"
+const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database" //nolint:gosec // G101: words, no password
 
 func (c Compat) warnings(all Config) (warnings []string) {
 	if !c.CompatEnabled {
