@@ -109,6 +109,7 @@ func udidsIn(csr *x509.CertificateRequest, rule *posture.TokenRequirement) []str
 
 // show looks up a token, which fits where it is for the device of the request.
 func (c *exchange) show(ctx context.Context, text string, fits func(*enroll.Token) error) *Problem {
+	c.event.Hide(text)
 	return c.asking(ctx, func() error {
 		t, err := c.tokens.Find(ctx, text, c.rule().Policy, c.ticket.key)
 		if err == nil {
