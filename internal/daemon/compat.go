@@ -45,6 +45,14 @@ func (c *dropIn) warnings() []string {
 	return []string{"FILE_TYPE is lines: the list pairs no UDID with a serial number, so that one listed device may use the key of another; a CSV or JSON file with both closes this"}
 }
 
+// widen lets a request without a mode be about a device of any type: neither the demo's webhook nor a query of enrollhandler has
+// one, and what it enrols are Macs, which are not the default of every inventory.
+func (c *dropIn) widen(gate *posture.Gate) {
+	if c != nil && gate.Mode == "" && len(gate.Inventories) > 0 && gate.Inventories[0].DefaultType != "" {
+		gate.Mode = posture.AnyDevice
+	}
+}
+
 // require puts the token into the policy default, which no policy file may have beside this.
 func (s sources) require(r reading) config.Problems {
 	if s.dropIn == nil || r.file == nil {
