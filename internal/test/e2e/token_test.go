@@ -26,6 +26,9 @@ func TestTokens(t *testing.T) {
 	g.testOutage(t)
 	g.testRefused(t)
 	g.testTemplates(t)
+	g.testSamples(t)
+	g.testErrors(t)
+	g.testBackup(t)
 }
 
 // with finalizes an order with a token.
