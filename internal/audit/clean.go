@@ -44,8 +44,10 @@ func isPlain(text string) bool {
 }
 
 // CleanRequestID removes from an X-Request-Id all characters but A-Z a-z 0-9 . _ : - and keeps at most 64 of them.
-// step-ca passes on the header of its own clients, so an unauthenticated client may have chosen it.
+// step-ca passes on the header of its own clients, so an unauthenticated client may have chosen it: what looks like a token is
+// shortened.
 func CleanRequestID(text string) string {
+	text = posture.HideTokens(text)
 	if len(text) <= maxRequestID && strings.IndexFunc(text, isForeign) < 0 {
 		return text // as step-ca makes them
 	}

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"step-posture-connector/internal/posture"
@@ -86,6 +87,30 @@ type Event struct {
 
 	// Left is how much of the time for the answer is left, which the audit log must not use up; zero for no limit.
 	Left time.Duration
+
+	hidden string // see Hide
+}
+
+// Hide keeps the token that the request shows out of all that is written about it, also where the client has put it between
+// other characters of its alphabet. A text that can be no token is not hidden: it could be a part of any other one.
+func (e *Event) Hide(token string) {
+	if len(token) == posture.TokenLength {
+		e.hidden = token
+	}
+}
+
+// clean is Clean for a text of the request.
+func (e *Event) clean(text string, limit int) string { return Clean(e.without(text), limit) }
+
+// without is a text without the token of the request.
+func (e *Event) without(text string) string { return without(text, e.hidden) }
+
+func without(text, hidden string) string {
+	const shown = 4 // as posture.HideTokens shows
+	if hidden == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, hidden, hidden[:shown]+"...")
 }
 
 // Lookups yields each inventory that was asked, with its answer; Err is why it did not answer. One whose answer was not
@@ -177,7 +202,7 @@ func (e *Event) message() string {
 	if e.Identifier == "" {
 		return verdict
 	}
-	return verdict + " " + Clean(e.Identifier, maxShown)
+	return verdict + " " + e.clean(e.Identifier, maxShown)
 }
 
 // fields writes the known values in the order that an administrator reads: the decision, its reason, its reference, then
@@ -195,12 +220,12 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 		text(KeyEvent, EventNotification)
 	}
 	text(KeyCode, e.Code)
-	text(KeyReason, Clean(e.Reason, maxReason))
+	text(KeyReason, e.clean(e.Reason, maxReason))
 	text(KeyRemedy, e.Remedy)
 	to.text(KeyReference, e.Reference)
 	text(KeyDecision, e.decision())
-	text(KeyIdentifier, Clean(e.Identifier, maxShown))
-	text(KeyMode, Clean(e.Mode, maxShown))
+	text(KeyIdentifier, e.clean(e.Identifier, maxShown))
+	text(KeyMode, e.clean(e.Mode, maxShown))
 	text(KeyProvider, e.Provider)
 	text(KeyPolicy, e.Policy)
 	text(KeyInventory, e.Inventory)
@@ -219,12 +244,12 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	}
 	to.milliseconds(KeyDurationMS, e.Duration)
 	to.number(KeyStatus, e.Status)
-	text(KeyWebhookID, Clean(e.WebhookID, maxShown))
-	text(KeyProvisioner, Clean(e.Provisioner, maxShown))
+	text(KeyWebhookID, e.clean(e.WebhookID, maxShown))
+	text(KeyProvisioner, e.clean(e.Provisioner, maxShown))
 	text(KeyTokenID, e.TokenID)
-	text(KeyRequestID, e.RequestID)
+	text(KeyRequestID, e.without(e.RequestID))
 	text(KeyMethod, Clean(e.Method, maxShown))
-	text(KeyPath, Clean(e.Path, maxShown))
+	text(KeyPath, e.clean(e.Path, maxShown))
 	// For answered requests too: after a secret has leaked, it shows from where requests were allowed.
 	text(KeyRemoteAddress, e.RemoteAddress)
 	text(KeyStack, e.Stack)

@@ -34,7 +34,7 @@ func (v *vocabulary) facts(e *Event) []byte {
 	if e.Evidence == nil {
 		return []byte("null")
 	}
-	w := &factsWriter{vocabulary: v}
+	w := &factsWriter{vocabulary: v, hidden: e.hidden}
 	w.object(func() {
 		w.key("now").moment(e.Evidence.Now)
 		w.key("mode_given").bool(e.Evidence.Given != "")
@@ -70,8 +70,10 @@ type factsWriter struct {
 
 	out   []byte
 	comma bool // something of the same object or list is in front
-	hides bool // what looks like a token is shortened
-	err   error
+	hides bool // what looks like a token is shortened, and so is hidden
+	// hidden is the token of the request.
+	hidden string
+	err    error
 }
 
 func (w *factsWriter) begin() {
@@ -110,7 +112,7 @@ func (w *factsWriter) text(text string) {
 		return
 	}
 	if w.hides {
-		text = posture.HideTokens(text)
+		text = posture.HideTokens(without(text, w.hidden))
 	}
 	if isPlain(text) && !strings.ContainsAny(text, `"\`) {
 		w.out = append(append(append(w.out, '"'), text...), '"')

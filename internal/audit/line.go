@@ -56,19 +56,19 @@ func (e *Event) line(facts *vocabulary) line {
 		Reference:  e.Reference,
 		Decision:   e.decision(),
 		Code:       e.Code,
-		Reason:     Clean(e.Reason, maxReason),
-		Identifier: Clean(e.Identifier, maxShown),
-		Mode:       Clean(e.Mode, maxShown),
+		Reason:     e.clean(e.Reason, maxReason),
+		Identifier: e.clean(e.Identifier, maxShown),
+		Mode:       e.clean(e.Mode, maxShown),
 		Provider:   e.Provider,
-		WebhookID:  Clean(e.WebhookID, maxShown),
-		RequestID:  e.RequestID,
+		WebhookID:  e.clean(e.WebhookID, maxShown),
+		RequestID:  e.without(e.RequestID),
 		Groups:     cleaned(e.Groups),
 		TokenID:    e.TokenID,
 		DurationMS: float64(e.Duration.Microseconds()) / float64(time.Millisecond/time.Microsecond),
 	}
 	if e.Policy != "" || e.Door != "" { // a webhook that only notifies has no policy
 		l.policyPart = &policyPart{
-			Policy: e.Policy, Inventory: e.Inventory, Caller: Clean(e.Caller, maxShown), Door: e.Door,
+			Policy: e.Policy, Inventory: e.Inventory, Caller: e.clean(e.Caller, maxShown), Door: e.Door,
 			Unmet: cleaned(e.Verdict.Unmet), WouldDeny: cleaned(e.Verdict.WouldDeny),
 		}
 		if age, recalled := e.snapshotAge(); recalled {

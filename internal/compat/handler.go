@@ -53,6 +53,8 @@ type Handler struct {
 	// Known reports whether an inventory has a device, and it is managed. One of the two may be empty, which is no device's. It
 	// returns by the deadline of its context.
 	Known func(ctx context.Context, serial, udid string) (bool, error)
+	// Trust gets the context of every request that was authenticated. It may be nil.
+	Trust func(context.Context)
 	// Record gets every request after it was answered. It must not wait for anything.
 	Record func(*Event)
 }
@@ -140,6 +142,9 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, keys bool, event 
 		return answer{}, unauthenticated(err)
 	}
 	event.Authenticated = true
+	if h.Trust != nil {
+		h.Trust(r.Context())
+	}
 	body, p := receive(w, r)
 	switch {
 	case p != nil:

@@ -75,6 +75,7 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 			// Fail closed: who may ask whether a device is known could have keys issued, or call in the place of step-ca.
 			if bytes.Equal(k.key.Reveal(), other.key.Reveal()) {
 				add(k.variable, "the same as "+other.variable, "a credential of its own")
+				break
 			}
 		}
 	}
@@ -97,7 +98,7 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 }
 
 // AcceptedState is what STATE_URL may be.
-const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database"
+const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database" //nolint:gosec // G101: words, no password
 
 func (c Compat) warnings(all Config) (warnings []string) {
 	if !c.CompatEnabled {

@@ -8,6 +8,7 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/webhook"
 )
 
@@ -105,7 +106,7 @@ func (s *service) newDemo() {
 		return
 	}
 	s.demo = &compat.Handler{
-		Keys: d.keys, Queries: d.queries, Tokens: s.tokens, Known: s.known, Record: s.recordDemo,
+		Keys: d.keys, Queries: d.queries, Tokens: s.tokens, Known: s.known, Record: s.recordDemo, Trust: server.Trust,
 		Rule: func() *posture.TokenRequirement { return s.defaultGate().Policy.Token },
 	}
 }

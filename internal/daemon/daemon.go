@@ -106,6 +106,9 @@ func (d *Daemon) Describe() []string {
 func (d *Daemon) describeClients() string {
 	const what = "client certificates: "
 	if !d.config.EnableMTLS {
+		if d.current.bearer != nil {
+			return what + "any client may connect; requests are authenticated by WEBHOOK_KEY"
+		}
 		return what + "any client may connect; requests are authenticated by their signature"
 	}
 	clients := what + "clients need a certificate of the CA in " + string(d.config.TLSCAPath) + " (" + d.tls.DescribeCAs() + ")"

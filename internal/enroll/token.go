@@ -91,5 +91,16 @@ func FoldIdentifier(text string) string {
 	return id.Key()
 }
 
-// FoldUDID leaves case and hyphens out.
-func FoldUDID(text string) string { return strings.ToUpper(strings.ReplaceAll(text, "-", "")) }
+// FoldUDID leaves hyphens and the case of ASCII letters out. Of other letters some would become those: two UDIDs would be one.
+func FoldUDID(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '-':
+			return -1
+		case 'a' <= c && c <= 'z':
+			return c - 'a' + 'A'
+		default:
+			return c
+		}
+	}, text)
+}

@@ -34,7 +34,11 @@ func subjectTexts(subject []byte, oid string) (texts []string, ok bool) {
 				!attribute.ReadAnyASN1(&value, &tag) || !attribute.Empty() {
 				return nil, false
 			}
-			if is, known := dotted(string(kind)); !known || is != oid {
+			is, known := dotted(string(kind))
+			if !known {
+				return nil, false // fail closed: a lax reader may take it for the attribute
+			}
+			if is != oid {
 				continue
 			}
 			texts = append(texts, string(value))
@@ -45,7 +49,7 @@ func subjectTexts(subject []byte, oid string) (texts []string, ok bool) {
 }
 
 // derChallengePassword is 1.2.840.113549.1.9.7 (RFC 2985 section 5.4.1), the contents of its DER.
-const derChallengePassword = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07"
+const derChallengePassword = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07" //nolint:gosec // G101: an object identifier
 
 // challengePassword is the challenge in a CSR. It returns false unless there is exactly one, with one value.
 func challengePassword(csr []byte) (text string, ok bool) {

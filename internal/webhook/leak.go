@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 
@@ -27,7 +28,7 @@ func (c *exchange) hasNoToken(tokens []enroll.Token) *Problem {
 		if err := json.Unmarshal(c.raw, &members); err != nil {
 			return problemf(codeMalformed, "decode body: %w", err)
 		}
-		if anyText(members.Certificate, (&search{tokens: tokens}).shows) {
+		if anyText(members.Certificate, searchFor(tokens).shows) {
 			where = "the certificate would have the enrolment token in a text of its subject, names or extensions"
 		}
 	}
@@ -88,7 +89,7 @@ func anyText(in jsontext.Value, is func(text []byte) bool) bool {
 	for {
 		token, err := from.ReadToken()
 		if err != nil {
-			return err != io.EOF // fail closed; the decoder of the body has read it before
+			return !errors.Is(err, io.EOF) // fail closed; the decoder of the body has read it before
 		}
 		if token.Kind() == '"' && is([]byte(token.String())) {
 			return true
@@ -97,18 +98,26 @@ func anyText(in jsontext.Value, is func(text []byte) bool) bool {
 }
 
 // search looks for tokens in texts.
-type search struct{ tokens []enroll.Token }
+type search map[enroll.Hash]bool
+
+func searchFor(tokens []enroll.Token) search {
+	s := search{}
+	for i := range tokens {
+		s[tokens[i].Hash] = true
+	}
+	return s
+}
 
 // decodings is how often a text may be in base64: step-ca writes an extension in it, and a template may have done so before.
 const decodings = 2
 
-func (s *search) shows(text []byte) bool { return s.showsIn(text, decodings) }
+func (s search) shows(text []byte) bool { return s.showsIn(text, decodings) }
 
-func (s *search) showsIn(text []byte, decodings int) bool {
+func (s search) showsIn(text []byte, decodings int) bool {
 	if s.has(text) {
 		return true
 	}
-	if bytes.IndexByte(text, 0) >= 0 && s.has(bytes.ReplaceAll(text, []byte{0}, nil)) {
+	if bytes.IndexByte(text, 0) >= 0 && s.showsIn(bytes.ReplaceAll(text, []byte{0}, nil), decodings) {
 		return true // a BMPString has a zero byte before each character
 	}
 	if decodings == 0 {
@@ -128,14 +137,11 @@ func (s *search) showsIn(text []byte, decodings int) bool {
 }
 
 // has reports whether one of the tokens stands in a text. What precedes or follows it may be characters of its alphabet.
-func (s *search) has(text []byte) bool {
+func (s search) has(text []byte) bool {
 	for _, run := range runs(text, isBase64URL) {
 		for i := 0; i+posture.TokenLength <= len(run); i++ {
-			hash := enroll.HashOf(string(run[i : i+posture.TokenLength]))
-			for _, t := range s.tokens {
-				if t.Hash == hash {
-					return true
-				}
+			if s[enroll.HashOf(string(run[i:i+posture.TokenLength]))] {
+				return true
 			}
 		}
 	}

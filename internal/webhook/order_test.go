@@ -209,7 +209,7 @@ func (o order) certificate(t testing.TB, body members, commonName string, change
 	}
 }
 
-// wantKey: a CSR and a certificate of one key count as the same.
+// keyHash is what a token is bound to.
 func (o order) keyHash(t testing.TB) enroll.Key {
 	t.Helper()
 	key, err := enroll.KeyOf(o.key.Public())

@@ -109,6 +109,7 @@ func udidsIn(csr *x509.CertificateRequest, rule *posture.TokenRequirement) []str
 
 // show looks up a token, which fits where it is for the device of the request.
 func (c *exchange) show(ctx context.Context, text string, fits func(*enroll.Token) error) *Problem {
+	c.event.Hide(text)
 	return c.asking(ctx, func() error {
 		t, err := c.tokens.Find(ctx, text, c.rule().Policy, c.ticket.key)
 		if err == nil {
@@ -203,7 +204,9 @@ func (c *exchange) readKey() *Problem {
 
 // deviceOf is the one device that has redeemed all of these tokens.
 func deviceOf(tokens []enroll.Token) (posture.Identifier, error) {
-	if slices.ContainsFunc(tokens, func(t enroll.Token) bool { return t.BoundTo != tokens[0].BoundTo }) {
+	if slices.ContainsFunc(tokens, func(t enroll.Token) bool {
+		return enroll.FoldIdentifier(t.BoundTo) != enroll.FoldIdentifier(tokens[0].BoundTo)
+	}) {
 		// Fail closed: it is not known which of them asks.
 		return posture.Identifier{}, &enroll.Invalid{ID: tokens[0].ID, Reason: "the key is bound to tokens of different devices"}
 	}

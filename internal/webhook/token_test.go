@@ -126,7 +126,11 @@ func TestTokenIsInvalid(t *testing.T) {
 				test.state = enroll.Live
 			}
 			e.gate.Policy.ReportOnly = true // which covers no token
-			wantInvalid(t, name, e.ask(t, test.hook, o.enriching(t, asks)), test.reason)
+			body, calls := o.enriching(t, asks), e.store.calls.Load()
+			wantInvalid(t, name, e.ask(t, test.hook, body), test.reason)
+			if got := e.store.calls.Load() - calls; got != 1 {
+				t.Errorf("the state database was asked %d times, want once for each of them: the time shows nothing", got)
+			}
 			e.wantState(t, name, token, test.state)
 			wantInvalid(t, "certificate", e.ask(t, test.hook, o.authorizing(t, asks)), "add the ENRICHING webhook")
 		})

@@ -84,6 +84,14 @@ func (s *StepCA) SendMode(t *testing.T, serial, mode string) (status int, text s
 	return s.do(s.request(t, "?mode="+mode, WebhookBody(serial)))
 }
 
+// SendTo is Send to the path of another kind of webhook.
+func (s *StepCA) SendTo(t *testing.T, path string, body []byte) (status int, text string, err error) {
+	t.Helper()
+	request := s.request(t, "", body)
+	request.URL.Path = path
+	return s.do(request)
+}
+
 func (s *StepCA) request(t *testing.T, query string, body []byte) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.address+"/webhook/device-attest"+query, bytes.NewReader(body))
