@@ -28,13 +28,15 @@ const (
 	keyPath   = "/api/key/" // and a UDID
 )
 
-// Handles reports whether a path, in its escaped form, belongs to the Handler: /devices/query, and all below /api/, also where
-// slashes are doubled or letters escaped. With a slip in enrollhandler's DYNAMIC_API_URL nobody else may answer, because every
+// Handles reports whether a path, in its escaped form, belongs to the Handler: all but those of webhooks, of the API of tokens,
+// and /status. With a slip in enrollhandler's DYNAMIC_API_URL, such as a missing /api/key, nobody else may answer, because every
 // other error of the connector is JSON; see refuse.
 func Handles(path string) bool {
-	if path == queryPath {
-		return true
-	}
+	return path != "/status" && path != "/webhook" && !strings.HasPrefix(path, "/webhook/") && !strings.HasPrefix(path, "/v1/")
+}
+
+// belowAPI reports whether a path is below /api/, also where slashes are doubled or letters escaped.
+func belowAPI(path string) bool {
 	if plain, err := url.PathUnescape(path); err == nil {
 		path = plain
 	}
@@ -86,7 +88,7 @@ func shownPath(path string) string {
 		return path
 	case strings.HasPrefix(path, keyPath):
 		return keyPath + "…"
-	case Handles(path):
+	case belowAPI(path):
 		return apiPath + "…"
 	}
 	return audit.Clean(path, maxShown)

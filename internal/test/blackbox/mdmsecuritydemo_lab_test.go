@@ -67,7 +67,13 @@ func demoEnvironment(t *testing.T) (*program.PKI, program.Environment) {
 func startDemo(t *testing.T, changes ...string) *demo {
 	t.Helper()
 	p, env := demoEnvironment(t)
-	d := &demo{env: env.With("API_ADDRESS", program.FreeAddress(t)).With(changes...), pki: p}
+	// Of the ports that the system assigns: PORT is never one of those.
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close()
+	d := &demo{env: env.With("API_ADDRESS", listener.Addr().String()).With(changes...), pki: p}
 	d.start(t)
 	t.Cleanup(func() {
 		for _, secret := range append(d.keys, demoKeys, demoWebhook, demoQueries) {

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -159,5 +161,113 @@ func TestDemoSignature(t *testing.T) {
 			}
 		}
 		d.wantOf(t, test.what, body, test.status, test.decision, headers...)
+	}
+}
+
+// wantNoKey wants what makes enrollhandler fail: it decodes whatever the answer is, and sends a profile without a key if that
+// succeeds.
+func wantNoKey(t *testing.T, what string, status int, header http.Header, text string) {
+	t.Helper()
+	var into struct {
+		Key string `json:"key"`
+	}
+	if err := json.NewDecoder(strings.NewReader(text)).Decode(&into); err == nil || status == http.StatusOK || strings.Contains(header.Get("Content-Type"), "json") {
+		t.Errorf("%s: got %d %s %q, want no JSON", what, status, header.Get("Content-Type"), text)
+	}
+}
+
+// TestDemoErrorsAreText: below /api/ nothing but a key is JSON, for any method, path, credential and size, over HTTP/1.1 and HTTP/2.
+func TestDemoErrorsAreText(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	large, tooLarge := strings.Repeat("x", 1<<20), strings.Repeat("x", 20<<10)
+	right := "/api/key/" + demoUDID
+	for _, client := range d.clients {
+		for _, path := range []string{
+			right, "/api/key/", "/api/key", "/api/", "/api", "/api/keys/x", "/api/key/a/b", "/api/key//a", "//api/key/a", "/api/./key/a", "/api/key/../key/a", "/x/../api/key/a",
+			"/api/key/%00", "/api/key/%ff", "/api/key/a%2fb%20", "/api%2fkey/a", "/api/key/a?b", "/api/key/a?", "/api/key/" + strings.Repeat("a", 300), "/api/key/" + tooLarge,
+			"/API/key/a", "/key/a", "/" + demoUDID, "/", // with a slip in DYNAMIC_API_URL
+		} {
+			for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "POST"} {
+				for credential, headers := range map[string][]string{
+					"right": {"Authorization", "Bearer " + demoKeys}, "another's": {"Authorization", "Bearer " + demoQueries}, "none": {"X", "x"}, "too large": {"Authorization", "Bearer " + tooLarge},
+				} {
+					if path != right || method != "POST" || credential != "right" {
+						status, header, text := ask(t, client, method, "https://"+demoHost+path, nil, headers...)
+						wantNoKey(t, fmt.Sprintf("%s %.50s, credential %s", method, path, credential), status, header, text)
+					}
+				}
+			}
+		}
+		for what, body := range map[string]string{"a body of 1 MiB": large, "a JSON body of 1 MiB": `{"key":"` + large + `"}`} {
+			status, header, text := ask(t, client, "POST", "https://"+demoHost+right, []byte(body), "Authorization", "Bearer "+demoKeys)
+			wantNoKey(t, what, status, header, text)
+		}
+	}
+	// enrollhandler's DYNAMIC_API_URL with http in place of https.
+	status, header, text := ask(t, http.DefaultClient, "POST", "http://"+d.Address+right, nil, "Authorization", "Bearer "+demoKeys)
+	wantNoKey(t, "without TLS", status, header, text)
+	for range 100 {
+		d.key(t, "00008030-001C2D8E0F90802E")
+	}
+	status, header, text = ask(t, d.clients[0], "POST", "https://"+demoHost+"/api/key/00008030001c2d8e0f90802e", nil, "Authorization", "Bearer "+demoKeys)
+	wantNoKey(t, "a key too many", status, header, text)
+	if status != http.StatusTooManyRequests {
+		t.Errorf("a key too many: got %d, want 429", status)
+	}
+}
+
+// TestDemoWithoutDatabase: a fault is text too, and 503 for step-ca, which tries again.
+func TestDemoWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, "STATE_URL", "postgres://posture@"+program.FreeAddress(t)+"/posture")
+	status, header, text := ask(t, d.clients[0], "POST", "https://"+demoHost+"/api/key/"+demoUDID, nil, "Authorization", "Bearer "+demoKeys)
+	wantNoKey(t, "no database", status, header, text)
+	if status != http.StatusServiceUnavailable {
+		t.Errorf("got %d, want 503", status)
+	}
+	d.want(t, "no database", &order{attested: demoSerial, udid: demoUDID, key: strings.Repeat("A", 43)}, 503, "unavailable")
+}
+
+// TestDemoMistakes: the daemon does not start, and says why.
+func TestDemoMistakes(t *testing.T) {
+	t.Parallel()
+	_, good := demoEnvironment(t)
+	policies := filepath.Join(t.TempDir(), "posture.yaml")
+	program.ReplaceFile(t, policies, "policies: {default: {inventories: [file]}}\n")
+	const (
+		isOne   = ": not set, but COMPAT_MDMSECURITYDEMO is 1; accepted: "
+		debug   = ": set: a key that lets every device pass does not exist here; accepted: no such variable"
+		webhook = "the bearer token of the webhook in step-ca"
+		keys    = "the bearer token with which enrollhandler asks for keys"
+		devices = "the bearer token with which enrollhandler asks for devices"
+		state   = "STATE_URL: not set, but COMPAT_MDMSECURITYDEMO is 1: keys are kept in it; accepted: sqlite:/path/of/a/file, or postgres://user:password@host/database"
+	)
+	for name, test := range map[string]struct {
+		changes []string
+		want    string
+	}{
+		"no WEBHOOK_KEY":              {[]string{"WEBHOOK_KEY", ""}, "WEBHOOK_KEY" + isOne + webhook},
+		"no API_KEY":                  {[]string{"API_KEY", ""}, "API_KEY" + isOne + keys},
+		"no DEVICE_INVENTORY_API_KEY": {[]string{"DEVICE_INVENTORY_API_KEY", ""}, "DEVICE_INVENTORY_API_KEY" + isOne + devices},
+		"nothing":                     {[]string{"WEBHOOK_KEY", "", "API_KEY", "", "DEVICE_INVENTORY_API_KEY", "", "STATE_URL", ""}, "WEBHOOK_KEY" + isOne + webhook + "\nAPI_KEY" + isOne + keys + "\nDEVICE_INVENTORY_API_KEY" + isOne + devices + "\n" + state},
+		"two alike":                   {[]string{"API_KEY", demoWebhook}, "API_KEY: the same as WEBHOOK_KEY; accepted: a credential of its own"},
+		"two others alike":            {[]string{"DEVICE_INVENTORY_API_KEY", demoKeys}, "DEVICE_INVENTORY_API_KEY: the same as API_KEY; accepted: a credential of its own"},
+		"the outer two alike":         {[]string{"DEVICE_INVENTORY_API_KEY", demoWebhook}, "DEVICE_INVENTORY_API_KEY: the same as WEBHOOK_KEY; accepted: a credential of its own"},
+		"DEBUG_KEY":                   {[]string{"DEBUG_KEY", "x"}, "DEBUG_KEY" + debug},
+		"DEBUG_KEY_FILE":              {[]string{"DEBUG_KEY_FILE", "x"}, "DEBUG_KEY_FILE" + debug},
+		"client certificates":         {[]string{"ENABLE_MTLS", "1", "TLS_CA_PATH", good["TLS_CERT_PATH"]}, "ENABLE_MTLS: 1, but with COMPAT_MDMSECURITYDEMO enrollhandler calls the same listener, without a client certificate; accepted: 0"},
+		"no STATE_URL":                {[]string{"STATE_URL", ""}, state},
+		"a policy default":            {[]string{"POLICY_PATH", policies}, "COMPAT_MDMSECURITYDEMO: 1, which makes a policy default, and the policy file has a policy default too; accepted: another name of the policy in the policy file, or 0"},
+	} {
+		for _, command := range []string{"check", "serve"} {
+			r := program.Run(t, good.With(test.changes...), "", command)
+			if r.Code != 1 || r.Stderr != "configuration:\n"+test.want+"\n" && !strings.HasPrefix(r.Stderr, "configuration:\n"+test.want+"\nwarning: there is no .env") {
+				t.Errorf("%s: %s: exit code %d and %s\nwant 1 and %s", name, command, r.Code, r.Stderr, test.want)
+			}
+		}
+	}
+	if r := program.Run(t, good, "", "check"); r.Code != 0 || !strings.Contains(r.Stdout+r.Stderr, "ok, with 2 warnings") {
+		t.Errorf("the demo's variables: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
