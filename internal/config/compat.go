@@ -115,6 +115,9 @@ func (c Compat) warnings(all Config) (warnings []string) {
 	if len(all.WebhookIDs) == 0 {
 		warnings = append(warnings, "WEBHOOK_IDS is not set: /webhook is authenticated by WEBHOOK_KEY alone, and not by step-ca's signature; set WEBHOOK_IDS and WEBHOOK_SECRETS too")
 	}
+	if all.APIAddress.Off() {
+		warnings = append(warnings, "API_ADDRESS is not set: enrollhandler asks for devices over plain HTTP, and nothing answers there")
+	}
 	if all.Provider != "" && all.Provider != "file" && c.InventoryPath != "" {
 		warnings = append(warnings, "INVENTORY_PATH is set but PROVIDER is "+all.Provider+": it has no effect")
 	}

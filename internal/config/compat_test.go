@@ -14,7 +14,7 @@ import (
 func compatible(changes map[string]string) map[string]string {
 	all := map[string]string{
 		"COMPAT_MDMSECURITYDEMO": "1", "WEBHOOK_KEY": "webhook-key", "API_KEY": "api-key", "DEVICE_INVENTORY_API_KEY": "query-key",
-		"STATE_URL": "sqlite:/var/lib/state.db", "WEBHOOK_IDS": "", "WEBHOOK_SECRETS": "",
+		"STATE_URL": "sqlite:/var/lib/state.db", "API_ADDRESS": ":8080", "WEBHOOK_IDS": "", "WEBHOOK_SECRETS": "",
 	}
 	maps.Copy(all, changes)
 	return environ(all)
@@ -97,6 +97,7 @@ func TestCompatWarnings(t *testing.T) {
 	}{
 		"bearer alone":     {nil, []string{bearerOnly}},
 		"signatures too":   {webhooks, nil},
+		"no queries":       {with(map[string]string{"API_ADDRESS": "off"}), []string{"API_ADDRESS is not set: enrollhandler asks for devices over plain HTTP, and nothing answers there"}},
 		"another provider": {with(map[string]string{"PROVIDER": "jamf", "INVENTORY_PATH": "/data/a"}), []string{"INVENTORY_PATH is set but PROVIDER is jamf: it has no effect"}},
 		"not asked for":    {with(map[string]string{"COMPAT_MDMSECURITYDEMO": "", "INVENTORY_PATH": "/data/a"}), []string{noEffect("WEBHOOK_KEY"), noEffect("API_KEY"), noEffect("DEVICE_INVENTORY_API_KEY"), noEffect("INVENTORY_PATH")}},
 	} {

@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/config"
@@ -25,6 +27,7 @@ const (
 	compatToken  = "2.5.4.35"
 	compatUDID   = "2.5.4.45"
 	compatCaller = "mdmsecuritydemo"
+	filePath     = "FILE_PATH"
 )
 
 func newDropIn(c config.Config, environ config.Environment) *dropIn {
@@ -43,6 +46,28 @@ func (c *dropIn) warnings() []string {
 		return nil
 	}
 	return []string{"FILE_TYPE is lines: the list pairs no UDID with a serial number, so that one listed device may use the key of another; a CSV or JSON file with both closes this"}
+}
+
+// named says INVENTORY_PATH where FILE_PATH has its value: that is the variable which the operator knows.
+func (c *dropIn) named(problems config.Problems, inventory config.Path, environ config.Environment) (named config.Problems) {
+	if c == nil || string(inventory) != environ.Variables[filePath] {
+		return problems
+	}
+	const ours = "INVENTORY_PATH"
+	about := slices.ContainsFunc(problems, func(p config.Problem) bool { return strings.HasPrefix(p.Variable, ours) })
+	for _, p := range problems {
+		switch {
+		case p.Variable != filePath:
+		case inventory != "":
+			p.Variable = ours
+		case about: // it is set, but wrong
+			continue
+		default:
+			p.Variable, p.Accepted = ours, p.Accepted+", here or in "+filePath
+		}
+		named = append(named, p)
+	}
+	return named
 }
 
 // widen lets a request without a mode be about a device of any type: neither the demo's webhook nor a query of enrollhandler has

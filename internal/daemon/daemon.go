@@ -73,7 +73,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
-	problems = unique(problems) // two parts may report the same variable
+	problems = dropIn.named(unique(problems), c.InventoryPath, environ) // two parts may report the same variable
 	unknown := d.sources.warnings(read)
 	if len(problems) > 0 {
 		refused := refuse(problems, unknown, environ)

@@ -267,7 +267,14 @@ func TestDemoMistakes(t *testing.T) {
 			}
 		}
 	}
-	if r := program.Run(t, good, "", "check"); r.Code != 0 || !strings.Contains(r.Stdout+r.Stderr, "ok, with 2 warnings") {
+	for change, want := range map[string]string{
+		"nowhere": "INVENTORY_PATH: inventory: open nowhere: no such file or directory", "": "INVENTORY_PATH: not set; accepted: the path of the inventory file, here or in FILE_PATH",
+	} {
+		if r := program.Run(t, good.With("INVENTORY_PATH", change), "", "check"); r.Code != 1 || !strings.HasPrefix(r.Stderr, "configuration:\n"+want) {
+			t.Errorf("INVENTORY_PATH=%s: exit code %d and %s, want 1 and %s", change, r.Code, r.Stderr, want)
+		}
+	}
+	if r := program.Run(t, good.With("API_ADDRESS", ":8080"), "", "check"); r.Code != 0 || !strings.Contains(r.Stdout+r.Stderr, "ok, with 2 warnings") {
 		t.Errorf("the demo's variables: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
