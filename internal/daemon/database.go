@@ -84,6 +84,30 @@ func (s *service) noteState(name string, err error, meanwhile string) {
 	}
 }
 
+// CheckState asks the state database, if there is one, beside a daemon that may be running; Describe says then what it has
+// answered. One that no daemon has used yet is no error.
+func (d *Daemon) CheckState(ctx context.Context) error {
+	if d.stateURL == nil {
+		return nil
+	}
+	db, err := store.OpenCommand(ctx, *d.stateURL)
+	switch {
+	case err == nil:
+		d.stateFound = ": it answers"
+		return db.Close()
+	case errors.Is(err, store.ErrMissing):
+		d.stateFound = ": it is created when the daemon starts" // Load has tried the folder
+		return nil
+	case errors.Is(err, store.ErrNoTables):
+		d.stateFound = ": its tables are created when the daemon starts"
+		return nil
+	}
+	if !d.stateURL.IsSQLite() {
+		d.Warnings = append(d.Warnings, "STATE_URL: the daemon starts anyway, and recovers by itself; until this is fixed, what needs an enrolment token is answered with 503")
+	}
+	return fmt.Errorf("STATE_URL: %w", err)
+}
+
 // stateWarnings are what is accepted of STATE_URL and probably not meant.
 func (d *Daemon) stateWarnings() (warnings []string) {
 	if d.stateURL == nil {
