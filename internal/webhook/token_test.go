@@ -127,7 +127,11 @@ func TestTokenIsInvalid(t *testing.T) {
 			}
 			e.gate.Policy.ReportOnly = true // which covers no token
 			body, calls := o.enriching(t, asks), e.store.calls.Load()
-			wantInvalid(t, name, e.ask(t, test.hook, body), test.reason)
+			refused := e.ask(t, test.hook, body)
+			wantInvalid(t, name, refused, test.reason)
+			if want := map[bool]string{false: token.ID}[test.text != nil]; refused.event.TokenID != want { // of an unknown one nothing is known
+				t.Errorf("got token %q in the event, want %q", refused.event.TokenID, want)
+			}
 			if got := e.store.calls.Load() - calls; got != 1 {
 				t.Errorf("the state database was asked %d times, want once for each of them: the time shows nothing", got)
 			}
