@@ -14,9 +14,15 @@ import (
 // FuzzRequest: whatever is asked for, only 200 is no text; and an empty name is never looked up.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range [][3]string{
-		{"POST", "/api/key/" + udid, ""}, {"GET", "/api/key/", ""}, {"POST", "/api/key/%2F?x", "x"}, {"POST", "/api/key/%25%32%35", ""}, {"POST", "/%61pi/key//", ""},
-		{"POST", "/devices/query", `{"serial_number":"` + serial + `","udid":""}`}, {"POST", "/devices/query", `{"serial_number":" ","udid":null,"x":[{}]}`},
-		{"POST", "/devices/query", `{"udid":"\u0000"}`}, {"BREW", "*", "\xff"},
+		{"POST", "/api/key/" + udid, ""},
+		{"GET", "/api/key/", ""},
+		{"POST", "/api/key/%2F?x", "x"},
+		{"POST", "/api/key/%25%32%35", ""},
+		{"POST", "/%61pi/key//", ""},
+		{"POST", "/devices/query", `{"serial_number":"` + serial + `","udid":""}`},
+		{"POST", "/devices/query", `{"serial_number":" ","udid":null,"x":[{}]}`},
+		{"POST", "/devices/query", `{"udid":"\u0000"}`},
+		{"BREW", "*", "\xff"},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

@@ -28,13 +28,15 @@ const (
 	keyPath   = "/api/key/" // and a UDID
 )
 
-// Handles reports whether a path, in its escaped form, belongs to the Handler: /devices/query, and all below /api/, also where
-// slashes are doubled or letters escaped. With a slip in enrollhandler's DYNAMIC_API_URL nobody else may answer, because every
+// Handles reports whether a path, in its escaped form, belongs to the Handler: all but those of webhooks, of the API of tokens,
+// and /status. With a slip in enrollhandler's DYNAMIC_API_URL, such as a missing /api/key, nobody else may answer, because every
 // other error of the connector is JSON; see refuse.
 func Handles(path string) bool {
-	if path == queryPath {
-		return true
-	}
+	return path != "/status" && path != "/webhook" && !strings.HasPrefix(path, "/webhook/") && !strings.HasPrefix(path, "/v1/")
+}
+
+// belowAPI reports whether a path is below /api/, also where slashes are doubled or letters escaped.
+func belowAPI(path string) bool {
 	if plain, err := url.PathUnescape(path); err == nil {
 		path = plain
 	}
@@ -51,6 +53,8 @@ type Handler struct {
 	// Known reports whether an inventory has a device, and it is managed. One of the two may be empty, which is no device's. It
 	// returns by the deadline of its context.
 	Known func(ctx context.Context, serial, udid string) (bool, error)
+	// Trust gets the context of every request that was authenticated. It may be nil.
+	Trust func(context.Context)
 	// Record gets every request after it was answered. It must not wait for anything.
 	Record func(*Event)
 }
@@ -84,7 +88,7 @@ func shownPath(path string) string {
 		return path
 	case strings.HasPrefix(path, keyPath):
 		return keyPath + "…"
-	case Handles(path):
+	case belowAPI(path):
 		return apiPath + "…"
 	}
 	return audit.Clean(path, maxShown)
@@ -138,6 +142,9 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, keys bool, event 
 		return answer{}, unauthenticated(err)
 	}
 	event.Authenticated = true
+	if h.Trust != nil {
+		h.Trust(r.Context())
+	}
 	body, p := receive(w, r)
 	switch {
 	case p != nil:

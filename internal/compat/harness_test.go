@@ -38,6 +38,7 @@ var errDown = errors.New("the inventory is down")
 
 // knows is an inventory with one device, by its serial number and by its UDID. It fails the test where it is asked for nothing.
 func knows(t testing.TB) func(context.Context, string, string) (bool, error) {
+	t.Helper()
 	return func(ctx context.Context, gotSerial, gotUDID string) (bool, error) {
 		if gotSerial == "" && gotUDID == "" {
 			t.Error("an inventory is asked for a device without a name")

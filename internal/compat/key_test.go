@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
@@ -148,7 +149,7 @@ func TestKeyRefused(t *testing.T) {
 		if r.status != test.want || r.event.Code != test.code || r.event.Reason == "" || r.event.TokenID != "" {
 			t.Errorf("%s: got %d and event %+v, want %d, %s", name, r.status, r.event, test.want, test.code)
 		}
-		if len(r.event.UDID) > 300 || len(r.event.Path) > 300 || strings.ContainsAny(r.event.UDID, "\n\x00\xff") {
+		if len(r.event.UDID) > 300 || len(r.event.Path) > 300 || strings.ContainsAny(r.event.UDID, "\n\x00") || !utf8.ValidString(r.event.UDID) {
 			t.Errorf("%s: got event %+v, want what fits into a log line", name, r.event)
 		}
 		if allow := r.header.Get("Allow"); (allow == "POST") != (r.status == http.StatusMethodNotAllowed) {

@@ -215,7 +215,8 @@ func TestHandles(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/devices/query": true, "/api/key/" + udid: true, "/api/key/": true, "/api/key": true, "/api": true, "/api/": true, "/api/x": true,
 		"/api/key/%zz": true, "//api/key/x": true, "/%61pi/key/x": true, "/api%2Fkey": true, "%2Fapi/key": true,
-		"/": false, "": false, "/devices": false, "/devices/query/": false, "/apis/key/": false, "/v1/tokens": false, "/webhook": false, "/v1/attest": false, "/v1/api/key/x": false, "*": false,
+		"/": true, "": true, "/devices": true, "/" + udid: true, "/key/" + udid: true, "/API/key/x": true, "/x/../api/key/x": true, "/webhooks": true, "/%77ebhook": true, "*": true,
+		"/v1/tokens": false, "/v1/": false, "/webhook": false, "/webhook/": false, "/webhook/device-attest": false, "/status": false,
 	} {
 		if got := compat.Handles(path); got != want {
 			t.Errorf("Handles(%q) = %v, want %v", path, got, want)

@@ -75,6 +75,7 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 			// Fail closed: who may ask whether a device is known could have keys issued, or call in the place of step-ca.
 			if bytes.Equal(k.key.Reveal(), other.key.Reveal()) {
 				add(k.variable, "the same as "+other.variable, "a credential of its own")
+				break
 			}
 		}
 	}
@@ -97,7 +98,7 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 }
 
 // AcceptedState is what STATE_URL may be.
-const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database"
+const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database" //nolint:gosec // G101: words, no password
 
 func (c Compat) warnings(all Config) (warnings []string) {
 	if !c.CompatEnabled {
@@ -113,6 +114,9 @@ func (c Compat) warnings(all Config) (warnings []string) {
 	}
 	if len(all.WebhookIDs) == 0 {
 		warnings = append(warnings, "WEBHOOK_IDS is not set: /webhook is authenticated by WEBHOOK_KEY alone, and not by step-ca's signature; set WEBHOOK_IDS and WEBHOOK_SECRETS too")
+	}
+	if all.APIAddress.Off() {
+		warnings = append(warnings, "API_ADDRESS is not set: enrollhandler asks for devices over plain HTTP, and nothing answers there")
 	}
 	if all.Provider != "" && all.Provider != "file" && c.InventoryPath != "" {
 		warnings = append(warnings, "INVENTORY_PATH is set but PROVIDER is "+all.Provider+": it has no effect")

@@ -54,7 +54,7 @@ func (s *service) useAPI(g *generation) {
 
 // newAPI makes the API of enrolment tokens.
 func (s *service) newAPI() {
-	s.api = &tokenapi.Handler{Tokens: s.tokens, Now: s.now, Record: s.recordAPI}
+	s.api = &tokenapi.Handler{Tokens: s.tokens, Now: s.now, Record: s.recordAPI, Trust: server.Trust}
 	s.useAPI(s.current)
 }
 
@@ -108,9 +108,19 @@ func (s *service) serveAPI(ctx context.Context, listener net.Listener, errorLog 
 func (s *service) recordAPI(e *tokenapi.Event) {
 	s.metrics.TokenRequest(e.Operation, e.Code)
 	s.logRequest("TOKENS", e.Operation, e.Status, []field{
-		{audit.KeyReference, e.Reference}, {"operation", e.Operation}, {"client", e.Client}, {audit.KeyPolicy, e.Policy}, {audit.KeyTokenID, e.TokenID},
-		{audit.KeyIdentifier, e.Identifier}, {"udid", e.UDID}, {audit.KeyCode, e.Code}, {audit.KeyReason, e.Reason},
-		{audit.KeyMethod, e.Method}, {audit.KeyPath, e.Path}, {audit.KeyRemoteAddress, e.RemoteAddress}, {audit.KeyStack, e.Stack},
+		{audit.KeyReference, e.Reference},
+		{"operation", e.Operation},
+		{"client", e.Client},
+		{audit.KeyPolicy, e.Policy},
+		{audit.KeyTokenID, e.TokenID},
+		{audit.KeyIdentifier, e.Identifier},
+		{"udid", e.UDID},
+		{audit.KeyCode, e.Code},
+		{audit.KeyReason, e.Reason},
+		{audit.KeyMethod, e.Method},
+		{audit.KeyPath, e.Path},
+		{audit.KeyRemoteAddress, e.RemoteAddress},
+		{audit.KeyStack, e.Stack},
 	})
 }
 
@@ -120,9 +130,18 @@ func (s *service) recordDemo(e *compat.Event) {
 		s.metrics.TokenRequest(e.Operation, e.Code)
 	}
 	s.logRequest("DEMO", e.Operation, e.Status, []field{
-		{audit.KeyReference, e.Reference}, {"operation", e.Operation}, {audit.KeyPolicy, e.Policy}, {audit.KeyTokenID, e.TokenID},
-		{audit.KeyIdentifier, e.Identifier}, {"udid", e.UDID}, {audit.KeyCode, e.Code}, {audit.KeyReason, e.Reason},
-		{audit.KeyMethod, e.Method}, {audit.KeyPath, e.Path}, {audit.KeyRemoteAddress, e.RemoteAddress}, {audit.KeyStack, e.Stack},
+		{audit.KeyReference, e.Reference},
+		{"operation", e.Operation},
+		{audit.KeyPolicy, e.Policy},
+		{audit.KeyTokenID, e.TokenID},
+		{audit.KeyIdentifier, e.Identifier},
+		{"udid", e.UDID},
+		{audit.KeyCode, e.Code},
+		{audit.KeyReason, e.Reason},
+		{audit.KeyMethod, e.Method},
+		{audit.KeyPath, e.Path},
+		{audit.KeyRemoteAddress, e.RemoteAddress},
+		{audit.KeyStack, e.Stack},
 	})
 }
 
@@ -141,7 +160,7 @@ func (s *service) logRequest(of, operation string, status int, fields []field) {
 	switch {
 	case status >= http.StatusInternalServerError:
 		entry.Errorf("[%s] failed", of)
-	case status >= http.StatusBadRequest:
+	case status >= http.StatusBadRequest && known[audit.KeyCode] != string(posture.DeviceNotFound): // which is an answer
 		entry.Warnf("[%s] refused", of)
 	default:
 		entry.Infof("[%s] %s", of, operation)

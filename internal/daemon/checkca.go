@@ -99,6 +99,7 @@ func (g *generation) ownWebhook(w *policyfile.Webhook) stepca.Webhook {
 		own.Signs, own.Kind = false, stepca.Notification
 	default:
 		own.NeedsAuthorizing = g.needsAuthorizing(w.Policy)
+		own.Token = g.file != nil && g.file.Policies[w.Policy] != nil && g.file.Policies[w.Policy].Token != nil
 	}
 	if !own.Attested {
 		own.Params = append([]string{}, w.Params...) // not nil: what it does not list is refused

@@ -30,6 +30,7 @@ webhooks:
   - {name: tokens, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b06, secret: {file: secret6}, policy: laptops, accepts: scep_challenge}
   - {name: scep, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b07, secret: {file: secret7}, policy: laptops, accepts: x509}
   - {name: told, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b08, secret: {file: secret8}, accepts: scep_notification}
+  - {name: signed, id: 0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b09, secret: {file: secret9}, policy: laptops, accepts: x509}
 `
 
 // itsProvisioners is what a CA answers about which there is nothing to say.
@@ -46,6 +47,7 @@ const itsProvisioners = `{"provisioners": [
 {"type": "SCEP", "name": "scep", "options": {"webhooks": [
  {"id": "0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b06", "name": "tokens", "url": "https://c/webhook/scep-challenge", "kind": "SCEPCHALLENGE", "certType": "ALL"},
  {"id": "0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b07", "name": "scep", "url": "https://c/webhook/certificate", "kind": "ENRICHING", "certType": "ALL"},
+ {"id": "0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b09", "name": "signed", "url": "https://c/webhook/certificate", "kind": "AUTHORIZING", "certType": "ALL"},
  {"id": "0e0f0a53-6f3f-4d8e-9a1c-1b1e0b8d6b08", "name": "told", "url": "https://c/webhook/scep-notification", "kind": "NOTIFYING", "certType": "ALL"}]}}]}`
 
 const noSigningX509 = "it signs X.509 certificates without asking" // by Nebula, which has an SSH webhook alone
@@ -92,6 +94,8 @@ func TestCheckCAComparesThePolicyFile(t *testing.T) {
 		"kind of a notification": {inCA: []string{`"NOTIFYING"`, `"AUTHORIZING"`}, want: []string{`webhook "told": it is AUTHORIZING in step-ca, and the configuration needs NOTIFYING`}},
 		"parameter in the file":  {inFile: []string{"accepts: ssh_host", "params: [host], accepts: ssh_host"}, want: []string{`webhook "hosts": its URL does not have the parameter "host"`}},
 		"parameter in the CA":    {inCA: []string{"https://c/webhook/ssh\"", "https://c/webhook/ssh?host=a\""}, want: []string{`webhook "hosts": its URL has the parameter "host", which params does not list`}},
+		"token, not seen":        {inCA: []string{`"AUTHORIZING", "certType": "ALL"`, `"ENRICHING", "certType": "ALL"`}, want: []string{"nobody sees whether the certificate shows the token"}},
+		"token, not sent":        {inCA: []string{`"ENRICHING", "certType": "ALL"`, `"AUTHORIZING", "certType": "ALL"`}, want: []string{"nobody gets the token"}},
 		"parameter of SCEP":      {inCA: []string{"/webhook/scep-challenge", "/webhook/scep-challenge?a=b"}, want: []string{`webhook "tokens": its URL has the parameter "a", which params does not list`}},
 		"type of provisioner":    {inFile: []string{"type: JWK", "type: OIDC"}, want: []string{`webhook "logins": the configuration says that it belongs to a provisioner of the type "OIDC"`}},
 		"name of provisioner":    {inFile: []string{"name: desk}, params", "name: people}, params"}, want: []string{`webhook "logins": the configuration says that it belongs to the provisioner "people"`}},

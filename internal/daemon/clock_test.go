@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -45,19 +46,29 @@ func (r *running) Write(p []byte) (int, error) {
 	return r.log.Write(p)
 }
 
-func (r *running) said(text string) bool {
+func (r *running) said(text string) bool { return strings.Contains(r.text(), text) }
+
+func (r *running) text() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return strings.Contains(r.log.String(), text)
+	return r.log.String()
+}
+
+// run starts the daemon of a valid installation.
+func run(t *testing.T) *running {
+	t.Helper()
+	return install(t).run(t, nil)
 }
 
 // run starts the daemon on ports that were free a moment ago.
-func run(t *testing.T) *running {
+func (in installation) run(t *testing.T, changes map[string]string) *running {
 	t.Helper()
-	r := &running{in: install(t), reloads: make(chan os.Signal), ended: make(chan error, 1)}
+	r := &running{in: in, reloads: make(chan os.Signal), ended: make(chan error, 1)}
 	r.address, r.health = free(t), free(t)
 	_, port, _ := net.SplitHostPort(r.address)
-	d := r.in.loaded(t, map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": port, "HEALTH_ADDRESS": r.health})
+	all := map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": port, "HEALTH_ADDRESS": r.health}
+	maps.Copy(all, changes)
+	d := r.in.loaded(t, all)
 	d.SetClock(func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) })
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.end = end
@@ -89,13 +100,20 @@ func (r *running) eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s without success: %s\n%s", patience, what, r.log.String())
+			t.Fatalf("waited %s without success: %s\n%s", patience, what, r.text())
 		}
 	}
 }
 
 // ask makes a webhook call now, by the clock of this machine, and returns the answer.
 func (r *running) ask(t *testing.T) string {
+	t.Helper()
+	body := fmt.Appendf(nil, `{"timestamp":%q,"attestationData":{"permanentIdentifier":"C02XK1JKLVCG"},"x509Certificate":{"raw":null}}`, time.Now().Format(time.RFC3339Nano))
+	return r.post(t, "/webhook/device-attest", body, r.signed(t, body, http.Header{}))
+}
+
+// post sends a request to the daemon, and returns status and body.
+func (r *running) post(t *testing.T, path string, body []byte, header http.Header) string {
 	t.Helper()
 	pem, err := os.ReadFile(r.in.path("server.crt"))
 	if err != nil {
@@ -105,20 +123,30 @@ func (r *running) ask(t *testing.T) string {
 	roots.AppendCertsFromPEM(pem)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "connector.example.com", MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
-	body := fmt.Appendf(nil, `{"timestamp":%q,"attestationData":{"permanentIdentifier":"C02XK1JKLVCG"},"x509Certificate":{"raw":null}}`, time.Now().Format(time.RFC3339Nano))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.address+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = header
+	return fetch(t, &http.Client{Transport: transport, Timeout: patience}, request)
+}
+
+// webhookID is that of the webhook of the environment.
+const webhookID = "98a6ad8d-d8e5-4d1d-b465-770fb66a5207"
+
+// signed adds the signature of the webhook of the environment.
+func (r *running) signed(t *testing.T, body []byte, header http.Header) http.Header {
+	t.Helper()
 	secret, err := base64.StdEncoding.DecodeString(r.in.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mac := hmac.New(sha256.New, secret)
 	mac.Write(body)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.address+"/webhook/device-attest", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("X-Smallstep-Webhook-Id", "98a6ad8d-d8e5-4d1d-b465-770fb66a5207")
-	request.Header.Set("X-Smallstep-Signature", hex.EncodeToString(mac.Sum(nil)))
-	return fetch(t, &http.Client{Transport: transport, Timeout: patience}, request)
+	header = header.Clone()
+	header.Set("X-Smallstep-Webhook-Id", webhookID)
+	header.Set("X-Smallstep-Signature", hex.EncodeToString(mac.Sum(nil)))
+	return header
 }
 
 func fetch(t *testing.T, client *http.Client, request *http.Request) string {

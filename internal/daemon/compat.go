@@ -3,11 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/webhook"
 )
 
@@ -24,6 +27,7 @@ const (
 	compatToken  = "2.5.4.35"
 	compatUDID   = "2.5.4.45"
 	compatCaller = "mdmsecuritydemo"
+	filePath     = "FILE_PATH"
 )
 
 func newDropIn(c config.Config, environ config.Environment) *dropIn {
@@ -42,6 +46,36 @@ func (c *dropIn) warnings() []string {
 		return nil
 	}
 	return []string{"FILE_TYPE is lines: the list pairs no UDID with a serial number, so that one listed device may use the key of another; a CSV or JSON file with both closes this"}
+}
+
+// named says INVENTORY_PATH where FILE_PATH has its value: that is the variable which the operator knows.
+func (c *dropIn) named(problems config.Problems, inventory config.Path, environ config.Environment) (named config.Problems) {
+	if c == nil || string(inventory) != environ.Variables[filePath] {
+		return problems
+	}
+	const ours = "INVENTORY_PATH"
+	about := slices.ContainsFunc(problems, func(p config.Problem) bool { return strings.HasPrefix(p.Variable, ours) })
+	for _, p := range problems {
+		switch {
+		case p.Variable != filePath:
+		case inventory != "":
+			p.Variable = ours
+		case about: // it is set, but wrong
+			continue
+		default:
+			p.Variable, p.Accepted = ours, p.Accepted+", here or in "+filePath
+		}
+		named = append(named, p)
+	}
+	return named
+}
+
+// widen lets a request without a mode be about a device of any type: neither the demo's webhook nor a query of enrollhandler has
+// one, and what it enrols are Macs, which are not the default of every inventory.
+func (c *dropIn) widen(gate *posture.Gate) {
+	if c != nil && gate.Mode == "" && len(gate.Inventories) > 0 && gate.Inventories[0].DefaultType != "" {
+		gate.Mode = posture.AnyDevice
+	}
 }
 
 // require puts the token into the policy default, which no policy file may have beside this.
@@ -97,7 +131,7 @@ func (s *service) newDemo() {
 		return
 	}
 	s.demo = &compat.Handler{
-		Keys: d.keys, Queries: d.queries, Tokens: s.tokens, Known: s.known, Record: s.recordDemo,
+		Keys: d.keys, Queries: d.queries, Tokens: s.tokens, Known: s.known, Record: s.recordDemo, Trust: server.Trust,
 		Rule: func() *posture.TokenRequirement { return s.defaultGate().Policy.Token },
 	}
 }

@@ -73,7 +73,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
-	problems = unique(problems) // two parts may report the same variable
+	problems = dropIn.named(unique(problems), c.InventoryPath, environ) // two parts may report the same variable
 	unknown := d.sources.warnings(read)
 	if len(problems) > 0 {
 		refused := refuse(problems, unknown, environ)
@@ -106,6 +106,9 @@ func (d *Daemon) Describe() []string {
 func (d *Daemon) describeClients() string {
 	const what = "client certificates: "
 	if !d.config.EnableMTLS {
+		if d.current.bearer != nil {
+			return what + "any client may connect; requests are authenticated by WEBHOOK_KEY"
+		}
 		return what + "any client may connect; requests are authenticated by their signature"
 	}
 	clients := what + "clients need a certificate of the CA in " + string(d.config.TLSCAPath) + " (" + d.tls.DescribeCAs() + ")"

@@ -26,6 +26,9 @@ func (d *Daemon) describeRest() []string {
 			hooks = append(hooks, hook.ID)
 		}
 	}
+	if d.current.bearer != nil {
+		hooks = append(hooks, "at /webhook the one that has WEBHOOK_KEY")
+	}
 	lines := []string{"webhooks: " + orNone(hooks)}
 	lines = append(lines, d.current.describePolicy()...)
 	return append(lines, d.describePaths()...)

@@ -117,7 +117,9 @@ func (s sources) gateWithoutFile(own *inventory) *posture.Gate {
 	}
 	source := s.source(own, facts)
 	source.Name = ""
-	return &posture.Gate{Join: posture.Join{Inventories: []posture.Source{source}}, Policy: policy, Record: s.facts}
+	gate := &posture.Gate{Join: posture.Join{Inventories: []posture.Source{source}}, Policy: policy, Record: s.facts}
+	s.dropIn.widen(gate)
+	return gate
 }
 
 // gate is that of a policy of the file.

@@ -133,6 +133,9 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	g.file, g.warnings = r.file, append(g.warnings, r.file.Warnings...)
 	for name, p := range r.file.Policies {
 		g.gates[name] = s.gate(p, g)
+		if name == compatPolicy {
+			s.dropIn.widen(g.gates[name])
+		}
 	}
 	g.wantCopies(previous) // those in effect serve the previous one until this one is
 	g.warnings = append(g.warnings, g.uselessCopies()...)

@@ -111,6 +111,7 @@ func (t *Token) usable(policy string, key Key) error {
 		case !t.Now.Before(t.KeyExpires()):
 			return invalid("the token was redeemed at %s, and was good for its key until %s", t.Bound.UTC().Format(seconds), t.KeyExpires().UTC().Format(seconds))
 		}
+	case Live:
 	case Expired:
 		return invalid("the token expired at %s", t.Expires.UTC().Format(seconds))
 	}

@@ -59,11 +59,11 @@ func policyKeys(names *document.Shape) *document.Shape {
 		document.Optional("data", dataShape()),
 		document.Optional("token", tokenShape()),
 		document.Optional("scep", document.MapOf(
-			document.Optional("other_names", boolean("A CSR of SCEP may have names beside the identifier of its challenge; a rule over request.names decides about them.", false)),
+			document.Optional("other_names", boolean("A CSR of SCEP may have names beside the identifier of its challenge; a rule over request.names decides about them.")),
 		)),
 		document.Optional("tests", &document.Shape{Type: document.List, Items: testShape(), About: "Cases and what the policy must say about them. A file with a test that fails is not loaded."}),
-		document.Optional("allow_unmanaged", boolean("A device that the inventory has and does not manage may pass too.", false)),
-		document.Optional("report_only", boolean("Rules and required groups refuse nothing; the log, the audit log and the metrics say what they would refuse.", false)),
+		document.Optional("allow_unmanaged", boolean("A device that the inventory has and does not manage may pass too.")),
+		document.Optional("report_only", boolean("Rules and required groups refuse nothing; the log, the audit log and the metrics say what they would refuse.")),
 	)
 }
 
@@ -71,8 +71,9 @@ func text(about string) *document.Shape {
 	return &document.Shape{Type: document.Text, About: about}
 }
 
-func boolean(about string, unset bool) *document.Shape {
-	return &document.Shape{Type: document.Bool, About: about, Default: unset}
+// boolean declares a switch that is off unless it is set.
+func boolean(about string) *document.Shape {
+	return &document.Shape{Type: document.Bool, About: about, Default: false}
 }
 
 func wordsOf(words []string, about string) *document.Shape {
@@ -103,7 +104,7 @@ func dataShape() *document.Shape {
 	value := expression("An expression of any JSON value.", "an expression, or {value: EXPRESSION, required: true}")
 	value.Or = document.MapOf(
 		document.Required("value", expression("An expression of any JSON value.", "an expression")),
-		document.Optional("required", boolean("A value that cannot be evaluated is a refusal; by default it is an empty text.", false)),
+		document.Optional("required", boolean("A value that cannot be evaluated is a refusal; by default it is an empty text.")),
 	)
 	return &document.Shape{
 		Type: document.Map, Name: "data", Members: value,

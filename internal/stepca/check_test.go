@@ -115,6 +115,7 @@ func TestCheckWarns(t *testing.T) {
 		"unlisted parameter":    {true, func(_ *Provisioner, w *Webhook) { w.Params = []string{} }, []string{`"email", which params does not list`}},
 		"doubled parameter":     {true, func(p *Provisioner, _ *Webhook) { hook(p).URL += "&email=x" }, []string{`"email" twice`}},
 		"authorizing missing":   {false, func(_ *Provisioner, w *Webhook) { w.NeedsAuthorizing = true }, []string{"has rules for AUTHORIZING"}},
+		"token without final":   {false, func(_ *Provisioner, w *Webhook) { w.Token = true }, []string{"requires an enrolment token, and no AUTHORIZING webhook"}},
 		"trust on first use":    {true, func(p *Provisioner, _ *Webhook) { p.Type = "AWS" }, []string{"trust on first use"}},
 		"no trust on first use": {true, func(p *Provisioner, _ *Webhook) { p.Type, p.DisableTrustOnFirstUse = "GCP", true }, nil},
 		"OIDC admins":           {true, func(p *Provisioner, _ *Webhook) { p.Admins = []string{"a@example.com"} }, []string{"has admins"}},

@@ -10,9 +10,10 @@ import (
 // Webhook is one of the connector's webhooks, as its configuration has it.
 type Webhook struct {
 	Name, ID string
-	// Policy is the name of its policy, and NeedsAuthorizing says that the policy has rules for AUTHORIZING.
-	Policy           string
-	NeedsAuthorizing bool
+	// Policy is the name of its policy, NeedsAuthorizing says that the policy has rules for AUTHORIZING, and Token that it requires
+	// an enrolment token, which the CSR has and the certificate must not have.
+	Policy                  string
+	NeedsAuthorizing, Token bool
 	// Path is where it is served. Signs says that step-ca asks it before it signs, Attested that only ACME device-attest-01
 	// has what it accepts; SSH and Host are about SSH certificates, and those of hosts.
 	Path                       string

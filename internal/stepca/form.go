@@ -85,20 +85,29 @@ func (c *checker) params(at place) {
 	}
 }
 
-// authorizing reports a policy with rules about the final certificate, where nobody asks about it. signing are the webhooks of ours
-// that the provisioner asks before it signs.
+// authorizing reports a policy with rules about the final certificate, or with an enrolment token, where nobody asks about one of
+// the two forms of a request. signing are the webhooks of ours that the provisioner asks before it signs.
 func (c *checker) authorizing(p Provisioner, signing []place) {
 	done := map[string]bool{}
 	for _, at := range signing {
 		key := at.own.Policy
-		if !at.own.NeedsAuthorizing || done[key] {
+		if done[key] {
 			continue
 		}
 		done[key] = true
-		if !slices.ContainsFunc(signing, func(other place) bool {
-			return other.hook.Kind == authorizing && other.own.Policy == key && covers(other.hook, at.hook)
-		}) {
+		has := func(kind string) bool {
+			return slices.ContainsFunc(signing, func(other place) bool {
+				return other.hook.Kind == kind && other.own.Policy == key && covers(other.hook, at.hook)
+			})
+		}
+		if at.own.NeedsAuthorizing && !has(authorizing) {
 			c.warn(p, "the policy %s has rules for AUTHORIZING, and no AUTHORIZING webhook here has this policy: nobody checks the names of the final certificate", quote(key))
+		}
+		if at.own.Token && !has(authorizing) {
+			c.warn(p, "the policy %s requires an enrolment token, and no AUTHORIZING webhook here has this policy: nobody sees whether the certificate shows the token", quote(key))
+		}
+		if at.own.Token && !has(enriching) {
+			c.warn(p, "the policy %s requires an enrolment token, and no ENRICHING webhook here has this policy: nobody gets the token, so that nothing is issued", quote(key))
 		}
 	}
 }

@@ -24,8 +24,8 @@ type backend struct {
 	name   string // of the database in PostgreSQL
 }
 
-// each runs a test on both kinds of database. Each call of make is a database of its own.
-func each(t *testing.T, test func(t *testing.T, make func(testing.TB) *backend)) {
+// each runs a test on both kinds of database. Each call of create makes one.
+func each(t *testing.T, test func(t *testing.T, create func(testing.TB) *backend)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()

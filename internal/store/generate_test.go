@@ -41,6 +41,9 @@ func (b *backend) generate(count int, policy string) func(context.Context, *sql.
 				return err
 			}
 		}
+		if b.url.IsSQLite() {
+			statements = append(statements, "PRAGMA wal_checkpoint(TRUNCATE)") // otherwise the next one who writes does it
+		}
 		for _, s := range statements {
 			if _, err := db.ExecContext(ctx, s); err != nil {
 				return fmt.Errorf("%s: %w", s, err)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/store"
 )
 
 // testLimit: only live tokens count, for the identifier and the UDID without regard to how they are written.
@@ -157,24 +159,32 @@ func testPurge(t *testing.T, b *backend) {
 	b.age(t, usedGone.ID, enroll.Kept+enroll.KeyLifetime+time.Second)
 	b.administer(t, b.generate(1000, "old"))
 	ctx, cancel := context.WithCancel(t.Context())
-	outcomes, ended := make(chan error), make(chan struct{})
-	go func() {
-		defer close(ended)
-		d.Run(ctx, func(err error) {
-			select {
-			case outcomes <- err:
-			case <-ctx.Done():
-			}
+	outcomes := make(chan error)
+	var running sync.WaitGroup
+	replicas := []*store.DB{d}
+	if !b.url.IsSQLite() {
+		replicas = append(replicas, b.open(t))
+	}
+	for _, replica := range replicas {
+		running.Go(func() {
+			replica.Run(ctx, func(err error) {
+				select {
+				case outcomes <- err:
+				case <-ctx.Done():
+				}
+			})
 		})
-	}()
-	if err := <-outcomes; err != nil {
-		t.Errorf("Run = %v", err)
+	}
+	for range replicas {
+		if err := <-outcomes; err != nil {
+			t.Errorf("Run = %v", err)
+		}
 	}
 	for b.number(t, "SELECT COUNT(*) FROM tokens") > 2 && t.Context().Err() == nil {
 		time.Sleep(20 * time.Millisecond)
 	}
 	cancel()
-	<-ended
+	running.Wait()
 	tokens, _, err := d.List(t.Context(), enroll.Filter{})
 	if err != nil || !slices.Contains(ids(tokens), unused.ID) || !slices.Contains(ids(tokens), used.ID) {
 		t.Errorf("after the purge there are %v, %v, want %v", ids(tokens), err, []string{unused.ID, used.ID})

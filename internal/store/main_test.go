@@ -14,7 +14,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	flag.Int(redemptions, 100, "tokens that are redeemed by 100 keys at once")
+	flag.Int(redemptions, 50, "tokens that are redeemed by 100 keys at once")
 	flag.Int(purgeRows, 10_000, "tokens that are deleted")
 	path := flag.String(redeemer, "", "redeem tokens in this file until the process is killed")
 	flag.Parse()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/store"
@@ -28,7 +29,7 @@ func TestPostgreSQL(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		test func(t *testing.T, server *sqltest.Server, create func(testing.TB) *backend)
-	}{{"faults", testFaults}, {"an answer is lost", testAnswerIsLost}, {"replicas migrate", testReplicasMigrate}} {
+	}{{"faults", testFaults}, {"an answer is lost", testAnswerIsLost}, {"replicas migrate", testReplicasMigrate}, {"the clock is that of the database", testClock}} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			row.test(t, server, create)
@@ -114,6 +115,7 @@ func testMigrationIsKilled(t *testing.T, server *sqltest.Server, b *backend) {
 	go func() { ended <- d.Ready(context.WithoutCancel(t.Context())) }()
 	const waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE tokens%' AND wait_event_type = 'Lock'"
 	for b.number(t, waiting) == 0 {
+		time.Sleep(10 * time.Millisecond)
 	}
 	server.Kill()
 	wantFault(t, <-ended, "the state database", enroll.Token{})
@@ -211,5 +213,26 @@ func testReplicasMigrate(t *testing.T, _ *sqltest.Server, create func(testing.TB
 	all.Wait()
 	if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 1 {
 		t.Errorf("%d migrations ran, want 1", n)
+	}
+}
+
+// testClock: the database, and nobody else, says what time it is.
+func testClock(t *testing.T, _ *sqltest.Server, create func(testing.TB) *backend) {
+	t.Helper()
+	b := create(t)
+	d := b.open(t)
+	token := insert(t, d, wanted("C02XK1ABJHD2", ""))
+	b.exec(t, "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT pg_catalog.clock_timestamp() + INTERVAL ''1 hour'''")
+	b.exec(t, "ALTER ROLE "+owner+" IN DATABASE "+b.name+" SET search_path = "+owner+", pg_catalog")
+	later := b.open(t)
+	if bound := bind(t, later, token, keyOf(1)); bound.State() != enroll.Expired || bound.Now.Sub(token.Now) < time.Hour || !bound.Bound.IsZero() {
+		t.Errorf("an hour later Bind = %+v", bound)
+	}
+	inserted := insert(t, later, wanted("C02XK1ABJHD2", ""))
+	if inserted.Created.Sub(token.Created) < time.Hour {
+		t.Errorf("an hour later Insert = %+v", inserted)
+	}
+	if bound := bind(t, d, inserted, keyOf(1)); bound.State() != enroll.Used || bound.Bound.After(inserted.Created) {
+		t.Errorf("Bind = %+v", bound)
 	}
 }

@@ -35,39 +35,54 @@ func inURL() []string {
 }
 
 func parsePostgreSQL(text string) (URL, error) {
-	c, err := postgresConfig(text)
+	c, mode, err := postgresConfig(text)
 	if err != nil {
 		return URL{}, err
 	}
-	places := []string{endpoint(c.Host, c.Port)}
+	places, remote := []string{endpoint(c.Host, c.Port)}, !isLocal(c.Host)
 	for _, f := range c.Fallbacks {
+		remote = remote || !isLocal(f.Host)
 		if p := endpoint(f.Host, f.Port); !slices.Contains(places, p) {
 			places = append(places, p)
 		}
 	}
-	return URL{dsn: config.NewSecret([]byte(text)), place: strings.Join(places, ",") + "/" + c.Database}, nil
+	u := URL{dsn: config.NewSecret([]byte(text)), place: strings.Join(places, ",") + "/" + c.Database}
+	const better = "use sslmode=verify-full"
+	switch {
+	case mode == "disable" && remote:
+		u.warning = "the connection to the state database is not encrypted: who is on the way can read the password, and make used tokens new; " + better
+	case mode == "require":
+		u.warning = "the certificate of the state database is not verified: who is on the way can read the password, and make used tokens new; " + better
+	}
+	return u, nil
 }
 
 func endpoint(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
-// postgresConfig reads a URL. Its errors show nothing of it.
-func postgresConfig(text string) (*pgx.ConnConfig, error) {
+// isLocal says that a host is this machine.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasPrefix(host, "/") || ip != nil && ip.IsLoopback()
+}
+
+// postgresConfig reads a URL, and returns its sslmode too. Its errors show nothing of it.
+func postgresConfig(text string) (c *pgx.ConnConfig, mode string, err error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Fragment != "" || u.Opaque != "" {
-		return nil, errURL
+		return nil, "", errURL
 	}
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, errURL
+		return nil, "", errURL
 	}
 	if err := checkParameters(u, values); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	mode, err := sslMode(values, cmp.Or(u.Hostname(), values.Get("host")))
+	mode, err = sslMode(values, cmp.Or(u.Hostname(), values.Get("host")))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	values.Set("sslmode", mode)
 	for _, name := range []string{"connect_timeout", "target_session_attrs"} {
@@ -89,9 +104,9 @@ func postgresConfig(text string) (*pgx.ConnConfig, error) {
 	password, _ := u.User.Password()
 	password = cmp.Or(password, values.Get("password"))
 	u.RawQuery = values.Encode()
-	c, err := pgx.ParseConfig(u.String())
+	c, err = pgx.ParseConfig(u.String())
 	if err != nil {
-		return nil, notAccepted("it has a value that is not accepted, or names a file that cannot be read")
+		return nil, "", notAccepted("it has a value that is not accepted, or names a file that cannot be read")
 	}
 	c.Password = password
 	settings := map[string]string{
@@ -116,7 +131,7 @@ func postgresConfig(text string) (*pgx.ConnConfig, error) {
 		frontend.SetMaxBodyLen(maxMessage)
 		return frontend
 	}
-	return c, nil
+	return c, mode, nil
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
@@ -149,8 +164,7 @@ func checkParameters(u *url.URL, values url.Values) error {
 // sslMode is that of the URL. Without one the certificate of the server is verified, except on the machine itself. Modes that
 // fall back to plain text are refused elsewhere.
 func sslMode(values url.Values, host string) (string, error) {
-	ip := net.ParseIP(host)
-	local := host == "localhost" || strings.HasPrefix(host, "/") || ip != nil && ip.IsLoopback()
+	local := isLocal(host)
 	usual := "verify-full"
 	if local && values.Get("sslrootcert") == "" {
 		usual = "prefer"
@@ -185,7 +199,7 @@ func wantPrimary(ctx context.Context, c *pgconn.PgConn) error {
 }
 
 func (u URL) postgresConnector() (driver.Connector, error) {
-	c, err := postgresConfig(string(u.dsn.Reveal()))
+	c, _, err := postgresConfig(string(u.dsn.Reveal()))
 	if err != nil {
 		return nil, err
 	}

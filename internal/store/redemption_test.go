@@ -21,6 +21,7 @@ import (
 func TestRedemptionsOfOneToken(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, create func(testing.TB) *backend) {
+		t.Helper()
 		b := create(t)
 		replicas := []*store.DB{b.open(t)}
 		if !b.url.IsSQLite() {
@@ -142,7 +143,7 @@ func redeemAndKill(t *testing.T, b *backend) (reported []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0], "-"+redeemer, b.url.String())
+	child := exec.CommandContext(ctx, os.Args[0], "-"+redeemer, b.url.String()) //nolint:gosec // G702: this program
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {

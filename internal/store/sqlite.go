@@ -41,9 +41,9 @@ func resolve(path string) (string, error) {
 	case err != nil:
 		return "", filesys.WithoutPath(err)
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err == nil {
-		info, err = os.Stat(real)
+		info, err = os.Stat(target)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -55,7 +55,7 @@ func resolve(path string) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", errors.New("it is a pipe or a device, want a file")
 	}
-	return real, nil
+	return target, nil
 }
 
 // prepareFile locks the file for this daemon, and creates it where it is missing. SQLite would create it for others to read.

@@ -33,7 +33,7 @@ var _ enroll.Store = (*DB)(nil)
 // migrated; what prevents this is an error. A PostgreSQL that does not answer is none: it is migrated when it does, see Ready.
 func OpenDaemon(ctx context.Context, u URL) (*DB, error) {
 	if !u.IsSQLite() {
-		d, err := open(u, "", true)
+		d, err := open(ctx, u, "", true)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func OpenDaemon(ctx context.Context, u URL) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the state database %s: %w", u, err)
 	}
-	d, err := open(u, path, true)
+	d, err := open(ctx, u, path, true)
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -79,7 +79,7 @@ func OpenCommand(ctx context.Context, u URL) (*DB, error) {
 			return nil, fmt.Errorf("the state database %s: %w", u, err)
 		}
 	}
-	d, err := open(u, path, false)
+	d, err := open(ctx, u, path, false)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func OpenCommand(ctx context.Context, u URL) (*DB, error) {
 }
 
 // open makes the pool. Path is that of the SQLite file.
-func open(u URL, path string, daemon bool) (*DB, error) {
+func open(ctx context.Context, u URL, path string, daemon bool) (*DB, error) {
 	d := &DB{url: u, daemon: daemon, dialect: postgreSQL()}
 	var (
 		connector driver.Connector
@@ -106,7 +106,7 @@ func open(u URL, path string, daemon bool) (*DB, error) {
 		connector, err = u.postgresConnector()
 	}
 	if err != nil {
-		return nil, d.fault(context.Background(), err)
+		return nil, d.fault(ctx, err)
 	}
 	d.pool = sql.OpenDB(connector)
 	d.pool.SetMaxOpenConns(maxConnections)

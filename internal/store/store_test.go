@@ -12,6 +12,7 @@ import (
 func TestStore(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, create func(testing.TB) *backend) {
+		t.Helper()
 		for _, row := range []struct {
 			name string
 			test func(*testing.T, *backend)

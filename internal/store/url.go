@@ -15,6 +15,8 @@ type URL struct {
 	path  string // of a SQLite file
 	dsn   config.Secret
 	place string // of PostgreSQL: host, port and database
+	// warning is about the connection to it.
+	warning string
 }
 
 const accepted = "accepted: sqlite:/path/of/a/file, or postgres://user:password@host/database"
@@ -63,6 +65,14 @@ func (u URL) IsSQLite() bool { return u.path != "" }
 
 // Path is that of the SQLite file; empty for PostgreSQL.
 func (u URL) Path() string { return u.path }
+
+// Warnings say what makes the connection to the database unsafe, though it was asked for.
+func (u URL) Warnings() []string {
+	if u.warning == "" {
+		return nil
+	}
+	return []string{u.warning}
+}
 
 // String says where the database is, without user and password.
 func (u URL) String() string {

@@ -40,6 +40,22 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"sqlite:/state.db":                                    "",
+		"postgres://u@db.example.com/posture":                 "",
+		"postgres://u@127.0.0.1/posture":                      "",
+		"postgres://u@127.0.0.1/posture?sslmode=disable":      "",
+		"postgres://u@db.example.com/posture?sslmode=disable": "is not encrypted",
+		"postgres://u@db.example.com/posture?sslmode=require": "is not verified",
+	} {
+		if warnings := strings.Join(parse(t, text).Warnings(), "\n"); !strings.Contains(warnings, want) || want == "" && warnings != "" {
+			t.Errorf("the warnings of %s are %q, want %q", text, warnings, want)
+		}
+	}
+}
+
 func TestURLsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	const all = "accepted: sqlite:/path/of/a/file, or postgres://user:password@host/database"

@@ -31,6 +31,8 @@ func Handles(path string) bool { return path == tokensPath || strings.HasPrefix(
 type Handler struct {
 	Tokens *enroll.Tokens
 	Now    func() time.Time
+	// Trust gets the context of every request that was authenticated. It may be nil.
+	Trust func(context.Context)
 	// Record gets every request after it was answered. It must not wait for anything.
 	Record func(*Event)
 
@@ -142,6 +144,9 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, path string, even
 		return answer{}, unauthenticated(err)
 	}
 	event.Client = client.name
+	if h.Trust != nil {
+		h.Trust(r.Context())
+	}
 	if !current.limits[client.name].AllowN(event.Time, 1) {
 		return answer{}, tooManyRequests()
 	}

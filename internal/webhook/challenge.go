@@ -90,7 +90,7 @@ func (c *exchange) namesOnly(id posture.Identifier) *Problem {
 		return p
 	}
 	is := func(text string) bool { return text == id.String() }
-	serials := attributesOf(csr.Subject, oidSerialNumber)
+	serials := serialNumbersOf(csr.Subject)
 	for _, serial := range serials {
 		if !is(serial) {
 			return refuse("a serialNumber in the subject of the CSR")

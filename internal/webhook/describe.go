@@ -61,7 +61,7 @@ func (c *certificateRequest) describe(into *posture.Request, whole bool) {
 		// Of the DER alone: what JSON has beside it counts in request.names.
 		into.CSR, names.typed = names.finish(), nil
 		if parsed, err := x509.ParseCertificateRequest(c.Raw); err == nil {
-			into.CSR.SubjectSerialNumber = only(attributesOf(parsed.Subject, oidSerialNumber))
+			into.CSR.SubjectSerialNumber = only(serialNumbersOf(parsed.Subject))
 		}
 	}
 	names.addMember(c.DNSNames, func(text string) (string, bool) {
@@ -133,7 +133,7 @@ func (c *certificate) subjectSerialNumbers() (all []string) {
 	if sequence, ok := parseName(c.RawSubject); ok {
 		var name pkix.Name
 		name.FillFromRDNSequence(&sequence)
-		all = append(all, attributesOf(name, oidSerialNumber)...)
+		all = append(all, serialNumbersOf(name)...)
 	}
 	return all
 }
@@ -141,10 +141,10 @@ func (c *certificate) subjectSerialNumbers() (all []string) {
 // oidSerialNumber is the attribute of a subject, which is not the serial number of the certificate.
 const oidSerialNumber = "2.5.4.5"
 
-// attributesOf are the values of an attribute of a subject.
-func attributesOf(name pkix.Name, oid string) (all []string) {
+// serialNumbersOf are the serial numbers in a subject.
+func serialNumbersOf(name pkix.Name) (all []string) {
 	for _, attribute := range name.Names {
-		if attribute.Type.String() != oid {
+		if attribute.Type.String() != oidSerialNumber {
 			continue
 		}
 		text, ok := attribute.Value.(string)

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 
@@ -88,7 +89,7 @@ func anyText(in jsontext.Value, is func(text []byte) bool) bool {
 	for {
 		token, err := from.ReadToken()
 		if err != nil {
-			return err != io.EOF // fail closed; the decoder of the body has read it before
+			return !errors.Is(err, io.EOF) // fail closed; the decoder of the body has read it before
 		}
 		if token.Kind() == '"' && is([]byte(token.String())) {
 			return true

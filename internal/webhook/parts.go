@@ -97,7 +97,7 @@ func describeX5C(der []byte) *posture.CertificateNames {
 		}
 	}
 	list.finish()
-	names.SubjectSerialNumber = only(attributesOf(cert.Subject, oidSerialNumber))
+	names.SubjectSerialNumber = only(serialNumbersOf(cert.Subject))
 	names.SerialNumber = hex.EncodeToString(cert.SerialNumber.Bytes())
 	return names
 }

@@ -30,7 +30,7 @@ func TestSystemdGuide(t *testing.T) {
 		}
 	}
 	commands := block(t, "docs/systemd.md", "Check it, and ask about a device", "sh")
-	runCommands(t, folder, nil, strings.ReplaceAll(commands, "/etc/step-posture-connector", folder), "\nok\n", "[ALLOW] C02XK1JKLVCG\n")
+	runCommands(t, folder, nil, strings.NewReplacer("/etc/step-posture-connector", folder, "/var/lib/step-posture-connector", folder).Replace(commands), "\nok\n", "[ALLOW] C02XK1JKLVCG\n")
 }
 
 // block returns the first block of a kind in a section of a document.

@@ -109,6 +109,10 @@ func loads() map[string]struct{ fires, quiet []string } {
 			[]string{`step_posture_snapshot_alarms_total{alarm="contradicted"} 0+0x50 1+0x10`, `step_posture_snapshot_alarms_total{alarm="unwritten"} 0+1x60`},
 			[]string{`step_posture_snapshot_alarms_total{alarm="slow"} 3+0x60`, `step_posture_snapshot_alarms_total{alarm="shrunk"} 0+1x60`},
 		},
+		"PostureStateDown": {
+			[]string{`step_posture_state_up 0+0x60`, `step_posture_state_up 1+0x57 0 0 0`},
+			[]string{`step_posture_state_up 1+0x60`, `step_posture_state_up 1+0x58 0 0`, `other 0+0x60`},
+		},
 		"PostureAuditLinesLost": {[]string{`step_posture_audit_failures_total 0+0x58 1 1`}, []string{`step_posture_audit_failures_total 5+0x60`}},
 		"PostureLogLinesLost": {
 			[]string{`step_posture_log_lines_dropped_total 0+0x55 1 1 1 1 1`, `step_posture_check_ok{check="log"} 1+0x55 0+0x5`},

@@ -79,6 +79,9 @@ func Start(ctx context.Context, config Config) (*Connector, error) {
 // Stop asks the connector to end; the error is nil when it exited with 0.
 func (c *Connector) Stop() error { return c.process.Stop() }
 
+// Kill ends the connector at once, as a crash does.
+func (c *Connector) Kill() error { return c.process.Kill() }
+
 // Log returns what the connector has printed.
 func (c *Connector) Log() string { return c.process.Output() }
 

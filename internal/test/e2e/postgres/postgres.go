@@ -21,6 +21,8 @@ import (
 const (
 	// startTimeout bounds how long the server may take until it answers.
 	startTimeout = time.Minute
+	// recoverPause is between two attempts to run the server after a crash.
+	recoverPause = 100 * time.Millisecond
 	// admin is the owner of the database.
 	admin = "admin"
 	// Database is the name of the database.
@@ -140,6 +142,32 @@ func (s *Server) Down() error {
 	err := s.process.Stop()
 	s.process = nil
 	return err
+}
+
+// Kill ends the server at once, as a crash does. Its children end by themselves, a moment later.
+func (s *Server) Kill() error {
+	err := s.process.Kill()
+	s.process = nil
+	return err
+}
+
+// Recover runs the server after Kill, again and again until the children of the one before have ended. It runs until Stop or the
+// end of ctx.
+func (s *Server) Recover(ctx context.Context) error {
+	late := time.After(startTimeout)
+	for {
+		err := s.Up(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-late:
+			return err
+		case <-time.After(recoverPause):
+		}
+	}
 }
 
 // Stop ends the server and removes its data.

@@ -39,6 +39,7 @@ type Process struct {
 	name   string
 	output *output
 	cancel context.CancelFunc
+	kill   func() error
 	done   chan struct{}
 	err    error // result of Wait; read only after done is closed
 }
@@ -59,6 +60,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		cancel()
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
+	p.kill = cmd.Process.Kill
 	go func() {
 		defer close(p.done)
 		p.err = cmd.Wait()
@@ -145,6 +147,14 @@ func (p *Process) Stop() error {
 		return nil
 	}
 	return p.err
+}
+
+// Kill ends the program at once, by SIGKILL, and waits until it has exited.
+func (p *Process) Kill() error {
+	err := p.kill()
+	p.cancel()
+	<-p.done
+	return err
 }
 
 // Wait waits until the program has exited by itself. The error is nil for exit code 0.
