@@ -35,9 +35,9 @@ func TestTokensSCEP(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.followSCEP(t)
-	s.testIssued(t)
-	s.testRefused(t)
-	s.testOutage(t)
+	t.Run("Issued", s.testIssued)
+	t.Run("Refused", s.testRefused)
+	t.Run("Outage", s.testOutage)
 	s.expectAudit(t)
 }
 
@@ -53,7 +53,7 @@ func (l *lab) followSCEP(t *testing.T) *scepTokens {
 		t.Fatal(err)
 	}
 	plain := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	s.tokens = api{client: http.DefaultClient, url: "http://" + plain + "/v1/tokens", bearer: newBearer()}
+	s.tokens = api{client: &http.Client{Timeout: answerTimeout}, url: "http://" + plain + "/v1/tokens", bearer: newBearer()}
 	commands := page.block(t, "The decrypter", "sh")
 	s.guard = l.guardWith(t, people.Config{
 		Dir: s.dir, Policies: s.policies,
