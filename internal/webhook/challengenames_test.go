@@ -72,7 +72,7 @@ func TestChallengeNames(t *testing.T) {
 		}, never},
 		"unreadable name beside": {func(t *testing.T, o *order) {
 			t.Helper()
-			directory := marshal(t, pkix.RDNSequence(with(attribute(t, "2.5.4.3", 7))))
+			directory := marshal(t, with(attribute(t, "2.5.4.3", 7)))
 			names := marshal(t, []asn1.RawValue{{Class: 2, Tag: 4, IsCompound: true, Bytes: directory}})
 			o.subject = append(with(sn(t, serial)), o.subject...)
 			o.names.ExtraExtensions = []pkix.Extension{{Id: oid(t, "2.5.29.17"), Value: names}}

@@ -45,6 +45,7 @@ func (g *tokenGuard) expectToken(t *testing.T, cert *x509.Certificate, err error
 	expectIssuedTo(t, enrolledSerial, cert, err)
 	expectNoToken(t, "the certificate", cert.Raw, token)
 	expectNoToken(t, "the log", []byte(g.Log()), token)
+	expectNoToken(t, "step-ca's log", []byte(g.ca.Log()), token)
 	udids := 0
 	for _, attribute := range cert.Subject.Names {
 		switch {
@@ -64,7 +65,8 @@ func (g *tokenGuard) expectInvalid(t *testing.T, order *device.Order, udid, toke
 	t.Helper()
 	cert, err := g.with(t, order, enrolledSerial, udid, token)
 	expectRefused(t, g.Connector, "tokenInvalid", enrolledSerial, cert, err)
-	expectLog(t, g.Connector, "tokenInvalid", reason)
+	reference := regexp.MustCompile(`\(ref [0-9A-Z]{8}\)`).FindString(err.Error())
+	expectLog(t, g.Connector, "tokenInvalid", strings.Trim(strings.TrimPrefix(reference, "(ref "), ")"), reason)
 	expectReady(t, order)
 }
 
@@ -183,7 +185,14 @@ func (g *tokenGuard) testRefused(t *testing.T) {
 		t.Fatalf("the API answers %d %s, want 204", status, body)
 	}
 	g.expectInvalid(t, order, enrolledUDID, revoked.Token, "the token was revoked")
-	cert, err := g.with(t, order, enrolledSerial, enrolledUDID, token.Token)
+	used, d := g.token(t), g.device(t, enrolledSerial)
+	cert, err := g.with(t, g.orderOf(t, d), enrolledSerial, enrolledUDID, used.Token)
+	g.expectToken(t, cert, err, used.Token)
+	if status, body := g.tokens.do(t.Context(), t, http.MethodDelete, g.tokens.url+"/"+used.ID, nil); status != http.StatusNoContent {
+		t.Fatalf("the API answers %d %s, want 204", status, body)
+	}
+	g.expectInvalid(t, g.orderOf(t, d), enrolledUDID, used.Token, "the token was revoked")
+	cert, err = g.with(t, order, enrolledSerial, enrolledUDID, token.Token)
 	g.expectToken(t, cert, err, token.Token)
 }
 
