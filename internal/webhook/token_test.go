@@ -158,6 +158,19 @@ func TestTokenIsGoodForOneKey(t *testing.T) {
 	wantInvalid(t, "other device's certificate", e.ask(t, attestedHook, o.authorizing(t, otherSerial)), `redeemed by the device "`+serial)
 	wantInvalid(t, "other policy's certificate", e.ask(t, otherPolicyHook, o.authorizing(t, serial)), "no token was redeemed with this key")
 	wantAllow(t, "its certificate", e.ask(t, attestedHook, o.authorizing(t, serial)))
+	// A token of the other device with the same key changes nothing.
+	second, its := e.issue(t, otherSerial, "")
+	o.subject[1] = with(attribute(t, tokenIn, second))[0]
+	wantAllow(t, "other device's own token", e.ask(t, attestedHook, o.enriching(t, otherSerial)))
+	for identifier, want := range map[string]string{serial: token.ID, otherSerial: its.ID} {
+		got := e.ask(t, attestedHook, o.authorizing(t, identifier))
+		wantAllow(t, "certificate of "+identifier, got)
+		if got.event.TokenID != want {
+			t.Errorf("got token %s for %s, want its own, %s", got.event.TokenID, identifier, want)
+		}
+	}
+	o.subject[1] = with(attribute(t, tokenIn, text))[0]
+	e.revoke(t, its)
 	e.revoke(t, token)
 	o.subject[0] = with(attribute(t, "2.5.4.3", serial))[0]
 	wantInvalid(t, "revoked, same key", e.ask(t, attestedHook, o.enriching(t, serial)), "the token was revoked at")
