@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/webhook"
@@ -40,12 +42,21 @@ func newDropIn(c config.Config, environ config.Environment) *dropIn {
 	}}
 }
 
-// warnings say what a line list cannot do.
-func (c *dropIn) warnings() []string {
-	if c == nil || !c.token.UnpairedUDID {
+// warnings say what the inventory of a generation cannot do.
+func (c *dropIn) warnings(g *generation) (warnings []string) {
+	if c == nil {
 		return nil
 	}
-	return []string{"FILE_TYPE is lines: the list pairs no UDID with a serial number, so that one listed device may use the key of another; a CSV or JSON file with both closes this"}
+	if c.token.UnpairedUDID {
+		return []string{"FILE_TYPE is lines: the list pairs no UDID with a serial number, so that one listed device may use the key of another; a CSV or JSON file with both closes this"}
+	}
+	for _, i := range g.inventories {
+		partial, ok := i.Provider.(posture.Partial)
+		if i.section == nil && ok && !partial.Gives().Has(posture.MustFacts("device.udid")) {
+			warnings = append(warnings, i.title()+" has no UDIDs, and a key is for one: every order is refused; add device.udid to it, or use a list with FILE_TYPE=lines")
+		}
+	}
+	return warnings
 }
 
 // named says INVENTORY_PATH where FILE_PATH has its value: that is the variable which the operator knows.
@@ -91,7 +102,19 @@ func (s sources) require(r reading) config.Problems {
 		}}
 	}
 	p.Token = s.dropIn.token
-	return nil
+	return s.dropIn.clashes(r.file.Clients)
+}
+
+// clashes refuses a client of the API with a credential of the demo: who may ask whether a device is known could have tokens issued.
+func (c *dropIn) clashes(clients []policyfile.Client) (problems config.Problems) {
+	for _, client := range clients {
+		for variable, key := range map[string]config.Secret{"WEBHOOK_KEY": c.webhookKey, "API_KEY": c.keys, "DEVICE_INVENTORY_API_KEY": c.queries} {
+			if key.IsSet() && bytes.Equal(key.Reveal(), client.Bearer.Reveal()) {
+				problems = append(problems, config.Problem{Variable: variable, Text: "the client " + client.Name + " of the policy file has the same one", Accepted: "a credential of its own"})
+			}
+		}
+	}
+	return problems
 }
 
 // bearerHook is the webhook that WEBHOOK_KEY authenticates; nil where there is none, or signatures say which one calls.
