@@ -42,21 +42,12 @@ func newDropIn(c config.Config, environ config.Environment) *dropIn {
 	}}
 }
 
-// warnings say what the inventory of a generation cannot do.
-func (c *dropIn) warnings(g *generation) (warnings []string) {
-	if c == nil {
+// warnings say what a line list cannot do.
+func (c *dropIn) warnings() []string {
+	if c == nil || !c.token.UnpairedUDID {
 		return nil
 	}
-	if c.token.UnpairedUDID {
-		return []string{"FILE_TYPE is lines: the list pairs no UDID with a serial number, so that one listed device may use the key of another; a CSV or JSON file with both closes this"}
-	}
-	for _, i := range g.inventories {
-		partial, ok := i.Provider.(posture.Partial)
-		if i.section == nil && ok && !partial.Gives().Has(posture.MustFacts("device.udid")) {
-			warnings = append(warnings, i.title()+" has no UDIDs, and a key is for one: every order is refused; add device.udid to it, or use a list with FILE_TYPE=lines")
-		}
-	}
-	return warnings
+	return []string{"FILE_TYPE is lines: the list pairs no UDID with a serial number, so that one listed device may use the key of another; a CSV or JSON file with both closes this"}
 }
 
 // named says INVENTORY_PATH where FILE_PATH has its value: that is the variable which the operator knows.
