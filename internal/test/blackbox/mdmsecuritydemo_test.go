@@ -92,11 +92,23 @@ func TestDemoOrders(t *testing.T) {
 // TestDemoFault: step-ca repeats a body after 503. An MDM knows the UDID of the device, which the key must be for.
 func TestDemoFault(t *testing.T) {
 	t.Parallel()
+	policies := filepath.Join(t.TempDir(), "posture.yaml")
+	program.ReplaceFile(t, policies, "policies: {staff: {inventories: [jamf]}}\n")
+	for name, changes := range map[string][]string{"alone": nil, "beside a policy file": {"POLICY_PATH", policies}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testDemoFault(t, changes...)
+		})
+	}
+}
+
+func testDemoFault(t *testing.T, changes ...string) {
+	t.Helper()
 	_, env := demoEnvironment(t)
 	mac := program.Mac(demoSerial)
 	mac.UDID = demoUDID
 	server, jamf := program.NewJamf(t, program.NewPKI(t), mac)
-	changes := []string{"INVENTORY_PATH", ""}
+	changes = append(changes, "INVENTORY_PATH", "")
 	for name, value := range jamf {
 		if env[name] == "" && !strings.HasPrefix(name, "WEBHOOK_") && !strings.HasPrefix(name, "TLS_") {
 			changes = append(changes, name, value)
