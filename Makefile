@@ -90,7 +90,7 @@ soak: ## Run the daemon under changing files, faults and unauthenticated clients
 # Uncached: the go command does not know that these tests build the connector.
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end tests with a real step-ca
-	cd $(E2E) && go test -count=1 ./...
+	cd $(E2E) && go test -count=1 -timeout 20m ./...
 
 .PHONY: test-compose
 test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)

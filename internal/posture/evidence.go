@@ -12,6 +12,9 @@ type Evidence struct {
 	Now     time.Time // when the request came
 	// Given is the device type that the request itself named; empty where it left the choice to the policy.
 	Given DeviceType
+	// Fits is what the caller demands of the records beside the policy; nil demands nothing. Copies of inventories decide only
+	// where it is met: otherwise the caller would refuse for what only a copy lacks.
+	Fits func(*Evidence) bool
 	// Inventory is the name of the inventory whose record decides, and Deciding is that record.
 	Inventory string
 	Deciding  *Device

@@ -60,7 +60,7 @@ func (g *Gate) Decide(ctx context.Context, q Query, e *Evidence) (Decision, erro
 	if g.hasCopies() {
 		q.recall = true
 		decision, err := g.decide(ctx, q, e)
-		if err == nil && decision.Allowed() || !e.recalled() {
+		if err == nil && decision.Allowed() && (e.Fits == nil || e.Fits(e)) || !e.recalled() {
 			return decision, err
 		}
 		q.recall = false

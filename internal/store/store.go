@@ -27,6 +27,9 @@ type DB struct {
 	purgeFault error // of the last purge
 }
 
+// ErrPurge says that the database answers, and that what is no longer kept cannot be deleted.
+var ErrPurge = errors.New("old tokens cannot be deleted")
+
 var _ enroll.Store = (*DB)(nil)
 
 // OpenDaemon opens the state for the daemon. A SQLite file is created where it is missing, locked against a second daemon and
@@ -140,7 +143,9 @@ func (d *DB) Run(ctx context.Context, notify func(error)) {
 		}
 		if err == nil {
 			d.mu.Lock()
-			err = d.purgeFault
+			if d.purgeFault != nil {
+				err = fmt.Errorf("%w: %w", ErrPurge, d.purgeFault)
+			}
 			d.mu.Unlock()
 		}
 		notify(err)

@@ -188,6 +188,9 @@ func (h *Handler) ask(ctx context.Context, c *exchange) answer {
 	event, gate := c.event, c.hook.Gate
 	// Without a request ID from step-ca, the provider's server gets our reference.
 	q := posture.Query{Identifier: c.id, Type: c.deviceType, RequestID: cmp.Or(event.RequestID, event.Reference)}
+	if c.ticket.shown {
+		event.Evidence.Fits = func(e *posture.Evidence) bool { return c.ticket.token.MatchesRecord(c.rule(), e) == nil }
+	}
 	event.Mode = string(gate.TypeOf(q))
 	if c.request.Door != "" {
 		c.request.Mode, c.request.Identifier = event.Mode, c.id.String()
@@ -224,7 +227,7 @@ func (h *Handler) decide(ctx context.Context, c *exchange, q posture.Query) (pos
 	asked := h.Now()
 	decision, err := gate.Decide(ctx, q, event.Evidence)
 	for pause := firstPause; err != nil && c.at.retries && wait(ctx, pause); pause *= 2 {
-		event.Evidence = &posture.Evidence{Now: event.Evidence.Now, Request: event.Evidence.Request}
+		event.Evidence = &posture.Evidence{Now: event.Evidence.Now, Request: event.Evidence.Request, Fits: event.Evidence.Fits}
 		decision, err = gate.Decide(ctx, q, event.Evidence)
 	}
 	event.ProviderTime = h.Now().Sub(asked)

@@ -36,6 +36,8 @@ func TestExitCodes(t *testing.T) {
 		"completion, no shell":  {bad, "completion", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
 		"completion, bad shell": {bad, "completion foo", 64, `^$`, `accepted: bash, zsh, fish or powershell`},
 		"check":                 {good, "check", 0, `(?m)^provider file: 3 devices in .*$(?s).*^ok$`, `^$`},
+		"check, new database":   {good.With("STATE_URL", "sqlite:"+filepath.Join(t.TempDir(), "state.db")), "check", 0, `(?m)^state database: sqlite:/.*/state\.db: it is created when the daemon starts$(?s).*^ok$`, `^$`},
+		"check, no database":    {good.With("STATE_URL", "postgres://u:pa55word@127.0.0.1:1/d"), "check", 1, `(?m)^state database: PostgreSQL at 127\.0\.0\.1:1/d$`, `^STATE_URL: the state database, PostgreSQL at 127\.0\.0\.1:1/d: it cannot be reached\nwarning: STATE_URL: the daemon starts anyway, `},
 		"check, broken":         {bad, "check", 1, `^$`, `(?m)^PORT: "0" is not accepted; accepted: a whole number from 1 to 65535\nFILE_TYPE: "xml" is not accepted; accepted: csv or json or lines$`},
 		"serve, broken":         {bad, "serve", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},
 		"no command, broken":    {bad, "", 1, `^$`, `(?m)^PORT: .*\nFILE_TYPE: `},

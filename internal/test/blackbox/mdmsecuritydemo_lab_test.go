@@ -221,3 +221,6 @@ func (d *demo) wantOf(t *testing.T, what string, body []byte, status int, decisi
 		t.Errorf("%s: got %d %s, want %d %s", what, got, text, status, want)
 	}
 }
+
+// plainClient speaks HTTP without TLS.
+func plainClient() *http.Client { return &http.Client{Timeout: program.Patience} }

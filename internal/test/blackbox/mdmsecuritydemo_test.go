@@ -42,7 +42,7 @@ func TestDemoQueries(t *testing.T) {
 		for _, by := range []string{"https://" + demoHost, "http://" + d.env["API_ADDRESS"]} {
 			client := d.clients[0]
 			if strings.HasPrefix(by, "http:") {
-				client = http.DefaultClient
+				client = plainClient()
 			}
 			status, header, text := ask(t, client, test.method, by+"/devices/query", []byte(test.body), "Authorization", "Bearer "+test.credential, "Content-Type", "application/json")
 			if status != test.want || text != test.text || (status == 200) != (header.Get("Content-Type") == "") {
@@ -51,7 +51,7 @@ func TestDemoQueries(t *testing.T) {
 		}
 	}
 	for path, credential := range map[string]string{"/api/key/" + demoUDID: demoKeys, "/webhook": demoWebhook} {
-		if status, _, text := ask(t, http.DefaultClient, "POST", "http://"+d.env["API_ADDRESS"]+path, nil, "Authorization", "Bearer "+credential); status != http.StatusNotFound || text != "Not Found\n" {
+		if status, _, text := ask(t, plainClient(), "POST", "http://"+d.env["API_ADDRESS"]+path, nil, "Authorization", "Bearer "+credential); status != http.StatusNotFound || text != "Not Found\n" {
 			t.Errorf("%s without TLS: got %d %s, want 404", path, status, text)
 		}
 	}
@@ -217,7 +217,7 @@ func TestDemoErrorsAreText(t *testing.T) {
 		}
 	}
 	// enrollhandler's DYNAMIC_API_URL with http in place of https.
-	status, header, text := ask(t, http.DefaultClient, "POST", "http://"+d.Address+right, nil, "Authorization", "Bearer "+demoKeys)
+	status, header, text := ask(t, plainClient(), "POST", "http://"+d.Address+right, nil, "Authorization", "Bearer "+demoKeys)
 	wantNoKey(t, "without TLS", status, header, text)
 	for range 100 {
 		d.key(t, "00008030-001C2D8E0F90802E")

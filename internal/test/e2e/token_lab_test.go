@@ -43,22 +43,29 @@ type issued struct {
 // tokenPause is between two requests of which the first was one too many.
 const tokenPause = 200 * time.Millisecond
 
-// issue returns a new token. A client that is too fast is told so, and tries again.
+// issue returns a new token.
 func (a api) issue(t *testing.T, order map[string]string) issued {
+	t.Helper()
+	status, body := a.until(t, http.StatusTooManyRequests, func(ctx context.Context) (int, []byte) {
+		return a.do(ctx, t, http.MethodPost, a.url, order)
+	})
+	var token issued
+	if err := json.Unmarshal(body, &token); err != nil || status != http.StatusCreated || len(token.Token) != 43 {
+		t.Fatalf("the API answers %d %s, want a token", status, body)
+	}
+	return token
+}
+
+// until repeats a request while the answer has this status: a client that is too fast is told so, and tries again.
+func (api) until(t *testing.T, again int, request func(context.Context) (int, []byte)) (status int, body []byte) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
 	defer cancel()
 	for {
-		status, body := a.do(ctx, t, http.MethodPost, a.url, order)
-		if status == http.StatusTooManyRequests {
-			time.Sleep(tokenPause)
-			continue
+		if status, body = request(ctx); status != again {
+			return status, body
 		}
-		var token issued
-		if err := json.Unmarshal(body, &token); err != nil || status != http.StatusCreated || len(token.Token) != 43 {
-			t.Fatalf("the API answers %d %s, want a token", status, body)
-		}
-		return token
+		time.Sleep(tokenPause)
 	}
 }
 

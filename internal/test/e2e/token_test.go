@@ -20,12 +20,15 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	g := l.followEnrolment(t)
-	g.testIssued(t)
-	g.testKeys(t)
-	g.testAtOnce(t)
-	g.testOutage(t)
-	g.testRefused(t)
-	g.testTemplates(t)
+	t.Run("Issued", g.testIssued)
+	t.Run("Keys", g.testKeys)
+	t.Run("AtOnce", g.testAtOnce)
+	t.Run("Outage", g.testOutage)
+	t.Run("Refused", g.testRefused)
+	t.Run("Templates", g.testTemplates)
+	t.Run("Samples", g.testSamples)
+	t.Run("Errors", g.testErrors)
+	t.Run("Backup", g.testBackup)
 }
 
 // with finalizes an order with a token.
@@ -42,6 +45,7 @@ func (g *tokenGuard) expectToken(t *testing.T, cert *x509.Certificate, err error
 	expectIssuedTo(t, enrolledSerial, cert, err)
 	expectNoToken(t, "the certificate", cert.Raw, token)
 	expectNoToken(t, "the log", []byte(g.Log()), token)
+	expectNoToken(t, "step-ca's log", []byte(g.ca.Log()), token)
 	udids := 0
 	for _, attribute := range cert.Subject.Names {
 		switch {
@@ -61,7 +65,8 @@ func (g *tokenGuard) expectInvalid(t *testing.T, order *device.Order, udid, toke
 	t.Helper()
 	cert, err := g.with(t, order, enrolledSerial, udid, token)
 	expectRefused(t, g.Connector, "tokenInvalid", enrolledSerial, cert, err)
-	expectLog(t, g.Connector, "tokenInvalid", reason)
+	reference := regexp.MustCompile(`\(ref [0-9A-Z]{8}\)`).FindString(err.Error())
+	expectLog(t, g.Connector, "tokenInvalid", strings.Trim(strings.TrimPrefix(reference, "(ref "), ")"), reason)
 	expectReady(t, order)
 }
 
@@ -98,9 +103,23 @@ func (g *tokenGuard) testKeys(t *testing.T) {
 	g.expectToken(t, cert, err, fresh.Token)
 }
 
-// testAtOnce: four finalizes at once of the orders of one key all get a certificate; with four keys, one does.
+// testAtOnce: four finalizes at once of the orders of one key all get a certificate; with four keys, one does. Of four of the
+// same order, the token refuses none.
 func (g *tokenGuard) testAtOnce(t *testing.T) {
 	const all = 4
+	order, token := g.orderOf(t, g.device(t, enrolledSerial)), g.token(t)
+	var same sync.WaitGroup
+	before := strings.Count(g.Log(), "tokenInvalid")
+	for range all {
+		// step-ca itself may give a server error to one that comes second.
+		same.Go(func() { _, _ = g.with(t, order, enrolledSerial, enrolledUDID, token.Token) })
+	}
+	same.Wait()
+	cert, err := g.with(t, order, enrolledSerial, enrolledUDID, token.Token)
+	g.expectToken(t, cert, err, token.Token)
+	if after := strings.Count(g.Log(), "tokenInvalid"); after != before {
+		t.Error("of finalizes of the same order at once, one was refused for its token")
+	}
 	finalize := func(devices func() *device.Device) (given int) {
 		token := g.token(t)
 		var orders []*device.Order
@@ -166,7 +185,14 @@ func (g *tokenGuard) testRefused(t *testing.T) {
 		t.Fatalf("the API answers %d %s, want 204", status, body)
 	}
 	g.expectInvalid(t, order, enrolledUDID, revoked.Token, "the token was revoked")
-	cert, err := g.with(t, order, enrolledSerial, enrolledUDID, token.Token)
+	used, d := g.token(t), g.device(t, enrolledSerial)
+	cert, err := g.with(t, g.orderOf(t, d), enrolledSerial, enrolledUDID, used.Token)
+	g.expectToken(t, cert, err, used.Token)
+	if status, body := g.tokens.do(t.Context(), t, http.MethodDelete, g.tokens.url+"/"+used.ID, nil); status != http.StatusNoContent {
+		t.Fatalf("the API answers %d %s, want 204", status, body)
+	}
+	g.expectInvalid(t, g.orderOf(t, d), enrolledUDID, used.Token, "the token was revoked")
+	cert, err = g.with(t, order, enrolledSerial, enrolledUDID, token.Token)
 	g.expectToken(t, cert, err, token.Token)
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -49,9 +50,11 @@ type Guard struct {
 // Address is where the CA calls the connector, host and port.
 func (g *Guard) Address() string { return g.relay.Address() }
 
-// Run runs a command of the connector's program, beside the connector.
-func (g *Guard) Run(ctx context.Context, args ...string) (process.Result, error) {
-	return connector.Run(ctx, g.config, args...)
+// Run runs a command of the connector's program, beside the connector, with further variables.
+func (g *Guard) Run(ctx context.Context, more []string, args ...string) (process.Result, error) {
+	config := g.config
+	config.More = slices.Concat(config.More, more)
+	return connector.Run(ctx, config, args...)
 }
 
 // Open sets up the running CA and starts the connector.
