@@ -100,9 +100,6 @@ func (d *DB) Ready(ctx context.Context) error {
 		}
 		err = d.migrate(ctx)
 	}
-	if err == nil {
-		err = d.wantSameFile()
-	}
 	return err
 }
 

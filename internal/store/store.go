@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -190,7 +191,7 @@ func (d *DB) limited(ctx context.Context, times int, operation func(context.Cont
 
 // read runs statements that change nothing.
 func (d *DB) read(ctx context.Context, do work) error {
-	return d.limited(ctx, attempts, func(ctx context.Context) error { return do(ctx, d.pool) })
+	return d.limited(ctx, attempts, func(ctx context.Context) error { return cmp.Or(d.wantSameFile(), do(ctx, d.pool)) })
 }
 
 // write runs one statement that changes something, and may be repeated. In SQLite it needs a transaction: there a statement that
@@ -222,6 +223,10 @@ func (d *DB) inTransaction(ctx context.Context, do work) error {
 	}
 	defer func() { _ = tx.Rollback() }() // nothing to do after Commit
 	if err := do(ctx, tx); err != nil {
+		return err
+	}
+	// As late as can be: what a file has that was replaced is gone after a restart, and a token redeemed there would be live again.
+	if err := d.wantSameFile(); err != nil {
 		return err
 	}
 	return tx.Commit()
