@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/enroll"
@@ -24,6 +25,7 @@ type DB struct {
 	lock    *os.File      // SQLite, daemon
 	file    os.FileInfo   // SQLite: the file that was opened
 
+	noRoom     atomic.Bool // something could not be written, and nothing was since that Ready has tried
 	mu         sync.Mutex
 	purgeFault error // of the last purge
 }
@@ -183,6 +185,9 @@ func (d *DB) limited(ctx context.Context, times int, operation func(context.Cont
 			return err
 		}
 		f := d.fault(ctx, err)
+		if f.class == full || f.class == cannotBeOpened {
+			d.noRoom.Store(true)
+		}
 		if f.class != lost || try >= times || ctx.Err() != nil {
 			return f
 		}
