@@ -57,7 +57,7 @@ func CleanRequestID(text string) string {
 			kept.WriteByte(text[i])
 		}
 	}
-	return kept.String()
+	return posture.HideTokens(kept.String()) // without what stood in it
 }
 
 func isForeign(c rune) bool {

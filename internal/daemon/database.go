@@ -10,8 +10,11 @@ import (
 	"step-posture-connector/internal/store"
 )
 
-// stateDatabase is the name of the state database among what can be wrong.
-const stateDatabase = "state"
+// The names of the state database among what can be wrong: it does not answer, or it cannot be purged.
+const (
+	stateDatabase = "state"
+	statePurge    = "state purge"
+)
 
 // stateURL reads STATE_URL; nil means that there is no state database.
 func stateURL(secret config.Secret) (*store.URL, config.Problems) {
@@ -43,7 +46,7 @@ func (s *service) openState(ctx context.Context) (end func(), err error) {
 	}
 	s.database, s.tokens = db, &enroll.Tokens{Store: db}
 	if err := db.Ready(ctx); err != nil && ctx.Err() == nil {
-		s.noteState(err)
+		s.state.set(stateDatabase, err)
 		s.Warnings = append(s.Warnings, fmt.Sprintf("STATE_URL: %s; the daemon starts anyway: what needs an enrolment token is answered with 503, and no restart is needed once this is fixed", oneLine(err)))
 	}
 	return func() { _ = db.Close() }, nil
@@ -55,23 +58,30 @@ func (s *service) keepState(ctx context.Context) {
 		return
 	}
 	s.database.Run(ctx, func(err error) {
-		before := s.state.get(stateDatabase)
-		s.noteState(err)
-		now := s.state.get(stateDatabase)
-		switch {
-		case now != "" && before == "":
-			s.log.Errorf("state database: %s; what needs an enrolment token is answered with 503 until it answers", now)
-		case now == "" && before != "":
-			s.log.Info("state database: it answers again")
+		answers := err
+		if errors.Is(err, store.ErrPurge) {
+			answers = nil
+		} else {
+			err = nil
 		}
+		s.noteState(stateDatabase, answers, "what needs an enrolment token is answered with 503 until it answers")
+		s.noteState(statePurge, err, "tokens are issued and redeemed as ever")
 	})
 }
 
-func (s *service) noteState(err error) {
+// noteState notes what is wrong with the state database, and logs it where it begins or ends.
+func (s *service) noteState(name string, err error, meanwhile string) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	s.state.set(stateDatabase, err)
+	before := s.state.get(name)
+	s.state.set(name, err)
+	switch now := s.state.get(name); {
+	case now != "" && before == "":
+		s.log.Errorf("state database: %s; %s", now, meanwhile)
+	case now == "" && before != "":
+		s.log.Info("state database: " + map[string]string{stateDatabase: "it answers again", statePurge: "old tokens are deleted again"}[name])
+	}
 }
 
 // CheckState asks the state database, if there is one, beside a daemon that may be running; Describe says then what it has
@@ -96,6 +106,17 @@ func (d *Daemon) CheckState(ctx context.Context) error {
 		d.Warnings = append(d.Warnings, "STATE_URL: the daemon starts anyway, and recovers by itself; until this is fixed, what needs an enrolment token is answered with 503")
 	}
 	return fmt.Errorf("STATE_URL: %w", err)
+}
+
+// stateWarnings are what is accepted of STATE_URL and probably not meant.
+func (d *Daemon) stateWarnings() (warnings []string) {
+	if d.stateURL == nil {
+		return nil
+	}
+	for _, warning := range d.stateURL.Warnings() {
+		warnings = append(warnings, "STATE_URL: "+warning)
+	}
+	return warnings
 }
 
 // describeState names the state database, if there is one.

@@ -133,7 +133,10 @@ func (s *service) checks() []health.Check {
 	}
 	if s.database != nil {
 		checks = append(checks, health.Check{Name: stateDatabase, Probe: func() (health.Status, string) {
-			return degraded(s.state.get(stateDatabase), "what needs an enrolment token is answered with 503: %s")
+			if wrong := s.state.get(stateDatabase); wrong != "" {
+				return degraded(wrong, "what needs an enrolment token is answered with 503: %s")
+			}
+			return degraded(s.state.get(statePurge), "%s")
 		}})
 	}
 	if s.trail != nil {

@@ -53,6 +53,9 @@ func (b *bearer) check(header http.Header) error {
 	if len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
 		return errors.New("the " + authorizationHeader + " header is not of the form Bearer CREDENTIAL")
 	}
+	if len(text) == len(scheme) {
+		return errors.New("the " + authorizationHeader + " header has no credential") // also where none is configured, by whatever mistake
+	}
 	// Of the hashes: the time to compare them says nothing about the length either.
 	hash := sha256.Sum256([]byte(text[len(scheme):]))
 	if subtle.ConstantTimeCompare(hash[:], b.hash[:]) != 1 {

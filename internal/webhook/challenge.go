@@ -57,6 +57,7 @@ func (c *exchange) askChallenged(ctx context.Context) (posture.Identifier, *Prob
 		if !ok {
 			return none, problemf(codeTokenInvalid, "the CSR has not exactly one challengePassword")
 		}
+		c.event.Hide(challenge)
 		hash := enroll.HashOf(challenge)
 		tokens = slices.DeleteFunc(tokens, func(t enroll.Token) bool { return t.Hash != hash })
 		if len(tokens) == 0 {

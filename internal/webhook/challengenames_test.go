@@ -70,6 +70,13 @@ func TestChallengeNames(t *testing.T) {
 			t.Helper()
 			o.names.ExtraExtensions = []pkix.Extension{{Id: oid(t, "2.5.29.17"), Value: []byte{0x30, 0x02, 0xa0, 0x00}}}
 		}, never},
+		"unreadable name beside": {func(t *testing.T, o *order) {
+			t.Helper()
+			directory := marshal(t, with(attribute(t, "2.5.4.3", 7)))
+			names := marshal(t, []asn1.RawValue{{Class: 2, Tag: 4, IsCompound: true, Bytes: directory}})
+			o.subject = append(with(sn(t, serial)), o.subject...)
+			o.names.ExtraExtensions = []pkix.Extension{{Id: oid(t, "2.5.29.17"), Value: names}}
+		}, never},
 		"other common name beside": {func(t *testing.T, o *order) { t.Helper(); o.subject = with(cn(t, "laptop-17"), sn(t, serial)) }, other},
 		"two common names":         {func(t *testing.T, o *order) { t.Helper(); o.subject = with(cn(t, serial), cn(t, "laptop-17")) }, other},
 		"other DNS name":           {func(_ *testing.T, o *order) { o.names.DNSNames = []string{"laptop-17.example.com"} }, other},

@@ -137,15 +137,18 @@ func (s search) showsIn(text []byte, decodings int) bool {
 }
 
 // has reports whether one of the tokens stands in a text. What precedes or follows it may be characters of its alphabet.
-func (s search) has(text []byte) bool {
+func (s search) has(text []byte) bool { return s.find(text) != "" }
+
+// find returns the token in a text, or nothing.
+func (s search) find(text []byte) string {
 	for _, run := range runs(text, isBase64URL) {
 		for i := 0; i+posture.TokenLength <= len(run); i++ {
-			if s[enroll.HashOf(string(run[i:i+posture.TokenLength]))] {
-				return true
+			if token := string(run[i : i+posture.TokenLength]); s[enroll.HashOf(token)] {
+				return token
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // runs are the longest parts of a text of these characters that could have a token.

@@ -2,7 +2,6 @@ package webhook_test
 
 import (
 	"bytes"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
@@ -40,7 +39,7 @@ func leaks(t testing.TB, shown string) map[string]func(certificate members) {
 		return subject("extraNames", []any{members{"type": of, "value": value}})
 	}
 	b64, raw64, url64 := base64.StdEncoding.EncodeToString([]byte(shown)), base64.RawStdEncoding.EncodeToString([]byte(shown)), base64.RawURLEncoding.EncodeToString([]byte(shown))
-	directory := marshal(t, pkix.RDNSequence(with(attribute(t, "2.5.4.10", shown))))
+	directory := marshal(t, with(attribute(t, "2.5.4.10", shown)))
 	return map[string]func(members){
 		"organization":           subject("organization", shown),
 		"one of several units":   subject("organizationalUnit", []any{"Lab", shown}),
@@ -60,10 +59,10 @@ func leaks(t testing.TB, shown string) map[string]func(certificate members) {
 		"base64 behind three":    extra("2.5.4.46", "xyz"+raw64+"abc"),
 		"base64url":              extra("2.5.4.46", url64),
 		"raw subject": func(c members) {
-			c["rawSubject"] = marshal(t, pkix.RDNSequence(with(attribute(t, "2.5.4.3", serial), attribute(t, "2.5.4.10", shown))))
+			c["rawSubject"] = marshal(t, with(attribute(t, "2.5.4.3", serial), attribute(t, "2.5.4.10", shown)))
 		},
 		"raw subject, BMPString": func(c members) {
-			c["rawSubject"] = marshal(t, pkix.RDNSequence(with(attribute(t, "2.5.4.3", serial), attribute(t, "2.5.4.10", text(asn1.TagBMPString, shown)))))
+			c["rawSubject"] = marshal(t, with(attribute(t, "2.5.4.3", serial), attribute(t, "2.5.4.10", text(asn1.TagBMPString, shown))))
 		},
 		"DNS name":            san(members{"type": "dns", "value": shown + ".example.com"}),
 		"e-mail address":      san(members{"type": "email", "value": shown + "@example.com"}),
@@ -137,10 +136,10 @@ func TestTokenInCertificate(t *testing.T) {
 	refused("empty attribute", extraNames(""))
 	refused("attribute without value", extraNames(nil))
 	refused("raw subject", func(c members) {
-		c["rawSubject"] = marshal(t, pkix.RDNSequence(with(attribute(t, "2.5.4.3", serial), attribute(t, tokenIn, "x"))))
+		c["rawSubject"] = marshal(t, with(attribute(t, "2.5.4.3", serial), attribute(t, tokenIn, "x")))
 	})
 	refused("raw subject, BMPString", func(c members) {
-		c["rawSubject"] = marshal(t, pkix.RDNSequence(with(attribute(t, tokenIn, text(asn1.TagBMPString, "x")))))
+		c["rawSubject"] = marshal(t, with(attribute(t, tokenIn, text(asn1.TagBMPString, "x"))))
 	})
 	wantAllow(t, "with nothing of it", e.ask(t, attestedHook, o.authorizing(t, serial)))
 	wantAllow(t, "with the UDID", e.ask(t, attestedHook, o.authorizing(t, serial, func(c members) {

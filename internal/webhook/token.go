@@ -70,6 +70,7 @@ func (c *exchange) present(ctx context.Context) *Problem {
 		if p != nil {
 			return p
 		}
+		c.event.Hide(searchFor(tokens).find([]byte(c.id.String()))) // a template may have put it into the name that identifies
 		own, err := enroll.BoundTo(tokens, c.id)
 		if err != nil {
 			return c.tokenProblem(err)

@@ -88,8 +88,8 @@ func TestTokenIsInvalid(t *testing.T) {
 		"a space more":              {identifier: serial, text: func(token string) string { return token + " " }, reason: "no such token"},
 		"a character less":          {identifier: serial, text: func(token string) string { return token[1:] }, reason: "no such token"},
 		"in capitals":               {identifier: serial, text: strings.ToUpper, reason: "no such token"},
-		"expired":                   {identifier: serial, before: func(t *testing.T, e *enrolment, k enroll.Token) { e.age(t, k, 5*time.Minute) }, reason: "the token expired at", state: enroll.Expired},
-		"revoked":                   {identifier: serial, before: func(t *testing.T, e *enrolment, k enroll.Token) { e.revoke(t, k) }, reason: "the token was revoked at", state: enroll.Revoked},
+		"expired":                   {identifier: serial, before: func(t *testing.T, e *enrolment, k enroll.Token) { t.Helper(); e.age(t, k, 5*time.Minute) }, reason: "the token expired at", state: enroll.Expired},
+		"revoked":                   {identifier: serial, before: func(t *testing.T, e *enrolment, k enroll.Token) { t.Helper(); e.revoke(t, k) }, reason: "the token was revoked at", state: enroll.Revoked},
 		"other device":              {identifier: otherSerial, reason: "for the device"},
 		"other device asks":         {identifier: serial, asks: otherSerial, change: func(t *testing.T, o *order) { t.Helper(); o.subject[0] = with(attribute(t, "2.5.4.3", otherSerial))[0] }, reason: "for the device"},
 		"other policy":              {identifier: serial, hook: otherPolicyHook, reason: "the token is for the policy enrolment"},
@@ -127,7 +127,11 @@ func TestTokenIsInvalid(t *testing.T) {
 			}
 			e.gate.Policy.ReportOnly = true // which covers no token
 			body, calls := o.enriching(t, asks), e.store.calls.Load()
-			wantInvalid(t, name, e.ask(t, test.hook, body), test.reason)
+			refused := e.ask(t, test.hook, body)
+			wantInvalid(t, name, refused, test.reason)
+			if want := map[bool]string{false: token.ID}[test.text != nil]; refused.event.TokenID != want { // of an unknown one nothing is known
+				t.Errorf("got token %q in the event, want %q", refused.event.TokenID, want)
+			}
 			if got := e.store.calls.Load() - calls; got != 1 {
 				t.Errorf("the state database was asked %d times, want once for each of them: the time shows nothing", got)
 			}
@@ -154,6 +158,19 @@ func TestTokenIsGoodForOneKey(t *testing.T) {
 	wantInvalid(t, "other device's certificate", e.ask(t, attestedHook, o.authorizing(t, otherSerial)), `redeemed by the device "`+serial)
 	wantInvalid(t, "other policy's certificate", e.ask(t, otherPolicyHook, o.authorizing(t, serial)), "no token was redeemed with this key")
 	wantAllow(t, "its certificate", e.ask(t, attestedHook, o.authorizing(t, serial)))
+	// A token of the other device with the same key changes nothing.
+	second, its := e.issue(t, otherSerial, "")
+	o.subject[1] = with(attribute(t, tokenIn, second))[0]
+	wantAllow(t, "other device's own token", e.ask(t, attestedHook, o.enriching(t, otherSerial)))
+	for identifier, want := range map[string]string{serial: token.ID, otherSerial: its.ID} {
+		got := e.ask(t, attestedHook, o.authorizing(t, identifier))
+		wantAllow(t, "certificate of "+identifier, got)
+		if got.event.TokenID != want {
+			t.Errorf("got token %s for %s, want its own, %s", got.event.TokenID, identifier, want)
+		}
+	}
+	o.subject[1] = with(attribute(t, tokenIn, text))[0]
+	e.revoke(t, its)
 	e.revoke(t, token)
 	o.subject[0] = with(attribute(t, "2.5.4.3", serial))[0]
 	wantInvalid(t, "revoked, same key", e.ask(t, attestedHook, o.enriching(t, serial)), "the token was revoked at")

@@ -149,3 +149,25 @@ func TestTokenInOtherPlaces(t *testing.T) {
 		}
 	}
 }
+
+// Nor is it where the later requests of its order have it in a name.
+func TestTokenInNamesOfLaterRequests(t *testing.T) {
+	t.Parallel()
+	for _, before := range []string{"", "x", "\n"} {
+		e := newEnrolment(t)
+		e.rule.OtherNames = true
+		shown, _ := e.issue(t, serial, "")
+		o := enrolling(t, shown)
+		wantAllow(t, "CSR", e.ask(t, x509Hook, o.x509(t)))
+		named := form(t, "jwk-x509-authorizing", func(body members) { o.certificate(t, body, before+shown) })
+		if got := e.ask(t, x509Hook, named); got.code != "tokenInvalid" && got.code != "identifierMissing" {
+			t.Errorf("named by the token: got %s (%s)", got.code, got.event.Reason)
+		}
+		challenge, _ := e.issue(t, serial, "")
+		o = bySCEP(t, challenge)
+		o.names.EmailAddresses = []string{strings.TrimSpace(before) + challenge + "@example.com"}
+		wantAllow(t, "challenge", e.ask(t, challengeHook, o.challenging(t, challenge)))
+		wantAllow(t, "ENRICHING", e.ask(t, laterHook, o.later(t)))
+		wantCode(t, "AUTHORIZING", e.ask(t, laterHook, o.signing(t, san(members{"type": "email", "value": before + challenge}))), http.StatusOK, "tokenInCertificate")
+	}
+}

@@ -133,6 +133,7 @@ func (s *scepTokens) expectRefusal(t *testing.T, request scep.Request, text stri
 
 // testIssued: a challenge is good for one key, as often as it asks. A used one is refused.
 func (s *scepTokens) testIssued(t *testing.T) {
+	t.Helper()
 	challenge, key := s.challenge(t), newRSAKey(t)
 	for range 2 {
 		s.expectCertificate(t, scep.Request{CommonName: laptop, Challenge: challenge, Key: key})
@@ -150,6 +151,7 @@ func (s *scepTokens) testIssued(t *testing.T) {
 
 // testRefused: a wrong or absent challenge, another name, and a stranger's renewal. None of them uses the challenge up.
 func (s *scepTokens) testRefused(t *testing.T) {
+	t.Helper()
 	challenge := s.challenge(t)
 	for reason, request := range map[string]scep.Request{
 		"there is no such token":                               {CommonName: laptop, Challenge: strings.Repeat("A", 43)},
@@ -165,6 +167,7 @@ func (s *scepTokens) testRefused(t *testing.T) {
 
 // testOutage: what could not be decided uses no challenge up.
 func (s *scepTokens) testOutage(t *testing.T) {
+	t.Helper()
 	request := scep.Request{CommonName: laptop, Challenge: s.challenge(t), Key: newRSAKey(t)}
 	setPolicies(t, s.guard, outage(t, withoutTests(s.policies)))
 	s.expectRefusal(t, request, challengeUnsolved, "unavailable", "status=503")
