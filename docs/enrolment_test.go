@@ -1,11 +1,16 @@
 package docs_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"howett.net/plist"
 
+	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/tokenapi"
 )
 
@@ -41,5 +46,26 @@ func TestProfileOfTokens(t *testing.T) {
 	want = append(want, matches(t, enrolment, `udid_in: ([0-9.]+),`)...)
 	if !slices.Equal(got, want) {
 		t.Errorf("the profile has the attributes %q, the policy %q", got, want)
+	}
+}
+
+// The table of limits has those of the product.
+func TestLimitsOfTokens(t *testing.T) {
+	t.Parallel()
+	_, table, _ := strings.Cut(read(t, enrolment), "\n## Limits\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	const day = 24 * time.Hour
+	for _, want := range []string{
+		fmt.Sprintf("| %d characters of base64url,", posture.TokenLength),
+		fmt.Sprintf("%d minutes by default, or less if the client says so; from %d second to %d days |",
+			enroll.DefaultLifetime/time.Minute, enroll.MinLifetime/time.Second, enroll.MaxLifetime/day),
+		fmt.Sprintf("| %d minutes, or until it expires", enroll.KeyLifetime/time.Minute),
+		fmt.Sprintf("| %d days |", enroll.Kept/day),
+		fmt.Sprintf("| %d |", enroll.MaxLive),
+		fmt.Sprintf("| the %d newest |", enroll.MaxListed),
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the limits have no %q", want)
+		}
 	}
 }

@@ -40,13 +40,18 @@ func TestTokens(t *testing.T) {
 		})
 	}
 	fresh := s.token(t, replicas[1])
+	// The same order is decided once the database is back.
+	order, err := s.place(t.Context(), other)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.compose(t, "kill", "database")
-	if _, err := s.with(t.Context(), other, fresh); !strings.HasPrefix(problem(err), "500 ") {
+	if _, err := order.FinalizeWith(t.Context(), subject(fresh)); !strings.HasPrefix(problem(err), "500 ") {
 		t.Errorf("without the database an order gets %v, want 500", err)
 	}
 	s.compose(t, "start", "database")
 	s.eventually(t, "the database is used again", func() bool {
-		_, err := s.with(t.Context(), other, fresh)
+		_, err := order.FinalizeWith(t.Context(), subject(fresh))
 		return err == nil
 	})
 	s.wantWith(t, "the key of another token", winner, fresh, false)
@@ -77,17 +82,26 @@ func (s *stack) device(t *testing.T) *device.Device {
 	return d
 }
 
+// subject is that of a CSR with a token.
+func subject(token string) pkix.Name {
+	return pkix.Name{
+		CommonName: known, ExtraNames: []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, 35}, Value: token}},
+	}
+}
+
+func (s *stack) place(ctx context.Context, d *device.Device) (*device.Order, error) {
+	return d.Order(ctx, s.client, fmt.Sprintf("https://localhost:%d/acme/devices/directory", s.port))
+}
+
 // with orders a certificate with a token.
 func (s *stack) with(ctx context.Context, d *device.Device, token string) (*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	order, err := d.Order(ctx, s.client, fmt.Sprintf("https://localhost:%d/acme/devices/directory", s.port))
+	order, err := s.place(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return order.FinalizeWith(ctx, pkix.Name{
-		CommonName: known, ExtraNames: []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, 35}, Value: token}},
-	})
+	return order.FinalizeWith(ctx, subject(token))
 }
 
 func (s *stack) wantWith(t *testing.T, what string, d *device.Device, token string, allowed bool) {
