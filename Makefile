@@ -81,6 +81,20 @@ model: ## Hold the bounds of snapshots in MODEL_HOURS simulated hours (default 2
 mutate-snapshot: ## Plant faults in the snapshots, and want the simulations to find each (takes some minutes)
 	MUTATE=1 go test -count=1 -timeout 0 -v -run '^TestMutations$$' ./internal/snapshot
 
+ROUNDS ?= 1000
+
+.PHONY: redemptions
+redemptions: ## Redeem ROUNDS enrolment tokens by 100 keys at once each, in both databases and over two connectors (default 1000)
+	go test -count=1 -timeout 0 -v -run '^TestRedemptionsOfOneToken$$' ./internal/store -redemptions $(ROUNDS)
+	cd $(E2E) && TOKEN_ROUNDS=$(ROUNDS) go test -count=1 -timeout 0 -v -run '^TestTokenReplicas$$' .
+
+ROWS ?= 10000000
+
+.PHONY: bench-state
+bench-state: ## Measure redemptions in both databases, alone and beside the purge of ROWS expired tokens (default 10 million)
+	go test -run '^$$' -bench '^BenchmarkRedeem$$' -timeout 0 ./internal/store
+	go test -run '^$$' -bench '^BenchmarkPurge$$' -benchtime 1x -timeout 0 ./internal/store -purge-rows $(ROWS)
+
 SOAKTIME ?= 10m
 
 .PHONY: soak

@@ -27,6 +27,9 @@ type Compat struct {
 
 const compatVariable = "COMPAT_MDMSECURITYDEMO"
 
+// leastKey is the length of a credential that nobody guesses, in bytes: as that of a client of the API.
+const leastKey = 16
+
 // WithCompat gives the variables their meaning that COMPAT_MDMSECURITYDEMO implies.
 func (e Environment) WithCompat() Environment {
 	if e.Variables[compatVariable] != "1" {
@@ -114,6 +117,14 @@ func (c Compat) warnings(all Config) (warnings []string) {
 	}
 	if len(all.WebhookIDs) == 0 {
 		warnings = append(warnings, "WEBHOOK_IDS is not set: /webhook is authenticated by WEBHOOK_KEY alone, and not by step-ca's signature; set WEBHOOK_IDS and WEBHOOK_SECRETS too")
+	}
+	for _, v := range []struct {
+		name string
+		key  Secret
+	}{{"WEBHOOK_KEY", c.WebhookKey}, {"API_KEY", c.APIKey}, {"DEVICE_INVENTORY_API_KEY", c.QueryKey}} {
+		if len(v.key.Reveal()) < leastKey {
+			warnings = append(warnings, v.name+" is short enough to be guessed; make one with: openssl rand -base64 32")
+		}
 	}
 	if all.APIAddress.Off() {
 		warnings = append(warnings, "API_ADDRESS is not set: enrollhandler asks for devices over plain HTTP, and nothing answers there")

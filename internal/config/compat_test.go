@@ -13,7 +13,7 @@ import (
 // compatible is an environment with COMPAT_MDMSECURITYDEMO, with changes.
 func compatible(changes map[string]string) map[string]string {
 	all := map[string]string{
-		"COMPAT_MDMSECURITYDEMO": "1", "WEBHOOK_KEY": "webhook-key", "API_KEY": "api-key", "DEVICE_INVENTORY_API_KEY": "query-key",
+		"COMPAT_MDMSECURITYDEMO": "1", "WEBHOOK_KEY": "key-of-the-webhook", "API_KEY": "key-of-enrollhandler", "DEVICE_INVENTORY_API_KEY": "key-of-the-queries",
 		"STATE_URL": "sqlite:/var/lib/state.db", "API_ADDRESS": ":8080", "WEBHOOK_IDS": "", "WEBHOOK_SECRETS": "",
 	}
 	maps.Copy(all, changes)
@@ -45,9 +45,9 @@ func TestBrokenCompat(t *testing.T) {
 			map[string]string{"WEBHOOK_KEY": "", "API_KEY": "", "DEVICE_INVENTORY_API_KEY": ""},
 			[]string{"WEBHOOK_KEY" + off + webhookKey, "API_KEY" + off + apiKey, "DEVICE_INVENTORY_API_KEY" + off + queryKey},
 		},
-		"two alike":      {map[string]string{"API_KEY": "webhook-key"}, []string{"API_KEY: the same as WEBHOOK_KEY" + ofItsOwn}},
-		"the last two":   {map[string]string{"DEVICE_INVENTORY_API_KEY": "api-key"}, []string{"DEVICE_INVENTORY_API_KEY: the same as API_KEY" + ofItsOwn}},
-		"all alike":      {map[string]string{"API_KEY": "webhook-key", "DEVICE_INVENTORY_API_KEY": "webhook-key"}, []string{"API_KEY: the same as WEBHOOK_KEY" + ofItsOwn, "DEVICE_INVENTORY_API_KEY: the same as WEBHOOK_KEY" + ofItsOwn}},
+		"two alike":      {map[string]string{"API_KEY": "key-of-the-webhook"}, []string{"API_KEY: the same as WEBHOOK_KEY" + ofItsOwn}},
+		"the last two":   {map[string]string{"DEVICE_INVENTORY_API_KEY": "key-of-enrollhandler"}, []string{"DEVICE_INVENTORY_API_KEY: the same as API_KEY" + ofItsOwn}},
+		"all alike":      {map[string]string{"API_KEY": "key-of-the-webhook", "DEVICE_INVENTORY_API_KEY": "key-of-the-webhook"}, []string{"API_KEY: the same as WEBHOOK_KEY" + ofItsOwn, "DEVICE_INVENTORY_API_KEY: the same as WEBHOOK_KEY" + ofItsOwn}},
 		"no database":    {map[string]string{"STATE_URL": ""}, []string{"STATE_URL" + off + ": keys are kept in it" + acceptState}},
 		"debug key":      {map[string]string{"DEBUG_KEY": "x"}, []string{"DEBUG_KEY" + debug}},
 		"debug key file": {map[string]string{"DEBUG_KEY_FILE": "/nowhere"}, []string{"DEBUG_KEY_FILE" + debug}},
@@ -69,7 +69,7 @@ func TestBrokenCompat(t *testing.T) {
 			_, problems := config.Load(compatible(test.changes))
 			got := lines(problems)
 			wantLines(t, "Load", got, test.want)
-			for _, key := range []string{"webhook-key", "api-key", "query-key"} {
+			for _, key := range []string{"key-of-the-webhook", "key-of-enrollhandler", "key-of-the-queries"} {
 				if strings.Contains(strings.Join(got, "\n"), key) {
 					t.Errorf("a key is in %q", got)
 				}
@@ -97,6 +97,7 @@ func TestCompatWarnings(t *testing.T) {
 	}{
 		"bearer alone":     {nil, []string{bearerOnly}},
 		"signatures too":   {webhooks, nil},
+		"a short key":      {with(map[string]string{"API_KEY": "123456789012345", "DEVICE_INVENTORY_API_KEY": "1234567890123456"}), []string{"API_KEY is short enough to be guessed; make one with: openssl rand -base64 32"}},
 		"no queries":       {with(map[string]string{"API_ADDRESS": "off"}), []string{"API_ADDRESS is not set: enrollhandler asks for devices over plain HTTP, and nothing answers there"}},
 		"another provider": {with(map[string]string{"PROVIDER": "jamf", "INVENTORY_PATH": "/data/a"}), []string{"INVENTORY_PATH is set but PROVIDER is jamf: it has no effect"}},
 		"not asked for":    {with(map[string]string{"COMPAT_MDMSECURITYDEMO": "", "INVENTORY_PATH": "/data/a"}), []string{noEffect("WEBHOOK_KEY"), noEffect("API_KEY"), noEffect("DEVICE_INVENTORY_API_KEY"), noEffect("INVENTORY_PATH")}},

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
 	"step-posture-connector/internal/webhook"
@@ -91,7 +93,19 @@ func (s sources) require(r reading) config.Problems {
 		}}
 	}
 	p.Token = s.dropIn.token
-	return nil
+	return s.dropIn.clashes(r.file.Clients)
+}
+
+// clashes refuses a client of the API with a credential of the demo: who may ask whether a device is known could have tokens issued.
+func (c *dropIn) clashes(clients []policyfile.Client) (problems config.Problems) {
+	for _, client := range clients {
+		for variable, key := range map[string]config.Secret{"WEBHOOK_KEY": c.webhookKey, "API_KEY": c.keys, "DEVICE_INVENTORY_API_KEY": c.queries} {
+			if key.IsSet() && bytes.Equal(key.Reveal(), client.Bearer.Reveal()) {
+				problems = append(problems, config.Problem{Variable: variable, Text: "the client " + client.Name + " of the policy file has the same one", Accepted: "a credential of its own"})
+			}
+		}
+	}
+	return problems
 }
 
 // bearerHook is the webhook that WEBHOOK_KEY authenticates; nil where there is none, or signatures say which one calls.

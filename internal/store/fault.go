@@ -33,6 +33,7 @@ const (
 	noSchema       class = "it has no schema that the user may use: give the user a schema of its own"
 	taken          class = "it has a table of the same name that is not ours: give the user a schema of its own"
 	pooler         class = "it, or a pooler before it, does not accept the settings of the connection: connect to PostgreSQL itself"
+	incomplete     class = "some of its tables or columns are missing: restore it as a whole, or remove all of it"
 	noTable        class = "its tables do not exist; start the daemon once"
 	forbidden      class = "the user may not do this: it must own the tables, and the schema where they do not exist yet"
 	readOnly       class = "it is a standby, or only for reading: the state needs the primary server"
@@ -106,6 +107,8 @@ func postgresClass(code string) class {
 	switch code {
 	case "42P01":
 		return noTable
+	case "42703":
+		return incomplete
 	case "3F000":
 		return noSchema
 	case "42P07":
@@ -153,8 +156,11 @@ func sqliteClass(err *sqlitedriver.Error) class {
 	case sqlitecode.SQLITE_FULL, sqlitecode.SQLITE_NOMEM:
 		return full
 	case sqlitecode.SQLITE_ERROR:
-		if strings.Contains(err.Error(), "no such table") { // the code does not say it; the text is not shown
+		switch text := err.Error(); { // the code does not say it; the text is not shown
+		case strings.Contains(text, "no such table"):
 			return noTable
+		case strings.Contains(text, "no such column"):
+			return incomplete
 		}
 	}
 	return other

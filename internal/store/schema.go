@@ -101,7 +101,40 @@ func (d *DB) Ready(ctx context.Context) error {
 		err = d.migrate(ctx)
 	}
 	if err == nil {
-		err = d.wantSameFile()
+		err = d.wantTables(ctx)
+	}
+	if err == nil && d.daemon {
+		err = d.wantWrites(ctx)
+	}
+	return err
+}
+
+// wantTables: a restore may have brought the version back, and not the tables.
+func (d *DB) wantTables(ctx context.Context) error {
+	err := d.read(ctx, func(ctx context.Context, q querier) error {
+		_, err := q.ExecContext(ctx, "SELECT "+columns+" FROM tokens WHERE 1 = 0")
+		return err
+	})
+	if f := (*fault)(nil); errors.As(err, &f) && f.class == noTable {
+		return &fault{place: f.place, class: incomplete, code: f.code}
+	}
+	return err
+}
+
+// wantWrites asks for what changes no row: a server may have become one that only reads, and the user may have lost a privilege.
+// Whether there is room shows only where something is written; after that had failed it is tried.
+func (d *DB) wantWrites(ctx context.Context) error {
+	statements := []string{
+		"INSERT INTO tokens (" + columns + ", keep_until) SELECT " + columns + ", keep_until FROM tokens WHERE 1 = 0",
+		"UPDATE tokens SET revoked_at = revoked_at WHERE 1 = 0",
+	}
+	tried := d.noRoom.Load()
+	if tried {
+		statements = append(statements, "INSERT INTO "+versionTable+" VALUES (-1, 0)", "DELETE FROM "+versionTable+" WHERE version = -1")
+	}
+	err := d.transaction(ctx, func(ctx context.Context, q querier) error { return d.run(ctx, q, statements) })
+	if err == nil && tried {
+		d.noRoom.Store(false)
 	}
 	return err
 }

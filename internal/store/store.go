@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/enroll"
@@ -23,6 +25,7 @@ type DB struct {
 	lock    *os.File      // SQLite, daemon
 	file    os.FileInfo   // SQLite: the file that was opened
 
+	noRoom     atomic.Bool // something could not be written, and nothing was since that Ready has tried
 	mu         sync.Mutex
 	purgeFault error // of the last purge
 }
@@ -187,6 +190,9 @@ func (d *DB) limited(ctx context.Context, times int, operation func(context.Cont
 			return err
 		}
 		f := d.fault(ctx, err)
+		if f.class == full || f.class == cannotBeOpened {
+			d.noRoom.Store(true)
+		}
 		if f.class != lost || try >= times || ctx.Err() != nil {
 			return f
 		}
@@ -195,7 +201,7 @@ func (d *DB) limited(ctx context.Context, times int, operation func(context.Cont
 
 // read runs statements that change nothing.
 func (d *DB) read(ctx context.Context, do work) error {
-	return d.limited(ctx, attempts, func(ctx context.Context) error { return do(ctx, d.pool) })
+	return d.limited(ctx, attempts, func(ctx context.Context) error { return cmp.Or(d.wantSameFile(), do(ctx, d.pool)) })
 }
 
 // write runs one statement that changes something, and may be repeated. In SQLite it needs a transaction: there a statement that
@@ -227,6 +233,10 @@ func (d *DB) inTransaction(ctx context.Context, do work) error {
 	}
 	defer func() { _ = tx.Rollback() }() // nothing to do after Commit
 	if err := do(ctx, tx); err != nil {
+		return err
+	}
+	// As late as can be: what a file has that was replaced is gone after a restart, and a token redeemed there would be live again.
+	if err := d.wantSameFile(); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -157,14 +157,17 @@ type order struct {
 // demoCSR has the subject of the demo's profile: four RDNs in this order, with a common name and a SAN in none.
 func demoCSR(t *testing.T, serial, udid, key string) []byte {
 	t.Helper()
-	var subject pkix.RDNSequence
-	for _, attribute := range []struct {
-		arc   int
-		value string
-	}{{5, serial}, {13, "Mac15,12"}, {45, udid}, {35, key}} {
-		subject = append(subject, pkix.RelativeDistinguishedNameSET{{Type: asn1.ObjectIdentifier{2, 5, 4, attribute.arc}, Value: attribute.value}})
-	}
-	raw, err := asn1.Marshal(subject)
+	return csrWith(t, rdn(5, serial), rdn(13, "Mac15,12"), rdn(45, udid), rdn(35, key))
+}
+
+// rdn has one attribute below 2.5.4.
+func rdn(arc int, value any) pkix.RelativeDistinguishedNameSET {
+	return pkix.RelativeDistinguishedNameSET{{Type: asn1.ObjectIdentifier{2, 5, 4, arc}, Value: value}}
+}
+
+func csrWith(t *testing.T, subject ...pkix.RelativeDistinguishedNameSET) []byte {
+	t.Helper()
+	raw, err := asn1.Marshal(pkix.RDNSequence(subject))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,11 +92,23 @@ func TestDemoOrders(t *testing.T) {
 // TestDemoFault: step-ca repeats a body after 503. An MDM knows the UDID of the device, which the key must be for.
 func TestDemoFault(t *testing.T) {
 	t.Parallel()
+	policies := filepath.Join(t.TempDir(), "posture.yaml")
+	program.ReplaceFile(t, policies, "policies: {staff: {inventories: [jamf]}}\n")
+	for name, changes := range map[string][]string{"alone": nil, "beside a policy file": {"POLICY_PATH", policies}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testDemoFault(t, changes...)
+		})
+	}
+}
+
+func testDemoFault(t *testing.T, changes ...string) {
+	t.Helper()
 	_, env := demoEnvironment(t)
 	mac := program.Mac(demoSerial)
 	mac.UDID = demoUDID
 	server, jamf := program.NewJamf(t, program.NewPKI(t), mac)
-	changes := []string{"INVENTORY_PATH", ""}
+	changes = append(changes, "INVENTORY_PATH", "")
 	for name, value := range jamf {
 		if env[name] == "" && !strings.HasPrefix(name, "WEBHOOK_") && !strings.HasPrefix(name, "TLS_") {
 			changes = append(changes, name, value)
@@ -235,6 +247,9 @@ func TestDemoMistakes(t *testing.T) {
 	_, good := demoEnvironment(t)
 	policies := filepath.Join(t.TempDir(), "posture.yaml")
 	program.ReplaceFile(t, policies, "policies: {default: {inventories: [file]}}\n")
+	clients := filepath.Join(t.TempDir(), "clients.yaml")
+	program.ReplaceFile(t, filepath.Join(filepath.Dir(clients), "secret"), demoQueries)
+	program.ReplaceFile(t, clients, "tokens: {clients: [{name: enroll, bearer: {file: secret}, policies: [staff]}]}\npolicies: {staff: {inventories: [file], token: {required: true, in: 2.5.4.35}}}\n")
 	const (
 		isOne   = ": not set, but COMPAT_MDMSECURITYDEMO is 1; accepted: "
 		debug   = ": set: a key that lets every device pass does not exist here; accepted: no such variable"
@@ -254,6 +269,7 @@ func TestDemoMistakes(t *testing.T) {
 		"two alike":                   {[]string{"API_KEY", demoWebhook}, "API_KEY: the same as WEBHOOK_KEY; accepted: a credential of its own"},
 		"two others alike":            {[]string{"DEVICE_INVENTORY_API_KEY", demoKeys}, "DEVICE_INVENTORY_API_KEY: the same as API_KEY; accepted: a credential of its own"},
 		"the outer two alike":         {[]string{"DEVICE_INVENTORY_API_KEY", demoWebhook}, "DEVICE_INVENTORY_API_KEY: the same as WEBHOOK_KEY; accepted: a credential of its own"},
+		"a client's":                  {[]string{"POLICY_PATH", clients}, "DEVICE_INVENTORY_API_KEY: the client enroll of the policy file has the same one; accepted: a credential of its own"},
 		"DEBUG_KEY":                   {[]string{"DEBUG_KEY", "x"}, "DEBUG_KEY" + debug},
 		"DEBUG_KEY_FILE":              {[]string{"DEBUG_KEY_FILE", "x"}, "DEBUG_KEY_FILE" + debug},
 		"client certificates":         {[]string{"ENABLE_MTLS", "1", "TLS_CA_PATH", good["TLS_CERT_PATH"]}, "ENABLE_MTLS: 1, but with COMPAT_MDMSECURITYDEMO enrollhandler calls the same listener, without a client certificate; accepted: 0"},
