@@ -24,7 +24,7 @@ docker compose version
 # have NAME: does the image exist here, or can it be pulled?
 have() { docker image inspect "$1" >/dev/null 2>&1 || timeout 60 docker pull -q "$1" >/dev/null 2>&1; }
 
-: "${GO_IMAGE:=golang:1.26-alpine}" "${STEP_CA_IMAGE:=smallstep/step-ca:0.30.2}"
+: "${GO_IMAGE:=golang:1.26-alpine}" "${STEP_CA_IMAGE:=smallstep/step-ca:0.30.2}" "${POSTGRES_IMAGE:=postgres:17-alpine}"
 if ! have "$GO_IMAGE"; then
 	GO_IMAGE=step-posture-connector-go:test
 	docker/test/go-image.sh "$GO_IMAGE"
@@ -34,6 +34,11 @@ if ! have "$STEP_CA_IMAGE"; then
 	command -v busybox >/dev/null && command -v setcap >/dev/null || { echo 'Please install busybox-static and libcap2-bin.' >&2; exit 1; }
 	(cd internal/test/e2e && go run ./toolchain/cmd)
 	docker/test/step-image.sh "$STEP_CA_IMAGE" internal/test/e2e/.tools
+fi
+if ! have "$POSTGRES_IMAGE"; then
+	POSTGRES_IMAGE=step-posture-connector-postgres:test
+	command -v busybox >/dev/null && [ -d /usr/lib/postgresql ] || { echo 'Please install busybox-static and postgresql.' >&2; exit 1; }
+	docker/test/postgres-image.sh "$POSTGRES_IMAGE"
 fi
 # If a container cannot reach the Go module proxy, it gets the modules with the sources.
 if ! docker run --rm "$GO_IMAGE" go mod download github.com/joho/godotenv@v1.5.1 >/dev/null 2>&1; then
@@ -48,6 +53,6 @@ BALANCER_IMAGE=step-posture-connector-balancer:test FAKEJAMF_IMAGE=step-posture-
 CGO_ENABLED=0 go build -trimpath -o "$build/fakejamf" ./internal/provider/jamf/jamftest/cmd/fakejamf
 tar -C "$build" -c balancer | docker import --change 'ENTRYPOINT ["/balancer"]' - "$BALANCER_IMAGE" >/dev/null
 tar -C "$build" -c fakejamf | docker import --change 'ENTRYPOINT ["/fakejamf"]' - "$FAKEJAMF_IMAGE" >/dev/null
-export GO_IMAGE STEP_CA_IMAGE CONNECTOR_IMAGE BALANCER_IMAGE FAKEJAMF_IMAGE
+export GO_IMAGE STEP_CA_IMAGE POSTGRES_IMAGE CONNECTOR_IMAGE BALANCER_IMAGE FAKEJAMF_IMAGE
 cd internal/test/e2e
 go test -tags compose -count=1 -timeout 20m "$@" ./compose
