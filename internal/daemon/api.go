@@ -69,6 +69,8 @@ func (s *service) route(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.EscapedPath(); {
 	case tokenapi.Handles(path) && s.hasAPI():
 		s.api.ServeHTTP(w, r)
+	case tokenapi.Handles(path) && s.tokens != nil:
+		s.api.Closed(w, r) // its clients went with a reload: the path has the ID of a token as before
 	case s.demo != nil && compat.Handles(path):
 		s.demo.ServeHTTP(w, r)
 	default:
@@ -84,7 +86,7 @@ func (s *service) routePlain(w http.ResponseWriter, r *http.Request) {
 	case s.demo != nil:
 		s.demo.QueriesOnly().ServeHTTP(w, r)
 	default:
-		http.NotFound(w, r)
+		s.api.Closed(w, r)
 	}
 }
 

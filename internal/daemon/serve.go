@@ -160,7 +160,11 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		s.notify(systemd.Stopping)
 		endServing()
 	})()
-	defer s.serveAPI(serving, apiListener, errorLog)()
+	answered := s.serveAPI(serving, apiListener, errorLog)
+	defer func() {
+		endServing() // also where the other listener has failed
+		answered()
+	}()
 	if err := webhookServer.Serve(serving, s.traceConnections(listener)); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -24,8 +25,15 @@ const (
 	tokenPath  = tokensPath + "/" // and the ID of a token
 )
 
-// Handles reports whether a path, in its escaped form, belongs to this API.
-func Handles(path string) bool { return path == tokensPath || strings.HasPrefix(path, tokenPath) }
+// Handles reports whether a path, in its escaped form, belongs to this API: also where slashes are doubled, letters escaped or in
+// the other case, which gets 404. The rest of such a path is the ID of a token as well, and nobody else may log it.
+func Handles(path string) bool {
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	parts := strings.FieldsFunc(strings.ToLower(path), func(c rune) bool { return c == '/' })
+	return len(parts) >= 2 && "/"+parts[0]+"/"+parts[1] == tokensPath
+}
 
 // Handler answers the requests of the API. The server around it has a ReadTimeout, which bounds bodies on HTTP/2.
 type Handler struct {
@@ -66,14 +74,26 @@ func (h *Handler) Use(access *Access) {
 }
 
 // ServeHTTP answers a request and records it as one event.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r, h.call) }
+
+// Closed answers as if there were nothing at any path: where the API has no clients, and beside it on a listener of its own.
+func (h *Handler) Closed(w http.ResponseWriter, r *http.Request) {
+	h.serve(w, r, func(http.ResponseWriter, *http.Request, string, *Event) (answer, *problem) {
+		return answer{}, nothing()
+	})
+}
+
+// steps answer a request at a path.
+type steps func(w http.ResponseWriter, r *http.Request, path string, event *Event) (answer, *problem)
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, call steps) {
 	start, path := h.Now(), r.URL.EscapedPath()
 	event := &Event{
 		Time: start, Reference: audit.NewReference(), Method: audit.Clean(r.Method, maxShown), Path: withoutID(path), RemoteAddress: r.RemoteAddr,
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), budget)
 	defer cancel()
-	a := h.answer(w, r.WithContext(ctx), path, event)
+	a := answerBy(call, w, r.WithContext(ctx), path, event)
 	event.Status = a.status
 	respond(w, r, a)
 	event.Duration = h.Now().Sub(start)
@@ -83,14 +103,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // withoutID is a path for the log. The ID of a token is left out, and so is whatever else a client may write there, which may
 // be the token itself.
 func withoutID(path string) string {
-	if strings.HasPrefix(path, tokenPath) {
+	if path != tokensPath && Handles(path) {
 		return tokenPath + "…"
 	}
 	return audit.Clean(path, maxShown)
 }
 
-// answer turns every problem and every panic into an error of the API.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, path string, event *Event) (a answer) {
+// answerBy turns every problem and every panic into an error of the API.
+func answerBy(call steps, w http.ResponseWriter, r *http.Request, path string, event *Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			event.Stack = string(debug.Stack())
@@ -98,7 +118,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, path string, ev
 			a.hangUp = event.Client == ""
 		}
 	}()
-	a, p := h.call(w, r, path, event)
+	a, p := call(w, r, path, event)
 	if p != nil {
 		a = refuse(event, p)
 	}
@@ -161,7 +181,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, path string, even
 func (h *Handler) route(method, path string, event *Event) (func(context.Context, *exchange) (answer, *problem), *problem) {
 	id, isToken := strings.CutPrefix(path, tokenPath)
 	switch {
-	case isToken && (id == "" || strings.Contains(id, "/")), !Handles(path):
+	case isToken && (id == "" || strings.Contains(id, "/")), !isToken && path != tokensPath:
 		return nil, noSuchPath()
 	case isToken && method == http.MethodDelete:
 		event.Operation = "revoke"

@@ -56,6 +56,14 @@ func noSuchPath() *problem {
 	}
 }
 
+// nothing is the answer where the API does not exist.
+func nothing() *problem {
+	return &problem{
+		status: http.StatusNotFound, code: codeNotFound, cause: errors.New("unknown path, or no client in tokens.clients of the policy file"),
+		message: "There is nothing at this path; check the URL",
+	}
+}
+
 // noSuchToken is the same for a token that does not exist and for one of a policy of others.
 func noSuchToken(cause error) *problem {
 	return &problem{

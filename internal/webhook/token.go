@@ -38,7 +38,7 @@ func (c *exchange) tokenProblem(err error) *Problem {
 		return &Problem{codeTokenInvalid, err}
 	}
 	// Fail closed: without the state database nobody can say whether the token was used.
-	return problemf(codeUnavailable, "state database: %w", err)
+	return &Problem{codeUnavailable, err}
 }
 
 // asking asks the state database. Where the client has no second try, a fault is tried again while there is time.

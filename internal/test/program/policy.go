@@ -34,6 +34,16 @@ func (p *Policies) Write(t *testing.T, text string) {
 	ReplaceFile(t, p.Path, text)
 }
 
+// Append adds to the policy file.
+func (p *Policies) Append(t *testing.T, text string) {
+	t.Helper()
+	before, err := os.ReadFile(p.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Write(t, string(before)+text)
+}
+
 // WriteFile replaces a file beside the policy file, by rename.
 func (p *Policies) WriteFile(t *testing.T, name, text string) string {
 	t.Helper()
