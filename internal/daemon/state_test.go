@@ -35,7 +35,7 @@ func TestStateURL(t *testing.T) {
 		"sqlite:DIR/":                  "its path is that of a folder" + acceptedState,
 		"sqlite:DIR":                   "the state database sqlite:DIR: it is a folder, want a file" + acceptedFile,
 		"sqlite:DIR/none/state.db":     "the state database sqlite:DIR/none/state.db: its folder does not exist" + acceptedFile,
-		"sqlite:DIR/server.crt/s.db":   "the state database sqlite:DIR/server.crt/s.db: lstat: not a directory" + acceptedFile,
+		"sqlite:DIR/server.crt/s.db":   "the state database sqlite:DIR/server.crt/s.db: its folder: not a directory" + acceptedFile,
 		"postgres://u:pa55word@h/":     "it has no database" + acceptedState,
 		"postgres://:pa55word@h/d":     "it has no user" + acceptedState,
 		"postgres://u:pa55word@h:x/d":  "it is not a URL (special characters of a password are written as %XX)" + acceptedState,
