@@ -59,6 +59,13 @@ func TestTokensNeedState(t *testing.T) {
 	changes := map[string]string{"POLICY_PATH": "DIR/posture.yaml"}
 	wantLines(t, "Load", in.refused(t, changes), []string{withoutState})
 
+	// A file with the address that cannot be read is one problem, not two.
+	missing := maps.Clone(changes)
+	missing["STATE_URL_FILE"] = "DIR/missing"
+	if lines := in.refused(t, missing); len(lines) != 1 || !strings.HasPrefix(lines[0], "STATE_URL_FILE: ") {
+		t.Errorf("Load = %q, want one line about STATE_URL_FILE", lines)
+	}
+
 	in.write(t, "posture.yaml", plainPolicy)
 	d := in.loaded(t, changes)
 	reload, _, _ := d.Reloader()
