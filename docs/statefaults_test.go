@@ -9,11 +9,11 @@ import (
 // The table of troubleshooting quotes what the connector says of the state database.
 func TestStateFaults(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("../internal/store/fault.go")
+	source, err := os.ReadFile("internal/store/fault.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("troubleshooting.md")
+	page, err := os.ReadFile("docs/troubleshooting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
