@@ -103,17 +103,26 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 // AcceptedState is what STATE_URL may be.
 const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database" //nolint:gosec // G101: words, no password
 
+// Unused names the variables that are set and have no effect without COMPAT_MDMSECURITYDEMO, a line for each. Where that was
+// forgotten, much else is missing, and these lines say why.
+func (c Compat) Unused() (lines []string) {
+	if c.CompatEnabled {
+		return nil
+	}
+	for _, v := range []struct {
+		name  string
+		isSet bool
+	}{{"WEBHOOK_KEY", c.WebhookKey.IsSet()}, {"API_KEY", c.APIKey.IsSet()}, {"DEVICE_INVENTORY_API_KEY", c.QueryKey.IsSet()}, {"INVENTORY_PATH", c.InventoryPath != ""}} {
+		if v.isSet {
+			lines = append(lines, fmt.Sprintf("%s is set but %s is not 1: it has no effect", v.name, compatVariable))
+		}
+	}
+	return lines
+}
+
 func (c Compat) warnings(all Config) (warnings []string) {
 	if !c.CompatEnabled {
-		for _, v := range []struct {
-			name  string
-			isSet bool
-		}{{"WEBHOOK_KEY", c.WebhookKey.IsSet()}, {"API_KEY", c.APIKey.IsSet()}, {"DEVICE_INVENTORY_API_KEY", c.QueryKey.IsSet()}, {"INVENTORY_PATH", c.InventoryPath != ""}} {
-			if v.isSet {
-				warnings = append(warnings, fmt.Sprintf("%s is set but %s is not 1: it has no effect", v.name, compatVariable))
-			}
-		}
-		return warnings
+		return c.Unused()
 	}
 	if len(all.WebhookIDs) == 0 {
 		warnings = append(warnings, "WEBHOOK_IDS is not set: /webhook is authenticated by WEBHOOK_KEY alone, and not by step-ca's signature; set WEBHOOK_IDS and WEBHOOK_SECRETS too")
