@@ -147,7 +147,7 @@ func TestTokenRefused(t *testing.T) {
 		"revoke nothing":      {environ, "token revoke", command.ExitUsage, `^token revoke: one token at a time\. Usage: step-posture-connector token revoke ID\n`},
 		"revoke two":          {environ, "token revoke A B", command.ExitUsage, `^token revoke: one token at a time`},
 		"revoke an unknown":   {environ, "token revoke ABCDEFGHIJKLMNOPQRSTUVWXYZ", command.ExitError, `^token revoke: there is no such token; accepted: an ID that token list prints\n$`},
-		"list an empty one":   {environ, "token list --identifier=", command.ExitUsage, `^--identifier: it is empty\n`},
+		"list an empty one":   {environ, "token list --identifier=", command.ExitUsage, `^--identifier: it is empty; leave the flag out for all devices\n`},
 		"compat":              {append(tokenPolicies(t), variable, "COMPAT_MDMSECURITYDEMO=1"), "token issue --policy default --udid 1", command.ExitOK, `^$`},
 		"two defaults":        {append(inventory(t), variable, "COMPAT_MDMSECURITYDEMO=1", "POLICY_PATH="+file(t, "posture.yaml", "policies: {default: {inventories: [file]}}\n")), foreign, command.ExitError, `^configuration:\nCOMPAT_MDMSECURITYDEMO: 1, which makes a policy default, and the policy file has a policy default too; `},
 		"broken policy file":  {[]string{variable, "POLICY_PATH=" + file(t, "broken.yaml", "policies: 1\n")}, foreign, command.ExitError, `^configuration:\n/[^\n]*broken\.yaml:1`},

@@ -33,6 +33,10 @@ func tokenListCommand(load func() (*daemon.Tokens, error)) *cobra.Command {
 			if !c.Flags().Changed(flagIdentifier) {
 				return nil
 			}
+			if identifier == "" {
+				// Not all devices: a script's variable may be empty by mistake.
+				return fmt.Errorf("--%s: it is empty; leave the flag out for all devices", flagIdentifier)
+			}
 			if _, err := posture.ParseRequested(identifier); err != nil {
 				return fmt.Errorf("--%s: %w", flagIdentifier, err)
 			}

@@ -35,7 +35,7 @@ func TestStateURL(t *testing.T) {
 		"sqlite:DIR/":                  "its path is that of a folder" + acceptedState,
 		"sqlite:DIR":                   "the state database sqlite:DIR: it is a folder, want a file" + acceptedFile,
 		"sqlite:DIR/none/state.db":     "the state database sqlite:DIR/none/state.db: its folder does not exist" + acceptedFile,
-		"sqlite:DIR/server.crt/s.db":   "the state database sqlite:DIR/server.crt/s.db: lstat: not a directory" + acceptedFile,
+		"sqlite:DIR/server.crt/s.db":   "the state database sqlite:DIR/server.crt/s.db: its folder: not a directory" + acceptedFile,
 		"postgres://u:pa55word@h/":     "it has no database" + acceptedState,
 		"postgres://:pa55word@h/d":     "it has no user" + acceptedState,
 		"postgres://u:pa55word@h:x/d":  "it is not a URL (special characters of a password are written as %XX)" + acceptedState,
@@ -58,6 +58,13 @@ func TestTokensNeedState(t *testing.T) {
 	in.write(t, "posture.yaml", tokenPolicy)
 	changes := map[string]string{"POLICY_PATH": "DIR/posture.yaml"}
 	wantLines(t, "Load", in.refused(t, changes), []string{withoutState})
+
+	// A file with the address that cannot be read is one problem, not two.
+	missing := maps.Clone(changes)
+	missing["STATE_URL_FILE"] = "DIR/missing"
+	if lines := in.refused(t, missing); len(lines) != 1 || !strings.HasPrefix(lines[0], "STATE_URL_FILE: ") {
+		t.Errorf("Load = %q, want one line about STATE_URL_FILE", lines)
+	}
 
 	in.write(t, "posture.yaml", plainPolicy)
 	d := in.loaded(t, changes)

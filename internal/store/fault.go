@@ -39,7 +39,8 @@ const (
 	readOnly       class = "it is a standby, or only for reading: the state needs the primary server"
 	full           class = "its disk or its memory is full"
 	damaged        class = "it is no database, or damaged"
-	cannotBeOpened class = "it cannot be opened or written"
+	foreign        class = "it has the tables of another program: give the connector a file of its own"
+	cannotBeOpened class = "it cannot be opened or written: the file and its folder must belong to the user of the daemon, and a command run as this user or as root"
 	moved          class = "its file was removed or replaced while the daemon runs; restart the daemon"
 )
 

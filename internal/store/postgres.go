@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/filesys"
 )
 
 var (
@@ -84,6 +85,9 @@ func postgresConfig(text string) (c *pgx.ConnConfig, mode string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
+	if err := checkFiles(values); err != nil {
+		return nil, "", err
+	}
 	values.Set("sslmode", mode)
 	for _, name := range []string{"connect_timeout", "target_session_attrs"} {
 		values.Del(name) // ours are stricter
@@ -106,7 +110,7 @@ func postgresConfig(text string) (c *pgx.ConnConfig, mode string, err error) {
 	u.RawQuery = values.Encode()
 	c, err = pgx.ParseConfig(u.String())
 	if err != nil {
-		return nil, "", notAccepted("it has a value that is not accepted, or names a file that cannot be read")
+		return nil, "", notAccepted("it has a value, or names a file, that is not accepted")
 	}
 	c.Password = password
 	settings := map[string]string{
@@ -157,6 +161,22 @@ func checkParameters(u *url.URL, values url.Values) error {
 	}
 	if want := values.Get("target_session_attrs"); want != "" && want != "read-write" && want != "primary" {
 		return errors.New("its target_session_attrs is not read-write: the state needs the primary server")
+	}
+	return nil
+}
+
+// checkFiles names the parameter whose file cannot be read. The driver does not say which one it is.
+func checkFiles(values url.Values) error {
+	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
+		path := values.Get(name)
+		if path == "" || path == "system" { // the roots of this machine
+			continue
+		}
+		file, err := filesys.Open(path)
+		if err != nil {
+			return fmt.Errorf("its %s names a file that cannot be read: %w; accepted: the path of a PEM file that the daemon may read", name, filesys.Cause(err))
+		}
+		_ = file.Close() // the driver reads it
 	}
 	return nil
 }

@@ -95,10 +95,11 @@ func (d *DB) Ready(ctx context.Context) error {
 		err = nil
 	}
 	if err == nil && version < len(migrations()) {
-		if !d.daemon {
+		if d.daemon {
+			err = d.migrate(ctx)
+		} else if err = d.wantOwn(ctx); err == nil {
 			return &fault{place: d.url.String(), class: noTable, cause: ErrNoTables}
 		}
-		err = d.migrate(ctx)
 	}
 	if err == nil {
 		err = d.wantTables(ctx)

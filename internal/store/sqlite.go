@@ -39,7 +39,7 @@ func resolve(path string) (string, error) {
 		}
 		return filepath.Join(folder, filepath.Base(path)), nil
 	case err != nil:
-		return "", filesys.WithoutPath(err)
+		return "", fmt.Errorf("its folder: %w", filesys.Cause(err))
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if err == nil {
@@ -79,15 +79,20 @@ func prepareFile(path string) (lock *os.File, err error) {
 	if !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
+	return lock, nil
+}
+
+// protectFile takes the file from everybody but its owner.
+func protectFile(path string) error {
 	for _, name := range []string{path, path + "-wal", path + "-shm", path + lockSuffix} {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm()&^ownerOnly == 0 {
 			continue
 		}
 		if err := os.Chmod(name, ownerOnly); err != nil {
-			return nil, fmt.Errorf("others may read it: %w", filesys.Cause(err))
+			return fmt.Errorf("others may read it: %w", filesys.Cause(err))
 		}
 	}
-	return lock, nil
+	return nil
 }
 
 // wantWritable: SQLite keeps files beside the database.

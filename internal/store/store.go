@@ -56,7 +56,7 @@ func OpenDaemon(ctx context.Context, u URL) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the state database %s: %w", u, err)
 	}
-	d, err := open(ctx, u, path, true)
+	d, err := openFile(ctx, u, path)
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -67,6 +67,17 @@ func OpenDaemon(ctx context.Context, u URL) (*DB, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// openFile opens a SQLite file for the daemon that has locked it.
+func openFile(ctx context.Context, u URL, path string) (*DB, error) {
+	if err := wantOwnFile(ctx, u, path); err != nil {
+		return nil, err
+	}
+	if err := protectFile(path); err != nil {
+		return nil, fmt.Errorf("the state database %s: %w", u, err)
+	}
+	return open(ctx, u, path, true)
 }
 
 // OpenCommand opens the state for a command beside the daemon. It creates, migrates and locks nothing: a file that root has made
