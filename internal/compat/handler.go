@@ -4,21 +4,17 @@ package compat
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"step-posture-connector/internal/audit"
-	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/inbound"
+	"step-posture-connector/internal/panics"
 	"step-posture-connector/internal/posture"
 )
 
@@ -46,7 +42,7 @@ func belowAPI(path string) bool {
 // Handler answers the requests of enrollhandler. The server around it has a ReadTimeout, which bounds bodies on HTTP/2.
 type Handler struct {
 	// Keys and Queries are the credentials of the two endpoints. Without one nobody may use its endpoint.
-	Keys, Queries config.Secret
+	Keys, Queries inbound.Credential
 	Tokens        *enroll.Tokens
 	// Rule returns what the policy in effect requires of tokens. It may return nil: then no keys are issued.
 	Rule func() *posture.TokenRequirement
@@ -98,8 +94,9 @@ func shownPath(path string) string {
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, keys bool, event *Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			event.Stack, event.Known = string(debug.Stack()), false
-			a = refuse(event, internal(fmt.Errorf("panic: %s", describe(cause))))
+			event.Known = false
+			cause, event.Stack = panics.Origin(cause)
+			a = refuse(event, internal(fmt.Errorf("panic: %s", panics.Describe(cause))))
 		}
 	}()
 	a, p := h.call(w, r, keys, event)
@@ -109,20 +106,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, keys bool, even
 	return a
 }
 
-// describe says what a panic was about without showing a value that could hold a secret.
-func describe(cause any) string {
-	var fault runtime.Error
-	if err, ok := cause.(error); ok && errors.As(err, &fault) {
-		return fault.Error()
-	}
-	return fmt.Sprintf("value of type %T", cause)
-}
-
 // call runs the steps of a request in order; the first that refuses ends it. Nothing of the body is read before it is known
 // who calls.
 func (h *Handler) call(w http.ResponseWriter, r *http.Request, keys bool, event *Event) (answer, *problem) {
-	if p := checkHeader(r.Header); p != nil {
-		return answer{}, p
+	if err := inbound.CheckHeader(r.Header); err != nil {
+		return answer{}, problemf(http.StatusRequestHeaderFieldsTooLarge, codeTooLarge, "%w", err)
 	}
 	path := r.URL.EscapedPath()
 	udid, isKey := strings.CutPrefix(path, keyPath)
@@ -156,61 +144,23 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, keys bool, event 
 	}
 }
 
-// checkHeader applies the limit of the header exactly; net/http lets some more pass.
-func checkHeader(header http.Header) *problem {
-	size := 0
-	for name, values := range header {
-		for _, value := range values {
-			size += len(name) + len(value) + len(": \r\n")
-		}
-	}
-	if size > maxHeader {
-		return problemf(http.StatusRequestHeaderFieldsTooLarge, codeTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
-	}
-	return nil
-}
-
 // authenticate compares the credential of a request as a whole. Its errors repeat nothing of the header.
-func authenticate(header http.Header, credential config.Secret) error {
-	values := header["Authorization"]
-	if len(values) != 1 { // of two, another part of the chain could have verified the other one
-		return errors.New("there is not exactly one Authorization header")
+func authenticate(header http.Header, credential inbound.Credential) error {
+	text, err := inbound.Bearer(header)
+	if err == nil && credential.Is(text) != 1 {
+		err = errors.New("wrong bearer credential: compare those of enrollhandler with API_KEY (keys) and DEVICE_INVENTORY_API_KEY (queries)")
 	}
-	const scheme = "Bearer " // RFC 9110 section 11.4: the case of the scheme does not count
-	if len(values[0]) < len(scheme) || !strings.EqualFold(values[0][:len(scheme)], scheme) {
-		return errors.New("the Authorization header is not of the form Bearer CREDENTIAL")
-	}
-	if !credential.IsSet() { // fail closed: an empty credential would be that of everybody
-		return errors.New("the endpoint has no credential, and is closed")
-	}
-	// Of the hashes: the time to compare them says nothing about the length either.
-	got, want := sha256.Sum256([]byte(values[0][len(scheme):])), sha256.Sum256(credential.Reveal())
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-		return errors.New("wrong bearer credential: compare those of enrollhandler with API_KEY (keys) and DEVICE_INVENTORY_API_KEY (queries)")
-	}
-	return nil
+	return err
 }
 
 // receive reads the body, within the budget. On HTTP/2 the server's ReadTimeout is the limit.
 func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
-	if r.ContentLength == 0 {
-		return nil, nil
+	body, err := inbound.ReadBody(w, r, maxBody, budget)
+	if over := (*inbound.TooLarge)(nil); errors.As(err, &over) {
+		return nil, problemf(http.StatusRequestEntityTooLarge, codeTooLarge, "%w", err)
 	}
-	if r.ContentLength > maxBody {
-		return nil, problemf(http.StatusRequestEntityTooLarge, codeTooLarge, "the body has %d bytes, more than %d", r.ContentLength, maxBody)
-	}
-	if r.ProtoMajor == 1 {
-		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(budget)); err != nil {
-			return nil, internal(fmt.Errorf("set read deadline: %w", err))
-		}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, problemf(http.StatusRequestEntityTooLarge, codeTooLarge, "the body has more than %d bytes", over.Limit)
-	case err != nil:
-		return nil, malformed("read body: %w", err)
+	if err != nil {
+		return nil, malformed("%w", err)
 	}
 	return body, nil
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"step-posture-connector/internal/compat"
-	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/inbound"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/store"
 )
@@ -82,7 +82,7 @@ func startHandler(t testing.TB, handler func(*compat.Handler) http.Handler) *dem
 	t.Cleanup(func() { _ = db.Close() })
 	d := &demo{db: db, events: make(chan *compat.Event, 1000)}
 	d.handler = &compat.Handler{
-		Keys: config.NewSecret([]byte(keysBearer)), Queries: config.NewSecret([]byte(queriesBearer)),
+		Keys: inbound.NewCredential([]byte(keysBearer)), Queries: inbound.NewCredential([]byte(queriesBearer)),
 		Tokens: &enroll.Tokens{Store: db}, Rule: rule, Known: knows(t), Record: func(e *compat.Event) { d.events <- e },
 	}
 	d.Server = httptest.NewServer(handler(d.handler))

@@ -10,8 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/inbound"
 	"step-posture-connector/internal/posture"
 )
 
@@ -230,7 +230,7 @@ func TestKeyInTheWrongPlace(t *testing.T) {
 func TestClosedWithoutCredential(t *testing.T) {
 	t.Parallel()
 	d := start(t)
-	d.handler.Keys, d.handler.Queries = config.Secret{}, config.NewSecret(nil)
+	d.handler.Keys, d.handler.Queries = inbound.Credential{}, inbound.NewCredential(nil)
 	for _, path := range []string{"/api/key/" + udid, "/devices/query"} {
 		for _, value := range []string{"Bearer ", "Bearer", "Bearer x", ""} {
 			r := d.do(t, http.MethodPost, path, http.Header{"Authorization": {value}}, strings.NewReader(`{"serial_number":"`+serial+`"}`))

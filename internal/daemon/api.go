@@ -45,6 +45,14 @@ func (g *generation) clientNames() (names []string) {
 	return names
 }
 
+// idleListener warns of a listener of API_ADDRESS that has nothing to serve.
+func (d *Daemon) idleListener() []string {
+	if d.config.APIAddress.Off() || d.sources.dropIn != nil || len(d.current.clientNames()) > 0 {
+		return nil
+	}
+	return []string{"API_ADDRESS is set, but there are no clients of the API: every request there is answered with 404; list them in tokens.clients of the policy file"}
+}
+
 // useAPI puts the clients of a generation into effect.
 func (s *service) useAPI(g *generation) {
 	if access := g.access(); access != nil {

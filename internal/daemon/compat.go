@@ -10,6 +10,7 @@ import (
 	"step-posture-connector/internal/compat"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/inbound"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/server"
@@ -145,7 +146,7 @@ func (s *service) newDemo() {
 		return
 	}
 	s.demo = &compat.Handler{
-		Keys: d.keys, Queries: d.queries, Tokens: s.tokens, Known: s.known, Record: s.recordDemo, Trust: server.Trust,
+		Keys: inbound.NewCredential(d.keys.Reveal()), Queries: inbound.NewCredential(d.queries.Reveal()), Tokens: s.tokens, Known: s.known, Record: s.recordDemo, Trust: server.Trust,
 		Rule: func() *posture.TokenRequirement { return s.defaultGate().Policy.Token },
 	}
 }

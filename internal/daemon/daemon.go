@@ -82,7 +82,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	}
 	identity()
 	d.policySet, d.policyPaths = reload.NewSetOf(policyFiles, read.state), read.paths
-	d.Warnings = slices.Concat(unknown, c.Warnings(), d.stateWarnings(), dropIn.warnings(), d.current.warnings)
+	d.Warnings = slices.Concat(unknown, c.Warnings(), d.stateWarnings(), dropIn.warnings(), d.idleListener(), d.current.warnings)
 	if config.ReadableByAll(files.PrivateKey) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}

@@ -37,7 +37,7 @@ func mutations() []mutation {
 		{"settings not compared", "load.go", [][2]string{{"err != nil || got != want.value {", "err != nil || got != want.value && want.name != \"settings\" {"}}},
 		{"a partial fetch is adopted", "fetch.go", [][2]string{{"\tcase err != nil:\n\t\treturn nil, err\n\t}", "\t}"}}},
 		{"a failed fetch makes the copy younger", "fetch.go", [][2]string{{"l.err, l.gone = err, nil", "l.err, l.gone = err, nil\n\tif l.copy != nil {\n\t\tyounger := *l.copy\n\t\tyounger.begun = now\n\t\tl.copy = &younger\n\t}"}}},
-		{"a refusal from a copy", "../posture/gate.go", [][2]string{{"if err == nil && decision.Allowed() ||", "if err == nil ||"}}},
+		{"a refusal from a copy", "../posture/gate.go", [][2]string{{"if err == nil && decision.Allowed() &&", "if err == nil &&"}}},
 		{"hidden ignored", "recall.go", [][2]string{{"return hidden\n", "return hidden && false\n"}}},
 		{"hidden never cleared", "state.go", [][2]string{{"if at < c.begun.boot {", "if at < 0 {"}}},
 		{"absence without complete", "recall.go", [][2]string{{"complete = complete && c.complete", "complete = complete || c.complete"}}},

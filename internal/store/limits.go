@@ -12,8 +12,7 @@ const (
 	migrationTimeout = time.Minute
 	// idleTransaction is when PostgreSQL itself ends a transaction whose connector has vanished, and frees what it has locked.
 	idleTransaction = 10 * time.Second
-	// connectionAge is how long a connection to PostgreSQL is used: after a fail-over, or a change of the password, new ones are
-	// opened.
+	// connectionAge is how long a connection to PostgreSQL is used: after a fail-over, new ones are opened.
 	connectionAge = 5 * time.Minute
 	// connectionIdle is how long a connection to PostgreSQL is kept that nobody uses.
 	connectionIdle = time.Minute

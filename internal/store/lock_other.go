@@ -8,3 +8,6 @@ import "os"
 func lockFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, ownerOnly)
 }
+
+// mayWrite asks nothing here.
+func mayWrite(string) error { return nil }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 var errLocked = errors.New("another daemon uses it; give each daemon a file of its own, or PostgreSQL to several")
@@ -27,3 +29,6 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return nil, err
 }
+
+// mayWrite asks whether this user may read and write a file.
+func mayWrite(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) }

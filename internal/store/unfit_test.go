@@ -79,6 +79,7 @@ func TestUnfitPostgreSQL(t *testing.T) {
 		}
 		b.exec(t, "SELECT pg_reload_conf()")
 		for t.Context().Err() == nil && d.Ready(t.Context()) != nil {
+			time.Sleep(time.Millisecond)
 		}
 		if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 1 {
 			t.Errorf("step_posture_schema has %d rows", n)

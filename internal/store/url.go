@@ -4,6 +4,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -94,6 +95,10 @@ func (u URL) Probe() error {
 	}
 	if err := wantWritable(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("the state database %s: %w", u, err)
+	}
+	// Without opening it: that would drop the locks of a daemon in this process. Where SQLite may not write it only reads.
+	if err := mayWrite(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the state database %s: it cannot be read and written: %w", u, err)
 	}
 	return nil
 }

@@ -2,14 +2,13 @@
 package tokenapi
 
 import (
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/inbound"
 	"step-posture-connector/internal/posture"
 )
 
@@ -28,10 +27,10 @@ type Access struct {
 	rules   map[string]*posture.TokenRequirement
 }
 
-// knownClient is a Client whose credential is kept as a hash, so that all have the same length.
+// knownClient is a Client of which the hash of the credential is kept.
 type knownClient struct {
 	name     string
-	bearer   [sha256.Size]byte
+	bearer   inbound.Credential
 	policies []string
 }
 
@@ -41,7 +40,7 @@ func NewAccess(clients []Client, rules map[string]*posture.TokenRequirement) *Ac
 	a := &Access{rules: rules}
 	for _, c := range clients {
 		if c.Bearer.IsSet() { // fail closed: without a credential nobody is that client
-			a.clients = append(a.clients, knownClient{c.Name, sha256.Sum256(c.Bearer.Reveal()), slices.Clone(c.Policies)})
+			a.clients = append(a.clients, knownClient{c.Name, inbound.NewCredential(c.Bearer.Reveal()), slices.Clone(c.Policies)})
 		}
 	}
 	return a
@@ -50,25 +49,17 @@ func NewAccess(clients []Client, rules map[string]*posture.TokenRequirement) *Ac
 // authenticate returns the client whose credential the header has. The error says why there is none, and repeats nothing of
 // the header.
 func (a *Access) authenticate(header http.Header) (*knownClient, error) {
-	values := header["Authorization"]
-	if len(values) != 1 { // of two, another part of the chain could have verified the other one
-		return nil, errors.New("there is not exactly one Authorization header")
+	credential, err := inbound.Bearer(header)
+	if err != nil {
+		return nil, err
 	}
-	// RFC 9110 section 11.4: the case of the scheme does not count, and one or more spaces follow it.
-	scheme, credential, _ := strings.Cut(values[0], " ")
-	credential = strings.TrimLeft(credential, " ")
-	switch {
-	case !strings.EqualFold(scheme, "Bearer"):
-		return nil, errors.New("the scheme of the Authorization header is not Bearer")
-	case credential == "":
-		return nil, errors.New("the Authorization header has no credential")
-	case len(a.clients) == 0:
+	if len(a.clients) == 0 {
 		return nil, errors.New("no client has a credential: see tokens.clients of the policy file")
 	}
 	// The same work for each client, so that the time shows neither who exists nor how much of a credential is right.
-	sum, matching, found := sha256.Sum256([]byte(credential)), 0, 0
+	matching, found := 0, 0
 	for i := range a.clients {
-		equal := subtle.ConstantTimeCompare(sum[:], a.clients[i].bearer[:])
+		equal := a.clients[i].bearer.Is(credential)
 		found = subtle.ConstantTimeSelect(equal, i, found)
 		matching += equal
 	}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +15,8 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/inbound"
+	"step-posture-connector/internal/panics"
 )
 
 const (
@@ -113,8 +112,8 @@ func withoutID(path string) string {
 func answerBy(call steps, w http.ResponseWriter, r *http.Request, path string, event *Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			event.Stack = string(debug.Stack())
-			a = refuse(event, internal(fmt.Errorf("panic: %s", describe(cause))))
+			cause, event.Stack = panics.Origin(cause)
+			a = refuse(event, internal(fmt.Errorf("panic: %s", panics.Describe(cause))))
 			a.hangUp = event.Client == ""
 		}
 	}()
@@ -124,15 +123,6 @@ func answerBy(call steps, w http.ResponseWriter, r *http.Request, path string, e
 	}
 	a.hangUp = event.Client == "" // unauthenticated clients do not keep a connection
 	return a
-}
-
-// describe says what a panic was about without showing a value that could hold a secret.
-func describe(cause any) string {
-	var fault runtime.Error
-	if err, ok := cause.(error); ok && errors.As(err, &fault) {
-		return fault.Error()
-	}
-	return fmt.Sprintf("value of type %T", cause)
 }
 
 // exchange is an authenticated request.
@@ -148,8 +138,8 @@ type exchange struct {
 // call runs the steps of a request in order; the first that refuses ends it. Nothing of the body is read before it is known
 // who calls.
 func (h *Handler) call(w http.ResponseWriter, r *http.Request, path string, event *Event) (answer, *problem) {
-	if p := checkHeader(r.Header); p != nil {
-		return answer{}, p
+	if err := inbound.CheckHeader(r.Header); err != nil {
+		return answer{}, tooLarge(http.StatusRequestHeaderFieldsTooLarge, "%w", err)
 	}
 	serve, p := h.route(r.Method, path, event)
 	if p != nil {
@@ -199,41 +189,15 @@ func (h *Handler) route(method, path string, event *Event) (func(context.Context
 	}
 }
 
-// checkHeader applies the limit of the header exactly; net/http lets some more pass.
-func checkHeader(header http.Header) *problem {
-	size := 0
-	for name, values := range header {
-		for _, value := range values {
-			size += len(name) + len(value) + len(": \r\n")
-		}
-	}
-	if size > maxHeader {
-		return tooLarge(http.StatusRequestHeaderFieldsTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
-	}
-	return nil
-}
-
 // receive reads the body, within the budget. On HTTP/2 the server's ReadTimeout is the limit.
 func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
-	if r.ContentLength == 0 {
-		return nil, nil
+	body, err := inbound.ReadBody(w, r, maxBody, budget)
+	if over := (*inbound.TooLarge)(nil); errors.As(err, &over) {
+		return nil, tooLarge(http.StatusRequestEntityTooLarge, "%w", err)
 	}
-	if r.ContentLength > maxBody {
-		return nil, tooLarge(http.StatusRequestEntityTooLarge, "the body has %d bytes, more than %d", r.ContentLength, maxBody)
-	}
-	if r.ProtoMajor == 1 {
-		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(budget)); err != nil {
-			return nil, internal(fmt.Errorf("set read deadline: %w", err))
-		}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, tooLarge(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", over.Limit)
-	case err != nil:
+	if err != nil {
 		p := malformed("the body did not come whole within %s", budget)
-		p.cause = fmt.Errorf("read body: %w", err)
+		p.cause = err
 		return nil, p
 	}
 	return body, nil

@@ -6,8 +6,6 @@ import "time"
 const (
 	// budget is the time within which a request is answered, from the end of its header on. The body has to come within it too.
 	budget = 9 * time.Second
-	// maxHeader bounds all header lines together, in bytes.
-	maxHeader = 16 << 10
 	// maxBody is the largest request body, in bytes.
 	maxBody = 4 << 10
 	// maxTokenID is the longest ID of a token that is looked up, in bytes. Those that are issued have 26.

@@ -1,20 +1,17 @@
 package webhook
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
-)
 
-const authorizationHeader = "Authorization"
+	"step-posture-connector/internal/inbound"
+)
 
 // bearer is who may call BearerPath, as step-ca does where a webhook has a bearer token: `step ca provisioner webhook add
 // --bearer-token-file`.
 type bearer struct {
-	hash [sha256.Size]byte
+	credential inbound.Credential
 	// unsigned decides about a request without signature; nil demands the signature of a webhook too.
 	unsigned *hook
 }
@@ -23,7 +20,7 @@ type bearer struct {
 // credential that a webhook has signed the request, and that one decides.
 func (h *Hooks) WithBearer(credential []byte, unsigned *Hook) *Hooks {
 	with := *h
-	with.bearer = &bearer{hash: sha256.Sum256(credential)}
+	with.bearer = &bearer{credential: inbound.NewCredential(credential)}
 	if unsigned != nil {
 		with.bearer.unsigned = &hook{Hook: *unsigned}
 	}
@@ -45,21 +42,9 @@ func (h *Hooks) authenticate(e *endpoint, header http.Header, body []byte, now t
 }
 
 func (b *bearer) check(header http.Header) error {
-	text, err := single(header, authorizationHeader)
-	if err != nil {
-		return err
+	credential, err := inbound.Bearer(header)
+	if err == nil && b.credential.Is(credential) != 1 {
+		err = errors.New("wrong bearer credential: compare that of the webhook in step-ca with WEBHOOK_KEY")
 	}
-	const scheme = "Bearer "
-	if len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
-		return errors.New("the " + authorizationHeader + " header is not of the form Bearer CREDENTIAL")
-	}
-	if len(text) == len(scheme) {
-		return errors.New("the " + authorizationHeader + " header has no credential") // also where none is configured, by whatever mistake
-	}
-	// Of the hashes: the time to compare them says nothing about the length either.
-	hash := sha256.Sum256([]byte(text[len(scheme):]))
-	if subtle.ConstantTimeCompare(hash[:], b.hash[:]) != 1 {
-		return errors.New("wrong bearer credential: compare that of the webhook in step-ca with WEBHOOK_KEY")
-	}
-	return nil
+	return err
 }

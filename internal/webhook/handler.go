@@ -4,16 +4,16 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/inbound"
+	"step-posture-connector/internal/panics"
 	"step-posture-connector/internal/posture"
 )
 
@@ -77,19 +77,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time, event *audit.Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			cause, event.Stack = origin(cause)
-			a = refuse(event, problemf(codeInternal, "panic: %s", describePanic(cause)))
+			cause, event.Stack = panics.Origin(cause)
+			a = refuse(event, problemf(codeInternal, "panic: %s", panics.Describe(cause)))
 		}
 	}()
-	p := checkHeader(r.Header)
+	tooLarge := inbound.CheckHeader(r.Header)
 	hooks := h.hooks.Load()
 	if hooks == nil {
 		hooks = NewHooks(nil, false)
 	}
 	called, exists := h.endpointAt(event.Path, hooks)
 	switch {
-	case p != nil:
-		a = refuse(event, p)
+	case tooLarge != nil:
+		a = refuse(event, &Problem{codeTooLarge, tooLarge})
 		a.status = http.StatusRequestHeaderFieldsTooLarge
 	case exists:
 		a = h.call(called, hooks, w, r, start, event)
@@ -256,21 +256,6 @@ func wait(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// checkHeader applies the limit of the header exactly: net/http allows some more than its limit, and
-// a different amount for HTTP/2.
-func checkHeader(header http.Header) *Problem {
-	size := 0
-	for name, values := range header {
-		for _, value := range values {
-			size += len(name) + len(": \r\n") + len(value)
-		}
-	}
-	if size > maxHeader {
-		return problemf(codeTooLarge, "the header has %d bytes, more than %d", size, maxHeader)
-	}
-	return nil
-}
-
 // first returns the first value of a header. name is canonical already; http.Header.Get would check that again.
 func first(header http.Header, name string) string {
 	if values := header[name]; len(values) > 0 {
@@ -285,14 +270,4 @@ func escapedPath(u *url.URL) string {
 		return AttestPath
 	}
 	return u.EscapedPath()
-}
-
-// describePanic says what a panic was about without showing a value that could hold a secret.
-func describePanic(cause any) string {
-	if err, ok := cause.(error); ok {
-		if fault := runtime.Error(nil); errors.As(err, &fault) {
-			return fault.Error()
-		}
-	}
-	return fmt.Sprintf("value of type %T", cause)
 }

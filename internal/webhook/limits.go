@@ -20,8 +20,6 @@ const (
 	// bodyTimeout is the time for a body on HTTP/1.1. It must not be shorter than Budget; see receive.
 	bodyTimeout = 10 * time.Second
 
-	// maxHeader bounds all header lines together, in bytes.
-	maxHeader = 16 << 10
 	// MaxBody is the largest request body, in bytes. The largest that step-ca was seen to send has 3.2 KiB.
 	MaxBody = 64 << 10
 	// usualBody has room for all that step-ca sends, in bytes. A client that announces more gets room as it sends, not

@@ -64,7 +64,8 @@ func TestContractOfFaults(t *testing.T) {
 // service opens a provider on a server of its own, which returns data.
 func service(t *testing.T, limit time.Duration, change func(*fleettest.Options, *fleet.Config), devices []providertest.Device) providertest.Service {
 	t.Helper()
-	o, c := fleettest.Options{}, fleet.Config{Enrich: true}
+	now := time.Now() // of every answer: a list and a lookup have the same times, also where a second passes between them
+	o, c := fleettest.Options{Now: func() time.Time { return now }}, fleet.Config{Enrich: true}
 	change(&o, &c)
 	server := tolerant(t, o) // the suites ask for its violations
 	replace := func(devices ...providertest.Device) {

@@ -16,7 +16,7 @@ import (
 // ReplaceFile replaces a file by rename.
 func ReplaceFile(t *testing.T, path, text string) {
 	t.Helper()
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil { //nolint:gosec // G703: a file of the test
 		t.Fatal(err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
