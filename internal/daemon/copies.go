@@ -159,7 +159,8 @@ func (s *service) keepCopies(ctx context.Context) {
 	}
 }
 
-// awaitKeepers waits until the keepers, whose context is done, have ended: one may be writing its file.
+// awaitKeepers waits until the keepers, whose context is done, have ended: one may be writing its file, and
+// another one hold a connection to the state database, which is closed next.
 func (s *service) awaitKeepers() {
 	ended := make(chan struct{})
 	go func() { s.keepers.Wait(); close(ended) }()

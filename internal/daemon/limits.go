@@ -13,7 +13,7 @@ const (
 	reloadTimeout = 10 * time.Second
 	// lastLines is how long the last lines of the log may take to be written. Requests have been answered by then.
 	lastLines = time.Second
-	// keeperEnd is how long the keeper of a snapshot may take to end, when the daemon shuts down.
+	// keeperEnd is how long the keepers of snapshots, and the work on the state database, may take to end, when the daemon shuts down.
 	keeperEnd = time.Second
 	// reportAgain is when a line about a snapshot or a revocation list is logged again that says the same.
 	reportAgain = time.Hour

@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/sirupsen/logrus"
 
@@ -49,7 +46,7 @@ type service struct {
 	state   state
 
 	live     atomic.Pointer[generation] // the one in effect
-	keepers  sync.WaitGroup             // of copies, while they run
+	keepers  sync.WaitGroup             // of copies, and of the state database, while they run
 	webhooks *webhook.Handler
 
 	// These are nil without a state database.
@@ -112,13 +109,8 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.webhooks = s.handler()
 	s.newAPI()
 	s.newDemo()
-	listener, healthListener, err := s.listen(ctx)
+	ports, err := s.listen(ctx)
 	if err != nil {
-		return err
-	}
-	apiListener, err := s.listenAPI(ctx)
-	if err != nil {
-		_ = listener.Close()
 		return err
 	}
 	errorLog := log.WriterLevel(logrus.DebugLevel)
@@ -141,14 +133,14 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		endBackground()
 		s.awaitKeepers()
 	}()
-	if healthListener != nil {
-		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), healthListener)
+	if ports.health != nil {
+		go s.serveHealth(background, server.New(healthHandler, nil, healthConnections, errorLog), ports.health)
 	}
-	go s.keepState(background)
+	s.keepers.Go(func() { s.keepState(background) })
 	go systemd.Watch(background)
 	go s.watchLists(background)
 	s.keepCopies(background)
-	s.announce(append(d.Describe(), s.answers(found)...), listener.Addr(), apiListener, healthListener)
+	s.announce(append(d.Describe(), s.answers(found)...), ports)
 	s.notify(systemd.Ready)
 	go s.keepUpToDate(background, process.Reloads) // not before: a reload reports that it is ready again
 
@@ -160,12 +152,12 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		s.notify(systemd.Stopping)
 		endServing()
 	})()
-	answered := s.serveAPI(serving, apiListener, errorLog)
+	answered := s.serveAPI(serving, ports.api, errorLog)
 	defer func() {
 		endServing() // also where the other listener has failed
 		answered()
 	}()
-	if err := webhookServer.Serve(serving, s.traceConnections(listener)); err != nil {
+	if err := webhookServer.Serve(serving, s.traceConnections(ports.webhooks)); err != nil {
 		return err
 	}
 	log.Info("stopped; every request was answered")
@@ -180,51 +172,6 @@ func (s *service) unanswered(err error) {
 		s.noteChecks("at start", err)
 	}
 	s.Warnings = append(s.Warnings, fmt.Sprintf("%s; the daemon starts anyway: failed lookups are answered with 503, and no restart is needed once this is fixed", oneLine(err)))
-}
-
-// listen opens both ports. The health listener is nil when it is off or its default port is taken.
-func (s *service) listen(ctx context.Context) (webhooks, health net.Listener, err error) {
-	address := net.JoinHostPort(string(s.config.BindAddress), strconv.Itoa(int(s.config.Port)))
-	webhooks, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, nil, fmt.Errorf("BIND_ADDRESS, PORT: %w; %s", err, bindAdvice(err, "set them to an address of this machine and a port that is free"))
-	}
-	if s.config.HealthAddress.Off() {
-		return webhooks, nil, nil
-	}
-	health, err = (&net.ListenConfig{}).Listen(ctx, "tcp", string(s.config.HealthAddress))
-	switch {
-	case err == nil:
-		return webhooks, health, nil
-	case !s.healthWanted && errors.Is(err, syscall.EADDRINUSE):
-		// The operator did not set it: another program on its default port, maybe a second connector, is no reason to
-		// refuse every device.
-		s.Warnings = append(s.Warnings, fmt.Sprintf("HEALTH_ADDRESS: %v; running without health checks and metrics; set it to another address, or to off", err))
-		return webhooks, nil, nil
-	default:
-		_ = webhooks.Close()
-		return nil, nil, fmt.Errorf("HEALTH_ADDRESS: %w; %s", err, bindAdvice(err, "set it to another address, or to off"))
-	}
-}
-
-// listenAPI opens the port of API_ADDRESS; nil means that it is off.
-func (s *service) listenAPI(ctx context.Context) (net.Listener, error) {
-	if s.config.APIAddress.Off() {
-		return nil, nil //nolint:nilnil // off is no error
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", string(s.config.APIAddress))
-	if err != nil {
-		return nil, fmt.Errorf("API_ADDRESS: %w; %s", err, bindAdvice(err, "set it to another address, or to off"))
-	}
-	return listener, nil
-}
-
-// bindAdvice says what to do about a port that cannot be opened.
-func bindAdvice(err error, otherwise string) string {
-	if errors.Is(err, fs.ErrPermission) {
-		return "ports below 1024 need a privilege: choose one above 1023, or give the program CAP_NET_BIND_SERVICE"
-	}
-	return otherwise
 }
 
 // connectionLimit is how many connections are accepted at once.
@@ -293,7 +240,7 @@ func (s *service) notify(notify func() error) {
 }
 
 // announce logs at start what an operator should verify.
-func (s *service) announce(facts []string, address net.Addr, api, health net.Listener) {
+func (s *service) announce(facts []string, ports listeners) {
 	for _, warning := range s.Warnings {
 		s.log.Warn(warning)
 	}
@@ -303,11 +250,11 @@ func (s *service) announce(facts []string, address net.Addr, api, health net.Lis
 	if timeout := s.config.Timeout.Seconds(); s.timeoutWanted && timeout >= webhook.Budget {
 		s.log.Infof("TIMEOUT is %s, but every request is answered within %s, because step-ca waits no longer than 10s", timeout, webhook.Budget)
 	}
-	if api != nil {
-		s.log.Infof("the API without TLS on http://%s", api.Addr())
+	if ports.api != nil {
+		s.log.Infof("the API without TLS on http://%s", ports.api.Addr())
 	}
-	if health != nil {
-		s.log.Infof("health and metrics on http://%s", health.Addr())
+	if ports.health != nil {
+		s.log.Infof("health and metrics on http://%s", ports.health.Addr())
 	}
-	s.log.Infof("listening on %s", address)
+	s.log.Infof("listening on %s", ports.webhooks.Addr())
 }

@@ -189,11 +189,20 @@ func TestAPIAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	_, port, _ := net.SplitHostPort(freeAddress(t))
-	d := install(t).loaded(t, map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": port, "HEALTH_ADDRESS": "off", "API_ADDRESS": taken.Addr().String()})
+	webhooks, health := freeAddress(t), freeAddress(t)
+	_, port, _ := net.SplitHostPort(webhooks)
+	d := install(t).loaded(t, map[string]string{"BIND_ADDRESS": "127.0.0.1", "PORT": port, "HEALTH_ADDRESS": health, "API_ADDRESS": taken.Addr().String()})
 	err = d.Serve(context.WithoutCancel(t.Context()), &strings.Builder{}, daemon.Process{})
 	if err == nil || !strings.HasPrefix(err.Error(), "API_ADDRESS: listen tcp "+taken.Addr().String()+": ") || !strings.HasSuffix(err.Error(), "; set it to another address, or to off") {
 		t.Errorf("with a port that is taken: %v", err)
+	}
+	for _, address := range []string{webhooks, health} {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+		if err != nil {
+			t.Errorf("the daemon that did not start holds a port: %v", err)
+			continue
+		}
+		_ = l.Close()
 	}
 }
 
