@@ -111,6 +111,10 @@ func (f *File) checkToken(item document.Value, w *Webhook, p *policy.Policy, s S
 		item.Member("policy").Fault("a policy without token", "the policy %s requires an enrolment token, and a request for an SSH certificate has no CSR that could carry one", p.Name)
 	case w.Kind == posture.Authorizing && !f.redeems(w, s):
 		item.Member("policy").Warn("the policy %s requires an enrolment token, and no webhook with this policy sends the CSR that carries it: ENRICHING is missing, and every request is refused", p.Name)
+	case w.Kind == posture.Enriching && !slices.ContainsFunc(f.Webhooks, func(o Webhook) bool {
+		return o.Policy == w.Policy && o.Kind != posture.Enriching && o.Accepts[0] == w.Accepts[0]
+	}):
+		item.Member("policy").Warn("the policy %s requires an enrolment token, and no webhook with this policy sees the certificate: AUTHORIZING is missing, and a template could publish the token", p.Name)
 	}
 }
 

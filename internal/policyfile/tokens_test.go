@@ -180,3 +180,34 @@ func TestWhoRedeemsForAuthorizing(t *testing.T) {
 		}
 	}
 }
+
+// Only a webhook that sees the certificate keeps a template from publishing the token.
+func TestWhoSeesTheCertificate(t *testing.T) {
+	t.Parallel()
+	const enriching = "kind: enriching"
+	for name, c := range map[string]struct {
+		others []string
+		warned bool
+	}{
+		"alone":                       {nil, true},
+		"beside authorizing":          {[]string{"policy: other, kind: authorizing"}, false},
+		"beside one of both kinds":    {[]string{"policy: other"}, false},
+		"beside another policy":       {[]string{"policy: more, kind: authorizing"}, true},
+		"beside X.509 by another way": {[]string{"policy: other, accepts: x509, identify: request.principal, kind: authorizing"}, true},
+		"beside a second like it":     {[]string{"policy: other, kind: enriching"}, true},
+	} {
+		text := "policies:\n  other: {inventories: [file], token: {required: true}}\n  more: {inventories: [file]}\nwebhooks:\n"
+		for i, h := range append([]string{"policy: other, " + enriching}, c.others...) {
+			text += fmt.Sprintf("  - {name: w%d, id: 22222222-2222-4222-8222-%012d, secret: {env: NEW%d}, %s}\n", i, i, i+3, h)
+		}
+		path, s := surrounded(t, text)
+		f, err := policyfile.Load(path, s)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if warned := strings.Contains(strings.Join(f.Warnings, "\n"), "webhooks[0].policy: the policy other requires an enrolment token, and no webhook with this policy sees the certificate"); warned != c.warned {
+			t.Errorf("%s: warned is %v, want %v: %q", name, warned, c.warned, f.Warnings)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 // TestHandshake: a server with an old TLS is none that closes the connection, which would be tried again for ever without a reason.
 func TestHandshake(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestHandshake(t *testing.T) {
 			request := make([]byte, 8) // SSLRequest, https://www.postgresql.org/docs/current/protocol-message-formats.html
 			if _, err := io.ReadFull(conn, request); err == nil {
 				_, _ = conn.Write([]byte("S"))
-				_ = tls.Server(conn, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}).Handshake() //nolint:gosec // G402: an old server
+				_ = tls.Server(conn, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}).HandshakeContext(t.Context()) //nolint:gosec // G402: an old server
 			}
 			_ = conn.Close()
 		}
