@@ -27,7 +27,7 @@ func TestHandshake(t *testing.T) {
 			request := make([]byte, 8) // SSLRequest, https://www.postgresql.org/docs/current/protocol-message-formats.html
 			if _, err := io.ReadFull(conn, request); err == nil {
 				_, _ = conn.Write([]byte("S"))
-				_ = tls.Server(conn, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}).HandshakeContext(t.Context()) //nolint:gosec // G402: an old server
+				_ = tls.Server(conn, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}).HandshakeContext(t.Context())
 			}
 			_ = conn.Close()
 		}
