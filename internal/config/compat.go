@@ -111,20 +111,29 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 // AcceptedState is what STATE_URL may be.
 const AcceptedState = "sqlite:/path/of/a/file, or postgres://user:password@host/database" //nolint:gosec // G101: words, no password
 
+// Unused names the variables that are set and have no effect without COMPAT_MDMSECURITYDEMO, a line for each. Where that was
+// forgotten, much else is missing, and these lines say why.
+func (c Compat) Unused() (lines []string) {
+	if c.CompatEnabled {
+		return nil
+	}
+	unused := func(variable string) {
+		lines = append(lines, fmt.Sprintf("%s is set but %s is not 1: it has no effect", variable, compatVariable))
+	}
+	for _, k := range c.keys() {
+		if k.key.IsSet() {
+			unused(k.variable)
+		}
+	}
+	if c.InventoryPath != "" {
+		unused("INVENTORY_PATH")
+	}
+	return lines
+}
+
 func (c Compat) warnings(all Config) (warnings []string) {
 	if !c.CompatEnabled {
-		idle := func(variable string) {
-			warnings = append(warnings, fmt.Sprintf("%s is set but %s is not 1: it has no effect", variable, compatVariable))
-		}
-		for _, k := range c.keys() {
-			if k.key.IsSet() {
-				idle(k.variable)
-			}
-		}
-		if c.InventoryPath != "" {
-			idle("INVENTORY_PATH")
-		}
-		return warnings
+		return c.Unused()
 	}
 	if len(all.WebhookIDs) == 0 {
 		warnings = append(warnings, "WEBHOOK_IDS is not set: /webhook is authenticated by WEBHOOK_KEY alone, and not by step-ca's signature; set WEBHOOK_IDS and WEBHOOK_SECRETS too")

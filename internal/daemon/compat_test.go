@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,17 @@ func TestCompatHidesKeys(t *testing.T) {
 	for _, secret := range []string{key, "webhook-key", "api-key", "query-key"} {
 		if r.said(secret) {
 			t.Errorf("the log has %s:\n%s", secret, r.text())
+		}
+	}
+}
+
+// Where the switch was forgotten, the variables of the demo say so beside what is missing then.
+func TestCompatForgotten(t *testing.T) {
+	t.Parallel()
+	lines := install(t).refused(t, map[string]string{"PROVIDER": "", "FILE_PATH": "", "FILE_TYPE": "", "API_KEY": "api-key", "INVENTORY_PATH": "devices.txt"})
+	for _, name := range []string{"API_KEY", "INVENTORY_PATH"} {
+		if want := "warning: " + name + " is set but COMPAT_MDMSECURITYDEMO is not 1: it has no effect"; !slices.Contains(lines, want) {
+			t.Errorf("Load = %q, want %q too", lines, want)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	problems = dropIn.named(unique(problems), c.InventoryPath, environ) // two parts may report the same variable
 	unknown := d.sources.warnings(read)
 	if len(problems) > 0 {
-		refused := refuse(problems, unknown, environ)
+		refused := refuse(problems, slices.Concat(unknown, c.Unused()), environ)
 		refused.cause = err
 		return nil, refused
 	}

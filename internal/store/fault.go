@@ -23,12 +23,14 @@ type class string
 const (
 	other          class = "it could not answer"
 	unreachable    class = "it cannot be reached"
-	untrusted      class = "its certificate is not trusted"
+	untrusted      class = "its certificate is not trusted: it must have the name of the host, and sslrootcert in STATE_URL names a file with its root"
+	handshake      class = "it agreed on no TLS with the daemon: it must have TLS 1.2 or 1.3, and its client certificate where it wants one is sslcert and sslkey in STATE_URL"
 	withoutTLS     class = "it does not offer TLS; let it do so, or add sslmode=disable to STATE_URL where nobody else is on the network"
 	lost           class = "the connection was lost"
 	slow           class = "it did not answer in time"
 	busy           class = "it has no room for another connection, is locked, or is starting"
 	credentials    class = "it refused the user or the password"
+	notAdmitted    class = "its pg_hba.conf does not let the user in from here, or not so: with TLS, or without"
 	noDatabase     class = "it does not have the database, or the user may not use it"
 	noSchema       class = "it has no schema that the user may use: give the user a schema of its own"
 	taken          class = "it has a table of the same name that is not ours: give the user a schema of its own"
@@ -47,7 +49,7 @@ const (
 // isOutage says that the database does not answer anybody.
 func (c class) isOutage() bool {
 	switch c {
-	case unreachable, untrusted, withoutTLS, lost, slow, busy, credentials, noDatabase, noTable, readOnly, pooler:
+	case unreachable, untrusted, withoutTLS, handshake, lost, slow, busy, credentials, notAdmitted, noDatabase, noTable, readOnly, pooler:
 		return true
 	default:
 		return false
@@ -110,6 +112,8 @@ func postgresClass(code string) class {
 		return noTable
 	case "42703":
 		return incomplete
+	case "28000":
+		return notAdmitted
 	case "3F000":
 		return noSchema
 	case "42P07":
@@ -187,6 +191,8 @@ func transportClass(err error) class {
 		return unreachable
 	case errors.As(err, &connect) && strings.Contains(connect.Error(), "server refused TLS connection"): // pgx has no error of its own for it
 		return withoutTLS
+	case errors.As(err, &operation) && operation.Op == "remote error", errors.As(err, &connect) && strings.Contains(connect.Error(), "tls error: tls: "): // crypto/tls has no errors of its own for it
+		return handshake
 	case errors.As(err, &operation), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrBadConn), errors.Is(err, net.ErrClosed), errors.Is(err, sql.ErrConnDone):
 		return lost
 	}

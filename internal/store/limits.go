@@ -32,6 +32,8 @@ const (
 	attempts = 2
 	// maxURL bounds a STATE_URL, in bytes.
 	maxURL = 4 << 10
+	// maxRoots bounds what is read of a file with root certificates, in bytes.
+	maxRoots = 1 << 20
 	// maxMessage bounds what a PostgreSQL server sends at once, in bytes: a row is far shorter.
 	maxMessage = 1 << 20
 )

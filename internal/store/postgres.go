@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -165,20 +166,31 @@ func checkParameters(u *url.URL, values url.Values) error {
 	return nil
 }
 
-// checkFiles names the parameter whose file cannot be read. The driver does not say which one it is.
+// checkFiles names the parameter whose file cannot be used. The driver does not say which one it is.
 func checkFiles(values url.Values) error {
 	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
 		path := values.Get(name)
 		if path == "" || path == "system" { // the roots of this machine
 			continue
 		}
-		file, err := filesys.Open(path)
+		content, err := readBegin(path)
 		if err != nil {
 			return fmt.Errorf("its %s names a file that cannot be read: %w; accepted: the path of a PEM file that the daemon may read", name, filesys.Cause(err))
 		}
-		_ = file.Close() // the driver reads it
+		if name == "sslrootcert" && !x509.NewCertPool().AppendCertsFromPEM(content) {
+			return errors.New("its sslrootcert names a file without a certificate; accepted: the path of a PEM file with the root of the server")
+		}
 	}
 	return nil
+}
+
+func readBegin(path string) ([]byte, error) {
+	file, err := filesys.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	return io.ReadAll(io.LimitReader(file, maxRoots))
 }
 
 // sslMode is that of the URL. Without one the certificate of the server is verified, except on the machine itself. Modes that

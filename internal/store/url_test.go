@@ -87,6 +87,7 @@ func TestURLsThatAreRefused(t *testing.T) {
 		{"postgres://u:" + secret + "@db.example.com/posture?sslmode=" + secret, "its sslmode is not known"},
 		{"postgres://u:" + secret + "@db.example.com/posture?sslmode=disable&sslrootcert=/ca.pem", "verifies nothing"},
 		{"postgres://u:" + secret + "@db.example.com/posture?sslrootcert=/missing/" + secret, "its sslrootcert names a file that cannot be read: no such file or directory; accepted: "},
+		{"postgres://u:" + secret + "@db.example.com/posture?sslrootcert=url_test.go", "its sslrootcert names a file without a certificate; accepted: "},
 		{"postgres://u:" + secret + "@db.example.com/posture?sslrootcert=/dev/null", "its sslrootcert names a file that cannot be read: it is a pipe or a device"},
 		{"postgres://u:" + secret + "@db.example.com/posture?options=-csynchronous_commit%3Doff", "a parameter that is not accepted"},
 		{"postgres://u:" + secret + "@db.example.com/posture?passfile=/etc/passwd", "a parameter that is not accepted"},
