@@ -10,7 +10,7 @@ type Event struct {
 	Policy, TokenID string
 	// Identifier is the serial number of a query, and UDID that of a query or for which a key is wanted.
 	Identifier, UDID string
-	Code             string // of Codes; empty where the answer is 200
+	Code             string // empty where the answer is 200
 	Reason           string // what is behind it
 	Stack            string // of a panic
 	Status           int    // of HTTP

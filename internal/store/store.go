@@ -144,8 +144,8 @@ func (d *DB) Close() error {
 	return err
 }
 
-// Run asks until ctx ends whether the database answers, and hands each outcome to notify; nil means that it does. It deletes the
-// tokens that are no longer kept.
+// Run asks until ctx ends whether the database answers, and hands each outcome to notify: nil means that it does, and
+// ErrPurge that it does too. It deletes the tokens that are no longer kept.
 func (d *DB) Run(ctx context.Context, notify func(error)) {
 	var purge sync.WaitGroup
 	defer purge.Wait()

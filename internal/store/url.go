@@ -64,9 +64,6 @@ func parseSQLite(path string) (URL, error) {
 // IsSQLite says that the URL is that of a SQLite file.
 func (u URL) IsSQLite() bool { return u.path != "" }
 
-// Path is that of the SQLite file; empty for PostgreSQL.
-func (u URL) Path() string { return u.path }
-
 // Warnings say what makes the connection to the database unsafe, though it was asked for.
 func (u URL) Warnings() []string {
 	if u.warning == "" {
