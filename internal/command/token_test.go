@@ -140,7 +140,7 @@ func TestTokenRefused(t *testing.T) {
 		"no policies":         {append(inventory(t), variable), "token issue --identifier C02", command.ExitError, `^token issue: no policy requires an enrolment token; `},
 		"no database":         {tokenPolicies(t), foreign, command.ExitError, `^configuration:\nSTATE_URL: not set: enrolment tokens are in the state database; accepted: sqlite:/path/of/a/file, or postgres://user:password@host/database\n$`},
 		"a list without it":   {nil, "token list", command.ExitError, `^configuration:\nSTATE_URL: not set: `},
-		"database is missing": {missing, foreign, command.ExitError, `^token issue: the state database sqlite:/[^\n]*/state\.db: it does not exist; start the daemon once\n$`},
+		"database is missing": {missing, foreign, command.ExitError, `^token issue: the state database, sqlite:/[^\n]*/state\.db: it does not exist; start the daemon once\n$`},
 		"database is down":    {down, foreign, command.ExitError, `^token issue: the state database, PostgreSQL at 127\.0\.0\.1:\d+/d: it cannot be reached\n$`},
 		"revoke while down":   {down, "token revoke X", command.ExitError, `^token revoke: the state database, PostgreSQL at 127\.0\.0\.1:\d+/d: it cannot be reached\n$`},
 		"no URL":              {append(tokenPolicies(t), "STATE_URL=mysql://u:pa55word@h/d"), foreign, command.ExitError, `^configuration:\nSTATE_URL: its scheme is not known; accepted: `},

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/enroll"
@@ -64,16 +63,14 @@ func (h *Handler) QueriesOnly() http.Handler {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, keys bool) {
-	start := time.Now()
 	event := &Event{
-		Time: start, Reference: audit.NewReference(), Method: audit.Clean(r.Method, maxShown), Path: shownPath(r.URL.EscapedPath()), RemoteAddress: r.RemoteAddr,
+		Reference: audit.NewReference(), Method: audit.Clean(r.Method, maxShown), Path: shownPath(r.URL.EscapedPath()), RemoteAddress: r.RemoteAddr,
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), budget)
 	defer cancel()
 	a := h.answer(w, r.WithContext(ctx), keys, event)
 	event.Status = a.status
 	respond(w, r, a)
-	event.Duration = time.Since(start)
 	h.Record(event)
 }
 
@@ -94,7 +91,6 @@ func shownPath(path string) string {
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, keys bool, event *Event) (a answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			event.Known = false
 			cause, event.Stack = panics.Origin(cause)
 			a = refuse(event, internal(fmt.Errorf("panic: %s", panics.Describe(cause))))
 		}
@@ -129,7 +125,6 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, keys bool, event 
 	if err := authenticate(r.Header, credential); err != nil {
 		return answer{}, unauthenticated(err)
 	}
-	event.Authenticated = true
 	if h.Trust != nil {
 		h.Trust(r.Context())
 	}

@@ -43,7 +43,7 @@ func TestKey(t *testing.T) {
 			t.Errorf("%s: got the token %+v, want one for %s that lives 5 minutes", path, token, want)
 		}
 		e := *r.event
-		if e.Operation != "key" || !e.Authenticated || e.UDID != want || e.TokenID != token.ID || e.Policy != "default" || e.Path != "/api/key/…" || e.Method != http.MethodPost || e.Reason != "" {
+		if e.Operation != "key" || e.UDID != want || e.TokenID != token.ID || e.Policy != "default" || e.Path != "/api/key/…" || e.Method != http.MethodPost || e.Reason != "" {
 			t.Errorf("%s: got event %+v", path, e)
 		}
 		if strings.Contains(fmt.Sprintf("%+v", e), key) {

@@ -19,13 +19,6 @@ const (
 	codeInternal         = "internal"
 )
 
-// Codes returns every code that an event can have, for those that count them.
-func Codes() []string {
-	return []string{
-		codeMalformed, codeUnauthenticated, codeNotFound, codeDeviceNotFound, codeMethodNotAllowed, codeTooLarge, codeTooMany, codeUnavailable, codeInternal,
-	}
-}
-
 // problem ends a request. The status goes out; code and cause stay in the event.
 type problem struct {
 	status int

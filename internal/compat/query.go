@@ -39,7 +39,6 @@ func (h *Handler) query(ctx context.Context, body []byte, event *Event) (answer,
 	case !known:
 		return answer{}, unknownDevice(errors.New("no inventory has the device, or it is not managed"))
 	}
-	event.Known = true
 	return answer{status: http.StatusOK}, nil
 }
 

@@ -62,7 +62,7 @@ func TestQuery(t *testing.T) {
 		"large":                         {device(serial, udid) + strings.Repeat(" ", 64<<10), 413, "tooLarge"},
 	} {
 		r := d.query(t, test.body)
-		if r.status != test.want || r.event.Code != test.code || r.event.Known != (test.want == 200) || r.event.Operation != "query" || !r.event.Authenticated {
+		if r.status != test.want || r.event.Code != test.code || r.event.Operation != "query" {
 			t.Errorf("%s: got %d and event %+v, want %d, %s", name, r.status, r.event, test.want, test.code)
 		}
 		if _, hasType := r.header["Content-Type"]; r.status == http.StatusOK && (r.text != "" || hasType) {
@@ -116,7 +116,7 @@ func TestQueryRequest(t *testing.T) {
 		"two in one":         {"POST", "/devices/query", bearer(queriesBearer + ", Bearer " + queriesBearer), 401},
 	} {
 		r := d.do(t, test.method, test.path, test.header, strings.NewReader(`{"serial_number":"`+serial+`"}`))
-		if r.status != test.want || r.event.Authenticated != (test.want == 200) {
+		if r.status != test.want || (r.event.Code == "unauthenticated") != (test.want == http.StatusUnauthorized) {
 			t.Errorf("%s: got %d and event %+v, want %d", name, r.status, r.event, test.want)
 		}
 	}
@@ -154,7 +154,7 @@ func TestLate(t *testing.T) {
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/devices/query", strings.NewReader(`{"serial_number":"X"}`))
 		r.ProtoMajor, r.Header = 2, bearer(queriesBearer)
 		d.handler.ServeHTTP(w, r)
-		if e := <-d.events; w.Code != http.StatusServiceUnavailable || e.Known {
+		if e := <-d.events; w.Code != http.StatusServiceUnavailable || e.Status != w.Code {
 			t.Errorf("%s: got %d, %+v, want 503", name, w.Code, e)
 		}
 	}

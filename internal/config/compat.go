@@ -50,6 +50,22 @@ func (e Environment) WithCompat() Environment {
 	return e
 }
 
+// credential is a bearer credential that COMPAT_MDMSECURITYDEMO needs.
+type credential struct {
+	variable string
+	key      Secret
+	accepted string
+}
+
+// keys are the credentials.
+func (c Compat) keys() []credential {
+	return []credential{
+		{"WEBHOOK_KEY", c.WebhookKey, "the bearer token of the webhook in step-ca"},
+		{"API_KEY", c.APIKey, "the bearer token with which enrollhandler asks for keys"},
+		{"DEVICE_INVENTORY_API_KEY", c.QueryKey, "the bearer token with which enrollhandler asks for devices"},
+	}
+}
+
 // problems are what is wrong with the variables of Compat together, beside what is wrong with each.
 func (c Compat) problems(environ map[string]string, all Config, before Problems) (problems Problems) {
 	if !c.CompatEnabled {
@@ -60,15 +76,7 @@ func (c Compat) problems(environ map[string]string, all Config, before Problems)
 			problems = append(problems, Problem{variable, text, accepted})
 		}
 	}
-	keys := []struct {
-		variable string
-		key      Secret
-		accepted string
-	}{
-		{"WEBHOOK_KEY", c.WebhookKey, "the bearer token of the webhook in step-ca"},
-		{"API_KEY", c.APIKey, "the bearer token with which enrollhandler asks for keys"},
-		{"DEVICE_INVENTORY_API_KEY", c.QueryKey, "the bearer token with which enrollhandler asks for devices"},
-	}
+	keys := c.keys()
 	for i, k := range keys {
 		if !k.key.IsSet() {
 			add(k.variable, textNotSet+", but "+compatVariable+" is 1", k.accepted)
@@ -109,13 +117,16 @@ func (c Compat) Unused() (lines []string) {
 	if c.CompatEnabled {
 		return nil
 	}
-	for _, v := range []struct {
-		name  string
-		isSet bool
-	}{{"WEBHOOK_KEY", c.WebhookKey.IsSet()}, {"API_KEY", c.APIKey.IsSet()}, {"DEVICE_INVENTORY_API_KEY", c.QueryKey.IsSet()}, {"INVENTORY_PATH", c.InventoryPath != ""}} {
-		if v.isSet {
-			lines = append(lines, fmt.Sprintf("%s is set but %s is not 1: it has no effect", v.name, compatVariable))
+	unused := func(variable string) {
+		lines = append(lines, fmt.Sprintf("%s is set but %s is not 1: it has no effect", variable, compatVariable))
+	}
+	for _, k := range c.keys() {
+		if k.key.IsSet() {
+			unused(k.variable)
 		}
+	}
+	if c.InventoryPath != "" {
+		unused("INVENTORY_PATH")
 	}
 	return lines
 }
@@ -127,12 +138,9 @@ func (c Compat) warnings(all Config) (warnings []string) {
 	if len(all.WebhookIDs) == 0 {
 		warnings = append(warnings, "WEBHOOK_IDS is not set: /webhook is authenticated by WEBHOOK_KEY alone, and not by step-ca's signature; set WEBHOOK_IDS and WEBHOOK_SECRETS too")
 	}
-	for _, v := range []struct {
-		name string
-		key  Secret
-	}{{"WEBHOOK_KEY", c.WebhookKey}, {"API_KEY", c.APIKey}, {"DEVICE_INVENTORY_API_KEY", c.QueryKey}} {
-		if len(v.key.Reveal()) < leastKey {
-			warnings = append(warnings, v.name+" is short enough to be guessed; make one with: openssl rand -base64 32")
+	for _, k := range c.keys() {
+		if len(k.key.Reveal()) < leastKey {
+			warnings = append(warnings, k.variable+" is short enough to be guessed; make one with: openssl rand -base64 32")
 		}
 	}
 	if all.APIAddress.Off() {

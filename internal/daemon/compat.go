@@ -139,7 +139,7 @@ func (s *service) defaultGate() *posture.Gate {
 	return g.gates[compatPolicy]
 }
 
-// newDemo makes the endpoints of mdmsecuritydemo, or nil without them.
+// newDemo makes the endpoints of mdmsecuritydemo, where COMPAT_MDMSECURITYDEMO wants them.
 func (s *service) newDemo() {
 	d := s.sources.dropIn
 	if d == nil {

@@ -78,7 +78,7 @@ func (s *service) noteState(name string, err error, meanwhile string) {
 	s.state.set(name, err)
 	switch now := s.state.get(name); {
 	case now != "" && before == "":
-		s.log.Errorf("state database: %s; %s", now, meanwhile)
+		s.log.Errorf("%s; %s", now, meanwhile) // it names the database
 	case now == "" && before != "":
 		s.log.Info("state database: " + map[string]string{stateDatabase: "it answers again", statePurge: "old tokens are deleted again"}[name])
 	}

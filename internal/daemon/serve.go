@@ -49,11 +49,10 @@ type service struct {
 	keepers  sync.WaitGroup             // of copies, and of the state database, while they run
 	webhooks *webhook.Handler
 
-	// These are nil without a state database.
-	database *store.DB
+	database *store.DB // nil without a state database, as tokens
 	tokens   *enroll.Tokens
-	api      *tokenapi.Handler
-	demo     *compat.Handler // nil without COMPAT_MDMSECURITYDEMO
+	api      *tokenapi.Handler // route asks it only where the API exists
+	demo     *compat.Handler   // nil without COMPAT_MDMSECURITYDEMO
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for

@@ -33,9 +33,9 @@ func TestStateURL(t *testing.T) {
 		"sqlite://DIR/state.db":        "it has // before the path" + acceptedState,
 		"sqlite:DIR/state.db?mode=rwc": "its path has ?, # or %" + acceptedState,
 		"sqlite:DIR/":                  "its path is that of a folder" + acceptedState,
-		"sqlite:DIR":                   "the state database sqlite:DIR: it is a folder, want a file" + acceptedFile,
-		"sqlite:DIR/none/state.db":     "the state database sqlite:DIR/none/state.db: its folder does not exist" + acceptedFile,
-		"sqlite:DIR/server.crt/s.db":   "the state database sqlite:DIR/server.crt/s.db: its folder: not a directory" + acceptedFile,
+		"sqlite:DIR":                   "the state database, sqlite:DIR: it is a folder, want a file" + acceptedFile,
+		"sqlite:DIR/none/state.db":     "the state database, sqlite:DIR/none/state.db: its folder does not exist" + acceptedFile,
+		"sqlite:DIR/server.crt/s.db":   "the state database, sqlite:DIR/server.crt/s.db: its folder: not a directory" + acceptedFile,
 		"postgres://u:pa55word@h/":     "it has no database" + acceptedState,
 		"postgres://:pa55word@h/d":     "it has no user" + acceptedState,
 		"postgres://u:pa55word@h:x/d":  "it is not a URL (special characters of a password are written as %XX)" + acceptedState,
@@ -137,7 +137,7 @@ func TestSecondDaemon(t *testing.T) {
 	maps.Copy(second, state)
 	var log strings.Builder
 	err := in.loaded(t, second).Serve(t.Context(), &log, daemon.Process{})
-	want := "configuration:\nSTATE_URL: the state database sqlite:DIR/state.db: another daemon uses it; give each daemon a file of its own, or PostgreSQL to several" + acceptedFile
+	want := "configuration:\nSTATE_URL: the state database, sqlite:DIR/state.db: another daemon uses it; give each daemon a file of its own, or PostgreSQL to several" + acceptedFile
 	if err == nil || strings.ReplaceAll(err.Error(), in.folder, "DIR") != want || strings.Contains(log.String(), "listening on") {
 		t.Errorf("Serve() = %v, want %s; it logged\n%s", err, want, log.String())
 	}

@@ -60,8 +60,7 @@ type Policy struct {
 	ReportOnly bool
 	// Rules are those of a policy file, or nil.
 	Rules Rules
-	// Token is what is required of an order's enrolment token; nil requires none. Whoever lets a device pass redeems the token
-	// after Authorize, because a token is redeemed last.
+	// Token is what is required of an order's enrolment token; nil requires none. The caller redeems it last, after Authorize.
 	Token *TokenRequirement
 }
 

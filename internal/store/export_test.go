@@ -8,6 +8,9 @@ import (
 	"step-posture-connector/internal/enroll"
 )
 
+// Path is that of the SQLite file; empty for PostgreSQL.
+func (u URL) Path() string { return u.path }
+
 // Setting is a value that a connection of the pool has.
 func (d *DB) Setting(ctx context.Context, query string) (value string, err error) {
 	err = d.pool.QueryRowContext(ctx, query).Scan(&value)

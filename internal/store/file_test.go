@@ -44,7 +44,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestSecondDaemon: a second daemon on the same file ends, by whatever path; a command beside the daemon works. When the daemon has
+// TestSecondDaemon: a second daemon on the same file ends, also by another path; a command beside the daemon works. When the daemon has
 // ended another one may start.
 func TestSecondDaemon(t *testing.T) {
 	t.Parallel()

@@ -131,7 +131,7 @@ func testPolicies(t *testing.T, b *backend) {
 	if again, err := d.Find(t.Context(), foreign.Hash); err != nil || again.Revoked != revoked.Revoked {
 		t.Errorf("Find of a token that was revoked twice = %+v, %v, want %v", again, err, revoked.Revoked)
 	}
-	// Policies of which one has very many tokens: the list is full, and the newest come first whoever has them.
+	// One of these policies has very many tokens: the list is full, and the newest come first, of all policies.
 	b.administer(t, b.generate(enroll.MaxListed+1, "other"))
 	tokens, more, err := d.List(t.Context(), enroll.Filter{Policies: []string{"other", policy}})
 	if err != nil || !more || len(tokens) != enroll.MaxListed || slices.ContainsFunc(tokens, func(t enroll.Token) bool { return t.Policy != policy && t.Policy != "other" }) ||

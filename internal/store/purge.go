@@ -17,8 +17,6 @@ func (d *DB) purgeOften(ctx context.Context) {
 		// An outage is what Ready reports, and its end too.
 		if f := (*fault)(nil); errors.As(err, &f) && f.class.isOutage() {
 			err = nil
-		} else if err != nil {
-			err = fmt.Errorf("tokens that are no longer kept were not deleted: %w", err)
 		}
 		d.mu.Lock()
 		d.purgeFault = err

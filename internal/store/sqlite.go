@@ -25,7 +25,7 @@ var (
 	ErrNoTables = errors.New(string(noTable))
 )
 
-// resolve returns the path without symbolic links, so that a file has one lock by whatever path. The file may be missing.
+// resolve returns the path without symbolic links, so that a file has one lock by all of its paths. The file may be missing.
 func resolve(path string) (string, error) {
 	info, err := os.Lstat(path)
 	switch {

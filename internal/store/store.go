@@ -21,7 +21,7 @@ type DB struct {
 	pool    *sql.DB
 	dialect dialect
 	daemon  bool          // migrates
-	writer  chan struct{} // SQLite: has room for the one who writes. SQLite itself would let others wait without order
+	writer  chan struct{} // SQLite: has room for the one that writes. SQLite itself would let others wait without order
 	lock    *os.File      // SQLite, daemon
 	file    os.FileInfo   // SQLite: the file that was opened
 
@@ -30,7 +30,7 @@ type DB struct {
 	purgeFault error // of the last purge
 }
 
-// ErrPurge says that the database answers, and that what is no longer kept cannot be deleted.
+// ErrPurge says that the database answers, and that tokens that are no longer kept cannot be deleted.
 var ErrPurge = errors.New("old tokens cannot be deleted")
 
 var _ enroll.Store = (*DB)(nil)
@@ -50,11 +50,11 @@ func OpenDaemon(ctx context.Context, u URL) (*DB, error) {
 	}
 	path, err := resolve(u.path)
 	if err != nil {
-		return nil, fmt.Errorf("the state database %s: %w", u, err)
+		return nil, u.about(err)
 	}
 	lock, err := prepareFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("the state database %s: %w", u, err)
+		return nil, u.about(err)
 	}
 	d, err := openFile(ctx, u, path)
 	if err != nil {
@@ -75,7 +75,7 @@ func openFile(ctx context.Context, u URL, path string) (*DB, error) {
 		return nil, err
 	}
 	if err := protectFile(path); err != nil {
-		return nil, fmt.Errorf("the state database %s: %w", u, err)
+		return nil, u.about(err)
 	}
 	return open(ctx, u, path, true)
 }
@@ -93,7 +93,7 @@ func OpenCommand(ctx context.Context, u URL) (*DB, error) {
 			err = ErrMissing
 		}
 		if err != nil {
-			return nil, fmt.Errorf("the state database %s: %w", u, err)
+			return nil, u.about(err)
 		}
 	}
 	d, err := open(ctx, u, path, false)
@@ -144,8 +144,8 @@ func (d *DB) Close() error {
 	return err
 }
 
-// Run asks until ctx ends whether the database answers, and hands each outcome to notify; nil means that it does. It deletes the
-// tokens that are no longer kept.
+// Run asks until ctx ends whether the database answers, and hands each outcome to notify: nil means that it does, and
+// ErrPurge that it does too. It deletes the tokens that are no longer kept.
 func (d *DB) Run(ctx context.Context, notify func(error)) {
 	var purge sync.WaitGroup
 	defer purge.Wait()
@@ -224,7 +224,7 @@ func (d *DB) write(ctx context.Context, do work) error {
 	return d.read(ctx, do)
 }
 
-// transaction runs statements of which all count, or none. It is not repeated.
+// transaction runs statements that all count, or none does. It is not repeated.
 func (d *DB) transaction(ctx context.Context, do work) error {
 	return d.limited(ctx, 1, func(ctx context.Context) error { return d.inTransaction(ctx, do) })
 }

@@ -36,7 +36,7 @@ func scan(row scanner) (enroll.Token, error) {
 	if err != nil {
 		return enroll.Token{}, err
 	}
-	// Fail closed: a key that was cut would be that of nobody, or of somebody else.
+	// Fail closed: a key that was cut would be that of nobody, or of another device.
 	if len(hash) != len(t.Hash) || bound.Valid && len(key) != len(t.Key) {
 		return enroll.Token{}, errors.New("a token has a hash of the wrong length")
 	}

@@ -64,9 +64,6 @@ func parseSQLite(path string) (URL, error) {
 // IsSQLite says that the URL is that of a SQLite file.
 func (u URL) IsSQLite() bool { return u.path != "" }
 
-// Path is that of the SQLite file; empty for PostgreSQL.
-func (u URL) Path() string { return u.path }
-
 // Warnings say what makes the connection to the database unsafe, though it was asked for.
 func (u URL) Warnings() []string {
 	if u.warning == "" {
@@ -83,6 +80,9 @@ func (u URL) String() string {
 	return "PostgreSQL at " + u.place
 }
 
+// about names the database in an error, as a fault does.
+func (u URL) about(err error) error { return fmt.Errorf("the state database, %s: %w", u, err) }
+
 // Probe finds out whether the daemon could open a SQLite file, and leaves nothing behind: a file that the check of one user has
 // created could not be written to by the daemon of another one. PostgreSQL is not asked.
 func (u URL) Probe() error {
@@ -91,14 +91,14 @@ func (u URL) Probe() error {
 	}
 	path, err := resolve(u.path)
 	if err != nil {
-		return fmt.Errorf("the state database %s: %w", u, err)
+		return u.about(err)
 	}
 	if err := wantWritable(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("the state database %s: %w", u, err)
+		return u.about(err)
 	}
 	// Without opening it: that would drop the locks of a daemon in this process. Where SQLite may not write it only reads.
 	if err := mayWrite(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the state database %s: it cannot be read and written: %w", u, err)
+		return u.about(fmt.Errorf("it cannot be read and written: %w", err))
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type Access struct {
 	rules   map[string]*posture.TokenRequirement
 }
 
-// knownClient is a Client of which the hash of the credential is kept.
+// knownClient is a Client with the hash of its credential.
 type knownClient struct {
 	name     string
 	bearer   inbound.Credential

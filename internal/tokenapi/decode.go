@@ -52,7 +52,7 @@ func explain(err error) string {
 	case errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName):
 		return "the member " + shown(semantic.JSONPointer.LastToken()) + " is unknown"
 	case errors.As(err, &syntactic) && errors.Is(err, jsontext.ErrDuplicateName):
-		return "the member " + shown(syntactic.JSONPointer.LastToken()) + " is there more than once"
+		return "the member " + shown(syntactic.JSONPointer.LastToken()) + " occurs more than once"
 	case errors.As(err, &semantic) && semantic.JSONPointer == "":
 		return "the body is not an object"
 	case errors.As(err, &semantic):

@@ -24,5 +24,4 @@ type Event struct {
 	Method           string
 	Path             string // without the ID of a token
 	RemoteAddress    string
-	Duration         time.Duration
 }

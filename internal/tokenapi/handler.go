@@ -86,16 +86,15 @@ func (h *Handler) Closed(w http.ResponseWriter, r *http.Request) {
 type steps func(w http.ResponseWriter, r *http.Request, path string, event *Event) (answer, *problem)
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, call steps) {
-	start, path := h.Now(), r.URL.EscapedPath()
+	path := r.URL.EscapedPath()
 	event := &Event{
-		Time: start, Reference: audit.NewReference(), Method: audit.Clean(r.Method, maxShown), Path: withoutID(path), RemoteAddress: r.RemoteAddr,
+		Time: h.Now(), Reference: audit.NewReference(), Method: audit.Clean(r.Method, maxShown), Path: withoutID(path), RemoteAddress: r.RemoteAddr,
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), budget)
 	defer cancel()
 	a := answerBy(call, w, r.WithContext(ctx), path, event)
 	event.Status = a.status
 	respond(w, r, a)
-	event.Duration = h.Now().Sub(start)
 	h.Record(event)
 }
 

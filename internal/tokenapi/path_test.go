@@ -31,7 +31,7 @@ func TestOddPaths(t *testing.T) {
 	}
 }
 
-// TestClosed: where there is no API the answer has its shape, whoever asks.
+// TestClosed: where there is no API the answer has its shape, for every client.
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	a := start(t)

@@ -20,7 +20,7 @@ const (
 	codeInternal         = "internal"
 )
 
-// Codes returns every code that an error can have, for those that count them.
+// Codes returns every code that an error can have. docs/enrolment.md lists them; a test compares.
 func Codes() []string {
 	return []string{
 		codeMalformed, codeUnauthenticated, codeNotFound, codeMethodNotAllowed, codeTooLarge, codeTooMany, codeUnavailable, codeInternal,

@@ -40,7 +40,7 @@ type issued struct {
 	Token string `json:"token"`
 }
 
-// tokenPause is between two requests of which the first was one too many.
+// tokenPause is between a request that was one too many and the next one.
 const tokenPause = 200 * time.Millisecond
 
 // issue returns a new token.
