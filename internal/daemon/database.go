@@ -45,7 +45,9 @@ func (s *service) openState(ctx context.Context) (end func(), err error) {
 		return nil, fmt.Errorf("configuration:\n%w", stateProblem(err))
 	}
 	s.database, s.tokens = db, &enroll.Tokens{Store: db}
-	if err := db.Ready(ctx); err != nil && ctx.Err() == nil {
+	limited, cancel := context.WithTimeout(ctx, checkTimeout) // a migration of another replica may take longer; Run asks again
+	defer cancel()
+	if err := db.Ready(limited); err != nil && ctx.Err() == nil {
 		s.state.set(stateDatabase, err)
 		s.Warnings = append(s.Warnings, fmt.Sprintf("STATE_URL: %s; the daemon starts anyway: what needs an enrolment token is answered with 503, and no restart is needed once this is fixed", oneLine(err)))
 	}
