@@ -145,6 +145,11 @@ type recordedNames struct {
 	DNSNames            []string `json:"dns_names"`
 	IPs                 []string `json:"ips"`
 	URIs                []string `json:"uris"`
+
+	NotBefore       time.Time `json:"not_before"`
+	NotAfter        time.Time `json:"not_after"`
+	Provisioner     string    `json:"provisioner"`
+	ProvisionerType string    `json:"provisioner_type"`
 }
 
 type recordedSSH struct {

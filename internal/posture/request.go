@@ -23,11 +23,12 @@ type Request struct {
 
 	// Principal is whom step-ca takes the requester for; what that is depends on the provisioner.
 	Principal string
-	// CSR is what the client asks for, Certificate what would be signed, and X5C the client's own certificate, which the CA
-	// verified. Each is nil where the request has none.
+	// CSR is what the client asks for, Certificate what would be signed, or at a door what the device has shown, and X5C the
+	// client's own certificate, which the CA verified. Each is nil where the request has none.
 	CSR, Certificate, X5C *CertificateNames
 	SSH                   *SSHRequest
 	SCEP                  *SCEPRequest
+	RADIUS                *RADIUSRequest // nil at every other door
 	// URL are the parameters of the URL that was called, by name.
 	URL map[string]string
 }
@@ -42,6 +43,11 @@ type CertificateNames struct {
 	DNSNames            []string
 	IPs                 []string
 	URIs                []string
+
+	// These are known of a certificate that a device has shown, and of no other.
+	NotBefore, NotAfter time.Time
+	Provisioner         string // its name, by step-ca's extension
+	ProvisionerType     string // one of IssuerTypes
 }
 
 // SSHRequest is what an SSH certificate is asked for, or what would be signed.
@@ -57,6 +63,13 @@ type SCEPRequest struct {
 	TransactionID string // chosen by the client
 }
 
+// RADIUSRequest is what a RADIUS server says of a connection. It is the word of that server and of the access point.
+type RADIUSRequest struct {
+	NAS            string // the one NAS-Identifier, else the NAS-IP-Address, else the NAS-IPv6-Address (RFC 2865, RFC 3162)
+	SSID           string // what Called-Station-Id has after its first colon (RFC 3580 section 3.20)
+	CallingStation string // the MAC address of the device, as the access point saw it
+}
+
 // Accepts says which requests a webhook of step-ca sends.
 type Accepts string
 
@@ -68,15 +81,23 @@ const (
 	SSHHost          Accepts = "ssh_host"          // an SSH host certificate
 	SCEPChallenge    Accepts = "scep_challenge"    // whether a SCEP challenge is right
 	SCEPNotification Accepts = "scep_notification" // what became of a request by SCEP
+	RADIUS           Accepts = "radius"            // a device shows its certificate to Smallstep's RADIUS server
 )
 
 // AllAccepts are the words of Accepts.
 func AllAccepts() []string {
-	return []string{string(Attested), string(X509), string(SSHUser), string(SSHHost), string(SCEPChallenge), string(SCEPNotification)}
+	return []string{string(Attested), string(X509), string(SSHUser), string(SSHHost), string(SCEPChallenge), string(SCEPNotification), string(RADIUS)}
 }
 
+// The words of request.door: who asks.
+const (
+	WebhookDoor     = "webhook"      // step-ca, before it signs
+	RADIUSDoor      = "radius"       // a RADIUS server, when a device connects
+	ForwardAuthDoor = "forward_auth" // a web server, with each request of a device
+)
+
 // Doors are the words of request.door.
-func Doors() []string { return []string{"webhook", "radius", "forward_auth"} }
+func Doors() []string { return []string{WebhookDoor, RADIUSDoor, ForwardAuthDoor} }
 
 // The words of request.kind: what step-ca does next.
 const (
@@ -100,6 +121,12 @@ func SSHTypes() []string { return []string{"user", "host"} }
 // ProvisionerTypes are step-ca's types of provisioners that call webhooks, as ca.json spells them.
 func ProvisionerTypes() []string {
 	return []string{"ACME", "JWK", "OIDC", "X5C", "K8sSA", "AWS", "GCP", "Azure", "Nebula", "SCEP"}
+}
+
+// IssuerTypes are step-ca's types of provisioners in the order of the numbers that its extension has in a certificate; 0 is none.
+// https://pkg.go.dev/github.com/smallstep/certificates/authority/provisioner#Type
+func IssuerTypes() []string {
+	return []string{"", "JWK", "OIDC", "GCP", "AWS", "Azure", "ACME", "X5C", "K8sSA", "SSHPOP", "SCEP", "Nebula"}
 }
 
 // maxRequested is the length of the longest identifier that an expression may give, in bytes.

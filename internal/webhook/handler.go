@@ -214,7 +214,7 @@ func (h *Handler) ask(ctx context.Context, c *exchange) answer {
 }
 
 // door is the word for this protocol in rules and logs.
-const door = "webhook"
+const door = posture.WebhookDoor
 
 // decide asks the inventories, within what is left of the budget since the request came.
 func (h *Handler) decide(ctx context.Context, c *exchange, q posture.Query) (posture.Decision, *Problem) {
