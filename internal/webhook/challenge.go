@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"step-posture-connector/internal/certname"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
 )
@@ -91,7 +92,7 @@ func (c *exchange) namesOnly(id posture.Identifier) *Problem {
 		return p
 	}
 	is := func(text string) bool { return text == id.String() }
-	serials := serialNumbersOf(csr.Subject)
+	serials := certname.SerialNumbers(csr.Subject)
 	for _, serial := range serials {
 		if !is(serial) {
 			return refuse("a serialNumber in the subject of the CSR")

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"step-posture-connector/internal/certname"
 )
 
 // DER that is compared byte for byte.
@@ -74,7 +76,7 @@ func readPlainKey(in *cryptobyte.String, into *csrContents) bool {
 	default:
 		return false
 	}
-	into.keyType = keyTypeEC
+	into.keyType = certname.KeyEC
 	_, err := curve.NewPublicKey(point) // on the curve?
 	return err == nil
 }

@@ -11,6 +11,8 @@ import (
 	"encoding/asn1"
 	"slices"
 	"testing"
+
+	"step-posture-connector/internal/certname"
 )
 
 // made returns CSRs of many kinds, made by crypto/x509, with whether each is plain.
@@ -110,10 +112,10 @@ func checkPlainCSR(t *testing.T, der []byte) {
 	if err != nil {
 		t.Fatalf("%x is accepted, but crypto/x509 says %v", der, err)
 	}
-	if want := commonNames(csr.Subject); !slices.Equal(read.commonNames, want) {
+	if want := certname.CommonNames(csr.Subject); !slices.Equal(read.commonNames, want) {
 		t.Fatalf("%x has the common names %q, crypto/x509 finds %q", der, read.commonNames, want)
 	}
-	if keyType, bits := describeKey(csr.PublicKey); read.keyType != keyType || read.keyBits != bits {
+	if keyType, bits := certname.DescribeKey(csr.PublicKey); read.keyType != keyType || read.keyBits != bits {
 		t.Fatalf("%x has a key %s of %d bits, crypto/x509 finds %s of %d", der, read.keyType, read.keyBits, keyType, bits)
 	}
 	for _, extension := range csr.Extensions {

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"step-posture-connector/internal/certname"
 )
 
 // textTags are the types of strings that can carry a token: what all readers decode in the same way where it is ASCII.
@@ -34,7 +36,7 @@ func subjectTexts(subject []byte, oid string) (texts []string, ok bool) {
 				!attribute.ReadAnyASN1(&value, &tag) || !attribute.Empty() {
 				return nil, false
 			}
-			is, known := dotted(string(kind))
+			is, known := certname.Dotted(string(kind))
 			if !known {
 				return nil, false // fail closed: a lax reader may take it for the attribute
 			}

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/certname"
 	"step-posture-connector/internal/posture"
 )
 
@@ -202,10 +203,10 @@ func TestDescribeNoNames(t *testing.T) {
 // More names than a rule's cost is estimated with are unknown; a name that stands twice counts once.
 func TestDescribeManyNames(t *testing.T) {
 	t.Parallel()
-	for count, known := range map[int]bool{maxNames: true, maxNames + 1: false} {
-		names := strings.Repeat(der(byte(tagDNS), "n0"), 50)
+	for count, known := range map[int]bool{certname.MaxNames: true, certname.MaxNames + 1: false} {
+		names := strings.Repeat(der(0x82, "n0"), 50)
 		for i := range count {
-			names += der(byte(tagDNS), fmt.Sprintf("n%d", i))
+			names += der(0x82, fmt.Sprintf("n%d", i))
 		}
 		extension := map[string]any{"id": "2.5.29.17", "value": []byte("\x30\x82" + string([]byte{byte(len(names) >> 8), byte(len(names))}) + names)}
 		got := describedObject(t, "x509Certificate", map[string]any{"extensions": []any{extension}}).Names

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/certname"
 )
 
 // tokenOID is the attribute of the fuzz tests.
@@ -29,7 +31,7 @@ func referenceTexts(subject []byte, oid string) (texts []string, ok bool) {
 			}
 			text, isText := a.Value.(string)
 			if !isText {
-				text = notText
+				text = certname.NotText
 			}
 			texts = append(texts, text)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"step-posture-connector/internal/certname"
 	"step-posture-connector/internal/posture"
 )
 
@@ -51,7 +52,7 @@ func FuzzDescribe(f *testing.F) {
 			return
 		}
 		checkNames(t, request.Names, csr)
-		if keyType, bits := describeKey(csr.PublicKey); request.KeyType != keyType || request.KeyBits != bits {
+		if keyType, bits := certname.DescribeKey(csr.PublicKey); request.KeyType != keyType || request.KeyBits != bits {
 			t.Fatalf("the key is %s of %d bits, for crypto/x509 %s of %d", request.KeyType, request.KeyBits, keyType, bits)
 		}
 		content := fmt.Appendf(nil, `{"timestamp":"2026-11-22T02:02:21Z","x509Certificate":%s}`, object)

@@ -7,13 +7,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"step-posture-connector/internal/certname"
 	"step-posture-connector/internal/posture"
 )
 
 const oidCommonName = "2.5.4.3"
-
-// notText stands for a name that is not a string, so that it cannot be compared: it differs from every identifier.
-const notText = "\x00"
 
 // identify finds out which device the request is about, and refuses a request whose certificate
 // would name another one.
@@ -120,8 +118,8 @@ func (c *certificateRequest) parse() (csrContents, *Problem) {
 	if err != nil {
 		return csrContents{}, problemf(codeMalformed, "parse x509CertificateRequest.raw: %w", err)
 	}
-	contents := csrContents{commonNames: commonNames(csr.Subject)}
-	contents.keyType, contents.keyBits = describeKey(csr.PublicKey)
+	contents := csrContents{commonNames: certname.CommonNames(csr.Subject)}
+	contents.keyType, contents.keyBits = certname.DescribeKey(csr.PublicKey)
 	subjectAltName := asn1.ObjectIdentifier{2, 5, 29, 17}
 	for _, ext := range csr.Extensions {
 		if ext.Id.Equal(subjectAltName) {
@@ -150,7 +148,7 @@ func (c *certificate) subjects() ([][]string, *Problem) {
 	}
 	for _, extra := range c.Subject.ExtraNames {
 		if extra.Type != oidCommonName {
-			if !isCanonicalOID(extra.Type) {
+			if !certname.IsCanonicalOID(extra.Type) {
 				return nil, problemf(codeCommonNameMismatch, "the subject has an attribute of the type %q, which is not a plain dotted OID, so step-ca may sign it as a common name", extra.Type)
 			}
 			continue
@@ -163,38 +161,13 @@ func (c *certificate) subjects() ([][]string, *Problem) {
 	}
 	subjects := [][]string{inSubject}
 	if len(c.RawSubject) > 0 {
-		sequence, ok := parseName(c.RawSubject)
+		sequence, ok := certname.ParseName(c.RawSubject)
 		if !ok {
 			return nil, problemf(codeMalformed, "x509Certificate.rawSubject is not the DER of a name")
 		}
 		var name pkix.Name
 		name.FillFromRDNSequence(&sequence)
-		subjects = append(subjects, commonNames(name))
+		subjects = append(subjects, certname.CommonNames(name))
 	}
 	return subjects, nil
-}
-
-// parseName parses the DER of a distinguished name.
-func parseName(der []byte) (name pkix.RDNSequence, ok bool) {
-	rest, err := asn1.Unmarshal(der, &name)
-	return name, err == nil && len(rest) == 0
-}
-
-// commonNames returns all common names of a subject; an empty one counts as absent, as for step-ca.
-func commonNames(name pkix.Name) []string {
-	var found []string
-	commonName := asn1.ObjectIdentifier{2, 5, 4, 3}
-	for _, attribute := range name.Names {
-		if !attribute.Type.Equal(commonName) {
-			continue
-		}
-		value, ok := attribute.Value.(string)
-		if !ok {
-			value = notText
-		}
-		if value != "" {
-			found = append(found, value)
-		}
-	}
-	return found
 }

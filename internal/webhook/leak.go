@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"step-posture-connector/internal/certname"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
 )
@@ -47,7 +48,7 @@ func (c *exchange) tokenAttribute(rule *posture.TokenRequirement) (where string,
 	certificate := c.body.X509Certificate
 	for _, extra := range certificate.Subject.ExtraNames {
 		// Fail closed: step-ca may read an OID that is not canonical as this one.
-		if extra.Type == rule.In || !isCanonicalOID(extra.Type) {
+		if extra.Type == rule.In || !certname.IsCanonicalOID(extra.Type) {
 			return where, nil
 		}
 	}

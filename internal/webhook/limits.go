@@ -28,9 +28,6 @@ const (
 	// maxDepth is how deep JSON may be nested, counted in objects and arrays: a thousand levels below the object that the
 	// body is.
 	maxDepth = 1 + 1000
-	// maxNames is how many names a request may have for rules; the names of one with more are unknown. A rule's worst cost is
-	// estimated with as many.
-	maxNames = 1000
 	// maxShownName is how much of a parameter's name an error shows, in characters.
 	maxShownName = 64
 )

@@ -1,103 +1,30 @@
 package webhook
 
 import (
-	"crypto/x509"
-	"encoding/hex"
-	"net"
 	"net/url"
-	"slices"
-	"unicode/utf8"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 
-	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/certname"
 )
 
-// nameList is request.names: every name that a certificate would have, each once, the common names first. As a text, it is
-//
-//	common name, DNS name, e-mail address   as written
-//	URI                                     as written; from the JSON member sans, as step-ca signs it
-//	IP address                              127.0.0.1, 2001:db8::1
-//	permanentIdentifier (RFC 4043)          its identifier, without the assigner
-//	userPrincipalName of Microsoft          as written
-//	registeredID                            1.2.840.113549
-//	directory name                          CN=one,O=Example (RFC 2253)
-//	every other otherName                   1.3.6.1.5.5.7.8.4: and the hex of its value's DER
-//	x400Address, ediPartyName               x400Address: and the hex of its contents
-//
-// Fail closed: where one name cannot be read, all are unknown, because a rule about every name would be met by the rest.
-type nameList struct {
-	names      []string
-	seen       map[string]struct{}
-	unreadable bool
-	// typed gets the names by their kind; it may be nil.
-	typed *posture.CertificateNames
-	// common are the common names, of which typed has one.
-	common []string
-}
-
-// all returns the names; nil is unknown.
-func (l *nameList) all() []string {
-	switch {
-	case l.unreadable:
-		return nil
-	case l.names == nil:
-		return []string{}
-	default:
-		return l.names
-	}
-}
-
-// add adds a name, if it could be read.
-func (l *nameList) add(kind nameKind, name string, ok bool) {
-	if ok {
-		l.note(kind, name)
-	}
-	if ok && l.has(name) {
-		return
-	}
-	if !ok || name == "" || name == notText || !utf8.ValidString(name) || len(l.names) == maxNames {
-		l.unreadable = true
-		return
-	}
-	l.names = append(l.names, name)
-	if l.seen != nil {
-		l.seen[name] = struct{}{}
-	}
-}
-
-// fewNames are compared one by one, as those of nearly all requests. More are in a map, which takes longer to make.
-const fewNames = 8
-
-func (l *nameList) has(name string) bool {
-	if len(l.names) <= fewNames {
-		return slices.Contains(l.names, name)
-	}
-	if l.seen == nil {
-		l.seen = make(map[string]struct{}, len(l.names))
-		for _, before := range l.names {
-			l.seen[before] = struct{}{}
-		}
-	}
-	_, twice := l.seen[name]
-	return twice
-}
+// nameList is a list of names to which the JSON of step-ca can be added.
+type nameList struct{ certname.List }
 
 // addMember adds the names of a JSON list; null is an empty one.
-func (l *nameList) addMember(list jsontext.Value, read func(text string) (name string, ok bool), kind nameKind) {
+func (l *nameList) addMember(list jsontext.Value, read func(text string) (name string, ok bool), kind certname.Kind) {
 	var texts []string
 	if len(list) == 0 {
 		return
 	}
 	if json.Unmarshal(list, &texts) != nil {
-		l.unreadable = true
+		l.Unread()
 	}
 	for _, text := range texts {
 		name, ok := read(text)
-		l.add(kind, name, ok)
+		l.Add(kind, name, ok)
 	}
 }
 
@@ -107,29 +34,21 @@ func (l *nameList) addSANs(sans []san, extensions []extension) {
 	hasExtension := false
 	p := eachSANExtension(extensions, func(der []byte) *Problem {
 		hasExtension = true
-		l.addExtension(der)
+		l.AddExtension(der)
 		return nil
 	})
 	for _, s := range sans {
 		name, inDER, ok := s.name()
 		switch {
 		case !inDER:
-			l.add(s.kind(), name, ok)
+			l.Add(s.kind(), name, ok)
 		case !hasExtension:
-			l.unreadable = true
+			l.Unread()
 		}
 	}
-	l.unreadable = l.unreadable || p != nil
-}
-
-// addExtension adds the names of a DER subjectAltName extension.
-func (l *nameList) addExtension(extension []byte) {
-	p := eachSAN(extension, func(tag asn1.Tag, name cryptobyte.String) *Problem {
-		text, ok := generalName(tag, name)
-		l.add(kindOf(tag), text, ok)
-		return nil
-	})
-	l.unreadable = l.unreadable || p != nil
+	if p != nil {
+		l.Unread()
+	}
 }
 
 // name is the text of a SAN that a template wrote, as step-ca reads it; inDER says that only the extension has it.
@@ -143,7 +62,7 @@ func (s san) name() (name string, inDER, ok bool) {
 	switch s.Type {
 	case "", "auto":
 		// step-ca finds out which kind it is.
-		if name, ok = ipName(s.Value); !ok {
+		if name, ok = certname.IPAddress(s.Value); !ok {
 			name, ok = s.Value, true
 			if parsed, err := url.Parse(s.Value); err == nil && parsed.Scheme != "" {
 				name = parsed.String()
@@ -152,113 +71,43 @@ func (s san) name() (name string, inDER, ok bool) {
 	case "dns", "email", "userPrincipalName":
 		name, ok = s.Value, true
 	case "ip":
-		name, ok = ipName(s.Value)
+		name, ok = certname.IPAddress(s.Value)
 	case "uri":
 		if parsed, err := url.Parse(s.Value); err == nil {
 			name, ok = parsed.String(), true
 		}
 	case "registeredID":
-		name, ok = s.Value, isCanonicalOID(s.Value)
+		name, ok = s.Value, certname.IsCanonicalOID(s.Value)
 	default:
 		return "", true, false
 	}
 	return name, false, ok
 }
 
-// The tags of the names in a subjectAltName extension beside tagOtherName (RFC 5280 section 4.2.1.6).
-const (
-	tagEmail         = asn1.Tag(0x81)
-	tagDNS           = asn1.Tag(0x82)
-	tagX400Address   = asn1.Tag(0xa3)
-	tagDirectoryName = asn1.Tag(0xa4)
-	tagEDIPartyName  = asn1.Tag(0xa5)
-	tagURI           = asn1.Tag(0x86)
-	tagIP            = asn1.Tag(0x87)
-	tagRegisteredID  = asn1.Tag(0x88)
-)
-
-// generalName is the text of one name of a subjectAltName extension.
-func generalName(tag asn1.Tag, contents cryptobyte.String) (name string, ok bool) {
-	switch tag {
-	case tagOtherName:
-		return otherName(contents)
-	case tagEmail, tagDNS, tagURI:
-		return asciiName(contents)
-	case tagIP:
-		return net.IP(contents).String(), len(contents) == net.IPv4len || len(contents) == net.IPv6len
-	case tagRegisteredID:
-		return dotted(string(contents))
-	case tagDirectoryName:
-		return directoryName(contents)
-	case tagX400Address:
-		return "x400Address:" + hex.EncodeToString(contents), true
-	case tagEDIPartyName:
-		return "ediPartyName:" + hex.EncodeToString(contents), true
-	default:
-		return "", false
-	}
-}
-
-// derUserPrincipalName is the type 1.3.6.1.4.1.311.20.2.3 of Microsoft, the contents of its DER.
-const derUserPrincipalName = "\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03"
-
-// otherName is the text of a name whose type is an object identifier.
-func otherName(contents cryptobyte.String) (name string, ok bool) {
-	oid, ok := readOID(&contents)
-	if !ok {
-		return "", false
-	}
-	if oid == derPermanentIdentifier {
-		return readPermanentIdentifier(contents)
-	}
-	var explicit, value, text cryptobyte.String
-	var tag asn1.Tag
-	if !contents.ReadASN1(&explicit, asn1.Tag(0).ContextSpecific().Constructed()) || !contents.Empty() ||
-		!explicit.ReadAnyASN1Element(&value, &tag) || !explicit.Empty() {
-		return "", false
-	}
-	if oid == derUserPrincipalName {
-		ok = value.ReadASN1(&text, asn1.UTF8String)
-		return string(text), ok
-	}
-	name, ok = dotted(oid)
-	return name + ":" + hex.EncodeToString(value), ok
-}
-
-// dotted is the text of an object identifier, given the contents of its DER.
-func dotted(contents string) (text string, ok bool) {
-	var oid x509.OID
-	if oid.UnmarshalBinary([]byte(contents)) != nil {
-		return "", false
-	}
-	return oid.String(), true
-}
-
-// directoryName is the text of a distinguished name that has only strings: other values have no text of their own in RFC 2253.
-func directoryName(contents []byte) (name string, ok bool) {
-	sequence, ok := parseName(contents)
-	if !ok {
-		return "", false
-	}
-	for _, set := range sequence {
-		for _, attribute := range set {
-			if _, isText := attribute.Value.(string); !isText {
-				return "", false
-			}
+// kind is the kind that step-ca makes of the SAN.
+func (s san) kind() certname.Kind {
+	switch s.Type {
+	case "dns":
+		return certname.DNS
+	case "email":
+		return certname.Email
+	case "ip":
+		return certname.IP
+	case "uri":
+		return certname.URI
+	case "", "auto":
+		parsed, err := url.Parse(s.Value)
+		switch _, isIP := certname.IPAddress(s.Value); {
+		case isIP:
+			return certname.IP
+		case err == nil && parsed.Scheme != "":
+			return certname.URI
+		case strings.Contains(s.Value, "@"):
+			return certname.Email
 		}
+		return certname.DNS
 	}
-	return sequence.String(), true
-}
-
-// asciiName is the text of a name that consists of ASCII, as crypto/x509 demands.
-func asciiName(contents []byte) (name string, ok bool) {
-	return string(contents), !slices.ContainsFunc(contents, func(c byte) bool { return c >= utf8.RuneSelf })
-}
-
-// ipName is an IP address in the form in which step-ca writes it.
-func ipName(text string) (name string, ok bool) {
-	ip := net.ParseIP(text)
-	return ip.String(), ip != nil
+	return certname.OtherKind
 }
 
 func plainName(text string) (name string, ok bool) { return text, true }

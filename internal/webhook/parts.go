@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/crypto/ssh"
 
+	"step-posture-connector/internal/certname"
 	"step-posture-connector/internal/posture"
 )
 
@@ -87,17 +88,17 @@ func describeX5C(der []byte) *posture.CertificateNames {
 	if err != nil {
 		return names
 	}
-	list := nameList{typed: names}
-	for _, name := range commonNames(cert.Subject) {
-		list.add(commonNameKind, name, true)
+	list := certname.List{Typed: names}
+	for _, name := range certname.CommonNames(cert.Subject) {
+		list.Add(certname.CommonName, name, true)
 	}
 	for _, ext := range cert.Extensions {
 		if ext.Id.String() == oidSubjectAltName {
-			list.addExtension(ext.Value)
+			list.AddExtension(ext.Value)
 		}
 	}
-	list.finish()
-	names.SubjectSerialNumber = only(serialNumbersOf(cert.Subject))
+	list.Finish()
+	names.SubjectSerialNumber = certname.Only(certname.SerialNumbers(cert.Subject))
 	names.SerialNumber = hex.EncodeToString(cert.SerialNumber.Bytes())
 	return names
 }
@@ -120,15 +121,15 @@ func (o *sshObject) describe(into *posture.Request) {
 	into.SSH = described
 	if key, err := ssh.ParsePublicKey(o.PublicKey); err == nil {
 		if crypto, ok := key.(ssh.CryptoPublicKey); ok {
-			into.KeyType, into.KeyBits = describeKey(crypto.CryptoPublicKey())
+			into.KeyType, into.KeyBits = certname.DescribeKey(crypto.CryptoPublicKey())
 		}
 	}
 	var names nameList
 	if described.KeyID != "" {
-		names.add(otherKind, described.KeyID, true)
+		names.Add(certname.OtherKind, described.KeyID, true)
 	}
 	for _, principal := range described.Principals {
-		names.add(otherKind, principal, true)
+		names.Add(certname.OtherKind, principal, true)
 	}
-	into.Names = names.all()
+	into.Names = names.All()
 }
