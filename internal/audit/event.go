@@ -59,6 +59,11 @@ type Event struct {
 	// These are empty without a policy file.
 	Policy, Inventory, Caller, Door string
 
+	NAS  string // the access point or switch that a RADIUS server speaks for
+	VLAN string // the network that a device was put into
+	// Repeats says that the answer is that of an earlier decision, whose reference it has. It is no decision of its own.
+	Repeats bool
+
 	ProviderTime time.Duration // zero when the provider was not asked
 	// One of these is set when the provider was asked, unless the client left before it answered.
 	ProviderAnswered bool

@@ -105,7 +105,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, keys bool, even
 // call runs the steps of a request in order; the first that refuses ends it. Nothing of the body is read before it is known
 // who calls.
 func (h *Handler) call(w http.ResponseWriter, r *http.Request, keys bool, event *Event) (answer, *problem) {
-	if err := inbound.CheckHeader(r.Header); err != nil {
+	if err := inbound.CheckHeader(r.Header, inbound.MaxHeader); err != nil {
 		return answer{}, problemf(http.StatusRequestHeaderFieldsTooLarge, codeTooLarge, "%w", err)
 	}
 	path := r.URL.EscapedPath()

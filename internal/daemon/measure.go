@@ -6,13 +6,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
 )
 
 func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	var codes []string
-	for _, code := range webhook.Codes() {
+	for _, code := range outcome.Codes() {
 		codes = append(codes, string(code))
 	}
 	reloads := []string{tlsFiles, inventoryFiles, auditFile}

@@ -2,8 +2,8 @@ package daemon
 
 import (
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/policyfile"
-	"step-posture-connector/internal/webhook"
 )
 
 // TestPolicies checks a policy file, and runs the tests in it. It asks no inventory and reads no secret; of environ only
@@ -11,7 +11,7 @@ import (
 func TestPolicies(path string, environ config.Environment) ([]policyfile.Result, []string, error) {
 	file, err := policyfile.Read(path, policyfile.Surroundings{
 		Environ: environ.Variables, Inventory: environ.Variables["PROVIDER"], WebhookIDs: config.WebhookIDs(environ.Variables),
-		Codes: webhook.Codes(), WithoutSecrets: true,
+		Codes: outcome.Codes(), WithoutSecrets: true,
 	})
 	if err != nil {
 		return nil, nil, err

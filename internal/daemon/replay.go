@@ -2,10 +2,10 @@ package daemon
 
 import (
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/replay"
-	"step-posture-connector/internal/webhook"
 )
 
 // NewReplay prepares to decide recorded requests again under the policies of a file. It opens no inventory and reads no
@@ -16,7 +16,7 @@ func NewReplay(path string, environ config.Environment) (*replay.Replay, []strin
 	_ = ids.UnmarshalText([]byte(environ.Variables["WEBHOOK_IDS"])) // check reports what is wrong with them
 	own := environ.Variables["PROVIDER"]
 	file, err := policyfile.Load(path, policyfile.Surroundings{
-		Environ: environ.Variables, Inventory: own, WebhookIDs: ids, Codes: webhook.Codes(), WithoutSecrets: true,
+		Environ: environ.Variables, Inventory: own, WebhookIDs: ids, Codes: outcome.Codes(), WithoutSecrets: true,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -28,5 +28,5 @@ func NewReplay(path string, environ config.Environment) (*replay.Replay, []strin
 	for _, section := range file.Inventories {
 		required[section.Name] = section.Required
 	}
-	return replay.New(replay.Options{File: file, Required: required, WebhookIDs: ids, Codes: webhook.Codes()}), file.Warnings, nil
+	return replay.New(replay.Options{File: file, Required: required, WebhookIDs: ids, Codes: outcome.Codes()}), file.Warnings, nil
 }

@@ -4,11 +4,11 @@ import (
 	"slices"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/reload"
-	"step-posture-connector/internal/webhook"
 )
 
 // sources says how generations are made.
@@ -164,7 +164,7 @@ func withoutDefault(r reading) config.Problems {
 func (s sources) surroundings(hooks config.Webhooks, references *policyfile.References) policyfile.Surroundings {
 	return policyfile.Surroundings{
 		Environ: s.environ.Variables, Inventory: s.environ.Variables["PROVIDER"], WebhookIDs: hooks.IDs, WebhookSecrets: hooks.Secrets.List(),
-		Codes: webhook.Codes(), WithoutWebhooks: !s.webhooks, WithoutSecrets: s.sample != nil, References: references,
+		Codes: outcome.Codes(), WithoutWebhooks: !s.webhooks, WithoutSecrets: s.sample != nil, References: references,
 	}
 }
 

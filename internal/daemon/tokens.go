@@ -9,11 +9,11 @@ import (
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/store"
 	"step-posture-connector/internal/tokenapi"
-	"step-posture-connector/internal/webhook"
 )
 
 // commandClient is the client of a token that the command line has issued.
@@ -87,7 +87,7 @@ func tokenRules(environ config.Environment, v tokenVariables) (map[string]*postu
 	// A file whose tests fail is refused, as the daemon does.
 	file, err := policyfile.Load(path, policyfile.Surroundings{
 		Environ: environ.Variables, Inventory: environ.Variables["PROVIDER"], WebhookIDs: config.WebhookIDs(environ.Variables),
-		Codes: webhook.Codes(), WithoutSecrets: true, WithoutWebhooks: true,
+		Codes: outcome.Codes(), WithoutSecrets: true, WithoutWebhooks: true,
 	})
 	if err != nil {
 		return nil, append(problems, policyProblems(err)...)

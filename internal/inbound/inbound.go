@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// MaxHeader bounds all header lines of a request together, in bytes.
+// MaxHeader bounds all header lines of a request together, in bytes, where nothing else is said.
 const MaxHeader = 16 << 10
 
 // TooLarge is the error about a request that is larger than a bound.
@@ -20,17 +20,17 @@ type TooLarge struct{ text string }
 
 func (e *TooLarge) Error() string { return e.text }
 
-// CheckHeader applies MaxHeader exactly: net/http allows some more than its limit, and a different amount for HTTP/2. The error
-// is a *TooLarge.
-func CheckHeader(header http.Header) error {
+// CheckHeader applies a limit in bytes exactly: net/http allows some more than its limit, and a different amount for HTTP/2. The
+// error is a *TooLarge.
+func CheckHeader(header http.Header, limit int) error {
 	size := 0
 	for name, values := range header {
 		for _, value := range values {
 			size += len(name) + len(": \r\n") + len(value)
 		}
 	}
-	if size > MaxHeader {
-		return &TooLarge{fmt.Sprintf("the header has %d bytes, more than %d", size, MaxHeader)}
+	if size > limit {
+		return &TooLarge{fmt.Sprintf("the header has %d bytes, more than %d", size, limit)}
 	}
 	return nil
 }

@@ -58,12 +58,12 @@ func TestCredential(t *testing.T) {
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	fits := http.Header{"A": {strings.Repeat("x", inbound.MaxHeader-len("A: \r\n"))}}
-	if err := inbound.CheckHeader(fits); err != nil {
+	if err := inbound.CheckHeader(fits, inbound.MaxHeader); err != nil {
 		t.Errorf("a header of the largest size: %v", err)
 	}
 	fits.Add("A", "")
 	over := (*inbound.TooLarge)(nil)
-	if err := inbound.CheckHeader(fits); !errors.As(err, &over) {
+	if err := inbound.CheckHeader(fits, inbound.MaxHeader); !errors.As(err, &over) {
 		t.Errorf("a header that is too large: %v", err)
 	}
 	for _, row := range []struct {

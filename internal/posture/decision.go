@@ -18,6 +18,16 @@ const (
 	IdentifierInvalid  Code = "identifierInvalid"
 )
 
+// The refusals that follow from the names in a certificate, or in the request for one, and from the certificate that a device
+// shows.
+const (
+	CommonNameMismatch   Code = "commonNameMismatch"
+	SANMismatch          Code = "sanMismatch"
+	IdentifierMissing    Code = "identifierMissing"
+	CertificateMissing   Code = "certificateMissing"
+	CertificateUntrusted Code = "certificateUntrusted"
+)
+
 // Decision is the answer about one device. Only Policy.Authorize makes one that allows;
 // the zero Decision refuses.
 type Decision struct {

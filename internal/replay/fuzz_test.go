@@ -13,10 +13,10 @@ import (
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/policyfile"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/replay"
-	"step-posture-connector/internal/webhook"
 )
 
 // chooser makes choices of the bytes of a fuzz input.
@@ -213,7 +213,7 @@ func options(p *policy.Policy, required map[string]provider.Required) replay.Opt
 		Policies: map[string]*policy.Policy{p.Name: p},
 		Webhooks: []policyfile.Webhook{{Name: "devices", ID: "98A6AD8D-d8e5-4d1d-b465-770fb66a5207", Policy: p.Name}},
 	}
-	return replay.Options{File: file, Required: required, Codes: webhook.Codes()}
+	return replay.Options{File: file, Required: required, Codes: outcome.Codes()}
 }
 
 // FuzzSamePolicy records decisions, and shows that a replay under the same policy decides every one as before.

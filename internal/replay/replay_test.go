@@ -11,10 +11,10 @@ import (
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/policyfile"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/replay"
-	"step-posture-connector/internal/webhook"
 )
 
 // A request that was recorded under one policy is decided under another, or it is said why that is not possible.
@@ -186,7 +186,7 @@ func TestPolicyOfALine(t *testing.T) {
 			t.Parallel()
 			e := asked(t, policyOf(t, "staff", []string{"a"}), nil, "", identifier, map[string]inventory{"a": has(unencrypted)})
 			e.Policy, e.Caller, e.WebhookID = c.policy, c.caller, strings.ToUpper(id)
-			report := run(t, replay.Options{File: c.file, WebhookIDs: c.ids, Codes: webhook.Codes()}, logged(t, e))
+			report := run(t, replay.Options{File: c.file, WebhookIDs: c.ids, Codes: outcome.Codes()}, logged(t, e))
 			got := ""
 			if len(report.Devices) > 0 {
 				got = report.Devices[0].Policy

@@ -137,7 +137,7 @@ type exchange struct {
 // call runs the steps of a request in order; the first that refuses ends it. Nothing of the body is read before it is known
 // who calls.
 func (h *Handler) call(w http.ResponseWriter, r *http.Request, path string, event *Event) (answer, *problem) {
-	if err := inbound.CheckHeader(r.Header); err != nil {
+	if err := inbound.CheckHeader(r.Header, inbound.MaxHeader); err != nil {
 		return answer{}, tooLarge(http.StatusRequestHeaderFieldsTooLarge, "%w", err)
 	}
 	serve, p := h.route(r.Method, path, event)

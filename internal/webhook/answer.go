@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/posture"
 )
 
@@ -51,19 +52,19 @@ func refuse(event *audit.Event, p *Problem) answer { return refuseWith(event, p,
 // refuseWith is refuse with the message of a rule, which also says that the code is the rule's.
 func refuseWith(event *audit.Event, p *Problem, message string) answer {
 	event.Allowed, event.Code, event.Reason = false, string(p.Code), p.Err.Error()
-	out := outcomeOf(p.Code)
-	if message != "" {
-		out = ruleOutcome(message)
+	text, status := outcome.Of(p.Code), statusOf(p.Code)
+	if message != "" { // the code and the message are the policy file's
+		text, status = outcome.Rule(message), http.StatusOK
 	}
-	event.Remedy = remedyFor(p.Code, out, posture.DeviceType(event.Mode))
+	event.Remedy = remedyFor(p.Code, text.Remedy, posture.DeviceType(event.Mode))
 	body, err := json.Marshal(struct {
 		Allow bool          `json:"allow"`
 		Error responseError `json:"error"`
-	}{false, responseError{p.Code, fmt.Sprintf("%s (ref %s)", out.message, event.Reference)}})
+	}{false, responseError{p.Code, fmt.Sprintf("%s (ref %s)", text.Message, event.Reference)}})
 	if err != nil { // cannot happen: strings always encode. Fail closed, without a reason
 		body = []byte(`{"allow":false}`)
 	}
-	return answer{status: out.status, body: body}
+	return answer{status: status, body: body}
 }
 
 func methodNotAllowed(event *audit.Event, allowed string) answer {

@@ -14,6 +14,7 @@ import (
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/metrics"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/store"
 	"step-posture-connector/internal/webhook"
@@ -154,7 +155,7 @@ func (e *enrolment) open(t testing.TB) {
 	trail.RecordFacts()
 	t.Cleanup(func() { _ = trail.Close() })
 	var codes []string
-	for _, code := range webhook.Codes() {
+	for _, code := range outcome.Codes() {
 		codes = append(codes, string(code))
 	}
 	measured := metrics.NewWithPolicies(metrics.Build{}, codes, nil)

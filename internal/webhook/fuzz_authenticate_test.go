@@ -94,7 +94,7 @@ func checkAuthentication(t *testing.T, hooks *Hooks, h http.Header, body []byte,
 		t.Fatalf("Authenticate with %q and a body of %d bytes = %v, want it to pass: %v", h, len(body), p, want)
 	case p == nil && !bytes.Equal(signed.raw, body):
 		t.Errorf("the body that passed is %q, want %q", signed.raw, body)
-	case p != nil && (signed.raw != nil || p.Code != codeUnauthenticated || outcomeOf(p.Code).status != http.StatusUnauthorized):
+	case p != nil && (signed.raw != nil || p.Code != codeUnauthenticated || statusOf(p.Code) != http.StatusUnauthorized):
 		t.Errorf("Authenticate = %q, %v, want no body and 401 unauthenticated", signed.raw, p)
 	}
 }

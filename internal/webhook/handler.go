@@ -81,7 +81,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, start time.Time
 			a = refuse(event, problemf(codeInternal, "panic: %s", panics.Describe(cause)))
 		}
 	}()
-	tooLarge := inbound.CheckHeader(r.Header)
+	tooLarge := inbound.CheckHeader(r.Header, inbound.MaxHeader)
 	hooks := h.hooks.Load()
 	if hooks == nil {
 		hooks = NewHooks(nil, false)

@@ -1,0 +1,117 @@
+package doors
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/outcome"
+	"step-posture-connector/internal/posture"
+	"step-posture-connector/internal/provider/flight"
+)
+
+// cacheKey is what an answer depends on beside the generation, which each cache belongs to. The entry, and with it the policy,
+// follows from the caller.
+type cacheKey struct {
+	door, caller string
+	certificate  [sha256.Size]byte     // of the whole certificate: a second one of a device is decided by itself
+	radius       posture.RADIUSRequest // zero where nothing reads it
+}
+
+// decided is an answer with the event of its decision.
+type decided struct {
+	answer  answer
+	event   *audit.Event
+	expires time.Time
+}
+
+// cache remembers answers, allow and refuse alike, and joins equal questions that are asked at the same time. It is safe for
+// concurrent use.
+type cache struct {
+	flights flight.Group[cacheKey, decided]
+
+	mu      sync.Mutex
+	answers map[cacheKey]decided
+}
+
+func newCache() *cache { return &cache{answers: map[cacheKey]decided{}} }
+
+func (c *cache) get(key cacheKey, now time.Time) (decided, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, ok := c.answers[key]
+	if ok && !now.Before(found.expires) {
+		delete(c.answers, key) // never past its time, also when no inventory answers
+		return decided{}, false
+	}
+	return found, ok
+}
+
+func (c *cache) put(key cacheKey, d decided, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.answers) >= maxCached {
+		c.makeRoom(now)
+	}
+	c.answers[key] = d
+}
+
+// makeRoom removes what has expired, or else what expires first.
+func (c *cache) makeRoom(now time.Time) {
+	var first cacheKey
+	var expires time.Time
+	for key, d := range c.answers {
+		if !now.Before(d.expires) {
+			delete(c.answers, key)
+		} else if expires.IsZero() || d.expires.Before(expires) {
+			first, expires = key, d.expires
+		}
+	}
+	if len(c.answers) >= maxCached {
+		delete(c.answers, first)
+	}
+}
+
+// remembered answers from the cache, or decides and remembers. Issuer, validity and revocation were checked before.
+func (q *question) remembered(ctx context.Context) answer {
+	answers := q.doors.answers.Load()
+	key := cacheKey{door: q.entry.Door, caller: q.caller, certificate: q.fingerprint}
+	if q.entry.ReadsRADIUS && q.radius != nil {
+		key.radius = *q.radius
+	}
+	if found, ok := answers.get(key, q.event.Time); ok {
+		return q.repeat(found)
+	}
+	d, err := answers.flights.Do(ctx, key, func(ctx context.Context) (decided, error) {
+		own := *q
+		event := *q.event // the asker may leave before this has ended
+		own.event = &event
+		d := decided{answer: own.decide(ctx), event: &event, expires: own.event.Time.Add(q.entry.Cache)}
+		if q.expires.Before(d.expires) {
+			d.expires = q.expires // no answer outlives the certificate
+		}
+		if d.answer.status < 500 { // a fault is never remembered
+			answers.put(key, d, q.handler.Now())
+		}
+		return d, nil
+	})
+	switch {
+	case err != nil:
+		return refuse(q.event, &problem{outcome.Unavailable, err})
+	case d.event.Reference != q.event.Reference:
+		return q.repeat(d)
+	}
+	*q.event = *d.event
+	return d.answer
+}
+
+// repeat gives the answer of another question about the same certificate, with the reference of its decision.
+func (q *question) repeat(d decided) answer {
+	e := q.event
+	e.Repeats = true
+	e.Reference, e.Allowed, e.Code, e.Reason, e.Remedy = d.event.Reference, d.event.Allowed, d.event.Code, d.event.Reason, d.event.Remedy
+	e.Identifier, e.Mode, e.Inventory, e.Provider, e.VLAN = d.event.Identifier, d.event.Mode, d.event.Inventory, d.event.Provider, d.event.VLAN
+	return d.answer
+}
