@@ -14,6 +14,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
+
+	"step-posture-connector/internal/authority"
 )
 
 // The causes of failed TLS handshakes.
@@ -140,7 +143,7 @@ func (h *handshakes) explain(cause string, err error) string {
 	case untrustedCertificate:
 		why = "it does not chain to a CA in TLS_CA_PATH (" + current.rules.clientCAs.String() + ")"
 		if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Cert != nil {
-			why += fmt.Sprintf(" that can be used: %s: %v", nameOf(invalid.Cert), invalid)
+			why += fmt.Sprintf(" that can be used: %s: %v", authority.NameOf(invalid.Cert), invalid)
 		}
 	case expiredCertificate:
 		why = "it is expired or not yet valid"
@@ -157,7 +160,7 @@ func describe(leaf *x509.Certificate) string {
 	if leaf == nil {
 		return ""
 	}
-	return fmt.Sprintf("; it bears %s; its issuer is %.128q, it is valid from %s to %s", namesOf(leaf), leaf.Issuer.String(), utc(leaf.NotBefore), utc(leaf.NotAfter))
+	return fmt.Sprintf("; it bears %s; its issuer is %.128q, it is valid from %s to %s", namesOf(leaf), leaf.Issuer.String(), leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // presented returns the client certificate that an error is about.

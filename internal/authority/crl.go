@@ -1,4 +1,4 @@
-package server
+package authority
 
 import (
 	"bytes"
@@ -13,13 +13,13 @@ import (
 
 // signers are the certificates that may have signed a list.
 type signers struct {
-	cas    *authorities // nil: signatures are not verified
+	cas    *Authorities // nil: signatures are not verified
 	now    time.Time
 	inFile []*x509.Certificate
 	pool   *x509.CertPool // of inFile
 }
 
-func newSigners(cas *authorities, now time.Time) *signers {
+func newSigners(cas *Authorities, now time.Time) *signers {
 	return &signers{cas: cas, now: now, pool: x509.NewCertPool()}
 }
 
@@ -99,7 +99,7 @@ func (s *signers) signerOf(list *x509.RevocationList) (signer, error) {
 	default:
 	}
 	var why error
-	for _, candidates := range [][]*x509.Certificate{s.cas.all(), s.inFile} {
+	for _, candidates := range [][]*x509.Certificate{s.cas.All(), s.inFile} {
 		for _, c := range candidates {
 			if !bytes.Equal(c.RawSubject, list.RawIssuer) {
 				continue
@@ -121,15 +121,15 @@ func (s *signers) signerOf(list *x509.RevocationList) (signer, error) {
 func (s *signers) verify(list *x509.RevocationList, c *x509.Certificate) (roots []*x509.Certificate, err error) {
 	if err := list.CheckSignatureFrom(c); err != nil {
 		if errors.As(err, new(x509.ConstraintViolationError)) {
-			return nil, fmt.Errorf("the certificate of its issuer, %s, may not sign lists: it is no CA, or its key usage lacks cRLSign", nameOf(c))
+			return nil, fmt.Errorf("the certificate of its issuer, %s, may not sign lists: it is no CA, or its key usage lacks cRLSign", NameOf(c))
 		}
-		return nil, fmt.Errorf("its signature is not by the key of %s: %w", nameOf(c), err)
+		return nil, fmt.Errorf("its signature is not by the key of %s: %w", NameOf(c), err)
 	}
 	chains, err := c.Verify(x509.VerifyOptions{
 		Roots: s.cas.pool, Intermediates: s.pool, CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("the certificate of its issuer, %s, does not chain to a CA in TLS_CA_PATH: %w", nameOf(c), err)
+		return nil, fmt.Errorf("the certificate of its issuer, %s, does not chain to a CA in TLS_CA_PATH: %w", NameOf(c), err)
 	}
 	for _, chain := range chains {
 		roots = append(roots, chain[len(chain)-1])

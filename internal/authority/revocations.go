@@ -1,4 +1,4 @@
-package server
+package authority
 
 import (
 	"crypto/x509"
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// revocations are the lists of revoked certificates (CRLs) in effect. They never change.
-type revocations struct {
+// Revocations are lists of revoked certificates (CRLs). They never change. Of nil, none is revoked.
+type Revocations struct {
 	lists    []*revocationList
 	byIssuer map[string][]*revocationList // by the raw name of the issuer
 }
@@ -31,15 +31,15 @@ type revocationList struct {
 // which differ in their distribution point.
 type scope struct{ issuer, key, point string }
 
-// revocation is a certificate on a list.
-type revocation struct {
-	certificate *x509.Certificate
+// Revocation is a certificate on a list.
+type Revocation struct {
+	Certificate *x509.Certificate
 	list        *revocationList
 }
 
-// find returns a certificate of these chains that is on a list. Fail closed: a client that has several chains is revoked
+// Find returns a certificate of these chains that is on a list. Fail closed: a client that has several chains is revoked
 // when one of them is. Entries count by name of the issuer and serial number, whichever key of that name signed the list.
-func (r *revocations) find(chains [][]*x509.Certificate) *revocation {
+func (r *Revocations) Find(chains [][]*x509.Certificate) *Revocation {
 	if r == nil {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (r *revocations) find(chains [][]*x509.Certificate) *revocation {
 		for _, certificate := range chain {
 			for _, list := range r.byIssuer[string(certificate.RawIssuer)] {
 				if _, revoked := list.serials[serialKey(certificate.SerialNumber)]; revoked {
-					return &revocation{certificate, list}
+					return &Revocation{certificate, list}
 				}
 			}
 		}
@@ -64,7 +64,7 @@ func serialKey(serial *big.Int) string {
 }
 
 // add adds a list. Two with the same scope in one file are refused: which of them counts could not be seen.
-func (r *revocations) add(list *revocationList) error {
+func (r *Revocations) add(list *revocationList) error {
 	if r.of(list.scope) != nil {
 		return fmt.Errorf("it is the second one of %s; the file must have the newest only", list.issuer)
 	}
@@ -77,7 +77,7 @@ func (r *revocations) add(list *revocationList) error {
 }
 
 // of returns the list of a scope, or nil.
-func (r *revocations) of(s scope) *revocationList {
+func (r *Revocations) of(s scope) *revocationList {
 	if r == nil {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (r *revocations) of(s scope) *revocationList {
 
 // follows says why r must not replace the lists in effect: an old file, put in their place, would admit clients again that
 // were revoked since. After a restart no list is in effect.
-func (r *revocations) follows(previous *revocations, cas *authorities) error {
+func (r *Revocations) follows(previous *Revocations, cas *Authorities) error {
 	if previous == nil {
 		return nil
 	}
@@ -124,12 +124,12 @@ func (l *revocationList) follows(old *revocationList) error {
 }
 
 // has reports whether a certificate is one of the CAs.
-func (a *authorities) has(certificate *x509.Certificate) bool {
-	return slices.ContainsFunc(a.all(), certificate.Equal)
+func (a *Authorities) has(certificate *x509.Certificate) bool {
+	return slices.ContainsFunc(a.All(), certificate.Equal)
 }
 
-// entries is how many certificates the lists name.
-func (r *revocations) entries() int {
+// Entries is how many certificates the lists name.
+func (r *Revocations) Entries() int {
 	count := 0
 	if r != nil {
 		for _, list := range r.lists {
@@ -139,8 +139,8 @@ func (r *revocations) entries() int {
 	return count
 }
 
-// nextUpdate is when the first of the lists has to be replaced; zero when none says so.
-func (r *revocations) nextUpdate() time.Time {
+// NextUpdate is when the first of the lists has to be replaced; zero when none says so.
+func (r *Revocations) NextUpdate() time.Time {
 	var first time.Time
 	if r != nil {
 		for _, list := range r.lists {
@@ -152,9 +152,9 @@ func (r *revocations) nextUpdate() time.Time {
 	return first
 }
 
-// overdue says which lists should have been replaced. They go on counting: a list that is not replaced must not admit the
+// Overdue says which lists should have been replaced. They go on counting: a list that is not replaced must not admit the
 // clients on it.
-func (r *revocations) overdue(now time.Time) string {
+func (r *Revocations) Overdue(now time.Time) string {
 	var late []*revocationList
 	if r != nil {
 		for _, list := range r.lists {
@@ -169,14 +169,14 @@ func (r *revocations) overdue(now time.Time) string {
 }
 
 // String describes the lists.
-func (r *revocations) String() string { return listed(r.lists, (*revocationList).String) }
+func (r *Revocations) String() string { return listed(r.lists, (*revocationList).String) }
 
-// warnings says what is probably not meant.
-func (r *revocations) warnings(now time.Time) (found []string) {
+// Warnings says what is probably not meant.
+func (r *Revocations) Warnings(now time.Time) (found []string) {
 	if r == nil {
 		return nil
 	}
-	if late := r.overdue(now); late != "" {
+	if late := r.Overdue(now); late != "" {
 		found = append(found, "TLS_CRL_PATH: "+late+"; it goes on counting, but lacks what was revoked since: fetch the present one")
 	}
 	for _, list := range r.lists {
@@ -206,12 +206,12 @@ func (l *revocationList) String() string {
 	return text + entries
 }
 
-func (r *revocation) String() string {
+func (r *Revocation) String() string {
 	of := ""
 	if r.list.number != nil {
 		of = fmt.Sprintf(", CRL number %s", digits(r.list.number))
 	}
-	return fmt.Sprintf("its serial number %s is on the list of %s in TLS_CRL_PATH%s", digits(r.certificate.SerialNumber), r.list.issuer, of)
+	return fmt.Sprintf("its serial number %s is on the list of %s in TLS_CRL_PATH%s", digits(r.Certificate.SerialNumber), r.list.issuer, of)
 }
 
 // listed describes at most maxListed of them.
