@@ -12,11 +12,22 @@ import (
 // Role says what a file is for, such as "client CA bundle".
 type Role string
 
+// File is one of certificates, of a key, or of revocation lists.
+type File struct {
+	Role    Role
+	Setting string // what names the file in the configuration, such as TLS_CA_PATH; for messages
+	Path    string
+	Wanted  string // which CA certificates belong into it, such as "the root of the CA"; for messages
+}
+
+// wrong makes a *FileError.
+func (f File) wrong(err error) error { return &FileError{f, err} }
+
 // FileError is the fault of one file. It has nothing of the file's contents.
 type FileError struct {
-	Role Role
-	Path string
-	Err  error
+	File
+
+	Err error
 }
 
 func (e *FileError) Error() string { return fmt.Sprintf("%s %s: %v", e.Role, e.Path, e.Err) }
@@ -25,31 +36,33 @@ func (e *FileError) Unwrap() error { return e.Err }
 
 // Authorities are CAs whose certificates are accepted.
 type Authorities struct {
+	file File
 	pool *x509.CertPool
 	list []*x509.Certificate
 }
 
-// LoadAuthorities reads the CA certificates that others must chain to.
-func LoadAuthorities(role Role, path string, now time.Time) (*Authorities, error) {
-	certificates, err := LoadCertificates(role, path)
+// LoadAuthorities reads the CA certificates that others must chain to; one of them at least can be used at the time now.
+// Its error is a *FileError.
+func LoadAuthorities(file File, now time.Time) (*Authorities, error) {
+	certificates, err := LoadCertificates(file)
 	if err != nil {
 		return nil, err
 	}
-	found := &Authorities{pool: x509.NewCertPool()}
+	found := &Authorities{file: file, pool: x509.NewCertPool()}
 	usable := false
 	for _, c := range certificates {
 		found.pool.AddCert(c.Certificate)
 		if !slices.ContainsFunc(found.list, c.Equal) {
 			found.list = append(found.list, c.Certificate)
 		}
-		usable = usable || WrongWith(c.Certificate, now) == ""
+		usable = usable || found.wrongWith(c.Certificate, now) == ""
 	}
 	if usable {
 		return found, nil
 	}
-	// No client could connect: that cannot be meant.
+	// Every certificate would be refused: that cannot be meant.
 	first := certificates[0].Certificate
-	return nil, &FileError{role, path, fmt.Errorf("it has no CA certificate that can be used: %s %s", NameOf(first), WrongWith(first, now))}
+	return nil, file.wrong(fmt.Errorf("it has no CA certificate that can be used: %s %s", NameOf(first), found.wrongWith(first, now)))
 }
 
 // Equal reports whether both accept the same certificates; nil requires none.
@@ -81,13 +94,23 @@ func (a *Authorities) String() string {
 	return strings.Join(names, "; ")
 }
 
-// WrongWith says why this CA certificate admits no client.
-func WrongWith(ca *x509.Certificate, now time.Time) string {
+// Warnings says which of them cannot be used at the time now.
+func (a *Authorities) Warnings(now time.Time) (found []string) {
+	for _, ca := range a.All() {
+		if wrong := a.wrongWith(ca, now); wrong != "" {
+			found = append(found, a.file.Setting+": "+NameOf(ca)+" "+wrong)
+		}
+	}
+	return found
+}
+
+// wrongWith says why no certificate of this CA can be accepted.
+func (a *Authorities) wrongWith(ca *x509.Certificate, now time.Time) string {
 	const x509v3 = 3
 	switch {
 	case ca.BasicConstraintsValid && !ca.IsCA, ca.Version >= x509v3 && !ca.BasicConstraintsValid,
 		ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCertSign == 0:
-		return "is no CA certificate but one of a server or client, such as step-ca's own, which is replaced every day; the root of the CA is wanted"
+		return "is no CA certificate but one of a server or client, such as step-ca's own, which is replaced every day; " + a.file.Wanted + " is wanted"
 	case now.After(ca.NotAfter):
 		return "expired at " + ca.NotAfter.UTC().Format(time.RFC3339) + ", so the client certificates that it issued are refused"
 	case now.Before(ca.NotBefore):

@@ -24,8 +24,8 @@ func (p Placed) Line() int { return p.block.line }
 func (p Placed) Encoded() []byte { return p.block.encoded() }
 
 // LoadCertificates reads the certificates of a PEM file, at least one; it may hold other blocks too.
-func LoadCertificates(role Role, path string) ([]Placed, error) {
-	text, blocks, err := readPEM(role, path)
+func LoadCertificates(file File) ([]Placed, error) {
+	text, blocks, err := readPEM(file)
 	if err != nil {
 		return nil, err
 	}
@@ -40,19 +40,19 @@ func LoadCertificates(role Role, path string) ([]Placed, error) {
 			if strings.Contains(err.Error(), "unsupported") {
 				what = "cannot be used"
 			}
-			return nil, &FileError{role, path, fmt.Errorf("line %d: the certificate that begins here %s: %w", b.line, what, err)}
+			return nil, file.wrong(fmt.Errorf("line %d: the certificate that begins here %s: %w", b.line, what, err))
 		}
 		certificates = append(certificates, Placed{certificate, b})
 	}
 	if len(certificates) == 0 {
-		return nil, &FileError{role, path, missing(ACertificate, text, blocks)}
+		return nil, file.wrong(missing(ACertificate, text, blocks))
 	}
 	return certificates, nil
 }
 
 // LoadKey reads the private key of a PEM file, which may hold other blocks too. It returns the key in PEM.
-func LoadKey(role Role, path string) ([]byte, error) {
-	text, blocks, err := readPEM(role, path)
+func LoadKey(file File) ([]byte, error) {
+	text, blocks, err := readPEM(file)
 	if err != nil {
 		return nil, err
 	}
@@ -60,41 +60,41 @@ func LoadKey(role Role, path string) ([]byte, error) {
 		switch {
 		case b.named() != AKey:
 		case b.encrypted:
-			return nil, &FileError{role, path, fmt.Errorf("line %d: the private key is encrypted; `openssl pkey -in FILE -out NEW` decrypts it", b.line)}
+			return nil, file.wrong(fmt.Errorf("line %d: the private key is encrypted; `openssl pkey -in FILE -out NEW` decrypts it", b.line))
 		case b.kind == "OPENSSH "+keyKind:
-			return nil, &FileError{role, path, fmt.Errorf("line %d: the private key is in OpenSSH's format", b.line)}
+			return nil, file.wrong(fmt.Errorf("line %d: the private key is in OpenSSH's format", b.line))
 		default:
 			return b.encoded(), nil
 		}
 	}
-	return nil, &FileError{role, path, missing(AKey, text, blocks)}
+	return nil, file.wrong(missing(AKey, text, blocks))
 }
 
 // readPEM reads a file and its blocks. A file without blocks is not an error here.
-func readPEM(role Role, path string) (text []byte, blocks []block, err error) {
-	text, err = readFile(role, path, maxPEM)
+func readPEM(file File) (text []byte, blocks []block, err error) {
+	text, err = readFile(file, maxPEM)
 	if err != nil {
 		return nil, nil, err
 	}
 	blocks, err = parsePEM(text)
 	if err != nil {
-		return nil, nil, &FileError{role, path, err}
+		return nil, nil, file.wrong(err)
 	}
 	return text, blocks, nil
 }
 
-func readFile(role Role, path string, most int) ([]byte, error) {
-	file, err := filesys.Open(path)
+func readFile(f File, most int) ([]byte, error) {
+	file, err := filesys.Open(f.Path)
 	if err != nil {
-		return nil, &FileError{role, path, filesys.Cause(err)}
+		return nil, f.wrong(filesys.Cause(err))
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, int64(most)+1))
 	switch {
 	case err != nil:
-		return nil, &FileError{role, path, filesys.Cause(err)}
+		return nil, f.wrong(filesys.Cause(err))
 	case len(text) > most:
-		return nil, &FileError{role, path, fmt.Errorf("it has more than %d bytes", most)}
+		return nil, f.wrong(fmt.Errorf("it has more than %d bytes", most))
 	}
 	return text, nil
 }

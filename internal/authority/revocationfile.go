@@ -9,10 +9,11 @@ import (
 )
 
 // LoadRevocations reads the lists of a file, and verifies them with the CAs and the certificates in the file. All are
-// refused when one of them is: a client on it would be admitted. Without CAs, which then have a fault of their own, only
-// their form is checked.
-func LoadRevocations(role Role, path string, cas *Authorities, previous *Revocations, now time.Time) (*Revocations, error) {
-	text, err := readFile(role, path, maxCRL)
+// refused when one of them is: a certificate on it would be accepted. Without CAs, which then have a fault of their own,
+// only their form is checked. previous are the lists in effect, which older ones must not replace; nil: none are. Its error
+// is a *FileError.
+func LoadRevocations(file File, cas *Authorities, previous *Revocations, now time.Time) (*Revocations, error) {
+	text, err := readFile(file, maxCRL)
 	if err != nil {
 		return nil, err
 	}
@@ -21,8 +22,9 @@ func LoadRevocations(role Role, path string, cas *Authorities, previous *Revocat
 		err = found.follows(previous, cas)
 	}
 	if err != nil {
-		return nil, &FileError{role, path, err}
+		return nil, file.wrong(err)
 	}
+	found.setting = file.Setting
 	return found, nil
 }
 

@@ -16,7 +16,7 @@ import (
 
 // of is what a file with these CAs has.
 func of(cas ...*testca.CA) *Authorities {
-	a := &Authorities{pool: x509.NewCertPool()}
+	a := &Authorities{file: File{Setting: "TLS_CA_PATH"}, pool: x509.NewCertPool()}
 	for _, ca := range cas {
 		a.pool.AddCert(ca.Certificate)
 		a.list = append(a.list, ca.Certificate)
@@ -99,7 +99,7 @@ func TestRevocationFile(t *testing.T) {
 			if err := os.WriteFile(list, test.file, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			found, err := LoadRevocations("revocation list", list, of(root), nil, time.Now())
+			found, err := LoadRevocations(File{Role: "revocation list", Setting: "TLS_CRL_PATH", Path: list}, of(root), nil, time.Now())
 			if test.wrong != "" {
 				if found != nil || err == nil || !strings.HasPrefix(err.Error(), "revocation list ") || !strings.Contains(err.Error(), test.wrong) {
 					t.Errorf("LoadRevocations() = %v, want an error with %q", err, test.wrong)

@@ -11,6 +11,7 @@ import (
 
 // Revocations are lists of revoked certificates (CRLs). They never change. Of nil, none is revoked.
 type Revocations struct {
+	setting  string // what names their file in the configuration, for messages
 	lists    []*revocationList
 	byIssuer map[string][]*revocationList // by the raw name of the issuer
 }
@@ -24,7 +25,7 @@ type revocationList struct {
 	made    time.Time // thisUpdate
 	next    time.Time // nextUpdate; zero when the list has none
 	serials map[string]struct{}
-	roots   []*x509.Certificate // in TLS_CA_PATH, that its signer chains to
+	roots   []*x509.Certificate // of the CAs, those that its signer chains to
 }
 
 // scope distinguishes lists that do not replace each other. Two CAs may have one name, and one CA may have several lists,
@@ -33,26 +34,52 @@ type scope struct{ issuer, key, point string }
 
 // Revocation is a certificate on a list.
 type Revocation struct {
-	Certificate *x509.Certificate
+	Certificate *x509.Certificate // nil for FindSerial
+	serial      *big.Int
 	list        *revocationList
+	setting     string
 }
 
-// Find returns a certificate of these chains that is on a list. Fail closed: a client that has several chains is revoked
-// when one of them is. Entries count by name of the issuer and serial number, whichever key of that name signed the list.
+// Find returns a certificate of these chains that is on a list, or nil. Fail closed: a client that has several chains is
+// revoked when one of them is. Entries count by name of the issuer and serial number, whichever key of that name signed the list.
 func (r *Revocations) Find(chains [][]*x509.Certificate) *Revocation {
-	if r == nil {
-		return nil
-	}
 	for _, chain := range chains {
 		for _, certificate := range chain {
-			for _, list := range r.byIssuer[string(certificate.RawIssuer)] {
-				if _, revoked := list.serials[serialKey(certificate.SerialNumber)]; revoked {
-					return &Revocation{certificate, list}
-				}
+			if found := r.FindSerial(certificate.RawIssuer, certificate.SerialNumber); found != nil {
+				found.Certificate = certificate
+				return found
 			}
 		}
 	}
 	return nil
+}
+
+// FindSerial is Find for a certificate of which only its serial number and the raw name of its issuer are known: a RADIUS
+// server does not pass the certificate on.
+func (r *Revocations) FindSerial(rawIssuer []byte, serial *big.Int) *Revocation {
+	if r == nil {
+		return nil
+	}
+	for _, list := range r.byIssuer[string(rawIssuer)] {
+		if _, revoked := list.serials[serialKey(serial)]; revoked {
+			return &Revocation{nil, serial, list, r.setting}
+		}
+	}
+	return nil
+}
+
+// Without returns the CAs that have no list, so that nobody can revoke what they have issued. A list of CAs only names no
+// device and no server.
+func (r *Revocations) Without(cas *Authorities) (found []*x509.Certificate) {
+	for _, ca := range cas.All() {
+		isOf := func(list *revocationList) bool {
+			return list.scope.issuer == string(ca.RawSubject) && list.scope.key == string(ca.RawSubjectPublicKeyInfo) && list.part != casOnly
+		}
+		if r == nil || !slices.ContainsFunc(r.lists, isOf) {
+			found = append(found, ca)
+		}
+	}
+	return found
 }
 
 // serialKey is a serial number of any size; one below zero equals none above.
@@ -89,8 +116,8 @@ func (r *Revocations) of(s scope) *revocationList {
 	return nil
 }
 
-// follows says why r must not replace the lists in effect: an old file, put in their place, would admit clients again that
-// were revoked since. After a restart no list is in effect.
+// follows says why r must not replace the lists in effect: an old file, put in their place, would accept certificates
+// again that were revoked since. After a restart no list is in effect.
 func (r *Revocations) follows(previous *Revocations, cas *Authorities) error {
 	if previous == nil {
 		return nil
@@ -101,7 +128,7 @@ func (r *Revocations) follows(previous *Revocations, cas *Authorities) error {
 			return fmt.Errorf("it lacks the list of %s, which is in effect; add it, or restart the connector to do without it", old.issuer)
 		}
 		if list == nil {
-			continue // its CA was removed from TLS_CA_PATH
+			continue // its CA was removed
 		}
 		if err := list.follows(old); err != nil {
 			return err
@@ -152,8 +179,8 @@ func (r *Revocations) NextUpdate() time.Time {
 	return first
 }
 
-// Overdue says which lists should have been replaced. They go on counting: a list that is not replaced must not admit the
-// clients on it.
+// Overdue says which lists should have been replaced. They go on counting: a list that is not replaced must not bring
+// back the certificates on it.
 func (r *Revocations) Overdue(now time.Time) string {
 	var late []*revocationList
 	if r != nil {
@@ -168,8 +195,13 @@ func (r *Revocations) Overdue(now time.Time) string {
 	})
 }
 
-// String describes the lists.
-func (r *Revocations) String() string { return listed(r.lists, (*revocationList).String) }
+// String describes the lists; of nil it is empty.
+func (r *Revocations) String() string {
+	if r == nil {
+		return ""
+	}
+	return listed(r.lists, (*revocationList).String)
+}
 
 // Warnings says what is probably not meant.
 func (r *Revocations) Warnings(now time.Time) (found []string) {
@@ -177,11 +209,11 @@ func (r *Revocations) Warnings(now time.Time) (found []string) {
 		return nil
 	}
 	if late := r.Overdue(now); late != "" {
-		found = append(found, "TLS_CRL_PATH: "+late+"; it goes on counting, but lacks what was revoked since: fetch the present one")
+		found = append(found, r.setting+": "+late+"; it goes on counting, but lacks what was revoked since: fetch the present one")
 	}
 	for _, list := range r.lists {
 		if list.next.IsZero() {
-			found = append(found, fmt.Sprintf("TLS_CRL_PATH: the list of %s does not say when it is replaced (nextUpdate), so an old one is not noticed", list.issuer))
+			found = append(found, fmt.Sprintf("%s: the list of %s does not say when it is replaced (nextUpdate), so an old one is not noticed", r.setting, list.issuer))
 		}
 	}
 	return found
@@ -211,7 +243,7 @@ func (r *Revocation) String() string {
 	if r.list.number != nil {
 		of = fmt.Sprintf(", CRL number %s", digits(r.list.number))
 	}
-	return fmt.Sprintf("its serial number %s is on the list of %s in TLS_CRL_PATH%s", digits(r.Certificate.SerialNumber), r.list.issuer, of)
+	return fmt.Sprintf("its serial number %s is on the list of %s in %s%s", digits(r.serial), r.list.issuer, r.setting, of)
 }
 
 // listed describes at most maxListed of them.

@@ -147,10 +147,7 @@ func problemsOf(err error) config.Problems {
 		}
 		return problems
 	case errors.As(err, &inFile):
-		variable := map[authority.Role]string{
-			server.Certificate: "TLS_CERT_PATH", server.PrivateKey: "TLS_KEY_PATH", server.ClientCA: "TLS_CA_PATH", server.Revocations: "TLS_CRL_PATH",
-		}[inFile.Role]
-		return config.Problems{{Variable: variable, Text: err.Error(), Accepted: accepted(inFile)}}
+		return config.Problems{{Variable: inFile.Setting, Text: err.Error(), Accepted: accepted(inFile)}}
 	default:
 		return config.Problems{{Variable: "PROVIDER", Text: err.Error()}}
 	}

@@ -106,7 +106,7 @@ func (d *doorman) turnsAway(w http.ResponseWriter, r *http.Request, c *connectio
 		http.Error(w, "the client certificate is revoked", http.StatusUnauthorized)
 		return true
 	}
-	d.errorLog.Printf("%s: the client certificate is no longer valid under TLS_CA_PATH; the connection was closed", r.RemoteAddr)
+	d.errorLog.Printf("%s: the client certificate is no longer valid under %s; the connection was closed", r.RemoteAddr, d.notices.wording.clientCA)
 	_ = c.Close()
 	panic(http.ErrAbortHandler) // net/http aborts the request without a log line
 }

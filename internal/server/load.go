@@ -20,13 +20,13 @@ type pair struct {
 
 // loadPair reads the server certificate and its key, and checks that they can be used at the time
 // now. Either path may be empty: then only the other file is checked, and the pair is nil. The error
-// joins a *FileError for each file with a fault.
-func loadPair(certificatePath, keyPath string, now time.Time) (*pair, error) {
-	chain, errCertificate := loadChain(certificatePath, now)
-	key, errKey := loadKey(keyPath)
+// joins an *authority.FileError for each file with a fault.
+func loadPair(certificate, privateKey authority.File, now time.Time) (*pair, error) {
+	chain, errCertificate := loadChain(certificate, now)
+	key, errKey := loadKey(privateKey)
 	certificateHas, keyHas := (*authority.LackingError)(nil), (*authority.LackingError)(nil)
 	if errors.As(errCertificate, &certificateHas) && errors.As(errKey, &keyHas) && certificateHas.Found == authority.AKey && keyHas.Found == authority.ACertificate {
-		return nil, fileError(Certificate, certificatePath, errors.New("it has a private key, and the file of TLS_KEY_PATH has a certificate: the two are swapped"))
+		return nil, wrong(certificate, errors.New("it has a private key, and the file of "+privateKey.Setting+" has a certificate: the two are swapped"))
 	}
 	if err := errors.Join(errCertificate, errKey); err != nil || chain == nil || key == nil {
 		return nil, err
@@ -37,37 +37,37 @@ func loadPair(certificatePath, keyPath string, now time.Time) (*pair, error) {
 		encoded = append(encoded, c.Encoded()...)
 		made.chain = append(made.chain, c.Certificate)
 	}
-	certificate, err := tls.X509KeyPair(encoded, key)
+	matched, err := tls.X509KeyPair(encoded, key)
 	if err == nil {
-		made.Certificate = &certificate
+		made.Certificate = &matched
 		return made, nil
 	}
 	if !strings.Contains(err.Error(), "does not match") {
-		return nil, fileError(PrivateKey, keyPath, fmt.Errorf("it cannot be used: %w", err))
+		return nil, wrong(privateKey, fmt.Errorf("it cannot be used: %w", err))
 	}
 	for i, c := range chain[1:] {
 		if _, err := tls.X509KeyPair(c.Encoded(), key); err == nil {
-			return nil, fileError(Certificate, certificatePath, fmt.Errorf("line %d: the key belongs to certificate %d, and not to the first; put the server certificate first, and the certificate of its issuer after it", c.Line(), i+2))
+			return nil, wrong(certificate, fmt.Errorf("line %d: the key belongs to certificate %d, and not to the first; put the server certificate first, and the certificate of its issuer after it", c.Line(), i+2))
 		}
 	}
-	return nil, fileError(PrivateKey, keyPath, fmt.Errorf("it does not belong to the first certificate in %s, which is %s", certificatePath, authority.NameOf(chain[0].Certificate)))
+	return nil, wrong(privateKey, fmt.Errorf("it does not belong to the first certificate in %s, which is %s", certificate.Path, authority.NameOf(chain[0].Certificate)))
 }
 
-func loadChain(path string, now time.Time) ([]authority.Placed, error) {
-	if path == "" {
+func loadChain(certificate authority.File, now time.Time) ([]authority.Placed, error) {
+	if certificate.Path == "" {
 		return nil, nil
 	}
-	chain, err := authority.LoadCertificates(Certificate, path)
+	chain, err := authority.LoadCertificates(certificate)
 	if err != nil {
 		return nil, err
 	}
 	switch leaf := chain[0]; {
 	case now.Before(leaf.NotBefore):
-		return nil, fileError(Certificate, path, fmt.Errorf("not valid before %s; is the clock right?", leaf.NotBefore.Format(time.RFC3339)))
+		return nil, wrong(certificate, fmt.Errorf("not valid before %s; is the clock right?", leaf.NotBefore.Format(time.RFC3339)))
 	case now.After(leaf.NotAfter):
-		return nil, fileError(Certificate, path, fmt.Errorf("expired at %s; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner", leaf.NotAfter.Format(time.RFC3339)))
+		return nil, wrong(certificate, fmt.Errorf("expired at %s; `step ca renew` renews it, with --allow-renewal-after-expiry of its provisioner", leaf.NotAfter.Format(time.RFC3339)))
 	case !servesAs(leaf.Certificate):
-		return nil, fileError(Certificate, path, errors.New("its extended key usage lacks serverAuth: step-ca refuses it, as every client does"))
+		return nil, wrong(certificate, errors.New("its extended key usage lacks serverAuth: step-ca refuses it, as every client does"))
 	}
 	return chain, nil
 }
@@ -79,13 +79,13 @@ func servesAs(leaf *x509.Certificate) bool {
 	return none || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-func loadKey(path string) ([]byte, error) {
-	if path == "" {
+func loadKey(privateKey authority.File) ([]byte, error) {
+	if privateKey.Path == "" {
 		return nil, nil
 	}
-	return authority.LoadKey(PrivateKey, path)
+	return authority.LoadKey(privateKey)
 }
 
-func fileError(role authority.Role, path string, err error) error {
-	return &authority.FileError{Role: role, Path: path, Err: err}
+func wrong(file authority.File, err error) error {
+	return &authority.FileError{File: file, Err: err}
 }

@@ -48,11 +48,11 @@ func admissions(t testing.TB) map[string]*admission {
 			t.Fatal(err)
 		}
 	}
-	cas, err := authority.LoadAuthorities(ClientCA, filepath.Join(folder, "ca.crt"), time.Now())
+	cas, err := authority.LoadAuthorities(authority.File{Path: filepath.Join(folder, "ca.crt")}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	lists, err := authority.LoadRevocations(Revocations, filepath.Join(folder, "ca.crl"), cas, nil, time.Now())
+	lists, err := authority.LoadRevocations(authority.File{Path: filepath.Join(folder, "ca.crl")}, cas, nil, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
