@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"step-posture-connector/internal/authority"
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/document"
 	"step-posture-connector/internal/filesys"
@@ -26,14 +27,14 @@ func unique(problems config.Problems) config.Problems {
 }
 
 // accepted says what is accepted in place of a file that was refused.
-func accepted(wrong *server.FileError) string {
+func accepted(wrong *authority.FileError) string {
 	switch {
 	case errors.Is(wrong, fs.ErrNotExist):
 		return "a file that exists; a relative path begins in " + config.StartFolder
 	case errors.Is(wrong, fs.ErrPermission):
 		return "a file that the user who runs the program may read"
 	}
-	return map[server.Role]string{
+	return map[authority.Role]string{
 		server.Certificate: "a certificate in PEM that is valid now, leaf first",
 		server.PrivateKey:  "the private key in PEM of the certificate in TLS_CERT_PATH, without a password",
 		server.ClientCA:    "the certificates in PEM of the CAs that client certificates chain to",
@@ -133,7 +134,7 @@ func (e *ConfigError) Error() string {
 // problemsOf turns an error into problems, each with the variable that it is about.
 func problemsOf(err error) config.Problems {
 	var problems config.Problems
-	var inFile *server.FileError
+	var inFile *authority.FileError
 	var several interface{ Unwrap() []error }
 	switch {
 	case err == nil:
@@ -146,10 +147,7 @@ func problemsOf(err error) config.Problems {
 		}
 		return problems
 	case errors.As(err, &inFile):
-		variable := map[server.Role]string{
-			server.Certificate: "TLS_CERT_PATH", server.PrivateKey: "TLS_KEY_PATH", server.ClientCA: "TLS_CA_PATH", server.Revocations: "TLS_CRL_PATH",
-		}[inFile.Role]
-		return config.Problems{{Variable: variable, Text: err.Error(), Accepted: accepted(inFile)}}
+		return config.Problems{{Variable: inFile.Setting, Text: err.Error(), Accepted: accepted(inFile)}}
 	default:
 		return config.Problems{{Variable: "PROVIDER", Text: err.Error()}}
 	}

@@ -85,7 +85,7 @@ func (w *walk) checker(parsed *cel.Ast, errors []*cel.Error) {
 }
 
 // consequence is what CEL reports because of something that our walk has reported: records by themselves, and messages.
-var consequence = regexp.MustCompile(`@(device|user|request|record)|unexpected failed resolution|is not a (message )?type`)
+var consequence = regexp.MustCompile(`@(device|user|request|record|data)|unexpected failed resolution|is not a (message )?type`)
 
 // types checks what CEL's checker accepts and we do not.
 func (w *walk) types(checked *cel.Ast, want *types.Type) {

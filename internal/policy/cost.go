@@ -26,6 +26,9 @@ type sizes struct{}
 
 // EstimateSize implements cost.Estimator.
 func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
+	if path := node.Path(); len(path) > 0 && path[0] == dataVariable && node.Type().Kind() == types.StringKind {
+		return &cost.SizeEstimate{Max: MaxData} // a datum is computed, and may be longer than a fact
+	}
 	switch kind := node.Type().Kind(); kind {
 	case types.ListKind, types.MapKind:
 		return &cost.SizeEstimate{Max: sizeOfList}

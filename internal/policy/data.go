@@ -29,6 +29,7 @@ type Datum struct {
 type Value struct {
 	program cel.Program
 	reads   []Read
+	t       *types.Type
 }
 
 // CompileValue compiles the text of a data expression. Every fault has its place in text.
@@ -41,7 +42,7 @@ func (s *Scope) CompileValue(text string) (*Value, Faults) {
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}
-	return &Value{program: program, reads: checked.reads}, nil
+	return &Value{program: program, reads: checked.reads, t: checked.tree.OutputType()}, nil
 }
 
 // MaxData is how many bytes of data go to step-ca at most.

@@ -208,7 +208,7 @@ func (p *Policy) Parameters(webhook string) (names []string) {
 // ReadsRequestParts reports whether rules or data read what Request has of certificates and the like, beyond its names and key.
 func (p *Policy) ReadsRequestParts() bool {
 	for _, r := range p.reads() {
-		for _, prefix := range [...]string{csrPath, certificatePath, "request.x5c.", sshPath, "request.scep."} {
+		for _, prefix := range [...]string{csrPath, certificatePath, "request.x5c.", sshPath, "request.scep.", radiusPath} {
 			if strings.HasPrefix(r.Path, prefix) {
 				return true
 			}

@@ -163,6 +163,9 @@ func (w *walk) unknownName(r resolution) {
 	if r.wrongIn+"." == urlPath {
 		accepted = cmp.Or(strings.Join(r.accepted, ", "), orNoParameters(nil))
 	}
+	if r.wrongIn == dataVariable {
+		accepted = orNoData(w.scope.policy, r.accepted)
+	}
 	if what == "variable" && near == "" {
 		accepted += fmt.Sprintf("; or %q in quotation marks, if it is text", name)
 	}

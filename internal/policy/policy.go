@@ -25,6 +25,9 @@ type Policy struct {
 	// Token is what is required of an order's enrolment token; nil requires none.
 	Token *posture.TokenRequirement
 	Tests []Test
+
+	compiler *compiler // nil for a policy that no file has
+	outputs  []*Output // what doors read
 }
 
 // Authority is what decides by this policy: the rules behind what the inventories themselves require, by name.
@@ -56,26 +59,38 @@ func (p *Policy) Gate(open func(inventory string) (posture.Source, posture.Requi
 // conditions are all conditions of the rules.
 func (p *Policy) conditions() (all []*Condition) {
 	for _, r := range p.Rules {
-		all = append(all, r.Require)
-		if r.When != nil {
-			all = append(all, r.When)
+		for _, c := range [...]*Condition{r.Require, r.When} {
+			if c != nil {
+				all = append(all, c)
+			}
 		}
 	}
 	return all
 }
 
-// reads are what rules and data read.
-func (p *Policy) reads() (all []Read) {
+// ownReads are what rules and data read.
+func (p *Policy) ownReads() (all []Read) {
 	for _, c := range p.conditions() {
 		all = append(all, c.reads...)
 	}
 	for _, d := range p.Data {
-		all = append(all, d.Value.reads...)
+		if d.Value != nil { // one with a fault was reported
+			all = append(all, d.Value.reads...)
+		}
 	}
 	return all
 }
 
-// FactsOf are the facts that rules and data read of the records of an inventory: as records.NAME, and of the record that
+// reads are what rules, data and the outputs of doors read.
+func (p *Policy) reads() []Read {
+	all := p.ownReads()
+	for _, o := range p.outputs {
+		all = append(all, o.reads...)
+	}
+	return all
+}
+
+// FactsOf are the facts that rules, data and the outputs of doors read of the records of an inventory: as records.NAME, and of the record that
 // decides, if the inventory can be the one. Without data of the policy, the inventory's own document is one of them.
 func (p *Policy) FactsOf(inventory string) (facts posture.FactSet) {
 	decides := slices.Contains(p.Inventories, inventory)
@@ -90,7 +105,7 @@ func (p *Policy) FactsOf(inventory string) (facts posture.FactSet) {
 	return facts
 }
 
-// RecordsRead are the names of the inventories whose records rules or data read as records.NAME.
+// RecordsRead are the names of the inventories whose records rules, data or the outputs of doors read as records.NAME.
 func (p *Policy) RecordsRead() (names []string) {
 	for _, r := range p.reads() {
 		if r.Record != "" && !slices.Contains(names, r.Record) {

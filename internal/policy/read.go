@@ -82,6 +82,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 		v.Fault("", "%v", err)
 		return p
 	}
+	p.compiler = c
 	p.Rules = r.readRules(m.Get("rules"), c, p)
 	p.Data = readData(m.Get("data"), c)
 	p.readToken(m)

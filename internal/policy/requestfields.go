@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"cel.dev/cel-go/common/types"
@@ -15,6 +16,7 @@ const (
 	x5cTypeName         = requestTypeName + ".x5c"
 	sshTypeName         = requestTypeName + ".ssh"
 	scepTypeName        = requestTypeName + ".scep"
+	radiusTypeName      = requestTypeName + ".radius"
 	urlTypeName         = requestTypeName + ".url"
 )
 
@@ -46,14 +48,20 @@ func requestFields() map[string]object {
 			"x5c":         part("x5c", x5cTypeName, func(r *posture.Request) any { return r.X5C }),
 			"ssh":         part("ssh", sshTypeName, func(r *posture.Request) any { return r.SSH }),
 			"scep":        part("scep", scepTypeName, func(r *posture.Request) any { return r.SCEP }),
+			"radius":      part("radius", radiusTypeName, func(r *posture.Request) any { return r.RADIUS }),
 			"url":         part("url", urlTypeName, func(r *posture.Request) any { return r }),
 		},
 		csrTypeName:         certificateFields("request.csr."),
-		certificateTypeName: certificateFields("request.certificate."),
+		certificateTypeName: shownFields(),
 		x5cTypeName:         certificateFields("request.x5c."),
 		sshTypeName:         sshFields(),
 		scepTypeName: {
 			"transaction_id": partField("request.scep.transaction_id", func(s posture.SCEPRequest) string { return s.TransactionID }),
+		},
+		radiusTypeName: {
+			"nas":             partField(radiusPath+"nas", func(r posture.RADIUSRequest) string { return r.NAS }),
+			"ssid":            partField(radiusPath+"ssid", func(r posture.RADIUSRequest) string { return r.SSID }),
+			"calling_station": partField(radiusPath+"calling_station", func(r posture.RADIUSRequest) string { return r.CallingStation }),
 		},
 		urlTypeName: {},
 	}
@@ -79,6 +87,16 @@ func partList[T any](path string, get func(T) []string) field {
 	})
 }
 
+// partTime is a time of a part of the request.
+func partTime[T any](path string, get func(T) time.Time) field {
+	return newField(path, types.TimestampType, func(of *T) (any, bool) {
+		if of == nil {
+			return nil, false
+		}
+		return get(*of), !get(*of).IsZero()
+	})
+}
+
 func certificateFields(prefix string) object {
 	type names = posture.CertificateNames
 	return object{
@@ -92,19 +110,34 @@ func certificateFields(prefix string) object {
 	}
 }
 
+// shownFields are those of request.certificate, which also has what is known of a certificate that a device shows at a door.
+func shownFields() object {
+	type names = posture.CertificateNames
+	o := certificateFields(certificatePath)
+	// serial is serial_number, by the name that rules of doors have for it.
+	o["serial"] = partField(certificatePath+"serial", func(n names) string { return n.SerialNumber })
+	o["not_before"] = partTime(certificatePath+"not_before", func(n names) time.Time { return n.NotBefore })
+	o["not_after"] = partTime(certificatePath+"not_after", func(n names) time.Time { return n.NotAfter })
+	o["provisioner"] = partField(certificatePath+"provisioner", func(n names) string { return n.Provisioner })
+	kind := partField(certificatePath+"provisioner_type", func(n names) string { return n.ProvisionerType })
+	kind.words = issuerTypes()
+	o["provisioner_type"] = kind
+	return o
+}
+
+// issuerTypes are the words of request.certificate.provisioner_type.
+func issuerTypes() []string {
+	return slices.DeleteFunc(posture.IssuerTypes(), func(word string) bool { return word == "" })
+}
+
 func sshFields() object {
 	kind := partField("request.ssh.type", func(s posture.SSHRequest) string { return s.Type })
 	kind.words = posture.SSHTypes()
 	return object{
-		"type":       kind,
-		"key_id":     partField("request.ssh.key_id", func(s posture.SSHRequest) string { return s.KeyID }),
-		"principals": partList("request.ssh.principals", func(s posture.SSHRequest) []string { return s.Principals }),
-		"valid_before": newField("request.ssh.valid_before", types.TimestampType, func(s *posture.SSHRequest) (any, bool) {
-			if s == nil {
-				return nil, false
-			}
-			return s.ValidBefore, s.ValidBefore != time.Time{}
-		}),
+		"type":         kind,
+		"key_id":       partField("request.ssh.key_id", func(s posture.SSHRequest) string { return s.KeyID }),
+		"principals":   partList("request.ssh.principals", func(s posture.SSHRequest) []string { return s.Principals }),
+		"valid_before": partTime("request.ssh.valid_before", func(s posture.SSHRequest) time.Time { return s.ValidBefore }),
 	}
 }
 

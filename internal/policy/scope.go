@@ -27,6 +27,7 @@ type Scope struct {
 	inventories []string
 	zones       *zones
 	moreCallers func(text string) bool
+	policy      string // whose data can be read; empty where none can
 }
 
 // NewScope makes the scope of a policy with these inventories.

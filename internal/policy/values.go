@@ -20,6 +20,7 @@ const (
 	recordsTypeName = "@records"
 	recordTypeName  = "@record"
 	versionTypeName = "@version"
+	dataTypeName    = "@data"
 )
 
 func versionType() *types.Type { return cel.OpaqueType(versionTypeName) }

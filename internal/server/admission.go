@@ -7,32 +7,34 @@ import (
 	"log"
 	"net/http"
 	"sync/atomic"
+
+	"step-posture-connector/internal/authority"
 )
 
 // admission decides which client certificates are accepted. A reload makes another one, unless it is equal.
 type admission struct {
-	clientCAs *authorities // nil: no client certificate is required
-	revoked   *revocations // nil: none is revoked
+	clientCAs *authority.Authorities // nil: no client certificate is required
+	revoked   *authority.Revocations // nil: none is revoked
 }
 
 // equal reports whether both accept the same clients. Lists that were loaded again are never equal; to look a client up in
 // them costs less than to compare them.
 func (a *admission) equal(b *admission) bool {
-	return a.clientCAs.equal(b.clientCAs) && a.revoked == b.revoked
+	return a.clientCAs.Equal(b.clientCAs) && a.revoked == b.revoked
 }
 
 const clientRefused = "the client certificate is refused: "
 
 // wantNotRevoked returns an error when a certificate of the client's chains is on a list.
 func (a *admission) wantNotRevoked(chains [][]*x509.Certificate) error {
-	found := a.revoked.find(chains)
+	found := a.revoked.Find(chains)
 	if found == nil {
 		return nil
 	}
 	text := "it is revoked: "
 	leaf := chains[0][0]
-	if found.certificate != leaf {
-		text = "a CA certificate of its chain, " + nameOf(found.certificate) + ", is revoked: "
+	if found.Certificate != leaf {
+		text = "a CA certificate of its chain, " + authority.NameOf(found.Certificate) + ", is revoked: "
 	}
 	return &clientError{revokedCertificate, leaf, clientRefused + text + found.String()}
 }
@@ -47,13 +49,13 @@ func (a *admission) wantAdmitted(state *tls.ConnectionState, before *admission) 
 		return errors.New("no client certificate")
 	}
 	chains := state.VerifiedChains
-	if before == nil || !a.clientCAs.equal(before.clientCAs) {
+	if before == nil || !a.clientCAs.Equal(before.clientCAs) {
 		intermediates := x509.NewCertPool()
 		for _, certificate := range state.PeerCertificates[1:] {
 			intermediates.AddCert(certificate)
 		}
 		found, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
-			Roots: a.clientCAs.pool, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			Roots: a.clientCAs.Pool(), Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		})
 		if err != nil {
 			return err
@@ -104,7 +106,7 @@ func (d *doorman) turnsAway(w http.ResponseWriter, r *http.Request, c *connectio
 		http.Error(w, "the client certificate is revoked", http.StatusUnauthorized)
 		return true
 	}
-	d.errorLog.Printf("%s: the client certificate is no longer valid under TLS_CA_PATH; the connection was closed", r.RemoteAddr)
+	d.errorLog.Printf("%s: the client certificate is no longer valid under %s; the connection was closed", r.RemoteAddr, d.notices.wording.clientCA)
 	_ = c.Close()
 	panic(http.ErrAbortHandler) // net/http aborts the request without a log line
 }

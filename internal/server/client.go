@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"step-posture-connector/internal/authority"
 )
 
 // verifyClient is called for every connection after its certificate chain was verified.
@@ -42,40 +44,7 @@ func namesOf(leaf *x509.Certificate) string {
 		leaf.Subject.CommonName, strings.Join(leaf.DNSNames, " "), strings.Join(leaf.EmailAddresses, " "))
 }
 
-// bears reports whether a certificate carries a name: as DNS name and e-mail host without regard to
-// case, as common name exactly.
+// bears reports whether a certificate has a name of any kind.
 func bears(certificate *x509.Certificate, name string) bool {
-	if name == certificate.Subject.CommonName {
-		return true
-	}
-	if slices.ContainsFunc(certificate.DNSNames, func(dns string) bool { return equalASCII(dns, name) }) {
-		return true
-	}
-	return slices.ContainsFunc(certificate.EmailAddresses, func(address string) bool { return sameMailbox(address, name) })
-}
-
-func sameMailbox(a, b string) bool {
-	i, j := strings.LastIndexByte(a, '@'), strings.LastIndexByte(b, '@')
-	return i >= 0 && j >= 0 && a[:i] == b[:j] && equalASCII(a[i:], b[j:])
-}
-
-// equalASCII compares without regard to case, of ASCII letters only: under Unicode folding, U+212A
-// (KELVIN SIGN) would equal k.
-func equalASCII(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		c += 'a' - 'A'
-	}
-	return c
+	return authority.BearsCommonName(certificate, name) || authority.BearsSAN(certificate, name)
 }

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
+
+	"step-posture-connector/internal/authority"
 )
 
 // The causes of failed TLS handshakes.
@@ -128,19 +131,19 @@ func causeOf(err error) string {
 // explain says what is wrong and what is wanted. A client that presented a certificate, or refused ours, is probably
 // step-ca, and then every order fails.
 func (h *handshakes) explain(cause string, err error) string {
-	current := h.identity.current.Load()
+	current, w := h.identity.current.Load(), h.identity.wording()
 	var why string
 	switch cause {
 	case noCertificate:
-		return "a client presented no certificate, but ENABLE_MTLS is 1; step-ca presents its own, unless the webhook was added with --disable-tls-client-auth; some clients send none when they have only one of another CA than those in TLS_CA_PATH (" +
+		return "a client presented no certificate, but " + w.required + "; some clients send none when they have only one of another CA than those in " + w.clientCA + " (" +
 			current.rules.clientCAs.String() + ")"
 	case serverRefused:
-		return fmt.Sprintf("a client refused the server certificate (%v); step-ca must trust the CA that issued it, which is %.64q, and the webhook's URL must have one of its names: %.256q",
-			unwrapRemote(err), cmp.Or(current.pair.Leaf.Issuer.CommonName, current.pair.Leaf.Issuer.String()), strings.Join(CertificateNames(current.pair.Leaf), " "))
+		return fmt.Sprintf("a client refused the server certificate (%v); %s must trust the CA that issued it, which is %.64q, and %s must have one of its names: %.256q",
+			unwrapRemote(err), w.client, cmp.Or(current.pair.Leaf.Issuer.CommonName, current.pair.Leaf.Issuer.String()), w.url, strings.Join(CertificateNames(current.pair.Leaf), " "))
 	case untrustedCertificate:
-		why = "it does not chain to a CA in TLS_CA_PATH (" + current.rules.clientCAs.String() + ")"
+		why = "it does not chain to a CA in " + w.clientCA + " (" + current.rules.clientCAs.String() + ")"
 		if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Cert != nil {
-			why += fmt.Sprintf(" that can be used: %s: %v", nameOf(invalid.Cert), invalid)
+			why += fmt.Sprintf(" that can be used: %s: %v", authority.NameOf(invalid.Cert), invalid)
 		}
 	case expiredCertificate:
 		why = "it is expired or not yet valid"
@@ -157,7 +160,7 @@ func describe(leaf *x509.Certificate) string {
 	if leaf == nil {
 		return ""
 	}
-	return fmt.Sprintf("; it bears %s; its issuer is %.128q, it is valid from %s to %s", namesOf(leaf), leaf.Issuer.String(), utc(leaf.NotBefore), utc(leaf.NotAfter))
+	return fmt.Sprintf("; it bears %s; its issuer is %.128q, it is valid from %s to %s", namesOf(leaf), leaf.Issuer.String(), leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // presented returns the client certificate that an error is about.

@@ -57,7 +57,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 		l.refused.Add(1)
 		_ = accepted.Close()
 		l.notices.say("refused", noticeEvery, func() string {
-			return fmt.Sprintf("a connection was refused: each of the %d that are open has an authenticated request in flight; raise MAX_CONNECTIONS, or find out what makes them slow", l.limit)
+			return fmt.Sprintf("a connection was refused: each of the %d that are open has an authenticated request in flight; %s", l.limit, l.notices.wording.overload)
 		})
 	}
 }

@@ -82,15 +82,5 @@ const (
 	maxRevoked = 64
 )
 
-// What is read and listed of the files of the TLS configuration.
-const (
-	// maxPEM is the size of the largest file, in bytes.
-	maxPEM = 1 << 20
-	// maxCRL is the size of the largest file with revocation lists, in bytes: some 240,000 certificates in PEM. To parse one
-	// takes many times its size of memory, for a moment.
-	maxCRL = 16 << 20
-	// maxListed is how many CAs or revocation lists a message lists.
-	maxListed = 5
-	// manyCAs is more than one organization has: the file is a bundle of public CAs.
-	manyCAs = 20
-)
+// manyCAs is more than one organization has: the file is a bundle of public CAs.
+const manyCAs = 20

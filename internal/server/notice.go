@@ -12,9 +12,10 @@ import (
 
 // notices are lines of the log for the administrator, rate-limited by kind.
 type notices struct {
-	mu     sync.Mutex
-	notify func(line string) // nil: every notice is dropped
-	kinds  map[string]*notice
+	mu      sync.Mutex
+	notify  func(line string) // nil: every notice is dropped
+	wording wording
+	kinds   map[string]*notice
 }
 
 // notice is the last one of its kind.
@@ -67,7 +68,7 @@ func (n *notices) sayRevoked(err error, what string, from net.Addr) {
 	}
 	n.say(kind, noticeEvery, func() string {
 		return what + strings.TrimPrefix(err.Error(), clientRefused) + describe(leaf) +
-			"; if it is step-ca's own, every order fails until step-ca is restarted, which makes itself a new certificate then; any client of an X5C provisioner can have it revoked; from " + from.String()
+			"; " + n.wording.revoked + "; from " + from.String()
 	})
 }
 

@@ -3,70 +3,22 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"step-posture-connector/internal/authority"
+	"step-posture-connector/internal/test/testca"
 )
-
-// authority is a CA of the test.
-type authority struct {
-	certificate *x509.Certificate
-	key         crypto.Signer
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	a := &authority{}
-	template := &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true}
-	a.certificate, a.key = a.issue(t, template)
-	return a
-}
-
-// issue signs a certificate; the first of an authority signs itself.
-func (a *authority) issue(t *testing.T, template *x509.Certificate) (*x509.Certificate, crypto.Signer) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	if template.NotAfter.IsZero() {
-		template.NotAfter = time.Now().Add(time.Hour)
-	}
-	template.NotBefore = template.NotAfter.Add(-2 * time.Hour)
-	parent, signer := a.certificate, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate, key
-}
-
-func (a *authority) client(t *testing.T) *tls.Certificate {
-	t.Helper()
-	certificate, key := a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "ca"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	return &tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: key}
-}
 
 // files are the files of a TLS, in a folder of their own.
 func files(t *testing.T) Files {
@@ -87,10 +39,10 @@ func (f Files) write(t *testing.T, path, kind string, blocks ...[]byte) {
 }
 
 // pair puts a server certificate of the authority in place, and returns its name.
-func (f Files) pair(t *testing.T, a *authority, notAfter time.Time) string {
+func (f Files) pair(t *testing.T, a *testca.CA, notAfter time.Time) string {
 	t.Helper()
 	name := "server-" + rand.Text()
-	certificate, key := a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: notAfter})
+	certificate, key := a.Issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: notAfter})
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
@@ -100,20 +52,20 @@ func (f Files) pair(t *testing.T, a *authority, notAfter time.Time) string {
 	return name
 }
 
-func (f Files) trust(t *testing.T, authorities ...*authority) {
+func (f Files) trust(t *testing.T, authorities ...*testca.CA) {
 	t.Helper()
 	var blocks [][]byte
 	for _, a := range authorities {
-		blocks = append(blocks, a.certificate.Raw)
+		blocks = append(blocks, a.Certificate.Raw)
 	}
 	f.write(t, f.ClientCA, "CERTIFICATE", blocks...)
 }
 
 // load loads the files, and wants faults in exactly these files.
-func load(t *testing.T, identity *TLS, wrong ...Role) {
+func load(t *testing.T, identity *TLS, wrong ...authority.Role) {
 	t.Helper()
 	apply, err := identity.Load(time.Now())
-	var got []Role
+	var got []authority.Role
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range several.Unwrap() {
 			got = append(got, roles(one)...)
@@ -132,17 +84,17 @@ func load(t *testing.T, identity *TLS, wrong ...Role) {
 	}
 }
 
-func roles(err error) []Role {
+func roles(err error) []authority.Role {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		var found []Role
+		var found []authority.Role
 		for _, one := range several.Unwrap() {
 			found = append(found, roles(one)...)
 		}
 		return found
 	}
-	in := (*FileError)(nil)
+	in := (*authority.FileError)(nil)
 	if errors.As(err, &in) {
-		return []Role{in.Role}
+		return []authority.Role{in.Role}
 	}
 	return nil
 }
@@ -150,21 +102,21 @@ func roles(err error) []Role {
 // A valid pair or bundle takes effect at once; an invalid one does not, and does not stop the other.
 func TestInEffect(t *testing.T) {
 	t.Parallel()
-	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
+	ca, other := testca.New(t, "ca"), testca.New(t, "other")
 	f := files(t)
 	first := f.pair(t, ca, time.Time{})
 	f.trust(t, ca)
 	identity := NewTLS(f, nil)
 	load(t, identity)
-	want := func(what, name string, a *authority) {
+	want := func(what, name string, a *testca.CA) {
 		t.Helper()
 		if got := identity.Leaf().Subject.CommonName; got != name {
 			t.Errorf("%s: the certificate is %s, want %s", what, got, name)
 		}
 		pool := x509.NewCertPool()
-		pool.AddCert(a.certificate)
+		pool.AddCert(a.Certificate)
 		if !identity.current.Load().config.ClientCAs.Equal(pool) {
-			t.Errorf("%s: the CA is not %s", what, a.certificate.Subject.CommonName)
+			t.Errorf("%s: the CA is not %s", what, a.Certificate.Subject.CommonName)
 		}
 	}
 	want("at first", first, ca)
@@ -187,8 +139,8 @@ func TestInEffect(t *testing.T) {
 	want("the bundle is broken, the pair is good", second, other)
 
 	f.trust(t, ca, other)
-	encoded := func(a *authority) []byte {
-		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+	encoded := func(a *testca.CA) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate.Raw})
 	}
 	if err := os.WriteFile(f.ClientCA, append(bytes.TrimSpace(encoded(ca)), encoded(other)...), 0o600); err != nil {
 		t.Fatal(err)
@@ -206,7 +158,7 @@ func TestInEffect(t *testing.T) {
 func TestFirstLoad(t *testing.T) {
 	t.Parallel()
 	f := files(t)
-	f.pair(t, newAuthority(t, "ca"), time.Time{})
+	f.pair(t, testca.New(t, "ca"), time.Time{})
 	apply, err := NewTLS(f, nil).Load(time.Now())
 	if apply != nil || err == nil || !strings.Contains(err.Error(), "client CA bundle") {
 		t.Errorf("Load() without a bundle can be applied: %v, error %v; want no, and an error about the bundle", apply != nil, err)
@@ -233,7 +185,7 @@ func talk(c *tls.Conn) error {
 // client whose CA was removed is refused at once, also on an open connection.
 func TestReloadUnderOpenConnections(t *testing.T) {
 	t.Parallel()
-	ca, kept, removed := newAuthority(t, "ca"), newAuthority(t, "kept"), newAuthority(t, "removed")
+	ca, kept, removed := testca.New(t, "ca"), testca.New(t, "kept"), testca.New(t, "removed")
 	f := files(t)
 	f.pair(t, ca, time.Time{})
 	f.trust(t, kept, removed)
@@ -241,7 +193,7 @@ func TestReloadUnderOpenConnections(t *testing.T) {
 	load(t, identity)
 	s := startServerWith(t, identity, answering())
 	roots := x509.NewCertPool()
-	roots.AddCert(ca.certificate)
+	roots.AddCert(ca.Certificate)
 	dial := func(client *tls.Certificate) (*tls.Conn, error) {
 		config := &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*client}}
 		c := tls.Client(s.dialRaw(t), config)
@@ -249,7 +201,7 @@ func TestReloadUnderOpenConnections(t *testing.T) {
 		defer cancel()
 		return c, c.HandshakeContext(ctx)
 	}
-	clientKept, clientRemoved := kept.client(t), removed.client(t)
+	clientKept, clientRemoved := kept.Client(t), removed.Client(t)
 	var open []*tls.Conn
 	for _, client := range []*tls.Certificate{clientKept, clientRemoved} {
 		c, err := dial(client)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"step-posture-connector/internal/test/testca"
 )
 
 // revocable is a server with a list, and what a client needs.
@@ -21,7 +23,7 @@ type revocable struct {
 	server   *Server
 	identity *TLS
 	files    Files
-	root     *authority
+	root     *testca.CA
 	number   int64
 	mu       sync.Mutex
 	notices  []string
@@ -29,7 +31,7 @@ type revocable struct {
 
 func startRevocable(t *testing.T, handler http.Handler) *revocable {
 	t.Helper()
-	r := &revocable{root: newIssuer(t, "Root"), files: files(t)}
+	r := &revocable{root: testca.New(t, "Root"), files: files(t)}
 	r.files.Revocations = r.files.ClientCA + ".crl"
 	r.files.pair(t, r.root, time.Time{})
 	r.files.trust(t, r.root)
@@ -54,7 +56,7 @@ func (r *revocable) revoke(t *testing.T, revoked ...*tls.Certificate) {
 	for _, c := range revoked {
 		serials = append(serials, leafOf(t, c).SerialNumber)
 	}
-	r.files.revoke(t, listPEM(r.root.list(t, r.number, nil, serials...)))
+	r.files.revoke(t, testca.ListPEM(r.root.List(t, r.number, nil, serials...)))
 	load(t, r.identity)
 }
 
@@ -71,7 +73,7 @@ func leafOf(t *testing.T, c *tls.Certificate) *x509.Certificate {
 func (r *revocable) as(t *testing.T, protocol string, certificate *tls.Certificate, change func(*tls.Config)) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()
-	roots.AddCert(r.root.certificate)
+	roots.AddCert(r.root.Certificate)
 	// A copy of the server for each client: they run at the same time.
 	s := *r.testServer
 	s.client = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}

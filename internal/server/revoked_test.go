@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"step-posture-connector/internal/test/testca"
 )
 
 // A client that is revoked is answered 401 with its next request on an open connection, which ends; the next handshake
@@ -22,7 +24,7 @@ func TestRevokedClient(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			r := startRevocable(t, answering())
-			bad, good := r.root.client(t), r.root.client(t)
+			bad, good := r.root.Client(t), r.root.Client(t)
 			revoked, other := r.as(t, protocol, bad, nil), r.as(t, protocol, good, nil)
 			for range 2 {
 				r.wantStatus(t, "before it is revoked", revoked, http.StatusOK)
@@ -60,12 +62,12 @@ func TestRevokedClient(t *testing.T) {
 func TestRevokedIntermediate(t *testing.T) {
 	t.Parallel()
 	r := startRevocable(t, answering())
-	between := r.root.intermediate(t, "Between", nil)
-	certificate := between.client(t)
-	certificate.Certificate = append(certificate.Certificate, between.certificate.Raw)
+	between := r.root.Intermediate(t, "Between", nil)
+	certificate := between.Client(t)
+	certificate.Certificate = append(certificate.Certificate, between.Certificate.Raw)
 	client := r.as(t, "h2", certificate, nil)
 	r.wantStatus(t, "before it is revoked", client, http.StatusOK)
-	r.revoke(t, &tls.Certificate{Certificate: [][]byte{between.certificate.Raw}})
+	r.revoke(t, &tls.Certificate{Certificate: [][]byte{between.Certificate.Raw}})
 	r.wantStatus(t, "on an open connection", client, http.StatusUnauthorized)
 	r.wantNotice(t, `a CA certificate of its chain, "Between", is revoked`)
 	if got, err := r.status(t, r.as(t, "h2", certificate, nil)); err == nil {
@@ -77,15 +79,15 @@ func TestRevokedIntermediate(t *testing.T) {
 func TestSerialOfAnotherIssuer(t *testing.T) {
 	t.Parallel()
 	r := startRevocable(t, answering())
-	other := newIssuer(t, "Other")
+	other := testca.New(t, "Other")
 	r.files.trust(t, r.root, other)
-	certificate := other.client(t)
+	certificate := other.Client(t)
 	r.revoke(t, certificate) // on the list of the root
 	r.wantStatus(t, "a client of another CA", r.as(t, "h2", certificate, nil), http.StatusOK)
-	r.files.revoke(t, listPEM(r.root.list(t, 9, nil)), listPEM(other.list(t, 1, nil, new(big.Int).Neg(leafOf(t, certificate).SerialNumber))))
+	r.files.revoke(t, testca.ListPEM(r.root.List(t, 9, nil)), testca.ListPEM(other.List(t, 1, nil, new(big.Int).Neg(leafOf(t, certificate).SerialNumber))))
 	load(t, r.identity)
 	r.wantStatus(t, "its serial number below zero is revoked", r.as(t, "h2", certificate, nil), http.StatusOK)
-	r.files.revoke(t, listPEM(r.root.list(t, 9, nil)), listPEM(other.list(t, 2, nil, leafOf(t, certificate).SerialNumber)))
+	r.files.revoke(t, testca.ListPEM(r.root.List(t, 9, nil)), testca.ListPEM(other.List(t, 2, nil, leafOf(t, certificate).SerialNumber)))
 	load(t, r.identity)
 	if got, err := r.status(t, r.as(t, "h2", certificate, nil)); err == nil {
 		t.Errorf("on the list of its own CA: it is answered %d", got)
@@ -99,7 +101,7 @@ func TestNoResumption(t *testing.T) {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			t.Parallel()
 			r := startRevocable(t, answering())
-			certificate, cache := r.root.client(t), &sessions{ClientSessionCache: tls.NewLRUClientSessionCache(8)}
+			certificate, cache := r.root.Client(t), &sessions{ClientSessionCache: tls.NewLRUClientSessionCache(8)}
 			use := func(c *tls.Config) {
 				c.ClientSessionCache, c.MaxVersion, c.SessionTicketsDisabled = cache, version, false
 			}
@@ -139,7 +141,7 @@ func TestRevokedUnderStreams(t *testing.T) {
 		<-release
 		_, _ = io.WriteString(w, "answer")
 	}))
-	certificate := r.root.client(t)
+	certificate := r.root.Client(t)
 	client := r.as(t, "h2", certificate, nil)
 	const half = maxStreams / 2
 	results := make(chan int, maxStreams)
@@ -179,9 +181,9 @@ func TestRevokedUnderStreams(t *testing.T) {
 func TestRevokedWithoutBody(t *testing.T) {
 	t.Parallel()
 	r := startRevocable(t, answering())
-	certificate := r.root.client(t)
+	certificate := r.root.Client(t)
 	roots := x509.NewCertPool()
-	roots.AddCert(r.root.certificate)
+	roots.AddCert(r.root.Certificate)
 	c := tls.Client(r.dialRaw(t), &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*certificate}})
 	if err := talk(c); err != nil {
 		t.Fatal(err)

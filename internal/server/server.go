@@ -26,7 +26,10 @@ type Server struct {
 // net/http's own messages, such as why a handshake failed, go to errorLog, a line at a time.
 func New(handler http.Handler, identity *TLS, limit int, errorLog io.Writer) *Server {
 	logger := log.New(errorLog, "", 0)
-	n := &notices{}
+	n := &notices{wording: webhookWording()}
+	if identity != nil {
+		n.wording = identity.wording()
+	}
 	d := &doorman{identity: identity, errorLog: logger, notices: n}
 	s := &Server{
 		limiter: newLimiter(limit),

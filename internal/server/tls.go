@@ -11,29 +11,17 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-)
 
-// Role says what one of the files of the TLS configuration is for.
-type Role string
+	"step-posture-connector/internal/authority"
+)
 
 // The files of the TLS configuration.
 const (
-	Certificate Role = "TLS certificate"
-	PrivateKey  Role = "TLS private key"
-	ClientCA    Role = "client CA bundle"
-	Revocations Role = "revocation list"
+	Certificate authority.Role = "TLS certificate"
+	PrivateKey  authority.Role = "TLS private key"
+	ClientCA    authority.Role = "client CA bundle"
+	Revocations authority.Role = "revocation list"
 )
-
-// FileError is the fault of one file. It has nothing of the file's contents.
-type FileError struct {
-	Role Role
-	Path string
-	Err  error
-}
-
-func (e *FileError) Error() string { return fmt.Sprintf("%s %s: %v", e.Role, e.Path, e.Err) }
-
-func (e *FileError) Unwrap() error { return e.Err }
 
 // Files are the paths of the files that a TLS is loaded from.
 type Files struct {
@@ -47,6 +35,7 @@ type Files struct {
 type TLS struct {
 	files        Files
 	allowedNames []string
+	door         bool // it is of DOOR_ADDRESS, and not of the webhooks
 	current      atomic.Pointer[identity]
 }
 
@@ -63,9 +52,21 @@ func NewTLS(files Files, allowedNames []string) *TLS {
 	return &TLS{files: files, allowedNames: allowedNames}
 }
 
+// NewDoorTLS makes the TLS of DOOR_ADDRESS, which must be loaded before use. Fail closed: it always requires a client
+// certificate, so that without files.ClientCA it cannot be loaded. Which names a caller must have, each door says itself.
+func NewDoorTLS(files Files) *TLS { return &TLS{files: files, door: true} }
+
+// wording is how messages name what belongs to the listener.
+func (t *TLS) wording() wording {
+	if t.door {
+		return doorWording()
+	}
+	return webhookWording()
+}
+
 // Load reads the files and checks that they can be used at the time now. apply replaces the version in effect by the
-// valid files; an invalid one keeps its previous version, and the error joins a *FileError for it. apply is nil when no
-// file is valid, and, the first time, when any file is invalid.
+// valid files; an invalid one keeps its previous version, and the error joins an *authority.FileError for it. apply is nil
+// when no file is valid, and, the first time, when any file is invalid.
 //
 // An invalid CA bundle or revocation list does not stop a renewed certificate: the previous one would expire. An invalid
 // certificate stops neither the removal of a CA nor a new revocation list.
@@ -94,14 +95,19 @@ func (t *TLS) load(next *identity, now time.Time) (errPair, errCAs, errLists err
 	if old := t.current.Load(); old != nil {
 		before = old.rules
 	}
-	next.pair, errPair = loadPair(t.files.Certificate, t.files.PrivateKey, now)
-	if t.files.ClientCA != "" {
-		if next.rules.clientCAs, errCAs = loadClientCAs(t.files.ClientCA, now); errCAs != nil {
+	w := t.wording()
+	next.pair, errPair = loadPair(
+		authority.File{Role: Certificate, Setting: w.certificate, Path: t.files.Certificate},
+		authority.File{Role: PrivateKey, Setting: w.privateKey, Path: t.files.PrivateKey}, now)
+	if t.files.ClientCA != "" || t.door {
+		clientCA := authority.File{Role: ClientCA, Setting: w.clientCA, Path: t.files.ClientCA, Wanted: "the root of the CA"}
+		if next.rules.clientCAs, errCAs = authority.LoadAuthorities(clientCA, now); errCAs != nil {
 			next.rules.clientCAs = before.clientCAs
 		}
 	}
 	if t.files.Revocations != "" {
-		if next.rules.revoked, errLists = loadRevocations(t.files.Revocations, next.rules.clientCAs, before.revoked, now); errLists != nil {
+		lists := authority.File{Role: Revocations, Setting: w.revocations, Path: t.files.Revocations}
+		if next.rules.revoked, errLists = authority.LoadRevocations(lists, next.rules.clientCAs, before.revoked, now); errLists != nil {
 			next.rules.revoked = before.revoked
 		}
 	}
@@ -124,34 +130,37 @@ func (t *TLS) DescribeLists() string { return t.current.Load().rules.revoked.Str
 
 // Overdue says which revocation lists in effect should have been replaced, at the time now; they go on counting. It is
 // empty when none should.
-func (t *TLS) Overdue(now time.Time) string { return t.current.Load().rules.revoked.overdue(now) }
+func (t *TLS) Overdue(now time.Time) string { return t.current.Load().rules.revoked.Overdue(now) }
 
 // NextUpdate is when the first of the revocation lists in effect has to be replaced; zero when none says so.
-func (t *TLS) NextUpdate() time.Time { return t.current.Load().rules.revoked.nextUpdate() }
+func (t *TLS) NextUpdate() time.Time { return t.current.Load().rules.revoked.NextUpdate() }
 
 // Revoked is how many entries the revocation lists in effect have.
-func (t *TLS) Revoked() int { return t.current.Load().rules.revoked.entries() }
+func (t *TLS) Revoked() int { return t.current.Load().rules.revoked.Entries() }
 
 // Warnings says what is probably not meant in the files in effect.
 func (t *TLS) Warnings(now time.Time) []string {
-	current := t.current.Load()
+	current, w := t.current.Load(), t.wording()
 	var warnings []string
-	leaf := current.pair.Leaf
+	if !t.door { // it has the certificate of the webhooks, whose listener has warned of it
+		warnings = current.certificateWarnings(w)
+	}
+	if many := len(current.rules.clientCAs.All()); many > manyCAs {
+		warnings = append(warnings, fmt.Sprintf("%s: the file has %d CAs, like the bundle of the system; client certificates of each of them are accepted; use a file with the root of your own CA only", w.clientCA, many))
+	}
+	warnings = append(warnings, current.rules.clientCAs.Warnings(now)...)
+	return append(warnings, current.rules.revoked.Warnings(now)...)
+}
+
+func (i *identity) certificateWarnings(w wording) (warnings []string) {
+	leaf := i.pair.Leaf
 	if len(CertificateNames(leaf)) == 0 {
-		warnings = append(warnings, "TLS_CERT_PATH: the certificate bears no DNS name and no IP address; step-ca will refuse it")
+		warnings = append(warnings, w.certificate+": the certificate bears no DNS name and no IP address; step-ca will refuse it")
 	}
-	if issuer := current.missingIssuer(); issuer != "" {
-		warnings = append(warnings, fmt.Sprintf("TLS_CERT_PATH: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", issuer))
+	if issuer := i.missingIssuer(); issuer != "" {
+		warnings = append(warnings, fmt.Sprintf("%s: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", w.certificate, issuer))
 	}
-	if many := len(current.rules.clientCAs.all()); many > manyCAs {
-		warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: the file has %d CAs, like the bundle of the system; client certificates of each of them are accepted; use a file with the root of your own CA only", many))
-	}
-	for _, ca := range current.rules.clientCAs.all() {
-		if wrong := wrongWith(ca, now); wrong != "" {
-			warnings = append(warnings, fmt.Sprintf("TLS_CA_PATH: %s %s", nameOf(ca), wrong))
-		}
-	}
-	return append(warnings, current.rules.revoked.warnings(now)...)
+	return warnings
 }
 
 // missingIssuer names the issuer of the server certificate if the issuer's certificate is neither in the file nor known
@@ -159,7 +168,7 @@ func (t *TLS) Warnings(now time.Time) []string {
 func (i *identity) missingIssuer() string {
 	leaf := i.pair.Leaf
 	known := i.pair.chain // with the leaf, which may be self-signed
-	for _, ca := range i.rules.clientCAs.all() {
+	for _, ca := range i.rules.clientCAs.All() {
 		if bytes.Equal(ca.RawIssuer, ca.RawSubject) {
 			known = append(slices.Clip(known), ca)
 		}
@@ -177,11 +186,6 @@ func CertificateNames(leaf *x509.Certificate) []string {
 		found = append(found, ip.String())
 	}
 	return found
-}
-
-// nameOf names a certificate in messages.
-func nameOf(c *x509.Certificate) string {
-	return fmt.Sprintf("%.64q", cmp.Or(c.Subject.CommonName, c.Subject.String(), "?"))
 }
 
 // Config returns the TLS configuration of the listener. It always uses the version in effect.
@@ -215,7 +219,7 @@ func newIdentity(pair *pair, rules *admission, allowedNames []string) *identity 
 	}
 	if rules.clientCAs != nil {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
-		config.ClientCAs = rules.clientCAs.pool
+		config.ClientCAs = rules.clientCAs.Pool()
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			return rules.verifyClient(state, allowedNames)
 		}

@@ -1,4 +1,4 @@
-package server
+package authority
 
 import (
 	"crypto/x509"
@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// revocations are the lists of revoked certificates (CRLs) in effect. They never change.
-type revocations struct {
+// Revocations are lists of revoked certificates (CRLs). They never change. Of nil, none is revoked.
+type Revocations struct {
+	setting  string // what names their file in the configuration, for messages
 	lists    []*revocationList
 	byIssuer map[string][]*revocationList // by the raw name of the issuer
 }
@@ -24,35 +25,61 @@ type revocationList struct {
 	made    time.Time // thisUpdate
 	next    time.Time // nextUpdate; zero when the list has none
 	serials map[string]struct{}
-	roots   []*x509.Certificate // in TLS_CA_PATH, that its signer chains to
+	roots   []*x509.Certificate // of the CAs, those that its signer chains to
 }
 
 // scope distinguishes lists that do not replace each other. Two CAs may have one name, and one CA may have several lists,
 // which differ in their distribution point.
 type scope struct{ issuer, key, point string }
 
-// revocation is a certificate on a list.
-type revocation struct {
-	certificate *x509.Certificate
+// Revocation is a certificate on a list.
+type Revocation struct {
+	Certificate *x509.Certificate // nil for FindSerial
+	serial      *big.Int
 	list        *revocationList
+	setting     string
 }
 
-// find returns a certificate of these chains that is on a list. Fail closed: a client that has several chains is revoked
-// when one of them is. Entries count by name of the issuer and serial number, whichever key of that name signed the list.
-func (r *revocations) find(chains [][]*x509.Certificate) *revocation {
-	if r == nil {
-		return nil
-	}
+// Find returns a certificate of these chains that is on a list, or nil. Fail closed: a client that has several chains is
+// revoked when one of them is. Entries count by name of the issuer and serial number, whichever key of that name signed the list.
+func (r *Revocations) Find(chains [][]*x509.Certificate) *Revocation {
 	for _, chain := range chains {
 		for _, certificate := range chain {
-			for _, list := range r.byIssuer[string(certificate.RawIssuer)] {
-				if _, revoked := list.serials[serialKey(certificate.SerialNumber)]; revoked {
-					return &revocation{certificate, list}
-				}
+			if found := r.FindSerial(certificate.RawIssuer, certificate.SerialNumber); found != nil {
+				found.Certificate = certificate
+				return found
 			}
 		}
 	}
 	return nil
+}
+
+// FindSerial is Find for a certificate of which only its serial number and the raw name of its issuer are known: a RADIUS
+// server does not pass the certificate on.
+func (r *Revocations) FindSerial(rawIssuer []byte, serial *big.Int) *Revocation {
+	if r == nil {
+		return nil
+	}
+	for _, list := range r.byIssuer[string(rawIssuer)] {
+		if _, revoked := list.serials[serialKey(serial)]; revoked {
+			return &Revocation{nil, serial, list, r.setting}
+		}
+	}
+	return nil
+}
+
+// Without returns the CAs that have no list, so that nobody can revoke what they have issued. A list of CAs only names no
+// device and no server.
+func (r *Revocations) Without(cas *Authorities) (found []*x509.Certificate) {
+	for _, ca := range cas.All() {
+		isOf := func(list *revocationList) bool {
+			return list.scope.issuer == string(ca.RawSubject) && list.scope.key == string(ca.RawSubjectPublicKeyInfo) && list.part != casOnly
+		}
+		if r == nil || !slices.ContainsFunc(r.lists, isOf) {
+			found = append(found, ca)
+		}
+	}
+	return found
 }
 
 // serialKey is a serial number of any size; one below zero equals none above.
@@ -64,7 +91,7 @@ func serialKey(serial *big.Int) string {
 }
 
 // add adds a list. Two with the same scope in one file are refused: which of them counts could not be seen.
-func (r *revocations) add(list *revocationList) error {
+func (r *Revocations) add(list *revocationList) error {
 	if r.of(list.scope) != nil {
 		return fmt.Errorf("it is the second one of %s; the file must have the newest only", list.issuer)
 	}
@@ -77,7 +104,7 @@ func (r *revocations) add(list *revocationList) error {
 }
 
 // of returns the list of a scope, or nil.
-func (r *revocations) of(s scope) *revocationList {
+func (r *Revocations) of(s scope) *revocationList {
 	if r == nil {
 		return nil
 	}
@@ -89,9 +116,9 @@ func (r *revocations) of(s scope) *revocationList {
 	return nil
 }
 
-// follows says why r must not replace the lists in effect: an old file, put in their place, would admit clients again that
-// were revoked since. After a restart no list is in effect.
-func (r *revocations) follows(previous *revocations, cas *authorities) error {
+// follows says why r must not replace the lists in effect: an old file, put in their place, would accept certificates
+// again that were revoked since. After a restart no list is in effect.
+func (r *Revocations) follows(previous *Revocations, cas *Authorities) error {
 	if previous == nil {
 		return nil
 	}
@@ -101,7 +128,7 @@ func (r *revocations) follows(previous *revocations, cas *authorities) error {
 			return fmt.Errorf("it lacks the list of %s, which is in effect; add it, or restart the connector to do without it", old.issuer)
 		}
 		if list == nil {
-			continue // its CA was removed from TLS_CA_PATH
+			continue // its CA was removed
 		}
 		if err := list.follows(old); err != nil {
 			return err
@@ -124,12 +151,12 @@ func (l *revocationList) follows(old *revocationList) error {
 }
 
 // has reports whether a certificate is one of the CAs.
-func (a *authorities) has(certificate *x509.Certificate) bool {
-	return slices.ContainsFunc(a.all(), certificate.Equal)
+func (a *Authorities) has(certificate *x509.Certificate) bool {
+	return slices.ContainsFunc(a.All(), certificate.Equal)
 }
 
-// entries is how many certificates the lists name.
-func (r *revocations) entries() int {
+// Entries is how many certificates the lists name.
+func (r *Revocations) Entries() int {
 	count := 0
 	if r != nil {
 		for _, list := range r.lists {
@@ -139,8 +166,8 @@ func (r *revocations) entries() int {
 	return count
 }
 
-// nextUpdate is when the first of the lists has to be replaced; zero when none says so.
-func (r *revocations) nextUpdate() time.Time {
+// NextUpdate is when the first of the lists has to be replaced; zero when none says so.
+func (r *Revocations) NextUpdate() time.Time {
 	var first time.Time
 	if r != nil {
 		for _, list := range r.lists {
@@ -152,9 +179,9 @@ func (r *revocations) nextUpdate() time.Time {
 	return first
 }
 
-// overdue says which lists should have been replaced. They go on counting: a list that is not replaced must not admit the
-// clients on it.
-func (r *revocations) overdue(now time.Time) string {
+// Overdue says which lists should have been replaced. They go on counting: a list that is not replaced must not bring
+// back the certificates on it.
+func (r *Revocations) Overdue(now time.Time) string {
 	var late []*revocationList
 	if r != nil {
 		for _, list := range r.lists {
@@ -168,20 +195,25 @@ func (r *revocations) overdue(now time.Time) string {
 	})
 }
 
-// String describes the lists.
-func (r *revocations) String() string { return listed(r.lists, (*revocationList).String) }
+// String describes the lists; of nil it is empty.
+func (r *Revocations) String() string {
+	if r == nil {
+		return ""
+	}
+	return listed(r.lists, (*revocationList).String)
+}
 
-// warnings says what is probably not meant.
-func (r *revocations) warnings(now time.Time) (found []string) {
+// Warnings says what is probably not meant.
+func (r *Revocations) Warnings(now time.Time) (found []string) {
 	if r == nil {
 		return nil
 	}
-	if late := r.overdue(now); late != "" {
-		found = append(found, "TLS_CRL_PATH: "+late+"; it goes on counting, but lacks what was revoked since: fetch the present one")
+	if late := r.Overdue(now); late != "" {
+		found = append(found, r.setting+": "+late+"; it goes on counting, but lacks what was revoked since: fetch the present one")
 	}
 	for _, list := range r.lists {
 		if list.next.IsZero() {
-			found = append(found, fmt.Sprintf("TLS_CRL_PATH: the list of %s does not say when it is replaced (nextUpdate), so an old one is not noticed", list.issuer))
+			found = append(found, fmt.Sprintf("%s: the list of %s does not say when it is replaced (nextUpdate), so an old one is not noticed", r.setting, list.issuer))
 		}
 	}
 	return found
@@ -206,12 +238,12 @@ func (l *revocationList) String() string {
 	return text + entries
 }
 
-func (r *revocation) String() string {
+func (r *Revocation) String() string {
 	of := ""
 	if r.list.number != nil {
 		of = fmt.Sprintf(", CRL number %s", digits(r.list.number))
 	}
-	return fmt.Sprintf("its serial number %s is on the list of %s in TLS_CRL_PATH%s", digits(r.certificate.SerialNumber), r.list.issuer, of)
+	return fmt.Sprintf("its serial number %s is on the list of %s in %s%s", digits(r.serial), r.list.issuer, r.setting, of)
 }
 
 // listed describes at most maxListed of them.

@@ -1,4 +1,4 @@
-package server
+package authority
 
 import (
 	"bytes"
@@ -25,9 +25,13 @@ const (
 	keyKind         = "PRIVATE KEY" // or what ends in it
 	listKind        = "X509 CRL"
 
-	aCertificate = "a certificate"
-	aKey         = "a private key"
-	aList        = "a revocation list"
+	aList = "a revocation list"
+)
+
+// How messages name what a file has.
+const (
+	ACertificate = "a certificate"
+	AKey         = "a private key"
 )
 
 // encoded is the block in PEM, without the text around it.
@@ -39,9 +43,9 @@ func (b block) encoded() []byte {
 func (b block) named() string {
 	switch {
 	case b.kind == certificateKind:
-		return aCertificate
+		return ACertificate
 	case strings.HasSuffix(b.kind, keyKind):
-		return aKey
+		return AKey
 	}
 	return map[string]string{
 		"PUBLIC KEY": "a public key", "RSA PUBLIC KEY": "a public key",
@@ -227,21 +231,21 @@ func isBinary(text []byte) bool {
 // missing says why a file has no block of the wanted kind, and what it has in its place.
 func missing(wanted string, text []byte, blocks []block) error {
 	if len(blocks) > 0 {
-		return &lackingError{wanted, blocks[0].named()}
+		return &LackingError{wanted, blocks[0].named()}
 	}
 	if advice := binary(wanted, text); advice != "" {
 		return errors.New(advice)
 	}
-	return &lackingError{wanted, ""}
+	return &LackingError{wanted, ""}
 }
 
-// lackingError says what a file lacks, and what it has in its place.
-type lackingError struct{ wanted, found string }
+// LackingError says what a file lacks, and what it has in its place: ACertificate, for one.
+type LackingError struct{ Wanted, Found string }
 
-func (e *lackingError) Error() string {
-	text := "it has no PEM " + strings.TrimPrefix(e.wanted, "a ")
-	if e.found != "" {
-		text += ", but " + e.found
+func (e *LackingError) Error() string {
+	text := "it has no PEM " + strings.TrimPrefix(e.Wanted, "a ")
+	if e.Found != "" {
+		text += ", but " + e.Found
 	}
 	return text
 }
@@ -273,7 +277,7 @@ func binary(wanted string, text []byte) string {
 		return "it is a private key in DER, not in PEM; `openssl pkey -inform DER -in FILE -out NEW` converts it"
 	case errSigned == nil && signed.Type.Equal(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}):
 		return "it is PKCS #7, not PEM; `openssl pkcs7 -inform DER -print_certs -in FILE -out NEW` converts it"
-	case errFirst == nil && first.Version == pkcs12Version && wanted == aKey:
+	case errFirst == nil && first.Version == pkcs12Version && wanted == AKey:
 		return "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nocerts -nodes -out NEW` takes the key out"
 	case errFirst == nil && first.Version == pkcs12Version:
 		return "it is PKCS #12, not PEM; `openssl pkcs12 -in FILE -nokeys -out NEW` takes the certificates out"

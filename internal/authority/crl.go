@@ -1,4 +1,4 @@
-package server
+package authority
 
 import (
 	"bytes"
@@ -13,13 +13,13 @@ import (
 
 // signers are the certificates that may have signed a list.
 type signers struct {
-	cas    *authorities // nil: signatures are not verified
+	cas    *Authorities // nil: signatures are not verified
 	now    time.Time
 	inFile []*x509.Certificate
 	pool   *x509.CertPool // of inFile
 }
 
-func newSigners(cas *authorities, now time.Time) *signers {
+func newSigners(cas *Authorities, now time.Time) *signers {
 	return &signers{cas: cas, now: now, pool: x509.NewCertPool()}
 }
 
@@ -83,7 +83,7 @@ func serialsOf(entries []x509.RevocationListEntry) (map[string]struct{}, error) 
 	return serials, nil
 }
 
-// signer is the certificate that signed a list, and the CAs of TLS_CA_PATH that it chains to.
+// signer is the certificate that signed a list, and the CAs that it chains to.
 type signer struct {
 	certificate *x509.Certificate
 	roots       []*x509.Certificate
@@ -99,7 +99,7 @@ func (s *signers) signerOf(list *x509.RevocationList) (signer, error) {
 	default:
 	}
 	var why error
-	for _, candidates := range [][]*x509.Certificate{s.cas.all(), s.inFile} {
+	for _, candidates := range [][]*x509.Certificate{s.cas.All(), s.inFile} {
 		for _, c := range candidates {
 			if !bytes.Equal(c.RawSubject, list.RawIssuer) {
 				continue
@@ -112,7 +112,7 @@ func (s *signers) signerOf(list *x509.RevocationList) (signer, error) {
 		}
 	}
 	if why == nil {
-		why = fmt.Errorf("the certificate of its issuer, %s, is neither in TLS_CA_PATH nor in the file; append it to the file", nameIn(list.Issuer))
+		why = fmt.Errorf("the certificate of its issuer, %s, is neither in %s nor in the file; append it to the file", nameIn(list.Issuer), s.cas.file.Setting)
 	}
 	return signer{}, why
 }
@@ -121,15 +121,15 @@ func (s *signers) signerOf(list *x509.RevocationList) (signer, error) {
 func (s *signers) verify(list *x509.RevocationList, c *x509.Certificate) (roots []*x509.Certificate, err error) {
 	if err := list.CheckSignatureFrom(c); err != nil {
 		if errors.As(err, new(x509.ConstraintViolationError)) {
-			return nil, fmt.Errorf("the certificate of its issuer, %s, may not sign lists: it is no CA, or its key usage lacks cRLSign", nameOf(c))
+			return nil, fmt.Errorf("the certificate of its issuer, %s, may not sign lists: it is no CA, or its key usage lacks cRLSign", NameOf(c))
 		}
-		return nil, fmt.Errorf("its signature is not by the key of %s: %w", nameOf(c), err)
+		return nil, fmt.Errorf("its signature is not by the key of %s: %w", NameOf(c), err)
 	}
 	chains, err := c.Verify(x509.VerifyOptions{
 		Roots: s.cas.pool, Intermediates: s.pool, CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("the certificate of its issuer, %s, does not chain to a CA in TLS_CA_PATH: %w", nameOf(c), err)
+		return nil, fmt.Errorf("the certificate of its issuer, %s, does not chain to a CA in %s: %w", NameOf(c), s.cas.file.Setting, err)
 	}
 	for _, chain := range chains {
 		roots = append(roots, chain[len(chain)-1])
@@ -180,6 +180,12 @@ const (
 	pointAttributes
 )
 
+// What a list may be limited to; for messages.
+const (
+	usersOnly = "certificates of end entities"
+	casOnly   = "certificates of CAs"
+)
+
 // partOf reads an issuing distribution point: which certificates the list is limited to.
 //
 // A list of end entities or of CAs only is accepted, because all its entries count, and the list of the others may be in
@@ -201,9 +207,9 @@ func partOf(der []byte) (part string, err error) {
 		switch {
 		case !is, field.Tag == pointName:
 		case field.Tag == pointUsers:
-			part = "certificates of end entities"
+			part = usersOnly
 		case field.Tag == pointCAs:
-			part = "certificates of CAs"
+			part = casOnly
 		case field.Tag == pointReasons:
 			return "", errors.New("it names what was revoked for some reasons only (onlySomeReasons); the list for all reasons is wanted")
 		case field.Tag == pointIndirect:

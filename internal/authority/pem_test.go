@@ -1,4 +1,4 @@
-package server
+package authority
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package server
+package authority
 
 import (
 	"crypto/x509"
@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// loadRevocations reads the lists of a file, and verifies them with the CAs and the certificates in the file. All are
-// refused when one of them is: a client on it would be admitted. Without CAs, which then have a fault of their own, only
-// their form is checked.
-func loadRevocations(path string, cas *authorities, previous *revocations, now time.Time) (*revocations, error) {
-	text, err := readFile(Revocations, path, maxCRL)
+// LoadRevocations reads the lists of a file, and verifies them with the CAs and the certificates in the file. All are
+// refused when one of them is: a certificate on it would be accepted. Without CAs, which then have a fault of their own,
+// only their form is checked. previous are the lists in effect, which older ones must not replace; nil: none are. Its error
+// is a *FileError.
+func LoadRevocations(file File, cas *Authorities, previous *Revocations, now time.Time) (*Revocations, error) {
+	text, err := readFile(file, maxCRL)
 	if err != nil {
 		return nil, err
 	}
@@ -21,12 +22,13 @@ func loadRevocations(path string, cas *authorities, previous *revocations, now t
 		err = found.follows(previous, cas)
 	}
 	if err != nil {
-		return nil, &FileError{Revocations, path, err}
+		return nil, file.wrong(err)
 	}
+	found.setting = file.Setting
 	return found, nil
 }
 
-func readRevocations(text []byte, cas *authorities, now time.Time) (*revocations, error) {
+func readRevocations(text []byte, cas *Authorities, now time.Time) (*Revocations, error) {
 	parts, err := partsOf(text)
 	if err != nil {
 		return nil, err
@@ -37,7 +39,7 @@ func readRevocations(text []byte, cas *authorities, now time.Time) (*revocations
 			signers.add(p.certificate)
 		}
 	}
-	found := &revocations{}
+	found := &Revocations{}
 	for _, p := range parts {
 		if p.certificate != nil {
 			continue
@@ -90,9 +92,9 @@ func partsOf(text []byte) ([]part, error) {
 	if !slices.ContainsFunc(parts, func(p part) bool { return p.certificate == nil }) {
 		found := ""
 		if len(parts) > 0 {
-			found = aCertificate
+			found = ACertificate
 		}
-		return nil, &lackingError{aList, found}
+		return nil, &LackingError{aList, found}
 	}
 	return parts, nil
 }
