@@ -108,6 +108,15 @@ type Config struct {
 	// The listener of `PORT` serves it in any case.
 	APIAddress Listener `env:"API_ADDRESS" envDefault:"off" accepted:"host:port of a listener for the API without TLS, or off" group:"State"`
 
+	// Where RADIUS servers and web servers ask whether a device is still good, over TLS with client certificates; `off` for
+	// nowhere.
+	//
+	// The policy file says who may ask, see [doors](doors/README.md).
+	DoorAddress Listener `env:"DOOR_ADDRESS" envDefault:"off" accepted:"host:port of a listener for RADIUS servers and web servers, or off" group:"Doors"`
+
+	// The CA certificates in PEM that the certificates of these callers must chain to. Not those that issue to devices.
+	DoorClientCAPath Path `env:"DOOR_CLIENT_CA_PATH" unset:"required with DOOR_ADDRESS" example:"callers_ca.crt" accepted:"the path of a PEM file with the CA certificates that callers of doors chain to" group:"Doors"`
+
 	Compat
 	Health
 }
@@ -141,6 +150,7 @@ func Load(environ map[string]string) (Config, Problems) {
 		problems = append(problems, Problem{healthVariable, "the same port as PORT, on the same address", "host:port with another port, or off"})
 	}
 	problems = append(problems, c.apiProblems()...)
+	problems = append(problems, c.doorProblems(problems)...)
 	problems = append(problems, c.Compat.problems(environ, c, problems)...)
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
 }
@@ -232,6 +242,30 @@ func (c Config) apiProblems() Problems {
 		return Problems{{variable, "the same as HEALTH_ADDRESS", "host:port with another port, or off"}}
 	}
 	return nil
+}
+
+// doorProblems reports a listener of the doors on the port of another one, or without the CA of its callers.
+func (c Config) doorProblems(before Problems) (problems Problems) {
+	const variable, ca = "DOOR_ADDRESS", "DOOR_CLIENT_CA_PATH"
+	if c.DoorAddress.Off() {
+		if c.DoorClientCAPath != "" && !before.about(variable) {
+			problems = append(problems, Problem{ca, "set, but DOOR_ADDRESS is not: nobody is asked for a certificate of it", "DOOR_ADDRESS with it, or neither"})
+		}
+		return problems
+	}
+	if c.DoorClientCAPath == "" && !before.about(ca) {
+		// Fail closed: without it, whoever reaches the port could ask.
+		problems = append(problems, Problem{ca, "not set, but DOOR_ADDRESS is", "the path of a PEM file with the CA certificates that callers of doors chain to"})
+	}
+	switch {
+	case c.DoorAddress.clashes(c.BindAddress, c.Port):
+		problems = append(problems, Problem{variable, "the same port as PORT, on the same address", "host:port with another port, or off"})
+	case c.DoorAddress == c.HealthAddress:
+		problems = append(problems, Problem{variable, "the same as HEALTH_ADDRESS", "host:port with another port, or off"})
+	case c.DoorAddress == c.APIAddress:
+		problems = append(problems, Problem{variable, "the same as API_ADDRESS", "host:port with another port, or off"})
+	}
+	return problems
 }
 
 const healthVariable = "HEALTH_ADDRESS"

@@ -72,15 +72,17 @@ func (d *Daemon) rootsOf(ca CA) (*x509.CertPool, error) {
 
 // ownWebhooks are the webhooks of a generation, as the check of a CA compares them. Those of the environment are attested.
 func (g *generation) ownWebhooks() []stepca.Webhook {
-	own := make([]stepca.Webhook, len(g.hooks))
-	for i, hook := range g.hooks {
+	var own []stepca.Webhook
+	for _, hook := range g.hooks {
 		w := &policyfile.Webhook{Name: hook.ID, ID: hook.ID, Policy: "default", Accepts: []posture.Accepts{posture.Attested}}
 		if g.file != nil {
 			if n := slices.IndexFunc(g.file.Webhooks, func(o policyfile.Webhook) bool { return o.ID == hook.ID }); n >= 0 {
 				w = &g.file.Webhooks[n]
 			}
 		}
-		own[i] = g.ownWebhook(w)
+		if !w.Takes(posture.RADIUS) { // that one is Smallstep's, and not in step-ca
+			own = append(own, g.ownWebhook(w))
+		}
 	}
 	return own
 }

@@ -3,6 +3,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,9 @@ type Daemon struct {
 
 	config config.Config
 	tls    *server.TLS
-	now    func() time.Time
+	// doorTLS is of the listener of DOOR_ADDRESS; nil without one.
+	doorTLS *server.TLS
+	now     func() time.Time
 
 	// The files that are reloaded when they change; inventories have their own.
 	identitySet, policySet *reload.Set
@@ -53,16 +56,19 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	if c.EnableMTLS {
 		files.ClientCA, files.Revocations = string(c.TLSCAPath), string(c.TLSCRLPath)
 	}
-	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA, files.Revocations)
 	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
-	identity, err := d.tls.Load(d.now())
+	if !c.DoorAddress.Off() {
+		d.doorTLS = server.NewDoorTLS(server.Files{Certificate: files.Certificate, PrivateKey: files.PrivateKey, ClientCA: string(c.DoorClientCAPath)})
+	}
+	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA, files.Revocations, string(c.DoorClientCAPath))
+	identity, err := d.loadTLS()
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
 	var stateProblems config.Problems
 	d.stateURL, stateProblems = stateURL(c.StateURL)
 	problems = append(problems, stateProblems...)
 	dropIn := newDropIn(c, environ)
-	d.sources = sources{environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "" || dropIn != nil, webhooks: true, state: c.StateURL.IsSet() || environ.Variables["STATE_URL_FILE"] != "", dropIn: dropIn, audit: string(c.AuditLogPath), byHand: byHand}
+	d.sources = sources{doors: !c.DoorAddress.Off(), mutual: bool(c.EnableMTLS), environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "" || dropIn != nil, webhooks: true, state: c.StateURL.IsSet() || environ.Variables["STATE_URL_FILE"] != "", dropIn: dropIn, audit: string(c.AuditLogPath), byHand: byHand}
 	if config.WebhookPipe(environ.Variables) != "" {
 		d.sources.once = &config.Webhooks{IDs: c.WebhookIDs, Secrets: c.WebhookSecrets}
 	}
@@ -75,6 +81,9 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
 	problems = dropIn.named(unique(problems), c.InventoryPath, environ) // two parts may report the same variable
 	unknown := d.sources.warnings(read)
+	if !c.DoorAddress.Off() && c.PolicyPath == "" {
+		problems = append(problems, config.Problem{Variable: "DOOR_ADDRESS", Text: "set, but POLICY_PATH is not: doors are in the policy file", Accepted: "POLICY_PATH and doors in that file, or no DOOR_ADDRESS"})
+	}
 	if len(problems) > 0 {
 		refused := refuse(problems, slices.Concat(unknown, c.Unused()), environ)
 		refused.cause = err
@@ -87,7 +96,49 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}
 	d.Warnings = append(d.Warnings, d.tls.Warnings(d.now())...)
+	if d.doorTLS != nil {
+		d.Warnings = append(d.Warnings, d.doorTLS.Warnings(d.now())...)
+		d.Warnings = append(d.Warnings, d.doorWarnings(d.current)...)
+	}
 	return d, nil
+}
+
+// loadTLS loads the files of both listeners. apply is nil where neither has a valid one, and, the first time, where any is invalid.
+func (d *Daemon) loadTLS() (apply func(), err error) {
+	applyWebhooks, err := d.tls.Load(d.now())
+	if d.doorTLS == nil {
+		return applyWebhooks, err
+	}
+	isFirst := d.doorTLS.ClientCAs() == nil
+	applyDoors, errDoors := d.doorTLS.Load(d.now())
+	err = joinOnce(err, errDoors)
+	if applyWebhooks == nil && applyDoors == nil || isFirst && err != nil {
+		return nil, err
+	}
+	return func() {
+		for _, apply := range []func(){applyWebhooks, applyDoors} {
+			if apply != nil {
+				apply()
+			}
+		}
+	}, err
+}
+
+// joinOnce joins errors, of which several may be about the same file.
+func joinOnce(several ...error) error {
+	var all []error
+	for _, err := range several {
+		parts := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the parts of errors.Join itself
+			parts = joined.Unwrap()
+		}
+		for _, part := range parts {
+			if part != nil && !slices.ContainsFunc(all, func(before error) bool { return before.Error() == part.Error() }) {
+				all = append(all, part)
+			}
+		}
+	}
+	return errors.Join(all...)
 }
 
 // Check contacts the inventories once and returns what it found, a line for each. The error has a line for each that did not
@@ -100,7 +151,7 @@ func (d *Daemon) Check(ctx context.Context) (found []string, err error) {
 
 // Describe returns what was loaded, a line for each thing that an operator should verify.
 func (d *Daemon) Describe() []string {
-	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeState(), d.describeRest())
+	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeState(), d.describeRest(), d.describeDoors())
 }
 
 func (d *Daemon) describeClients() string {

@@ -23,6 +23,7 @@ type generation struct {
 	gates       map[string]*posture.Gate // by policy; without a policy file there is one, named ""
 	hooks       []webhook.Hook
 	bearer      *webhook.Hook // the one that a bearer credential alone authenticates; nil where there is none
+	devices     *deviceCAs    // whose certificates devices show; nil without doors
 	warnings    []string
 }
 
@@ -53,6 +54,14 @@ func (g *generation) fingerprint() [sha256.Size]byte {
 	}
 	for _, hook := range g.hooks {
 		fmt.Fprintf(&text, "\n%s %x", hook.ID, hook.Secrets)
+	}
+	if g.devices != nil {
+		for _, ca := range g.devices.trust.Issuers {
+			fmt.Fprintf(&text, "\n%x", ca.Raw)
+		}
+		if g.devices.revoked != nil {
+			text.WriteString("\n" + g.devices.revoked.String())
+		}
 	}
 	return sha256.Sum256([]byte(text.String()))
 }

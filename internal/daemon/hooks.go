@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/devicecert"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/webhook"
@@ -27,7 +28,8 @@ func hooksOf(hooks config.Webhooks, gate *posture.Gate, named bool, previous *ge
 	return all
 }
 
-func hooksOfFile(file *policyfile.File, gates map[string]*posture.Gate, previous *generation) (all []webhook.Hook) {
+func hooksOfFile(file *policyfile.File, g, previous *generation) (all []webhook.Hook) {
+	gates := g.gates
 	for _, w := range file.Webhooks {
 		hook := webhook.Hook{
 			Name: w.Name, ID: w.ID, Accepts: w.Accepts, Kind: w.Kind, Params: w.Params,
@@ -35,6 +37,9 @@ func hooksOfFile(file *policyfile.File, gates map[string]*posture.Gate, previous
 		}
 		if p := file.Policies[w.Policy]; p != nil {
 			hook.Gate, hook.Whole = gates[w.Policy], p.ReadsRequestParts()
+		}
+		if w.Takes(posture.RADIUS) && g.devices != nil {
+			hook.Devices, hook.Identity = g.devices.trust, devicecert.PermanentIdentifier
 		}
 		for a, identify := range w.Identify {
 			if hook.Identify == nil {

@@ -28,10 +28,13 @@ const (
 	healthConnections = 64
 	// apiConnections is how many connections the listener of API_ADDRESS holds.
 	apiConnections = 256
+	// doorConnections is how many connections the listener of DOOR_ADDRESS holds: a RADIUS server keeps one for each of its
+	// threads, a web server a few.
+	doorConnections = 512
 	// reservedFiles is how many files the daemon needs beside the connections of callers: those of the health
-	// listener, those of the API's, and those to the inventory and the state database, with logs, certificate and inventory
+	// listener, of the API's and of the doors', and those to the inventory and the state database, with logs, certificate and inventory
 	// files and what watches them.
-	reservedFiles = healthConnections + apiConnections + 112
+	reservedFiles = healthConnections + apiConnections + doorConnections + 112
 
 	// maxMessage bounds the text of an error in /readyz, in bytes.
 	maxMessage = 1024

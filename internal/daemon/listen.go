@@ -14,12 +14,13 @@ import (
 type listeners struct {
 	webhooks net.Listener
 	api      net.Listener // nil without API_ADDRESS
+	doors    net.Listener // nil without DOOR_ADDRESS
 	health   net.Listener // nil when it is off, or its default port is taken
 }
 
 // close closes all of them, for a daemon that does not start.
 func (l listeners) close() {
-	for _, listener := range []net.Listener{l.webhooks, l.api, l.health} {
+	for _, listener := range []net.Listener{l.webhooks, l.api, l.doors, l.health} {
 		if listener != nil {
 			_ = listener.Close()
 		}
@@ -54,6 +55,11 @@ func (s *service) listen(ctx context.Context) (l listeners, err error) {
 	if !s.config.APIAddress.Off() {
 		if l.api, err = open(string(s.config.APIAddress)); err != nil {
 			return l, fmt.Errorf("API_ADDRESS: %w; %s", err, bindAdvice(err, another))
+		}
+	}
+	if !s.config.DoorAddress.Off() {
+		if l.doors, err = open(string(s.config.DoorAddress)); err != nil {
+			return l, fmt.Errorf("DOOR_ADDRESS: %w; %s", err, bindAdvice(err, "set it to an address of this machine and a port that is free"))
 		}
 	}
 	return l, nil

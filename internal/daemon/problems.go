@@ -38,6 +38,8 @@ func accepted(wrong *authority.FileError) string {
 		server.Certificate: "a certificate in PEM that is valid now, leaf first",
 		server.PrivateKey:  "the private key in PEM of the certificate in TLS_CERT_PATH, without a password",
 		server.ClientCA:    "the certificates in PEM of the CAs that client certificates chain to",
+		issuersRole:        "the certificates in PEM of the CAs that have signed the certificates of devices: step-ca's intermediate",
+		deviceCRL:          "revocation lists in PEM or DER of CAs in doors.issuers, with the certificates of their issuers where doors.issuers does not have them",
 		server.Revocations: "revocation lists in PEM or DER of CAs in TLS_CA_PATH, with the certificates of their issuers where TLS_CA_PATH does not have them",
 	}[wrong.Role]
 }
@@ -65,7 +67,7 @@ func auditElsewhere(path string, environ config.Environment) config.Problems {
 
 // auditInFiles refuses an audit log in a file that the policy file names, for the same reason.
 func auditInFiles(path string, references policyfile.References) config.Problems {
-	if path != "" && slices.ContainsFunc(slices.Concat(references.Secrets, references.Inventories), func(other string) bool { return sameFile(path, other) }) {
+	if path != "" && slices.ContainsFunc(slices.Concat(references.Secrets, references.Inventories, references.Doors), func(other string) bool { return sameFile(path, other) }) {
 		return auditIs("a file that the policy file names")
 	}
 	return nil

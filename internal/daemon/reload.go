@@ -61,7 +61,7 @@ func (s *service) reloadAll(ctx context.Context, loop *reload.Loop) {
 func (s *service) loop(ctx context.Context) *reload.Loop {
 	s.identitySet.SetLoad(func() (func(), error) {
 		s.log.Trace("reading the certificate, its key, the client CA bundle and revocation lists")
-		apply, err := s.tls.Load(s.now())
+		apply, err := s.loadTLS()
 		if apply == nil {
 			return nil, err
 		}
@@ -72,6 +72,11 @@ func (s *service) loop(ctx context.Context) *reload.Loop {
 		return func() {
 			apply()
 			found, warnings := what+s.describeFiles(), s.tls.Warnings(s.now())
+			if s.doorTLS != nil {
+				found += "; CAs of callers of doors: " + s.doorTLS.DescribeCAs()
+				warnings = append(warnings, s.doorTLS.Warnings(s.now())...)
+				warnings = append(warnings, s.doorWarnings(s.live.Load())...)
+			}
 			if len(warnings) > 0 {
 				s.log.Warn(strings.Join(append([]string{found}, warnings...), "; "))
 			} else {
@@ -146,6 +151,7 @@ func (s *service) keepInventory(i *inventory) {
 		}
 		return func() {
 			next.Apply()
+			s.doors.Forget()
 			found := strings.Join(append([]string{"reloaded: " + next.Found}, next.Warnings...), "; ")
 			if len(next.Warnings) > 0 {
 				s.log.Warn(found)
@@ -176,6 +182,7 @@ func (s *service) swap(next *generation) {
 	next.inherit(before)
 	s.live.Store(next)
 	s.useAPI(next)
+	s.useDoors(next)
 	s.webhooks.Use(s.webhookHooks(next))
 	// Only now: /readyz is ok when what is in effect is.
 	for _, i := range gone {
@@ -194,7 +201,10 @@ func (s *service) swap(next *generation) {
 		s.log.Warn(warning)
 	}
 	s.log.Info(what)
-	for _, line := range next.describePolicies() {
+	for _, line := range s.doorWarnings(next) {
+		s.log.Warn(line)
+	}
+	for _, line := range slices.Concat(next.describePolicies(), next.describeDoors()) {
 		s.log.Info(line)
 	}
 }

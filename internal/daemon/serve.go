@@ -17,6 +17,7 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/compat"
+	"step-posture-connector/internal/doors"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/health"
 	"step-posture-connector/internal/logqueue"
@@ -53,6 +54,7 @@ type service struct {
 	tokens   *enroll.Tokens
 	api      *tokenapi.Handler // route asks it only where the API exists
 	demo     *compat.Handler   // nil without COMPAT_MDMSECURITYDEMO
+	doors    *doors.Handler    // asked at DOOR_ADDRESS alone
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
@@ -108,6 +110,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.webhooks = s.handler()
 	s.newAPI()
 	s.newDemo()
+	s.newDoors()
 	ports, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -152,9 +155,11 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		endServing()
 	})()
 	answered := s.serveAPI(serving, ports.api, errorLog)
+	answeredDoors := s.serveDoors(serving, ports.doors, errorLog)
 	defer func() {
 		endServing() // also where the other listener has failed
 		answered()
+		answeredDoors()
 	}()
 	if err := webhookServer.Serve(serving, s.traceConnections(ports.webhooks)); err != nil {
 		return err
@@ -226,7 +231,9 @@ func (s *service) audit(e *audit.Event) {
 }
 
 func (s *service) record(e *audit.Event) {
-	s.events.Write(e)
+	if !e.Repeats || s.config.LoggingLevel > 0 { // a page of a web site asks many times
+		s.events.Write(e)
+	}
 	s.metrics.Observe(e)
 	s.state.observed(e)
 }
@@ -251,6 +258,9 @@ func (s *service) announce(facts []string, ports listeners) {
 	}
 	if ports.api != nil {
 		s.log.Infof("the API without TLS on http://%s", ports.api.Addr())
+	}
+	if ports.doors != nil {
+		s.log.Infof("doors on %s", ports.doors.Addr())
 	}
 	if ports.health != nil {
 		s.log.Infof("health and metrics on http://%s", ports.health.Addr())

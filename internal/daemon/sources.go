@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"time"
 
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/outcome"
@@ -29,6 +30,8 @@ type sources struct {
 	sample *Sample
 	// audit is the path of the audit log, if there is one. No file that is read may be that one.
 	audit string
+	// doors says that there is a listener of DOOR_ADDRESS, and mutual that webhooks must present a client certificate.
+	doors, mutual bool
 	// state says that there is a state database.
 	state bool
 	// dropIn is what COMPAT_MDMSECURITYDEMO adds; nil without it.
@@ -92,6 +95,9 @@ func (s sources) watched(references policyfile.References) []string {
 	if s.webhooks && s.once == nil {
 		paths = append(paths, config.WebhookFiles(s.environ.Variables)...)
 	}
+	if s.webhooks {
+		paths = append(paths, references.Doors...)
+	}
 	return union(paths, references.Secrets)
 }
 
@@ -113,6 +119,7 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 		problems = append(problems, s.open(r.file, previous, g)...)
 		problems = append(problems, s.withoutState(r)...)
 		problems = append(problems, s.require(r)...)
+		problems = append(problems, s.openDoors(r.file, previous, g, time.Now())...)
 		if s.webhooks {
 			problems = append(problems, withoutDefault(r)...)
 		}
@@ -142,7 +149,7 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	if gate := g.gates["default"]; gate != nil {
 		g.hooks = hooksOf(r.hooks, gate, true, previous)
 	}
-	g.hooks = append(g.hooks, hooksOfFile(r.file, g.gates, previous)...)
+	g.hooks = append(g.hooks, hooksOfFile(r.file, g, previous)...)
 	g.bearer = s.bearerHook(g, len(r.hooks.IDs))
 	if s.webhooks && len(g.hooks) == 0 && g.bearer == nil {
 		g.warnings = append(g.warnings, "no webhook may call: neither WEBHOOK_IDS nor the policy file has one; every request will be refused")

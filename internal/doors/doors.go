@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -84,7 +83,7 @@ func (d *Doors) caller(door string, cert *x509.Certificate) (*Entry, string, err
 	var found *Entry
 	name := ""
 	for _, e := range d.entries {
-		i := slices.IndexFunc(e.Callers, func(name string) bool { return bears(cert, name) })
+		i := slices.IndexFunc(e.Callers, func(name string) bool { return authority.Bears(cert, name) })
 		switch {
 		case e.Door != door || i < 0:
 		case found != nil: // fail closed: which policy decides would be a matter of order
@@ -112,15 +111,6 @@ func notOfDevice(cert *x509.Certificate) error {
 		}
 	}
 	return nil
-}
-
-// bears reports whether a certificate has a name of an entry.
-func bears(cert *x509.Certificate, name string) bool {
-	if common, is := strings.CutPrefix(name, "cn:"); is {
-		names := certname.CommonNames(cert.Subject)
-		return len(names) == 1 && names[0] == common // of two, each reader could take another one
-	}
-	return authority.BearsSAN(cert, name)
 }
 
 // budget is the time within which a question is answered.

@@ -145,7 +145,6 @@ type question struct {
 	id          posture.Identifier
 	radius      *posture.RADIUSRequest
 	expires     time.Time // of the certificate
-	expires     time.Time // of the certificate
 }
 
 // shown is what rules may know of the certificate.

@@ -72,6 +72,21 @@ func (p *Policy) ReadHeader(v document.Value) *Output {
 	return o
 }
 
+// Header compiles the expression of a header that no document has.
+func (p *Policy) Header(expression string) (*Output, error) {
+	scope, err := p.outputScope()
+	if err != nil {
+		return nil, err
+	}
+	value, faults := scope.CompileValue(expression)
+	if faults != nil {
+		return nil, faults
+	}
+	o := &Output{program: value.program, reads: value.reads, data: p.Data}
+	p.outputs = append(p.outputs, o)
+	return o, nil
+}
+
 // fitsHeader reports whether values of a type may be a header. What the type does not say is checked when it is evaluated.
 func fitsHeader(t *types.Type) bool {
 	switch t.Kind() {

@@ -49,6 +49,15 @@ func readAccepts(v document.Value) (all []posture.Accepts) {
 
 // readRequests reads what is said of the requests that a webhook sends.
 func (w *Webhook) readRequests(m document.Mapping) {
+	if w.Takes(posture.RADIUS) {
+		for _, key := range [...]string{"kind", "provisioner", "params"} {
+			if v := m.Get(key); v.IsSet() {
+				v.Fault("no "+key+" for radius", "Smallstep's RADIUS server asks, and no provisioner of step-ca")
+			}
+		}
+		w.readIdentify(m)
+		return
+	}
 	w.Kind, _ = m.Get("kind").Text()
 	if v := m.Get("kind"); v.IsSet() && (w.Takes(posture.SCEPChallenge) || w.Takes(posture.SCEPNotification)) {
 		v.Fault("no kind for "+string(w.Accepts[0]), "%s is a kind by itself", w.Accepts[0])
@@ -139,6 +148,8 @@ func provisionersOf(a posture.Accepts) []string {
 		return []string{"JWK", "OIDC", "X5C", "K8sSA", "AWS", "GCP", "Azure", "Nebula"}
 	case posture.SCEPChallenge, posture.SCEPNotification:
 		return []string{"SCEP"}
+	case posture.RADIUS:
+		return []string{} // no provisioner of step-ca calls it
 	}
 	return nil
 }

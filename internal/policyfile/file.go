@@ -41,6 +41,8 @@ type Surroundings struct {
 type References struct {
 	// Secrets are files with secrets, Inventories those of inventories, and Snapshots those that copies are kept in.
 	Secrets, Inventories, Snapshots []string
+	// Doors are those with the issuers of devices' certificates, and their revocation lists.
+	Doors []string
 	// Variables are those of the environment with secrets.
 	Variables []string
 }
@@ -53,6 +55,7 @@ type File struct {
 	Policies    map[string]*policy.Policy
 	Webhooks    []Webhook
 	Clients     []Client // of the API of enrolment tokens
+	Doors       *Doors   // nil without doors
 	Warnings    []string
 }
 
@@ -132,6 +135,9 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	}
 	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes, Gives: f.gives(s), MaxAge: f.maxAge}
 	reader.Callers, reader.MoreCallers = callers(m.Get("webhooks"), s)
+	if doors := doorCallers(m.Get("doors")); len(doors) > 0 {
+		reader.Callers = append(reader.Callers, doors...)
+	}
 	reader.Parameters = parameters(m.Get("webhooks"))
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
@@ -140,11 +146,19 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
 	names = policyNames(m.Get("policies"), f.Policies)
 	f.Webhooks = webhooks(m.Get("webhooks"), names, secrets, s)
+	f.readDoors(m.Get("doors"), names, filepath.Dir(path))
 	f.checkWebhooks(m.Get("webhooks"), s)
 	f.Clients = f.clients(m.Get("tokens").Mapping().Get("clients"), names, secrets)
 	f.snapshotFiles(m.Get("inventories"), path, secrets.Files)
 	if s.References != nil {
 		*s.References = References{Secrets: secrets.Files, Variables: secrets.Variables}
+		if f.Doors != nil {
+			for _, file := range [...]string{f.Doors.Issuers, f.Doors.CRL} {
+				if file != "" {
+					s.References.Doors = append(s.References.Doors, file)
+				}
+			}
+		}
 		for _, i := range f.Inventories {
 			s.References.Inventories = append(s.References.Inventories, i.Files()...)
 			if i.Snapshot() != nil && i.Snapshot().Path != "" {
@@ -197,6 +211,11 @@ func (f *File) unused(m document.Mapping, s Surroundings) {
 	for _, w := range f.Webhooks {
 		used[w.Policy] = true
 	}
+	if f.Doors != nil {
+		for _, d := range f.Doors.Doors {
+			used[d.Policy] = true
+		}
+	}
 	for name, v := range m.Get("inventories").Names() {
 		if !f.asks(name, s) {
 			v.Key().Warn("no policy asks this inventory")
@@ -225,7 +244,7 @@ func (f *File) defaultIsUsed(s Surroundings) bool {
 // is used.
 func (f *File) asks(inventory string, s Surroundings) bool {
 	for _, p := range f.Policies {
-		used := f.defaultIsUsed(s) || slices.ContainsFunc(f.Webhooks, func(w Webhook) bool { return w.Policy == p.Name })
+		used := f.defaultIsUsed(s) || f.hasDoor(p.Name) || slices.ContainsFunc(f.Webhooks, func(w Webhook) bool { return w.Policy == p.Name })
 		if (!p.Implied || used) && slices.Contains(slices.Concat(p.Inventories, p.AlsoIn), inventory) {
 			return true
 		}

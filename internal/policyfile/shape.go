@@ -20,6 +20,7 @@ func Shape() *document.Shape {
 			Type: document.List, Most: maxWebhooks, Items: webhookShape(nil),
 			About: "The webhooks of step-ca that may call, beside those of the environment.",
 		}),
+		document.Optional("doors", doorsShape()),
 		document.Optional("tokens", document.MapOf(document.Optional("clients", &document.Shape{
 			Type: document.List, Most: maxClients, Items: clientShape(nil), About: "Who may have enrolment tokens issued by the API.",
 		}))),

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"step-posture-connector/internal/audit"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/policyfile"
-	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/replay"

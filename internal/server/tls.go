@@ -122,6 +122,15 @@ func (t *TLS) hasValid(errPair, errCAs, errLists error) bool {
 // Leaf is the server certificate in effect.
 func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().pair.Leaf }
 
+// ClientCAs are the CAs in effect that client certificates must chain to; nil before the files were loaded.
+func (t *TLS) ClientCAs() []*x509.Certificate {
+	current := t.current.Load()
+	if current == nil {
+		return nil
+	}
+	return current.rules.clientCAs.All()
+}
+
 // DescribeCAs names the CAs in effect that client certificates must chain to.
 func (t *TLS) DescribeCAs() string { return t.current.Load().rules.clientCAs.String() }
 

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"step-posture-connector/internal/devicecert"
 	"step-posture-connector/internal/posture"
 )
 
@@ -47,6 +48,9 @@ type Hook struct {
 	Params []string
 	// ProvisionerType and ProvisionerName are those of the provisioner that has it; empty if not known.
 	ProvisionerType, ProvisionerName string
+	// Devices says whose certificates are those of devices, and Identity what names one, for a webhook that accepts radius.
+	Devices  *devicecert.Trust
+	Identity devicecert.Identity
 	// Whole says that rules read the names of an attested request by their kind.
 	Whole bool
 }

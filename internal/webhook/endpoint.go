@@ -16,6 +16,7 @@ const (
 	SSHPath              = "/webhook/ssh"
 	SCEPChallengePath    = "/webhook/scep-challenge"
 	SCEPNotificationPath = "/webhook/scep-notification"
+	RADIUSPath           = "/webhook/radius"
 	BearerPath           = "/webhook"
 	StatusPath           = "/status"
 )
@@ -30,6 +31,8 @@ type endpoint struct {
 	retries bool
 	// notifies says that a body may have both certificate objects.
 	notifies bool
+	// shows says that a device shows its certificate to a RADIUS server, which asks: there is no order, and no token.
+	shows bool
 	// bearer says that a bearer credential authenticates a request: see Bearer.
 	bearer bool
 	// fits checks that a body is one that the webhook may send here; nil where ask does.
@@ -47,6 +50,7 @@ func endpoints() []endpoint {
 		{path: SSHPath, accepts: ssh, budget: tokenBudget, retries: true, notifies: true, fits: fitsSSH, ask: askIdentified},
 		{path: SCEPChallengePath, accepts: []posture.Accepts{posture.SCEPChallenge}, budget: Budget, notifies: true, fits: fitsSCEPChallenge, ask: askSCEPChallenge},
 		{path: SCEPNotificationPath, accepts: []posture.Accepts{posture.SCEPNotification}, budget: Budget, notifies: true, fits: fitsSCEPNotification},
+		{path: RADIUSPath, accepts: []posture.Accepts{posture.RADIUS}, budget: Budget, shows: true, ask: askShown},
 		{path: BearerPath, accepts: []posture.Accepts{posture.Attested}, budget: Budget, bearer: true, ask: askAttested},
 	}
 }
@@ -103,6 +107,8 @@ func PathOf(a posture.Accepts) string {
 		return SCEPChallengePath
 	case posture.SCEPNotification:
 		return SCEPNotificationPath
+	case posture.RADIUS:
+		return RADIUSPath
 	default:
 		return AttestPath
 	}

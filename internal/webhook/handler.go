@@ -131,6 +131,9 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 	}
 	if hooks.policyFile {
 		event.Caller, event.Door = signed.hook.Name, door
+		if e.shows {
+			event.Door = posture.RADIUSDoor
+		}
 		if gate != nil {
 			event.Policy = gate.Policy.Name
 		}
@@ -177,6 +180,9 @@ func (c *exchange) identify(ctx context.Context) (a answer, done bool) {
 	}
 	c.id = id
 	c.event.Identifier = cmp.Or(c.event.Identifier, id.String())
+	if c.at.shows {
+		return answer{}, false // a token is for an order
+	}
 	if p := c.present(ctx); p != nil {
 		return refuse(c.event, p), true
 	}
@@ -203,14 +209,18 @@ func (h *Handler) ask(ctx context.Context, c *exchange) answer {
 	if p != nil {
 		return refuse(event, p)
 	}
-	if decision.Allowed() {
+	if decision.Allowed() && !c.at.shows {
 		// Last: nothing that refuses, and no fault, has used the token up.
 		if p := c.redeem(ctx); p != nil {
 			return refuse(event, p)
 		}
 	}
 	event.Groups, event.DataUnknown = decision.Groups(), decision.DataUnknown()
-	return conclude(event, decision)
+	a := conclude(event, decision)
+	if decision.Allowed() && c.at.shows {
+		a.body = []byte(`{"allow":true}`) // there is no certificate that data could go into
+	}
+	return a
 }
 
 // door is the word for this protocol in rules and logs.
