@@ -170,7 +170,10 @@ func NewReference() string {
 
 // level is info for a decision, warning for an invalid request, error when the connector could not do its work.
 func (e *Event) level() string {
+	atDoor := e.Door == posture.RADIUSDoor || e.Door == posture.ForwardAuthDoor
 	switch {
+	case atDoor && e.Authenticated && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
+		return "info" // the status is how a door says no
 	case e.Status >= http.StatusInternalServerError:
 		return "error"
 	case e.Status >= http.StatusBadRequest:

@@ -151,7 +151,7 @@ func (s sources) load(previous *generation, before []string) (*generation, readi
 	}
 	g.hooks = append(g.hooks, hooksOfFile(r.file, g, previous)...)
 	g.bearer = s.bearerHook(g, len(r.hooks.IDs))
-	if s.webhooks && len(g.hooks) == 0 && g.bearer == nil {
+	if s.webhooks && len(g.hooks) == 0 && g.bearer == nil && g.devices == nil {
 		g.warnings = append(g.warnings, "no webhook may call: neither WEBHOOK_IDS nor the policy file has one; every request will be refused")
 	}
 	return g, r, nil

@@ -111,10 +111,10 @@ func pathIn(folder string, v document.Value) string {
 const anyProvisioner = "any"
 
 func (d *Doors) readProvisioners(v document.Value) {
-	if text, ok := v.Text(); ok && !v.IsList() {
+	if !v.IsList() {
+		text, _ := v.Text()
 		d.AnyProvisioner = text == anyProvisioner
-	}
-	if v.IsList() {
+	} else {
 		items, _ := v.List()
 		for _, item := range items {
 			name, ok := item.Text()
