@@ -92,7 +92,7 @@ func TestMistakesInTests(t *testing.T) {
 		`{name: t, allow: true, user: {email: a}}`:                  `tests[0].user.email: unknown key`,
 		`{name: t, allow: true, request: {kynd: a}}`:                `tests[0].request.kynd: unknown key; did you mean kind?`,
 		`{name: t, allow: true, request: {kind: enrichin}}`:         `tests[0].request.kind: unknown kind; did you mean enriching?; accepted: enriching, authorizing`,
-		`{name: t, allow: true, request: {caller: device}}`:         `tests[0].request.caller: unknown webhook; did you mean devices?; accepted: devices`,
+		`{name: t, allow: true, request: {caller: device}}`:         `tests[0].request.caller: unknown caller; did you mean devices?; accepted: devices`,
 		`{name: t, allow: true, request: {key_bits: -1}}`:           `tests[0].request.key_bits: it is no whole number`,
 		`{name: t, allow: true, request: {names: a}}`:               `tests[0].request.names: it is text; accepted: a list`,
 		`{name: t, allow: true, records: {ownd: {}}}`:               `tests[0].records.ownd: unknown inventory; did you mean owned?; accepted: phones, owned`,
