@@ -135,6 +135,8 @@ type recordedRequest struct {
 	X5C         *recordedNames `json:"x5c"`
 	SSH         *recordedSSH   `json:"ssh"`
 	SCEP        *recordedSCEP  `json:"scep"`
+
+	RADIUS *recordedRADIUS `json:"radius"`
 }
 
 type recordedNames struct {
@@ -163,12 +165,18 @@ type recordedSCEP struct {
 	TransactionID string `json:"transaction_id"`
 }
 
+type recordedRADIUS struct {
+	NAS            string `json:"nas"`
+	SSID           string `json:"ssid"`
+	CallingStation string `json:"calling_station"`
+}
+
 func (r *recordedRequest) request() posture.Request {
 	return posture.Request{
 		Door: r.Door, Caller: r.Caller, Kind: r.Kind, Provisioner: r.Provisioner, Mode: r.Mode, Identifier: r.Identifier,
 		KeyType: r.KeyType, KeyBits: r.KeyBits, Names: r.Names, Principal: r.Principal,
 		CSR: (*posture.CertificateNames)(r.CSR), Certificate: (*posture.CertificateNames)(r.Certificate), X5C: (*posture.CertificateNames)(r.X5C),
-		SSH: (*posture.SSHRequest)(r.SSH), SCEP: (*posture.SCEPRequest)(r.SCEP),
+		SSH: (*posture.SSHRequest)(r.SSH), SCEP: (*posture.SCEPRequest)(r.SCEP), RADIUS: (*posture.RADIUSRequest)(r.RADIUS),
 	}
 }
 

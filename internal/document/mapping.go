@@ -167,6 +167,25 @@ func (v Value) Texts(key string) (texts []string) {
 	return texts
 }
 
+// Rows are the texts of several members of the items of a list, for each item; one that is no text is empty. What is wrong with
+// them is no fault yet.
+func (v Value) Rows(keys ...string) (rows [][]string) {
+	if !v.IsList() {
+		return nil
+	}
+	for _, item := range v.resolved().node.Content {
+		one := Value{document: v.document, node: &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{item}}}
+		row := make([]string, len(keys))
+		for i, key := range keys {
+			if texts := one.Texts(key); len(texts) == 1 {
+				row[i] = texts[0]
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 // Stray returns the first key of a mapping that is none of these names, not even a misspelled one. To look for it shows
 // no key in other faults.
 func (v Value) Stray(names ...string) (key Value, found bool) {

@@ -111,7 +111,7 @@ func (partly) Parent() cel.Activation { return nil }
 
 // ofKind is a request of which only the kind and the caller are known.
 func ofKind(kind, caller string) posture.Request {
-	return posture.Request{Door: posture.Doors()[0], Kind: kind, Caller: caller}
+	return posture.Request{Door: posture.WebhookDoor, Kind: kind, Caller: caller}
 }
 
 // reads are what the rule and its condition read.
@@ -129,24 +129,11 @@ const (
 	certificatePath = "request.certificate."
 	urlPath         = "request.url."
 	sshPath         = "request.ssh."
+	x5cPath         = "request.x5c."
+	scepPath        = "request.scep."
+	radiusPath      = "request.radius."
 	namesPath       = "request.names"
 )
-
-// checkKinds reports a rule that reads what one of the kinds of requests does not have, and applies to it: the rule would be
-// unknown there, and so nothing would ever be issued.
-func (r *Rule) checkKinds(v document.Value) {
-	for _, read := range r.reads() {
-		switch {
-		case strings.HasPrefix(read.Path, certificatePath) && (r.mayApply(ofKind(posture.Enriching, "")) || r.mayApply(ofKind(posture.Challenging, ""))):
-			v.Fault(`when: request.kind == "authorizing"`, "%s is unknown in ENRICHING, so that nothing would ever be issued", read.Path)
-		case strings.HasPrefix(read.Path, csrPath) && r.mayApply(ofKind(posture.Authorizing, "")):
-			v.Fault(`when: request.kind == "enriching"`, "%s is unknown in AUTHORIZING, so that nothing would ever be issued", read.Path)
-		default:
-			continue
-		}
-		return
-	}
-}
 
 // OnlyAuthorizing are the names of the rules that apply to AUTHORIZING alone.
 func (p *Policy) OnlyAuthorizing() (names []string) {
@@ -208,7 +195,7 @@ func (p *Policy) Parameters(webhook string) (names []string) {
 // ReadsRequestParts reports whether rules or data read what Request has of certificates and the like, beyond its names and key.
 func (p *Policy) ReadsRequestParts() bool {
 	for _, r := range p.reads() {
-		for _, prefix := range [...]string{csrPath, certificatePath, "request.x5c.", sshPath, "request.scep.", radiusPath} {
+		for _, prefix := range [...]string{csrPath, certificatePath, x5cPath, sshPath, scepPath, radiusPath} {
 			if strings.HasPrefix(r.Path, prefix) {
 				return true
 			}

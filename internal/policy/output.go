@@ -214,8 +214,6 @@ func headerText(value ref.Val) (string, error) {
 	return "", errors.New("the result is no text, list of texts, whole number, true or false, time or version")
 }
 
-const radiusPath = "request.radius."
-
 // ReadsRADIUS reports whether the policy's rules or data, or these outputs, read request.radius.
 func (p *Policy) ReadsRADIUS(outputs ...*Output) bool {
 	reads := p.ownReads()

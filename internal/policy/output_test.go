@@ -129,7 +129,7 @@ func TestOutputFaults(t *testing.T) {
 		{header, wifi, `'{"a": "b"}'`, `the result is a map`},
 		{header, wifi, `1.5`, `a number`},
 		{header, wifi, `data.count == "a"`, `== does not compare`},
-		{header, wifi, `'data.joined.matches("(a|b){0,500}c") ? "1" : "2"'`, `it could cost`}, // more than a fact could
+		{header, wifi, `'data.joined.matches("(a|b){0,400}c") ? "1" : "2"'`, `it could cost`}, // more than a fact could
 		{header, wifi, `'data.groups.exists(g, g == data.joined) ? "1" : "2"'`, `it could cost`},
 		{header, wifi, `'request.door == "web" ? "a" : "b"'`, `request.door is never "web"; accepted`},
 	} {

@@ -31,7 +31,9 @@ type Reader struct {
 	// DefaultInventory is the inventory of the environment, which the policy "default" asks if it names none; it may
 	// be empty.
 	DefaultInventory string
-	// Callers are the words of request.caller; nil means any text.
+	// Use says who asks for decisions by a policy; nil means that nobody does yet.
+	Use func(policy string) Use
+	// Callers are the words of request.caller, webhooks and the callers of doors; nil means any text.
 	Callers []string
 	// MoreCallers reports whether a text may be a caller that is not known here; nil means that Callers are all.
 	MoreCallers func(text string) bool
@@ -64,6 +66,20 @@ func (r *Reader) Read(section document.Value) map[string]*Policy {
 	return policies
 }
 
+// Implied is a policy that the file does not have, which the environment implies.
+func (r *Reader) Implied(name string, inventories ...string) *Policy {
+	p := &Policy{Name: name, Inventories: inventories, Implied: true}
+	p.compiler, _ = r.compiler(p) // an output of a door says what is wrong
+	return p
+}
+
+func (r *Reader) use(policy string) Use {
+	if r.Use == nil {
+		return Use{}
+	}
+	return r.Use(policy)
+}
+
 func (r *Reader) policy(name string, v document.Value) *Policy {
 	m := v.Mapping()
 	p := &Policy{Name: name}
@@ -84,7 +100,7 @@ func (r *Reader) policy(name string, v document.Value) *Policy {
 	}
 	p.compiler = c
 	p.Rules = r.readRules(m.Get("rules"), c, p)
-	p.Data = readData(m.Get("data"), c)
+	p.Data = readData(m.Get("data"), c, r.use(name))
 	p.readToken(m)
 	p.Tests = r.readTests(m.Get("tests"), p)
 	return p

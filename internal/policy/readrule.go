@@ -12,7 +12,7 @@ import (
 
 func (r *Reader) readRules(v document.Value, c *compiler, p *Policy) (rules []*Rule) {
 	items, _ := v.List()
-	seen := map[string]bool{}
+	seen, use := map[string]bool{}, r.use(p.Name)
 	for _, item := range items {
 		if r.rules++; r.rules > maxAllRules {
 			if r.rules == maxAllRules+1 {
@@ -31,7 +31,7 @@ func (r *Reader) readRules(v document.Value, c *compiler, p *Policy) (rules []*R
 		}
 		rule.Require = c.condition(m.Get("require"))
 		rule.When = c.condition(m.Get("when"))
-		rule.checkKinds(m.Get("require"))
+		rule.checkKinds(m.Get("require"), use)
 		r.readCode(m.Get("code"), rule)
 		readMessage(m.Get("message"), rule)
 		readEnforce(m.Get("enforce"), rule)
@@ -82,7 +82,7 @@ func readEnforce(v document.Value, rule *Rule) {
 }
 
 // readData reads the section "data". An empty mapping means that nothing is sent.
-func readData(v document.Value, c *compiler) []Datum {
+func readData(v document.Value, c *compiler, use Use) []Datum {
 	if !v.IsSet() {
 		return nil
 	}
@@ -100,21 +100,8 @@ func readData(v document.Value, c *compiler) []Datum {
 			continue
 		}
 		d.Value = c.value(expression, text)
-		d.checkKinds(expression)
+		d.checkKinds(expression, use)
 		data = append(data, d)
 	}
 	return data
-}
-
-// checkKinds reports a value that is required, and unknown in one of the kinds of requests: nothing would ever be issued.
-func (d *Datum) checkKinds(v document.Value) {
-	if !d.Required || d.Value == nil {
-		return
-	}
-	for _, read := range d.Value.reads {
-		if strings.HasPrefix(read.Path, certificatePath) || strings.HasPrefix(read.Path, csrPath) {
-			v.Fault("a value that is not required, or one that every request has", "%s is unknown in ENRICHING or in AUTHORIZING, so that nothing would ever be issued", read.Path)
-			return
-		}
-	}
 }

@@ -138,8 +138,8 @@ func testShape() *document.Shape {
 }
 
 func requestShape() *document.Shape {
-	names := func() *document.Shape {
-		names := document.MapOf(
+	names := func(more ...document.Key) *document.Shape {
+		names := document.MapOf(append([]document.Key{
 			document.Optional("common_name", text("")),
 			document.Optional("subject_serial_number", text("")),
 			document.Optional("serial_number", text("")),
@@ -147,13 +147,21 @@ func requestShape() *document.Shape {
 			document.Optional("dns_names", document.ListOf(text(""))),
 			document.Optional("ips", document.ListOf(text(""))),
 			document.Optional("uris", document.ListOf(text(""))),
-		)
+		}, more...)...)
 		names.Name = "certificate_names"
 		return names
 	}
+	shown := names(
+		document.Optional("serial", text("The same as serial_number.")),
+		document.Optional("not_before", &document.Shape{Type: document.Time, Accepted: acceptedTime}),
+		document.Optional("not_after", &document.Shape{Type: document.Time, Accepted: acceptedTime}),
+		document.Optional("provisioner", text("The name of the provisioner, as step-ca's extension has it.")),
+		document.Optional("provisioner_type", wordsOf(issuerTypes(), "")),
+	)
+	shown.Name = "certificate_shown"
 	request := document.MapOf(
 		document.Optional("door", wordsOf(posture.Doors(), "")),
-		document.Optional("caller", text("The name of a webhook, or the ID of one of the environment.")),
+		document.Optional("caller", text("The name of a webhook, the ID of one of the environment, or a name in callers of a door.")),
 		document.Optional("kind", wordsOf(posture.RequestKinds(), "")),
 		document.Optional("provisioner", text("")),
 		document.Optional("mode", wordsOf(posture.Modes(), "")),
@@ -163,7 +171,7 @@ func requestShape() *document.Shape {
 		document.Optional("names", document.ListOf(text(""))),
 		document.Optional("principal", text("")),
 		document.Optional("csr", names()),
-		document.Optional("certificate", names()),
+		document.Optional("certificate", shown),
 		document.Optional("x5c", names()),
 		document.Optional("ssh", document.MapOf(
 			document.Optional("type", wordsOf(posture.SSHTypes(), "")),
@@ -172,6 +180,11 @@ func requestShape() *document.Shape {
 			document.Optional("valid_before", &document.Shape{Type: document.Time, Accepted: acceptedTime}),
 		)),
 		document.Optional("scep", document.MapOf(document.Optional("transaction_id", text("")))),
+		document.Optional("radius", document.MapOf(
+			document.Optional("nas", text("")),
+			document.Optional("ssid", text("")),
+			document.Optional("calling_station", text("")),
+		)),
 		document.Optional("url", &document.Shape{Type: document.Map, Members: text(""), About: "The parameters of the webhook's URL."}),
 	)
 	request.Name = "request"

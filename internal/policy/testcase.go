@@ -114,7 +114,7 @@ func (r *Reader) readRequest(v document.Value, now time.Time, to *posture.Reques
 	to.KeyType, _ = m.Get("key_type").Text()
 	caller := m.Get("caller")
 	if to.Caller, _ = caller.Text(); caller.IsSet() && r.Callers != nil && !slices.Contains(r.Callers, to.Caller) && (r.MoreCallers == nil || !r.MoreCallers(to.Caller)) {
-		caller.Unknown("webhook", to.Caller, r.Callers, strings.Join(r.Callers, ", "))
+		caller.Unknown("caller", to.Caller, r.Callers, strings.Join(r.Callers, ", "))
 	}
 	to.Provisioner, _ = m.Get("provisioner").Text()
 	to.Identifier, _ = m.Get("identifier").Text()

@@ -12,7 +12,7 @@ import (
 // readParts reads what a test's request has of certificates and the like.
 func (r *Reader) readParts(m document.Mapping, now time.Time, to *posture.Request) {
 	to.Principal, _ = m.Get("principal").Text()
-	to.CSR, to.Certificate, to.X5C = readNames(m.Get("csr")), readNames(m.Get("certificate")), readNames(m.Get("x5c"))
+	to.CSR, to.Certificate, to.X5C = readNames(m.Get("csr")), readShown(m.Get("certificate"), now), readNames(m.Get("x5c"))
 	if v := m.Get("ssh"); v.IsSet() {
 		of := v.Mapping()
 		to.SSH = &posture.SSHRequest{Principals: readTexts(of.Get("principals"))}
@@ -25,6 +25,13 @@ func (r *Reader) readParts(m document.Mapping, now time.Time, to *posture.Reques
 	if v := m.Get("scep"); v.IsSet() {
 		to.SCEP = &posture.SCEPRequest{}
 		to.SCEP.TransactionID, _ = v.Mapping().Get("transaction_id").Text()
+	}
+	if v := m.Get("radius"); v.IsSet() {
+		of := v.Mapping()
+		to.RADIUS = &posture.RADIUSRequest{}
+		to.RADIUS.NAS, _ = of.Get("nas").Text()
+		to.RADIUS.SSID, _ = of.Get("ssid").Text()
+		to.RADIUS.CallingStation, _ = of.Get("calling_station").Text()
 	}
 	for name, v := range m.Get("url").Names() {
 		if !slices.Contains(r.Parameters, name) {
@@ -56,6 +63,30 @@ func readNames(v document.Value) *posture.CertificateNames {
 	names.CommonName, _ = m.Get("common_name").Text()
 	names.SubjectSerialNumber, _ = m.Get("subject_serial_number").Text()
 	names.SerialNumber, _ = m.Get("serial_number").Text()
+	return names
+}
+
+// readShown is readNames for request.certificate, which may also be one that a device has shown.
+func readShown(v document.Value, now time.Time) *posture.CertificateNames {
+	names := readNames(v)
+	if names == nil {
+		return nil
+	}
+	m := v.Mapping()
+	if serial := m.Get("serial"); serial.IsSet() {
+		if m.Get("serial_number").IsSet() {
+			serial.Key().Fault("one of serial and serial_number", "serial and serial_number are the same value")
+		}
+		names.SerialNumber, _ = serial.Text()
+	}
+	if from := m.Get("not_before"); from.IsSet() {
+		names.NotBefore, _ = readTime(from, now)
+	}
+	if until := m.Get("not_after"); until.IsSet() {
+		names.NotAfter, _ = readTime(until, now)
+	}
+	names.Provisioner, _ = m.Get("provisioner").Text()
+	names.ProvisionerType, _ = m.Get("provisioner_type").Text()
 	return names
 }
 

@@ -63,17 +63,6 @@ func (f *File) hasDoor(policyName string) bool {
 	return f.Doors != nil && slices.ContainsFunc(f.Doors.Doors, func(d Door) bool { return d.Policy == policyName })
 }
 
-// doorCallers are the names of all callers of doors. What is wrong with them is no fault yet.
-func doorCallers(v document.Value) (names []string) {
-	m := v.Mapping()
-	for _, list := range [...]document.Value{m.Get("radius"), m.Get("forward_auth")} {
-		if list.IsList() {
-			names = append(names, list.Texts("callers")...)
-		}
-	}
-	return names
-}
-
 // readDoors reads the section "doors". folder is that of the policy file.
 func (f *File) readDoors(v document.Value, policies []string, folder string) {
 	if !v.IsSet() {

@@ -134,14 +134,12 @@ func parse(path string, content []byte, s Surroundings) (*File, error) {
 		names = slices.Insert(names, 0, s.Inventory)
 	}
 	reader := policy.Reader{Inventories: names, DefaultInventory: s.Inventory, Codes: s.Codes, Gives: f.gives(s), MaxAge: f.maxAge}
-	reader.Callers, reader.MoreCallers = callers(m.Get("webhooks"), s)
-	if doors := doorCallers(m.Get("doors")); len(doors) > 0 {
-		reader.Callers = append(reader.Callers, doors...)
-	}
+	reader.Callers, reader.MoreCallers = callers(m.Get("webhooks"), m.Get("doors"), s)
+	reader.Use = uses(m.Get("webhooks"), m.Get("doors"), s)
 	reader.Parameters = parameters(m.Get("webhooks"))
 	f.Policies = reader.Read(m.Get("policies"))
 	if s.Inventory != "" && !m.Get("policies").Has("default") {
-		f.Policies["default"] = &policy.Policy{Name: "default", Inventories: []string{s.Inventory}, Implied: true}
+		f.Policies["default"] = reader.Implied("default", s.Inventory)
 	}
 	secrets.Skip = secrets.Skip || s.WithoutWebhooks
 	names = policyNames(m.Get("policies"), f.Policies)

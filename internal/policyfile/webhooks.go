@@ -13,9 +13,9 @@ import (
 
 var anID = regexp.MustCompile(patternID)
 
-// callers are the names of the webhooks, and the IDs of those in the environment. The environment may have others on a
+// callers are the names of the webhooks, the IDs of those in the environment, and the callers of doors. The environment may have others on a
 // machine that only tests policies, or asks inventories: then each ID is accepted, and without webhooks in the file each text.
-func callers(v document.Value, s Surroundings) (names []string, more func(text string) bool) {
+func callers(v, doors document.Value, s Surroundings) (names []string, more func(text string) bool) {
 	if v.IsSet() && !v.IsList() {
 		return nil, nil
 	}
@@ -26,10 +26,10 @@ func callers(v document.Value, s Surroundings) (names []string, more func(text s
 	if v.IsSet() {
 		names = append(names, v.Texts("name")...)
 	}
-	if len(names) == 0 {
+	if len(names) == 0 && (more != nil || !doors.IsSet()) {
 		return nil, nil
 	}
-	return names, more
+	return append(names, doorCallers(doors)...), more
 }
 
 // webhooks reads the list of webhooks.

@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -80,3 +81,20 @@ func recalled(facts posture.FactSet) func(*audit.Event) {
 
 func encrypted(f *posture.Facts)   { f.Encrypted = posture.Known(true) }
 func unencrypted(f *posture.Facts) { f.Encrypted = posture.Known(false) }
+
+// said is what a report of one line says: what would be decided otherwise, or why nothing was decided.
+func said(report *replay.Report) string {
+	switch {
+	case len(report.Lacks) > 0:
+		return report.Lacks[0].Why
+	case report.Early > 0:
+		return "early"
+	case len(report.Devices) > 0:
+		d := report.Devices[0]
+		text := func(a replay.Answer) string {
+			return strings.TrimSpace(strings.Join(append([]string{a.Decision, string(a.Code)}, a.Rules...), " "))
+		}
+		return text(d.Was) + ", " + text(d.Would)
+	}
+	return ""
+}

@@ -24,21 +24,35 @@ type Options struct {
 	Required map[string]provider.Required
 	// WebhookIDs are those of the environment. They belong to the policy "default".
 	WebhookIDs []string
+	// Doors are those of the file.
+	Doors []Door
 	// Codes are the connector's own.
 	Codes []posture.Code
+}
+
+// Door is what one entry of a door says: who asks, and by which policy its questions are decided.
+type Door struct {
+	Door    string // posture.RADIUSDoor or posture.ForwardAuthDoor
+	Callers []string
+	Policy  string
+	VLAN    *policy.Output // without which a device is refused; nil where none is configured
 }
 
 // Replay decides recorded requests again. It is safe for concurrent use.
 type Replay struct {
 	lines    *audit.Reader
 	policies map[string]*judge
-	// callers are the webhooks, by name and by ID in lower case.
+	// callers are the webhooks, by name and by ID in lower case, and doors the callers of doors.
 	callers map[string]caller
+	doors   map[doorCaller]*Door
 	// early are the codes of answers that no policy was asked for.
 	early map[string]bool
 }
 
 type caller struct{ name, policy string }
+
+// doorCaller is a caller of a door, which may have the name of a webhook or of a caller of the other door.
+type doorCaller struct{ door, caller string }
 
 // judge is a policy with the gate that decides by it, as that of the daemon does.
 type judge struct {
@@ -48,12 +62,13 @@ type judge struct {
 
 const (
 	codeUnavailable = "unavailable"
+	codeVLAN        = "vlanUnknown"
 	defaultPolicy   = "default"
 )
 
 // New makes a Replay.
 func New(o Options) *Replay {
-	r := &Replay{lines: audit.NewReader(), policies: map[string]*judge{}, callers: map[string]caller{}, early: map[string]bool{}}
+	r := &Replay{lines: audit.NewReader(), policies: map[string]*judge{}, callers: map[string]caller{}, doors: map[doorCaller]*Door{}, early: map[string]bool{}}
 	for _, code := range o.Codes {
 		r.early[string(code)] = true
 	}
@@ -61,7 +76,7 @@ func New(o Options) *Replay {
 		posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.DeviceNotCompliant,
 		posture.IdentifierInvalid,
 	}
-	for _, code := range append(decided, codeUnavailable) {
+	for _, code := range append(decided, codeUnavailable, codeVLAN) {
 		delete(r.early, string(code))
 	}
 	for name, p := range o.File.Policies {
@@ -73,6 +88,11 @@ func New(o Options) *Replay {
 	}
 	for _, w := range o.File.Webhooks {
 		r.callers[w.Name], r.callers[strings.ToLower(w.ID)] = caller{w.Name, w.Policy}, caller{w.Name, w.Policy}
+	}
+	for i := range o.Doors {
+		for _, name := range o.Doors[i].Callers {
+			r.doors[doorCaller{o.Doors[i].Door, name}] = &o.Doors[i]
+		}
 	}
 	return r
 }
@@ -91,8 +111,21 @@ func newJudge(p *policy.Policy, required map[string]provider.Required) *judge {
 	})}
 }
 
-// choose returns the policy that applies to a line: the one that its webhook belongs to now, else the one that was applied.
-func (r *Replay) choose(line *audit.Recorded) (j *judge, caller, lacks string) {
+// choice is who asks now, and the policy that decides about it.
+type choice struct {
+	*judge
+
+	caller string
+	door   *Door // nil where the file has none for the line
+}
+
+// choose returns the policy that applies to a line: the one that its webhook or its door belongs to now, else the one that was
+// applied.
+func (r *Replay) choose(line *audit.Recorded) (c choice, lacks string) {
+	// A webhook that accepts radius has the door radius too.
+	if door := line.Evidence.Request.Door; line.WebhookID == "" && (door == posture.RADIUSDoor || door == posture.ForwardAuthDoor) {
+		return r.chooseDoor(line)
+	}
 	id := strings.ToLower(line.WebhookID)
 	// Without a policy file, all webhooks are as those that have the policy "default".
 	wanted, name := cmp.Or(line.Policy, defaultPolicy), cmp.Or(line.Caller, id)
@@ -104,9 +137,20 @@ func (r *Replay) choose(line *audit.Recorded) (j *judge, caller, lacks string) {
 	}
 	// Nothing is guessed: a webhook that the file does not have is no webhook of the default policy.
 	if j, ok := r.policies[wanted]; ok {
-		return j, name, ""
+		return choice{judge: j, caller: name}, ""
 	}
-	return nil, "", "the policy file has neither the webhook nor a policy " + audit.Clean(wanted, maxName)
+	return choice{}, "the policy file has neither the webhook nor a policy " + audit.Clean(wanted, maxName)
+}
+
+func (r *Replay) chooseDoor(line *audit.Recorded) (c choice, lacks string) {
+	wanted, door := line.Policy, r.doors[doorCaller{line.Evidence.Request.Door, line.Caller}]
+	if door != nil {
+		wanted = door.Policy
+	}
+	if j, ok := r.policies[wanted]; ok {
+		return choice{j, line.Caller, door}, ""
+	}
+	return choice{}, "the policy file has neither the caller of the door nor a policy " + audit.Clean(wanted, maxName)
 }
 
 // kind is what becomes of a line.
@@ -154,29 +198,44 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 	if err != nil {
 		return outcome{kind: lacking, why: "the facts have no identifier"}
 	}
-	judge, name, lacks := r.choose(line)
-	if lacks != "" {
+	c, lacks := r.choose(line)
+	switch {
+	case lacks != "":
 		return outcome{kind: lacking, why: lacks}
+	case line.Code == codeVLAN && c.door == nil:
+		return outcome{kind: lacking, why: "the device was refused for its VLAN, and the policy file does not have the door that said it"}
 	}
 	q := posture.Query{Identifier: id, Type: line.Evidence.Given}
 	e := &posture.Evidence{Now: line.Evidence.Now, Request: line.Evidence.Request}
-	e.Request.Caller, e.Request.Mode = name, string(judge.gate.TypeOf(q))
-	decision, err := judge.gate.Decide(context.WithValue(ctx, evidenceKey{}, line.Evidence), q, e)
+	e.Request.Caller, e.Request.Mode = c.caller, string(c.gate.TypeOf(q))
+	decision, err := c.gate.Decide(context.WithValue(ctx, evidenceKey{}, line.Evidence), q, e)
 	if lack := (*lackError)(nil); errors.As(err, &lack) {
 		return outcome{kind: lacking, why: lack.text}
 	}
 	o := outcome{
-		line: line, policy: judge.policy, allowed: decision.Allowed(), code: string(decision.Code()),
+		line: line, policy: c.policy, allowed: decision.Allowed(), code: string(decision.Code()),
 		byRules: decision.Message() != "", verdict: decision.Verdict(),
 	}
 	if err != nil { // the inventory would be at fault now: it sends more than a policy may read
 		o.allowed, o.code = false, codeUnavailable
+	}
+	if o.allowed && c.door != nil && !c.door.hasVLAN(e) {
+		o.allowed, o.code, o.byRules = false, codeVLAN, false
 	}
 	for _, rule := range o.verdict.Outcomes {
 		o.applies = append(o.applies, rule.Applies)
 	}
 	o.verdict.Outcomes = nil // only names are compared, and the reasons need memory
 	return o
+}
+
+// hasVLAN reports whether the door could say the VLAN of a device: without one it refuses.
+func (d *Door) hasVLAN(e *posture.Evidence) bool {
+	if d.VLAN == nil {
+		return true
+	}
+	text, err := d.VLAN.Text(e)
+	return err == nil && policy.CheckVLAN(text)
 }
 
 // evidenceKey is the key of a line's evidence in a context.

@@ -132,19 +132,7 @@ func TestOtherPolicy(t *testing.T) {
 				c.change(e)
 			}
 			report := run(t, options(c.after, c.required), logged(t, e))
-			got := ""
-			switch {
-			case len(report.Lacks) > 0:
-				got = report.Lacks[0].Why
-			case report.Early > 0:
-				got = "early"
-			case len(report.Devices) > 0:
-				d := report.Devices[0]
-				text := func(a replay.Answer) string {
-					return strings.TrimSpace(strings.Join(append([]string{a.Decision, string(a.Code)}, a.Rules...), " "))
-				}
-				got = text(d.Was) + ", " + text(d.Would)
-			}
+			got := said(report)
 			if got != c.want || report.Differs() != strings.Contains(c.want, ", ") {
 				t.Errorf("got %q, want %q (%+v)", got, c.want, report)
 			}

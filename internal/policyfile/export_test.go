@@ -1,0 +1,7 @@
+package policyfile
+
+// What tests need of this package.
+var (
+	Uses        = uses
+	DoorCallers = doorCallers
+)
