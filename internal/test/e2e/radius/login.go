@@ -13,6 +13,16 @@ import (
 	"step-posture-connector/internal/test/e2e/process"
 )
 
+// The attributes of an answer that tests read. eapol_test prints them as hexadecimal digits, except text and numbers.
+const (
+	VLAN           = "Tunnel-Private-Group-Id"
+	TunnelType     = "Tunnel-Type"
+	TunnelMedium   = "Tunnel-Medium-Type"
+	SessionTimeout = "Session-Timeout"
+	Termination    = "Termination-Action"
+	ReplyMessage   = "Reply-Message"
+)
+
 // Login is one attempt of a device to connect.
 type Login struct {
 	Device doors.Credential
@@ -92,7 +102,7 @@ func result(finished process.Result) (Result, error) {
 		value := match[2]
 		if quoted, ok := strings.CutPrefix(value, "'"); ok {
 			value = strings.TrimSuffix(quoted, "'")
-		} else if text, err := hex.DecodeString(value); match[1] == "Reply-Message" && err == nil {
+		} else if text, err := hex.DecodeString(value); match[1] == VLAN && err == nil {
 			value = string(text)
 		}
 		r.Attributes[match[1]] = append(r.Attributes[match[1]], value)

@@ -38,7 +38,7 @@ type Config struct {
 	CA     string           // file of the CA that issued the connector's certificate
 	Caller doors.Credential // what FreeRADIUS presents to the connector
 
-	// Policy is the value of WIFI_VLAN: required or optional.
+	// VLAN is the value of WIFI_VLAN: required or optional.
 	VLAN string
 	// Unset are variables that are not set.
 	Unset []string
