@@ -82,6 +82,8 @@ func testWebDown(t *testing.T, l *webLab) {
 
 // testWebSlow: an answer that comes too late lets no request pass, and is not asked for again.
 func testWebSlow(t *testing.T, l *webLab) {
+	// Some have one time limit for the connection and another one for the answer.
+	l.stub.Delay(800 * time.Millisecond)
 	late := map[string]doors.Answer{"slow": doors.Slow(time.Minute, l.answer)}
 	if !l.patient {
 		late["endless"] = doors.Endless(100 * time.Millisecond)

@@ -46,6 +46,7 @@ type Stub struct {
 	server    *http.Server
 	done      chan error
 	waiting   context.CancelFunc // ends answers that wait
+	delay     time.Duration      // of each handshake
 }
 
 // StartStub starts a stub that presents a certificate, and wants one that ca has issued. It runs until Down.
@@ -72,6 +73,13 @@ func (s *Stub) Up(ctx context.Context, certificate Credential) error {
 	listener = tls.NewListener(listener, &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate.TLS},
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: s.client,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			s.mu.Lock()
+			delay := s.delay
+			s.mu.Unlock()
+			time.Sleep(delay)
+			return nil, nil
+		},
 	})
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	server := &http.Server{
@@ -117,6 +125,13 @@ func (s *Stub) Answer(answer Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer, s.questions = answer, nil
+}
+
+// Delay makes each handshake last longer.
+func (s *Stub) Delay(delay time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = delay
 }
 
 // Questions returns what the stub was asked since Answer.
