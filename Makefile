@@ -71,6 +71,12 @@ test-databases: ## Install PostgreSQL and MariaDB for the tests (Debian, Ubuntu;
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql mariadb-server
 
+# The servers of the tests of docs/doors. Their services start too, where the system starts those of new packages.
+.PHONY: test-servers
+test-servers: ## Install FreeRADIUS, eapol_test, nginx, Caddy and HAProxy for the tests (Debian, Ubuntu; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends freeradius freeradius-rest eapoltest nginx-light caddy haproxy
+
 MODEL_HOURS ?= 20000
 
 .PHONY: model

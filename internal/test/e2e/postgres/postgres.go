@@ -92,11 +92,11 @@ func (s *Server) prepare(ctx context.Context, certificate, key string) error {
 	if err := os.WriteFile(s.path("password"), []byte(s.password), 0o600); err != nil {
 		return fmt.Errorf("write the administrator's password: %w", err)
 	}
-	if err := own(s.folder, s.path("server.crt"), s.path("server.key"), s.path("password")); err != nil {
+	if err := process.Own(s.folder, s.path("server.crt"), s.path("server.key"), s.path("password")); err != nil {
 		return fmt.Errorf("give the folder to the server's user: %w", err)
 	}
 	_, err := process.Run(ctx, process.Spec{
-		Path: filepath.Join(s.programs, "initdb"), Dir: s.folder, Attributes: user(),
+		Path: filepath.Join(s.programs, "initdb"), Dir: s.folder, Attributes: process.User(),
 		Args: []string{"-D", s.path("data"), "-U", admin, "-A", "scram-sha-256", "--pwfile", s.path("password"), "--no-sync", "-E", "UTF8", "--locale=C"},
 	})
 	return err
@@ -106,7 +106,7 @@ func (s *Server) prepare(ctx context.Context, certificate, key string) error {
 func (s *Server) Up(ctx context.Context) error {
 	var err error
 	s.process, err = process.Start(ctx, process.Spec{
-		Path: filepath.Join(s.programs, "postgres"), Dir: s.folder, Attributes: user(),
+		Path: filepath.Join(s.programs, "postgres"), Dir: s.folder, Attributes: process.User(),
 		// PostgreSQL waits for its clients after SIGTERM, and not after SIGINT.
 		Ends: syscall.SIGINT,
 		Args: []string{

@@ -1,6 +1,6 @@
 //go:build unix
 
-package postgres
+package process
 
 import (
 	"errors"
@@ -8,19 +8,19 @@ import (
 	"syscall"
 )
 
-// nobody is the user that the server runs as where the test is root: PostgreSQL refuses to be root.
+// nobody is the user that servers run as where the test is root: many refuse to be root, and none needs it.
 const nobody = 65534
 
-// user is who the server runs as: nobody for root, and the test's own user otherwise.
-func user() *syscall.SysProcAttr {
+// User is who a server runs as: nobody for root, and the test's own user otherwise.
+func User() *syscall.SysProcAttr {
 	if os.Getuid() != 0 {
 		return nil
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 }
 
-// own gives files to the user of the server.
-func own(paths ...string) error {
+// Own gives files to the user of a server.
+func Own(paths ...string) error {
 	if os.Getuid() != 0 {
 		return nil
 	}
