@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"step-posture-connector/internal/document"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/policy"
 	"step-posture-connector/internal/policyfile"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/replay"
-	"step-posture-connector/internal/webhook"
 )
 
 // doorPolicy is a policy as a file has it, with the expression of a VLAN.
@@ -81,7 +81,7 @@ func TestDoors(t *testing.T) {
 				door.Callers = []string{c.caller}
 			}
 			other := replay.Door{Door: posture.ForwardAuthDoor, Callers: []string{"radius.example.com"}, Policy: "default"}
-			got := said(run(t, replay.Options{File: file, Doors: []replay.Door{door, other}, Codes: append(webhook.Codes(), "vlanUnknown")}, logged(t, e)))
+			got := said(run(t, replay.Options{File: file, Doors: []replay.Door{door, other}, Codes: append(outcome.Codes(), "vlanUnknown")}, logged(t, e)))
 			if got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
