@@ -178,7 +178,7 @@ func ruleOf(rule daemon.Rule) explainedRule {
 	return r
 }
 
-// notes say where the webhook may decide otherwise, because it knows more of its request.
+// notes say where the webhook or the door may decide otherwise, because it knows more of its request.
 func notes(rules []daemon.Rule) (notes []string) {
 	for _, rule := range rules {
 		var unknown []string
@@ -188,7 +188,11 @@ func notes(rules []daemon.Rule) (notes []string) {
 			}
 		}
 		if len(unknown) > 0 {
-			note := fmt.Sprintf("the rule %s reads %s, which only a request has: the webhook may decide otherwise", rule.Outcome.Rule, strings.Join(unknown, ", "))
+			who := "webhook"
+			if slices.ContainsFunc(unknown, func(path string) bool { return strings.HasPrefix(path, "request.radius.") }) {
+				who = "door"
+			}
+			note := fmt.Sprintf("the rule %s reads %s, which only a request has: the %s may decide otherwise", rule.Outcome.Rule, strings.Join(unknown, ", "), who)
 			if slices.Contains(unknown, "request.caller") {
 				note += "; --webhook gives request.caller"
 			}

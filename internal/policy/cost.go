@@ -2,6 +2,7 @@ package policy
 
 import (
 	"regexp/syntax"
+	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
@@ -26,8 +27,9 @@ type sizes struct{}
 
 // EstimateSize implements cost.Estimator.
 func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
-	if path := node.Path(); len(path) > 0 && path[0] == dataVariable && node.Type().Kind() == types.StringKind {
-		return &cost.SizeEstimate{Max: MaxData} // a datum is computed, and may be longer than a fact
+	// A datum is computed, and may be longer than a fact. All elements of one together are not, so that theirs are as those of facts.
+	if path := node.Path(); len(path) > 0 && path[0] == dataVariable && !strings.HasPrefix(path[len(path)-1], "@") && node.Type().Kind() == types.StringKind {
+		return &cost.SizeEstimate{Max: MaxData}
 	}
 	switch kind := node.Type().Kind(); kind {
 	case types.ListKind, types.MapKind:
