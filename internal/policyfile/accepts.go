@@ -164,6 +164,9 @@ func (f *File) checkWebhooks(v document.Value, s Surroundings) {
 			continue
 		}
 		f.checkIdentify(item, w, p)
+		if w.Takes(posture.RADIUS) {
+			continue // it asks about no request of step-ca
+		}
 		f.checkKinds(item, w, p)
 		for _, name := range p.Parameters(w.Name) {
 			if !slices.Contains(w.Params, name) {

@@ -76,12 +76,13 @@ func TestDoors(t *testing.T) {
 			if c.webhook {
 				file.Webhooks = []policyfile.Webhook{{Name: "radius.example.com", Policy: "default"}}
 			}
-			door := replay.Door{Door: posture.RADIUSDoor, Callers: []string{"radius.example.com"}, Policy: "office", VLAN: vlan}
+			door := policyfile.Door{Door: posture.RADIUSDoor, Callers: []string{"radius.example.com"}, Policy: "office", VLAN: vlan}
 			if c.caller != "" {
 				door.Callers = []string{c.caller}
 			}
-			other := replay.Door{Door: posture.ForwardAuthDoor, Callers: []string{"radius.example.com"}, Policy: "default"}
-			got := said(run(t, replay.Options{File: file, Doors: []replay.Door{door, other}, Codes: append(outcome.Codes(), "vlanUnknown")}, logged(t, e)))
+			other := policyfile.Door{Door: posture.ForwardAuthDoor, Callers: []string{"radius.example.com"}, Policy: "default"}
+			file.Doors = &policyfile.Doors{Doors: []policyfile.Door{door, other}}
+			got := said(run(t, replay.Options{File: file, Codes: outcome.Codes()}, logged(t, e)))
 			if got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}

@@ -24,18 +24,8 @@ type Options struct {
 	Required map[string]provider.Required
 	// WebhookIDs are those of the environment. They belong to the policy "default".
 	WebhookIDs []string
-	// Doors are those of the file.
-	Doors []Door
 	// Codes are the connector's own.
 	Codes []posture.Code
-}
-
-// Door is what one entry of a door says: who asks, and by which policy its questions are decided.
-type Door struct {
-	Door    string // posture.RADIUSDoor or posture.ForwardAuthDoor
-	Callers []string
-	Policy  string
-	VLAN    *policy.Output // without which a device is refused; nil where none is configured
 }
 
 // Replay decides recorded requests again. It is safe for concurrent use.
@@ -44,7 +34,7 @@ type Replay struct {
 	policies map[string]*judge
 	// callers are the webhooks, by name and by ID in lower case, and doors the callers of doors.
 	callers map[string]caller
-	doors   map[doorCaller]*Door
+	doors   map[doorCaller]*policyfile.Door
 	// early are the codes of answers that no policy was asked for.
 	early map[string]bool
 }
@@ -68,7 +58,7 @@ const (
 
 // New makes a Replay.
 func New(o Options) *Replay {
-	r := &Replay{lines: audit.NewReader(), policies: map[string]*judge{}, callers: map[string]caller{}, doors: map[doorCaller]*Door{}, early: map[string]bool{}}
+	r := &Replay{lines: audit.NewReader(), policies: map[string]*judge{}, callers: map[string]caller{}, doors: map[doorCaller]*policyfile.Door{}, early: map[string]bool{}}
 	for _, code := range o.Codes {
 		r.early[string(code)] = true
 	}
@@ -89,9 +79,12 @@ func New(o Options) *Replay {
 	for _, w := range o.File.Webhooks {
 		r.callers[w.Name], r.callers[strings.ToLower(w.ID)] = caller{w.Name, w.Policy}, caller{w.Name, w.Policy}
 	}
-	for i := range o.Doors {
-		for _, name := range o.Doors[i].Callers {
-			r.doors[doorCaller{o.Doors[i].Door, name}] = &o.Doors[i]
+	if o.File.Doors != nil {
+		for i := range o.File.Doors.Doors {
+			door := &o.File.Doors.Doors[i]
+			for _, name := range door.Callers {
+				r.doors[doorCaller{door.Door, name}] = door
+			}
 		}
 	}
 	return r
@@ -116,7 +109,7 @@ type choice struct {
 	*judge
 
 	caller string
-	door   *Door // nil where the file has none for the line
+	door   *policyfile.Door // nil where the file has none for the line
 }
 
 // choose returns the policy that applies to a line: the one that its webhook or its door belongs to now, else the one that was
@@ -219,7 +212,7 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 	if err != nil { // the inventory would be at fault now: it sends more than a policy may read
 		o.allowed, o.code = false, codeUnavailable
 	}
-	if o.allowed && c.door != nil && !c.door.hasVLAN(e) {
+	if o.allowed && c.door != nil && !hasVLAN(c.door, e) {
 		o.allowed, o.code, o.byRules = false, codeVLAN, false
 	}
 	for _, rule := range o.verdict.Outcomes {
@@ -229,8 +222,8 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 	return o
 }
 
-// hasVLAN reports whether the door could say the VLAN of a device: without one it refuses.
-func (d *Door) hasVLAN(e *posture.Evidence) bool {
+// hasVLAN reports whether a door could say the VLAN of a device: without one it refuses.
+func hasVLAN(d *policyfile.Door, e *posture.Evidence) bool {
 	if d.VLAN == nil {
 		return true
 	}
