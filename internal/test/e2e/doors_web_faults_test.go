@@ -95,6 +95,7 @@ func testWebSlow(t *testing.T, l *webLab) {
 		}
 		wantQuestions(t, l.stub, 1)
 	}
+	l.stub.Delay(0)
 	l.stub.Answer(l.answer)
 	l.wantPage(t, http.MethodGet, "/", nil, "")
 }
