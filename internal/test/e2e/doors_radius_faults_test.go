@@ -64,6 +64,9 @@ func noAccess() map[string]doors.Answer {
 		"200, no medium":           doors.JSON(200, without("Tunnel-Medium-Type")),
 		"200, bad medium":          doors.JSON(200, otherwise("IEEE-802", "IEEE-803")),
 		"204":                      func(response http.ResponseWriter, _ doors.Question) { response.WriteHeader(http.StatusNoContent) },
+		"no HTTP":                  doors.Garbage("\x00\xff\r\n\r\n" + accept),
+		"no status":                doors.Garbage("X-Device-Id: 1\r\nContent-Type: application/json\r\n\r\n" + accept),
+		"cut":                      doors.Garbage("HTTP/1.1 200 OK\r\nX-Device-Id: 1\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n" + accept),
 		"dropped":                  doors.Drop,
 	}
 	for _, status := range []int{300, 301, 302, 304, 307, 400, 401, 403, 404, 405, 407, 410, 413, 418, 429, 500, 502, 503, 504, 599} {
