@@ -121,12 +121,34 @@ func testRADIUSWithoutVLAN(t *testing.T) {
 
 	l.stub.Answer(doors.JSON(200, accept))
 	for name, edit := range map[string]func(*radius.Config){
-		"not set":    func(c *radius.Config) { c.Unset = []string{"WIFI_VLAN"} },
 		"misspelled": func(c *radius.Config) { c.VLAN = "require" },
 		"empty":      func(c *radius.Config) { c.VLAN = "" },
 	} {
 		if result := connect(t, l.radius(t, edit), radius.Login{Device: l.device}); result.Accepted {
 			t.Errorf("WIFI_VLAN is %s: accepted with %v", name, result.Attributes)
+		}
+	}
+	wantQuestions(t, l.stub, 0)
+}
+
+// testRADIUSUnset: without one of the variables FreeRADIUS does not start, or refuses every device.
+func testRADIUSUnset(t *testing.T) {
+	l := newDoorLab(t)
+	for _, variable := range []string{
+		"WIFI_ADDRESS", "WIFI_CLIENTS", "WIFI_SECRET", "WIFI_CERTIFICATE", "WIFI_KEY", "WIFI_DEVICE_ISSUER", "WIFI_VLAN",
+		"POSTURE_URL", "POSTURE_CA", "POSTURE_CERTIFICATE", "POSTURE_KEY",
+	} {
+		config := l.radiusConfig()
+		config.Unset = []string{variable}
+		server, err := radius.Start(t.Context(), config)
+		if err != nil {
+			continue
+		}
+		if result := connect(t, server, radius.Login{Device: l.device}); result.Accepted {
+			t.Errorf("without %s: access with %v", variable, result.Attributes)
+		}
+		if err := server.Stop(); err != nil {
+			t.Error(err)
 		}
 	}
 	wantQuestions(t, l.stub, 0)

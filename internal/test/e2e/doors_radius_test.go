@@ -28,6 +28,7 @@ func TestRADIUS(t *testing.T) {
 		"connector slow":      testRADIUSSlow,
 		"resumed session":     testRADIUSResumed,
 		"VLAN not configured": testRADIUSWithoutVLAN,
+		"variable not set":    testRADIUSUnset,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {
