@@ -248,10 +248,7 @@ func (c Config) apiProblems() Problems {
 func (c Config) doorProblems(before Problems) (problems Problems) {
 	const variable, ca = "DOOR_ADDRESS", "DOOR_CLIENT_CA_PATH"
 	if c.DoorAddress.Off() {
-		if c.DoorClientCAPath != "" && !before.about(variable) {
-			problems = append(problems, Problem{ca, "set, but DOOR_ADDRESS is not: nobody is asked for a certificate of it", "DOOR_ADDRESS with it, or neither"})
-		}
-		return problems
+		return nil
 	}
 	if c.DoorClientCAPath == "" && !before.about(ca) {
 		// Fail closed: without it, whoever reaches the port could ask.
@@ -292,6 +289,9 @@ func (c Config) Warnings() []string {
 		warnings = append(warnings, "AUDIT_FACTS is 1 but AUDIT_LOG_PATH is not set: nothing is recorded")
 	}
 	warnings = append(warnings, c.Compat.warnings(c)...)
+	if c.DoorAddress.Off() && c.DoorClientCAPath != "" {
+		warnings = append(warnings, "DOOR_CLIENT_CA_PATH is set but DOOR_ADDRESS is not: there is no door where a caller could show a certificate of it")
+	}
 	if c.TimestampTolerance < leastTolerance {
 		warnings = append(warnings, fmt.Sprintf("TIMESTAMP_TOLERANCE is below %d: step-ca's retry carries the timestamp of its first try and may be refused as expired", leastTolerance))
 	}
