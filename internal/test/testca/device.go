@@ -98,7 +98,9 @@ func Permanent(identifier string) []byte {
 }
 
 // PermanentOf is a permanentIdentifier with these contents, in DER, in its sequence.
-func PermanentOf(contents ...[]byte) []byte { return OtherName(oidPermanent, tlv(asn1.TagSequence, true, contents...)) }
+func PermanentOf(contents ...[]byte) []byte {
+	return OtherName(oidPermanent, tlv(asn1.TagSequence, true, contents...))
+}
 
 // OtherName is a SAN of a type that has an object identifier. Value is DER.
 func OtherName(oid asn1.ObjectIdentifier, value []byte) []byte {
