@@ -64,16 +64,21 @@ func decodePEM(text string) ([]byte, error) {
 
 // certificateOfXFCC returns the value of Cert in Envoy's X-Forwarded-Client-Cert: key=value pairs, separated by semicolons. More
 // than one element means that proxies are chained, and which of them has verified the certificate is not known.
+//
+// Envoy does not quote URI and DNS names of the client's certificate, so that such a name can have a Cert of its own in it. Where
+// Envoy writes Cert, it does so before them, and quotes it: one that follows a text without quotation marks is a client's. By
+// and Hash are Envoy's own.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
 func certificateOfXFCC(text string) (string, error) {
-	found, count := "", 0
+	found, count, chosen := "", 0, false
 	for rest := text; ; {
 		key, after, ok := strings.Cut(rest, "=")
 		if !ok || key == "" || strings.ContainsAny(key, `",; `) {
 			return "", errEncoding
 		}
 		var value string
-		if quoted, is := strings.CutPrefix(after, `"`); is {
+		quoted, isQuoted := strings.CutPrefix(after, `"`)
+		if isQuoted {
 			if value, after, ok = cutQuoted(quoted); !ok {
 				return "", errEncoding
 			}
@@ -84,8 +89,14 @@ func certificateOfXFCC(text string) (string, error) {
 			}
 			value, after = after[:end], after[end:]
 		}
-		if strings.EqualFold(key, "Cert") {
+		isCert := strings.EqualFold(key, "Cert")
+		switch {
+		case isCert && (chosen || !isQuoted):
+			return "", errors.New("XFCC has a Cert where Envoy writes none: behind a name that the client may have chosen, or without quotation marks")
+		case isCert:
 			found, count = value, count+1
+		case !isQuoted && !strings.EqualFold(key, "By") && !strings.EqualFold(key, "Hash"):
+			chosen = true
 		}
 		switch {
 		case after == "" && count == 1:

@@ -55,6 +55,9 @@ func readAttributes(body []byte) (devicecert.Attributes, error) {
 		// Its text may be a password of another EAP method.
 		return nil, errors.New("the body is not the JSON of FreeRADIUS' module rest: an object of attributes, each with a list value")
 	}
+	if read == nil { // null
+		return nil, errors.New("the body is no object of attributes")
+	}
 	all := make(devicecert.Attributes, len(read))
 	for name, attribute := range read {
 		values := make([]string, 0, len(attribute.Value))

@@ -33,6 +33,10 @@ type requestBody struct {
 	SCEPTransactionID      jsontext.Value `json:"scepTransactionID"`
 	SCEPErrorCode          jsontext.Value `json:"scepErrorCode"`
 	SCEPErrorDescription   jsontext.Value `json:"scepErrorDescription"`
+
+	// Of a body of Smallstep's RADIUS server these are known alone: the certificate in DER, and whether step-ca has sent the body.
+	shown  []byte
+	isOfCA bool
 }
 
 type attestationData struct {
@@ -108,22 +112,35 @@ func decode(signed Signed, now time.Time, tolerance time.Duration, notifies bool
 	if err := body.countObjects(notifies); err != nil {
 		return nil, &Problem{codeMalformed, err}
 	}
-	if body.Timestamp == nil {
-		return nil, problemf(codeMalformed, "no timestamp")
+	return body.inTime(now, tolerance)
+}
+
+// inTime compares the timestamp of a body with the clock. The body of an old request is returned with the problem, for the log.
+func (b *requestBody) inTime(now time.Time, tolerance time.Duration) (*requestBody, *Problem) {
+	p := b.checkTime(now, tolerance)
+	if p != nil && p.Code == codeMalformed {
+		return nil, p
 	}
-	timestamp, err := time.Parse(time.RFC3339Nano, *body.Timestamp)
+	return b, p
+}
+
+func (b *requestBody) checkTime(now time.Time, tolerance time.Duration) *Problem {
+	if b.Timestamp == nil {
+		return problemf(codeMalformed, "no timestamp")
+	}
+	timestamp, err := time.Parse(time.RFC3339Nano, *b.Timestamp)
 	if err != nil {
-		return nil, problemf(codeMalformed, "the timestamp is not of the form of RFC 3339")
+		return problemf(codeMalformed, "the timestamp is not of the form of RFC 3339")
 	}
 	if age := now.Sub(timestamp); age.Abs() > tolerance {
 		where := "past"
 		if age < 0 {
 			where = "future"
 		}
-		return body, problemf(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
+		return problemf(codeRequestExpired, "the timestamp is %s in the %s, more than TIMESTAMP_TOLERANCE (%s); compare the clocks of step-ca and the connector",
 			age.Abs().Round(time.Millisecond), where, tolerance)
 	}
-	return body, nil
+	return nil
 }
 
 // countObjects demands exactly one certificate object: with two, the connector could judge one

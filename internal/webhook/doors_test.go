@@ -112,7 +112,7 @@ func callerOf(name string) caller {
 func pathFor(a posture.Accepts) string {
 	return map[posture.Accepts]string{
 		posture.Attested: "/webhook/device-attest", posture.X509: "/webhook/certificate", posture.SSHUser: "/webhook/ssh", posture.SSHHost: "/webhook/ssh",
-		posture.SCEPChallenge: "/webhook/scep-challenge", posture.SCEPNotification: "/webhook/scep-notification",
+		posture.SCEPChallenge: "/webhook/scep-challenge", posture.SCEPNotification: "/webhook/scep-notification", posture.RADIUS: "/webhook/radius",
 	}[a]
 }
 

@@ -141,7 +141,7 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 	if h.Trust != nil {
 		h.Trust(r.Context())
 	}
-	request, p := decode(signed, start, h.Tolerance, e.notifies)
+	request, p := h.decode(e, signed, start)
 	if request != nil {
 		event.Provisioner = request.ProvisionerName
 		if request.AttestationData != nil {
@@ -164,6 +164,13 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 		return a
 	}
 	return h.ask(ctx, c)
+}
+
+func (h *Handler) decode(e *endpoint, signed Signed, now time.Time) (*requestBody, *Problem) {
+	if e.shows {
+		return decodeShown(signed, now, h.Tolerance)
+	}
+	return decode(signed, now, h.Tolerance, e.notifies)
 }
 
 // identify finds out whom the request is about. done says that it is answered without asking an inventory.

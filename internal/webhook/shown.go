@@ -11,13 +11,11 @@ import (
 // https://smallstep.com/docs/tutorials/wifi-authentication-webhooks/
 func askShown(_ context.Context, c *exchange) (posture.Identifier, *Problem) {
 	var none posture.Identifier
-	body := c.body
-	if body.X509Certificate == nil || body.X509CertificateRequest != nil || isSet(body.SSHCertificate) || isSet(body.SSHCertificateRequest) ||
-		body.AttestationData != nil || c.isSCEPStep() {
-		return none, unexpected("the body is not one of Smallstep's RADIUS server, which has x509Certificate alone; requests of step-ca belong to a webhook that accepts what they are about")
+	if c.body.isOfCA {
+		return none, unexpected("the body is one of step-ca, and not of Smallstep's RADIUS server: a webhook of step-ca accepts what its requests are about, and calls the path of that")
 	}
-	if len(body.X509Certificate.Raw) == 0 {
-		// step-ca leaves it out, because what it asks about is not signed yet.
+	if len(c.body.shown) == 0 {
+		// step-ca leaves raw out, because what it asks about is not signed yet.
 		return none, problemf(posture.CertificateMissing, "x509Certificate.raw is missing: the device has shown no certificate, or step-ca asks about one that it has not signed")
 	}
 	if c.query != "" {
@@ -26,7 +24,7 @@ func askShown(_ context.Context, c *exchange) (posture.Identifier, *Problem) {
 	if c.hook.Devices == nil {
 		return none, problemf(posture.CertificateUntrusted, "the policy file has no doors.issuers") // refused at load; fail closed
 	}
-	shown, p := c.hook.Devices.Check(body.X509Certificate.Raw, c.event.Time)
+	shown, p := c.hook.Devices.Check(c.body.shown, c.event.Time)
 	if p != nil {
 		return none, &Problem{p.Code, p.Err}
 	}

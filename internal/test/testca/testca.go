@@ -52,10 +52,7 @@ func (a *CA) Intermediate(t testing.TB, name string, change func(*x509.Certifica
 // itself.
 func (a *CA) Issue(t testing.TB, template *x509.Certificate) (*x509.Certificate, crypto.Signer) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := newKey(t)
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
 	if template.NotAfter.IsZero() {
 		template.NotAfter = time.Now().Add(time.Hour)
@@ -74,6 +71,15 @@ func (a *CA) Issue(t testing.TB, template *x509.Certificate) (*x509.Certificate,
 		t.Fatal(err)
 	}
 	return certificate, key
+}
+
+func newKey(t testing.TB) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // Client is a certificate with which a client can authenticate itself.
