@@ -85,6 +85,10 @@ func (q *question) remembered(ctx context.Context) answer {
 		return q.repeat(found)
 	}
 	d, err := answers.flights.Do(ctx, key, func(ctx context.Context) (decided, error) {
+		// Another question may have been decided since.
+		if found, ok := answers.get(key, q.handler.Now()); ok {
+			return found, nil
+		}
 		own := *q
 		event := *q.event // the asker may leave before this has ended
 		own.event = &event
