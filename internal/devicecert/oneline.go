@@ -11,7 +11,8 @@ import (
 )
 
 // oneLine is the text of a name as OpenSSL 3 writes it (X509_NAME_oneline), and so FreeRADIUS: /C=CH/O=Example/CN=one. It is
-// false for a name that is no DER, or has a type of attribute that OpenSSL may know by a name that is not here.
+// false for a name that is no DER. A type of attribute that OpenSSL knows and shortName does not makes the text another one, so
+// that the issuer is not recognized.
 // https://docs.openssl.org/3.0/man3/X509_NAME_print_ex/
 func oneLine(name []byte) (text string, ok bool) {
 	var line strings.Builder
@@ -47,9 +48,10 @@ func shortName(oid string) string {
 	names := map[string]string{
 		"2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.9": "street",
 		"2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.12": "title", "2.5.4.13": "description", "2.5.4.15": "businessCategory",
-		"2.5.4.17": "postalCode", "2.5.4.41": "name", "2.5.4.42": "GN", "2.5.4.43": "initials", "2.5.4.46": "dnQualifier",
-		"2.5.4.65": "pseudonym", "2.5.4.97": "organizationIdentifier",
-		"0.9.2342.19200300.100.1.1": "UID", "0.9.2342.19200300.100.1.25": "DC", "1.2.840.113549.1.9.1": "emailAddress",
+		"2.5.4.16": "postalAddress", "2.5.4.17": "postalCode", "2.5.4.18": "postOfficeBox", "2.5.4.20": "telephoneNumber", "2.5.4.41": "name", "2.5.4.42": "GN", "2.5.4.43": "initials", "2.5.4.44": "generationQualifier", "2.5.4.45": "x500UniqueIdentifier", "2.5.4.46": "dnQualifier",
+		"2.5.4.54": "dmdName", "2.5.4.65": "pseudonym", "2.5.4.72": "role", "2.5.4.97": "organizationIdentifier",
+		"1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL", "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST", "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
+		"0.9.2342.19200300.100.1.1": "UID", "0.9.2342.19200300.100.1.3": "mail", "1.2.840.113549.1.9.2": "unstructuredName", "0.9.2342.19200300.100.1.25": "DC", "1.2.840.113549.1.9.1": "emailAddress",
 	}
 	if name, ok := names[oid]; ok {
 		return name

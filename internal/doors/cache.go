@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"step-posture-connector/internal/audit"
@@ -25,6 +26,9 @@ type decided struct {
 	answer  answer
 	event   *audit.Event
 	expires time.Time
+	// recorded is set by the one question whose event is that of the decision: often not the one that asked, which may have left
+	// before it was decided. No answer goes out whose decision is not in the audit log.
+	recorded *atomic.Bool
 }
 
 // cache remembers answers, allow and refuse alike, and joins equal questions that are asked at the same time. It is safe for
@@ -82,7 +86,7 @@ func (q *question) remembered(ctx context.Context) answer {
 		key.radius = *q.radius
 	}
 	if found, ok := answers.get(key, q.event.Time); ok {
-		return q.repeat(found)
+		return q.take(found)
 	}
 	d, err := answers.flights.Do(ctx, key, func(ctx context.Context) (decided, error) {
 		// Another question may have been decided since.
@@ -92,7 +96,7 @@ func (q *question) remembered(ctx context.Context) answer {
 		own := *q
 		event := *q.event // the asker may leave before this has ended
 		own.event = &event
-		d := decided{answer: own.decide(ctx), event: &event, expires: own.event.Time.Add(q.entry.Cache)}
+		d := decided{answer: own.decide(ctx), event: &event, expires: own.event.Time.Add(q.entry.Cache), recorded: new(atomic.Bool)}
 		if q.expires.Before(d.expires) {
 			d.expires = q.expires // no answer outlives the certificate
 		}
@@ -101,13 +105,21 @@ func (q *question) remembered(ctx context.Context) answer {
 		}
 		return d, nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
+		q.event.Reference = audit.NewReference() // the other one is that of the decision, if others still wait for it
 		return refuse(q.event, &problem{outcome.Unavailable, err})
-	case d.event.Reference != q.event.Reference:
+	}
+	return q.take(d)
+}
+
+// take answers with a decision. The first question that does so records it, the others repeat it.
+func (q *question) take(d decided) answer {
+	if d.recorded.Swap(true) {
 		return q.repeat(d)
 	}
+	asked := *q.event
 	*q.event = *d.event
+	q.event.RequestID, q.event.RemoteAddress, q.event.Method, q.event.Path, q.event.NAS = asked.RequestID, asked.RemoteAddress, asked.Method, asked.Path, asked.NAS
 	return d.answer
 }
 
