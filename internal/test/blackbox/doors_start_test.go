@@ -29,7 +29,6 @@ func TestDoorFaultsAtStart(t *testing.T) {
 		"a CA of callers that is gone":  {doorPolicies, []string{"DOOR_CLIENT_CA_PATH", "DIR/none.pem"}, nil, "DOOR_CLIENT_CA_PATH: "},
 		"a CA of callers that is a key": {doorPolicies, []string{"DOOR_CLIENT_CA_PATH", "DIR/secret"}, nil, "DOOR_CLIENT_CA_PATH: "},
 		"a caller in place of the CA":   {doorPolicies, nil, func(t *testing.T, l *doorLab) { l.overwrite(t, "callers.pem", testca.PEM("CERTIFICATE", l.device.Raw)) }, "DOOR_CLIENT_CA_PATH: "},
-		"the CA of callers, no address": {doorPolicies, []string{"DOOR_ADDRESS", ""}, nil, "DOOR_CLIENT_CA_PATH: set, but DOOR_ADDRESS is not"},
 		"the port of webhooks":          {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "PORT", "24999"}, nil, "DOOR_ADDRESS: "},
 		"the port of health":            {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "HEALTH_ADDRESS", "127.0.0.1:24999"}, nil, "DOOR_ADDRESS: "},
 		"issuers that are gone":         {strings.Replace(doorPolicies, "issuers.pem", "none.pem", 1), nil, nil, "doors.issuers: CA bundle of devices DIR/none.pem: no such file or directory"},
