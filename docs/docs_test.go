@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	variables := slices.Concat(config.Variables[config.Config](), provider.Variables())
-	codes := append(constants(t, "internal/posture", "^(Device|Identifier)[A-Z]"), constants(t, "internal/webhook", "^code[A-Z]")...)
+	codes := append(constants(t, "internal/posture", "^(Device|Identifier)[A-Z]"), constants(t, "internal/outcome", "^[A-Z]")...)
+	codes = append(codes, constants(t, "internal/posture", "^(Certificate(Missing|Untrusted)|CommonNameMismatch|SANMismatch)$")...)
 	// The library writes these three.
 	keys := append(constants(t, "internal/audit", "^Key[A-Z]"), "time", "level", "msg")
 	targets := matches(t, "Makefile", `(?m)^([a-z0-9-]+):.*## `)

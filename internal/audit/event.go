@@ -28,6 +28,11 @@ const (
 	KeyProvider      = "provider"
 	KeyPolicy        = "policy"
 	KeyInventory     = "inventory"
+	KeyDoor          = "door"
+	KeyCaller        = "caller"
+	KeyNAS           = "nas"
+	KeyVLAN          = "vlan"
+	KeyRepeats       = "repeats"
 	KeyWouldDeny     = "would-deny"
 	KeyDataUnknown   = "data-unknown"
 	KeySnapshotAge   = "snapshot-age"
@@ -237,6 +242,13 @@ func (e *Event) fields(now time.Time, to fieldWriter) {
 	text(KeyProvider, e.Provider)
 	text(KeyPolicy, e.Policy)
 	text(KeyInventory, e.Inventory)
+	text(KeyDoor, e.Door)
+	text(KeyCaller, e.clean(e.Caller, maxShown))
+	text(KeyNAS, e.clean(e.NAS, maxShown))
+	text(KeyVLAN, e.clean(e.VLAN, maxShown))
+	if e.Repeats {
+		to.yes(KeyRepeats)
+	}
 	list := func(key string, values []string) {
 		if len(values) > 0 {
 			to.list(key, cleaned(values))

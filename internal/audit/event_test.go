@@ -73,7 +73,22 @@ func TestEventIsOneLine(t *testing.T) {
 				Reference: "7F3K9Q2M", Allowed: true, Reason: "SCEP transaction t1: the certificate 0a was issued", Identifier: "C02", Door: "webhook", Caller: "scep", Status: 200,
 				Notification: &audit.Notification{Issued: true, TransactionID: "t1", CommonName: "C02", SerialNumber: "0a"},
 			},
-			`level=info msg="[NOTE] C02" event=scep_notification reason="SCEP transaction t1: the certificate 0a was issued" reference=7F3K9Q2M identifier=C02 duration_ms=0.000 status=200` + "\n",
+			`level=info msg="[NOTE] C02" event=scep_notification reason="SCEP transaction t1: the certificate 0a was issued" reference=7F3K9Q2M identifier=C02 door=webhook caller=scep duration_ms=0.000 status=200` + "\n",
+		},
+		"an answer of a RADIUS server": {
+			audit.Event{
+				Reference: "7F3K9Q2M", Authenticated: true, Allowed: true, Identifier: "C02", Policy: "wifi", Inventory: "owned", Door: "radius",
+				Caller: "cn:radius of the lab", NAS: "ap\n1", VLAN: "42", Status: 200,
+			},
+			`level=info msg="[ALLOW] C02" reference=7F3K9Q2M decision=allow identifier=C02 policy=wifi inventory=owned door=radius caller="cn:radius of the lab" nas="ap?1" vlan=42 duration_ms=0.000 status=200` + "\n",
+		},
+		"a refusal that is repeated": {
+			audit.Event{Reference: "7F3K9Q2M", Authenticated: true, Code: "deviceNotFound", Identifier: "C02", Policy: "web", Door: "forward_auth", Caller: "proxy.example.com", Repeats: true, Status: 403},
+			`level=info msg="[DENY] C02" code=deviceNotFound reference=7F3K9Q2M decision=deny identifier=C02 policy=web door=forward_auth caller=proxy.example.com repeats=true duration_ms=0.000 status=403` + "\n",
+		},
+		"a caller that is not known": {
+			audit.Event{Reference: "7F3K9Q2M", Code: "unauthenticated", Door: "radius", Status: 403},
+			`level=warning msg="[DENY]" code=unauthenticated reference=7F3K9Q2M decision=deny door=radius duration_ms=0.000 status=403` + "\n",
 		},
 		"fault": {
 			audit.Event{Reference: "7F3K9Q2M", Code: "unavailable", Reason: "line one\nline two", Status: 503, Identifier: strings.Repeat("A", 300)},

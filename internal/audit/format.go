@@ -46,6 +46,8 @@ type fieldWriter interface {
 	// list writes names.
 	list(key string, values []string)
 	number(key string, value int)
+	// yes writes true.
+	yes(key string)
 	// milliseconds writes a duration as a number. It has one unit always, so that lines can be compared and sorted.
 	milliseconds(key string, value time.Duration)
 	// end returns the whole line, which is valid until the next one begins.
@@ -95,6 +97,11 @@ func (l *textLine) list(key string, values []string) {
 func (l *textLine) number(key string, value int) {
 	l.key(key)
 	*l = strconv.AppendInt(*l, int64(value), 10)
+}
+
+func (l *textLine) yes(key string) {
+	l.key(key)
+	*l = append(*l, "true"...)
 }
 
 func (l *textLine) milliseconds(key string, value time.Duration) {
@@ -161,6 +168,11 @@ func (l *jsonLine) list(key string, values []string) {
 func (l *jsonLine) number(key string, value int) {
 	l.key(key)
 	*l = strconv.AppendInt(*l, int64(value), 10)
+}
+
+func (l *jsonLine) yes(key string) {
+	l.key(key)
+	*l = append(*l, "true"...)
 }
 
 func (l *jsonLine) milliseconds(key string, value time.Duration) {

@@ -31,6 +31,8 @@ type policyPart struct {
 	Inventory string   `json:"inventory"`
 	Caller    string   `json:"caller"`
 	Door      string   `json:"door"`
+	NAS       string   `json:"nas,omitempty"`
+	VLAN      string   `json:"vlan,omitempty"`
 	Unmet     []string `json:"unmet"`
 	WouldDeny []string `json:"would_deny"`
 	// SnapshotAge is in seconds; nil where all answers are the inventories' own.
@@ -69,6 +71,7 @@ func (e *Event) line(facts *vocabulary) line {
 	if e.Policy != "" || e.Door != "" { // a webhook that only notifies has no policy
 		l.policyPart = &policyPart{
 			Policy: e.Policy, Inventory: e.Inventory, Caller: e.clean(e.Caller, maxShown), Door: e.Door,
+			NAS: e.clean(e.NAS, maxShown), VLAN: e.clean(e.VLAN, maxShown),
 			Unmet: cleaned(e.Verdict.Unmet), WouldDeny: cleaned(e.Verdict.WouldDeny),
 		}
 		if age, recalled := e.snapshotAge(); recalled {

@@ -171,13 +171,31 @@ func (s *service) newDoors() {
 	s.useDoors(s.current)
 }
 
+// doorServer makes the server of DOOR_ADDRESS, with its metrics; nil without one.
+func (s *service) doorServer(errorLog io.Writer) *server.Server {
+	if s.doorTLS == nil {
+		return nil
+	}
+	made := server.New(s.doors, s.doorTLS, doorConnections, errorLog)
+	made.Notify(func(line string) { s.log.Warn("DOOR_ADDRESS: " + line) })
+	s.metrics.Doors(made, server.HandshakeCauses())
+	s.metrics.DeviceRevocations(func() time.Time { return s.live.Load().deviceLists().NextUpdate() })
+	return made
+}
+
+// deviceLists are the revocation lists of devices' certificates; nil without any.
+func (g *generation) deviceLists() *authority.Revocations {
+	if g.devices == nil {
+		return nil
+	}
+	return g.devices.revoked
+}
+
 // serveDoors serves the listener of DOOR_ADDRESS until ctx is done, if there is one. wait waits until its questions are answered.
-func (s *service) serveDoors(ctx context.Context, listener net.Listener, errorLog io.Writer) (wait func()) {
-	if listener == nil {
+func (s *service) serveDoors(ctx context.Context, doorServer *server.Server, listener net.Listener) (wait func()) {
+	if listener == nil || doorServer == nil {
 		return func() {}
 	}
-	doorServer := server.New(s.doors, s.doorTLS, doorConnections, errorLog)
-	doorServer.Notify(func(line string) { s.log.Warn("DOOR_ADDRESS: " + line) })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -73,6 +73,6 @@ func UselessCopies(of interface {
 
 // OverdueReport is how lines about overdue revocation lists are written.
 func OverdueReport(log func(line string)) func(overdue string, now time.Time) {
-	r := &overdueReport{log: log}
+	r := &overdueReport{setting: "TLS_CRL_PATH", log: log}
 	return r.note
 }

@@ -75,6 +75,13 @@ func (g *generation) series() metrics.Policies {
 			Name: hook.Name, Policy: policyOf(hook), Secrets: hook.Used, Notifies: slices.Contains(hook.Accepts, posture.SCEPNotification),
 		})
 	}
+	if g.file.Doors != nil {
+		for _, d := range g.file.Doors.Doors {
+			for _, caller := range d.Callers {
+				p.Callers = append(p.Callers, metrics.Caller{Name: caller, Policy: d.Policy})
+			}
+		}
+	}
 	if g.bearer != nil {
 		p.Callers = append(p.Callers, metrics.Caller{Name: g.bearer.Name, Policy: policyOf(*g.bearer)})
 	}

@@ -123,6 +123,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.metrics.Handshakes(server.HandshakeCauses(), webhookServer.FailedHandshakes)
 	s.metrics.Revocations(d.tls.NextUpdate, d.tls.Revoked, webhookServer.RevokedRequests)
 	s.metrics.Log(queue.Dropped, queue.Highest)
+	doorServer := s.doorServer(errorLog)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
@@ -155,13 +156,12 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		endServing()
 	})()
 	answered := s.serveAPI(serving, ports.api, errorLog)
-	answeredDoors := s.serveDoors(serving, ports.doors, errorLog)
-	defer func() {
-		endServing() // also where the other listener has failed
-		answered()
-		answeredDoors()
-	}()
-	if err := webhookServer.Serve(serving, s.traceConnections(ports.webhooks)); err != nil {
+	answeredDoors := s.serveDoors(serving, doorServer, ports.doors)
+	err = webhookServer.Serve(serving, s.traceConnections(ports.webhooks))
+	endServing() // also where this listener has failed
+	answered()
+	answeredDoors()
+	if err != nil {
 		return err
 	}
 	log.Info("stopped; every request was answered")

@@ -118,6 +118,9 @@ func (s *service) checks() []health.Check {
 	if s.config.TLSCRLPath != "" {
 		checks = append(checks, health.Check{Name: "revocation", Probe: s.checkLists})
 	}
+	if s.current.file != nil && s.current.file.Doors != nil {
+		checks = append(checks, health.Check{Name: "device_revocation", Probe: s.checkDeviceLists})
+	}
 	if s.current.file != nil || s.current.inventories[0].reloads() {
 		checks = append(checks, health.Check{Name: "inventory", Probe: func() (health.Status, string) {
 			return degraded(s.state.all(inventoryFiles), "reload failed, keeping the previous version: %s")

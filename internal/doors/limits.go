@@ -14,9 +14,6 @@ const (
 	// writing is kept of writeReserve for the answer when the audit log has given up.
 	writing = 100 * time.Millisecond
 
-	// MaxCache is the longest that an answer may be remembered.
-	MaxCache = time.Hour
-
 	// maxBody is the largest body of a RADIUS server, in bytes. One with 40 alternative names has 5 KiB.
 	maxBody = 64 << 10
 	// maxHeader bounds all header lines of a question together, in bytes: Caddy and Traefik hand on those of the browser.

@@ -5,7 +5,6 @@ package metrics
 
 import (
 	"crypto/x509"
-	"math"
 	"net/http"
 	"runtime"
 	"time"
@@ -50,6 +49,8 @@ type Metrics struct {
 	unwritten prometheus.Counter
 
 	tokens *prometheus.CounterVec // nil without a state database
+
+	repeated map[string]prometheus.Counter // by door; nil without a listener of doors
 
 	policies *policies // nil without a policy file
 }
@@ -132,6 +133,9 @@ func (m *Metrics) histogram(name, help string, labels ...string) *prometheus.His
 
 // Observe counts a request.
 func (m *Metrics) Observe(e *audit.Event) {
+	if c := m.repeated[e.Door]; c != nil && e.Repeats {
+		c.Inc()
+	}
 	if m.policies != nil {
 		m.policies.observe(e)
 		if e.Notification == nil {
@@ -219,11 +223,7 @@ func (m *Metrics) Certificate(leaf func() *x509.Certificate) {
 // requests of revoked clients were refused on open connections.
 func (m *Metrics) Revocations(nextUpdate func() time.Time, entries func() int, refused func() uint64) {
 	m.gauge("crl_next_update_timestamp_seconds", "When the first of the revocation lists has to be replaced.", nil, func() float64 {
-		next := nextUpdate()
-		if next.IsZero() {
-			return math.Inf(1) // none says so
-		}
-		return float64(next.Unix())
+		return unixOrNever(nextUpdate())
 	})
 	m.gauge("crl_entries", "Entries of the revocation lists in effect.", nil, func() float64 { return float64(entries()) })
 	m.counted("revoked_requests_total", "Requests on open connections that were refused because the client had been revoked.", nil, refused)

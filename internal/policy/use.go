@@ -48,7 +48,7 @@ func (u Use) situations() (all []situation) {
 			all = append(all, situation{r, []string{radiusPath}, "where step-ca asks, " + nothingIssued, onlyRADIUS})
 		}
 	}
-	notAtDoors := []string{csrPath, x5cPath, sshPath, scepPath}
+	notAtDoors := []string{csrPath, urlPath, x5cPath, sshPath, scepPath, "request.principal"}
 	if u.RADIUS {
 		all = append(all, situation{posture.Request{Door: posture.RADIUSDoor}, notAtDoors, "at the door radius, " + nothingAllowed, onlyWebhook})
 	}

@@ -136,7 +136,7 @@ func (f *File) readDoor(item document.Value, door string, policies []string, tak
 			d.Callers = append(d.Callers, name)
 		}
 	}
-	d.Cache = durationIn(m.Get("cache"), 0, 0, maxDoorCache)
+	d.Cache = durationIn(m.Get("cache"), 0, 0, maxDoorCache, "0s to 1h")
 	var p *policy.Policy
 	if v := m.Get("policy"); v.IsSet() {
 		name, ok := v.Text()
@@ -165,14 +165,14 @@ func callerKey(name string) string {
 	return strings.ToLower(name)
 }
 
-// durationIn reads a duration between two bounds.
-func durationIn(v document.Value, otherwise, least, most time.Duration) time.Duration {
+// durationIn reads a duration between two bounds, which accepted names as an operator writes them.
+func durationIn(v document.Value, otherwise, least, most time.Duration, accepted string) time.Duration {
 	if !v.IsSet() {
 		return otherwise
 	}
 	d, ok := v.Duration()
-	if ok && (d < least || d > most) {
-		v.Fault("a duration from "+least.String()+" to "+most.String(), "it is %s", d)
+	if text, _ := v.Text(); ok && (d < least || d > most) {
+		v.Fault("a duration from "+accepted, "%s is outside", text)
 	}
 	return d
 }
@@ -201,7 +201,7 @@ func (d *Door) readRADIUS(m document.Mapping, p *policy.Policy) {
 	if v := m.Get("vlan"); v.IsSet() {
 		d.VLAN = p.ReadVLAN(v)
 	}
-	d.SessionTimeout = durationIn(m.Get("session_timeout"), time.Hour, minSession, maxSession)
+	d.SessionTimeout = durationIn(m.Get("session_timeout"), time.Hour, minSession, maxSession, "60s to 24h")
 	v := m.Get("quarantine")
 	if !v.IsSet() {
 		return

@@ -227,7 +227,7 @@ func (f *File) unused(m document.Mapping, s Surroundings) {
 		case implied && f.Policies[name] != nil && len(s.WebhookIDs) > 0 && document.Nearest(name, []string{"default"}) != "":
 			v.Key().Fault("default, or a policy that a webhook has", "no webhook has this policy, and those of WEBHOOK_IDS have the policy default; did you mean default?")
 		default:
-			v.Key().Warn("no webhook has this policy")
+			v.Key().Warn("%s", f.noUse())
 		}
 	}
 }

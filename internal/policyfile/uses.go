@@ -38,6 +38,14 @@ func uses(webhooks, doors document.Value, s Surroundings) func(name string) poli
 	return func(name string) policy.Use { return all[name] }
 }
 
+// noUse says that a policy decides about nothing.
+func (f *File) noUse() string {
+	if f.Doors != nil {
+		return "neither a webhook nor a door has this policy"
+	}
+	return "no webhook has this policy"
+}
+
 // doorCallers are the callers of all doors.
 func doorCallers(doors document.Value) (names []string) {
 	for _, door := range []string{posture.RADIUSDoor, posture.ForwardAuthDoor} {

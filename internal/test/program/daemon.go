@@ -20,6 +20,7 @@ import (
 type Daemon struct {
 	Address string // host:port
 	Health  string // host:port, when the daemon was started with FreeHealth
+	Doors   string // host:port, when the daemon was started with FreeDoors
 	Cmd     *exec.Cmd
 	Ended   chan struct{} // closed when the process has exited and its log has been read
 
@@ -86,6 +87,10 @@ func newDaemon(t *testing.T, env Environment) *Daemon {
 	if env["HEALTH_ADDRESS"] == FreeHealth {
 		d.Health = FreeAddress(t)
 		env["HEALTH_ADDRESS"] = d.Health
+	}
+	if env["DOOR_ADDRESS"] == FreeDoors {
+		d.Doors = FreeAddress(t)
+		env["DOOR_ADDRESS"] = d.Doors
 	}
 	d.Cmd = Command(t, env)
 	return d

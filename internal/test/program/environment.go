@@ -15,6 +15,9 @@ const (
 // FreeHealth as HEALTH_ADDRESS makes StartDaemon choose a free address.
 const FreeHealth = "free"
 
+// FreeDoors as DOOR_ADDRESS makes StartDaemon choose a free address.
+const FreeDoors = "free"
+
 // Environment is the environment of the connector; it inherits nothing from the test.
 type Environment map[string]string
 
