@@ -123,6 +123,8 @@ type page struct {
 	status int
 	text   string
 	header http.Header
+	// resumed: the TLS session was resumed.
+	resumed bool
 }
 
 // visit sends one request over a connection of its own. A server that ends the handshake gives the error.
@@ -151,7 +153,7 @@ func (l *webLab) send(t *testing.T, client *http.Client, method, path string, he
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	return page{response.StatusCode, string(text), response.Header}, err
+	return page{response.StatusCode, string(text), response.Header, response.TLS.DidResume}, err
 }
 
 // wantPage is a request of the known device that reaches the application, and returns it.

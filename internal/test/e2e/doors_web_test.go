@@ -2,8 +2,10 @@ package e2e_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +19,8 @@ func TestWebServers(t *testing.T) {
 		"allowed":            testWebAllowed,
 		"refused":            testWebRefused,
 		"spoofed headers":    testWebSpoofed,
+		"resumed session":    testWebResumed,
+		"many at once":       testWebTogether,
 		"other certificates": testWebCertificates,
 		"answers":            testWebAnswers,
 		"connector down":     testWebDown,
@@ -163,4 +167,76 @@ func testWebCertificates(t *testing.T, l *webLab) {
 	}
 	l.stub.Answer(l.answer)
 	l.wantPage(t, http.MethodGet, "/", nil, "")
+}
+
+// testWebResumed: the connector is asked with the certificate also where the TLS session is resumed, and a device that is
+// refused meanwhile does not get in by it.
+func testWebResumed(t *testing.T, l *webLab) {
+	client, err := l.proxy.Client(&l.device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		l.stub.Answer(l.answer)
+		got, err := l.send(t, client, http.MethodGet, "/", nil, "")
+		client.CloseIdleConnections()
+		if err != nil || got.status != http.StatusOK || got.resumed != (i > 0) {
+			t.Fatalf("connection %d: status %d, resumed %t, %v", i, got.status, got.resumed, err)
+		}
+		questions := l.stub.Questions()
+		if len(questions) != 1 {
+			t.Fatalf("connection %d: %d questions, want one", i, len(questions))
+		}
+		if leaf, err := questioned(questions[0]); err != nil || !bytes.Equal(leaf.Raw, l.device.Leaf()) {
+			t.Errorf("connection %d: the question has no certificate of the device: %v", i, err)
+		}
+	}
+	l.application.Requests()
+	l.stub.Answer(doors.JSON(http.StatusForbidden, `{"allow":false}`))
+	got, err := l.send(t, client, http.MethodGet, "/", nil, "")
+	client.CloseIdleConnections()
+	if err != nil || got.status != http.StatusForbidden || !got.resumed || len(l.application.Requests()) != 0 {
+		t.Errorf("refused meanwhile: status %d, resumed %t, %v", got.status, got.resumed, err)
+	}
+}
+
+// testWebTogether: each of many requests at once has the answer about its own device.
+func testWebTogether(t *testing.T, l *webLab) {
+	l.stub.Answer(func(response http.ResponseWriter, question doors.Question) {
+		leaf, err := questioned(question)
+		if err != nil || strings.HasSuffix(leaf.Subject.CommonName, "0") {
+			doors.JSON(http.StatusForbidden, `{"allow":false}`)(response, question)
+			return
+		}
+		headers := deviceHeaders()
+		headers["X-Device-Id"], headers["X-Device-User"] = leaf.Subject.CommonName, "user of "+leaf.Subject.CommonName
+		doors.Headers(http.StatusOK, headers, `{"allow":true}`)(response, question)
+	})
+	var group sync.WaitGroup
+	for i := range 20 {
+		name := fmt.Sprintf("DEVICE%02d", i)
+		device := l.issueDevice(t, l.pki.Issuer, name)
+		group.Go(func() {
+			got, err := l.visit(t, &device, http.MethodGet, "/"+name, nil, "")
+			want := http.StatusOK
+			if i%10 == 0 {
+				want = http.StatusForbidden
+			}
+			if err != nil || got.status != want {
+				t.Errorf("%s: status %d, %v, want %d", name, got.status, err, want)
+			}
+		})
+	}
+	group.Wait()
+	requests := l.application.Requests()
+	if len(requests) != 18 {
+		t.Errorf("%d requests reached the application, want 18", len(requests))
+	}
+	for _, request := range requests {
+		name := strings.TrimPrefix(request.URI, "/")
+		if request.Header.Get("X-Device-Id") != name || request.Header.Get("X-Device-User") != "user of "+name {
+			t.Errorf("%s has the headers of %s", name, request.Header.Get("X-Device-Id"))
+		}
+	}
+	wantQuestions(t, l.stub, 20)
 }

@@ -56,7 +56,7 @@ func (s *Server) Password(ctx context.Context, password string, signed bool) (co
 		packet = append(packet, 80, 2+16)
 		packet = append(packet, make([]byte, 16)...)
 	}
-	packet[3] = byte(len(packet))
+	packet[3] = byte(len(packet)) //nolint:gosec // 20 bytes, and three attributes of 10, 18 and 18
 	if signed {
 		mac := hmac.New(md5.New, []byte(s.secret))
 		_, _ = mac.Write(packet)

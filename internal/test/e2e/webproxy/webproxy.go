@@ -129,14 +129,14 @@ func (p *Proxy) URL(path string) string {
 	return "https://" + net.JoinHostPort(Name, strconv.Itoa(p.port)) + path
 }
 
-// Client returns a client that presents the certificate of a device; nil presents none. It follows no redirects. The caller
-// closes its idle connections.
+// Client returns a client that presents the certificate of a device; nil presents none. It follows no redirects, and
+// resumes its TLS sessions. The caller closes its idle connections.
 func (p *Proxy) Client(device *doors.Credential) (*http.Client, error) {
 	roots, err := p.roots()
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 	if device != nil {
 		// Not Certificates: a client leaves those out whose issuer the server did not ask for.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &device.TLS, nil }
