@@ -41,6 +41,10 @@ type Config struct {
 	// HealthPort is the port of the health listener; 0 switches it off. Several
 	// connectors run side by side.
 	HealthPort int
+	// DoorPort is the port of the listener for RADIUS servers and web servers; 0 switches it off. DoorCA is the file of the CA
+	// that issued the certificates of those callers.
+	DoorPort int
+	DoorCA   string
 	// More are further variables, NAME=value, which override the others.
 	More []string
 }
@@ -81,6 +85,9 @@ func (c *Connector) Stop() error { return c.process.Stop() }
 
 // Kill ends the connector at once, as a crash does.
 func (c *Connector) Kill() error { return c.process.Kill() }
+
+// Signal sends a signal to the connector.
+func (c *Connector) Signal(signal os.Signal) error { return c.process.Signal(signal) }
 
 // Log returns what the connector has printed.
 func (c *Connector) Log() string { return c.process.Output() }
@@ -149,6 +156,9 @@ func (c Config) environment() []string {
 	}
 	if c.AllowedNames != "" {
 		env = append(env, "MTLS_ALLOWED_NAMES="+c.AllowedNames)
+	}
+	if c.DoorPort != 0 {
+		env = append(env, "DOOR_ADDRESS="+net.JoinHostPort("127.0.0.1", strconv.Itoa(c.DoorPort)), "DOOR_CLIENT_CA_PATH="+c.DoorCA)
 	}
 	return append(env, c.More...)
 }
