@@ -107,6 +107,16 @@ func (c *Connector) AwaitLog(ctx context.Context, texts ...string) (string, erro
 	return line, err
 }
 
+// AwaitCount waits until the connector has printed a text so often.
+func (c *Connector) AwaitCount(ctx context.Context, text string, count int) error {
+	return c.process.Await(ctx, func(context.Context) error {
+		if got := strings.Count(c.Log(), text); got < count {
+			return fmt.Errorf("the log has %q %d times, want %d", text, got, count)
+		}
+		return nil
+	})
+}
+
 // Run runs one command of the program, such as lookup, with the configuration of
 // a connector, which may be running meanwhile.
 func Run(ctx context.Context, config Config, args ...string) (process.Result, error) {
