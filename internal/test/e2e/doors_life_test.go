@@ -29,14 +29,14 @@ func testLife(t *testing.T, s *siteLab) {
 		if match == nil || !strings.HasPrefix(text, behind.message) {
 			t.Fatalf("%s: Reply-Message is %q, want %q with a reference", what, text, behind.message)
 		}
-		expectLog(t, s.site.Gate().Connector(), "[DENY]", behind.code, knownSerial, match[1], "door=radius")
+		expectLog(t, s.site.Gate().Connector(), "[DENY]", behind.code, knownSerial, match[1], "path=/door/radius")
 		for name, w := range s.web {
 			got, err := w.wantNothing(t, &s.device, what)
 			if err != nil || got.status != http.StatusForbidden {
 				t.Errorf("%s, %s: status %d, %v, want 403", what, name, got.status, err)
 			}
 		}
-		expectLog(t, s.site.Gate().Connector(), "[DENY]", behind.code, knownSerial, "door=forward_auth")
+		expectLog(t, s.site.Gate().Connector(), "[DENY]", behind.code, knownSerial, "path=/door/http")
 		_, order, err := s.site.Order(t.Context(), knownSerial)
 		if err != nil {
 			t.Fatal(err)

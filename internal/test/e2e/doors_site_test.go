@@ -12,6 +12,10 @@ func TestDoors(t *testing.T) {
 		run  func(*testing.T, *siteLab)
 	}{
 		{"life of a device", testLife},
+		{"faults", testFaults},
+		{"expression as VLAN", testExpressionAsVLAN},
+		{"resumed session", testResumed},
+		{"device asks", testDeviceAsks},
 	} {
 		t.Run(scenario.name, func(t *testing.T) { scenario.run(t, s) })
 	}
