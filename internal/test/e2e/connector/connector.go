@@ -41,6 +41,10 @@ type Config struct {
 	// HealthPort is the port of the health listener; 0 switches it off. Several
 	// connectors run side by side.
 	HealthPort int
+	// DoorPort is the port of the listener for RADIUS servers and web servers; 0 switches it off. DoorCA is the file of the CA
+	// that issued the certificates of those callers.
+	DoorPort int
+	DoorCA   string
 	// More are further variables, NAME=value, which override the others.
 	More []string
 }
@@ -82,6 +86,9 @@ func (c *Connector) Stop() error { return c.process.Stop() }
 // Kill ends the connector at once, as a crash does.
 func (c *Connector) Kill() error { return c.process.Kill() }
 
+// Signal sends a signal to the connector.
+func (c *Connector) Signal(signal os.Signal) error { return c.process.Signal(signal) }
+
 // Log returns what the connector has printed.
 func (c *Connector) Log() string { return c.process.Output() }
 
@@ -98,6 +105,16 @@ func (c *Connector) AwaitLog(ctx context.Context, texts ...string) (string, erro
 		return nil
 	})
 	return line, err
+}
+
+// AwaitCount waits until the connector has printed a text so often.
+func (c *Connector) AwaitCount(ctx context.Context, text string, count int) error {
+	return c.process.Await(ctx, func(context.Context) error {
+		if got := strings.Count(c.Log(), text); got < count {
+			return fmt.Errorf("the log has %q %d times, want %d", text, got, count)
+		}
+		return nil
+	})
 }
 
 // Run runs one command of the program, such as lookup, with the configuration of
@@ -149,6 +166,9 @@ func (c Config) environment() []string {
 	}
 	if c.AllowedNames != "" {
 		env = append(env, "MTLS_ALLOWED_NAMES="+c.AllowedNames)
+	}
+	if c.DoorPort != 0 {
+		env = append(env, "DOOR_ADDRESS="+net.JoinHostPort("127.0.0.1", strconv.Itoa(c.DoorPort)), "DOOR_CLIENT_CA_PATH="+c.DoorCA)
 	}
 	return append(env, c.More...)
 }

@@ -75,6 +75,9 @@ type Device struct {
 	format func(token, keyAuthorization string) (any, error)
 }
 
+// Key is the key of the device for a server or a program that simulates its network client.
+func (d *Device) Key() *ecdsa.PrivateKey { return d.key }
+
 // attest returns the answer to a device-attest-01 challenge: what the device's format says about it and its key.
 func (d *Device) attest(token, keyAuthorization string) (json.RawMessage, error) {
 	object, err := d.format(token, keyAuthorization)

@@ -64,6 +64,39 @@ func NewPKI(dir string) (*PKI, error) {
 	return p, nil
 }
 
+// Authority is a CA of another PKI: its certificate, as DER, and its key.
+type Authority struct {
+	Certificate []byte
+	Key         *ecdsa.PrivateKey
+}
+
+// Adopt makes the PKI of an existing root and the CA below it that issues the certificates of devices. The other CAs are made
+// in an existing, empty folder.
+func Adopt(dir string, root, issuer Authority) (*PKI, error) {
+	p := &PKI{dir: dir}
+	for _, ca := range []struct {
+		into  *CA
+		from  Authority
+		name  string
+		chain [][]byte
+	}{{&p.Root, root, "Root", nil}, {&p.Issuer, issuer, "Devices", [][]byte{issuer.Certificate}}} {
+		certificate, err := x509.ParseCertificate(ca.from.Certificate)
+		if err != nil {
+			return nil, fmt.Errorf("parse the certificate of %s: %w", ca.name, err)
+		}
+		*ca.into = CA{Certificate: certificate, File: filepath.Join(dir, ca.name+".pem"), key: ca.from.Key, chain: ca.chain}
+		if err := writePEM(ca.into.File, "CERTIFICATE", ca.from.Certificate); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if p.Foreign, err = p.newCA("Foreign", nil); err != nil {
+		return nil, err
+	}
+	p.Sibling, err = p.newCA("Sibling", &p.Root)
+	return p, err
+}
+
 func (p *PKI) newCA(name string, parent *CA) (CA, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -177,6 +210,7 @@ func (p *PKI) Issue(ca CA, file string, template *x509.Certificate) (Credential,
 	if err != nil {
 		return Credential{}, err
 	}
+<<<<<<< HEAD
 	return Save(p.dir, file, tls.Certificate{Certificate: append([][]byte{der}, ca.chain...), PrivateKey: key})
 }
 
@@ -188,6 +222,22 @@ func Save(dir, file string, certificate tls.Certificate) (Credential, error) {
 	}
 	c := Credential{TLS: certificate, Certificate: filepath.Join(dir, file+".crt"), Key: filepath.Join(dir, file+".key")}
 	if err := writePEM(c.Certificate, "CERTIFICATE", certificate.Certificate...); err != nil {
+=======
+	return p.Present(ca, file, der, key)
+}
+
+// Present writes the files of a certificate that a CA has issued for a key.
+func (p *PKI) Present(ca CA, file string, leaf []byte, key *ecdsa.PrivateKey) (Credential, error) {
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return Credential{}, fmt.Errorf("encode the key of %s: %w", file, err)
+	}
+	c := Credential{
+		TLS:         tls.Certificate{Certificate: append([][]byte{leaf}, ca.chain...), PrivateKey: key},
+		Certificate: filepath.Join(p.dir, file+".crt"), Key: filepath.Join(p.dir, file+".key"),
+	}
+	if err := writePEM(c.Certificate, "CERTIFICATE", c.TLS.Certificate...); err != nil {
+>>>>>>> life
 		return Credential{}, err
 	}
 	return c, writePEM(c.Key, "PRIVATE KEY", encoded)

@@ -43,6 +43,8 @@ type Config struct {
 	LoggingLevel int
 	Health       bool     // whether the connector has a health listener
 	Relayed      bool     // whether CutConnections is wanted
+	// DoorCA is the file of the CA of those who may ask at doors, which Policies has; empty without doors.
+	DoorCA string
 	More         []string // further variables of the connector, NAME=value
 	// DisableTLSClientAuth is a setting of the webhook in the CA.
 	DisableTLSClientAuth bool
@@ -80,6 +82,7 @@ func Open(ctx context.Context, ca *stepca.CA, config Config) (*Gate, error) {
 			AllowedNames: config.AllowedNames,
 			LoggingLevel: config.LoggingLevel,
 			More:         config.More,
+			DoorCA:       config.DoorCA,
 		},
 		policies: config.Policies,
 		health:   config.Health,
@@ -167,7 +170,16 @@ func (g *Gate) Start(ctx context.Context) error {
 				return err
 			}
 		}
-		g.connector, err = connector.Start(ctx, g.config)
+		// Servers at doors find the connector at the same port again after a restart.
+		if g.config.DoorCA != "" && g.connector == nil {
+			if g.config.DoorPort, err = process.FreePort(ctx); err != nil {
+				return err
+			}
+		}
+		started, err := connector.Start(ctx, g.config)
+		if err == nil {
+			g.connector = started
+		}
 		return err
 	})
 }

@@ -10,7 +10,7 @@ import (
 // SetPolicies replaces the policy file by rename. The webhooks of the gate are added to content, with their secrets in
 // files.
 func (g *Gate) SetPolicies(content string) error {
-	folder := filepath.Dir(g.config.Certificate)
+	folder := g.config.Dir
 	var text strings.Builder
 	text.WriteString(content + "webhooks:\n")
 	for _, e := range g.entrances {

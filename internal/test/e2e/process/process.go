@@ -39,7 +39,7 @@ type Process struct {
 	name   string
 	output *output
 	cancel context.CancelFunc
-	kill   func() error
+	signal func(os.Signal) error
 	done   chan struct{}
 	err    error // result of Wait; read only after done is closed
 }
@@ -60,7 +60,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		cancel()
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
-	p.kill = cmd.Process.Kill
+	p.signal = cmd.Process.Signal
 	go func() {
 		defer close(p.done)
 		p.err = cmd.Wait()
@@ -151,11 +151,14 @@ func (p *Process) Stop() error {
 
 // Kill ends the program at once, by SIGKILL, and waits until it has exited.
 func (p *Process) Kill() error {
-	err := p.kill()
+	err := p.signal(os.Kill)
 	p.cancel()
 	<-p.done
 	return err
 }
+
+// Signal sends a signal to the program.
+func (p *Process) Signal(signal os.Signal) error { return p.signal(signal) }
 
 // Wait waits until the program has exited by itself. The error is nil for exit code 0.
 func (p *Process) Wait(ctx context.Context) error {

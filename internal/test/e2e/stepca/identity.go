@@ -63,7 +63,7 @@ func (ca *CA) IssueDecrypter(ctx context.Context, dir string) (certPath, keyPath
 	certPath, keyPath = filepath.Join(dir, "decrypter.crt"), filepath.Join(dir, "decrypter.key")
 	_, err = ca.step(ctx, "certificate", "create", "SCEP decrypter", certPath, keyPath,
 		"--kty", "RSA", "--not-after", "24h", "--no-password", "--insecure",
-		"--ca", filepath.Join(ca.config.Dir, "certs", "intermediate_ca.crt"),
+		"--ca", ca.IssuerPath(),
 		"--ca-key", filepath.Join(ca.config.Dir, "secrets", "intermediate_ca_key"),
 		"--ca-password-file", ca.passwordPath())
 	return certPath, keyPath, err
