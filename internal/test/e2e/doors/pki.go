@@ -210,8 +210,12 @@ func (p *PKI) Issue(ca CA, file string, template *x509.Certificate) (Credential,
 	if err != nil {
 		return Credential{}, err
 	}
-<<<<<<< HEAD
-	return Save(p.dir, file, tls.Certificate{Certificate: append([][]byte{der}, ca.chain...), PrivateKey: key})
+	return p.Present(ca, file, der, key)
+}
+
+// Present writes the files of a certificate that a CA has issued for a key.
+func (p *PKI) Present(ca CA, file string, leaf []byte, key *ecdsa.PrivateKey) (Credential, error) {
+	return Save(p.dir, file, tls.Certificate{Certificate: append([][]byte{leaf}, ca.chain...), PrivateKey: key})
 }
 
 // Save writes a certificate, with its chain, and its key to a folder, such as one that a real CA has issued.
@@ -222,22 +226,6 @@ func Save(dir, file string, certificate tls.Certificate) (Credential, error) {
 	}
 	c := Credential{TLS: certificate, Certificate: filepath.Join(dir, file+".crt"), Key: filepath.Join(dir, file+".key")}
 	if err := writePEM(c.Certificate, "CERTIFICATE", certificate.Certificate...); err != nil {
-=======
-	return p.Present(ca, file, der, key)
-}
-
-// Present writes the files of a certificate that a CA has issued for a key.
-func (p *PKI) Present(ca CA, file string, leaf []byte, key *ecdsa.PrivateKey) (Credential, error) {
-	encoded, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return Credential{}, fmt.Errorf("encode the key of %s: %w", file, err)
-	}
-	c := Credential{
-		TLS:         tls.Certificate{Certificate: append([][]byte{leaf}, ca.chain...), PrivateKey: key},
-		Certificate: filepath.Join(p.dir, file+".crt"), Key: filepath.Join(p.dir, file+".key"),
-	}
-	if err := writePEM(c.Certificate, "CERTIFICATE", c.TLS.Certificate...); err != nil {
->>>>>>> life
 		return Credential{}, err
 	}
 	return c, writePEM(c.Key, "PRIVATE KEY", encoded)
