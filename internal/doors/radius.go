@@ -20,6 +20,10 @@ import (
 
 // readRADIUS reads the attributes of a login, as FreeRADIUS' module rest writes them.
 func (q *question) readRADIUS(w http.ResponseWriter, r *http.Request) *problem {
+	// ReadBody does this for HTTP/1.1 alone; on HTTP/2 the server's own limit is longer than the budget.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(RADIUSBudget)); err != nil {
+		return problemf(outcome.Internal, "set read deadline: %w", err)
+	}
 	body, err := inbound.ReadBody(w, r, maxBody, RADIUSBudget)
 	if over := (*inbound.TooLarge)(nil); errors.As(err, &over) {
 		return &problem{outcome.TooLarge, err}
