@@ -86,7 +86,7 @@ func TestDoorsReload(t *testing.T) {
 
 	// A caller of a CA that is removed is refused, also on the connection that it has.
 	l.overwrite(t, "callers.pem", other.PEM())
-	l.WantLog(t, "CAs of callers of doors: \"Other\"")
+	l.WantLog(t, `CAs of callers of doors: \"Other\"`)
 	l.Eventually(t, "the caller is refused", func() bool { status, _ := l.ask(t, ofOther); return status == 0 })
 	l.overwrite(t, "callers.pem", l.callers.PEM())
 	l.await(t, "the caller is back", ofOther, http.StatusForbidden, program.Refused("certificateUntrusted"))
