@@ -19,19 +19,23 @@ func TestDoorsForget(t *testing.T) {
 		want   string
 	}{
 		"the policy file": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			l.policies.Write(t, strings.Replace(doorPolicies, encrypted, `rules: [{name: none, require: device.identifier == "none", code: deviceRetired}]`, 1))
 		}, "deviceRetired"},
-		"the inventory": {func(t *testing.T, l *doorLab) { l.policies.WriteFile(t, "devices.csv", doorsRefused) }, "diskNotEncrypted"},
+		"the inventory": {func(t *testing.T, l *doorLab) { t.Helper(); l.policies.WriteFile(t, "devices.csv", doorsRefused) }, "diskNotEncrypted"},
 		"the issuers": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			other := testca.New(t, "Other")
 			// The list first: it has those of both. Then the issuer is another one.
 			l.overwrite(t, "devices.crl", testca.ListPEM(other.List(t, 1, nil)))
 			l.overwrite(t, "issuers.pem", other.PEM())
 		}, "certificateUntrusted"},
 		"the revocation list": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			l.overwrite(t, "devices.crl", testca.ListPEM(l.devices.List(t, 2, nil, serials(l.device)...)))
 		}, "certificateUntrusted"},
 		"the inventory, and a signal": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			l.policies.WriteFile(t, "devices.csv", doorsRefused)
 			l.Hangup(t)
 		}, "diskNotEncrypted"},
