@@ -1,9 +1,11 @@
 package blackbox_test
 
 import (
+	"crypto/x509"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/test/program"
 	"step-posture-connector/internal/test/testca"
@@ -94,6 +96,14 @@ func TestDoorsReload(t *testing.T) {
 	l.Eventually(t, "the caller is refused", func() bool { status, _ := l.ask(t, ofOther); return status == 0 })
 	l.overwrite(t, "callers.pem", l.callers.PEM())
 	l.await(t, "the caller is back", ofOther, http.StatusForbidden, program.Refused("certificateUntrusted"))
+
+	// A list that should have been replaced goes on counting.
+	late := func(r *x509.RevocationList) { r.NextUpdate = time.Now().Add(-time.Second) }
+	l.overwrite(t, "devices.crl", testca.ListPEM(other.List(t, 7, late)))
+	reports("device_revocation", `doors.crl: the list of "Other" should have been replaced by `)
+	l.await(t, "no longer revoked", ofOther, http.StatusOK, `{"allow":true}`)
+	l.overwrite(t, "devices.crl", testca.ListPEM(other.List(t, 8, nil)))
+	isWell()
 
 	// An inventory file that cannot be read changes nothing.
 	l.policies.WriteFile(t, "devices.csv", "Identifier\n\"")
