@@ -54,6 +54,22 @@ func appended(t *testing.T, e *audit.Event, facts bool) string {
 	return content(t, path)
 }
 
+// A line has what a RADIUS server has said of the connection, and where the device was put, only where they are known.
+func TestLineOfADoor(t *testing.T) {
+	t.Parallel()
+	e := event()
+	e.Policy, e.Inventory, e.Door, e.Caller, e.NAS, e.VLAN = "wifi", "jamf_eu", "radius", "cn:radius", "ap\n1", "99"
+	before := strings.TrimSuffix(appended(t, event(), false), "}\n")
+	const of = `"policy":"wifi","inventory":"jamf_eu","caller":"cn:radius","door":"radius",`
+	if got, want := appended(t, e, false), before+","+of+`"nas":"ap?1","vlan":"99","unmet":[],"would_deny":[]}`+"\n"; got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+	e.NAS, e.VLAN = "", ""
+	if got, want := appended(t, e, false), before+","+of+`"unmet":[],"would_deny":[]}`+"\n"; got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+}
+
 func TestLineOfAPolicy(t *testing.T) {
 	t.Parallel()
 	const ofPolicy = `"policy":"staff","inventory":"jamf_eu","caller":"devices","door":"webhook","unmet":["seen"],"would_deny":["os","encrypted"]`

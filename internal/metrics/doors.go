@@ -16,7 +16,7 @@ type DoorListener interface {
 	FailedHandshakes(cause string) uint64
 }
 
-// Doors exports how many answers were remembered ones, and the connections and TLS handshakes of the doors' listener.
+// Doors exports, where there is such a listener, how many answers were remembered ones, and the connections and TLS handshakes of the doors' listener.
 func (m *Metrics) Doors(listener DoorListener, causes []string) {
 	m.repeated = map[string]prometheus.Counter{}
 	repeated := m.counters("repeated_answers_total", "Answers at doors that were remembered ones, and no decisions of their own.", "door")

@@ -118,7 +118,8 @@ func Of(code posture.Code) Text {
 		}
 	case ModeUnsupported:
 		return Text{
-			"The webhook asks for an unknown kind of device; ask your administrator to correct its URL", url}
+			"The webhook asks for an unknown kind of device; ask your administrator to correct its URL", url,
+		}
 	case posture.CertificateMissing:
 		return Text{
 			"The device has shown no certificate; ask your administrator to check its profile",
@@ -151,10 +152,12 @@ func Of(code posture.Code) Text {
 		}
 	case MethodNotAllowed:
 		return Text{
-			"The method is not allowed here; use the one in the Allow header", url}
+			"The method is not allowed here; use the one in the Allow header", url,
+		}
 	case NotFound:
 		return Text{
-			"There is nothing at this path; check the webhook URL", url}
+			"There is nothing at this path; check the webhook URL", url,
+		}
 	case Unavailable:
 		return Text{
 			"The inventory could not be asked; try again later",

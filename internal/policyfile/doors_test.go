@@ -106,7 +106,7 @@ func TestFaultsOfDoors(t *testing.T) {
 		{"[proxy.example.com]", "[radius.example.com]", "9:18: doors.forward_auth[0].callers[0]: doors.radius[0] has the caller radius.example.com too; accepted: a caller in one entry"},
 		{"[proxy.example.com]", `["cn:a", "cn:a"]`, "9:26: doors.forward_auth[0].callers[1]: doors.forward_auth[0] has the caller cn:a too; accepted: a caller in one entry"},
 		{ofRADIUS, "callers: [radius.example.com]", "7:8: doors.radius[0].policy: it is missing; accepted: default"},
-		{ofRADIUS, "callers: [radius.example.com], policy: defualt", "7:47: doors.radius[0].policy: unknown policy; did you mean default?; accepted: default"},
+		{ofRADIUS, "callers: [radius.example.com], policy: defaul", "7:47: doors.radius[0].policy: unknown policy; did you mean default?; accepted: default"},
 		{ofProxy, "callers: [proxy.example.com], policy: staff", "9:46: doors.forward_auth[0].policy: unknown policy; accepted: default"},
 		{ofRADIUS, ofRADIUS + ", vlan: 42", `7:62: doors.radius[0].vlan: it is a number; accepted: an expression that is a text, such as data.vlan; a fixed VLAN is written '"42"'; put it in quotation marks`},
 		{ofRADIUS, ofRADIUS + `, vlan: "42"`, `7:63: doors.radius[0].vlan: the result is a number; accepted: an expression that is a text, such as data.vlan; a fixed VLAN is written '"42"'`},

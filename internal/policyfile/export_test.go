@@ -5,10 +5,10 @@ import (
 	"step-posture-connector/internal/policy"
 )
 
-// Uses is uses.
+// Uses says who asks by each policy.
 func Uses(webhooks, doors document.Value, s Surroundings) func(name string) policy.Use {
 	return uses(webhooks, doors, s)
 }
 
-// DoorCallers is doorCallers.
+// DoorCallers are the callers of all doors.
 func DoorCallers(doors document.Value) []string { return doorCallers(doors) }

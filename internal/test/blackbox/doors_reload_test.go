@@ -1,9 +1,11 @@
 package blackbox_test
 
 import (
+	"crypto/x509"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"step-posture-connector/internal/test/program"
 	"step-posture-connector/internal/test/testca"
@@ -19,19 +21,23 @@ func TestDoorsForget(t *testing.T) {
 		want   string
 	}{
 		"the policy file": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			l.policies.Write(t, strings.Replace(doorPolicies, encrypted, `rules: [{name: none, require: device.identifier == "none", code: deviceRetired}]`, 1))
 		}, "deviceRetired"},
-		"the inventory": {func(t *testing.T, l *doorLab) { l.policies.WriteFile(t, "devices.csv", doorsRefused) }, "diskNotEncrypted"},
+		"the inventory": {func(t *testing.T, l *doorLab) { t.Helper(); l.policies.WriteFile(t, "devices.csv", doorsRefused) }, "diskNotEncrypted"},
 		"the issuers": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			other := testca.New(t, "Other")
 			// The list first: it has those of both. Then the issuer is another one.
 			l.overwrite(t, "devices.crl", testca.ListPEM(other.List(t, 1, nil)))
 			l.overwrite(t, "issuers.pem", other.PEM())
 		}, "certificateUntrusted"},
 		"the revocation list": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			l.overwrite(t, "devices.crl", testca.ListPEM(l.devices.List(t, 2, nil, serials(l.device)...)))
 		}, "certificateUntrusted"},
 		"the inventory, and a signal": {func(t *testing.T, l *doorLab) {
+			t.Helper()
 			l.policies.WriteFile(t, "devices.csv", doorsRefused)
 			l.Hangup(t)
 		}, "diskNotEncrypted"},
@@ -86,10 +92,18 @@ func TestDoorsReload(t *testing.T) {
 
 	// A caller of a CA that is removed is refused, also on the connection that it has.
 	l.overwrite(t, "callers.pem", other.PEM())
-	l.WantLog(t, "CAs of callers of doors: \"Other\"")
+	l.WantLog(t, `CAs of callers of doors: \"Other\"`)
 	l.Eventually(t, "the caller is refused", func() bool { status, _ := l.ask(t, ofOther); return status == 0 })
 	l.overwrite(t, "callers.pem", l.callers.PEM())
 	l.await(t, "the caller is back", ofOther, http.StatusForbidden, program.Refused("certificateUntrusted"))
+
+	// A list that should have been replaced goes on counting.
+	late := func(r *x509.RevocationList) { r.NextUpdate = time.Now().Add(-time.Second) }
+	l.overwrite(t, "devices.crl", testca.ListPEM(other.List(t, 7, late)))
+	reports("device_revocation", `doors.crl: the list of "Other" should have been replaced by `)
+	l.await(t, "no longer revoked", ofOther, http.StatusOK, `{"allow":true}`)
+	l.overwrite(t, "devices.crl", testca.ListPEM(other.List(t, 8, nil)))
+	isWell()
 
 	// An inventory file that cannot be read changes nothing.
 	l.policies.WriteFile(t, "devices.csv", "Identifier\n\"")

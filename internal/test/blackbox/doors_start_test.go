@@ -28,12 +28,19 @@ func TestDoorFaultsAtStart(t *testing.T) {
 		"no CA of callers":              {doorPolicies, []string{"DOOR_CLIENT_CA_PATH", ""}, nil, "DOOR_CLIENT_CA_PATH: not set, but DOOR_ADDRESS is"},
 		"a CA of callers that is gone":  {doorPolicies, []string{"DOOR_CLIENT_CA_PATH", "DIR/none.pem"}, nil, "DOOR_CLIENT_CA_PATH: "},
 		"a CA of callers that is a key": {doorPolicies, []string{"DOOR_CLIENT_CA_PATH", "DIR/secret"}, nil, "DOOR_CLIENT_CA_PATH: "},
-		"a caller in place of the CA":   {doorPolicies, nil, func(t *testing.T, l *doorLab) { l.overwrite(t, "callers.pem", testca.PEM("CERTIFICATE", l.device.Raw)) }, "DOOR_CLIENT_CA_PATH: "},
-		"the port of webhooks":          {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "PORT", "24999"}, nil, "DOOR_ADDRESS: "},
-		"the port of health":            {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "HEALTH_ADDRESS", "127.0.0.1:24999"}, nil, "DOOR_ADDRESS: "},
-		"issuers that are gone":         {strings.Replace(doorPolicies, "issuers.pem", "none.pem", 1), nil, nil, "doors.issuers: CA bundle of devices DIR/none.pem: no such file or directory"},
-		"an issuer that is a device":    {doorPolicies, nil, func(t *testing.T, l *doorLab) { l.overwrite(t, "issuers.pem", testca.PEM("CERTIFICATE", l.device.Raw)) }, "doors.issuers: CA bundle of devices DIR/issuers.pem: "},
+		"a caller in place of the CA": {doorPolicies, nil, func(t *testing.T, l *doorLab) {
+			t.Helper()
+			l.overwrite(t, "callers.pem", testca.PEM("CERTIFICATE", l.device.Raw))
+		}, "DOOR_CLIENT_CA_PATH: "},
+		"the port of webhooks":  {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "PORT", "24999"}, nil, "DOOR_ADDRESS: "},
+		"the port of health":    {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "HEALTH_ADDRESS", "127.0.0.1:24999"}, nil, "DOOR_ADDRESS: "},
+		"issuers that are gone": {strings.Replace(doorPolicies, "issuers.pem", "none.pem", 1), nil, nil, "doors.issuers: CA bundle of devices DIR/none.pem: no such file or directory"},
+		"an issuer that is a device": {doorPolicies, nil, func(t *testing.T, l *doorLab) {
+			t.Helper()
+			l.overwrite(t, "issuers.pem", testca.PEM("CERTIFICATE", l.device.Raw))
+		}, "doors.issuers: CA bundle of devices DIR/issuers.pem: "},
 		"a list of another CA": {doorPolicies, nil, func(t *testing.T, l *doorLab) {
+			t.Helper()
 			l.overwrite(t, "devices.crl", testca.ListPEM(l.callers.List(t, 1, nil)))
 		}, "doors.crl: revocation list of devices DIR/devices.crl: "},
 		"a list that is gone":            {strings.Replace(doorPolicies, "devices.crl", "none.crl", 1), nil, nil, "doors.crl: revocation list of devices DIR/none.crl: no such file or directory"},

@@ -15,24 +15,25 @@ import (
 
 // A sample a minute. An hour, or a day, is long enough for every rule.
 const (
-	decisions  = `step_posture_decisions_total{outcome="allow",code="none"} `
-	denials    = `step_posture_decisions_total{outcome="deny",code="deviceNotFound"} `
-	failures   = `step_posture_decisions_total{outcome="deny",code="unavailable"} `
-	answered   = `step_posture_provider_duration_seconds_count{result="answered"} `
-	failed     = `step_posture_provider_duration_seconds_count{result="failed"} `
-	requests   = `step_posture_request_duration_seconds_bucket`
-	up         = `up{job="step-posture-connector"} `
-	expiry     = `step_posture_certificate_expiry_timestamp_seconds `
-	provider   = `step_posture_check_ok{check="provider"} `
-	started    = `process_start_time_seconds{job="step-posture-connector"} `
-	handshakes = `step_posture_tls_handshake_failures_total`
-	devices    = `step_posture_inventory_devices `
-	fetched    = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="adopted"} `
-	unfetched  = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="failed"} `
-	snapshot   = `step_posture_snapshot_age_seconds{inventory="mdm",list="computer"} `
-	nextList   = `step_posture_crl_next_update_timestamp_seconds `
-	revoked    = `step_posture_revoked_requests_total `
-	unknown    = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
+	decisions    = `step_posture_decisions_total{outcome="allow",code="none"} `
+	denials      = `step_posture_decisions_total{outcome="deny",code="deviceNotFound"} `
+	failures     = `step_posture_decisions_total{outcome="deny",code="unavailable"} `
+	answered     = `step_posture_provider_duration_seconds_count{result="answered"} `
+	failed       = `step_posture_provider_duration_seconds_count{result="failed"} `
+	requests     = `step_posture_request_duration_seconds_bucket`
+	up           = `up{job="step-posture-connector"} `
+	expiry       = `step_posture_certificate_expiry_timestamp_seconds `
+	provider     = `step_posture_check_ok{check="provider"} `
+	started      = `process_start_time_seconds{job="step-posture-connector"} `
+	handshakes   = `step_posture_tls_handshake_failures_total`
+	doorFailures = `step_posture_door_handshake_failures_total`
+	devices      = `step_posture_inventory_devices `
+	fetched      = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="adopted"} `
+	unfetched    = `step_posture_snapshot_fetches_total{inventory="mdm",list="computer",result="failed"} `
+	snapshot     = `step_posture_snapshot_age_seconds{inventory="mdm",list="computer"} `
+	nextList     = `step_posture_crl_next_update_timestamp_seconds `
+	revoked      = `step_posture_revoked_requests_total `
+	unknown      = `step_posture_decisions_total{outcome="deny",code="unauthenticated"} `
 )
 
 // loads returns by alert the series with which it fires at their end, and those with which it does not. The series of one
@@ -47,7 +48,7 @@ func loads() map[string]struct{ fires, quiet []string } {
 		"PostureCertificateExpiresSoon": {[]string{expiry + "24000+0x60"}, []string{expiry + "36000+0x60", expiry + "24000+0x55 90000+0x5"}},
 		"PostureCertificateExpires":     {[]string{expiry + "3000+0x60"}, []string{expiry + "24000+0x60"}},
 		"PostureRevocationListStale": {
-			[]string{nextList + "2400+0x60"},
+			[]string{nextList + "2400+0x60", nextList + "Inf+0x60\nstep_posture_door_crl_next_update_timestamp_seconds 2400+0x60"},
 			// Replaced in time, replaced a little late, and none that has to be replaced.
 			[]string{nextList + "2400+0x30 90000+0x30", nextList + "2400+0x45 90000+0x15", nextList + "Inf+0x60", nextList + "3300+0x60"},
 		},
@@ -117,6 +118,10 @@ func loads() map[string]struct{ fires, quiet []string } {
 		"PostureLogLinesLost": {
 			[]string{`step_posture_log_lines_dropped_total 0+0x55 1 1 1 1 1`, `step_posture_check_ok{check="log"} 1+0x55 0+0x5`},
 			[]string{`step_posture_log_lines_dropped_total 5+0x60`, `step_posture_check_ok{check="log"} 1+0x60`},
+		},
+		"PostureDoorCallerRefused": {
+			[]string{doorFailures + `{cause="expired_client_certificate"} 0+0x57 1 2 3`, doorFailures + `{cause="untrusted_client_certificate"} 0+2x60`},
+			[]string{doorFailures + `{cause="no_client_certificate"} 0+9x60`, doorFailures + `{cause="timeout_or_closed"} 0+9x60`, handshakes + `{cause="untrusted_client_certificate"} 0+2x60`},
 		},
 		"PostureConnectionsEvicted": {[]string{`step_posture_connections_evicted_total 0+0x58 1 1`}, []string{`step_posture_connections_evicted_total 5+0x60`}},
 		"PostureConnectionsRefused": {[]string{`step_posture_connections_refused_total 0+0x58 1 1`}, []string{`step_posture_connections_refused_total 5+0x60`}},
