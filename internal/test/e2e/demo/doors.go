@@ -24,6 +24,8 @@ const (
 
 	staleVersion = "15.3.2"
 
+	proposedFile = "proposed.yaml"
+
 	// wifiPackages are Debian's.
 	wifiPackages = "freeradius freeradius-rest eapoltest"
 )
@@ -45,21 +47,29 @@ func doorsInventory(version string) string {
 }
 
 const (
-	wifiDoor = `  radius:
+	wifiDoor = `    data:
+      vlan: '"Design" in device.groups ? "42" : "43"'
+doors:
+  issuers: issuer.pem
+  provisioners: [devices-staff]
+  radius:
     - callers: [radius.example.com]
       policy: staff
       vlan: data.vlan
       session_timeout: 30m
 `
-	webDoor = `  forward_auth:
+	webDoor = `doors:
+  issuers: issuer.pem
+  provisioners: [devices-staff]
+  forward_auth:
     - callers: [proxy.example.com]
       policy: staff
 `
 )
 
-// doorsPolicy is the policy of devices that enrol, and of those that connect.
-func doorsPolicy(door string, enforce bool) string {
-	return fmt.Sprintf(`policies:
+// doorsPolicy is the policy of devices that enrol, and of those that connect at a door.
+func doorsPolicy(door string) string {
+	return `policies:
   staff:
     inventories: [file]
     rules:
@@ -69,13 +79,8 @@ func doorsPolicy(door string, enforce bool) string {
         message: Install the macOS update in System Settings
       - name: encrypted
         require: device.encrypted
-        enforce: %t
-    data:
-      vlan: '"Design" in device.groups ? "42" : "43"'
-doors:
-  issuers: issuer.pem
-  provisioners: [devices-staff]
-%s`, enforce, door)
+        enforce: false
+` + door
 }
 
 // openSite opens a site with one door.
@@ -88,7 +93,7 @@ func openSite(ctx context.Context, s *setup, door string) error {
 		CA: s.ca, Maker: s.maker, Dir: dir, Files: doorFiles,
 		Gate: gate.Config{
 			Binary: s.programs.Connector(), Provisioner: stepca.Provisioner{Name: "devices"}, Modes: []string{policyName},
-			Policies: doorsPolicy(door, false), Inventory: doorsInventory("15.4.1"), InventoryType: "csv",
+			Policies: doorsPolicy(door), Inventory: doorsInventory("15.4.1"), InventoryType: "csv",
 			More: []string{"AUDIT_LOG_PATH=" + auditLog, "AUDIT_FACTS=1"},
 		},
 	})
@@ -118,7 +123,7 @@ func enrolled(ctx context.Context, s *setup, out io.Writer) (err error) {
 	if s.shown.radius == nil {
 		door = webDoor
 	}
-	indent(out, doorsPolicy(door, false))
+	indent(out, doorsPolicy(door))
 	if s.shown.ada, err = s.enrol(ctx, adaSerial); err != nil {
 		return err
 	}
@@ -143,33 +148,35 @@ func (s *setup) fallBehind(ctx context.Context, out io.Writer) error {
 }
 
 // wouldRefuse shows which other device a rule would refuse that only reports.
-func wouldRefuse(door string) func(context.Context, *setup, io.Writer) error {
-	return func(ctx context.Context, s *setup, out io.Writer) error {
-		fmt.Fprintf(out, "4. Who else would be refused? The rule encrypted only reports (enforce: false). The log says of Bo's Mac, which has connected:\n")
-		line, err := s.awaitLog(ctx, "[ALLOW]", boSerial, "would-deny=encrypted", "path=/door/")
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "     %s\n", line)
-		fmt.Fprintf(out, "   Everybody that has connected or enrolled can be decided again, with the rule enforced (enforce: true):\n")
-		if err := s.gate.SetPolicies(doorsPolicy(door, true)); err != nil {
-			return err
-		}
-		args := []string{"policy", "replay", auditLog, "--policy-file", policyFile}
-		fmt.Fprintf(out, "     $ step-posture-connector %s\n", strings.Join(args, " "))
-		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
-		defer cancel()
-		result, err := s.gate.Run(ctx, nil, args...)
-		if err != nil {
-			return err
-		}
-		indent(out, result.Stdout)
-		if result.Status != 2 || !strings.Contains(result.Stdout, boSerial) {
-			return fmt.Errorf("the replay does not name Bo's Mac (exit code %d)\n%s%s", result.Status, result.Stdout, result.Stderr)
-		}
-		fmt.Fprintf(out, "   => FOUND: Bo's Mac would be refused: encrypt it first, then enforce the rule.\n")
-		return nil
+func wouldRefuse(ctx context.Context, s *setup, out io.Writer) error {
+	fmt.Fprintf(out, "4. Who else would be refused? The rule encrypted only reports (enforce: false). The log says of Bo's Mac, which has connected:\n")
+	line, err := s.awaitLog(ctx, "[ALLOW]", boSerial, "would-deny=encrypted", "path=/door/")
+	if err != nil {
+		return err
 	}
+	fmt.Fprintf(out, "     %s\n", line)
+	fmt.Fprintf(out, "   The audit log has what the inventory said (AUDIT_FACTS=1). With the rule enforced, everybody is decided again:\n")
+	err = s.shown.site.Propose(proposedFile, func(policies string) string {
+		return strings.Replace(policies, "enforce: false", "enforce: true", 1)
+	})
+	if err != nil {
+		return err
+	}
+	args := []string{"policy", "replay", auditLog, "--policy-file", proposedFile}
+	fmt.Fprintf(out, "     $ sed 's/enforce: false/enforce: true/' %s > %s\n", policyFile, proposedFile)
+	fmt.Fprintf(out, "     $ step-posture-connector %s\n", strings.Join(args, " "))
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	result, err := s.gate.Run(ctx, nil, args...)
+	if err != nil {
+		return err
+	}
+	indent(out, result.Stdout)
+	if result.Status != 2 || !strings.Contains(result.Stdout, boSerial) {
+		return fmt.Errorf("the replay does not name Bo's Mac (exit code %d)\n%s%s", result.Status, result.Stdout, result.Stderr)
+	}
+	fmt.Fprintf(out, "   => FOUND: Bo's Mac would be refused: encrypt it first, then enforce the rule.\n")
+	return nil
 }
 
 // fileOf shows where a file of docs/doors is.

@@ -95,14 +95,14 @@ func demonstrations() map[string]demonstration {
 			with:    "a real step-ca and FreeRADIUS",
 			needs:   map[string]string{"freeradius": wifiPackages, "eapol_test": wifiPackages},
 			open:    openWiFi,
-			steps:   []func(context.Context, *setup, io.Writer) error{enrolled, joined, turnedAway, wouldRefuse(wifiDoor)},
+			steps:   []func(context.Context, *setup, io.Writer) error{enrolled, joined, turnedAway, wouldRefuse},
 			summary: "All four results are as expected.",
 		},
 		"web": {
 			with:    "a real step-ca and nginx",
 			needs:   map[string]string{"nginx": "nginx-light"},
 			open:    openWeb,
-			steps:   []func(context.Context, *setup, io.Writer) error{enrolled, opened, shutOut, wouldRefuse(webDoor)},
+			steps:   []func(context.Context, *setup, io.Writer) error{enrolled, opened, shutOut, wouldRefuse},
 			summary: "All four results are as expected.",
 		},
 	}
