@@ -73,14 +73,19 @@ func (l *doorLab) issueDevice(t *testing.T, ca doors.CA, identifier string) door
 	return c
 }
 
-// radius starts FreeRADIUS with the files that we ship. Edit changes the configuration.
-func (l *doorLab) radius(t *testing.T, edit func(*radius.Config)) *radius.Server {
-	t.Helper()
-	config := radius.Config{
+// radiusConfig is the configuration of FreeRADIUS with the files that we ship, in front of the stub.
+func (l *doorLab) radiusConfig() radius.Config {
+	return radius.Config{
 		Files: doorFiles + "/freeradius", VLAN: "required",
 		Certificate: l.server, Root: l.pki.Root.File, DeviceIssuer: l.pki.Issuer.File,
 		URL: fmt.Sprintf("https://localhost:%d/door/radius", l.stub.Port()), CA: l.pki.Root.File, Caller: l.caller,
 	}
+}
+
+// radius starts FreeRADIUS with the files that we ship. Edit changes the configuration.
+func (l *doorLab) radius(t *testing.T, edit func(*radius.Config)) *radius.Server {
+	t.Helper()
+	config := l.radiusConfig()
 	if edit != nil {
 		edit(&config)
 	}

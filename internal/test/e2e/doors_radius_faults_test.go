@@ -64,6 +64,9 @@ func noAccess() map[string]doors.Answer {
 		"200, no medium":           doors.JSON(200, without("Tunnel-Medium-Type")),
 		"200, bad medium":          doors.JSON(200, otherwise("IEEE-802", "IEEE-803")),
 		"204":                      func(response http.ResponseWriter, _ doors.Question) { response.WriteHeader(http.StatusNoContent) },
+		"no HTTP":                  doors.Garbage("\x00\xff\r\n\r\n" + accept),
+		"no status":                doors.Garbage("X-Device-Id: 1\r\nContent-Type: application/json\r\n\r\n" + accept),
+		"cut":                      doors.Garbage("HTTP/1.1 200 OK\r\nX-Device-Id: 1\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n" + accept),
 		"dropped":                  doors.Drop,
 	}
 	for _, status := range []int{300, 301, 302, 304, 307, 400, 401, 403, 404, 405, 407, 410, 413, 418, 429, 500, 502, 503, 504, 599} {
@@ -118,12 +121,34 @@ func testRADIUSWithoutVLAN(t *testing.T) {
 
 	l.stub.Answer(doors.JSON(200, accept))
 	for name, edit := range map[string]func(*radius.Config){
-		"not set":    func(c *radius.Config) { c.Unset = []string{"WIFI_VLAN"} },
 		"misspelled": func(c *radius.Config) { c.VLAN = "require" },
 		"empty":      func(c *radius.Config) { c.VLAN = "" },
 	} {
 		if result := connect(t, l.radius(t, edit), radius.Login{Device: l.device}); result.Accepted {
 			t.Errorf("WIFI_VLAN is %s: accepted with %v", name, result.Attributes)
+		}
+	}
+	wantQuestions(t, l.stub, 0)
+}
+
+// testRADIUSUnset: without one of the variables FreeRADIUS does not start, or refuses every device.
+func testRADIUSUnset(t *testing.T) {
+	l := newDoorLab(t)
+	for _, variable := range []string{
+		"WIFI_ADDRESS", "WIFI_CLIENTS", "WIFI_SECRET", "WIFI_CERTIFICATE", "WIFI_KEY", "WIFI_DEVICE_ISSUER", "WIFI_VLAN",
+		"POSTURE_URL", "POSTURE_CA", "POSTURE_CERTIFICATE", "POSTURE_KEY",
+	} {
+		config := l.radiusConfig()
+		config.Unset = []string{variable}
+		server, err := radius.Start(t.Context(), config)
+		if err != nil {
+			continue
+		}
+		if result := connect(t, server, radius.Login{Device: l.device}); result.Accepted {
+			t.Errorf("without %s: access with %v", variable, result.Attributes)
+		}
+		if err := server.Stop(); err != nil {
+			t.Error(err)
 		}
 	}
 	wantQuestions(t, l.stub, 0)

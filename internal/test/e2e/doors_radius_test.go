@@ -28,6 +28,7 @@ func TestRADIUS(t *testing.T) {
 		"connector slow":      testRADIUSSlow,
 		"resumed session":     testRADIUSResumed,
 		"VLAN not configured": testRADIUSWithoutVLAN,
+		"variable not set":    testRADIUSUnset,
 	}
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +125,7 @@ func testRADIUSCertificates(t *testing.T) {
 
 	// What was refused is the certificate, and nothing else is wrong with the server.
 	many := *template
-	for i := range 40 {
+	for i := range 100 {
 		many.DNSNames = append(many.DNSNames, fmt.Sprintf("a-rather-long-name-of-a-host-%d.example.com", i))
 	}
 	many.ExtraExtensions = nil

@@ -18,6 +18,9 @@ func noPage() map[string]doors.Answer {
 		"200, allow true": doors.JSON(200, `{"allow":true}`),
 		"200, empty ID":   doors.Headers(200, map[string]string{"X-Device-Id": ""}, `{"allow":true}`),
 		"204":             func(response http.ResponseWriter, _ doors.Question) { response.WriteHeader(http.StatusNoContent) },
+		"no HTTP":         doors.Garbage("\x00\xff\r\n\r\n" + `{"allow":true}`),
+		"no status":       doors.Garbage("X-Device-Id: 1\r\nContent-Type: application/json\r\n\r\n" + `{"allow":true}`),
+		"cut":             doors.Garbage("HTTP/1.1 200 OK\r\nX-Device-Id: 1\r\nX-Device-Name: 1\r\nX-Device-User: 1\r\nX-Device-Groups: 1\r\n"),
 		"dropped":         doors.Drop,
 	}
 	headers := deviceHeaders()
@@ -95,6 +98,7 @@ func testWebSlow(t *testing.T, l *webLab) {
 		}
 		wantQuestions(t, l.stub, 1)
 	}
+	l.stub.Delay(0)
 	l.stub.Answer(l.answer)
 	l.wantPage(t, http.MethodGet, "/", nil, "")
 }

@@ -92,5 +92,17 @@ func Endless(pause time.Duration) Answer {
 	}
 }
 
+// Garbage sends a text that is no HTTP, and ends the connection.
+func Garbage(text string) Answer {
+	return func(response http.ResponseWriter, _ Question) {
+		conn, _, err := http.NewResponseController(response).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = conn.Write([]byte(text))
+		_ = conn.Close()
+	}
+}
+
 // Drop ends the connection without an answer.
 func Drop(http.ResponseWriter, Question) { panic(http.ErrAbortHandler) }

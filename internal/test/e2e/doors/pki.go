@@ -212,20 +212,22 @@ func (p *PKI) Issue(ca CA, file string, template *x509.Certificate) (Credential,
 	if err != nil {
 		return Credential{}, err
 	}
-	return p.Present(ca, file, der, key)
+	return Save(p.dir, file, tls.Certificate{Certificate: append([][]byte{der}, ca.chain...), PrivateKey: key})
 }
 
 // Present writes the files of a certificate that a CA has issued for a key.
 func (p *PKI) Present(ca CA, file string, leaf []byte, key *ecdsa.PrivateKey) (Credential, error) {
-	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	return Save(p.dir, file, tls.Certificate{Certificate: append([][]byte{leaf}, ca.chain...), PrivateKey: key})
+}
+
+// Save writes a certificate, with its chain, and its key to a folder, such as one that a real CA has issued.
+func Save(dir, file string, certificate tls.Certificate) (Credential, error) {
+	encoded, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
 	if err != nil {
 		return Credential{}, fmt.Errorf("encode the key of %s: %w", file, err)
 	}
-	c := Credential{
-		TLS:         tls.Certificate{Certificate: append([][]byte{leaf}, ca.chain...), PrivateKey: key},
-		Certificate: filepath.Join(p.dir, file+".crt"), Key: filepath.Join(p.dir, file+".key"),
-	}
-	if err := writePEM(c.Certificate, "CERTIFICATE", c.TLS.Certificate...); err != nil {
+	c := Credential{TLS: certificate, Certificate: filepath.Join(dir, file+".crt"), Key: filepath.Join(dir, file+".key")}
+	if err := writePEM(c.Certificate, "CERTIFICATE", certificate.Certificate...); err != nil {
 		return Credential{}, err
 	}
 	return c, writePEM(c.Key, "PRIVATE KEY", encoded)

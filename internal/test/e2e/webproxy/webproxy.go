@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
+	"syscall"
 	"time"
 
 	"step-posture-connector/internal/test/e2e/doors"
@@ -46,6 +48,7 @@ type Config struct {
 // Proxy is a server that runs.
 type Proxy struct {
 	config  Config
+	kind    kind
 	folder  process.Folder
 	port    int
 	process *process.Process
@@ -58,6 +61,8 @@ type kind struct {
 	prepare func(*Proxy) error
 	// spec writes the others, and says what to run, except the path, the folder and the user.
 	spec func(*Proxy) (process.Spec, error)
+	// signaled: SIGTERM ends it as it ends a program that does not handle it.
+	signaled bool
 }
 
 func start(ctx context.Context, config Config, k kind) (*Proxy, error) {
@@ -65,7 +70,7 @@ func start(ctx context.Context, config Config, k kind) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{config: config}
+	p := &Proxy{config: config, kind: k}
 	if p.folder, err = process.NewFolder(k.name); err != nil {
 		return nil, err
 	}
@@ -106,7 +111,7 @@ func (p *Proxy) run(ctx context.Context, spec process.Spec) error {
 		})
 	}
 	if err != nil {
-		stopped := p.process.Stop()
+		stopped := p.end()
 		if p.process.PortTaken() {
 			return process.ErrAddressInUse
 		}
@@ -116,7 +121,19 @@ func (p *Proxy) run(ctx context.Context, spec process.Spec) error {
 }
 
 // Stop ends the server and removes its files.
-func (p *Proxy) Stop() error { return errors.Join(p.process.Stop(), p.folder.Remove()) }
+func (p *Proxy) Stop() error { return errors.Join(p.end(), p.folder.Remove()) }
+
+// end ends the server. Another signal than that of the test is an error: it may have crashed before.
+func (p *Proxy) end() error {
+	err := p.process.Stop()
+	var exit *exec.ExitError
+	if p.kind.signaled && errors.As(err, &exit) {
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGTERM {
+			return nil
+		}
+	}
+	return err
+}
 
 // Log returns what the server has printed.
 func (p *Proxy) Log() string { return p.process.Output() }
