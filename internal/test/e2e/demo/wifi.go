@@ -16,8 +16,10 @@ func openWiFi(ctx context.Context, s *setup) error {
 	if err != nil {
 		return err
 	}
-	s.shown.radius, err = s.shown.site.RADIUS(ctx, nil)
-	return err
+	if s.shown.radius, err = s.shown.site.RADIUS(ctx, nil); err != nil {
+		return fmt.Errorf("%w; it needs Debian's packages %s", err, wifiPackages)
+	}
+	return nil
 }
 
 // join is a Mac that joins the Wi-Fi: eapol_test is the Mac and the access point in one program.
@@ -60,7 +62,7 @@ func turnedAway(ctx context.Context, s *setup, out io.Writer) error {
 	}
 	message := strings.Join(result.Attributes[radius.ReplyMessage], " ")
 	if result.Accepted || !strings.Contains(message, "Install the macOS update") {
-		return fmt.Errorf("Ada's Mac was not refused with the message of the rule: accepted %t, %q", result.Accepted, message) //nolint:staticcheck,revive // a name
+		return fmt.Errorf("the Mac that has fallen behind was not refused with the message of the rule: accepted %t, %q", result.Accepted, message)
 	}
 	line, err := s.awaitLog(ctx, "[DENY]", adaSerial, "updateRequired")
 	if err != nil {
