@@ -49,6 +49,16 @@ demo-people: ## Show certificates for people with a real step-ca: by login and g
 	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
 	@cd $(E2E) && go run ./demo -show people
 
+.PHONY: demo-wifi
+demo-wifi: ## Show Wi-Fi with a real step-ca and FreeRADIUS: VLAN by group, then refused, and told why (see test-servers)
+	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
+	@cd $(E2E) && go run ./demo -show wifi
+
+.PHONY: demo-web
+demo-web: ## Show a web site with a real step-ca and nginx: who the device is, then refused (see test-servers)
+	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
+	@cd $(E2E) && go run ./demo -show web
+
 .PHONY: test
 test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some minutes)
 

@@ -59,11 +59,11 @@ const nobodyRow = "C02E2EOTHER1,Bo's Mac,Staff;Design,15.5,true,bo\n"
 // siteLab is a site with the real connector, and servers that ask it.
 type siteLab struct {
 	*lab
-	site        *site.Site
-	device      doors.Credential
-	radius      *radius.Server
-	web         map[string]*webLab // by the name of the server
-	lists       string             // file of the CRL
+	site   *site.Site
+	device doors.Credential
+	radius *radius.Server
+	web    map[string]*webLab // by the name of the server
+	lists  string             // file of the CRL
 }
 
 // newSiteLab starts FreeRADIUS and these web servers, with an application behind each.

@@ -5,6 +5,8 @@
 // and what happens when it cannot be reached. With -show policy it adds a rule to
 // an inventory file: first it only reports, then it refuses. With -show people it
 // gives certificates to people who log in at an identity provider, by their group.
+// With -show wifi and -show web, devices show their certificates to FreeRADIUS and
+// to nginx, which ask the connector whether the device is still good.
 //
 // It exits with 1 when a result is not the expected one. It always removes what it
 // has made: processes, and files outside of the build folder.
@@ -21,11 +23,12 @@ import (
 	"syscall"
 
 	"step-posture-connector/internal/test/e2e/fakejamf"
+	"step-posture-connector/internal/test/e2e/process"
 	"step-posture-connector/internal/test/e2e/toolchain"
 )
 
 func main() {
-	show := flag.String("show", "file", "what to show: file, jamf, policy or people")
+	show := flag.String("show", "file", "what to show: file, jamf, policy, people, wifi or web")
 	flag.Parse()
 	demo, known := demonstrations()[*show]
 	if !known || flag.NArg() > 0 {
@@ -50,9 +53,10 @@ func main() {
 
 // demonstration is what the demo shows in one run.
 type demonstration struct {
-	with    string   // the other servers
-	jamf    bool     // whether one is a Jamf Pro server
-	ca      []string // further arguments of step ca init
+	with    string            // the other servers
+	jamf    bool              // whether one is a Jamf Pro server
+	ca      []string          // further arguments of step ca init
+	needs   map[string]string // programs of the system, and Debian's packages of them
 	open    func(ctx context.Context, s *setup) error
 	steps   []func(ctx context.Context, s *setup, out io.Writer) error
 	summary string
@@ -87,6 +91,20 @@ func demonstrations() map[string]demonstration {
 			steps:   []func(context.Context, *setup, io.Writer) error{member, outsider, removed},
 			summary: "All three results are as expected.",
 		},
+		"wifi": {
+			with:    "a real step-ca and FreeRADIUS",
+			needs:   map[string]string{"freeradius": wifiPackages, "eapol_test": wifiPackages},
+			open:    openWiFi,
+			steps:   []func(context.Context, *setup, io.Writer) error{enrolled, joined, turnedAway, wouldRefuse},
+			summary: "All four results are as expected.",
+		},
+		"web": {
+			with:    "a real step-ca and nginx",
+			needs:   map[string]string{"nginx": "nginx-light"},
+			open:    openWeb,
+			steps:   []func(context.Context, *setup, io.Writer) error{enrolled, opened, shutOut, wouldRefuse},
+			summary: "All four results are as expected.",
+		},
 	}
 }
 
@@ -96,6 +114,11 @@ func run(ctx context.Context, demo demonstration, out *os.File) (err error) {
 		"Everything runs on this machine, on 127.0.0.1, and in a temporary folder that is removed at the end.\n\n", demo.with)
 	if demo.jamf {
 		if err := fakejamf.Supported(); err != nil {
+			return err
+		}
+	}
+	for name, debian := range demo.needs {
+		if _, err := process.Program(name, debian); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ type setup struct {
 	gate     *gate.Gate
 	guard    *people.Guard // takes the place of the gate where people ask
 	people   company
+	shown    shown // where devices show their certificates
 	maker    *device.Manufacturer
 	client   *http.Client // trusts the CA
 	// pending is an order that got no decision.
@@ -96,6 +97,9 @@ func (s *setup) stop() error {
 			errs = append(errs, fmt.Errorf("stop %s: %w", what, err))
 		}
 	}
+	stop("FreeRADIUS", s.shown.radius != nil, func() error { return s.shown.radius.Stop() })
+	stop("nginx", s.shown.proxy != nil, func() error { return s.shown.proxy.Stop() })
+	stop("the application", s.shown.application != nil, func() error { return s.shown.application.Stop() })
 	stop("the connector", s.gate != nil, func() error { return s.gate.Close() })
 	stop("the connector", s.guard != nil, func() error { return s.guard.Close() })
 	stop("the Jamf Pro server", s.jamf != nil, func() error { return s.jamf.Stop() })

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -140,10 +141,11 @@ func (ca CA) sign(template *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, er
 	return der, nil
 }
 
-// Server issues a certificate for a server with these names. It is good for a client too.
+// Server issues a certificate for a server with these names, at 127.0.0.1. It is good for a client too.
 func (p *PKI) Server(ca CA, file string, names ...string) (Credential, error) {
 	return p.Issue(ca, file, &x509.Certificate{
-		Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
+		Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	})
 }

@@ -18,7 +18,9 @@ const DoorTemplate = `{{- if not (hasKey .Webhooks "posture") }}{{ fail "the con
 
 // DoorAddress is the host and the port where the connector answers RADIUS servers and web servers. It stays the same when
 // the connector is started again.
-func (g *Gate) DoorAddress() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(g.config.DoorPort)) }
+func (g *Gate) DoorAddress() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(g.config.DoorPort))
+}
 
 // Present makes the connector present another certificate from the next Start on, and returns a function that takes that back.
 func (g *Gate) Present(certificate, key string) (back func()) {

@@ -41,11 +41,11 @@ type Config struct {
 	MutualTLS    bool
 	AllowedNames string // MTLS_ALLOWED_NAMES
 	LoggingLevel int
-	Health       bool     // whether the connector has a health listener
-	Relayed      bool     // whether CutConnections is wanted
+	Health       bool // whether the connector has a health listener
+	Relayed      bool // whether CutConnections is wanted
 	// DoorCA is the file of the CA of those who may ask at doors, which Policies has; empty without doors.
 	DoorCA string
-	More         []string // further variables of the connector, NAME=value
+	More   []string // further variables of the connector, NAME=value
 	// DisableTLSClientAuth is a setting of the webhook in the CA.
 	DisableTLSClientAuth bool
 }

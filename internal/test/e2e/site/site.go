@@ -123,6 +123,19 @@ func (s *Site) issue() error {
 // Gate has the connector.
 func (s *Site) Gate() *gate.Gate { return s.gate }
 
+// Propose writes a changed copy of the policy file beside it, which is not in effect.
+func (s *Site) Propose(name string, change func(policies string) string) error {
+	folder := filepath.Join(s.config.Dir, "connector")
+	text, err := os.ReadFile(filepath.Join(folder, "posture.yaml"))
+	if err != nil {
+		return fmt.Errorf("read the policy file: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name), []byte(change(string(text))), 0o600); err != nil {
+		return fmt.Errorf("write a changed policy file: %w", err)
+	}
+	return nil
+}
+
 // Close stops the connector. The CA goes on.
 func (s *Site) Close() error {
 	s.client.CloseIdleConnections()

@@ -9,7 +9,9 @@ import (
 )
 
 // IssuerPath is the file of the intermediate, which issues every certificate.
-func (ca *CA) IssuerPath() string { return filepath.Join(ca.config.Dir, "certs", "intermediate_ca.crt") }
+func (ca *CA) IssuerPath() string {
+	return filepath.Join(ca.config.Dir, "certs", "intermediate_ca.crt")
+}
 
 // Authority returns the certificate and the key of the root or of the intermediate, for certificates that no provisioner
 // would issue.
