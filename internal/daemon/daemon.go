@@ -129,7 +129,7 @@ func joinOnce(several ...error) error {
 	var all []error
 	for _, err := range several {
 		parts := []error{err}
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { // as errors.Join makes
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			parts = joined.Unwrap()
 		}
 		for _, part := range parts {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -49,21 +50,27 @@ func (a Attributes) One(name string) (value string, ok bool) {
 	return values[0], true
 }
 
-// fingerprint is the SHA-256 of all that is said of the certificate and its issuer.
-func (a Attributes) fingerprint() (sum [sha256.Size]byte) {
-	hash := sha256.New()
-	var names []string
+// fingerprint is the SHA-256 of all that is said of the certificate and its issuer. Each text and each list is preceded by its
+// length, so that no two sets of attributes look the same.
+func (a Attributes) fingerprint() [sha256.Size]byte {
+	names := make([]string, 0, len(a))
 	for name := range a {
 		if strings.HasPrefix(name, ofCertificate) || strings.HasPrefix(name, "TLS-Cert-") {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
+	const usual = 2 << 10
+	all := make([]byte, 0, usual)
+	text := func(text string) { all = append(binary.AppendUvarint(all, uint64(len(text))), text...) }
 	for _, name := range names {
-		_, _ = fmt.Fprintf(hash, "%q %q\n", name, a[name]) // never fails
+		text(name)
+		all = binary.AppendUvarint(all, uint64(len(a[name])))
+		for _, value := range a[name] {
+			text(value)
+		}
 	}
-	hash.Sum(sum[:0])
-	return sum
+	return sha256.Sum256(all)
 }
 
 // CheckAttributes verifies what a RADIUS server says of a certificate at the time now. That server has verified the chain and that

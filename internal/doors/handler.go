@@ -177,7 +177,7 @@ func (q *question) decide(ctx context.Context) answer {
 	event.Mode = string(gate.TypeOf(query))
 	request.Door, request.Caller, request.Mode, request.Identifier = q.entry.Door, q.caller, event.Mode, q.id.String()
 	asked := q.handler.Now()
-	decision, err := gate.Decide(ctx, query, event.Evidence)
+	decision, err := gate.Decide(posture.AtDoor(ctx), query, event.Evidence)
 	event.ProviderTime, event.ProviderAnswered = q.handler.Now().Sub(asked), err == nil
 	event.Verdict, event.Inventory = decision.Verdict(), event.Evidence.Inventory
 	if event.Inventory != "" {

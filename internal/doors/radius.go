@@ -8,10 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"step-posture-connector/internal/devicecert"
 	"step-posture-connector/internal/inbound"
 	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/policy"
@@ -49,41 +47,6 @@ func (q *question) readRADIUS(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-// readAttributes decodes a body. With duplicate members or invalid UTF-8 two readers could see two different logins: both are
-// refused.
-func readAttributes(body []byte) (devicecert.Attributes, error) {
-	var read map[string]struct {
-		Value []jsontext.Value `json:"value"`
-	}
-	if err := json.Unmarshal(body, &read); err != nil {
-		// Its text may be a password of another EAP method.
-		return nil, errors.New("the body is not the JSON of FreeRADIUS' module rest: an object of attributes, each with a list value")
-	}
-	if read == nil { // null
-		return nil, errors.New("the body is no object of attributes")
-	}
-	all := make(devicecert.Attributes, len(read))
-	for name, attribute := range read {
-		values := make([]string, 0, len(attribute.Value))
-		for _, value := range attribute.Value {
-			switch value.Kind() {
-			case '"':
-				var text string
-				if err := json.Unmarshal(value, &text); err != nil {
-					return nil, errors.New("the body has a text that is not UTF-8")
-				}
-				values = append(values, text)
-			case '0', 't', 'f':
-				values = append(values, string(value))
-			default:
-				return nil, errors.New("the body has an attribute whose value is neither a text nor a number")
-			}
-		}
-		all[name] = values
-	}
-	return all, nil
-}
-
 // concludeRADIUS makes the answer of a decision.
 func (q *question) concludeRADIUS(decision posture.Decision) answer {
 	event, of := q.event, q.entry.RADIUS
@@ -113,40 +76,38 @@ func (q *question) concludeRADIUS(decision posture.Decision) answer {
 	return accept(vlan, of.SessionTimeout)
 }
 
-// attribute is one in an answer. The long form says that FreeRADIUS must not expand %{…} in the value, as it does by default.
+// attributes are those of an answer, in JSON. The long form says that FreeRADIUS must not expand %{…} in a value, as it does by
+// default.
 // https://www.freeradius.org/documentation/freeradius-server/3.2.9/ (rlm_rest)
-type attribute struct {
-	Op     string   `json:"op"`
-	DoXlat bool     `json:"do_xlat"`
-	Value  []string `json:"value"`
+type attributes []byte
+
+func (a attributes) add(name, value string) attributes {
+	separator := byte(',')
+	if len(a) == 0 {
+		separator = '{'
+	}
+	a = append(append(append(a, separator, '"'), name...), `":{"op":":=","do_xlat":false,"value":[`...)
+	// An error says that the text is not UTF-8; the value is then one of replacement characters.
+	quoted, _ := jsontext.AppendQuote(a, value)
+	return append(quoted, "]}"...)
 }
 
-func newAttribute(value string) attribute { return attribute{":=", false, []string{value}} }
+func (a attributes) answer(status int) answer { return answer{status: status, body: append(a, '}')} }
 
 // accept lets a device in.
 func accept(vlan string, timeout time.Duration) answer {
-	type reply struct {
-		AuthType    attribute  `json:"control:Auth-Type"`
-		TunnelType  *attribute `json:"reply:Tunnel-Type,omitempty"`
-		Medium      *attribute `json:"reply:Tunnel-Medium-Type,omitempty"`
-		Group       *attribute `json:"reply:Tunnel-Private-Group-Id,omitempty"`
-		Timeout     attribute  `json:"reply:Session-Timeout"`
-		Termination attribute  `json:"reply:Termination-Action"`
+	const usual = 512
+	a := make(attributes, 0, usual).add("control:Auth-Type", "Accept")
+	if vlan != "" { // RFC 3580 section 3.31
+		a = a.add("reply:Tunnel-Type", "VLAN").add("reply:Tunnel-Medium-Type", "IEEE-802").add("reply:Tunnel-Private-Group-Id", vlan)
 	}
-	r := reply{
-		AuthType: newAttribute("Accept"), Timeout: newAttribute(strconv.FormatInt(int64(timeout/time.Second), 10)),
-		Termination: newAttribute("RADIUS-Request"), // ask again, and do not disconnect
-	}
-	if vlan != "" {
-		kind, medium, group := newAttribute("VLAN"), newAttribute("IEEE-802"), newAttribute(vlan) // RFC 3580 section 3.31
-		r.TunnelType, r.Medium, r.Group = &kind, &medium, &group
-	}
-	return jsonAnswer(http.StatusOK, r)
+	a = a.add("reply:Session-Timeout", strconv.FormatInt(int64(timeout/time.Second), 10))
+	return a.add("reply:Termination-Action", "RADIUS-Request").answer(http.StatusOK) // ask again, and do not disconnect
 }
 
 // deny refuses a login. FreeRADIUS reads the body of a 401 alone.
 func deny(message, reference string) answer {
-	return jsonAnswer(http.StatusUnauthorized, map[string]attribute{"reply:Reply-Message": newAttribute(replyMessage(message, reference))})
+	return attributes(nil).add("reply:Reply-Message", replyMessage(message, reference)).answer(http.StatusUnauthorized)
 }
 
 // replyMessage is a message with its reference, which is never cut.

@@ -241,6 +241,9 @@ func (h *Handler) decide(ctx context.Context, c *exchange, q posture.Query) (pos
 		ctx, cancel = context.WithTimeout(ctx, c.at.budget-writeReserve-h.Now().Sub(event.Time))
 		defer cancel()
 	}
+	if c.at.shows {
+		ctx = posture.AtDoor(ctx)
+	}
 	asked := h.Now()
 	decision, err := gate.Decide(ctx, q, event.Evidence)
 	for pause := firstPause; err != nil && c.at.retries && wait(ctx, pause); pause *= 2 {

@@ -106,7 +106,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := WithoutPage(ctx)
 	defer cancel()
-	return t.flight.Do(ctx, struct{}{}, func(ctx context.Context) (string, error) {
+	// Webhooks wait for the token too: that a door asks for it first makes it none of a door's share.
+	return t.flight.Do(posture.ForAll(ctx), struct{}{}, func(ctx context.Context) (string, error) {
 		// Another flight may have brought a token since.
 		if token := t.cached(); token != "" {
 			return token, nil

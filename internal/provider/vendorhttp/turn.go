@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/flight"
 )
 
@@ -69,7 +70,7 @@ func (c *Client) turnsAreTaken(ctx context.Context) bool {
 	if c.turns.Limiter == nil || !ok {
 		return false
 	}
-	before := c.way.places.waiting()
+	before := c.way.places.waiting(posture.IsAtDoor(ctx))
 	if isFurther(ctx) {
 		before = 0
 	}

@@ -70,7 +70,7 @@ type Client struct {
 	auth    authorizer
 	hint    func(endpoint string, status int) string
 	now     func() time.Time
-	flight  flight.Group[posture.Query, posture.Device]
+	flight  flight.Group[joined, posture.Device]
 
 	// notBefore is the time until which the server asked not to be asked. It keeps the reading of the monotonic clock:
 	// otherwise a clock that is put back by an hour would keep the client away for an hour.
@@ -110,6 +110,13 @@ func (c *Client) Format(state fmt.State, _ rune) {
 	_, _ = io.WriteString(state, c.vendor.Name+" at "+c.Server())
 }
 
+// joined is what lookups have in common that are made one. Those of doors are made one of their own: a webhook that joined one of
+// them would wait for a place as it does.
+type joined struct {
+	query  posture.Query
+	atDoor bool
+}
+
 // Join makes lookups of the same device that run at the same time one, which sends the request ID of the first. The
 // error at ctx's deadline says which server did not answer.
 func (c *Client) Join(ctx context.Context, q posture.Query, find func(context.Context) (posture.Device, error)) (posture.Device, error) {
@@ -119,7 +126,7 @@ func (c *Client) Join(ctx context.Context, q posture.Query, find func(context.Co
 	}
 	ctx = withRequestID(ctx, q.RequestID)
 	q.RequestID = ""
-	device, err := c.flight.Do(ctx, q, find)
+	device, err := c.flight.Do(ctx, joined{q, posture.IsAtDoor(ctx)}, find)
 	if said := (*Unreachable)(nil); errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &said) {
 		err = &Unreachable{text: c.way.base.Host + " did not answer in time", cause: context.DeadlineExceeded}
 	}

@@ -31,7 +31,9 @@ type contest struct {
 	requests int // in each round
 	limit    time.Duration
 	kind     kind
-	dial     func(ctx context.Context, t *target) (driver, error)
+	// calls makes the requests, where they are not those of a webhook.
+	calls func(count int) []call
+	dial  func(ctx context.Context, t *target) (driver, error)
 }
 
 // hold makes the rounds. The servers take turns, so that other work of the machine
@@ -72,8 +74,11 @@ func (b *bench) hold(ctx context.Context, c contest, targets ...*target) ([]*con
 }
 
 func (b *bench) round(ctx context.Context, c contest, one *contestant) (round, error) {
-	calls, err := b.calls(ctx, one.target, c.requests, c.kind)
-	if err != nil {
+	var calls []call
+	var err error
+	if c.calls != nil {
+		calls = c.calls(c.requests)
+	} else if calls, err = b.calls(ctx, one.target, c.requests, c.kind); err != nil {
 		return round{}, err
 	}
 	// Not earlier: a connection without a request is closed after some seconds.

@@ -42,6 +42,9 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == lookupArgument {
 		return report(serveLookupFloor(ctx, os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == doorsArgument {
+		return report(serveDoorsFloor(ctx, os.Args[2:]))
+	}
 	if len(os.Args) > 1 && os.Args[1] == readArgument {
 		return report(readOnce(os.Args[2:]))
 	}
