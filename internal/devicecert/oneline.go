@@ -1,10 +1,9 @@
 package devicecert
 
 import (
+	"crypto/x509"
 	"fmt"
 	"strings"
-
-	"crypto/x509"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
