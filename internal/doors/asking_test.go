@@ -39,7 +39,7 @@ func (a asker) login(t *testing.T, login testca.Login) response {
 
 func (a asker) post(t *testing.T, body io.Reader) response {
 	t.Helper()
-	return do(t, a.client, a.lab.request(t, http.MethodPost, doors.RADIUSPath, body, "Content-Type: application/json"))
+	return a.do(t, a.lab.request(t, http.MethodPost, doors.RADIUSPath, body, "Content-Type: application/json"))
 }
 
 // device asks a login of a device with this certificate.
@@ -56,7 +56,15 @@ func (a asker) show(t *testing.T, cert *x509.Certificate) response {
 
 func (a asker) header(t *testing.T, header ...string) response {
 	t.Helper()
-	return do(t, a.client, a.lab.request(t, http.MethodGet, doors.ForwardAuthPath, nil, header...))
+	return a.do(t, a.lab.request(t, http.MethodGet, doors.ForwardAuthPath, nil, header...))
+}
+
+// do returns when the question is recorded too, so that the last event is always that of the last question.
+func (a asker) do(t *testing.T, r *http.Request) response {
+	t.Helper()
+	got := do(t, a.client, r)
+	a.lab.sync(t)
+	return got
 }
 
 // escaped is a certificate as nginx hands it on: every byte but letters, digits, -, _, . and ~ is percent-encoded, and so is a

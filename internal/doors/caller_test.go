@@ -138,7 +138,7 @@ func TestNoResumption(t *testing.T) {
 			if tlsConnection.ConnectionState().DidResume {
 				t.Errorf("a session of TLS %x was resumed", version)
 			}
-			connection.Close()
+			_ = connection.Close()
 		}
 	}
 }

@@ -50,16 +50,16 @@ func FuzzXFCC(f *testing.F) {
 	f.Add("", `"`, `\`)
 	f.Fuzz(func(t *testing.T, subject, uri, dns string) {
 		subject = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(subject) // as RFC 2253 has it
-		const real = "the client's own"
+		const own = "the client's own"
 		for _, names := range []string{`;Subject="` + subject + `";URI=` + uri + `;DNS=` + dns, `;Subject="` + subject + `"`, `;URI=` + uri, `;DNS=` + dns + `;URI=` + uri, ``} {
-			if got, err := certificateOfXFCC(`By=spiffe://proxy;Hash=00;Cert="` + real + `"` + names); err == nil && got != real {
+			if got, err := certificateOfXFCC(`By=spiffe://proxy;Hash=00;Cert="` + own + `"` + names); err == nil && got != own {
 				t.Errorf("with the names %q the certificate is %q", names, got)
 			}
 			if got, err := certificateOfXFCC(`By=spiffe://proxy;Hash=00` + names); err == nil {
 				t.Errorf("the names %q have brought the certificate %q", names, got)
 			}
 		}
-		if got, err := certificateOfXFCC(`Subject="` + subject + `";Cert="` + real + `"`); err != nil || got != real {
+		if got, err := certificateOfXFCC(`Subject="` + subject + `";Cert="` + own + `"`); err != nil || got != own {
 			t.Errorf("behind the subject %q, the certificate is %q, %v", subject, got, err)
 		}
 	})

@@ -12,12 +12,15 @@ import (
 )
 
 // The object identifiers of what a device's certificate has.
-var (
-	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
-	oidProvisioner    = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 37476, 9000, 64, 1}
-	oidPermanent      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3}
-	oidCommonName     = asn1.ObjectIdentifier{2, 5, 4, 3}
-)
+func oidSubjectAltName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 17} }
+
+func oidProvisioner() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 37476, 9000, 64, 1}
+}
+
+func oidPermanent() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3} }
+
+func oidCommonName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 4, 3} }
 
 // Device describes the certificate of a device. The zero Device is one without names.
 type Device struct {
@@ -50,16 +53,16 @@ func (a *CA) Device(t testing.TB, d Device) *x509.Certificate {
 		SubjectKeyId: []byte(rand.Text()),
 	}
 	for _, name := range d.CommonNames {
-		made.Subject.ExtraNames = append(made.Subject.ExtraNames, pkix.AttributeTypeAndValue{Type: oidCommonName, Value: name})
+		made.Subject.ExtraNames = append(made.Subject.ExtraNames, pkix.AttributeTypeAndValue{Type: oidCommonName(), Value: name})
 	}
 	if d.SANs != nil {
-		made.ExtraExtensions = append(made.ExtraExtensions, pkix.Extension{Id: oidSubjectAltName, Critical: d.Critical, Value: tlv(asn1.TagSequence, true, d.SANs...)})
+		made.ExtraExtensions = append(made.ExtraExtensions, pkix.Extension{Id: oidSubjectAltName(), Critical: d.Critical, Value: tlv(asn1.TagSequence, true, d.SANs...)})
 	}
 	switch {
 	case d.Extension != nil:
-		made.ExtraExtensions = append(made.ExtraExtensions, pkix.Extension{Id: oidProvisioner, Value: d.Extension})
+		made.ExtraExtensions = append(made.ExtraExtensions, pkix.Extension{Id: oidProvisioner(), Value: d.Extension})
 	case d.Provisioner != "":
-		made.ExtraExtensions = append(made.ExtraExtensions, pkix.Extension{Id: oidProvisioner, Value: Provisioner(t, 6, d.Provisioner)})
+		made.ExtraExtensions = append(made.ExtraExtensions, pkix.Extension{Id: oidProvisioner(), Value: Provisioner(t, 6, d.Provisioner)})
 	}
 	if d.Change != nil {
 		d.Change(made)
@@ -94,12 +97,12 @@ func Provisioner(t testing.TB, kind int, name string) []byte {
 
 // Permanent is a permanentIdentifier of RFC 4043 in the form of step-ca.
 func Permanent(identifier string) []byte {
-	return OtherName(oidPermanent, tlv(asn1.TagSequence, true, tlv(asn1.TagUTF8String, false, []byte(identifier))))
+	return OtherName(oidPermanent(), tlv(asn1.TagSequence, true, tlv(asn1.TagUTF8String, false, []byte(identifier))))
 }
 
 // PermanentOf is a permanentIdentifier with these contents, in DER, in its sequence.
 func PermanentOf(contents ...[]byte) []byte {
-	return OtherName(oidPermanent, tlv(asn1.TagSequence, true, contents...))
+	return OtherName(oidPermanent(), tlv(asn1.TagSequence, true, contents...))
 }
 
 // OtherName is a SAN of a type that has an object identifier. Value is DER.
@@ -108,7 +111,7 @@ func OtherName(oid asn1.ObjectIdentifier, value []byte) []byte {
 	return context(0, true, der, context(0, true, value))
 }
 
-// DNS, Email and URI are SANs of these kinds.
+// DNS is the SAN of a DNS name.
 func DNS(name string) []byte { return context(2, false, []byte(name)) }
 
 // Email is the SAN of an e-mail address.

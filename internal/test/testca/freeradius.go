@@ -123,7 +123,7 @@ func (l Login) state(t testing.TB, prefix string, cert *x509.Certificate) {
 		l.Set(prefix+"X509v3-Extended-Key-Usage-OID", oids...)
 	}
 	for _, ext := range cert.Extensions {
-		if ext.Id.Equal(oidProvisioner) {
+		if ext.Id.Equal(oidProvisioner()) {
 			l[prefix+ext.Id.String()] = Attribute{"octets", []any{"0x" + hex.EncodeToString(ext.Value)}}
 		}
 	}
@@ -136,7 +136,7 @@ func colons(id []byte) string {
 }
 
 func firstCommonName(name pkix.Name) string {
-	i := slices.IndexFunc(name.Names, func(a pkix.AttributeTypeAndValue) bool { return a.Type.Equal(oidCommonName) })
+	i := slices.IndexFunc(name.Names, func(a pkix.AttributeTypeAndValue) bool { return a.Type.Equal(oidCommonName()) })
 	return fmt.Sprint(name.Names[i].Value)
 }
 
