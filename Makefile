@@ -208,6 +208,11 @@ bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCH
 bench-docs: ## The same, and put the result into docs/performance.md
 	@cd $(BENCH) && go run . -docs '$(CURDIR)/docs/performance.md' -svg '$(CURDIR)/docs/cpu-per-request.svg' $(BENCHFLAGS)
 
+.PHONY: bench-doors
+bench-doors: ## Measure a question at each door beside a bare TLS server (three minutes; BENCHFLAGS=-short: half a minute)
+	@mkdir -p build
+	@cd $(BENCH) && go run . -only doors -out '$(CURDIR)/build/doors.md' $(BENCHFLAGS)
+
 .PHONY: storm
 storm: ## Measure snapshots: a storm of webhooks, an outage of the MDM, the fetch of 100,000 devices (ten minutes; STORMFLAGS=-short: two)
 	@mkdir -p build

@@ -50,9 +50,9 @@ func (a Attributes) One(name string) (value string, ok bool) {
 	return values[0], true
 }
 
-// fingerprint is the SHA-256 of all that is said of the certificate and its issuer. Each text and each list is preceded by its
+// Fingerprint is the SHA-256 of all that is said of the certificate and its issuer. Each text and each list is preceded by its
 // length, so that no two sets of attributes look the same.
-func (a Attributes) fingerprint() [sha256.Size]byte {
+func (a Attributes) Fingerprint() [sha256.Size]byte {
 	names := make([]string, 0, len(a))
 	for name := range a {
 		if strings.HasPrefix(name, ofCertificate) || strings.HasPrefix(name, "TLS-Cert-") {
@@ -83,7 +83,7 @@ func (t *Trust) CheckAttributes(a Attributes, now time.Time) (*Shown, *Problem) 
 	if method, _ := a.One("EAP-Type"); method != "TLS" && method != "13" {
 		return nil, untrusted("EAP-Type is %.64q, and only EAP-TLS proves that the device has the key of the certificate", a["EAP-Type"])
 	}
-	s := &Shown{Fingerprint: a.fingerprint(), commonNames: a[ofCertificate+"Common-Name"]}
+	s := &Shown{commonNames: a[ofCertificate+"Common-Name"]}
 	serial, p := t.checkStated(a, now, s)
 	if p != nil {
 		return nil, p

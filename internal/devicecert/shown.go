@@ -32,7 +32,7 @@ type Shown struct {
 	KeyType  string
 	KeyBits  int64
 
-	// Fingerprint is the SHA-256 of the whole certificate, or of all that a RADIUS server says of it.
+	// Fingerprint is the SHA-256 of the whole certificate. Of one that a RADIUS server states, Attributes.Fingerprint is in its place.
 	Fingerprint [sha256.Size]byte
 
 	commonNames          []string

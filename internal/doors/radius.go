@@ -43,7 +43,10 @@ func (q *question) readRADIUS(w http.ResponseWriter, r *http.Request) *problem {
 	if q.id, p = known.IdentifyStated(); p != nil {
 		return &problem{p.Code, p.Err}
 	}
-	q.shown, q.fingerprint, q.expires = known, known.Fingerprint, known.Names.NotAfter
+	q.shown, q.expires = known, known.Names.NotAfter
+	if q.entry.Cache > 0 { // else nothing reads it
+		q.fingerprint = attributes.Fingerprint()
+	}
 	return nil
 }
 

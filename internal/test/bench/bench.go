@@ -56,7 +56,7 @@ func (b *bench) sections() []section {
 		{name: "reload", run: b.withoutSizes(b.reloading)},
 		{name: "idle", run: b.closeIdle},
 		{name: "jamf", run: b.withoutSizes(b.jamf)},
-		{name: "doors", run: b.withoutSizes(b.doors)},
+		{name: "doors", run: b.withoutSizes(b.doors), alone: true},
 		{name: "storm", run: b.storm, alone: true},
 		{name: "outage", run: b.outage, alone: true},
 		{name: "fleet", run: b.fleet, alone: true},

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	fastjson "github.com/go-json-experiment/json"
-
 	"step-posture-connector/internal/server"
 )
 
