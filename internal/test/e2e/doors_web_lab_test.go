@@ -25,8 +25,8 @@ type webServer struct {
 	anyBelowRoot bool
 	// allHeaders: the client's headers with any name that begins with X-Device- are removed.
 	allHeaders bool
-	// dropped is how often at most the connector is asked when it ends the connection without an answer: some ask again where
-	// they had used that connection before.
+	// dropped is how often at most the connector is asked when it ends the connection before the headers of its answer end:
+	// some ask again where they had used that connection before.
 	dropped int
 	// patient: an answer whose headers come one byte after the other is awaited without an end.
 	patient bool

@@ -145,11 +145,15 @@ func (g *Gate) addProvisioners(ctx context.Context, config Config) error {
 
 // Start runs the connector again, after Close.
 func (g *Gate) Start(ctx context.Context) error {
+	// Servers at doors, and step-ca, find the connector at the same ports again.
+	again := g.config.DoorCA != "" && g.connector != nil
 	return process.RetryPort(ctx, func(ctx context.Context, port int) error {
-		g.config.Port = port
+		if !again {
+			g.config.Port = port
+		}
 		g.config.Webhooks = nil
 		if g.relayed {
-			if err := g.relayTo(ctx, port); err != nil {
+			if err := g.relayTo(ctx, g.config.Port); err != nil {
 				return err
 			}
 		}
@@ -170,8 +174,7 @@ func (g *Gate) Start(ctx context.Context) error {
 				return err
 			}
 		}
-		// Servers at doors find the connector at the same port again after a restart.
-		if g.config.DoorCA != "" && g.connector == nil {
+		if g.config.DoorCA != "" && !again {
 			if g.config.DoorPort, err = process.FreePort(ctx); err != nil {
 				return err
 			}
@@ -187,9 +190,13 @@ func (g *Gate) Start(ctx context.Context) error {
 // pointWebhook makes the CA call the port that the connector is about to open. The
 // connector cannot start first: it needs the credentials that the CA makes here.
 func (g *Gate) pointWebhook(ctx context.Context, e *entrance) error {
+	before := e.webhook.URL
 	e.webhook.URL = g.URL()
 	if e.mode != "" && g.policies == "" {
 		e.webhook.URL += "?mode=" + e.mode
+	}
+	if e.credentials != nil && e.webhook.URL == before {
+		return nil
 	}
 	if e.credentials != nil {
 		return g.ca.MoveWebhook(ctx, e.provisioner, e.webhook)
@@ -214,25 +221,6 @@ func (g *Gate) Close() error {
 	}
 	return err
 }
-
-// relayTo puts a new relay in front of a port, in place of the one before. step-ca keeps its connection to a webhook, and
-// so looks at the connector's certificate once; when the relay has cut that connection, it looks again.
-func (g *Gate) relayTo(ctx context.Context, port int) error {
-	if g.relay != nil {
-		if err := g.relay.Close(); err != nil {
-			return err
-		}
-	}
-	var err error
-	g.relay, err = relay.Start(ctx, "127.0.0.1:0", func(ctx context.Context) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	})
-	return err
-}
-
-// CutConnections closes every connection that the CA has to the connector, and returns their number: for its next
-// request the CA must open a new one. The gate must be Relayed.
-func (g *Gate) CutConnections() int { return g.relay.Cut() }
 
 // SetInventory replaces the inventory file by rename, as the documentation says.
 func (g *Gate) SetInventory(content string) error {
