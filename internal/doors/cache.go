@@ -21,14 +21,24 @@ type cacheKey struct {
 	radius       posture.RADIUSRequest // zero where nothing reads it
 }
 
-// decided is an answer with the event of its decision.
+// decided is an answer with what its repeats say of its decision.
 type decided struct {
 	answer  answer
-	event   *audit.Event
+	said    audit.Event // only what repeat reads: what the inventories said is not kept
 	expires time.Time
-	// recorded is set by the one question whose event is that of the decision: often not the one that asked, which may have left
-	// before it was decided. No answer goes out whose decision is not in the audit log.
-	recorded *atomic.Bool
+	// event is that of the decision, until one question takes it: often not the one that asked, which may have left before it was
+	// decided. No answer goes out whose decision is not in the audit log.
+	event *atomic.Pointer[audit.Event]
+}
+
+// newDecided makes what is remembered of a decision.
+func newDecided(a answer, e *audit.Event, expires time.Time) decided {
+	d := decided{answer: a, expires: expires, event: new(atomic.Pointer[audit.Event]), said: audit.Event{
+		Reference: e.Reference, Allowed: e.Allowed, Code: e.Code, Reason: e.Reason, Remedy: e.Remedy,
+		Identifier: e.Identifier, Mode: e.Mode, Inventory: e.Inventory, Provider: e.Provider, VLAN: e.VLAN,
+	}}
+	d.event.Store(e)
+	return d
 }
 
 // cache remembers answers, allow and refuse alike, and joins equal questions that are asked at the same time. It is safe for
@@ -96,10 +106,12 @@ func (q *question) remembered(ctx context.Context) answer {
 		own := *q
 		event := *q.event // the asker may leave before this has ended
 		own.event = &event
-		d := decided{answer: own.decide(ctx), event: &event, expires: own.event.Time.Add(q.entry.Cache), recorded: new(atomic.Bool)}
-		if q.expires.Before(d.expires) {
-			d.expires = q.expires // no answer outlives the certificate
+		expires := event.Time.Add(q.entry.Cache)
+		if q.expires.Before(expires) {
+			expires = q.expires // no answer outlives the certificate
 		}
+		a := own.decide(ctx)
+		d := newDecided(a, &event, expires)
 		if d.answer.status < 500 { // a fault is never remembered
 			answers.put(key, d, q.handler.Now())
 		}
@@ -114,20 +126,21 @@ func (q *question) remembered(ctx context.Context) answer {
 
 // take answers with a decision. The first question that does so records it, the others repeat it.
 func (q *question) take(d decided) answer {
-	if d.recorded.Swap(true) {
+	event := d.event.Swap(nil)
+	if event == nil {
 		return q.repeat(d)
 	}
 	asked := *q.event
-	*q.event = *d.event
+	*q.event = *event
 	q.event.RequestID, q.event.RemoteAddress, q.event.Method, q.event.Path, q.event.NAS = asked.RequestID, asked.RemoteAddress, asked.Method, asked.Path, asked.NAS
 	return d.answer
 }
 
 // repeat gives the answer of another question about the same certificate, with the reference of its decision.
 func (q *question) repeat(d decided) answer {
-	e := q.event
+	e, said := q.event, d.said
 	e.Repeats = true
-	e.Reference, e.Allowed, e.Code, e.Reason, e.Remedy = d.event.Reference, d.event.Allowed, d.event.Code, d.event.Reason, d.event.Remedy
-	e.Identifier, e.Mode, e.Inventory, e.Provider, e.VLAN = d.event.Identifier, d.event.Mode, d.event.Inventory, d.event.Provider, d.event.VLAN
+	e.Reference, e.Allowed, e.Code, e.Reason, e.Remedy = said.Reference, said.Allowed, said.Code, said.Reason, said.Remedy
+	e.Identifier, e.Mode, e.Inventory, e.Provider, e.VLAN = said.Identifier, said.Mode, said.Inventory, said.Provider, said.VLAN
 	return d.answer
 }

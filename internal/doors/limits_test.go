@@ -22,7 +22,7 @@ func TestCacheBound(t *testing.T) {
 		return k
 	}
 	for n := range maxCached + 100 {
-		c.put(key(n), decided{event: &audit.Event{}, expires: now.Add(time.Minute + time.Duration(n))}, now)
+		c.put(key(n), decided{expires: now.Add(time.Minute + time.Duration(n))}, now)
 	}
 	if len(c.answers) != maxCached {
 		t.Errorf("%d answers are remembered, want %d", len(c.answers), maxCached)
