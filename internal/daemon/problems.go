@@ -29,6 +29,8 @@ func unique(problems config.Problems) config.Problems {
 // accepted says what is accepted in place of a file that was refused.
 func accepted(wrong *authority.FileError) string {
 	switch {
+	case errors.Is(wrong, fs.ErrNotExist) && (wrong.Role == issuersRole || wrong.Role == deviceCRL):
+		return "a file that exists; a relative path begins in " + config.PolicyFolder
 	case errors.Is(wrong, fs.ErrNotExist):
 		return "a file that exists; a relative path begins in " + config.StartFolder
 	case errors.Is(wrong, fs.ErrPermission):

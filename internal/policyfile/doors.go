@@ -211,12 +211,18 @@ func (d *Door) readRADIUS(m document.Mapping, p *policy.Policy) {
 	if d.Quarantine != "" && !policy.CheckVLAN(d.Quarantine) {
 		q.Get("vlan").Fault(policy.AcceptedVLAN, "it is the VLAN itself, and no expression")
 	}
-	codes := append([]posture.Code{
+	for _, facts := range [...]string{"data.", "device.", "user.", "request."} {
+		if strings.HasPrefix(d.Quarantine, facts) { // many access points put a device whose VLAN they do not know into the default network
+			q.Get("vlan").Warn("%s is the name of a VLAN here, and no expression", d.Quarantine)
+		}
+	}
+	var accepted []string
+	for _, code := range append([]posture.Code{
 		posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.DeviceNotCompliant,
-	}, p.Codes()...)
-	accepted := make([]string, len(codes))
-	for i, code := range codes {
-		accepted[i] = string(code)
+	}, p.Codes()...) {
+		if !slices.Contains(accepted, string(code)) { // a rule without a code has deviceNotCompliant
+			accepted = append(accepted, string(code))
+		}
 	}
 	items, _ := q.Get("codes").List()
 	for _, item := range items {

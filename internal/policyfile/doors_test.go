@@ -83,6 +83,7 @@ func change(t *testing.T, before, after string) string {
 // Each mistake in doors is a fault with its place, and says what is accepted.
 func TestFaultsOfDoors(t *testing.T) {
 	t.Parallel()
+	const toRADIUS = "default: {}\ndoors:\n  issuers: ca.pem\n  provisioners: [acme]\n  radius:\n    - {" + ofRADIUS
 	quarantine := func(codes string) string { return ofRADIUS + `, quarantine: {vlan: "99", codes: ` + codes + "}" }
 	headers := func(all string) string { return ofProxy + ", headers: {" + all + "}" }
 	for _, c := range []struct{ before, after, want string }{
@@ -135,6 +136,8 @@ func TestFaultsOfDoors(t *testing.T) {
 		{ofRADIUS, quarantine("[certificateMissing]"), `7:89: doors.radius[0].quarantine.codes[0]: "certificateMissing" is no code with which the policy default refuses a device; accepted: deviceNotFound, deviceAmbiguous, deviceNotManaged, deviceNotInGroup, deviceNotCompliant`},
 		{ofRADIUS, quarantine("[vlanUnknown]"), `7:89: doors.radius[0].quarantine.codes[0]: "vlanUnknown" is no code with which the policy default refuses a device; accepted: deviceNotFound, deviceAmbiguous, deviceNotManaged, deviceNotInGroup, deviceNotCompliant`},
 		{ofRADIUS, quarantine("[deviceNotComplaint]"), `7:89: doors.radius[0].quarantine.codes[0]: "deviceNotComplaint" is no code with which the policy default refuses a device; accepted: deviceNotFound, deviceAmbiguous, deviceNotManaged, deviceNotInGroup, deviceNotCompliant`},
+		// A rule without a code has one that is in the list already.
+		{toRADIUS, strings.Replace(toRADIUS, "{}", "{rules: [{name: managed, require: device.managed}]}", 1) + `, quarantine: {vlan: "99", codes: [internal]}`, `7:89: doors.radius[0].quarantine.codes[0]: "internal" is no code with which the policy default refuses a device; accepted: deviceNotFound, deviceAmbiguous, deviceNotManaged, deviceNotInGroup, deviceNotCompliant`},
 		{ofRADIUS, quarantine("[deviceNotFound, deviceNotFound]"), "7:105: doors.radius[0].quarantine.codes[1]: deviceNotFound is in the list already; accepted: each code once"},
 		{ofProxy, headers("Foo: device.name"), "9:65: doors.forward_auth[0].headers.Foo: it is not accepted; accepted: the name of a header that begins with X- or Remote-"},
 		{ofProxy, headers("X-Accel-Redirect: device.name"), "9:65: doors.forward_auth[0].headers.X-Accel-Redirect: nginx acts on X-Accel headers; accepted: another name"},
@@ -180,6 +183,7 @@ func TestWarningsOfDoors(t *testing.T) {
 		"a provisioner with the name any": {change(t, "[acme]", "[any, acme]"), nil},
 		"no copy":                         {withJamf(""), []string{noCopy("9:47: doors.radius[0].policy", "eu"), noCopy("11:46: doors.forward_auth[0].policy", "eu")}},
 		"a copy":                          {withJamf(", snapshot: {every: 1h, max_age: 24h}"), nil},
+		"an expression as quarantine":     {change(t, ofRADIUS, ofRADIUS+", quarantine: {vlan: data.vlan, codes: [deviceNotFound]}"), []string{"7:75: doors.radius[0].quarantine.vlan: data.vlan is the name of a VLAN here, and no expression"}},
 		"a policy that only doors have":   {strings.NewReplacer("default: {}", "default: {}\n  wifi: {inventories: [file]}", "[radius.example.com], policy: default", "[radius.example.com], policy: wifi").Replace(withDoors), nil},
 		"a policy that nobody has":        {strings.Replace(withDoors, "default: {}", "default: {}\n  staff: {inventories: [file]}", 1), []string{"3:3: policies.staff: neither a webhook nor a door has this policy"}},
 	} {

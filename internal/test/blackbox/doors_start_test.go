@@ -34,7 +34,7 @@ func TestDoorFaultsAtStart(t *testing.T) {
 		}, "DOOR_CLIENT_CA_PATH: "},
 		"the port of webhooks":  {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "PORT", "24999"}, nil, "DOOR_ADDRESS: "},
 		"the port of health":    {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "HEALTH_ADDRESS", "127.0.0.1:24999"}, nil, "DOOR_ADDRESS: "},
-		"issuers that are gone": {strings.Replace(doorPolicies, "issuers.pem", "none.pem", 1), nil, nil, "doors.issuers: CA bundle of devices DIR/none.pem: no such file or directory"},
+		"issuers that are gone": {strings.Replace(doorPolicies, "issuers.pem", "none.pem", 1), nil, nil, "doors.issuers: CA bundle of devices DIR/none.pem: no such file or directory; accepted: a file that exists; a relative path begins in the folder of the policy file"},
 		"an issuer that is a device": {doorPolicies, nil, func(t *testing.T, l *doorLab) {
 			t.Helper()
 			l.overwrite(t, "issuers.pem", testca.PEM("CERTIFICATE", l.device.Raw))
@@ -43,7 +43,7 @@ func TestDoorFaultsAtStart(t *testing.T) {
 			t.Helper()
 			l.overwrite(t, "devices.crl", testca.ListPEM(l.callers.List(t, 1, nil)))
 		}, "doors.crl: revocation list of devices DIR/devices.crl: "},
-		"a list that is gone":            {strings.Replace(doorPolicies, "devices.crl", "none.crl", 1), nil, nil, "doors.crl: revocation list of devices DIR/none.crl: no such file or directory"},
+		"a list that is gone":            {strings.Replace(doorPolicies, "devices.crl", "none.crl", 1), nil, nil, "doors.crl: revocation list of devices DIR/none.crl: no such file or directory; accepted: a file that exists; a relative path begins in the folder of the policy file"},
 		"accepts: radius, no issuers":    {withoutDoors + hook, []string{"DOOR_ADDRESS", "", "DOOR_CLIENT_CA_PATH", ""}, nil, "a webhook accepts radius, and the policy file has no doors.issuers: no certificate of a device could be verified; accepted: doors with issuers and provisioners"},
 		"accepts: radius, and a mandate": {withoutEntries + hook, []string{"DOOR_ADDRESS", "", "DOOR_CLIENT_CA_PATH", "", "ENABLE_MTLS", "1", "TLS_CA_PATH", "DIR/callers.pem"}, nil, "ENABLE_MTLS: 1, but a webhook accepts radius, and Smallstep's RADIUS server presents no client certificate; accepted: 0, or no such webhook"},
 	} {
