@@ -112,7 +112,7 @@ func (s *signers) signerOf(list *x509.RevocationList) (signer, error) {
 		}
 	}
 	if why == nil {
-		why = fmt.Errorf("the certificate of its issuer, %s, is neither in %s nor in the file; append it to the file", nameIn(list.Issuer), s.cas.file.Setting)
+		why = fmt.Errorf("the certificate of its issuer, %s, is neither in %s nor in the file; give the list of a CA in %[2]s, or append that certificate to the file", nameIn(list.Issuer), s.cas.file.Setting)
 	}
 	return signer{}, why
 }

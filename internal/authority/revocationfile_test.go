@@ -71,7 +71,7 @@ func TestRevocationFile(t *testing.T) {
 		{"trailing data in the block", testca.PEM(listKind, testca.Joined(ofRoot, text("garbage"))), "line 1: the list that begins here cannot be used: it is damaged: it has something that belongs to no list", 0},
 		{"not a list in the block", testca.PEM(listKind, root.Certificate.Raw), "it is damaged, or no list of version 2", 0},
 		{"too large", make([]byte, maxCRL+1), "it has more than 16777216 bytes", 0},
-		{"one good, one of a stranger", testca.Joined(testca.ListPEM(ofRoot), testca.ListPEM(stranger.List(t, 1, nil))), `the certificate of its issuer, "Stranger", is neither in TLS_CA_PATH nor in the file; append it to the file`, 0},
+		{"one good, one of a stranger", testca.Joined(testca.ListPEM(ofRoot), testca.ListPEM(stranger.List(t, 1, nil))), `the certificate of its issuer, "Stranger", is neither in TLS_CA_PATH nor in the file; give the list of a CA in TLS_CA_PATH, or append that certificate to the file`, 0},
 		{"an intermediate without its certificate", testca.ListPEM(between.List(t, 1, nil, one)), `the certificate of its issuer, "Between", is neither in TLS_CA_PATH nor in the file`, 0},
 		{"a stranger with a certificate", testca.Joined(testca.ListPEM(stranger.List(t, 1, nil)), stranger.PEM()), `the certificate of its issuer, "Stranger", does not chain to a CA in TLS_CA_PATH`, 0},
 		{"a CA of the same name", testca.ListPEM(twin.List(t, 1, nil, one)), `its signature is not by the key of "Root"`, 0},

@@ -238,8 +238,8 @@ func (c Config) apiProblems() Problems {
 	case c.APIAddress.Off():
 	case c.APIAddress.clashes(c.BindAddress, c.Port):
 		return Problems{{variable, "the same port as PORT, on the same address", "host:port with another port, or off"}}
-	case c.APIAddress == c.HealthAddress:
-		return Problems{{variable, "the same as HEALTH_ADDRESS", "host:port with another port, or off"}}
+	case c.APIAddress.overlaps(c.HealthAddress):
+		return Problems{{variable, "the same port as HEALTH_ADDRESS, on the same address", "host:port with another port, or off"}}
 	}
 	return nil
 }
@@ -257,10 +257,10 @@ func (c Config) doorProblems(before Problems) (problems Problems) {
 	switch {
 	case c.DoorAddress.clashes(c.BindAddress, c.Port):
 		problems = append(problems, Problem{variable, "the same port as PORT, on the same address", "host:port with another port, or off"})
-	case c.DoorAddress == c.HealthAddress:
-		problems = append(problems, Problem{variable, "the same as HEALTH_ADDRESS", "host:port with another port, or off"})
-	case c.DoorAddress == c.APIAddress:
-		problems = append(problems, Problem{variable, "the same as API_ADDRESS", "host:port with another port, or off"})
+	case c.DoorAddress.overlaps(c.HealthAddress):
+		problems = append(problems, Problem{variable, "the same port as HEALTH_ADDRESS, on the same address", "host:port with another port, or off"})
+	case c.DoorAddress.overlaps(c.APIAddress):
+		problems = append(problems, Problem{variable, "the same port as API_ADDRESS, on the same address", "host:port with another port, or off"})
 	}
 	return problems
 }

@@ -57,7 +57,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 		files.ClientCA, files.Revocations = string(c.TLSCAPath), string(c.TLSCRLPath)
 	}
 	d.tls = server.NewTLS(files, c.MTLSAllowedNames)
-	if !c.DoorAddress.Off() {
+	if !c.DoorAddress.Off() && c.DoorClientCAPath != "" { // without the path, the configuration is refused
 		d.doorTLS = server.NewDoorTLS(server.Files{Certificate: files.Certificate, PrivateKey: files.PrivateKey, ClientCA: string(c.DoorClientCAPath)})
 	}
 	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA, files.Revocations, string(c.DoorClientCAPath))

@@ -48,25 +48,33 @@ func (g *generation) describePolicy() []string {
 	return slices.Concat(lines, g.describeCopies(), g.describePolicies())
 }
 
-// describePolicies says which policies are in effect, and for which webhooks: a line for each.
+// describePolicies says which policies are in effect, and for which webhooks and callers of doors: a line for each.
 func (g *generation) describePolicies() (lines []string) {
 	if g.file == nil {
 		return nil
 	}
 	for _, name := range g.policyNames() {
-		lines = append(lines, g.describeGate(name, g.callersOf(name)))
+		lines = append(lines, g.describeGate(name))
 	}
 	return lines
 }
 
-// callersOf are the names of the webhooks that have a policy.
-func (g *generation) callersOf(policy string) (names []string) {
+// callersOf are the names of the webhooks that have a policy, and those of the callers of doors that have it.
+func (g *generation) callersOf(policy string) (webhooks, doors []string) {
 	for _, hook := range g.hooks {
 		if hook.Gate == g.gates[policy] {
-			names = append(names, hook.Name)
+			webhooks = append(webhooks, hook.Name)
 		}
 	}
-	return names
+	if g.file == nil || g.file.Doors == nil {
+		return webhooks, nil
+	}
+	for _, d := range g.file.Doors.Doors {
+		if d.Policy == policy {
+			doors = append(doors, d.Callers...)
+		}
+	}
+	return webhooks, doors
 }
 
 // describe says for each type of device that the inventory distinguishes what is required of it and what is
@@ -103,8 +111,8 @@ func (i *inventory) describe() []string {
 	return lines
 }
 
-// describeGate says which inventories a policy of the file asks, which rules it has, and for which webhooks.
-func (g *generation) describeGate(name string, callers []string) string {
+// describeGate says which inventories a policy of the file asks, which rules it has, and for which webhooks and callers of doors.
+func (g *generation) describeGate(name string) string {
 	p := g.file.Policies[name]
 	parts := []string{"inventories " + strings.Join(p.Inventories, ", ")}
 	if len(p.AlsoIn) > 0 {
@@ -143,7 +151,14 @@ func (g *generation) describeGate(name string, callers []string) string {
 		}
 		parts = append(parts, "data: "+orNone(names))
 	}
-	return "policy " + name + ": " + strings.Join(append(parts, "webhooks: "+orNone(callers)), "; ")
+	webhooks, doors := g.callersOf(name)
+	if len(webhooks) > 0 || len(doors) == 0 {
+		parts = append(parts, "webhooks: "+orNone(webhooks))
+	}
+	if len(doors) > 0 {
+		parts = append(parts, "callers at doors: "+strings.Join(doors, ", "))
+	}
+	return "policy " + name + ": " + strings.Join(parts, "; ")
 }
 
 // lenient are those of the named inventories that allow unmanaged devices by their own settings.
@@ -184,6 +199,10 @@ func (d *Daemon) describePaths() []string {
 	}
 	if !d.config.APIAddress.Off() {
 		lines = append(lines, "API listener without TLS: "+string(d.config.APIAddress))
+	}
+	if !d.config.DoorAddress.Off() {
+		lines = append(lines, "door listener: "+string(d.config.DoorAddress)+"; callers need a certificate of the CA in "+
+			string(d.config.DoorClientCAPath)+" ("+d.doorTLS.DescribeCAs()+")")
 	}
 	return append(lines, "health listener: "+health)
 }

@@ -50,6 +50,11 @@ func (s sources) openDoors(file *policyfile.File, previous, g *generation, now t
 		return append(problems, problemsOf(err)...)
 	}
 	g.warnings = append(g.warnings, issuers.Warnings(now)...)
+	for _, ca := range issuers.All() {
+		if bytes.Equal(ca.RawSubject, ca.RawIssuer) {
+			g.warnings = append(g.warnings, "doors.issuers: "+authority.NameOf(ca)+" is a root, and step-ca signs the certificates of devices with its intermediate; those of a CA below this root are refused unless that CA is in the file too")
+		}
+	}
 	cas := &deviceCAs{issuers: issuers, trust: &devicecert.Trust{Issuers: issuers.All(), Provisioners: d.Provisioners, AnyProvisioner: d.AnyProvisioner}}
 	if d.CRL != "" {
 		problems = append(problems, cas.readLists(d.CRL, previous, g, now)...)

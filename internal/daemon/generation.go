@@ -74,6 +74,7 @@ func (g *generation) policyNames() []string {
 		return names
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return g.file.Policies[name].Implied && len(g.callersOf(name)) == 0
+		webhooks, doors := g.callersOf(name)
+		return g.file.Policies[name].Implied && len(webhooks)+len(doors) == 0
 	})
 }

@@ -177,7 +177,8 @@ func TestAPIAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:9443": "the same port as PORT, on the same address" + accepted,
 		":9443":          "the same port as PORT, on the same address" + accepted,
-		"127.0.0.1:9444": "the same as HEALTH_ADDRESS" + accepted,
+		"127.0.0.1:9444": "the same port as HEALTH_ADDRESS, on the same address" + accepted,
+		"0.0.0.0:9444":   "the same port as HEALTH_ADDRESS, on the same address" + accepted,
 	} {
 		wantLines(t, "Load with "+address, install(t).refused(t, map[string]string{"API_ADDRESS": address}), []string{"API_ADDRESS: " + want})
 	}

@@ -10,12 +10,12 @@ import (
 func doorsShape() *document.Shape {
 	names := &document.Shape{
 		Type: document.List, Items: &document.Shape{Type: document.Text, Least: 1, Most: maxProvisionerName}, Least: 1, Most: maxProvisioners,
-		Accepted: "a list of names of provisioners, or any",
+		Accepted: "a list of names of provisioners, such as [acme-da], or any",
 	}
 	return document.MapOf(
 		document.Required("issuers", &document.Shape{Type: document.Text, Least: 1, Accepted: "the path of a PEM file with the CA certificates that have issued the devices' certificates", About: "The file with the CA certificates, in PEM, that have signed the certificates of devices themselves: the intermediate of step-ca."}),
 		document.Required("provisioners", &document.Shape{
-			Type: document.Text, Words: []string{anyProvisioner}, Or: names, Accepted: "a list of names of provisioners, or any",
+			Type: document.Text, Words: []string{anyProvisioner}, Or: names, Accepted: "a list of names of provisioners, such as [acme-da], or any",
 			About: "The provisioners of step-ca that devices have their certificates from.",
 		}),
 		document.Optional("crl", &document.Shape{Type: document.Text, Least: 1, Accepted: "the path of a file with revocation lists (CRLs) in PEM or DER", About: "The file with revocation lists of the issuers: devices whose certificate is on one are refused."}),

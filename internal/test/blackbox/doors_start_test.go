@@ -35,6 +35,7 @@ func TestDoorFaultsAtStart(t *testing.T) {
 		"the port of webhooks":  {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "PORT", "24999"}, nil, "DOOR_ADDRESS: "},
 		"the port of health":    {doorPolicies, []string{"DOOR_ADDRESS", "127.0.0.1:24999", "HEALTH_ADDRESS", "127.0.0.1:24999"}, nil, "DOOR_ADDRESS: "},
 		"issuers that are gone": {strings.Replace(doorPolicies, "issuers.pem", "none.pem", 1), nil, nil, "doors.issuers: CA bundle of devices DIR/none.pem: no such file or directory; accepted: a file that exists; a relative path begins in the folder of the policy file"},
+		"health at every host":  {doorPolicies, []string{"DOOR_ADDRESS", "0.0.0.0:24999", "HEALTH_ADDRESS", "127.0.0.1:24999"}, nil, "DOOR_ADDRESS: the same port as HEALTH_ADDRESS, on the same address"},
 		"an issuer that is a device": {doorPolicies, nil, func(t *testing.T, l *doorLab) {
 			t.Helper()
 			l.overwrite(t, "issuers.pem", testca.PEM("CERTIFICATE", l.device.Raw))
