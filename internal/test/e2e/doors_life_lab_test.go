@@ -190,7 +190,7 @@ func (s *siteLab) setRow(t *testing.T, inventory string) {
 }
 
 // awaitReload waits until the connector has reloaded a file once more.
-func (s *siteLab) awaitReload(t testing.TB, before int) {
+func (s *siteLab) awaitReload(t *testing.T, before int) {
 	t.Helper()
 	if err := s.site.Gate().Connector().AwaitCount(t.Context(), "reloaded: ", before+1); err != nil {
 		t.Fatal(err)
