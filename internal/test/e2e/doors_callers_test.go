@@ -43,8 +43,10 @@ func siblingProvisioner(t *testing.T, s *siteLab) doors.Credential {
 
 // testResumed: an administrator has switched FreeRADIUS' session cache on. A resumed session of TLS 1.3 has no certificate.
 func testResumed(t *testing.T, s *siteLab) {
-	server := s.startRADIUS(t, func(config string) string {
-		return strings.Replace(config, "\t\t\t\tenable = no\n", "\t\t\t\tenable = yes\n\t\t\t\tname = sessions\n\t\t\t\tpersist_dir = .\n", 1)
+	server := s.startRADIUS(t, func(config *radius.Config) {
+		config.Edit = func(text string) string {
+			return strings.Replace(text, "\t\t\t\tenable = no\n", "\t\t\t\tenable = yes\n\t\t\t\tname = sessions\n\t\t\t\tpersist_dir = .\n", 1)
+		}
 	})
 	wantAccepted(t, connect(t, server, radius.Login{Device: s.device, TLS13: true}), siteVLAN)
 	wantRejected(t, connect(t, server, radius.Login{Device: s.device, TLS13: true, Again: 1}))

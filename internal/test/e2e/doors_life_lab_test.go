@@ -67,7 +67,18 @@ type siteLab struct {
 }
 
 // newSiteLab starts FreeRADIUS and these web servers, with an application behind each.
-func newSiteLab(t *testing.T, servers ...string) *siteLab {
+func newSiteLab(t testing.TB, servers ...string) *siteLab {
+	t.Helper()
+	s := openSiteLab(t, nil)
+	s.radius = s.startRADIUS(t, nil)
+	for _, name := range servers {
+		s.web[name] = s.startWeb(t, webServers()[name])
+	}
+	return s
+}
+
+// openSiteLab starts a CA and the connector, and enrols a device. Edit changes the configuration of the connector; it may be nil.
+func openSiteLab(t testing.TB, edit func(*gate.Config)) *siteLab {
 	t.Helper()
 	s := &siteLab{lab: &lab{programs: buildPrograms(t)}, web: map[string]*webLab{}}
 	s.ca = s.initCA(t, true)
@@ -79,19 +90,15 @@ func newSiteLab(t *testing.T, servers ...string) *siteLab {
 		t.Fatal(err)
 	}
 	s.startCA(t)
-	s.open(t)
+	s.open(t, edit)
 	if s.device, err = s.site.Enrol(t.Context(), knownSerial); err != nil {
 		t.Fatal(err)
-	}
-	s.radius = s.startRADIUS(t, nil)
-	for _, name := range servers {
-		s.startWeb(t, name)
 	}
 	return s
 }
 
 // open opens the site.
-func (s *siteLab) open(t *testing.T) {
+func (s *siteLab) open(t testing.TB, edit func(*gate.Config)) {
 	t.Helper()
 	config := site.Config{
 		CA: s.ca, Maker: s.maker, Dir: t.TempDir(), Files: doorFiles,
@@ -103,6 +110,9 @@ func (s *siteLab) open(t *testing.T) {
 	s.lists = filepath.Join(config.Dir, "devices.crl")
 	s.fetchLists(t, s.lists)
 	config.Gate.Policies = strings.Replace(sitePolicy, "devices.crl", s.lists, 1)
+	if edit != nil {
+		edit(&config.Gate)
+	}
 	var err error
 	s.site, err = site.Open(t.Context(), config)
 	if err != nil {
@@ -118,7 +128,7 @@ func (s *siteLab) open(t *testing.T) {
 	})
 }
 
-func (s *siteLab) startRADIUS(t *testing.T, edit func(string) string) *radius.Server {
+func (s *siteLab) startRADIUS(t testing.TB, edit func(*radius.Config)) *radius.Server {
 	t.Helper()
 	server, err := s.site.RADIUS(context.WithoutCancel(t.Context()), edit)
 	if err != nil {
@@ -132,9 +142,10 @@ func (s *siteLab) startRADIUS(t *testing.T, edit func(string) string) *radius.Se
 	return server
 }
 
-func (s *siteLab) startWeb(t *testing.T, name string) {
+// startWeb starts a web server of a kind, with an application behind it.
+func (s *siteLab) startWeb(t testing.TB, kind webServer) *webLab {
 	t.Helper()
-	w := &webLab{doorLab: &doorLab{device: s.device}, webServer: webServers()[name]}
+	w := &webLab{doorLab: &doorLab{device: s.device}, webServer: kind}
 	var err error
 	if w.application, err = webproxy.StartApplication(t.Context()); err != nil {
 		t.Fatal(err)
@@ -149,10 +160,10 @@ func (s *siteLab) startWeb(t *testing.T, name string) {
 	}
 	t.Cleanup(func() {
 		if err := w.proxy.Stop(); err != nil {
-			t.Errorf("stop %s: %v", name, err)
+			t.Errorf("stop the web server: %v", err)
 		}
 	})
-	s.web[name] = w
+	return w
 }
 
 // enrol replaces the device's certificate, at every door.

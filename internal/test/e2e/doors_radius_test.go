@@ -24,6 +24,7 @@ func TestRADIUS(t *testing.T) {
 		"other certificates":  testRADIUSCertificates,
 		"other methods":       testRADIUSMethods,
 		"twelve at once":      testRADIUSTogether,
+		"one after the other": testRADIUSMany,
 		"connector down":      testRADIUSDown,
 		"connector slow":      testRADIUSSlow,
 		"resumed session":     testRADIUSResumed,
@@ -187,6 +188,23 @@ func testRADIUSTogether(t *testing.T) {
 		}
 	}
 	wantQuestions(t, l.stub, 12)
+}
+
+// testRADIUSMany: FreeRADIUS keeps the answered requests of five seconds, and drops none for it when so many devices come back.
+func testRADIUSMany(t *testing.T) {
+	l := newDoorLab(t)
+	server := l.radius(t, func(c *radius.Config) { c.Quiet = true })
+	var group sync.WaitGroup
+	for i := range 5 {
+		group.Go(func() {
+			wantAccepted(t, connect(t, server, radius.Login{Device: l.device, TLS13: true, MAC: fmt.Sprintf("02:00:00:00:01:%02d", i), Again: 11}), "42")
+		})
+	}
+	group.Wait()
+	wantQuestions(t, l.stub, 5*12)
+	if strings.Contains(server.Log(), "too many") {
+		t.Errorf("FreeRADIUS has dropped requests:\n%s", server.Log())
+	}
 }
 
 // testRADIUSResumed: an operator has switched the session cache on. FreeRADIUS then asks about a device whose session was

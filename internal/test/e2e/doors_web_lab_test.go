@@ -34,7 +34,7 @@ type webServer struct {
 
 func webServers() map[string]webServer {
 	return map[string]webServer{
-		"nginx":   {webproxy.StartNginx, http.MethodPost, true, false, 2, true},
+		"nginx":   {webproxy.StartNginx, http.MethodHead, true, false, 2, true},
 		"Caddy":   {webproxy.StartCaddy, http.MethodGet, false, true, 2, false},
 		"HAProxy": {webproxy.StartHAProxy, http.MethodHead, true, true, 1, false},
 	}

@@ -77,7 +77,7 @@ func testWebAllowed(t *testing.T, l *webLab) {
 		}
 	}
 
-	// Each request is a question, also over one connection.
+	// Each request is a question, also over one connection. The server keeps its connection to the connector too.
 	l.stub.Answer(l.answer)
 	kept, err := l.proxy.Client(&l.device)
 	if err != nil {
@@ -90,6 +90,9 @@ func testWebAllowed(t *testing.T, l *webLab) {
 		}
 	}
 	wantQuestions(t, l.stub, 3)
+	if questions := l.stub.Questions(); questions[1].From != questions[2].From {
+		t.Error("the server opens a connection for each question")
+	}
 	// What the application itself forbids stays its own answer.
 	if got, err := l.send(t, kept, http.MethodGet, "/forbidden", nil, ""); err != nil || got.status != http.StatusForbidden || !strings.Contains(got.text, "application") {
 		t.Errorf("the application forbids: status %d %q, %v", got.status, got.text, err)

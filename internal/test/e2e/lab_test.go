@@ -47,7 +47,7 @@ type lab struct {
 }
 
 // buildPrograms builds everything that runs as a process.
-func buildPrograms(t *testing.T) toolchain.Toolchain {
+func buildPrograms(t testing.TB) toolchain.Toolchain {
 	t.Helper()
 	programs, err := toolchain.Locate(t.Context())
 	if err != nil {
@@ -71,7 +71,7 @@ func newLab(t *testing.T) *lab {
 }
 
 // initCA makes a CA that is not running yet.
-func (l *lab) initCA(t *testing.T, remoteManagement bool) *stepca.CA {
+func (l *lab) initCA(t testing.TB, remoteManagement bool) *stepca.CA {
 	t.Helper()
 	ca, err := stepca.Init(t.Context(), stepca.Config{
 		StepCA:           l.programs.StepCA(),
@@ -86,7 +86,7 @@ func (l *lab) initCA(t *testing.T, remoteManagement bool) *stepca.CA {
 }
 
 // startCA runs the lab's CA until the test ends.
-func (l *lab) startCA(t *testing.T) {
+func (l *lab) startCA(t testing.TB) {
 	t.Helper()
 	if err := l.ca.Start(t.Context()); err != nil {
 		t.Fatal(err)

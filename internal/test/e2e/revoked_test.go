@@ -122,7 +122,7 @@ func (c revocable) call(t *testing.T, g *gate.Gate) (status int, err error) {
 	return fetched(t, c.client, "https://"+at.Host+"/status", io.Discard)
 }
 
-func fetched(t *testing.T, client *http.Client, address string, to io.Writer) (status int, err error) {
+func fetched(t testing.TB, client *http.Client, address string, to io.Writer) (status int, err error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
@@ -138,7 +138,7 @@ func fetched(t *testing.T, client *http.Client, address string, to io.Writer) (s
 }
 
 // fetchLists replaces a file by the CRL of the CA, with the certificate of its issuer, as the script in docs/operation.md does.
-func (l *lab) fetchLists(t *testing.T, path string) {
+func (l *lab) fetchLists(t testing.TB, path string) {
 	t.Helper()
 	var text bytes.Buffer
 	for _, from := range []string{"/1.0/crl?pem=true", "/intermediates.pem"} {

@@ -161,7 +161,7 @@ func shellBlocks(t *testing.T, path string) []string {
 	return blocks
 }
 
-func writeFile(t *testing.T, path, content string) {
+func writeFile(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)

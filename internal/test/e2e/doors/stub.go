@@ -30,6 +30,7 @@ type Question struct {
 	Header http.Header
 	Body   []byte
 	Caller string // the common name in the caller's certificate
+	From   string // the caller's address, which is another one for each connection
 }
 
 // Answer answers a question.
@@ -148,7 +149,7 @@ func (s *Stub) respond(response http.ResponseWriter, request *http.Request, stop
 	}
 	question := Question{
 		Method: request.Method, URI: request.RequestURI, Header: request.Header.Clone(), Body: bytes.Clone(body),
-		Caller: request.TLS.PeerCertificates[0].Subject.CommonName,
+		Caller: request.TLS.PeerCertificates[0].Subject.CommonName, From: request.RemoteAddr,
 	}
 	s.mu.Lock()
 	answer := s.answer

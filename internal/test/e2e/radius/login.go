@@ -69,8 +69,9 @@ func (s *Server) Login(ctx context.Context, login Login) (Result, error) {
 		return Result{}, err
 	}
 	args := []string{
-		"-c", s.folder.Path(name + ".conf"), "-a", "127.0.0.1", "-p", strconv.Itoa(s.port), "-s", s.secret, "-t", "20",
-		"-r", strconv.Itoa(login.Again),
+		"-c", s.folder.Path(name + ".conf"), "-a", "127.0.0.1", "-p", strconv.Itoa(s.port), "-s", s.secret,
+		// How many seconds all logins together may take.
+		"-t", strconv.Itoa(20 + login.Again), "-r", strconv.Itoa(login.Again),
 	}
 	if login.MAC != "" {
 		args = append(args, "-M", login.MAC)

@@ -42,6 +42,8 @@ type Config struct {
 	VLAN string
 	// Unset are variables that are not set.
 	Unset []string
+	// Quiet: it prints as little as in operation. Otherwise it prints every step of every login.
+	Quiet bool
 }
 
 // Server is a FreeRADIUS that runs.
@@ -135,12 +137,13 @@ variables:
 }
 
 func (s *Server) run(ctx context.Context, program string) error {
+	// Not -X, which handles one request after the other.
+	args := []string{"-f", "-l", "stdout", "-d", s.folder.Path(folder), "-D", "/usr/share/freeradius"}
+	if !s.config.Quiet {
+		args = append(args, "-xx")
+	}
 	var err error
-	s.process, err = process.Start(ctx, process.Spec{
-		Path: program, Dir: s.folder.Path(), Env: s.environment(), Attributes: process.User(),
-		// Not -X, which handles one request after the other.
-		Args: []string{"-f", "-xx", "-l", "stdout", "-d", s.folder.Path(folder), "-D", "/usr/share/freeradius"},
-	})
+	s.process, err = process.Start(ctx, process.Spec{Path: program, Args: args, Dir: s.folder.Path(), Env: s.environment(), Attributes: process.User()})
 	if err != nil {
 		return err
 	}

@@ -169,12 +169,16 @@ func (s *Site) Enrol(ctx context.Context, serial string) (doors.Credential, erro
 }
 
 // RADIUS starts a FreeRADIUS that asks the connector. Edit changes its configuration; it may be nil.
-func (s *Site) RADIUS(ctx context.Context, edit func(config string) string) (*radius.Server, error) {
-	return radius.Start(ctx, radius.Config{
-		Files: filepath.Join(s.config.Files, "freeradius"), VLAN: "required", Edit: edit,
+func (s *Site) RADIUS(ctx context.Context, edit func(*radius.Config)) (*radius.Server, error) {
+	config := radius.Config{
+		Files: filepath.Join(s.config.Files, "freeradius"), VLAN: "required",
 		Certificate: s.server, Root: s.PKI.Root.File, DeviceIssuer: s.PKI.Issuer.File,
 		URL: "https://" + s.gate.DoorAddress() + "/door/radius", CA: s.config.CA.RootPath(), Caller: s.radius,
-	})
+	}
+	if edit != nil {
+		edit(&config)
+	}
+	return radius.Start(ctx, config)
 }
 
 // Web starts a web server that asks the connector, in front of an application.

@@ -36,10 +36,17 @@ func StartNginx(ctx context.Context, config Config) (*Proxy, error) {
 }
 
 func (p *Proxy) prepareNginx() error {
+	posture, err := os.ReadFile(filepath.Join(p.config.Files, "nginx", "posture.conf"))
+	if err != nil {
+		return fmt.Errorf("read the configuration of nginx: %w", err)
+	}
+	if p.config.Edit != nil {
+		posture = []byte(p.config.Edit(string(posture)))
+	}
 	return errors.Join(
 		p.folder.Make("posture"), p.folder.Make("posture/local"), p.copyCredentials(),
 		p.folder.Write("nginx.conf", fmt.Appendf(nil, mainConfig, p.folder.Path())),
-		p.folder.Copy("posture/posture.conf", filepath.Join(p.config.Files, "nginx", "posture.conf")),
+		p.folder.Write("posture/posture.conf", posture),
 	)
 }
 

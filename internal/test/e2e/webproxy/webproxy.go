@@ -32,6 +32,8 @@ const (
 // Config says where the files are, and what is around the server.
 type Config struct {
 	Files string // the folder docs/doors
+	// Edit changes nginx's copy of posture.conf, as an operator might; nil changes nothing.
+	Edit func(config string) string
 
 	Certificate  doors.Credential // what the server presents to devices
 	Root         string           // file of the root of that certificate, and of those of devices
