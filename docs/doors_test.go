@@ -44,3 +44,13 @@ func TestNotRun(t *testing.T) {
 		}
 	}
 }
+
+// The template of docs/doors begins with the gate of docs/setup.md: without it, step-ca asks nobody where the webhook is missing.
+func TestGateOfDoors(t *testing.T) {
+	t.Parallel()
+	const gate = `(?m)^(\{\{- if not \(hasKey \.Webhooks "posture"\) \}\}\{\{ fail .*)$`
+	setup, doors := matches(t, "docs/setup.md", gate), matches(t, "docs/doors/README.md", gate)
+	if len(setup) == 0 || len(doors) != 1 || doors[0] != setup[0] {
+		t.Errorf("docs/doors/README.md has the gates %q, and docs/setup.md %q", doors, setup)
+	}
+}

@@ -26,7 +26,7 @@ func TestDoors(t *testing.T) {
 	l.env = l.env.With("AUDIT_LOG_PATH", trail)
 	l.Daemon = program.StartDaemon(t, l.env)
 	l.proxy = l.caller(t, l.callers, &x509.Certificate{DNSNames: []string{"proxy.example.com"}})
-	l.WantLog(t, "doors on "+l.Doors, "callers at doors: cn:radius, proxy.example.com", "door listener: "+l.Doors, "door forward_auth: callers proxy.example.com, policy doors, answers are remembered for 1h0m0s", "door radius: callers cn:radius, policy doors")
+	l.WantLog(t, "doors on "+l.Doors, "callers at doors: cn:radius, proxy.example.com", "door listener: "+l.Doors, `doors.issuers: \"Devices\" is a root`, "door forward_auth: callers proxy.example.com, policy doors, answers are remembered for 1h0m0s", "door radius: callers cn:radius, policy doors")
 
 	l.want(t, "a device that is encrypted", l.device, http.StatusOK, `{"allow":true}`)
 	l.want(t, "the same, remembered", l.device, http.StatusOK, `{"allow":true}`)
