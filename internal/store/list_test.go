@@ -153,9 +153,9 @@ func testPurge(t *testing.T, b *backend) {
 	if err := d.Revoke(t.Context(), unused.ID, nil); err != nil {
 		t.Fatal(err)
 	}
-	b.age(t, unused.ID, enroll.Kept+lifetime-time.Minute)
+	b.age(t, unused.ID, enroll.Kept+lifetime-4*time.Minute)
 	b.age(t, gone.ID, enroll.Kept+lifetime+time.Second)
-	b.age(t, used.ID, enroll.Kept+enroll.KeyLifetime-time.Minute)
+	b.age(t, used.ID, enroll.Kept+enroll.KeyLifetime-9*time.Minute)
 	b.age(t, usedGone.ID, enroll.Kept+enroll.KeyLifetime+time.Second)
 	b.administer(t, b.generate(1000, "old"))
 	ctx, cancel := context.WithCancel(t.Context())
