@@ -12,10 +12,10 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-const (
-	oidPermanentIdentifier = "\x2b\x06\x01\x05\x05\x07\x08\x03" // RFC 4043; the contents of its DER
-	oidSubjectAltName      = "2.5.29.17"
-)
+// SubjectAltName is the OID of the extension with the names of a certificate (RFC 5280 section 4.2.1.6).
+const SubjectAltName = "2.5.29.17"
+
+const oidPermanentIdentifier = "\x2b\x06\x01\x05\x05\x07\x08\x03" // RFC 4043; the contents of its DER
 
 // The errors about a subjectAltName extension.
 var (

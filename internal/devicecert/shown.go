@@ -10,8 +10,6 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
-const oidSubjectAltName = "2.5.29.17"
-
 // Identity says which name of a certificate identifies the device.
 type Identity string
 
@@ -49,7 +47,7 @@ func read(cert *x509.Certificate) (*Shown, *Problem) {
 	}
 	for _, ext := range cert.Extensions {
 		switch ext.Id.String() {
-		case oidSubjectAltName:
+		case certname.SubjectAltName:
 			var err error
 			if s.permanentIdentifiers, err = certname.AppendPermanentIdentifiers(s.permanentIdentifiers, ext.Value); err != nil {
 				return nil, untrusted("the certificate cannot be read: %w", err)

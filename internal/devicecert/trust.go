@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"step-posture-connector/internal/certname"
 	"step-posture-connector/internal/posture"
 )
 
@@ -81,7 +82,7 @@ func (t *Trust) verify(cert *x509.Certificate, now time.Time) *Problem {
 	}
 	// crypto/x509 knows no permanentIdentifier, so a critical subjectAltName that has nothing else is unhandled to it; read
 	// handles it.
-	subjectAltName := func(id fmt.Stringer) bool { return id.String() == oidSubjectAltName }
+	subjectAltName := func(id fmt.Stringer) bool { return id.String() == certname.SubjectAltName }
 	handled := *cert
 	handled.UnhandledCriticalExtensions = nil
 	for _, id := range cert.UnhandledCriticalExtensions {

@@ -100,9 +100,8 @@ func (d *Doors) caller(door string, cert *x509.Certificate) (*Entry, string, err
 
 // notOfDevice refuses the certificate of a device as that of a caller: it could ask about every other device.
 func notOfDevice(cert *x509.Certificate) error {
-	const subjectAltName = "2.5.29.17"
 	for _, ext := range cert.Extensions {
-		if ext.Id.String() != subjectAltName {
+		if ext.Id.String() != certname.SubjectAltName {
 			continue
 		}
 		identifiers, err := certname.AppendPermanentIdentifiers(nil, ext.Value)

@@ -18,11 +18,13 @@ import (
 
 // readRADIUS reads the attributes of a login, as FreeRADIUS' module rest writes them.
 func (q *question) readRADIUS(w http.ResponseWriter, r *http.Request) *problem {
+	// The refusal of a body that is late needs the rest of the budget, for the audit log too.
+	const patience = RADIUSBudget - writeReserve
 	// ReadBody does this for HTTP/1.1 alone; on HTTP/2 the server's own limit is longer than the budget.
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(RADIUSBudget)); err != nil {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return problemf(outcome.Internal, "set read deadline: %w", err)
 	}
-	body, err := inbound.ReadBody(w, r, maxBody, RADIUSBudget)
+	body, err := inbound.ReadBody(w, r, maxBody, patience)
 	if over := (*inbound.TooLarge)(nil); errors.As(err, &over) {
 		return &problem{outcome.TooLarge, err}
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"strings"
 	"unicode/utf8"
+
+	"step-posture-connector/internal/certname"
 )
 
 // The DER of the object identifiers that matter, and the tags of the string types.
@@ -117,7 +119,7 @@ func namesInCSR(der []byte) (commonNames, permanentIdentifiers []string) {
 		return []string{"\x00not a CSR"}, nil
 	}
 	for _, extension := range csr.Extensions {
-		if extension.Id.String() == oidSubjectAltName {
+		if extension.Id.String() == certname.SubjectAltName {
 			permanentIdentifiers = append(permanentIdentifiers, permanentIdentifiersIn(extension.Value)...)
 		}
 	}

@@ -93,7 +93,7 @@ func describeX5C(der []byte) *posture.CertificateNames {
 		list.Add(certname.CommonName, name, true)
 	}
 	for _, ext := range cert.Extensions {
-		if ext.Id.String() == oidSubjectAltName {
+		if ext.Id.String() == certname.SubjectAltName {
 			list.AddExtension(ext.Value)
 		}
 	}

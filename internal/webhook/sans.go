@@ -9,7 +9,6 @@ import (
 )
 
 const (
-	oidSubjectAltName       = "2.5.29.17"
 	oidPermanentIdentifier  = "1.3.6.1.5.5.7.8.3" // RFC 4043
 	typePermanentIdentifier = "permanentIdentifier"
 )
@@ -39,7 +38,7 @@ func (n *claimedNames) addSANs(sans []san, extensions []extension) *Problem {
 func eachSANExtension(extensions []extension, read func(der []byte) *Problem) *Problem {
 	for _, ext := range extensions {
 		switch {
-		case ext.ID == oidSubjectAltName:
+		case ext.ID == certname.SubjectAltName:
 			if p := read(ext.Value); p != nil {
 				return p
 			}

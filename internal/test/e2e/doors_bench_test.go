@@ -48,8 +48,8 @@ func BenchmarkDoorLogins(b *testing.B) {
 	})
 	asking := s.startRADIUS(b, func(config *radius.Config) { config.Quiet = true })
 	s.compare(b, []doorWay{
-		{"FreeRADIUS alone", "", func(b *testing.B) { s.logIn(b, alone, false) }},
-		{"with the connector", s.policy("cache: 0s", "file"), func(b *testing.B) { s.logIn(b, asking, true) }},
+		{"FreeRADIUS alone", "", func(b *testing.B) { b.Helper(); s.logIn(b, alone, false) }},
+		{"with the connector", s.policy("cache: 0s", "file"), func(b *testing.B) { b.Helper(); s.logIn(b, asking, true) }},
 	})
 }
 
@@ -74,9 +74,9 @@ func BenchmarkDoorPage(b *testing.B) {
 		return webproxy.StartNginx(ctx, config)
 	}
 	alone := s.startWeb(b, kind)
-	asks := func(b *testing.B) { s.fetch(b, asking, true) }
+	asks := func(b *testing.B) { b.Helper(); s.fetch(b, asking, true) }
 	s.compare(b, []doorWay{
-		{"nginx alone", "", func(b *testing.B) { s.fetch(b, alone, false) }},
+		{"nginx alone", "", func(b *testing.B) { b.Helper(); s.fetch(b, alone, false) }},
 		{"without cache", s.policy("cache: 0s", "file"), asks},
 		{"with cache", s.policy("cache: 30s", "file"), asks},
 		{"slow inventory without cache", section + s.policy("cache: 0s", "slow"), asks},

@@ -77,7 +77,8 @@ func testWebAllowed(t *testing.T, l *webLab) {
 		}
 	}
 
-	// Each request is a question, also over one connection. The server keeps its connection to the connector too.
+	// Each request is a question, also over one connection. The server keeps its connection to the connector too, which
+	// one that reads no body cannot do after an answer with a body. The connector itself speaks HTTP/2 besides, which Caddy takes.
 	l.stub.Answer(l.answer)
 	kept, err := l.proxy.Client(&l.device)
 	if err != nil {
@@ -90,7 +91,7 @@ func testWebAllowed(t *testing.T, l *webLab) {
 		}
 	}
 	wantQuestions(t, l.stub, 3)
-	if questions := l.stub.Questions(); questions[1].From != questions[2].From {
+	if questions := l.stub.Questions(); l.method == http.MethodHead && questions[1].From != questions[2].From {
 		t.Error("the server opens a connection for each question")
 	}
 	// What the application itself forbids stays its own answer.
