@@ -185,6 +185,9 @@ func (d *Daemon) describePaths() []string {
 	if !d.config.APIAddress.Off() {
 		lines = append(lines, "API listener without TLS: "+string(d.config.APIAddress))
 	}
+	if d.doorTLS != nil {
+		lines = append(lines, "doors' listener: "+string(d.config.DoorAddress)+", for callers with certificates of "+d.doorTLS.DescribeCAs())
+	}
 	return append(lines, "health listener: "+health)
 }
 
