@@ -200,7 +200,7 @@ func (d *Daemon) describePaths() []string {
 	if !d.config.APIAddress.Off() {
 		lines = append(lines, "API listener without TLS: "+string(d.config.APIAddress))
 	}
-	if !d.config.DoorAddress.Off() {
+	if d.doorTLS != nil {
 		lines = append(lines, "door listener: "+string(d.config.DoorAddress)+"; callers need a certificate of the CA in "+
 			string(d.config.DoorClientCAPath)+" ("+d.doorTLS.DescribeCAs()+")")
 	}

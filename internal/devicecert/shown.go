@@ -69,6 +69,16 @@ func read(cert *x509.Certificate) (*Shown, *Problem) {
 	return s, nil
 }
 
+// Name is the first name of the device in the certificate, for the log: nothing has compared it with the others.
+func (s *Shown) Name() string {
+	for _, names := range [...][]string{s.permanentIdentifiers, s.commonNames} {
+		if len(names) > 0 {
+			return names[0]
+		}
+	}
+	return ""
+}
+
 // Identify returns the identifier of the device. All names that could be taken for one must agree, byte for byte: the programs
 // that read the certificate later may take another one.
 func (s *Shown) Identify(by Identity) (posture.Identifier, *Problem) {

@@ -46,7 +46,8 @@ type Trust struct {
 	Revoked func(issuer []byte, serial *big.Int) string
 }
 
-// Check parses a certificate in DER, and verifies it at the time now.
+// Check parses a certificate in DER, and verifies it at the time now. Of a certificate that an issuer has signed, and that is
+// refused for another reason, it also returns what is shown: for the log alone.
 func (t *Trust) Check(der []byte, now time.Time) (*Shown, *Problem) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -59,9 +60,12 @@ func (t *Trust) Check(der []byte, now time.Time) (*Shown, *Problem) {
 	if p != nil {
 		return nil, p
 	}
+	if p := t.checkRevoked(cert.RawIssuer, cert.SerialNumber); p != nil {
+		return shown, p
+	}
 	// Fail closed: with any provisioner too, an extension that cannot be read is not ignored.
 	if p := t.checkProvisioner(shown, shown.hasProvisioner || !t.AnyProvisioner, missingExtension); p != nil {
-		return nil, p
+		return shown, p
 	}
 	return shown, nil
 }
@@ -100,7 +104,7 @@ func (t *Trust) verify(cert *x509.Certificate, now time.Time) *Problem {
 	if _, err := handled.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 		return untrusted("no certificate in doors.issuers has signed the certificate: %w", err)
 	}
-	return t.checkRevoked(cert.RawIssuer, cert.SerialNumber)
+	return nil
 }
 
 func (t *Trust) checkRevoked(issuer []byte, serial *big.Int) *Problem {

@@ -32,6 +32,9 @@ func (q *question) readForwardAuth(r *http.Request) *problem {
 		return problemf(posture.CertificateUntrusted, "the header %s: %w", q.entry.ForwardAuth.Header, err)
 	}
 	known, p := q.doors.trust.Check(der, q.event.Time)
+	if known != nil {
+		q.event.Identifier = known.Name() // for the log, also where it is refused
+	}
 	if p != nil {
 		return &problem{p.Code, p.Err}
 	}

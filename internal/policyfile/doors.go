@@ -220,7 +220,8 @@ func (d *Door) readRADIUS(m document.Mapping, p *policy.Policy) {
 	for _, code := range append([]posture.Code{
 		posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.DeviceNotCompliant,
 	}, p.Codes()...) {
-		if !slices.Contains(accepted, string(code)) { // a rule without a code has deviceNotCompliant
+		// A rule without a code has deviceNotCompliant. A code of a certificate never puts a device anywhere, whoever has named it.
+		if !slices.Contains(accepted, string(code)) && !strings.HasPrefix(string(code), "certificate") {
 			accepted = append(accepted, string(code))
 		}
 	}

@@ -92,6 +92,7 @@ func TestDoorsChecked(t *testing.T) {
 	}
 	for _, want := range []string{
 		"door radius: callers cn:radius, policy doors", "door forward_auth: callers proxy.example.com, policy doors, answers are remembered for 1h0m0s",
+		"door listener: 127.0.0.1:", `; callers need a certificate of the CA in `, `("Devices", expires `,
 		`devices' certificates: of "Devices"`, "every provisioner", "devices' revocation lists: \"Devices\", CRL number 1",
 		`doors.crl: it has no list of the issuer "Second", so that none of its certificates is ever revoked`,
 		`doors.crl: the list of "Devices" should have been replaced by `,
