@@ -212,7 +212,8 @@ bench-docs: ## The same, and put the result into docs/performance.md
 bench-doors: ## Measure a question at each door, and logins and pages with FreeRADIUS and nginx (six minutes; BENCHFLAGS=-short: two)
 	@mkdir -p build
 	@cd $(BENCH) && go run . -only doors -out '$(CURDIR)/build/doors.md' $(BENCHFLAGS)
-	@cd $(E2E) && go test -run '^$$' -bench '^BenchmarkDoor' -benchtime 3s $(filter -short,$(BENCHFLAGS)) .
+	@cd $(E2E) && go test -run '^$$' -bench '^BenchmarkDoorLogins$$' -benchtime 600x $(filter -short,$(BENCHFLAGS)) .
+	@cd $(E2E) && go test -run '^$$' -bench '^BenchmarkDoorPage$$' -benchtime 3s $(filter -short,$(BENCHFLAGS)) .
 
 .PHONY: storm
 storm: ## Measure snapshots: a storm of webhooks, an outage of the MDM, the fetch of 100,000 devices (ten minutes; STORMFLAGS=-short: two)
