@@ -157,9 +157,9 @@ func (t *Trust) statedIssuer(a Attributes) (*x509.Certificate, *Problem) {
 	if !okName || !okKey || err != nil || len(key) == 0 {
 		return nil, untrusted("the RADIUS server does not state, once each, the name and the key identifier of the issuer")
 	}
-	for _, issuer := range t.Issuers {
+	for i, issuer := range t.Issuers {
 		if bytes.Equal(issuer.SubjectKeyId, key) {
-			if line, ok := oneLine(issuer.RawSubject); ok && line == name {
+			if line, ok := t.stated(i); ok && line == name {
 				return issuer, nil
 			}
 		}

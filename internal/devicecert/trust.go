@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"step-posture-connector/internal/certname"
@@ -44,6 +45,24 @@ type Trust struct {
 	// Revoked says that a certificate is on a revocation list, given the raw name of its issuer; empty where it is on none. It
 	// may be nil.
 	Revoked func(issuer []byte, serial *big.Int) string
+
+	// The names of Issuers as a RADIUS server states them, "" where one cannot be stated: made once, and not for each question.
+	once  sync.Once
+	lines []string
+}
+
+// stated is the name of an issuer as a RADIUS server states it.
+func (t *Trust) stated(issuer int) (line string, ok bool) {
+	t.once.Do(func() {
+		for _, ca := range t.Issuers {
+			line, ok := oneLine(ca.RawSubject)
+			if !ok {
+				line = ""
+			}
+			t.lines = append(t.lines, line)
+		}
+	})
+	return t.lines[issuer], t.lines[issuer] != ""
 }
 
 // Check parses a certificate in DER, and verifies it at the time now. Of a certificate that an issuer has signed, and that is
