@@ -127,7 +127,7 @@ func (s sources) doorProblems(file *policyfile.File) (problems config.Problems) 
 	return problems
 }
 
-// makeDoors makes the doors of a generation, after its gates.
+// makeDoors makes the doors of a generation, after its gates; nil without any.
 func (g *generation) makeDoors() *doors.Doors {
 	if g.file == nil || g.file.Doors == nil || g.devices == nil {
 		return nil
@@ -164,12 +164,8 @@ func (d *Daemon) doorWarnings(g *generation) (warnings []string) {
 	return warnings
 }
 
-// useDoors puts the doors of a generation into effect.
-func (s *service) useDoors(g *generation) {
-	if made := g.makeDoors(); made != nil {
-		s.doors.Use(made)
-	}
-}
+// useDoors puts the doors of a generation into effect. Fail closed: without any, those before are not kept.
+func (s *service) useDoors(g *generation) { s.doors.Use(g.makeDoors()) }
 
 func (s *service) newDoors() {
 	s.doors = &doors.Handler{Now: s.now, Audit: s.audit, Record: s.record, Trust: server.Trust}

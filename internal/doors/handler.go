@@ -34,7 +34,7 @@ type Handler struct {
 	doors atomic.Pointer[Doors]
 }
 
-// Use makes doors those that answer, from the next question on. Before the first call every question is refused.
+// Use makes doors those that answer, from the next question on. Before the first call, and with nil, every question is refused.
 func (h *Handler) Use(doors *Doors) { h.doors.Store(doors) }
 
 // Forget empties the cache.
