@@ -35,6 +35,7 @@ func (d *Daemon) Reloader() (reload func() error, metrics, webhooks http.Handler
 	s.state.follow(d.current)
 	s.metrics = s.newMetrics(metricsof.Build{})
 	s.webhooks = s.handler()
+	s.newDoors()
 	for _, i := range d.current.inventories {
 		s.keepInventory(i)
 	}
