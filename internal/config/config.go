@@ -103,6 +103,14 @@ type Config struct {
 	// See [enrolment](enrolment.md).
 	StateURL Secret `env:"STATE_URL" path:"allowed" example:"sqlite:/var/lib/step-posture-connector/state.db" accepted:"sqlite:/path/of/a/file, or postgres://user:password@host/database" group:"State"`
 
+	// `1`: every decision also goes into the database of `STATE_URL`, with facts, for the command `decisions` and the console.
+	//
+	// All facts are asked for then, as with `AUDIT_FACTS`. See [the console](console.md).
+	Journal Switch `env:"JOURNAL" envDefault:"0" accepted:"0 or 1" group:"Journal and console"`
+
+	// How long the journal keeps a decision.
+	JournalRetention Duration `env:"JOURNAL_RETENTION" envDefault:"90d" accepted:"a duration with a unit from 1h to 3650d, such as 90d or 36h" group:"Journal and console"`
+
 	// Where the API of enrolment tokens is served over plain HTTP, for use inside a cluster; `off` for nowhere.
 	//
 	// The listener of `PORT` serves it in any case.
@@ -118,6 +126,7 @@ type Config struct {
 	DoorClientCAPath Path `env:"DOOR_CLIENT_CA_PATH" unset:"required with DOOR_ADDRESS" example:"callers_ca.crt" accepted:"the path of a PEM file with the CA certificates that callers of doors chain to" group:"Doors"`
 
 	Compat
+	Console
 	Health
 }
 

@@ -68,7 +68,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	d.stateURL, stateProblems = stateURL(c.StateURL)
 	problems = append(problems, stateProblems...)
 	dropIn := newDropIn(c, environ)
-	d.sources = sources{doors: !c.DoorAddress.Off(), mutual: bool(c.EnableMTLS), environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts), readFacts: c.PolicyPath != "" || dropIn != nil, webhooks: true, state: c.StateURL.IsSet() || environ.Variables["STATE_URL_FILE"] != "", dropIn: dropIn, audit: string(c.AuditLogPath), byHand: byHand}
+	d.sources = sources{doors: !c.DoorAddress.Off(), mutual: bool(c.EnableMTLS), environ: environ, path: string(c.PolicyPath), facts: bool(c.AuditFacts) || bool(c.Journal), readFacts: c.PolicyPath != "" || dropIn != nil, webhooks: true, state: c.StateURL.IsSet() || environ.Variables["STATE_URL_FILE"] != "", dropIn: dropIn, audit: string(c.AuditLogPath), byHand: byHand}
 	if config.WebhookPipe(environ.Variables) != "" {
 		d.sources.once = &config.Webhooks{IDs: c.WebhookIDs, Secrets: c.WebhookSecrets}
 	}

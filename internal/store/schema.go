@@ -80,6 +80,56 @@ func migrations() [][]string {
 			"CREATE INDEX tokens_bound_to ON tokens (bound_to_key) WHERE bound_to_key IS NOT NULL",
 			"CREATE INDEX tokens_keep_until ON tokens (keep_until)",
 		},
+		{
+			// The ID begins with the time, so that the primary key orders by it.
+			`CREATE TABLE journal (
+				id {bytes} PRIMARY KEY,
+				reference TEXT NOT NULL,
+				identifier_key TEXT,
+				policy TEXT NOT NULL,
+				refused {integer} NOT NULL,
+				code TEXT NOT NULL,
+				line TEXT NOT NULL,
+				rules TEXT NOT NULL
+			) {table}`,
+			"CREATE INDEX journal_reference ON journal (reference, id)",
+			"CREATE INDEX journal_identifier ON journal (identifier_key, id) WHERE identifier_key IS NOT NULL",
+			"CREATE INDEX journal_refused ON journal (id) WHERE refused = 1",
+			"CREATE INDEX journal_code ON journal (code, id) WHERE refused = 1",
+			// Sums, so that an overview needs not read what they sum up. Kind says what is counted, see journal.go.
+			`CREATE TABLE journal_counts (
+				hour {integer} NOT NULL,
+				policy TEXT NOT NULL,
+				kind TEXT NOT NULL,
+				name TEXT NOT NULL,
+				n {integer} NOT NULL,
+				PRIMARY KEY (hour, policy, kind, name)
+			) {table}`,
+			// The devices whose latest decision a rule in report-only mode would have refused.
+			`CREATE TABLE journal_affected (
+				policy TEXT NOT NULL,
+				rule TEXT NOT NULL,
+				identifier_key TEXT NOT NULL,
+				identifier TEXT NOT NULL,
+				reference TEXT NOT NULL,
+				id {bytes} NOT NULL,
+				PRIMARY KEY (policy, rule, identifier_key)
+			) {table}`,
+			"CREATE INDEX journal_affected_device ON journal_affected (policy, identifier_key)",
+			`CREATE TABLE console_sessions (
+				hash {bytes} PRIMARY KEY,
+				person TEXT NOT NULL,
+				source TEXT NOT NULL,
+				created_at {integer} NOT NULL,
+				expires_at {integer} NOT NULL
+			) {table}`,
+			"CREATE INDEX console_sessions_expires ON console_sessions (expires_at)",
+			// One row: what signs the cookies of all replicas.
+			`CREATE TABLE console_keys (
+				id {integer} PRIMARY KEY,
+				key {bytes} NOT NULL
+			) {table}`,
+		},
 	}
 }
 
