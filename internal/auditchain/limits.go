@@ -1,0 +1,17 @@
+package auditchain
+
+// The limits of verification.
+const (
+	// blockSize is how much of a file one worker verifies at a time, in bytes.
+	blockSize = 1 << 20
+	// longestLine is the longest line that is read, in bytes; no line of the audit log is near it. Of a longer one only its end is
+	// looked for, so that a file without line ends, or one that unpacks to terabytes, needs no memory.
+	longestLine = 4 << 20
+	// maxNotes bounds the notes of a report; further ones are counted.
+	maxNotes = 1000
+	// maxFound bounds the lines that are kept for a proof.
+	maxFound = 1000
+
+	// maxCertificate bounds the file of a certificate, in bytes.
+	maxCertificate = 1 << 20
+)
