@@ -47,6 +47,8 @@ const (
 	KeyPath          = "path"
 	KeyRemoteAddress = "remote_address"
 	KeyStack         = "stack"
+	KeyChain         = "chain"
+	KeyChainHead     = "chain_head"
 )
 
 // Event has all that is known about one request. Empty fields are left out of the log.
