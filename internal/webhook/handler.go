@@ -159,7 +159,9 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 		ctx, cancel = context.WithTimeout(ctx, e.budget-writeReserve-h.Now().Sub(start))
 		defer cancel()
 	}
-	if a, done := c.identify(ctx); done {
+	a, done := c.identify(ctx)
+	c.noteKey()
+	if done {
 		event.Evidence = nil // no inventory was asked
 		return a
 	}

@@ -4,7 +4,6 @@ package blackbox_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
