@@ -1,6 +1,7 @@
 package auditchain
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -52,7 +53,7 @@ func (f *file) wrong(p Problem) {
 // add takes the next line.
 func (f *file) add(j *judged) {
 	f.number++
-	if j.isWanted {
+	if j.hasReference || j.hasKey {
 		f.keep(j)
 	}
 	if !j.isChained {
@@ -89,11 +90,15 @@ func (f *file) add(j *judged) {
 }
 
 func (f *file) keep(j *judged) {
-	if len(f.report.found) >= maxFound {
-		f.report.moreFound++
+	// Lines with the key alone are shown where no other is found; a device that connects often has many.
+	kept, most := &f.report.withReference, maxFound
+	if j.hasKey {
+		kept, most = &f.report.withKey, maxFoundByKey
+	}
+	if *kept++; *kept > most {
 		return
 	}
-	f.report.found = append(f.report.found, found{f.path, f.number, j.text, j.isIntact})
+	f.report.found = append(f.report.found, found{f.path, f.number, bytes.Clone(j.text), j.isIntact})
 }
 
 func (f *file) addUnchained(j *judged) {

@@ -9,8 +9,9 @@ const (
 	longestLine = 4 << 20
 	// maxNotes bounds the notes of a report; further ones are counted.
 	maxNotes = 1000
-	// maxFound bounds the lines that are kept for a proof.
-	maxFound = 1000
+	// maxFound bounds the lines that are kept for a proof because of their reference, and maxFoundByKey those because of the key alone.
+	maxFound      = 1000
+	maxFoundByKey = 100
 
 	// maxCertificate bounds the file of a certificate, in bytes.
 	maxCertificate = 1 << 20

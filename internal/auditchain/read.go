@@ -31,11 +31,12 @@ type judged struct {
 	isChained bool
 	isIntact  bool
 	event     *audit.ChainEvent // of a line about the chain
-	isWanted  bool              // it begins as a decision with a wanted reference does
+	// hasReference says that it begins as a decision with a wanted reference does, hasKey that it has the wanted key alone.
+	hasReference, hasKey bool
 }
 
 // judge verifies the lines of a block, each by itself.
-func (b *block) judge(sealer *audit.Sealer, references map[string]bool) []judged {
+func (b *block) judge(sealer *audit.Sealer, o *Options) []judged {
 	if b.tooLong {
 		return []judged{{}}
 	}
@@ -49,7 +50,8 @@ func (b *block) judge(sealer *audit.Sealer, references map[string]bool) []judged
 					j.event = &event
 				}
 			}
-			j.isWanted = audit.HasReference(content, references)
+			j.hasReference = len(o.references) > 0 && audit.HasReference(content, o.references)
+			j.hasKey = !j.hasReference && len(o.publicKey) > 0 && bytes.Contains(content, o.publicKey)
 		}
 		lines = append(lines, j)
 	}

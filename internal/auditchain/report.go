@@ -18,8 +18,8 @@ type Report struct {
 	Notes      []Note    `json:"notes"`
 	MoreNotes  int       `json:"more_notes,omitempty"` // notes that are left out
 
-	found     []found
-	moreFound int
+	found                  []found
+	withReference, withKey int // how many were found
 }
 
 // Chain is one chain of the files.
@@ -118,7 +118,7 @@ func linesOf(first, last uint64) string {
 	return fmt.Sprintf("lines %d to %d", first, last)
 }
 
-// found is a line that begins as a decision with a wanted reference does.
+// found is a line that Prove looks at.
 type found struct {
 	file     string
 	line     int

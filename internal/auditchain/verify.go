@@ -18,7 +18,9 @@ type Options struct {
 	// After are lines whose successors may be the first ones of the files: older files were removed on purpose.
 	After []audit.Head
 
-	references map[string]bool // lines to keep
+	// Lines with one of these are kept.
+	references map[string]bool
+	publicKey  []byte // the member of a line
 }
 
 // ErrNoLines says that there was nothing to verify.
@@ -36,7 +38,7 @@ func Verify(ctx context.Context, o Options, paths []string, stdin io.Reader) (*R
 		go func() {
 			sealer := audit.NewSealer(o.Key)
 			for b := range work {
-				b.done <- b.judge(sealer, o.references)
+				b.done <- b.judge(sealer, &o)
 			}
 		}()
 	}

@@ -20,7 +20,7 @@ func auditCommand(environ func() (config.Environment, error)) *cobra.Command {
 			return fmt.Errorf("audit: what should be done? Usage: %[1]s verify FILE..., or %[1]s prove --certificate FILE AUDIT-LOG...", c.CommandPath())
 		},
 	}
-	c.AddCommand(verifyCommand(environ))
+	c.AddCommand(verifyCommand(environ), proveCommand(environ))
 	return c
 }
 
