@@ -1,5 +1,11 @@
 package auditchain
 
+import "time"
+
+// MaxSkew is how far the beginning of the certificate's validity may be from the time of the line, in both directions. step-ca sets
+// it back by a minute, and asks for a signature right after the decision.
+const MaxSkew = 15 * time.Minute
+
 // The limits of verification.
 const (
 	// blockSize is how much of a file one worker verifies at a time, in bytes.

@@ -61,10 +61,6 @@ const (
 	demandChain      = "chain"
 )
 
-// MaxSkew is how far the beginning of the certificate's validity may be from the time of the line, in both directions. step-ca sets
-// it back by a minute, and asks for a signature right after the decision.
-const MaxSkew = 15 * time.Minute
-
 // Prove verifies the files as Verify does, and looks for the decision behind the certificate: a line that allows, with a reference,
 // the identifier and the key that the certificate has, at the time at which it was made, in chains that are intact.
 func Prove(ctx context.Context, o Options, c *Certificate, paths []string, stdin io.Reader) (*Proof, error) {
