@@ -52,6 +52,11 @@ const (
 func (c *chain) resume(tail []byte, isWhole bool) {
 	end := bytes.LastIndexByte(tail, '\n') + 1
 	isTorn := end < len(tail)
+	if link, _, isIntact := c.sealer.Verify(tail[end:]); isIntact && (end > 0 || isWhole) {
+		c.last, c.start = link, "" // only the line end is missing
+		c.behind(nil)
+		return
+	}
 	for at := end; at > 0; {
 		begin := bytes.LastIndexByte(tail[:at-1], '\n') + 1
 		if begin == 0 && !isWhole {

@@ -125,7 +125,7 @@ func (t *Trail) settle(deadline time.Time) error {
 			return err
 		}
 	}
-	if t.torn {
+	if t.torn && c.fragmentBytes > 0 { // else the last line is whole but for its line end
 		if err := t.put(deadline, c.torn()); err != nil {
 			return err
 		}
@@ -167,6 +167,9 @@ func (t *Trail) lookAtFile() {
 	}
 	fragment := tail[bytes.LastIndexByte(tail, '\n')+1:]
 	t.torn = len(fragment) > 0
+	if link, _, isIntact := c.sealer.Verify(fragment); isIntact && link == c.last {
+		fragment = nil // only its line end is missing
+	}
 	c.behind(fragment)
 }
 

@@ -250,11 +250,14 @@ func (t *Trail) leave(part []byte) {
 	if shorten(t.file, len(part)) == nil {
 		return
 	}
-	t.torn = true
 	if t.chain != nil {
-		t.chain.left(part)
 		t.chain.size += int64(len(part))
+		if t.torn && t.chain.fragmentBytes == 0 {
+			part = part[1:] // the line end of the line before
+		}
+		t.chain.left(part)
 	}
+	t.torn = len(part) > 0
 }
 
 // Reopen opens the path again, after a program such as logrotate has moved the file. With an error, the file that was
