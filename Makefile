@@ -199,6 +199,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (defa
 		fi; \
 		exit 1' < build/fuzz.list
 
+.PHONY: bench-chain
+bench-chain: ## Measure audit verify with LINES lines that have facts (default a million, 2 GB in the folder for temporary files)
+	go test -run '^$$' -bench '^BenchmarkVerify$$' -benchtime 3x -timeout 0 ./internal/auditchain -chain-lines $(or $(LINES),1000000)
+
 .PHONY: bench
 bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCHFLAGS are handed on
 	@mkdir -p build

@@ -125,6 +125,7 @@ type Config struct {
 	// The CA certificates in PEM that the certificates of these callers must chain to. Not those that issue to devices.
 	DoorClientCAPath Path `env:"DOOR_CLIENT_CA_PATH" unset:"required with DOOR_ADDRESS" example:"callers_ca.crt" accepted:"the path of a PEM file with the CA certificates that callers of doors chain to" group:"Doors"`
 
+	Chain
 	Compat
 	Console
 	Health
@@ -160,6 +161,7 @@ func Load(environ map[string]string) (Config, Problems) {
 	}
 	problems = append(problems, c.apiProblems()...)
 	problems = append(problems, c.doorProblems(problems)...)
+	problems = append(problems, c.Chain.problems(environ, c, problems)...)
 	problems = append(problems, c.Compat.problems(environ, c, problems)...)
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
 }
@@ -297,6 +299,7 @@ func (c Config) Warnings() []string {
 	if bool(c.AuditFacts) && c.AuditLogPath == "" {
 		warnings = append(warnings, "AUDIT_FACTS is 1 but AUDIT_LOG_PATH is not set: nothing is recorded")
 	}
+	warnings = append(warnings, c.Chain.warnings()...)
 	warnings = append(warnings, c.Compat.warnings(c)...)
 	if c.DoorAddress.Off() && c.DoorClientCAPath != "" {
 		warnings = append(warnings, "DOOR_CLIENT_CA_PATH is set but DOOR_ADDRESS is not: there is no door where a caller could show a certificate of it")

@@ -18,6 +18,9 @@ const (
 	// reportAgain is when a line about a snapshot or a revocation list is logged again that says the same.
 	reportAgain = time.Hour
 
+	// headEvery is how often the head of the audit chain is logged.
+	headEvery = time.Hour
+
 	// overdueEvery is how often it is looked whether a revocation list should have been replaced.
 	overdueEvery = time.Minute
 
