@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"step-posture-connector/internal/config"
@@ -124,9 +125,8 @@ func (d *Daemon) describeJournal() []string {
 
 // inDays is a duration as JOURNAL_RETENTION may be written.
 func inDays(d time.Duration) string {
-	const day = 24 * time.Hour
-	if d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
+	if hours := int64(d / time.Hour); d%time.Hour == 0 && hours%24 == 0 {
+		return strconv.FormatInt(hours/24, 10) + "d" //nolint:mnd // hours of a day
 	}
 	return d.String()
 }
