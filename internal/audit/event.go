@@ -179,7 +179,7 @@ func NewReference() string {
 // ParseReference returns a reference as lines have it; people may write it in lower case. It returns false for any other text.
 func ParseReference(text string) (reference string, ok bool) {
 	reference = strings.ToUpper(text)
-	if len(text) != referenceLength || strings.Trim(reference, referenceAlphabet) != "" {
+	if len(text) != referenceLength || len(reference) != referenceLength || strings.Trim(reference, referenceAlphabet) != "" {
 		return "", false
 	}
 	return reference, true
