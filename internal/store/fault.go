@@ -11,7 +11,6 @@ import (
 	"net"
 	"strings"
 
-
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlitedriver "modernc.org/sqlite"
 	sqlitecode "modernc.org/sqlite/lib"
