@@ -142,6 +142,9 @@ func (s *service) checks() []health.Check {
 			return degraded(s.state.get(statePurge), "%s")
 		}})
 	}
+	if s.journal != nil {
+		checks = append(checks, health.Check{Name: journalCheck, Probe: s.checkJournal})
+	}
 	if s.trail != nil {
 		checks = append(checks, health.Check{Name: "audit", Probe: func() (health.Status, string) {
 			return degraded(cmp.Or(s.state.get(auditLine), s.state.get(auditFile)), "decisions may be missing in the audit log: %s")

@@ -2,10 +2,10 @@
 // the answers; the audit log stays the durable record.
 //
 //	Record --+--> waiting (65,536 lines, 64 MiB) --batch--> Store.Append
-//	         |                                        |
-//	      no room                            the database does not answer: tried again
-//	         |
-//	         +--> lost: counted, and logged
+//	         |                                                   |
+//	      no room                           no answer: tried again; refused: divided, down to the line
+//	         |                                                   |
+//	         +---------------> lost: counted, and logged <-------+
 package journal
 
 import (
@@ -34,7 +34,7 @@ func NewID(at time.Time) (id ID) {
 
 // FirstID is the least ID of a time.
 func FirstID(at time.Time) (id ID) {
-	binary.BigEndian.PutUint64(id[:], uint64(max(at.UnixMicro(), 0))) //nolint:gosec // G115: not negative
+	binary.BigEndian.PutUint64(id[:], uint64(max(at.UnixMicro(), 0)))
 	return id
 }
 
@@ -64,8 +64,10 @@ type Entry struct {
 	// Decision is allow or deny. It is empty where Event says what else the line is about.
 	Decision, Event string
 	Code            string // of the refusal or the fault; empty when allowed
-	Policy          string // empty without a policy file, and of a line that is no decision
-	Door            string // empty without a policy file
+	// Fault says that nothing could be decided: the denial is no refusal.
+	Fault  bool
+	Policy string // empty without a policy file, and of a line that is no decision
+	Door   string // empty without a policy file
 	// Identifier is as it was shown. Key is what equal identifiers have in common; empty where it is no identifier.
 	Identifier, Key string
 	// Evaluated says that the rules of the policy were evaluated: Unmet and WouldDeny are all that is not met.
@@ -96,7 +98,7 @@ type Filter struct {
 	Since  time.Time
 	Before ID
 	Denied bool   // only refusals and faults
-	Code   string // only with this code
+	Code   string // only refusals and faults with this code
 	Policy string // only of this policy
 	Limit  int    // at most so many, and at most MaxFound
 }
@@ -139,10 +141,18 @@ type Affected struct {
 	Reference       string
 }
 
+// What an error of a Store means, in terms of errors.Is. One that is neither is about the database, and needs an administrator.
+var (
+	// ErrOutage says that the database answers nobody at present.
+	ErrOutage = errors.New("the database does not answer")
+	// ErrRefused says that the database answers, and does not take what it was given.
+	ErrRefused = errors.New("the database refuses it")
+)
+
 // Store keeps the journal. An error is a fault of the database.
 type Store interface {
 	// Append adds entries: all or none. A batch that was added before is not added again, so that it may be tried again where the
-	// answer was lost.
+	// answer was lost. The entries are the caller's again when it returns.
 	Append(ctx context.Context, batch []Entry) error
 	// Find returns the newest entries that a filter selects, the newest first. More says that there are others.
 	Find(ctx context.Context, f Filter) (found []Found, more bool, err error)
