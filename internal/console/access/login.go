@@ -9,17 +9,25 @@ import (
 	"step-posture-connector/internal/audit"
 )
 
-// The events of the audit log, and what came of them.
+// EventLogIn and EventLogOut are the events of the audit log.
 const (
-	eventLogIn  = "console_login"
-	eventLogOut = "console_logout"
+	EventLogIn  = "console_login"
+	EventLogOut = "console_logout"
+)
 
+// What came of them.
+const (
 	resultOK      = "ok"
 	resultFailed  = "failed"  // the password is wrong
 	resultUnknown = "unknown" // nobody has the name, which the line does not have either
 	resultLimited = "limited" // there were too many tries
 	resultRefused = "refused" // the OpenID provider, or its answer, does not let the person in
 )
+
+// Results are what can come of a try to log in.
+func Results() []string {
+	return []string{resultOK, resultFailed, resultUnknown, resultLimited, resultRefused}
+}
 
 // notice writes a line to the audit log. Its error has to keep a person out.
 func (g *Guard) notice(x *exchange, event, person, result string) error {
@@ -104,14 +112,14 @@ func (g *Guard) wrong(x *exchange, users *Users, name, next string) {
 		result, person, reason = resultUnknown, "", "nobody has this name"
 	}
 	x.event.Person = person
-	_ = g.notice(x, eventLogIn, person, result) // nobody is let in, whatever the audit log does
+	_ = g.notice(x, EventLogIn, person, result) // nobody is let in, whatever the audit log does
 	g.showLogIn(x, http.StatusUnauthorized, next, "Name or password is wrong.", reason)
 }
 
 // tooMany answers a try that is not looked at.
 func (g *Guard) tooMany(x *exchange, next string, wait time.Duration) {
 	if g.notices.AllowN(x.started, 1) {
-		_ = g.notice(x, eventLogIn, "", resultLimited)
+		_ = g.notice(x, EventLogIn, "", resultLimited)
 	}
 	seconds := g.retryAfter(x, wait)
 	g.showLogIn(x, http.StatusTooManyRequests, next, fmt.Sprintf("Too many wrong tries. Try again in %d seconds.", seconds), "too many wrong tries of this client, under this name, or of all together")
@@ -127,7 +135,7 @@ func (g *Guard) retryAfter(x *exchange, wait time.Duration) (seconds int) {
 // letIn begins the session of a person, after the audit log has it.
 func (g *Guard) letIn(x *exchange, person string, source Source, next string) {
 	x.event.Person = person
-	if err := g.notice(x, eventLogIn, person, resultOK); err != nil {
+	if err := g.notice(x, EventLogIn, person, resultOK); err != nil {
 		g.refuse(x, *auditFault(err))
 		return
 	}

@@ -119,7 +119,7 @@ func (g *Guard) serveLogOut(x *exchange) {
 			g.refuse(x, *storeFault(err)) // the cookie stays, so that it can be tried again
 			return
 		}
-		_ = g.notice(x, eventLogOut, found.Person, resultOK) // the session has ended whatever the audit log does; the daemon logs its error
+		_ = g.notice(x, EventLogOut, found.Person, resultOK) // the session has ended whatever the audit log does; the daemon logs its error
 	}
 	g.setCookie(x.w, sessionCookie, "", 0)
 	redirect(x.w, PathLogIn)
