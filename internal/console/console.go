@@ -73,9 +73,9 @@ type Pages struct {
 	// Version is that of the program.
 	Version string
 
-	made     sync.Once
-	shows    *views
-	lookups  throttle
+	made    sync.Once
+	shows   *views
+	lookups throttle
 }
 
 // Event is one request to the console, for the log and metrics.

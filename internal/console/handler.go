@@ -146,7 +146,10 @@ func (p *Pages) serve(w http.ResponseWriter, q *request, event *Event) error {
 	if err != nil {
 		return err
 	}
-	if a.location != "" {
+	if a.location != "" { // which says that something was found
+		if err := p.notify(q, at.name, a.notice); err != nil {
+			return err
+		}
 		setHeaders(w)
 		http.Redirect(w, q.Request, a.location, http.StatusSeeOther)
 		event.Status = http.StatusSeeOther
