@@ -163,7 +163,10 @@ func (d *DB) Ready(ctx context.Context) error {
 	if err == nil && version < len(migrations()) {
 		if d.daemon {
 			err = d.migrate(ctx)
-		} else if err = d.wantOwn(ctx); err == nil {
+		} else if version == 0 {
+			err = d.wantOwn(ctx)
+		}
+		if err == nil && !d.daemon { // also where a daemon of the version before has made it
 			return &fault{place: d.url.String(), class: noTable, cause: ErrNoTables}
 		}
 	}
