@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/json"
+	"net/http"
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/posture"
@@ -20,7 +21,7 @@ func (c *Encoder) Entry(e *audit.Event) (Entry, error) {
 		return Entry{}, err
 	}
 	made := Entry{
-		ID: NewID(e.Time), Reference: e.Reference, Decision: e.DecisionWord(), Event: e.EventWord(), Code: e.Code, Policy: e.Policy, Door: e.Door,
+		ID: NewID(e.Time), Reference: e.Reference, Decision: e.DecisionWord(), Event: e.EventWord(), Code: e.Code, Fault: e.Status >= http.StatusInternalServerError, Policy: e.Policy, Door: e.Door,
 		Identifier: e.CleanIdentifier(), Key: KeyOf(e.CleanIdentifier()), Evaluated: len(e.Verdict.Outcomes) > 0 || e.Allowed,
 		Unmet: e.Verdict.Unmet, WouldDeny: e.Verdict.WouldDeny, Line: line,
 	}

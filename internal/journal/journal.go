@@ -64,8 +64,10 @@ type Entry struct {
 	// Decision is allow or deny. It is empty where Event says what else the line is about.
 	Decision, Event string
 	Code            string // of the refusal or the fault; empty when allowed
-	Policy          string // empty without a policy file, and of a line that is no decision
-	Door            string // empty without a policy file
+	// Fault says that nothing could be decided: the denial is no refusal.
+	Fault  bool
+	Policy string // empty without a policy file, and of a line that is no decision
+	Door   string // empty without a policy file
 	// Identifier is as it was shown. Key is what equal identifiers have in common; empty where it is no identifier.
 	Identifier, Key string
 	// Evaluated says that the rules of the policy were evaluated: Unmet and WouldDeny are all that is not met.

@@ -211,8 +211,8 @@ func testReplicasMigrate(t *testing.T, _ *sqltest.Server, create func(testing.TB
 		})
 	}
 	all.Wait()
-	if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 1 {
-		t.Errorf("%d migrations ran, want 1", n)
+	if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 2 {
+		t.Errorf("%d migrations ran, want 2", n)
 	}
 }
 
