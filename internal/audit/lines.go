@@ -6,6 +6,8 @@ import (
 	"fmt"
 )
 
+const factsKey = `,"facts":`
+
 // Lines makes lines of the audit log for others that keep them, with facts. It is safe for concurrent use.
 type Lines struct{ facts *vocabulary }
 
@@ -17,10 +19,13 @@ func (l *Lines) Of(e *Event) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e.line(l.facts)); err != nil {
+	if err := encoder.Encode(e.line(nil)); err != nil {
 		return nil, fmt.Errorf("encode the line: %w", err)
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	// Facts come last, and need not be read again as encoding/json does with them: that is a third of the whole.
+	line, facts := bytes.TrimSuffix(out.Bytes(), []byte("}\n")), l.facts.facts(e)
+	whole := make([]byte, 0, len(line)+len(factsKey)+len(facts)+len("}"))
+	return append(append(append(append(whole, line...), factsKey...), facts...), '}'), nil
 }
 
 // DecisionWord is allow, deny, or empty for a notification, which is no decision.

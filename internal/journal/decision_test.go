@@ -71,7 +71,8 @@ func TestParse(t *testing.T) {
 	}
 	if want := []journal.Rule{
 		{Name: "encrypted", Result: "unmet", Enforced: true, Reason: "device.encrypted is false", Code: "deviceNotCompliant", Message: "Turn on FileVault"},
-		{Name: "recent", Result: "unknown", Reason: "device.os_version is unknown"}, {Name: "mobile"},
+		{Name: "recent", Result: "unknown", Reason: "device.os_version is unknown"},
+		{Name: "mobile"},
 	}; !reflect.DeepEqual(rules, want) {
 		t.Errorf("got rules %+v", rules)
 	}
@@ -117,9 +118,11 @@ func TestParseWithoutFacts(t *testing.T) {
 func TestParseLaterVersion(t *testing.T) {
 	t.Parallel()
 	at := journal.NewID(time.UnixMicro(1_700_000_000_000_000))
-	d, err := journal.Parse(journal.Found{ID: at, Line: []byte(`{"time":"2026-11-27T10:00:00.000000Z","reference":"A","decision":"allow","new":{"a":[1]},
+	d, err := journal.Parse(journal.Found{
+		ID: at, Line: []byte(`{"time":"2026-11-27T10:00:00.000000Z","reference":"A","decision":"allow","new":{"a":[1]},
 		"facts":{"now":"2026-11-27T10:00:00Z","new":[{}],"request":{"door":"x","new":{"a":{"b":1.5}}},"records":{"i":{"answer":"new","device":{"n":12,"l":[1,{"a":2}],"m":{"k":[null]}},"new":1}}}}`),
-		Rules: []byte(`[{"name":"r","new":1}]`)})
+		Rules: []byte(`[{"name":"r","new":1}]`),
+	})
 	if err != nil || d.Reference != "A" || len(d.Rules) != 1 || d.Facts.Records[0].Device[1].Text() != `1, {"a":2}` || d.Facts.Request[1].Name != "request.new.a.b" {
 		t.Errorf("got %+v, %v, %+v", d, err, d.Facts)
 	}

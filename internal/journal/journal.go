@@ -2,10 +2,10 @@
 // the answers; the audit log stays the durable record.
 //
 //	Record --+--> waiting (65,536 lines, 64 MiB) --batch--> Store.Append
-//	         |                                        |
-//	      no room                            the database does not answer: tried again
-//	         |
-//	         +--> lost: counted, and logged
+//	         |                                                   |
+//	      no room                           no answer: tried again; refused: divided, down to the line
+//	         |                                                   |
+//	         +---------------> lost: counted, and logged <-------+
 package journal
 
 import (
@@ -34,7 +34,7 @@ func NewID(at time.Time) (id ID) {
 
 // FirstID is the least ID of a time.
 func FirstID(at time.Time) (id ID) {
-	binary.BigEndian.PutUint64(id[:], uint64(max(at.UnixMicro(), 0))) //nolint:gosec // G115: not negative
+	binary.BigEndian.PutUint64(id[:], uint64(max(at.UnixMicro(), 0)))
 	return id
 }
 
@@ -141,10 +141,18 @@ type Affected struct {
 	Reference       string
 }
 
+// What an error of a Store means, in terms of errors.Is. One that is neither is about the database, and needs an administrator.
+var (
+	// ErrOutage says that the database answers nobody at present.
+	ErrOutage = errors.New("the database does not answer")
+	// ErrRefused says that the database answers, and does not take what it was given.
+	ErrRefused = errors.New("the database refuses it")
+)
+
 // Store keeps the journal. An error is a fault of the database.
 type Store interface {
 	// Append adds entries: all or none. A batch that was added before is not added again, so that it may be tried again where the
-	// answer was lost.
+	// answer was lost. The entries are the caller's again when it returns.
 	Append(ctx context.Context, batch []Entry) error
 	// Find returns the newest entries that a filter selects, the newest first. More says that there are others.
 	Find(ctx context.Context, f Filter) (found []Found, more bool, err error)
