@@ -234,7 +234,9 @@ func plain(err error) error {
 		return errors.New("it names another issuer than CONSOLE_OIDC_ISSUER")
 	case errors.As(err, &expired):
 		return errors.New("it has expired")
-	case errors.Is(err, errTooLarge), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case strings.Contains(err.Error(), errTooLarge.Error()): // libraries do not wrap it
+		return errTooLarge
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	}
 	for said, means := range map[string]string{
