@@ -77,7 +77,7 @@ func (p *idp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		encode := base64.RawURLEncoding.EncodeToString
 		const size = 32
 		answer(w, map[string]any{"keys": []any{map[string]any{
-			"kty": "EC", "crv": "P-256", "kid": "1", "use": "sig", "x": encode(p.key.X.FillBytes(make([]byte, size))), "y": encode(p.key.Y.FillBytes(make([]byte, size))), //nolint:staticcheck // SA1019: a JWK has the coordinates
+			"kty": "EC", "crv": "P-256", "kid": "1", "use": "sig", "x": encode(p.key.X.FillBytes(make([]byte, size))), "y": encode(p.key.Y.FillBytes(make([]byte, size))),
 		}}})
 	case "/token":
 		p.token(w, r)

@@ -239,15 +239,15 @@ func plain(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	}
-	for said, means := range map[string]string{
-		"issued by a different provider":      "it is of another issuer",
-		"expected audience":                   "it is for another client",
-		"before the nbf":                      "it is not valid yet",
-		"failed to verify id token signature": "no key of the provider has signed it",
-		"malformed jwt":                       "it is no ID token, or not signed by an algorithm that is accepted: " + strings.Join(algorithms(), ", "),
+	for _, known := range [][2]string{ // go-oidc has no types for these
+		{"issued by a different provider", "it is of another issuer"},
+		{"expected audience", "it is for another client"},
+		{"before the nbf", "it is not valid yet"},
+		{"failed to verify id token signature", "no key of the provider has signed it"},
+		{"malformed jwt", "it is no ID token, or not signed by an algorithm that is accepted: " + strings.Join(algorithms(), ", ")},
 	} {
-		if strings.Contains(err.Error(), said) {
-			return errors.New(means)
+		if strings.Contains(err.Error(), known[0]) {
+			return errors.New(known[1])
 		}
 	}
 	return errors.New("it cannot be read")
