@@ -191,7 +191,9 @@ func rulesOf(policy string) []console.Rule {
 }
 
 // live is a daemon that has the rules of the organization.
-type live struct{ decide func(policy, identifier string) (console.Decided, error) }
+type live struct {
+	decide func(policy, identifier string) (console.Decided, error)
+}
 
 func (live) Inventories() []console.Inventory {
 	return []console.Inventory{
