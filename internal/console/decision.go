@@ -129,7 +129,7 @@ func (p *Pages) view(q *request, found journal.Found) *decisionView {
 // ruleRow shows what a rule said. now is the rule as it is in effect, or the zero Rule.
 func (q *request) ruleRow(r journal.Rule, policy string, now Rule) ruleRow {
 	r.Reason = whatFor(r)
-	row := ruleRow{Rule: r, Address: ruleAddress(policy, r.Name), Expression: now.Expression, Text: cmp.Or(r.Message, now.Message), Mode: "refuses"}
+	row := ruleRow{Rule: r, Address: ruleAddress(policy, r.Name), Expression: now.Expression, Text: cmp.Or(r.Message, now.Message), Mode: "enforced"}
 	if row.From = q.moment(now.From); !r.Enforced {
 		row.Mode = "reports only"
 	}
