@@ -49,10 +49,10 @@ func journalOf(tb testing.TB, events ...*audit.Event) journal.Store {
 	return db.Journal()
 }
 
-// organization is 300 devices that have asked for 14 days, under three policies.
-func organization(now time.Time) (events []*audit.Event) {
+// organization is devices that have asked for 14 days, under three policies.
+func organization(now time.Time, devices int) (events []*audit.Event) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for n := range 300 {
+	for n := range devices {
 		d := device(n)
 		for asked := range 5 + random.IntN(6) {
 			day := float64(asked)/11*14 + random.Float64()
