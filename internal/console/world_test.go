@@ -22,8 +22,8 @@ import (
 // Today is when the tests take place.
 func today() time.Time { return time.Date(2026, 11, 27, 15, 20, 40, 0, time.UTC) }
 
-// journalOf is a journal in a database of SQLite, with these events.
-func journalOf(tb testing.TB, events ...*audit.Event) journal.Store {
+// inDatabase is a journal in a database of SQLite, with these events.
+func inDatabase(tb testing.TB, events ...*audit.Event) journal.Store {
 	tb.Helper()
 	u, err := store.ParseURL("sqlite:" + filepath.Join(tb.TempDir(), "state.db"))
 	if err != nil {
@@ -34,25 +34,36 @@ func journalOf(tb testing.TB, events ...*audit.Event) journal.Store {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = db.Close() })
-	encoder := journal.NewEncoder()
-	for batch := range slices.Chunk(events, 256) {
-		entries := make([]journal.Entry, len(batch))
-		for i, e := range batch {
-			if entries[i], err = encoder.Entry(e); err != nil {
+	for batch := range slices.Chunk(entriesOf(tb, events), 32) {
+		// The time limit of the store is for a machine that is not busy with tests; a batch may be added again.
+		for tries := 1; ; tries++ {
+			if err = db.Journal().Append(context.Background(), batch); err == nil {
+				break
+			}
+			if tries == 20 {
 				tb.Fatal(err)
 			}
-		}
-		if err := db.Journal().Append(context.Background(), entries); err != nil {
-			tb.Fatal(err)
 		}
 	}
 	return db.Journal()
 }
 
-// organization is 300 devices that have asked for 14 days, under three policies.
-func organization(now time.Time) (events []*audit.Event) {
+func entriesOf(tb testing.TB, events []*audit.Event) []journal.Entry {
+	tb.Helper()
+	encoder, entries := journal.NewEncoder(), make([]journal.Entry, len(events))
+	for i, e := range events {
+		var err error
+		if entries[i], err = encoder.Entry(e); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return entries
+}
+
+// organization is devices that have asked for 14 days, under three policies.
+func organization(now time.Time, devices int) (events []*audit.Event) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for n := range 300 {
+	for n := range devices {
 		d := device(n)
 		for asked := range 5 + random.IntN(6) {
 			day := float64(asked)/11*14 + random.Float64()
@@ -191,7 +202,9 @@ func rulesOf(policy string) []console.Rule {
 }
 
 // live is a daemon that has the rules of the organization.
-type live struct{ decide func(policy, identifier string) (console.Decided, error) }
+type live struct {
+	decide func(policy, identifier string) (console.Decided, error)
+}
 
 func (live) Inventories() []console.Inventory {
 	return []console.Inventory{
