@@ -50,6 +50,8 @@ const (
 	KeyStack         = "stack"
 	KeyChain         = "chain"
 	KeyChainHead     = "chain_head"
+	KeyUser          = "user"
+	KeyPage          = "page"
 )
 
 // Event has all that is known about one request. Empty fields are left out of the log.
