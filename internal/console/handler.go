@@ -214,10 +214,11 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) int {
 func setHeaders(w http.ResponseWriter) {
 	for name, value := range map[string]string{
 		// There is no script at all, nothing of another origin, and the pattern of a chart is in the page itself.
-		"Content-Security-Policy":      "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-		"X-Content-Type-Options":       "nosniff",
-		"X-Frame-Options":              "DENY",
-		"Referrer-Policy":              "no-referrer", // the address of a page may have an identifier
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		"X-Content-Type-Options":  "nosniff",
+		"X-Frame-Options":         "DENY",
+		// The address of a page may have an identifier. With no-referrer a browser would send no origin with a form either.
+		"Referrer-Policy":              "same-origin",
 		"Cross-Origin-Opener-Policy":   "same-origin",
 		"Cross-Origin-Resource-Policy": "same-origin",
 		"Permissions-Policy":           "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
