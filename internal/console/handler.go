@@ -121,14 +121,14 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := &request{Request: r, session: session, csrf: csrf, now: began}
-	err := p.serve(w, q, &event)
+	err := p.serve(r.Context(), w, q, &event)
 	if err != nil {
 		event.Status, event.Reason = p.fail(w, r, err), audit.Clean(err.Error(), maxSearch)
 	}
 }
 
 // serve answers a request of a person who has logged in. Nothing is written where it returns an error.
-func (p *Pages) serve(w http.ResponseWriter, q *request, event *Event) error {
+func (p *Pages) serve(ctx context.Context, w http.ResponseWriter, q *request, event *Event) error {
 	at, under, ok := find(q.URL.EscapedPath())
 	if !ok {
 		return &problem{status: http.StatusNotFound, text: "There is no such page. Search for a reference or a serial number, or begin at the overview."}
@@ -140,7 +140,7 @@ func (p *Pages) serve(w http.ResponseWriter, q *request, event *Event) error {
 	if err := q.parse(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), at.limit)
+	ctx, cancel := context.WithTimeout(ctx, at.limit)
 	defer cancel()
 	a, err := at.serve(p, ctx, q)
 	if err != nil {
