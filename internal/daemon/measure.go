@@ -20,6 +20,9 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	if s.current.file != nil {
 		reloads = append(reloads, policyFiles)
 	}
+	if s.usersSet != nil {
+		reloads = append(reloads, usersFiles)
+	}
 	var m *metrics.Metrics
 	if s.current.file == nil {
 		m = metrics.New(build, s.current.inventories[0].Name, codes, reloads)
@@ -30,6 +33,12 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	m.Certificate(s.tls.Leaf)
 	if s.database != nil {
 		m.State(func() bool { return s.state.get(stateDatabase) == "" })
+	}
+	if s.journal != nil {
+		m.Journal(func() metrics.Journal {
+			stats := s.journal.Stats()
+			return metrics.Journal{Written: stats.Written, Lost: stats.Lost, Waiting: stats.Waiting}
+		})
 	}
 	s.metrics = m
 	for _, i := range s.current.inventories {

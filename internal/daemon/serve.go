@@ -17,9 +17,11 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/compat"
+	"step-posture-connector/internal/console/access"
 	"step-posture-connector/internal/doors"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/health"
+	"step-posture-connector/internal/journal"
 	"step-posture-connector/internal/logqueue"
 	"step-posture-connector/internal/metrics"
 	"step-posture-connector/internal/server"
@@ -52,9 +54,11 @@ type service struct {
 
 	database *store.DB // nil without a state database, as tokens
 	tokens   *enroll.Tokens
+	journal  *journal.Writer   // nil without JOURNAL
 	api      *tokenapi.Handler // route asks it only where the API exists
 	demo     *compat.Handler   // nil without COMPAT_MDMSECURITYDEMO
 	doors    *doors.Handler    // asked at DOOR_ADDRESS alone
+	guard    *access.Guard     // nil without a console
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
@@ -106,11 +110,13 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		return err
 	}
 	defer closeState()
+	s.openJournal()
 	s.metrics = s.newMetrics(process.Build)
 	s.webhooks = s.handler()
 	s.newAPI()
 	s.newDemo()
 	s.newDoors()
+	s.newConsole(process.Build.Version)
 	ports, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -124,6 +130,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.metrics.Revocations(d.tls.NextUpdate, d.tls.Revoked, webhookServer.RevokedRequests)
 	s.metrics.Log(queue.Dropped, queue.Highest)
 	doorServer := s.doorServer(errorLog)
+	consoleServer := s.consoleServer(errorLog)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
@@ -132,8 +139,10 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 
 	// Not the context that shuts the daemon down: background work stops after the requests.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	endJournal := s.keepJournal(background)
 	defer func() {
 		endBackground()
+		endJournal()
 		s.awaitKeepers()
 	}()
 	if ports.health != nil {
@@ -157,10 +166,12 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	})()
 	answered := s.serveAPI(serving, ports.api, errorLog)
 	answeredDoors := s.serveDoors(serving, doorServer, ports.doors)
+	answeredConsole := s.serveConsole(serving, consoleServer, ports.console)
 	err = webhookServer.Serve(serving, s.traceConnections(ports.webhooks))
 	endServing() // also where this listener has failed
 	answered()
 	answeredDoors()
+	answeredConsole()
 	if err != nil {
 		return err
 	}
@@ -236,6 +247,9 @@ func (s *service) record(e *audit.Event) {
 	}
 	s.metrics.Observe(e)
 	s.state.observed(e)
+	if s.journal != nil {
+		s.journal.Record(e)
+	}
 }
 
 // notify reports a state to the service manager, if the daemon has one.
@@ -261,6 +275,9 @@ func (s *service) announce(facts []string, ports listeners) {
 	}
 	if ports.doors != nil {
 		s.log.Infof("doors on %s", ports.doors.Addr())
+	}
+	if ports.console != nil {
+		s.log.Infof("console on %s", s.consoleURL(ports.console.Addr().String()))
 	}
 	if ports.health != nil {
 		s.log.Infof("health and metrics on http://%s", ports.health.Addr())

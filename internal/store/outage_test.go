@@ -29,7 +29,7 @@ func TestPostgreSQL(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		test func(t *testing.T, server *sqltest.Server, create func(testing.TB) *backend)
-	}{{"faults", testFaults}, {"an answer is lost", testAnswerIsLost}, {"replicas migrate", testReplicasMigrate}, {"the clock is that of the database", testClock}} {
+	}{{"faults", testFaults}, {"an answer is lost", testAnswerIsLost}, {"the answer to a batch is lost", testBatchAnswerIsLost}, {"replicas migrate", testReplicasMigrate}, {"the clock is that of the database", testClock}} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			row.test(t, server, create)
