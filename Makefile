@@ -111,6 +111,10 @@ bench-state: ## Measure redemptions in both databases, alone and beside the purg
 	go test -run '^$$' -bench '^BenchmarkRedeem$$' -timeout 0 ./internal/store
 	go test -run '^$$' -bench '^BenchmarkPurge$$' -benchtime 1x -timeout 0 ./internal/store -purge-rows $(ROWS)
 
+.PHONY: bench-journal
+bench-journal: ## Fill the journal with ROWS decisions (default 10 million, 20 GB), and measure what pages ask for, batches and deletion in both databases
+	go test -v -run '^$$' -bench '^BenchmarkJournal$$' -benchtime 1x -timeout 0 ./internal/store -journal-rows $(ROWS)
+
 SOAKTIME ?= 10m
 
 .PHONY: soak
