@@ -93,12 +93,6 @@ func TestUse(t *testing.T) {
 		}
 		p.Expect(t, "status of 404")
 	})
-	t.Run("cookies", func(t *testing.T) {
-		first, second := open(t, b, s, "/"), open(t, b, s, "/")
-		if first.Text(t) != second.Text(t) {
-			t.Error("two windows differ")
-		}
-	})
 	t.Run("pictures", func(t *testing.T) {
 		p := open(t, b, s, "/")
 		light := p.Picture(t, 0)

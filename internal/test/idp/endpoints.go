@@ -192,7 +192,7 @@ func answer(w http.ResponseWriter, status int, content any) {
 
 const page = `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Identity provider of the tests</title><link rel="icon" href="data:,"></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Identity provider of the tests</title><link rel="icon" href="data:,"></head>
 <body>
 <main>
 <h1>Identity provider of the tests</h1>
