@@ -116,7 +116,8 @@ func flags(profile, proxy string, sandbox bool, trusted []*x509.Certificate) []c
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-domain-reliability", true),
 		chromedp.Flag("no-pings", true),
-		chromedp.Flag("disable-features", "Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,NetworkTimeServiceQuerying"),
+		// With the cache of pages, a page to which a person goes back is not loaded, and nothing says that it is complete.
+		chromedp.Flag("disable-features", "BackForwardCache,Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,NetworkTimeServiceQuerying"),
 		chromedp.Flag("gaia-url", "http://localhost:1"), // it asks for accounts at each start
 		chromedp.Flag("lang", "en-US"),
 		chromedp.Flag("hide-scrollbars", true),

@@ -33,14 +33,20 @@ func TestUse(t *testing.T) {
 		if text := p.Text(t); !strings.Contains(text, "Searched: q=%3Cb%3E%26%E2%80%AE%C3%A9&denied=on&order=oldest") {
 			t.Errorf("text %q", text)
 		}
+		if rows := p.Table(t, "Devices"); len(rows) != 2 || rows[0][0] != "Serial number" || rows[1][0] != "C02XK1JKLVCG" {
+			t.Errorf("the table has %q", rows)
+		}
 		p.Follow(t, "link", "Other page")
 		if !p.Has(t, "heading", "Another") || p.Has(t, "heading", "Decisions") || !strings.HasSuffix(p.URL(t), "/other") {
 			t.Errorf("the link has led to %s", p.URL(t))
 		}
+		if p.Back(t); !strings.Contains(p.URL(t), "/search?") {
+			t.Errorf("back leads to %s", p.URL(t))
+		}
 		if status := p.Open(t, s.url("/moved")); status != http.StatusOK || !strings.HasSuffix(p.URL(t), "/other") {
 			t.Errorf("after the redirect: status %d, %s", status, p.URL(t))
 		}
-		if requests := p.Requests(); len(requests) != 5 {
+		if requests := p.Requests(); len(requests) < 5 || requests[0] != s.url("/") {
 			t.Errorf("requests %q", requests)
 		}
 	})

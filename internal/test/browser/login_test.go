@@ -103,8 +103,21 @@ func TestLogInAtProvider(t *testing.T) {
 	if status := p.PressTo(t, browser.Enter); status != http.StatusOK || p.URL(t) != s.url("/") || !strings.Contains(p.Text(t), "You are logged in.") {
 		t.Errorf("status %d, %s, %s", status, p.URL(t), p.Text(t))
 	}
+	cookies := p.Cookies(t)
+	if len(cookies) != 1 || cookies[0].Name != "__Host-session" || !cookies[0].HTTPOnly || !cookies[0].Secure || cookies[0].SameSite != "Lax" || !cookies[0].Session {
+		t.Fatalf("cookies %+v", cookies)
+	}
+	if p.Reload(t); !strings.Contains(p.Text(t), "You are logged in.") {
+		t.Errorf("after a reload: %s", p.Text(t))
+	}
 	if other.Open(t, s.url("/")); !strings.Contains(other.Text(t), "Log in") {
 		t.Errorf("the other window: %s", other.Text(t))
+	}
+
+	thief := open(t, b, s, "/")
+	thief.SetCookie(t, cookies[0].Name, cookies[0].Value)
+	if thief.Reload(t); !strings.Contains(thief.Text(t), "You are logged in.") {
+		t.Errorf("with the cookie of another window: %s", thief.Text(t))
 	}
 
 	provider.LogInAs("ada")

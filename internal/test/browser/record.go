@@ -80,6 +80,10 @@ func (r *record) listen(event any) {
 	case *log.EventEntryAdded:
 		r.add("log", fmt.Sprintf("%s %s: %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL))
 	case *audits.EventIssueAdded:
+		// A provider that has a session sends a person back at once, which looks like tracking.
+		if e.Issue.Code == audits.InspectorIssueCodeBounceTrackingIssue {
+			return
+		}
 		details, err := json.Marshal(e.Issue.Details)
 		r.add("issue", strings.TrimSpace(fmt.Sprintf("%s %s", e.Issue.Code, details))+errorText(err))
 	case *page.EventJavascriptDialogOpening:
