@@ -23,7 +23,7 @@ import (
 
 // Browser is a running Chromium.
 type Browser struct {
-	ctx context.Context //nolint:containedctx // chromedp keeps the browser in it
+	ctx context.Context // chromedp keeps the browser in it
 
 	mu   sync.Mutex
 	left []string // what the browser wanted of other hosts

@@ -27,6 +27,16 @@ function ratio(a, b) {
 	return (light + 0.05) / (dark + 0.05)
 }
 
+// canvas is what the browser paints where the page paints nothing.
+const canvas = (() => {
+	const probe = document.createElement("i")
+	probe.style.color = "Canvas"
+	document.documentElement.append(probe)
+	const color = rgba(getComputedStyle(probe).color)
+	probe.remove()
+	return color
+})()
+
 // background is the color behind the text of an element, and whether a picture is there, of which nothing can be said.
 function background(element) {
 	const layers = []
@@ -38,12 +48,7 @@ function background(element) {
 		layers.push(color)
 		if (color[3] === 1) break
 	}
-	// What the browser paints where the page paints nothing.
-	const probe = document.createElement("i")
-	probe.style.color = "Canvas"
-	document.documentElement.append(probe)
-	let color = rgba(getComputedStyle(probe).color)
-	probe.remove()
+	let color = canvas
 	for (const layer of layers.reverse()) color = over(layer, color)
 	return {color, picture}
 }

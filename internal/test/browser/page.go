@@ -15,7 +15,7 @@ import (
 
 // Page is a window with cookies of its own, as that of one person. One goroutine uses it.
 type Page struct {
-	ctx    context.Context //nolint:containedctx // chromedp keeps the page in it
+	ctx    context.Context // chromedp keeps the page in it
 	record *record
 }
 
