@@ -38,7 +38,7 @@ func TestEnvExample(t *testing.T) {
 
 	// Without the # the optional lines hold too: each is the default, or an example of what is accepted.
 	optional := regexp.MustCompile(`(?m)^#([A-Z_]+=)`).ReplaceAllString(read(t, ".env.example"), "$1")
-	optional = regexp.MustCompile(`(?m)^(WEBHOOK_IDS|WEBHOOK_SECRETS|STATE_URL|WEBHOOK_KEY|API_KEY|DEVICE_INVENTORY_API_KEY|INVENTORY_PATH)_FILE=.*\n`).ReplaceAllString(optional, "")
+	optional = regexp.MustCompile(`(?m)^(WEBHOOK_IDS|WEBHOOK_SECRETS|STATE_URL|WEBHOOK_KEY|API_KEY|DEVICE_INVENTORY_API_KEY|INVENTORY_PATH|CONSOLE_OIDC_CLIENT_SECRET|AUDIT_CHAIN_KEY)_FILE=.*\n`).ReplaceAllString(optional, "")
 	optional = strings.Replace(optional, "ENABLE_MTLS=0", "ENABLE_MTLS=1", 1)                  // TLS_CRL_PATH is refused without it
 	optional = strings.Replace(optional, "DOOR_ADDRESS=off", "DOOR_ADDRESS=127.0.0.1:9445", 1) // DOOR_CLIENT_CA_PATH is refused without it
 	path := filepath.Join(t.TempDir(), "env")

@@ -47,6 +47,8 @@ const (
 	KeyPath          = "path"
 	KeyRemoteAddress = "remote_address"
 	KeyStack         = "stack"
+	KeyUser          = "user"
+	KeyPage          = "page"
 )
 
 // Event has all that is known about one request. Empty fields are left out of the log.

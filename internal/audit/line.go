@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// timeForm is RFC 3339 with six digits of the second, so that texts sort as times do.
+const timeForm = "2006-01-02T15:04:05.000000Z07:00"
+
 // line is an Event as the audit log has it. docs/logging.md describes the keys; a test compares.
 type line struct {
 	Time       string   `json:"time"`
@@ -54,7 +57,7 @@ type factsPart struct {
 
 func (e *Event) line(facts *vocabulary) line {
 	l := line{
-		Time:       e.Time.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
+		Time:       e.Time.UTC().Format(timeForm),
 		Reference:  e.Reference,
 		Decision:   e.decision(),
 		Code:       e.Code,
@@ -94,4 +97,29 @@ func cleaned(texts []string) []string {
 		all[i] = Clean(text, maxReason)
 	}
 	return all
+}
+
+// noticeLine is a Notice as the audit log has it.
+type noticeLine struct {
+	Time          string `json:"time"`
+	Reference     string `json:"reference,omitempty"`
+	Event         string `json:"event"`
+	User          string `json:"user"`
+	RemoteAddress string `json:"remote_address"`
+	Page          string `json:"page"`
+	Identifier    string `json:"identifier"`
+	Result        string `json:"result"`
+}
+
+func (n *Notice) line() noticeLine {
+	return noticeLine{
+		Time:          n.Time.UTC().Format(timeForm),
+		Reference:     Clean(n.Reference, maxShown),
+		Event:         n.Event,
+		User:          Clean(n.User, maxShown),
+		RemoteAddress: Clean(n.RemoteAddress, maxShown),
+		Page:          Clean(n.Page, maxShown),
+		Identifier:    Clean(n.Identifier, maxShown),
+		Result:        Clean(n.Result, maxShown),
+	}
 }

@@ -79,7 +79,7 @@ func (r *Reader) Read(text []byte) (*Recorded, error) {
 		return nil, errNotOurs
 	}
 	isDecision := line.Decision == allowed || line.Decision == denied
-	if line.Time.IsZero() || line.Reference == "" || isDecision == (line.Event != "") {
+	if line.Time.IsZero() || line.Reference == "" && isDecision || isDecision == (line.Event != "") {
 		return nil, errNotOurs
 	}
 	switch f := &line.Facts; {

@@ -173,11 +173,21 @@ func (t *Trail) release() { <-t.lock }
 // writes hangs too. All others wait for stall and continue. (A goroutine for each write would free that one
 // request, and cost every other request five times as much as the write.)
 func (t *Trail) Append(e *Event) error {
+	return t.write(e.Left, func() any { return e.line(t.facts) })
+}
+
+// AppendEvent writes a line that is no decision. Its error is as that of Append.
+func (t *Trail) AppendEvent(n Notice) error {
+	return t.write(n.Left, func() any { return n.line() })
+}
+
+// write writes a line within the time that is left, zero for no limit.
+func (t *Trail) write(left time.Duration, line func() any) error {
 	// The deadline is set before the lock is taken: a stuck reader delays all waiting requests by stall in total, and
 	// not by stall one after the other.
 	patience := stall
-	if e.Left > 0 {
-		patience = min(patience, e.Left)
+	if left > 0 {
+		patience = min(patience, left)
 	}
 	deadline := time.Now().Add(patience)
 	if err := t.acquire(patience); err != nil {
@@ -190,7 +200,7 @@ func (t *Trail) Append(e *Event) error {
 	}
 	encoder := json.NewEncoder(&t.buffer)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e.line(t.facts)); err != nil {
+	if err := encoder.Encode(line()); err != nil {
 		return fmt.Errorf("encode the line: %w", err)
 	}
 	_ = t.file.SetWriteDeadline(deadline) // an error for a regular file, which has no deadlines

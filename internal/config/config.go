@@ -103,6 +103,14 @@ type Config struct {
 	// See [enrolment](enrolment.md).
 	StateURL Secret `env:"STATE_URL" path:"allowed" example:"sqlite:/var/lib/step-posture-connector/state.db" accepted:"sqlite:/path/of/a/file, or postgres://user:password@host/database" group:"State"`
 
+	// `1`: every decision also goes into the database of `STATE_URL`, with facts, for the command `decisions` and the console.
+	//
+	// All facts are asked for then, as with `AUDIT_FACTS`. See [the console](console.md).
+	Journal Switch `env:"JOURNAL" envDefault:"0" accepted:"0 or 1" group:"Journal and console"`
+
+	// How long the journal keeps a decision.
+	JournalRetention Duration `env:"JOURNAL_RETENTION" envDefault:"90d" accepted:"a duration with a unit from 1h to 3650d, such as 90d or 36h" group:"Journal and console"`
+
 	// Where the API of enrolment tokens is served over plain HTTP, for use inside a cluster; `off` for nowhere.
 	//
 	// The listener of `PORT` serves it in any case.
@@ -118,6 +126,7 @@ type Config struct {
 	DoorClientCAPath Path `env:"DOOR_CLIENT_CA_PATH" unset:"required with DOOR_ADDRESS" example:"callers_ca.crt" accepted:"the path of a PEM file with the CA certificates that callers of doors chain to" group:"Doors"`
 
 	Compat
+	Console
 	Health
 }
 
@@ -152,6 +161,7 @@ func Load(environ map[string]string) (Config, Problems) {
 	problems = append(problems, c.apiProblems()...)
 	problems = append(problems, c.doorProblems(problems)...)
 	problems = append(problems, c.Compat.problems(environ, c, problems)...)
+	problems = append(problems, c.Console.problems(c, problems)...)
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)
 }
 
@@ -266,37 +276,6 @@ func (c Config) doorProblems(before Problems) (problems Problems) {
 }
 
 const healthVariable = "HEALTH_ADDRESS"
-
-// leastTolerance is what step-ca's single retry needs: it comes up to 11 s later, with the timestamp of the first attempt.
-const leastTolerance = 11
-
-// Warnings returns the settings that are accepted but probably not meant.
-func (c Config) Warnings() []string {
-	var warnings []string
-	if bool(c.EnableMTLS) && len(c.MTLSAllowedNames) == 0 {
-		warnings = append(warnings, "MTLS_ALLOWED_NAMES is not set: any certificate of the CA passes, also those issued to devices; set it to the name in step-ca's own certificate")
-	}
-	if !c.EnableMTLS && c.TLSCAPath != "" {
-		warnings = append(warnings, "TLS_CA_PATH is set but ENABLE_MTLS is not 1: no client certificate is asked for")
-	}
-	if !c.EnableMTLS && len(c.MTLSAllowedNames) > 0 {
-		warnings = append(warnings, "MTLS_ALLOWED_NAMES is set but ENABLE_MTLS is not 1: no client certificate is asked for")
-	}
-	if a, b := c.WebhookSecrets.repeated(); b > 0 {
-		warnings = append(warnings, fmt.Sprintf("WEBHOOK_SECRETS: entry %d is the same as entry %d; step-ca makes each webhook a secret of its own, so the calls of one of them will be refused", b, a))
-	}
-	if bool(c.AuditFacts) && c.AuditLogPath == "" {
-		warnings = append(warnings, "AUDIT_FACTS is 1 but AUDIT_LOG_PATH is not set: nothing is recorded")
-	}
-	warnings = append(warnings, c.Compat.warnings(c)...)
-	if c.DoorAddress.Off() && c.DoorClientCAPath != "" {
-		warnings = append(warnings, "DOOR_CLIENT_CA_PATH is set but DOOR_ADDRESS is not: there is no door where a caller could show a certificate of it")
-	}
-	if c.TimestampTolerance < leastTolerance {
-		warnings = append(warnings, fmt.Sprintf("TIMESTAMP_TOLERANCE is below %d: step-ca's retry carries the timestamp of its first try and may be refused as expired", leastTolerance))
-	}
-	return warnings
-}
 
 // Address is the address of a listener, without its port.
 type Address string

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"step-posture-connector/internal/document"
 )
 
 // Whole is a whole number in decimal digits; its range is in the field's tag.
@@ -249,4 +251,17 @@ func quote(value string) string {
 		return strconv.Quote(value) + " is not accepted"
 	}
 	return "the value is not accepted"
+}
+
+// Duration is a span of time with a unit, such as 90d or 36h.
+type Duration time.Duration
+
+// UnmarshalText accepts what document.ParseDuration reads, from an hour to ten years.
+func (d *Duration) UnmarshalText(text []byte) error {
+	read, ok := document.ParseDuration(string(text))
+	if !ok || read < leastRetention || read > longestRetention {
+		return errors.New(quote(string(text)))
+	}
+	*d = Duration(read)
+	return nil
 }

@@ -77,6 +77,9 @@ func (s *service) loop(ctx context.Context) *reload.Loop {
 				warnings = append(warnings, s.doorTLS.Warnings(s.now())...)
 				warnings = append(warnings, s.doorWarnings(s.live.Load())...)
 			}
+			if s.consoleTLS != nil {
+				warnings = append(warnings, s.consoleTLS.Warnings(s.now())...)
+			}
 			if len(warnings) > 0 {
 				s.log.Warn(strings.Join(append([]string{found}, warnings...), "; "))
 			} else {
@@ -100,6 +103,9 @@ func (s *service) loop(ctx context.Context) *reload.Loop {
 	})
 	for _, i := range s.live.Load().inventories {
 		s.keepInventory(i)
+	}
+	if s.usersSet != nil {
+		s.keepUsers()
 	}
 	loop = reload.NewLoop(s.reloaded, s.sets()...)
 	return loop
@@ -125,6 +131,9 @@ func (s *service) sets() []*reload.Set {
 	sets := []*reload.Set{s.identitySet}
 	if s.reloadsPolicy() {
 		sets = append(sets, s.policySet)
+	}
+	if s.usersSet != nil {
+		sets = append(sets, s.usersSet)
 	}
 	for _, i := range s.live.Load().inventories {
 		if i.reloads() {

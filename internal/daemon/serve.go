@@ -17,6 +17,7 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/compat"
+	"step-posture-connector/internal/console/access"
 	"step-posture-connector/internal/doors"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/health"
@@ -55,6 +56,7 @@ type service struct {
 	api      *tokenapi.Handler // route asks it only where the API exists
 	demo     *compat.Handler   // nil without COMPAT_MDMSECURITYDEMO
 	doors    *doors.Handler    // asked at DOOR_ADDRESS alone
+	guard    *access.Guard     // nil without a console
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
@@ -111,6 +113,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.newAPI()
 	s.newDemo()
 	s.newDoors()
+	s.newConsole(process.Build.Version)
 	ports, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -124,6 +127,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.metrics.Revocations(d.tls.NextUpdate, d.tls.Revoked, webhookServer.RevokedRequests)
 	s.metrics.Log(queue.Dropped, queue.Highest)
 	doorServer := s.doorServer(errorLog)
+	consoleServer := s.consoleServer(errorLog)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
@@ -157,10 +161,12 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	})()
 	answered := s.serveAPI(serving, ports.api, errorLog)
 	answeredDoors := s.serveDoors(serving, doorServer, ports.doors)
+	answeredConsole := s.serveConsole(serving, consoleServer, ports.console)
 	err = webhookServer.Serve(serving, s.traceConnections(ports.webhooks))
 	endServing() // also where this listener has failed
 	answered()
 	answeredDoors()
+	answeredConsole()
 	if err != nil {
 		return err
 	}
@@ -261,6 +267,9 @@ func (s *service) announce(facts []string, ports listeners) {
 	}
 	if ports.doors != nil {
 		s.log.Infof("doors on %s", ports.doors.Addr())
+	}
+	if ports.console != nil {
+		s.log.Infof("console on %s", s.consoleURL(ports.console.Addr().String()))
 	}
 	if ports.health != nil {
 		s.log.Infof("health and metrics on http://%s", ports.health.Addr())

@@ -26,6 +26,23 @@ const (
 
 	// purgeBatch is how many tokens are deleted in one transaction, which redemptions in SQLite wait for.
 	purgeBatch = 200
+	// expireBatch is how many entries of the journal are deleted in one transaction, which others who write in SQLite wait for.
+	expireBatch = 200
+	// maxInserted is how many rows one statement inserts or asks for.
+	maxInserted = 64
+	// maxLine bounds the line and the rules of one entry, in bytes: both together are shorter than maxMessage.
+	maxLine = 448 << 10
+	// maxFoundBytes is about how much a search of the journal returns, in bytes.
+	maxFoundBytes = 8 << 20
+	// maxName and maxIdentifier bound what indexes of the journal have, in bytes, and maxRules the rules of one entry that are counted.
+	maxName       = 256
+	maxIdentifier = 512
+	maxRules      = 256
+	// maxBuckets and maxListed bound an overview.
+	maxBuckets = 1000
+	maxListed  = 200
+	// maxPerson bounds the name of a person who is logged in, in bytes.
+	maxPerson = 1024
 	// maxConnections is how many connections to the database are open.
 	maxConnections = 8
 	// attempts is how often an operation is tried where the connection was lost, as a fail-over does.

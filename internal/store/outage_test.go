@@ -29,7 +29,7 @@ func TestPostgreSQL(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		test func(t *testing.T, server *sqltest.Server, create func(testing.TB) *backend)
-	}{{"faults", testFaults}, {"an answer is lost", testAnswerIsLost}, {"replicas migrate", testReplicasMigrate}, {"the clock is that of the database", testClock}} {
+	}{{"faults", testFaults}, {"an answer is lost", testAnswerIsLost}, {"the answer to a batch is lost", testBatchAnswerIsLost}, {"replicas migrate", testReplicasMigrate}, {"the clock is that of the database", testClock}} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			row.test(t, server, create)
@@ -211,8 +211,8 @@ func testReplicasMigrate(t *testing.T, _ *sqltest.Server, create func(testing.TB
 		})
 	}
 	all.Wait()
-	if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 1 {
-		t.Errorf("%d migrations ran, want 1", n)
+	if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 2 {
+		t.Errorf("%d migrations ran, want 2", n)
 	}
 }
 

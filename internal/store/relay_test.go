@@ -17,6 +17,7 @@ type relay struct {
 	cut     bool // connections end with the next answer of the server, and new ones at once
 	once    bool // only that one connection ends
 	dropped int  // answers that were lost
+	passes  int  // so many answers pass before
 	open    []net.Conn
 }
 
@@ -55,8 +56,16 @@ func (r *relay) set(deaf, cut, once bool) (dropped int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	dropped = r.dropped
-	r.deaf, r.cut, r.once, r.dropped = deaf, cut, once, 0
+	r.deaf, r.cut, r.once, r.dropped, r.passes = deaf, cut, once, 0, 0
 	return dropped
+}
+
+// cutAfter lets some answers pass, and ends the connection with the next one.
+func (r *relay) cutAfter(answers int) {
+	r.set(false, true, true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passes = answers
 }
 
 func (r *relay) carry(client net.Conn) {
@@ -100,6 +109,10 @@ func (r *relay) carry(client net.Conn) {
 func (r *relay) answer() (lost, ends bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.passes > 0 {
+		r.passes--
+		return false, false
+	}
 	lost, ends = r.deaf || r.cut, r.cut
 	if lost {
 		r.dropped++

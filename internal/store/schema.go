@@ -19,6 +19,8 @@ type dialect struct {
 	types    *strings.Replacer // of columns
 	lock     []string          // statements that begin a migration
 	expired  string            // begins the deletion of tokens that are no longer kept, with %s for now
+	// These delete what is older than $1 from the journal, with %d for how many at most.
+	expiredEntries, expiredCounts, expiredAffected string
 }
 
 func sqlite() dialect {
@@ -27,8 +29,12 @@ func sqlite() dialect {
 		// tokens by.
 		now:      func() string { return strconv.FormatInt(time.Now().UnixMicro(), 10) },
 		greatest: "MAX",
-		types:    strings.NewReplacer("{bytes}", "BLOB", "{integer}", "INTEGER", "{table}", "STRICT"),
+		types:    strings.NewReplacer("{bytes}", "BLOB", "{integer}", "INTEGER", "{key}", "TEXT", "{table}", "STRICT", "{clustered}", "STRICT, WITHOUT ROWID"),
 		expired:  "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE keep_until < %s ORDER BY keep_until LIMIT %d)",
+
+		expiredEntries:  "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE id < $1 ORDER BY id LIMIT %d)",
+		expiredCounts:   "DELETE FROM journal_counts WHERE (hour, policy, kind, name) IN (SELECT hour, policy, kind, name FROM journal_counts WHERE hour < $1 LIMIT %d)",
+		expiredAffected: "DELETE FROM journal_affected WHERE (policy, rule, identifier_key) IN (SELECT policy, rule, identifier_key FROM journal_affected WHERE id < $1 LIMIT %d)",
 	}
 }
 
@@ -37,13 +43,18 @@ func postgreSQL() dialect {
 		// Not now(), which stands still in a transaction: a redemption that has waited for another one is judged when it goes on.
 		now:      func() string { return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" },
 		greatest: "GREATEST",
-		types:    strings.NewReplacer("{bytes}", "BYTEA", "{integer}", "BIGINT", "{table}", ""),
+		// A key is compared byte by byte, as in SQLite, whatever the locale of the database is.
+		types: strings.NewReplacer("{bytes}", "BYTEA", "{integer}", "BIGINT", "{key}", `TEXT COLLATE "C"`, "{table}", "", "{clustered}", ""),
 		lock: []string{
 			"SET LOCAL statement_timeout = " + milliseconds(migrationTimeout),
 			"SELECT pg_advisory_xact_lock(" + strconv.FormatInt(lockNumber("migration", ""), 10) + ")",
 		},
 		// The array is made once, whatever the planner does. Other replicas skip the rows of this one.
 		expired: "DELETE FROM tokens WHERE id = ANY(ARRAY(SELECT id FROM tokens WHERE keep_until < (SELECT %s) ORDER BY keep_until LIMIT %d FOR UPDATE SKIP LOCKED))",
+
+		expiredEntries:  "DELETE FROM journal WHERE id = ANY(ARRAY(SELECT id FROM journal WHERE id < $1 ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED))",
+		expiredCounts:   "DELETE FROM journal_counts WHERE ctid = ANY(ARRAY(SELECT ctid FROM journal_counts WHERE hour < $1 LIMIT %d FOR UPDATE SKIP LOCKED))",
+		expiredAffected: "DELETE FROM journal_affected WHERE ctid = ANY(ARRAY(SELECT ctid FROM journal_affected WHERE id < $1 LIMIT %d FOR UPDATE SKIP LOCKED))",
 	}
 }
 
@@ -80,6 +91,61 @@ func migrations() [][]string {
 			"CREATE INDEX tokens_bound_to ON tokens (bound_to_key) WHERE bound_to_key IS NOT NULL",
 			"CREATE INDEX tokens_keep_until ON tokens (keep_until)",
 		},
+		{
+			// The ID begins with the time, so that the primary key orders by it. Empty texts are in no index but that of references.
+			`CREATE TABLE journal (
+				id {bytes} NOT NULL PRIMARY KEY,
+				reference {key} NOT NULL,
+				identifier_key {key} NOT NULL,
+				policy {key} NOT NULL,
+				code {key} NOT NULL,
+				refused {integer} NOT NULL,
+				evaluated {integer} NOT NULL,
+				line TEXT NOT NULL,
+				rules TEXT NOT NULL
+			) {table}`,
+			"CREATE INDEX journal_reference ON journal (reference, id)",
+			"CREATE INDEX journal_identifier ON journal (identifier_key, id) WHERE identifier_key <> ''",
+			"CREATE INDEX journal_identifier_refused ON journal (identifier_key, id) WHERE identifier_key <> '' AND refused = 1",
+			"CREATE INDEX journal_policy ON journal (policy, id) WHERE policy <> ''",
+			"CREATE INDEX journal_policy_refused ON journal (policy, id) WHERE policy <> '' AND refused = 1",
+			"CREATE INDEX journal_policy_code ON journal (policy, code, id) WHERE policy <> '' AND code <> ''",
+			"CREATE INDEX journal_code ON journal (code, id) WHERE code <> ''",
+			"CREATE INDEX journal_refused ON journal (id) WHERE refused = 1",
+			// Sums, so that an overview need not read what they sum up. Kind says what is counted, see journalcounts.go.
+			`CREATE TABLE journal_counts (
+				hour {integer} NOT NULL,
+				policy {key} NOT NULL,
+				kind {key} NOT NULL,
+				name {key} NOT NULL,
+				n {integer} NOT NULL,
+				PRIMARY KEY (hour, policy, kind, name)
+			) {clustered}`,
+			// The devices whose latest decision a rule in report-only mode would have refused.
+			`CREATE TABLE journal_affected (
+				policy {key} NOT NULL,
+				rule {key} NOT NULL,
+				identifier_key {key} NOT NULL,
+				identifier TEXT NOT NULL,
+				reference TEXT NOT NULL,
+				id {bytes} NOT NULL,
+				PRIMARY KEY (policy, rule, identifier_key)
+			) {clustered}`,
+			"CREATE INDEX journal_affected_device ON journal_affected (policy, identifier_key)",
+			`CREATE TABLE console_sessions (
+				hash {bytes} NOT NULL PRIMARY KEY,
+				person TEXT NOT NULL,
+				source TEXT NOT NULL,
+				created_at {integer} NOT NULL,
+				expires_at {integer} NOT NULL
+			) {table}`,
+			"CREATE INDEX console_sessions_expires ON console_sessions (expires_at)",
+			// One row: what signs the cookies of all replicas.
+			`CREATE TABLE console_keys (
+				id {integer} PRIMARY KEY,
+				key {bytes} NOT NULL
+			) {table}`,
+		},
 	}
 }
 
@@ -97,7 +163,10 @@ func (d *DB) Ready(ctx context.Context) error {
 	if err == nil && version < len(migrations()) {
 		if d.daemon {
 			err = d.migrate(ctx)
-		} else if err = d.wantOwn(ctx); err == nil {
+		} else if version == 0 {
+			err = d.wantOwn(ctx)
+		}
+		if err == nil && !d.daemon { // also where a daemon of the version before has made it
 			return &fault{place: d.url.String(), class: noTable, cause: ErrNoTables}
 		}
 	}
@@ -110,11 +179,29 @@ func (d *DB) Ready(ctx context.Context) error {
 	return err
 }
 
+// table is one that is read and written.
+type table struct{ name, columns, updated string }
+
+func tables() []table {
+	return []table{
+		{"tokens", columns + ", keep_until", "revoked_at"},
+		{"journal", journalColumns, ""},
+		{"journal_counts", "hour, policy, kind, name, n", "n"},
+		{"journal_affected", "policy, rule, identifier_key, identifier, reference, id", "id"},
+		{"console_sessions", "hash, person, source, created_at, expires_at", ""},
+		{"console_keys", "id, key", ""},
+	}
+}
+
 // wantTables: a restore may have brought the version back, and not the tables.
 func (d *DB) wantTables(ctx context.Context) error {
 	err := d.read(ctx, func(ctx context.Context, q querier) error {
-		_, err := q.ExecContext(ctx, "SELECT "+columns+" FROM tokens WHERE 1 = 0")
-		return err
+		for _, t := range tables() {
+			if _, err := q.ExecContext(ctx, "SELECT "+t.columns+" FROM "+t.name+" WHERE 1 = 0"); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if f := (*fault)(nil); errors.As(err, &f) && f.class == noTable {
 		return &fault{place: f.place, class: incomplete, code: f.code}
@@ -125,9 +212,12 @@ func (d *DB) wantTables(ctx context.Context) error {
 // wantWrites asks for what changes no row: a server may have become one that only reads, and the user may have lost a privilege.
 // Whether there is room shows only where something is written; after that had failed it is tried.
 func (d *DB) wantWrites(ctx context.Context) error {
-	statements := []string{
-		"INSERT INTO tokens (" + columns + ", keep_until) SELECT " + columns + ", keep_until FROM tokens WHERE 1 = 0",
-		"UPDATE tokens SET revoked_at = revoked_at WHERE 1 = 0",
+	var statements []string
+	for _, t := range tables() {
+		statements = append(statements, "INSERT INTO "+t.name+" ("+t.columns+") SELECT "+t.columns+" FROM "+t.name+" WHERE 1 = 0")
+		if t.updated != "" {
+			statements = append(statements, "UPDATE "+t.name+" SET "+t.updated+" = "+t.updated+" WHERE 1 = 0")
+		}
 	}
 	tried := d.noRoom.Load()
 	if tried {

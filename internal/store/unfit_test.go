@@ -81,7 +81,7 @@ func TestUnfitPostgreSQL(t *testing.T) {
 		for t.Context().Err() == nil && d.Ready(t.Context()) != nil {
 			time.Sleep(time.Millisecond)
 		}
-		if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 1 {
+		if n := b.number(t, "SELECT COUNT(*) FROM step_posture_schema"); n != 2 {
 			t.Errorf("step_posture_schema has %d rows", n)
 		}
 	}

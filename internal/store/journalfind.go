@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"step-posture-connector/internal/journal"
+)
+
+// scanID reads the only column of a row.
+func scanID(row scanner) (id journal.ID, err error) {
+	var bytes []byte
+	if err := row.Scan(&bytes); err != nil {
+		return id, err
+	}
+	return idOf(bytes)
+}
+
+func idOf(bytes []byte) (id journal.ID, err error) {
+	if copy(id[:], bytes) != len(id) || len(bytes) != len(id) {
+		return id, errors.New("an entry has an ID of the wrong length")
+	}
+	return id, nil
+}
+
+func scanFound(row scanner) (f journal.Found, err error) {
+	var id []byte
+	if err := row.Scan(&id, &f.Line, &f.Rules); err != nil {
+		return f, err
+	}
+	f.ID, err = idOf(id)
+	return f, err
+}
+
+// Get implements journal.Store.
+func (j *Journal) Get(ctx context.Context, id journal.ID) (found journal.Found, ok bool, err error) {
+	err = j.db.read(ctx, func(ctx context.Context, q querier) (err error) {
+		found, err = scanFound(q.QueryRowContext(ctx, "SELECT id, line, rules FROM journal WHERE id = $1", id[:]))
+		ok = err == nil
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		return err
+	})
+	return found, ok, err
+}
+
+// Find implements journal.Store. It returns fewer than were asked for, and that there are others, where the lines are very long.
+func (j *Journal) Find(ctx context.Context, f journal.Filter) (found []journal.Found, more bool, err error) {
+	f.Limit = min(f.Limit, journal.MaxFound)
+	if f.Limit <= 0 || !isStorable(f) {
+		return nil, false, nil
+	}
+	err = j.db.read(ctx, func(ctx context.Context, q querier) error {
+		found, more, err = findEntries(ctx, q, f)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return found, more, nil
+}
+
+// isStorable: no entry has other texts than these, and PostgreSQL does not take them.
+func isStorable(f journal.Filter) bool {
+	return f.Key == cut(text(f.Key), maxIdentifier) && f.Reference == name(f.Reference) && f.Policy == name(f.Policy) && f.Code == name(f.Code)
+}
+
+func findEntries(ctx context.Context, q querier, f journal.Filter) (found []journal.Found, more bool, err error) {
+	statement, arguments := search(f)
+	rows, err := q.QueryContext(ctx, statement, arguments...)
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	size := 0
+	for rows.Next() {
+		entry, err := scanFound(rows)
+		if err != nil {
+			return nil, false, err
+		}
+		if size += len(entry.Line) + len(entry.Rules); len(found) == f.Limit || len(found) > 0 && size > maxFoundBytes {
+			return found, true, nil
+		}
+		found = append(found, entry)
+	}
+	return found, false, rows.Err()
+}
+
+// path is an index by which entries are found in their order: those with these values in the columns, which are followed by id.
+type path struct {
+	columns []string
+	values  []string
+	only    string // the condition of a partial index, as the index has it
+}
+
+// pathOf is the index for a filter. Of the filters that pages use, none reads an entry that it does not return; but a search for
+// the code or the policy of one device reads the refusals or the entries of that device.
+func pathOf(f journal.Filter) path {
+	switch {
+	case f.Reference != "":
+		return path{[]string{"reference"}, []string{f.Reference}, ""}
+	case f.Key != "" && f.Denied:
+		return path{[]string{"identifier_key"}, []string{f.Key}, "identifier_key <> '' AND refused = 1"}
+	case f.Key != "":
+		return path{[]string{"identifier_key"}, []string{f.Key}, "identifier_key <> ''"}
+	case f.Policy != "" && f.Code != "":
+		return path{[]string{"policy", "code"}, []string{f.Policy, f.Code}, "policy <> '' AND code <> ''"}
+	case f.Policy != "" && f.Denied:
+		return path{[]string{"policy"}, []string{f.Policy}, "policy <> '' AND refused = 1"}
+	case f.Policy != "":
+		return path{[]string{"policy"}, []string{f.Policy}, "policy <> ''"}
+	case f.Code != "":
+		return path{[]string{"code"}, []string{f.Code}, "code <> ''"}
+	case f.Denied:
+		return path{nil, nil, "refused = 1"}
+	}
+	return path{}
+}
+
+// search is the statement for a filter. It compares rows, such as (policy, id), and orders by all of their columns. With policy = $1
+// PostgreSQL would know that the order by id is enough, and could read the whole journal from its end to find a policy that was
+// frequent once.
+func search(f journal.Filter) (statement string, arguments []any) {
+	p := pathOf(f)
+	last, first := []byte(strings.Repeat("\xff", len(f.Before)+1)), []byte{} // after every ID, and before
+	if f.Before != (journal.ID{}) {
+		last = f.Before[:]
+	}
+	if !f.Since.IsZero() {
+		since := journal.FirstID(f.Since)
+		first = since[:]
+	}
+	place := func(value any) string {
+		arguments = append(arguments, value)
+		return "$" + strconv.Itoa(len(arguments))
+	}
+	var fixed string
+	for _, value := range p.values {
+		fixed += place(value) + ", "
+	}
+	columns := append(append([]string{}, p.columns...), "id")
+	row := strings.Join(columns, ", ")
+	conditions := []string{fmt.Sprintf("(%s) < (%s%s)", row, fixed, place(last)), fmt.Sprintf("(%s) >= (%s%s)", row, fixed, place(first))}
+	if p.only != "" {
+		conditions = append(conditions, p.only)
+	}
+	for _, residual := range []struct{ column, value string }{{"identifier_key", f.Key}, {"policy", f.Policy}, {"code", f.Code}} {
+		if residual.value != "" && !slices.Contains(p.columns, residual.column) {
+			conditions = append(conditions, residual.column+" = "+place(residual.value))
+		}
+	}
+	if f.Denied && !strings.Contains(p.only, "refused") {
+		conditions = append(conditions, "refused = 1")
+	}
+	return "SELECT id, line, rules FROM journal WHERE " + strings.Join(conditions, " AND ") +
+		" ORDER BY " + strings.Join(columns, " DESC, ") + " DESC LIMIT " + strconv.Itoa(f.Limit+1), arguments
+}
