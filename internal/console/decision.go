@@ -20,17 +20,19 @@ type decisionView struct {
 	journal.Decision
 	verdict
 
-	When       moment
-	Device     string // the address of the device's page
-	Own        string // the address of this page; empty of what is in no journal
-	Again      string // that of the form which looks the device up now
-	Rules      []ruleRow
-	Table      factTable
-	Request    []journal.Fact
-	Line       string // the whole line
-	Incomplete bool   // a part could not be read
-	Copied     string // how old the copy was that has answered
-	NoFacts    string // why there are none
+	When   moment
+	Device string // the address of the device's page
+	Own    string // the address of this page; empty of what is in no journal
+	Again  string // that of the form which looks the device up now
+	Rules  []ruleRow
+	// Refusing are those that refuse, and Reporting those that only report, and would refuse.
+	Refusing, Reporting []ruleRow
+	Table               factTable
+	Request             []journal.Fact
+	Line                string // the whole line
+	Incomplete          bool   // a part could not be read
+	Copied              string // how old the copy was that has answered
+	NoFacts             string // why there are none
 }
 
 // ruleRow is what a rule said, and what it demands now.
@@ -91,10 +93,20 @@ func (p *Pages) decision(ctx context.Context, q *request) (answer, error) {
 func (p *Pages) view(q *request, found journal.Found) *decisionView {
 	d, err := journal.Parse(found)
 	v := &decisionView{Decision: d, verdict: verdictOf(&d), When: q.moment(d.Time), Device: deviceOf(&d), Own: decisionAddress(d.ID), Incomplete: err != nil}
-	v.Again = address("/decide", url.Values{"identifier": {d.Identifier}, "policy": {d.Policy}})
+	if v.Device != "" && v.Tone == "refused" {
+		v.Again = address("/decide", url.Values{"identifier": {d.Identifier}, "policy": {d.Policy}})
+	}
 	policies := p.Live.Policies()
 	for _, r := range d.Rules {
-		v.Rules = append(v.Rules, q.ruleRow(r, d.Policy, ruleIn(policies, d.Policy, r.Name)))
+		row := q.ruleRow(r, d.Policy, ruleIn(policies, d.Policy, r.Name))
+		v.Rules = append(v.Rules, row)
+		switch {
+		case !notMet(r):
+		case !r.Enforced:
+			v.Reporting = append(v.Reporting, row)
+		case len(v.refusing) > 0:
+			v.Refusing = append(v.Refusing, row)
+		}
 	}
 	if d.SnapshotAge != nil {
 		v.Copied = plural(int64(*d.SnapshotAge)/60, "minute")
@@ -116,7 +128,8 @@ func (p *Pages) view(q *request, found journal.Found) *decisionView {
 
 // ruleRow shows what a rule said. now is the rule as it is in effect, or the zero Rule.
 func (q *request) ruleRow(r journal.Rule, policy string, now Rule) ruleRow {
-	row := ruleRow{Rule: r, Address: ruleAddress(policy, r.Name), Expression: now.Expression, Text: cmp.Or(r.Message, now.Message), Mode: "refuses"}
+	r.Reason = whatFor(r)
+	row := ruleRow{Rule: r, Address: ruleAddress(policy, r.Name), Expression: now.Expression, Text: cmp.Or(r.Message, now.Message), Mode: "enforced"}
 	if row.From = q.moment(now.From); !r.Enforced {
 		row.Mode = "reports only"
 	}
@@ -159,9 +172,19 @@ func newFactTable(d *journal.Decision) (t factTable) {
 			t.Rows[i].Cells = append(t.Rows[i].Cells, factCell{Missing: true})
 		}
 	}
-	// What rules have refused for comes first.
-	slices.SortStableFunc(t.Rows, func(a, b factRow) int { return cmp.Compare(min(len(b.Rules), 1), min(len(a.Rules), 1)) })
+	slices.SortStableFunc(t.Rows, func(a, b factRow) int { return cmp.Compare(a.rank(), b.rank()) })
 	return t
+}
+
+// rank puts what rules have refused for first, and what nobody knows last.
+func (r factRow) rank() int {
+	switch {
+	case len(r.Rules) > 0:
+		return 0
+	case slices.ContainsFunc(r.Cells, func(c factCell) bool { return !c.Unknown && !c.Missing }):
+		return 1
+	}
+	return 2
 }
 
 // readBy are the rules that are not met and whose reasons name a fact.

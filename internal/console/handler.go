@@ -155,7 +155,7 @@ func (p *Pages) serve(w http.ResponseWriter, q *request, event *Event) error {
 		event.Status = http.StatusSeeOther
 		return nil
 	}
-	text, err := p.views().page(q, at.name, a)
+	text, err := p.page(q, at.name, a)
 	if err != nil {
 		return &problem{status: http.StatusInternalServerError, text: "The console has a fault. It is in the log of the connector.", cause: err}
 	}

@@ -117,7 +117,7 @@ func (page *overviewPage) sum(q *request, buckets []journal.Bucket, step time.Du
 	// Each has a scale of its own: a hundred refusals would not be seen beside ten thousand that were allowed.
 	refused := q.newChart("refused", "Refused, or not decided", "refusal", buckets, step, func(b journal.Bucket) int64 { return b.Refused + b.Failed })
 	refused.Patterned = true
-	page.Charts = []chart{refused, q.newChart("allowed", "Allowed", "device allowed", buckets, step, func(b journal.Bucket) int64 { return b.Allowed })}
+	page.Charts = []chart{refused, q.newChart("allowed", "Allowed", "decision", buckets, step, func(b journal.Bucket) int64 { return b.Allowed })}
 }
 
 // byName adds up what policies have in common.

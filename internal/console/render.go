@@ -55,15 +55,15 @@ type frame struct {
 }
 
 // page makes a page of a person who has logged in.
-func (v *views) page(q *request, name string, a answer) ([]byte, error) {
+func (p *Pages) page(q *request, name string, a answer) ([]byte, error) {
 	query, _ := a.data.(interface{ searched() string })
 	f := frame{
-		Title: a.title, Page: name, Person: q.session.Person, CSRF: q.csrf, CanLogOut: q.session.Source != access.Local, Now: q.moment(q.now), Main: a.data,
+		Title: a.title, Page: name, Version: p.Version, Person: q.session.Person, CSRF: q.csrf, CanLogOut: q.session.Source != access.Local, Now: q.moment(q.now), Main: a.data,
 	}
 	if query != nil {
 		f.Query = query.searched()
 	}
-	return v.render(a.page, f)
+	return p.views().render(a.page, f)
 }
 
 func (v *views) render(name string, f frame) ([]byte, error) {
@@ -112,7 +112,7 @@ func (p *Pages) Refuse(w http.ResponseWriter, r *http.Request, status int, text 
 		return
 	}
 	q := &request{Request: r, session: session, csrf: csrf, now: p.Now()}
-	shown, err := p.views().page(q, "problem", answer{page: "problem", title: title, data: text})
+	shown, err := p.page(q, "problem", answer{page: "problem", title: title, data: text})
 	if err != nil { // cannot happen: the page has two texts
 		shown = []byte(template.HTMLEscapeString(text))
 	}

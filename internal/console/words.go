@@ -15,21 +15,18 @@ type verdict struct {
 	Tone     string // allowed, refused, failed or noted: a class of the style sheet
 	Word     string
 	Sentence string
-	// Told is what the person at the device has read; Remedy is for the administrator. Both are empty of what was allowed.
+	// Told is what the person at the device has read, and Remedy what can be done where no rule says it. Both are empty of what was
+	// allowed.
 	Told, Remedy string
-	// Refusing are the rules that refuse, and Reporting those that only report and would refuse.
-	Refusing, Reporting []journal.Rule
+	refusing     []journal.Rule // the rules that refuse
 }
 
-// of says what was decided.
+// verdictOf says what was decided.
 func verdictOf(d *journal.Decision) verdict {
 	v := verdict{Tone: "refused", Word: "Refused"}
 	for _, r := range d.Rules {
-		switch unmet := r.Result == posture.Unmet.String() || r.Result == posture.Unknown.String(); {
-		case unmet && r.Enforced:
-			v.Refusing = append(v.Refusing, r)
-		case unmet:
-			v.Reporting = append(v.Reporting, r)
+		if r.Enforced && notMet(r) {
+			v.refusing = append(v.refusing, r)
 		}
 	}
 	device := deviceWord(d)
@@ -42,7 +39,7 @@ func verdictOf(d *journal.Decision) verdict {
 		v.Tone, v.Word, v.Sentence = "failed", "Could not be decided", "Nothing could be decided, so "+lower(device)+" "+mayNot(d)+" for now. It may try again."
 	default:
 		v.Sentence = device + " " + mayNot(d)
-		if because := reasonOf(d, v.Refusing); because != "" {
+		if because := reasonOf(d, v.refusing); because != "" {
 			v.Sentence += " because " + because
 		}
 		v.Sentence += "."
@@ -53,15 +50,24 @@ func verdictOf(d *journal.Decision) verdict {
 	return v
 }
 
-// explain adds what the code means to the person at the device and to the administrator.
+// explain adds what the code means to the person at the device, and what can be done.
 func (v *verdict) explain(d *journal.Decision) {
-	if ruleRefuses(d, v.Refusing) {
-		text := outcome.Rule(v.Refusing[0].Message)
-		v.Told, v.Remedy = text.Message, text.Remedy
+	if ruleRefuses(d, v.refusing) {
+		v.Told = v.refusing[0].Message
 		return
 	}
 	text := outcome.Of(posture.Code(d.Code))
-	v.Told, v.Remedy = text.Message, text.Remedy
+	v.Told, v.Remedy, v.refusing = text.Message, upper(text.Remedy), nil
+}
+
+// notMet reports whether a rule would refuse, if it may.
+func notMet(r journal.Rule) bool {
+	return r.Result == posture.Unmet.String() || r.Result == posture.Unknown.String()
+}
+
+// whatFor is the reason of a rule without what stands beside it.
+func whatFor(r journal.Rule) string {
+	return strings.TrimPrefix(r.Reason, "rule "+r.Name+" is "+r.Result+": ")
 }
 
 // ruleRefuses reports whether the code is that of a rule. What an inventory itself requires comes first, with a code that a rule may
@@ -114,6 +120,8 @@ func fact(d *journal.Decision, name string) string {
 }
 
 func lower(text string) string { return strings.ToLower(text[:1]) + text[1:] }
+
+func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // may is what a device may that is allowed, and mayNot what one may not that is refused, by the door at which it was asked.
 func may(d *journal.Decision) string {

@@ -49,10 +49,10 @@ func journalOf(tb testing.TB, events ...*audit.Event) journal.Store {
 	return db.Journal()
 }
 
-// organization is 300 devices that have asked for 14 days, under three policies.
-func organization(now time.Time) (events []*audit.Event) {
+// organization is devices that have asked for 14 days, under three policies.
+func organization(now time.Time, devices int) (events []*audit.Event) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for n := range 300 {
+	for n := range devices {
 		d := device(n)
 		for asked := range 5 + random.IntN(6) {
 			day := float64(asked)/11*14 + random.Float64()
@@ -191,7 +191,9 @@ func rulesOf(policy string) []console.Rule {
 }
 
 // live is a daemon that has the rules of the organization.
-type live struct{ decide func(policy, identifier string) (console.Decided, error) }
+type live struct {
+	decide func(policy, identifier string) (console.Decided, error)
+}
 
 func (live) Inventories() []console.Inventory {
 	return []console.Inventory{
