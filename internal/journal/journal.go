@@ -98,7 +98,7 @@ type Filter struct {
 	Since  time.Time
 	Before ID
 	Denied bool   // only refusals and faults
-	Code   string // only with this code
+	Code   string // only refusals and faults with this code
 	Policy string // only of this policy
 	Limit  int    // at most so many, and at most MaxFound
 }

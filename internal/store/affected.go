@@ -102,8 +102,8 @@ func (d *DB) dropOutdated(ctx context.Context, q querier, latest map[deviceOf]jo
 	return nil
 }
 
-// affectedOf asks for the rows of devices.
-const affectedOf = "SELECT policy, rule, identifier_key, id FROM journal_affected WHERE (policy, identifier_key) IN (%)"
+// affectedOf asks for the rows of devices, by the index of these. With a.policy = v.column1 SQLite reads all devices of a policy.
+const affectedOf = "SELECT a.policy, a.rule, a.identifier_key, a.id FROM (%) AS v CROSS JOIN journal_affected a WHERE a.identifier_key = v.column2 AND a.policy || '' = v.column1"
 
 // outlived are the rows of earlier decisions whose rules do not report any more.
 func outlived(ctx context.Context, q querier, devices []deviceOf, latest map[deviceOf]journal.Entry) (gone []affectedBy, err error) {

@@ -13,19 +13,26 @@ import (
 // again.
 func (j *Journal) Expire(ctx context.Context, before time.Time) (deleted int64, err error) {
 	oldest := journal.FirstID(before)
-	for _, s := range []struct {
-		statement string
-		argument  any
-	}{
-		{j.db.dialect.expiredEntries, oldest[:]},
-		{j.db.dialect.expiredCounts, hourOf(before)}, // the hour itself may have entries
-		{j.db.dialect.expiredAffected, oldest[:]},
-	} {
-		if deleted, err = j.db.expireSome(ctx, s.statement, s.argument); err != nil || deleted > 0 {
-			return deleted, err
-		}
+	deleted, err = j.db.expireSome(ctx, j.db.dialect.expiredEntries, oldest[:])
+	if err == nil && deleted == 0 {
+		deleted, err = j.db.expireSome(ctx, j.db.dialect.expiredCounts, hourOf(before)) // the hour itself may have entries
 	}
-	return 0, nil
+	if err == nil && deleted == 0 {
+		deleted, err = j.db.expireAffected(ctx, oldest)
+	}
+	return deleted, err
+}
+
+// expireAffected has no index by ID, which each decision would change: it looks for rows first, while others write.
+func (d *DB) expireAffected(ctx context.Context, oldest journal.ID) (deleted int64, err error) {
+	found := 0
+	err = d.read(ctx, func(ctx context.Context, q querier) error {
+		return q.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM journal_affected WHERE id < $1 LIMIT 1) AS found", oldest[:]).Scan(&found)
+	})
+	if err != nil || found == 0 {
+		return 0, err
+	}
+	return d.expireSome(ctx, d.dialect.expiredAffected, oldest[:])
 }
 
 func (d *DB) expireSome(ctx context.Context, statement string, argument any) (deleted int64, err error) {

@@ -3,9 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"step-posture-connector/internal/enroll"
+	"step-posture-connector/internal/journal"
 )
 
 // Path is that of the SQLite file; empty for PostgreSQL.
@@ -56,4 +60,99 @@ func (p *planner) QueryContext(ctx context.Context, statement string, arguments 
 	}
 	p.plans = append(p.plans, strings.Join(steps, "; "))
 	return p.querier.QueryContext(ctx, statement, arguments...)
+}
+
+// Query is a statement that a page of the console or the journal itself uses.
+type Query struct {
+	Name, Statement string
+	Arguments       []any
+}
+
+// SearchOf is the statement for a filter.
+func SearchOf(name string, f journal.Filter) Query {
+	statement, arguments := search(f)
+	return Query{name, statement, arguments}
+}
+
+// SumsOf are the statements of an overview, and of the devices that rules would refuse.
+func SumsOf(name string, since, until time.Time, step time.Duration) []Query {
+	return []Query{
+		{name + ": buckets", bucketSums, []any{since.UnixMicro(), step.Microseconds(), until.UnixMicro()}},
+		{name + ": by code and rule", listSums, []any{since.UnixMicro(), until.UnixMicro()}},
+	}
+}
+
+// AffectedQueries are about the devices that rules would refuse.
+func AffectedQueries(policy, rule, after string) []Query {
+	return []Query{
+		{"devices of each rule", countAffected, nil},
+		{"devices of one rule", listAffected + "51", []any{policy, rule, after}},
+	}
+}
+
+// WriterQueries are what Append asks for, of devices, and Expire.
+func (d *DB) WriterQueries(policy string, keys []string, id journal.ID) []Query {
+	var of, newer []any
+	for _, key := range keys {
+		of, newer = append(of, policy, key), append(newer, policy, key, id[:])
+	}
+	values := strings.Replace(places(len(keys), len(newer)), "$3", "CAST($3 AS {bytes})", 1)
+	var first journal.ID
+	return []Query{
+		{"later decisions of a batch", d.dialect.types.Replace(strings.Replace(newerDecisions, "%", values, 1)), newer},
+		{"rules of a batch", strings.Replace(affectedOf, "%", places(len(keys), len(of)), 1), of},
+		{"rules that do not report any more", "DELETE FROM journal_affected WHERE (policy, rule, identifier_key) IN (" + places(len(keys), len(newer)) + ")", replaceIDs(newer)},
+		{"expiry of sums", strings.Replace(d.dialect.expiredCounts, "%d", strconv.Itoa(expireBatch), 1), []any{0}},
+		{"expiry of devices", strings.Replace(d.dialect.expiredAffected, "%d", strconv.Itoa(expireBatch), 1), []any{first[:]}},
+		{"expiry, nothing to do", strings.Replace(d.dialect.expiredEntries, "%d", strconv.Itoa(expireBatch), 1), []any{first[:]}},
+	}
+}
+
+// replaceIDs makes rules of IDs, which no device has.
+func replaceIDs(arguments []any) []any {
+	replaced := slices.Clone(arguments)
+	for i := 1; i < len(replaced); i += 3 {
+		replaced[i], replaced[i+1] = "none", replaced[i]
+	}
+	return replaced
+}
+
+// Explain is how the database answers a query.
+func (d *DB) Explain(ctx context.Context, q Query) (plan string, err error) {
+	begin, columns := "EXPLAIN ", 1
+	if d.url.IsSQLite() {
+		begin, columns = "EXPLAIN QUERY PLAN ", 4
+	}
+	rows, err := d.pool.QueryContext(ctx, begin+q.Statement, q.Arguments...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var ignored any
+		var step string
+		into := []any{&step}
+		for len(into) < columns {
+			into = append([]any{&ignored}, into...)
+		}
+		if err := rows.Scan(into...); err != nil {
+			return "", err
+		}
+		steps = append(steps, strings.TrimSpace(step))
+	}
+	return strings.Join(steps, "; "), rows.Err()
+}
+
+// Ask runs a query, and returns how many rows it has.
+func (d *DB) Ask(ctx context.Context, q Query) (count int, err error) {
+	rows, err := d.pool.QueryContext(ctx, q.Statement, q.Arguments...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		count++
+	}
+	return count, rows.Err()
 }

@@ -129,6 +129,9 @@ func storable(e journal.Entry) journal.Entry {
 	if len(e.Key) > maxIdentifier || e.Key != text(e.Key) {
 		e.Key = "" // cut or cleaned it could be that of another device
 	}
+	if !isRefused(e) {
+		e.Code = "" // also of a notification: who searches for a code searches for refusals
+	}
 	e.Unmet, e.WouldDeny = names(e.Unmet), names(e.WouldDeny)
 	if len(e.Line) > maxLine {
 		e.Line = []byte(`{"reference":` + quote(e.Reference) + `,"reason":"the line was too long for the journal; it is in the audit log"}`)

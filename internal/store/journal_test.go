@@ -175,7 +175,7 @@ func testFilters(t *testing.T, b *backend) {
 }
 
 func selects(f journal.Filter, e journal.Entry) bool {
-	return (f.Key == "" || f.Key == e.Key) && (f.Policy == "" || f.Policy == e.Policy) && (f.Code == "" || f.Code == e.Code) &&
+	return (f.Key == "" || f.Key == e.Key) && (f.Policy == "" || f.Policy == e.Policy) && (f.Code == "" || f.Code == e.Code && e.Decision == "deny") &&
 		(!f.Denied || e.Decision == "deny") && (f.Reference == "" || f.Reference == e.Reference) && !e.ID.Time().Before(f.Since) &&
 		(f.Before == journal.ID{} || slices.Compare(e.ID[:], f.Before[:]) < 0)
 }

@@ -99,13 +99,13 @@ type path struct {
 	only    string // the condition of a partial index, as the index has it
 }
 
-// pathOf is the index for a filter. Of the filters that pages use, none reads an entry that it does not return; but a search for
+// pathOf is the index for a filter. Only refusals and faults have a code there. Of the filters that pages use, none reads an entry that it does not return; but a search for
 // the code or the policy of one device reads the refusals or the entries of that device.
 func pathOf(f journal.Filter) path {
 	switch {
 	case f.Reference != "":
 		return path{[]string{"reference"}, []string{f.Reference}, ""}
-	case f.Key != "" && f.Denied:
+	case f.Key != "" && (f.Denied || f.Code != ""):
 		return path{[]string{"identifier_key"}, []string{f.Key}, "identifier_key <> '' AND refused = 1"}
 	case f.Key != "":
 		return path{[]string{"identifier_key"}, []string{f.Key}, "identifier_key <> ''"}
@@ -136,28 +136,56 @@ func search(f journal.Filter) (statement string, arguments []any) {
 		since := journal.FirstID(f.Since)
 		first = since[:]
 	}
-	place := func(value any) string {
-		arguments = append(arguments, value)
-		return "$" + strconv.Itoa(len(arguments))
+	q := searching{arguments: []any{last, first}}
+	conditions, order := q.among(p)
+	if residual := q.residual(f, p); len(residual) > 0 {
+		conditions, order = append(q.few(p), residual...), "substr(id, 1)"
 	}
-	var fixed string
-	for _, value := range p.values {
-		fixed += place(value) + ", "
-	}
-	columns := append(append([]string{}, p.columns...), "id")
-	row := strings.Join(columns, ", ")
-	conditions := []string{fmt.Sprintf("(%s) < (%s%s)", row, fixed, place(last)), fmt.Sprintf("(%s) >= (%s%s)", row, fixed, place(first))}
 	if p.only != "" {
 		conditions = append(conditions, p.only)
 	}
-	for _, residual := range []struct{ column, value string }{{"identifier_key", f.Key}, {"policy", f.Policy}, {"code", f.Code}} {
-		if residual.value != "" && !slices.Contains(p.columns, residual.column) {
-			conditions = append(conditions, residual.column+" = "+place(residual.value))
+	return "SELECT id, line, rules FROM journal WHERE " + strings.Join(conditions, " AND ") + " ORDER BY " + order + " DESC LIMIT " + strconv.Itoa(f.Limit+1), q.arguments
+}
+
+// searching collects the arguments of a search. The first two are the bounds of the IDs.
+type searching struct{ arguments []any }
+
+func (s *searching) place(value any) string {
+	s.arguments = append(s.arguments, value)
+	return "$" + strconv.Itoa(len(s.arguments))
+}
+
+// among are the conditions that find entries in the order of an index, and the order.
+func (s *searching) among(p path) (conditions []string, order string) {
+	var fixed string
+	for _, value := range p.values {
+		fixed += s.place(value) + ", "
+	}
+	columns := append(slices.Clone(p.columns), "id")
+	row := strings.Join(columns, ", ")
+	return []string{fmt.Sprintf("(%s) < (%s$1)", row, fixed), fmt.Sprintf("(%s) >= (%s$2)", row, fixed)}, strings.Join(columns, " DESC, ")
+}
+
+// few are the conditions for a path that few entries have, those of one device or reference, which are all read and then sorted:
+// by an expression, since for the order by id a database could read the whole journal. The places are those of among.
+func (s *searching) few(p path) []string {
+	conditions := []string{"id < $1", "id >= $2"}
+	for i, column := range p.columns {
+		conditions = append(conditions, fmt.Sprintf("%s = $%d", column, i+3))
+	}
+	return conditions
+}
+
+// residual are the conditions that the path leaves over. They are expressions, which are in no index: otherwise a database may read
+// all of another index too, for the sake of both conditions.
+func (s *searching) residual(f journal.Filter, p path) (conditions []string) {
+	for _, c := range []struct{ column, value string }{{"identifier_key", f.Key}, {"policy", f.Policy}, {"code", f.Code}} {
+		if c.value != "" && !slices.Contains(p.columns, c.column) {
+			conditions = append(conditions, c.column+" || '' = "+s.place(c.value))
 		}
 	}
-	if f.Denied && !strings.Contains(p.only, "refused") {
-		conditions = append(conditions, "refused = 1")
+	if f.Denied && f.Reference != "" { // all other paths have it
+		conditions = append(conditions, "refused + 0 = 1")
 	}
-	return "SELECT id, line, rules FROM journal WHERE " + strings.Join(conditions, " AND ") +
-		" ORDER BY " + strings.Join(columns, " DESC, ") + " DESC LIMIT " + strconv.Itoa(f.Limit+1), arguments
+	return conditions
 }

@@ -131,7 +131,7 @@ func migrations() [][]string {
 				id {bytes} NOT NULL,
 				PRIMARY KEY (policy, rule, identifier_key)
 			) {clustered}`,
-			"CREATE INDEX journal_affected_device ON journal_affected (policy, identifier_key)",
+			"CREATE INDEX journal_affected_device ON journal_affected (identifier_key)",
 			`CREATE TABLE console_sessions (
 				hash {bytes} NOT NULL PRIMARY KEY,
 				person TEXT NOT NULL,

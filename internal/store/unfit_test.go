@@ -16,6 +16,11 @@ func TestUnfit(t *testing.T) {
 	both := []struct{ damage, repair, want string }{
 		{"ALTER TABLE tokens RENAME TO away", "ALTER TABLE away RENAME TO tokens", incomplete},
 		{"ALTER TABLE tokens RENAME COLUMN bound_to TO away", "ALTER TABLE tokens RENAME COLUMN away TO bound_to", incomplete},
+		{"ALTER TABLE journal RENAME TO away", "ALTER TABLE away RENAME TO journal", incomplete},
+		{"ALTER TABLE journal_counts RENAME COLUMN n TO away", "ALTER TABLE journal_counts RENAME COLUMN away TO n", incomplete},
+		{"ALTER TABLE journal_affected RENAME TO away", "ALTER TABLE away RENAME TO journal_affected", incomplete},
+		{"ALTER TABLE console_sessions RENAME TO away", "ALTER TABLE away RENAME TO console_sessions", incomplete},
+		{"ALTER TABLE console_keys RENAME TO away", "ALTER TABLE away RENAME TO console_keys", incomplete},
 	}
 	each(t, func(t *testing.T, create func(testing.TB) *backend) {
 		t.Helper()
@@ -51,6 +56,7 @@ func TestUnfitPostgreSQL(t *testing.T) {
 	for _, c := range []struct{ damage, repair, want string }{
 		{"REVOKE INSERT ON tokens FROM " + owner, "GRANT INSERT ON tokens TO " + owner, "the user may not do this"},
 		{"REVOKE UPDATE ON tokens FROM " + owner, "GRANT UPDATE ON tokens TO " + owner, "the user may not do this"},
+		{"REVOKE UPDATE ON journal_counts FROM " + owner, "GRANT UPDATE ON journal_counts TO " + owner, "the user may not do this"},
 		{"ALTER SYSTEM SET default_transaction_read_only = on", "ALTER SYSTEM RESET default_transaction_read_only", "only for reading"},
 		{
 			trigger("tokens") + "; " + trigger("step_posture_schema"), "DROP TRIGGER full_disk ON tokens; DROP TRIGGER full_disk ON step_posture_schema",
