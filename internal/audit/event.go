@@ -163,16 +163,28 @@ func (e *Event) onlyRecalled() bool {
 }
 
 // referenceAlphabet has digits and upper-case letters without I, L, O and U, which people misread.
-const referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+const (
+	referenceAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	referenceLength   = 8
+)
 
 // NewReference returns eight random characters that name one decision, short enough to be read out on the telephone.
 func NewReference() string {
-	var characters [8]byte
+	var characters [referenceLength]byte
 	_, _ = rand.Read(characters[:])
 	for i, random := range characters {
 		characters[i] = referenceAlphabet[random%byte(len(referenceAlphabet))] // 32 divides 256
 	}
 	return string(characters[:])
+}
+
+// ParseReference returns a reference as lines have it; people may write it in lower case. It returns false for any other text.
+func ParseReference(text string) (reference string, ok bool) {
+	reference = strings.ToUpper(text)
+	if len(text) != referenceLength || len(reference) != referenceLength || strings.Trim(reference, referenceAlphabet) != "" {
+		return "", false
+	}
+	return reference, true
 }
 
 // level is info for a decision, warning for an invalid request, error when the connector could not do its work.

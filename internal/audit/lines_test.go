@@ -21,3 +21,16 @@ func TestLines(t *testing.T) {
 		}
 	}
 }
+
+func TestParseReference(t *testing.T) {
+	t.Parallel()
+	made := audit.NewReference()
+	for text, want := range map[string]string{
+		made: made, strings.ToLower(made): made, "7f3k9q2m": "7F3K9Q2M", "": "", "7F3K9Q2": "", "7F3K9Q2M1": "", "7F3K9Q2I": "", "7F3K9Q2O": "",
+		"7F3K9Q2\u212a": "", "7F3K9Q2\u017f": "", "\u017fs12345": "", " F3K9Q2M": "", "7F3K-Q2M": "",
+	} {
+		if got, ok := audit.ParseReference(text); got != want || ok != (want != "") {
+			t.Errorf("ParseReference(%q) = %q, %t, want %q", text, got, ok, want)
+		}
+	}
+}

@@ -160,6 +160,7 @@ func Load(environ map[string]string) (Config, Problems) {
 	}
 	problems = append(problems, c.apiProblems()...)
 	problems = append(problems, c.doorProblems(problems)...)
+	problems = append(problems, c.journalProblems(environ, problems)...)
 	problems = append(problems, c.Compat.problems(environ, c, problems)...)
 	problems = append(problems, c.Console.problems(c, problems)...)
 	return c, append(problems, nameProblems(c.MTLSAllowedNames)...)

@@ -98,7 +98,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	}
 	identity()
 	d.policySet, d.policyPaths = reload.NewSetOf(policyFiles, read.state), read.paths
-	d.Warnings = slices.Concat(unknown, c.Warnings(), d.stateWarnings(), dropIn.warnings(), d.idleListener(), d.current.warnings)
+	d.Warnings = slices.Concat(unknown, c.Warnings(), d.stateWarnings(), journalWarnings(c, environ.Variables), dropIn.warnings(), d.idleListener(), d.current.warnings)
 	if config.ReadableByAll(files.PrivateKey) {
 		d.Warnings = append(d.Warnings, "TLS_KEY_PATH: every user of this machine can read the private key "+files.PrivateKey+"; chmod 640 or 600")
 	}
@@ -165,7 +165,7 @@ func (d *Daemon) Check(ctx context.Context) (found []string, err error) {
 
 // Describe returns what was loaded, a line for each thing that an operator should verify.
 func (d *Daemon) Describe() []string {
-	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeState(), d.describeRest(), d.describeDoors(), d.describeConsole())
+	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeState(), d.describeJournal(), d.describeRest(), d.describeDoors(), d.describeConsole())
 }
 
 func (d *Daemon) describeClients() string {

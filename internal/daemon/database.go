@@ -82,7 +82,7 @@ func (s *service) noteState(name string, err error, meanwhile string) {
 	case now != "" && before == "":
 		s.log.Errorf("%s; %s", now, meanwhile) // it names the database
 	case now == "" && before != "":
-		s.log.Info("state database: " + map[string]string{stateDatabase: "it answers again", statePurge: "old tokens are deleted again"}[name])
+		s.log.Info("state database: " + map[string]string{stateDatabase: "it answers again", statePurge: "old tokens are deleted again", journalExpiry: "old decisions are deleted again"}[name])
 	}
 }
 

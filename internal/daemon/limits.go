@@ -15,6 +15,9 @@ const (
 	lastLines = time.Second
 	// keeperEnd is how long the keepers of snapshots, and the work on the state database, may take to end, when the daemon shuts down.
 	keeperEnd = time.Second
+	// journalEnd is how long the last lines of the journal are awaited, when the daemon shuts down: journal.lastBatches, and what
+	// the database needs to give up. With server.drainTimeout and lastLines it stays below the 20 s of the service manager.
+	journalEnd = 3500 * time.Millisecond
 	// reportAgain is when a line about a snapshot or a revocation list is logged again that says the same.
 	reportAgain = time.Hour
 

@@ -34,6 +34,12 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	if s.database != nil {
 		m.State(func() bool { return s.state.get(stateDatabase) == "" })
 	}
+	if s.journal != nil {
+		m.Journal(func() metrics.Journal {
+			stats := s.journal.Stats()
+			return metrics.Journal{Written: stats.Written, Lost: stats.Lost, Waiting: stats.Waiting}
+		})
+	}
 	s.metrics = m
 	for _, i := range s.current.inventories {
 		s.collect(i)

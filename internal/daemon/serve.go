@@ -21,6 +21,7 @@ import (
 	"step-posture-connector/internal/doors"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/health"
+	"step-posture-connector/internal/journal"
 	"step-posture-connector/internal/logqueue"
 	"step-posture-connector/internal/metrics"
 	"step-posture-connector/internal/server"
@@ -53,6 +54,7 @@ type service struct {
 
 	database *store.DB // nil without a state database, as tokens
 	tokens   *enroll.Tokens
+	journal  *journal.Writer   // nil without JOURNAL
 	api      *tokenapi.Handler // route asks it only where the API exists
 	demo     *compat.Handler   // nil without COMPAT_MDMSECURITYDEMO
 	doors    *doors.Handler    // asked at DOOR_ADDRESS alone
@@ -108,6 +110,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		return err
 	}
 	defer closeState()
+	s.openJournal()
 	s.metrics = s.newMetrics(process.Build)
 	s.webhooks = s.handler()
 	s.newAPI()
@@ -136,8 +139,10 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 
 	// Not the context that shuts the daemon down: background work stops after the requests.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	endJournal := s.keepJournal(background)
 	defer func() {
 		endBackground()
+		endJournal()
 		s.awaitKeepers()
 	}()
 	if ports.health != nil {
@@ -242,6 +247,9 @@ func (s *service) record(e *audit.Event) {
 	}
 	s.metrics.Observe(e)
 	s.state.observed(e)
+	if s.journal != nil {
+		s.journal.Record(e)
+	}
 }
 
 // notify reports a state to the service manager, if the daemon has one.

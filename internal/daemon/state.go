@@ -148,6 +148,9 @@ func (s *service) checks() []health.Check {
 			return degraded(s.state.get(usersFiles), "reload failed, keeping the previous version: %s")
 		}})
 	}
+	if s.journal != nil {
+		checks = append(checks, health.Check{Name: journalCheck, Probe: s.checkJournal})
+	}
 	if s.trail != nil {
 		checks = append(checks, health.Check{Name: "audit", Probe: func() (health.Status, string) {
 			return degraded(cmp.Or(s.state.get(auditLine), s.state.get(auditFile)), "decisions may be missing in the audit log: %s")

@@ -3,7 +3,11 @@ package journal
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
+
+	"step-posture-connector/internal/outcome"
+	"step-posture-connector/internal/posture"
 )
 
 // Decision is an entry that was read, for people. A line that a later version has written may have more than is read here.
@@ -76,3 +80,20 @@ func Parse(f Found) (Decision, error) {
 
 // Allowed reports whether the device was allowed.
 func (d *Decision) Allowed() bool { return d.Decision == "allow" }
+
+// Advice is what the person at the device was told, and what an administrator can do. Both are empty where nothing was refused.
+func (d *Decision) Advice() outcome.Text {
+	if d.Decision == "" || d.Allowed() || d.Code == "" {
+		return outcome.Text{}
+	}
+	for _, rule := range d.Rules {
+		if rule.Code == d.Code && rule.Message != "" {
+			return outcome.Rule(rule.Message)
+		}
+	}
+	code := posture.Code(d.Code)
+	if !slices.Contains(outcome.Codes(), code) {
+		return outcome.Rule("") // a rule's, which the entry does not have
+	}
+	return outcome.Of(code)
+}

@@ -8,6 +8,7 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/journal"
+	"step-posture-connector/internal/outcome"
 	"step-posture-connector/internal/posture"
 )
 
@@ -157,4 +158,26 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What to do follows from the rule that refuses, or from the code.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	e := event()
+	d := parsed(t, e)
+	if got := d.Advice(); got != outcome.Rule("Turn on FileVault") {
+		t.Errorf("by a rule: %+v", got)
+	}
+	d.Rules = nil
+	if got := d.Advice(); got != outcome.Rule("") {
+		t.Errorf("by a rule that is not known: %+v", got)
+	}
+	d.Code = string(posture.DeviceNotFound)
+	if got := d.Advice(); got != outcome.Of(posture.DeviceNotFound) {
+		t.Errorf("by a code: %+v", got)
+	}
+	d.Decision = "allow"
+	if got := d.Advice(); got != (outcome.Text{}) {
+		t.Errorf("allowed: %+v", got)
+	}
 }

@@ -21,7 +21,7 @@ const (
 	// lossOver is how long nothing must have been lost until the number is logged.
 	lossOver = 10 * time.Second
 	// lastBatches is how long the daemon tries to write what waits when it shuts down; the rest is lost, and counted.
-	lastBatches = 5 * time.Second
+	lastBatches = 3 * time.Second
 
 	// expireEvery is how often old entries are deleted.
 	expireEvery = time.Minute

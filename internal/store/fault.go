@@ -11,6 +11,8 @@ import (
 	"net"
 	"strings"
 
+	"step-posture-connector/internal/journal"
+
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlitedriver "modernc.org/sqlite"
 	sqlitecode "modernc.org/sqlite/lib"
@@ -43,6 +45,7 @@ const (
 	damaged        class = "it is no database, or damaged"
 	foreign        class = "it has the tables of another program: give the connector a file of its own"
 	cannotBeOpened class = "it cannot be opened or written: the file and its folder must belong to the user of the daemon, and a command run as this user or as root"
+	refused        class = "it does not accept what it was given"
 	moved          class = "its file was removed or replaced while the daemon runs; restart the daemon"
 )
 
@@ -73,6 +76,11 @@ func (f *fault) Error() string {
 }
 
 func (f *fault) Unwrap() error { return f.cause }
+
+// Is says what the fault means to the journal: whether a later try can succeed.
+func (f *fault) Is(target error) bool {
+	return target == journal.ErrOutage && f.class.isOutage() || target == journal.ErrRefused && f.class == refused
+}
 
 // fault classifies an error of a driver.
 func (d *DB) fault(ctx context.Context, err error) *fault {
@@ -142,6 +150,8 @@ func postgresClass(code string) class {
 		return busy
 	case "XX":
 		return damaged
+	case "22", "23", "54":
+		return refused
 	}
 	return other
 }
@@ -160,6 +170,8 @@ func sqliteClass(err *sqlitedriver.Error) class {
 		return busy
 	case sqlitecode.SQLITE_FULL, sqlitecode.SQLITE_NOMEM:
 		return full
+	case sqlitecode.SQLITE_TOOBIG, sqlitecode.SQLITE_CONSTRAINT, sqlitecode.SQLITE_MISMATCH:
+		return refused
 	case sqlitecode.SQLITE_ERROR:
 		switch text := err.Error(); { // the code does not say it; the text is not shown
 		case strings.Contains(text, "no such table"):

@@ -21,7 +21,7 @@ import (
 )
 
 // exported is every series that the daemon exports, one a line and without its value: by a daemon with the provider
-// file, by the same with a policy file and a state database, by one with doors, by the providers that would ask a server at start, and by the snapshot of one.
+// file, by the same with a policy file and a journal in a state database, by one with doors, by the providers that would ask a server at start, and by the snapshot of one.
 func exported(t *testing.T) string {
 	t.Helper()
 	p := program.NewPKI(t)
@@ -33,7 +33,7 @@ func exported(t *testing.T) string {
 	program.ReplaceFile(t, policies, "policies:\n  default:\n    rules: [{name: managed, require: device.managed}]\n"+
 		"webhooks:\n  - {name: told, id: 9f0c6c1e-1f6e-4a52-9d33-0d6a3c5a7f01, secret: {env: TOLD}, accepts: scep_notification}\n")
 	told := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("t"), sha256.BlockSize))
-	_, withPolicies := program.StartDaemon(t, environment().With("POLICY_PATH", policies, "TOLD", told, "STATE_URL", "sqlite:"+filepath.Join(t.TempDir(), "state.db"))).Get(t, "/metrics")
+	_, withPolicies := program.StartDaemon(t, environment().With("POLICY_PATH", policies, "TOLD", told, "STATE_URL", "sqlite:"+filepath.Join(t.TempDir(), "state.db"), "JOURNAL", "1")).Get(t, "/metrics")
 	doors := prepareDoors(t, doorPolicies)
 	_, withDoors := program.StartDaemon(t, doors.env).Get(t, "/metrics")
 	decider, _, err := provider.Open("jamf", map[string]string{"JAMF_BASE_URL": "https://127.0.0.1", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"}, false)
