@@ -23,8 +23,8 @@ func hostile() []string {
 }
 
 // poisoned are decisions whose every text is a hostile one.
-func poisoned(text string) []*audit.Event {
-	random := rand.New(rand.NewPCG(5, 6))
+func poisoned(seed uint64, identifier, text string) []*audit.Event {
+	random := rand.New(rand.NewPCG(5, seed))
 	var events []*audit.Event
 	for n := range 3 {
 		e := device(n+5).asks(today(), random)
@@ -43,7 +43,7 @@ func poisoned(text string) []*audit.Event {
 		e.Verdict.Unmet, e.Verdict.WouldDeny = []string{"os_current"}, []string{"seen_lately"}
 		events = append(events, e)
 	}
-	events[1].Identifier = "C02HOSTILE" // its page can be opened
+	events[1].Identifier = identifier // its page can be opened
 	events[2].Notification = &audit.Notification{TransactionID: text, SerialNumber: text}
 	return events
 }
@@ -68,18 +68,23 @@ func (l poisonedLive) Policies() []console.Policy {
 // Hostile texts are texts on every page: no element, no attribute and no address comes from them, and nothing in them is hidden.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
+	var events []*audit.Event
 	for n, text := range hostile() {
+		events = append(events, poisoned(uint64(n), "C02HOSTILE"+strconv.Itoa(n), text)...) //nolint:gosec // G115: not negative
+	}
+	j := inMemory(t, events...)
+	for n, text := range hostile() {
+		identifier, own := "C02HOSTILE"+strconv.Itoa(n), events[3*n:3*n+3]
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
-			events := poisoned(text)
-			b := open(t, journalOf(t, events...), poisonedLive{live{decides}, text})
+			b := open(t, j, poisonedLive{live{decides}, text})
 			b.session.Person = text
-			decision := b.ask(t, http.MethodGet, "/search?q=C02HOSTILE", nil).Header().Get("Location")
-			if decision != "/devices/C02HOSTILE" {
+			decision := b.ask(t, http.MethodGet, "/search?q="+identifier, nil).Header().Get("Location")
+			if decision != "/devices/"+identifier {
 				t.Fatalf("the search leads to %q", decision)
 			}
 			addresses := []string{"/", "/decisions", "/decisions?denied=1&code=" + url.QueryEscape(text[:min(len(text), 100)]), "/inventories", "/rules/laptops/seen_lately", "/rules/laptops/os_current", "/decide?identifier=" + url.QueryEscape(text[:min(len(text), 500)]), decision}
-			for _, e := range events {
+			for _, e := range own {
 				if address := b.ask(t, http.MethodGet, "/search?q="+e.Reference, nil).Header().Get("Location"); address != "" {
 					addresses = append(addresses, address)
 				}
@@ -112,8 +117,8 @@ func TestHostileTexts(t *testing.T) {
 func TestWholeText(t *testing.T) {
 	t.Parallel()
 	name := "Ada's <b>Mac</b> \u202e" + strings.Repeat("x", 10_000)
-	e := poisoned(name)[1]
-	b := open(t, journalOf(t, e), live{decides})
+	e := poisoned(1, "C02HOSTILE", name)[1]
+	b := open(t, inMemory(t, e), live{decides})
 	d := b.get(t, b.ask(t, http.MethodGet, "/search?q="+e.Reference, nil).Header().Get("Location"), http.StatusOK)
 	d.wants(t, `Ada's <b>Mac</b> \u{202E}`+strings.Repeat("x", 10_000))
 }
@@ -144,7 +149,7 @@ func FuzzParameters(f *testing.F) {
 	} {
 		f.Add(address, "identifier=A&policy=laptops")
 	}
-	j := journalOf(f, poisoned(hostile()[0])...)
+	j := inMemory(f, poisoned(1, "C02HOSTILE", hostile()[0])...)
 	f.Fuzz(func(t *testing.T, address, form string) {
 		u, err := url.ParseRequestURI(address)
 		if err != nil || u.Host != "" || !strings.HasPrefix(address, "/") {

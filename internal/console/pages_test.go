@@ -100,27 +100,72 @@ func (b *browser) targets(d *document) (foreign []string) {
 	return foreign
 }
 
-// world is the organization, and one of its decisions of each kind: by code, policy and a plus where a rule reports.
-func world(tb testing.TB, devices int) (*browser, map[string]*audit.Event) {
+// scene is the journal of the organization, and one of its decisions of each kind: by code, policy and a plus where a rule reports.
+type scene struct {
+	journal journal.Store
+	kinds   map[string]*audit.Event
+}
+
+func (s *scene) browser(tb testing.TB) *browser {
 	tb.Helper()
-	events := organization(today(), devices)
-	kinds := map[string]*audit.Event{}
+	return open(tb, s.journal, live{decides})
+}
+
+// TestOrganization runs tests that need the same large journal, which none of them changes.
+func TestOrganization(t *testing.T) {
+	t.Parallel()
+	events := organization(today(), 300)
+	s := &scene{inMemory(t, events...), map[string]*audit.Event{}}
 	for _, e := range slices.Backward(events) {
 		kind := e.Code + " " + e.Policy
 		if len(e.Verdict.WouldDeny) > 0 {
 			kind += "+"
 		}
-		if kinds[kind] == nil {
-			kinds[kind] = e
+		if s.kinds[kind] == nil {
+			s.kinds[kind] = e
 		}
 	}
-	return open(tb, journalOf(tb, events...), live{decides}), kinds
+	for name, test := range map[string]func(*testing.T, *scene){
+		"ThreeQuestions": testThreeQuestions,
+		"Sentences":      testSentences,
+		"Lists":          testLists,
+		"Refused":        testRefused,
+		"WithoutSession": testWithoutSession,
+		"Style":          testStyle,
+		"NotNoted":       testNotNoted,
+		"Decide":         testDecide,
+		"LogIn":          testLogIn,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, s)
+		})
+	}
+}
+
+// The pages of a journal in SQLite are those of one in memory.
+func TestInDatabase(t *testing.T) {
+	t.Parallel()
+	events := organization(today(), 12)
+	kept, found := inDatabase(t, events...), inMemory(t, events...)
+	shown := func(j journal.Store, address string) string {
+		w := open(t, j, live{decides}).ask(t, http.MethodGet, address, nil)
+		if w.Code != http.StatusOK {
+			t.Fatalf("%s: %d", address, w.Code)
+		}
+		return parse(t, w.Body.String()).text
+	}
+	for _, address := range []string{"/?over=30d", "/?over=24h", "/decisions", "/decisions?denied=1&since=7d&policy=laptops", "/decisions?code=osOutdated", "/devices/" + events[0].Identifier, "/rules/laptops/seen_lately", "/rules/wifi/seen_lately"} {
+		if got, want := shown(kept, address), shown(found, address); got != want {
+			t.Errorf("%s of SQLite is\n%s\nof memory\n%s", address, got, want)
+		}
+	}
 }
 
 // A person who has the reference of a refusal finds the reason, what to do, and whom a rule would hit.
-func TestThreeQuestions(t *testing.T) {
-	t.Parallel()
-	b, kinds := world(t, 300)
+func testThreeQuestions(t *testing.T, s *scene) {
+	t.Helper()
+	b, kinds := s.browser(t), s.kinds
 	refused := kinds["diskNotEncrypted laptops+"]
 	w := b.ask(t, http.MethodGet, "/search?q="+strings.ToLower(refused.Reference[:4])+"-"+refused.Reference[4:], nil)
 	if w.Code != http.StatusSeeOther {
@@ -169,9 +214,9 @@ func pagesOf(notices []audit.Notice) (names []string) {
 }
 
 // Each kind of decision is a sentence.
-func TestSentences(t *testing.T) {
-	t.Parallel()
-	b, kinds := world(t, 300)
+func testSentences(t *testing.T, s *scene) {
+	t.Helper()
+	b, kinds := s.browser(t), s.kinds
 	for kind, want := range map[string]string{
 		" laptops":               "This Mac may have a certificate.",
 		" wifi":                  "This Mac may join the network, in VLAN 20.",
@@ -193,9 +238,9 @@ func TestSentences(t *testing.T) {
 }
 
 // Lists have pages, which overlap nowhere.
-func TestLists(t *testing.T) {
-	t.Parallel()
-	b, _ := world(t, 300)
+func testLists(t *testing.T, s *scene) {
+	t.Helper()
+	b := s.browser(t)
 	seen, address := map[string]bool{}, "/decisions?denied=1&since=30d&policy=laptops"
 	for pages := 0; address != ""; pages++ {
 		d := b.get(t, address, http.StatusOK)
@@ -223,9 +268,9 @@ func TestLists(t *testing.T) {
 }
 
 // What is not accepted says what is; nothing else than GET, and POST for one page.
-func TestRefused(t *testing.T) {
-	t.Parallel()
-	b, _ := world(t, 40)
+func testRefused(t *testing.T, s *scene) {
+	t.Helper()
+	b := s.browser(t)
 	for address, want := range map[string]struct {
 		status int
 		text   string
@@ -263,9 +308,9 @@ func TestRefused(t *testing.T) {
 }
 
 // Without a session there is only the style sheet, whatever is asked for.
-func TestWithoutSession(t *testing.T) {
-	t.Parallel()
-	b, _ := world(t, 40)
+func testWithoutSession(t *testing.T, s *scene) {
+	t.Helper()
+	b := s.browser(t)
 	b.session = access.Session{}
 	for _, address := range []string{"/", "/decisions", "/search?q=x", "/devices/C02X0K000JL", "/decide", "/inventories", "/none", "/login"} {
 		d := b.get(t, address, http.StatusForbidden)
@@ -284,9 +329,9 @@ func TestWithoutSession(t *testing.T) {
 }
 
 // A browser keeps the style sheet by the address that pages have.
-func TestStyle(t *testing.T) {
-	t.Parallel()
-	b, _ := world(t, 40)
+func testStyle(t *testing.T, s *scene) {
+	t.Helper()
+	b := s.browser(t)
 	address := attribute(b.get(t, "/", http.StatusOK).all("link", "rel", "stylesheet")[0], "href")
 	w := b.ask(t, http.MethodGet, address, nil)
 	if w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || strings.Contains(w.Body.String(), "url(") || strings.Contains(w.Body.String(), "@import") {
@@ -331,9 +376,9 @@ func TestDatabaseDown(t *testing.T) {
 }
 
 // What cannot be noted in the audit log is not shown, nor that it was found.
-func TestNotNoted(t *testing.T) {
-	t.Parallel()
-	b, kinds := world(t, 40)
+func testNotNoted(t *testing.T, s *scene) {
+	t.Helper()
+	b, kinds := s.browser(t), s.kinds
 	refused := kinds["osOutdated laptops"]
 	id := b.ask(t, http.MethodGet, "/search?q="+refused.Reference, nil).Header().Get("Location")
 	for name, notice := range map[string]func(audit.Notice) error{"failed": func(audit.Notice) error { return errDown }, "missing": nil} {
@@ -353,9 +398,9 @@ func TestNotNoted(t *testing.T) {
 }
 
 // A lookup is a form; each person has five a minute, and nothing is recorded but the notice.
-func TestDecide(t *testing.T) {
-	t.Parallel()
-	b, _ := world(t, 40)
+func testDecide(t *testing.T, s *scene) {
+	t.Helper()
+	b := s.browser(t)
 	now := today()
 	b.pages.Now = func() time.Time { return now }
 	d := b.get(t, "/decide?identifier=C02X5K187JL&policy=wifi", http.StatusOK)
@@ -411,7 +456,7 @@ func TestSameReference(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	first, second, third := device(1).asks(today(), random), device(2).asks(today(), random), device(5).asks(today(), random)
 	second.Reference, third.Identifier = first.Reference, first.Reference
-	b := open(t, journalOf(t, first, second, third), live{decides})
+	b := open(t, inMemory(t, first, second, third), live{decides})
 	d := b.get(t, "/search?q="+first.Reference, http.StatusOK)
 	d.wants(t, "Several decisions match", first.Identifier, second.Identifier, "also the identifier of a device")
 	if n := len(d.all("tr", "", "")); n != 3 {
@@ -421,9 +466,9 @@ func TestSameReference(t *testing.T) {
 }
 
 // The pages of the log-in look like the others, and have the fields of the guard.
-func TestLogIn(t *testing.T) {
-	t.Parallel()
-	b, _ := world(t, 40)
+func testLogIn(t *testing.T, s *scene) {
+	t.Helper()
+	b := s.browser(t)
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/login", nil)
 	b.pages.LogIn(w, r, http.StatusOK, access.View{Password: true, OIDC: true, Problem: "<b>wrong</b>\u202e", CSRF: "t", Next: "/devices/a?b=c&d"})

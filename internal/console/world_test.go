@@ -22,8 +22,8 @@ import (
 // Today is when the tests take place.
 func today() time.Time { return time.Date(2026, 11, 27, 15, 20, 40, 0, time.UTC) }
 
-// journalOf is a journal in a database of SQLite, with these events.
-func journalOf(tb testing.TB, events ...*audit.Event) journal.Store {
+// inDatabase is a journal in a database of SQLite, with these events.
+func inDatabase(tb testing.TB, events ...*audit.Event) journal.Store {
 	tb.Helper()
 	u, err := store.ParseURL("sqlite:" + filepath.Join(tb.TempDir(), "state.db"))
 	if err != nil {
@@ -34,19 +34,30 @@ func journalOf(tb testing.TB, events ...*audit.Event) journal.Store {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = db.Close() })
-	encoder := journal.NewEncoder()
-	for batch := range slices.Chunk(events, 256) {
-		entries := make([]journal.Entry, len(batch))
-		for i, e := range batch {
-			if entries[i], err = encoder.Entry(e); err != nil {
+	for batch := range slices.Chunk(entriesOf(tb, events), 32) {
+		// The time limit of the store is for a machine that is not busy with tests; a batch may be added again.
+		for tries := 1; ; tries++ {
+			if err = db.Journal().Append(context.Background(), batch); err == nil {
+				break
+			}
+			if tries == 20 {
 				tb.Fatal(err)
 			}
 		}
-		if err := db.Journal().Append(context.Background(), entries); err != nil {
+	}
+	return db.Journal()
+}
+
+func entriesOf(tb testing.TB, events []*audit.Event) []journal.Entry {
+	tb.Helper()
+	encoder, entries := journal.NewEncoder(), make([]journal.Entry, len(events))
+	for i, e := range events {
+		var err error
+		if entries[i], err = encoder.Entry(e); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	return db.Journal()
+	return entries
 }
 
 // organization is devices that have asked for 14 days, under three policies.

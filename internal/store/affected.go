@@ -43,12 +43,12 @@ func (d *DB) updateAffected(ctx context.Context, q querier, added []journal.Entr
 	devices := slices.SortedFunc(maps.Keys(latest), func(a, b deviceOf) int {
 		return cmp.Or(strings.Compare(a.policy, b.policy), strings.Compare(a.key, b.key))
 	})
-	gone, err := outlived(ctx, q, devices, latest)
+	gone, err := d.outlived(ctx, q, devices, latest)
 	if err == nil {
-		err = deleteAffected(ctx, q, gone)
+		err = d.deleteAffected(ctx, q, gone)
 	}
 	if err == nil {
-		err = insertAffected(ctx, q, latest)
+		err = d.insertAffected(ctx, q, latest)
 	}
 	return err
 }
@@ -87,8 +87,7 @@ func (d *DB) dropOutdated(ctx context.Context, q querier, latest map[deviceOf]jo
 			arguments = append(arguments, device.policy, device.key, id[:])
 		}
 		// In a list of its own a value has the type of its first one, which PostgreSQL takes for a text.
-		values := strings.Replace(places(len(some), len(arguments)), "$3", "CAST($3 AS {bytes})", 1)
-		statement := d.dialect.types.Replace(strings.Replace(newerDecisions, "%", values, 1))
+		statement := strings.Replace(newerDecisions, "%", strings.Replace(d.dialect.values(len(some), len(arguments)), "$3", "CAST($3 AS BYTEA)", 1), 1)
 		err := eachRow(ctx, q, statement, arguments, func(row scanner) error {
 			var device deviceOf
 			err := row.Scan(&device.policy, &device.key)
@@ -106,13 +105,13 @@ func (d *DB) dropOutdated(ctx context.Context, q querier, latest map[deviceOf]jo
 const affectedOf = "SELECT a.policy, a.rule, a.identifier_key, a.id FROM (%) AS v CROSS JOIN journal_affected a WHERE a.identifier_key = v.column2 AND a.policy || '' = v.column1"
 
 // outlived are the rows of earlier decisions whose rules do not report any more.
-func outlived(ctx context.Context, q querier, devices []deviceOf, latest map[deviceOf]journal.Entry) (gone []affectedBy, err error) {
+func (d *DB) outlived(ctx context.Context, q querier, devices []deviceOf, latest map[deviceOf]journal.Entry) (gone []affectedBy, err error) {
 	for some := range slices.Chunk(devices, maxInserted) {
 		var arguments []any
 		for _, device := range some {
 			arguments = append(arguments, device.policy, device.key)
 		}
-		statement := strings.Replace(affectedOf, "%", places(len(some), len(arguments)), 1)
+		statement := strings.Replace(affectedOf, "%", d.dialect.values(len(some), len(arguments)), 1)
 		err := eachRow(ctx, q, statement, arguments, func(row scanner) error {
 			var (
 				a     affectedBy
@@ -134,21 +133,21 @@ func outlived(ctx context.Context, q querier, devices []deviceOf, latest map[dev
 	return gone, nil
 }
 
-func deleteAffected(ctx context.Context, q querier, gone []affectedBy) error {
+func (d *DB) deleteAffected(ctx context.Context, q querier, gone []affectedBy) error {
 	slices.SortFunc(gone, compareAffected)
 	for some := range slices.Chunk(gone, maxInserted) {
 		var arguments []any
 		for _, a := range some {
 			arguments = append(arguments, a.device.policy, a.rule, a.device.key)
 		}
-		if _, err := q.ExecContext(ctx, "DELETE FROM journal_affected WHERE (policy, rule, identifier_key) IN ("+places(len(some), len(arguments))+")", arguments...); err != nil {
+		if _, err := q.ExecContext(ctx, "DELETE FROM journal_affected WHERE (policy, rule, identifier_key) IN ("+d.dialect.values(len(some), len(arguments))+")", arguments...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func insertAffected(ctx context.Context, q querier, latest map[deviceOf]journal.Entry) error {
+func (d *DB) insertAffected(ctx context.Context, q querier, latest map[deviceOf]journal.Entry) error {
 	var rows []affectedBy
 	for device, e := range latest {
 		for _, rule := range slices.Compact(slices.Sorted(slices.Values(e.WouldDeny))) {
@@ -162,7 +161,7 @@ func insertAffected(ctx context.Context, q querier, latest map[deviceOf]journal.
 			e := latest[a.device]
 			arguments = append(arguments, a.device.policy, a.rule, a.device.key, e.Identifier, e.Reference, e.ID[:])
 		}
-		statement := "INSERT INTO journal_affected (policy, rule, identifier_key, identifier, reference, id) " + places(len(some), len(arguments)) +
+		statement := "INSERT INTO journal_affected (policy, rule, identifier_key, identifier, reference, id) " + d.dialect.values(len(some), len(arguments)) +
 			" ON CONFLICT (policy, rule, identifier_key) DO UPDATE SET identifier = excluded.identifier, reference = excluded.reference, id = excluded.id"
 		if _, err := q.ExecContext(ctx, statement, arguments...); err != nil {
 			return err

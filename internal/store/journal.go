@@ -37,7 +37,7 @@ func (j *Journal) Append(ctx context.Context, batch []journal.Entry) error {
 	return j.db.transaction(ctx, func(ctx context.Context, q querier) error {
 		var added []journal.Entry
 		for begin := 0; begin < len(entries); begin += maxInserted {
-			some, err := insertEntries(ctx, q, entries[begin:min(begin+maxInserted, len(entries))])
+			some, err := j.db.insertEntries(ctx, q, entries[begin:min(begin+maxInserted, len(entries))])
 			if err != nil {
 				return err
 			}
@@ -50,17 +50,17 @@ func (j *Journal) Append(ctx context.Context, batch []journal.Entry) error {
 			return err
 		}
 		// Last: other replicas wait for the rows of this hour.
-		return addCounts(ctx, q, countsOf(added))
+		return j.db.addCounts(ctx, q, countsOf(added))
 	})
 }
 
 // insertEntries inserts those that are new, and returns them.
-func insertEntries(ctx context.Context, q querier, entries []journal.Entry) (added []journal.Entry, err error) {
+func (d *DB) insertEntries(ctx context.Context, q querier, entries []journal.Entry) (added []journal.Entry, err error) {
 	var arguments []any
 	for _, e := range entries {
 		arguments = append(arguments, e.ID[:], e.Reference, e.Key, e.Policy, e.Code, number(isRefused(e)), number(isEvaluated(e)), string(e.Line), string(e.Rules))
 	}
-	statement := "INSERT INTO journal (" + journalColumns + ") " + places(len(entries), len(arguments)) + " ON CONFLICT (id) DO NOTHING RETURNING id"
+	statement := "INSERT INTO journal (" + journalColumns + ") " + d.dialect.values(len(entries), len(arguments)) + " ON CONFLICT (id) DO NOTHING RETURNING id"
 	inserted := map[journal.ID]bool{}
 	err = eachRow(ctx, q, statement, arguments, func(row scanner) error {
 		id, err := scanID(row)
@@ -88,20 +88,20 @@ func number(yes bool) int64 {
 	return 0
 }
 
-// places is VALUES with the places of so many arguments, in so many rows.
-func places(rows, arguments int) string {
+// values is VALUES with the places of so many arguments, in so many rows.
+func (d dialect) values(rows, arguments int) string {
 	var text strings.Builder
 	text.WriteString("VALUES ")
 	for i := range arguments {
 		switch {
 		case i == 0:
-			text.WriteString("($")
+			text.WriteString("(")
 		case i%(arguments/rows) == 0:
-			text.WriteString("), ($")
+			text.WriteString("), (")
 		default:
-			text.WriteString(", $")
+			text.WriteString(", ")
 		}
-		text.WriteString(strconv.Itoa(i + 1))
+		text.WriteString(d.place(i + 1))
 	}
 	text.WriteString(")")
 	return text.String()

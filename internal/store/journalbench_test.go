@@ -155,3 +155,22 @@ func addFor(b *testing.B, j *store.Journal, limit time.Duration, what string) st
 		what, len(taken), batch, float64(len(taken)*batch)/time.Since(begun).Seconds(), taken[len(taken)/2].Round(time.Microsecond*100), taken[len(taken)*99/100].Round(time.Microsecond*100),
 		taken[len(taken)-1].Round(time.Microsecond*100), float64(len(taken)*batch)/busy.Seconds())
 }
+
+// BenchmarkAppend is a batch of 256 entries, without a pause.
+func BenchmarkAppend(b *testing.B) {
+	eachOnDisk(b, func(b *testing.B, state *backend) {
+		b.Helper()
+		j := state.open(b).Journal()
+		var batches [][]journal.Entry
+		for range b.N {
+			batches = append(batches, batchOf(256))
+		}
+		b.ResetTimer()
+		for _, batch := range batches {
+			if err := j.Append(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(256*b.N)/b.Elapsed().Seconds(), "entries/s")
+	})
+}

@@ -68,14 +68,14 @@ func countsOf(entries []journal.Entry) map[counted]int64 {
 }
 
 // addCounts adds to the sums, in one order: two replicas that change the same rows do not wait for each other.
-func addCounts(ctx context.Context, q querier, counts map[counted]int64) error {
+func (d *DB) addCounts(ctx context.Context, q querier, counts map[counted]int64) error {
 	sorted := slices.SortedFunc(maps.Keys(counts), compareCounted)
 	for some := range slices.Chunk(sorted, maxInserted) {
 		var arguments []any
 		for _, c := range some {
 			arguments = append(arguments, c.hour, c.policy, c.kind, c.name, counts[c])
 		}
-		statement := "INSERT INTO journal_counts (hour, policy, kind, name, n) " + places(len(some), len(arguments)) +
+		statement := "INSERT INTO journal_counts (hour, policy, kind, name, n) " + d.dialect.values(len(some), len(arguments)) +
 			" ON CONFLICT (hour, policy, kind, name) DO UPDATE SET n = journal_counts.n + excluded.n"
 		if _, err := q.ExecContext(ctx, statement, arguments...); err != nil {
 			return err

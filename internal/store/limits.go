@@ -29,7 +29,7 @@ const (
 	// expireBatch is how many entries of the journal are deleted in one transaction, which others who write in SQLite wait for.
 	expireBatch = 200
 	// maxInserted is how many rows one statement inserts or asks for.
-	maxInserted = 64
+	maxInserted = 256
 	// maxLine bounds the line and the rules of one entry, in bytes: both together are shorter than maxMessage.
 	maxLine = 448 << 10
 	// maxFoundBytes is about how much a search of the journal returns, in bytes.

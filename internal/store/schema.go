@@ -15,10 +15,11 @@ import (
 type dialect struct {
 	// now is an expression for the microseconds since 1970 by the clock of the database.
 	now      func() string
-	greatest string            // the function
-	types    *strings.Replacer // of columns
-	lock     []string          // statements that begin a migration
-	expired  string            // begins the deletion of tokens that are no longer kept, with %s for now
+	place    func(n int) string // of an argument in a list of values
+	greatest string             // the function
+	types    *strings.Replacer  // of columns
+	lock     []string           // statements that begin a migration
+	expired  string             // begins the deletion of tokens that are no longer kept, with %s for now
 	// These delete what is older than $1 from the journal, with %d for how many at most.
 	expiredEntries, expiredCounts, expiredAffected string
 }
@@ -27,7 +28,9 @@ func sqlite() dialect {
 	return dialect{
 		// The database runs in this process. Its own functions have the same clock, and count in milliseconds: too few to order
 		// tokens by.
-		now:      func() string { return strconv.FormatInt(time.Now().UnixMicro(), 10) },
+		now: func() string { return strconv.FormatInt(time.Now().UnixMicro(), 10) },
+		// Of places with a number SQLite keeps a list, which it searches for each of them.
+		place:    func(int) string { return "?" },
 		greatest: "MAX",
 		types:    strings.NewReplacer("{bytes}", "BLOB", "{integer}", "INTEGER", "{key}", "TEXT", "{table}", "STRICT", "{clustered}", "STRICT, WITHOUT ROWID"),
 		expired:  "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE keep_until < %s ORDER BY keep_until LIMIT %d)",
@@ -42,6 +45,7 @@ func postgreSQL() dialect {
 	return dialect{
 		// Not now(), which stands still in a transaction: a redemption that has waited for another one is judged when it goes on.
 		now:      func() string { return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" },
+		place:    func(n int) string { return "$" + strconv.Itoa(n) },
 		greatest: "GREATEST",
 		// A key is compared byte by byte, as in SQLite, whatever the locale of the database is.
 		types: strings.NewReplacer("{bytes}", "BYTEA", "{integer}", "BIGINT", "{key}", `TEXT COLLATE "C"`, "{table}", "", "{clustered}", ""),

@@ -42,7 +42,7 @@ func queryOf(name, value string) string { return url.Values{name: {value}}.Encod
 
 // field is a field of a form; empty where it is not there exactly once.
 func (x *exchange) field(name string) string {
-	if all := x.r.PostForm[name]; len(all) == 1 {
+	if all := x.r.PostForm[name]; len(all) == 1 { //nolint:forbidigo // the field of a request, no request of the default client
 		return all[0]
 	}
 	return ""

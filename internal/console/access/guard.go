@@ -85,7 +85,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	counted := &statusWriter{ResponseWriter: w}
 	x := &exchange{w: counted, r: r.WithContext(ctx), started: g.s.Now(), event: Event{Page: pageOf(r.URL.EscapedPath()), RemoteAddress: r.RemoteAddr}}
 	g.secure(w.Header())
-	mine := g.serve(x)
+	mine := g.serve(x) //nolint:contextcheck // the request of x has the context
 	if !mine {
 		return
 	}

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -27,16 +26,16 @@ func notLocal(r *http.Request) string {
 
 // isLocalHost reports whether Host is a name of this machine, with or without a port.
 func isLocalHost(host string) bool {
-	if name, port, err := net.SplitHostPort(host); err == nil {
-		if strings.Trim(port, "0123456789") != "" || strings.Contains(name, ":") && name != "::1" {
-			return false
+	for _, name := range []string{"localhost", "127.0.0.1", "[::1]"} {
+		if len(host) < len(name) || !strings.EqualFold(host[:len(name)], name) {
+			continue
 		}
-		if name == "::1" {
+		port, hasPort := strings.CutPrefix(host[len(name):], ":")
+		if port == "" || hasPort && strings.Trim(port, "0123456789") == "" {
 			return true
 		}
-		host = name
 	}
-	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "[::1]"
+	return false
 }
 
 // isForwarding reports whether a header, by its canonical name, is one that proxies add.

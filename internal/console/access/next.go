@@ -20,7 +20,7 @@ func cleanNext(text string) string {
 		return home
 	}
 	// Of the decoded path, so that neither %2f nor %5c hides one.
-	if strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/..") || strings.ContainsFunc(u.Path, foreign) {
+	if strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/..") || strings.ContainsFunc(strings.ReplaceAll(u.Path, " ", ""), foreign) {
 		return home
 	}
 	switch u.Path {

@@ -48,7 +48,7 @@ func (g *Guard) serveStart(x *exchange) {
 	}
 	s, until := newSecret(), x.started.Add(oidcLife)
 	l := x.key.login(s, until, next)
-	more := binary.BigEndian.AppendUint64(nil, uint64(max(until.Unix(), 0))) //nolint:gosec // G115: not negative
+	more := binary.BigEndian.AppendUint64(nil, uint64(max(until.Unix(), 0)))
 	g.setCookie(x.w, oidcCookie, x.key.seal(oidcCookie, s, append(more, next...)), oidcLife)
 	redirect(x.w, known.config.AuthCodeURL(l.state, oidc.Nonce(l.nonce), oauth2.S256ChallengeOption(l.verifier)))
 }

@@ -234,18 +234,20 @@ func plain(err error) error {
 		return errors.New("it names another issuer than CONSOLE_OIDC_ISSUER")
 	case errors.As(err, &expired):
 		return errors.New("it has expired")
-	case errors.Is(err, errTooLarge), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case strings.Contains(err.Error(), errTooLarge.Error()): // libraries do not wrap it
+		return errTooLarge
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	}
-	for said, means := range map[string]string{
-		"issued by a different provider":      "it is of another issuer",
-		"expected audience":                   "it is for another client",
-		"before the nbf":                      "it is not valid yet",
-		"failed to verify id token signature": "no key of the provider has signed it",
-		"malformed jwt":                       "it is no ID token, or not signed by an algorithm that is accepted: " + strings.Join(algorithms(), ", "),
+	for _, known := range [][2]string{ // go-oidc has no types for these
+		{"issued by a different provider", "it is of another issuer"},
+		{"expected audience", "it is for another client"},
+		{"before the nbf", "it is not valid yet"},
+		{"failed to verify id token signature", "no key of the provider has signed it"},
+		{"malformed jwt", "it is no ID token, or not signed by an algorithm that is accepted: " + strings.Join(algorithms(), ", ")},
 	} {
-		if strings.Contains(err.Error(), said) {
-			return errors.New(means)
+		if strings.Contains(err.Error(), known[0]) {
+			return errors.New(known[1])
 		}
 	}
 	return errors.New("it cannot be read")
