@@ -14,7 +14,6 @@ import (
 	"step-posture-connector/internal/config"
 	"step-posture-connector/internal/console"
 	"step-posture-connector/internal/console/access"
-	"step-posture-connector/internal/journal"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/server"
 )
@@ -130,9 +129,8 @@ func (s *service) newConsole(version string) {
 		return
 	}
 	s.metrics.Console(access.Results())
-	entries, _ := any(s.database).(journal.Store)
 	pages := &console.Pages{
-		Journal: entries, Live: s.consoleLive(), Now: s.now, Notice: s.auditNotice, Record: s.recordConsole, Version: version,
+		Journal: s.database.Journal(), Live: s.consoleLive(), Now: s.now, Notice: s.auditNotice, Record: s.recordConsole, Version: version,
 	}
 	s.guard = access.NewGuard(access.Settings{
 		Pages: pages, Renderer: pages, Store: s.database, Now: s.now, Users: s.users, Provider: s.newProvider(), TLS: s.consoleTLS != nil,
