@@ -44,7 +44,16 @@ func (p *Page) mark(t testing.TB, id cdp.BackendNodeID) (inView, ring bool) {
 // Walk presses Tab from the beginning of the page until the focus has left it, and returns what had the focus.
 func (p *Page) Walk(t testing.TB) []Focus {
 	t.Helper()
-	evaluate[any](t, p, `document.activeElement && document.activeElement.blur(), getSelection().removeAllRanges(), scrollTo(0, 0)`)
+	// After a click, the browser would go on from there: what had the focus last is now before everything else.
+	evaluate[any](t, p, `(function() {
+		const first = document.createElement("i")
+		first.tabIndex = -1
+		document.body.prepend(first)
+		first.focus()
+		first.remove()
+		getSelection().removeAllRanges()
+		scrollTo(0, 0)
+	})()`)
 	var all []Focus
 	for range tabs {
 		p.Press(t, Tab)

@@ -17,6 +17,7 @@ import (
 type Page struct {
 	ctx    context.Context // chromedp keeps the page in it
 	record *record
+	silent bool // JavaScript of pages is off
 }
 
 // The sizes of windows, in CSS pixels.
@@ -131,6 +132,7 @@ func (p *Page) SetDark(t testing.TB, dark bool) {
 func (p *Page) SetScript(t testing.TB, on bool) {
 	t.Helper()
 	call(t, p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+	p.silent = !on
 }
 
 // Text is the text of the page as a person sees it.

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
@@ -61,4 +62,10 @@ func (p *Page) Table(t testing.TB, name string) [][]string {
 	return onElement[[][]string](t, p, p.find(t, name, "table").id, `function() {
 		return [...this.rows].map(row => [...row.cells].map(cell => cell.innerText.trim()))
 	}`)
+}
+
+// Count is how many elements a selector of CSS finds.
+func (p *Page) Count(t testing.TB, selector string) int {
+	t.Helper()
+	return evaluate[int](t, p, fmt.Sprintf("document.querySelectorAll(%q).length", selector))
 }

@@ -293,7 +293,7 @@ func wantText(t *testing.T, p *browser.Page, texts ...string) {
 	shown := p.Text(t)
 	for _, text := range texts {
 		if !strings.Contains(shown, text) {
-			t.Errorf("%s does not show %q:\n%s", p.URL(t), text, shown)
+			t.Errorf("%s does not show %q:\n%.3000s", p.URL(t), text, shown)
 		}
 	}
 }
