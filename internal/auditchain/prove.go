@@ -139,7 +139,7 @@ func (c *Certificate) judgeReference(reference string) Demand {
 
 // judgeChain demands that all files are intact, and not only the line: where one line was changed, others may be missing.
 func judgeChain(isIntact bool, report *Report) Demand {
-	d := Demand{demandChain, isIntact && report.Intact, fmt.Sprintf("the chain is intact: %s", countOf(uint64(report.Lines), "line"))} //nolint:gosec // not negative
+	d := Demand{demandChain, isIntact && report.Intact, fmt.Sprintf("the chain is intact: %s", countLines(report.Lines))}
 	switch {
 	case !report.Intact:
 		p := report.Problems[0]
