@@ -14,7 +14,7 @@ var errLocked = errors.New("another daemon writes to it; give each daemon an aud
 
 // lockFile locks the file for this process, until it is closed. The lock is on the file itself, and so moves with it.
 func lockFile(file *os.File) error {
-	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor fits into an int
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return errLocked
 	}

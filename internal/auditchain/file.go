@@ -129,7 +129,7 @@ func (f *file) closeUnchained(j *judged) {
 		return
 	case f.first == nil && (j.link.Number == 1 || !j.isIntact):
 		f.report.NotCovered += u.lines
-		f.report.note(Note{f.path, 1, noteNotCovered, countOf(uint64(u.lines), "line") + " before the chain, which nothing protects"}) //nolint:gosec // not negative
+		f.report.note(Note{f.path, 1, noteNotCovered, countLines(u.lines) + " before the chain, which nothing protects"})
 	default:
 		f.wrong(f.inserted(j.link.Chain))
 	}
@@ -141,7 +141,7 @@ func (f *file) inserted(chain string) Problem {
 	u := &f.unchained
 	text := "a line that is not of the chain"
 	if u.lines > 1 {
-		text = countOf(uint64(u.lines), "line") + " that are not of the chain" //nolint:gosec // not negative
+		text = countLines(u.lines) + " that are not of the chain"
 	}
 	if f.first != nil {
 		text += fmt.Sprintf(", behind its line %d", f.last.Number)

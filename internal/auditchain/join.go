@@ -94,7 +94,7 @@ func (r *Report) judgeJoint(before, next *file) {
 }
 
 // compareHeads reports heads that the files do not have.
-func (r *Report) compareHeads(files []*file, wanted []audit.Head, isFound map[audit.Head]bool) {
+func (r *Report) compareHeads(wanted []audit.Head, isFound map[audit.Head]bool) {
 	for _, head := range wanted {
 		if isFound[head] {
 			continue

@@ -28,71 +28,87 @@ func appendText(t *testing.T, path, text string) {
 	}
 }
 
+// disk changes the file of a log.
+type disk struct {
+	t    *testing.T
+	path string
+}
+
+func (d disk) append(text string) { appendText(d.t, d.path, text) }
+
+func (d disk) put(lines ...string) { put(d.t, d.path, lines...) }
+
+// copy writes the file that a rotation would have made.
+func (d disk) copy(lines ...string) { put(d.t, d.path+".1", lines...) }
+
+func (d disk) edit(edit func(lines []string) []string) { d.put(edit(linesOf(d.t, d.path))...) }
+
+func (d disk) truncate(size int64) {
+	if err := os.Truncate(d.path, size); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// cut removes n bytes from the end.
+func (d disk) cut(n int64) {
+	info, err := os.Stat(d.path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.truncate(info.Size() - n)
+}
+
 // What a daemon finds at its start: it continues the chain, tells an unfinished line apart from a change, and begins a new chain
 // where the last line does not verify. Verify says the same of the file later. Before are a chain_start and three decisions.
 func TestStart(t *testing.T) {
 	t.Parallel()
-	cut := func(t *testing.T, path string, n int64) {
-		t.Helper()
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(path, info.Size()-n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	edit := func(t *testing.T, path string, edit func(lines []string) []string) {
-		t.Helper()
-		put(t, path, edit(linesOf(t, path))...)
-	}
 	for name, c := range map[string]struct {
-		change   func(t *testing.T, path string)
+		change   func(d disk)
 		started  string // why a new chain begins; empty where it goes on
 		isBroken bool
 		torn     int64
 		verdict  string
 		notes    string
 	}{
-		"as it was left":     {func(*testing.T, string) {}, "", false, 0, "intact", "audit.jsonl:1 chain_start"},
-		"no file":            {func(t *testing.T, path string) { _ = os.Remove(path) }, "the file had no lines", false, 0, "intact", "audit.jsonl:1 chain_start"},
-		"an empty file":      {func(t *testing.T, path string) { put(t, path) }, "the file had no lines", false, 0, "intact", "audit.jsonl:1 chain_start"},
-		"an unfinished line": {func(t *testing.T, path string) { cut(t, path, 10) }, "", false, 0, "intact", "audit.jsonl:1 chain_start, audit.jsonl:5 torn"},
-		"a beginning":        {func(t *testing.T, path string) { appendText(t, path, `{"ti`) }, "", false, 4, "intact", "audit.jsonl:1 chain_start, audit.jsonl:6 torn"},
-		"zeros":              {func(t *testing.T, path string) { appendText(t, path, "\x00\x00") }, "", false, 2, "intact", "audit.jsonl:1 chain_start, audit.jsonl:6 torn"},
-		"two pieces":         {func(t *testing.T, path string) { appendText(t, path, "{\"time\n{\"ti") }, "", false, 11, "intact", "audit.jsonl:1 chain_start, audit.jsonl:7 torn"},
-		"no line end":        {func(t *testing.T, path string) { cut(t, path, 1) }, "", false, 0, "intact", "audit.jsonl:1 chain_start"},
-		"only a beginning":   {func(t *testing.T, path string) { put(t, path, `{"time`) }, "the file had no lines", false, 0, "intact", "audit.jsonl:1 not_covered, audit.jsonl:2 chain_start"},
+		"as it was left":     {func(disk) {}, "", false, 0, "intact", "audit.jsonl:1 chain_start"},
+		"no file":            {func(d disk) { _ = os.Remove(d.path) }, "the file had no lines", false, 0, "intact", "audit.jsonl:1 chain_start"},
+		"an empty file":      {func(d disk) { d.put() }, "the file had no lines", false, 0, "intact", "audit.jsonl:1 chain_start"},
+		"an unfinished line": {func(d disk) { d.cut(10) }, "", false, 0, "intact", "audit.jsonl:1 chain_start, audit.jsonl:5 torn"},
+		"a beginning":        {func(d disk) { d.append(`{"ti`) }, "", false, 4, "intact", "audit.jsonl:1 chain_start, audit.jsonl:6 torn"},
+		"zeros":              {func(d disk) { d.append("\x00\x00") }, "", false, 2, "intact", "audit.jsonl:1 chain_start, audit.jsonl:6 torn"},
+		"two pieces":         {func(d disk) { d.append("{\"time\n{\"ti") }, "", false, 11, "intact", "audit.jsonl:1 chain_start, audit.jsonl:7 torn"},
+		"no line end":        {func(d disk) { d.cut(1) }, "", false, 0, "intact", "audit.jsonl:1 chain_start"},
+		"only a beginning":   {func(d disk) { d.put(`{"time`) }, "the file had no lines", false, 0, "intact", "audit.jsonl:1 not_covered, audit.jsonl:2 chain_start"},
 		"the end was removed": {
-			func(t *testing.T, path string) { edit(t, path, func(l []string) []string { return l[:3] }) }, "", false, 0, "intact", "audit.jsonl:1 chain_start",
+			func(d disk) { d.edit(func(l []string) []string { return l[:3] }) }, "", false, 0, "intact", "audit.jsonl:1 chain_start",
 		},
 		"the last was changed": {
-			func(t *testing.T, path string) {
-				edit(t, path, func(l []string) []string { l[3] = strings.Replace(l[3], "allow", "deny_", 1); return l })
+			func(d disk) {
+				d.edit(func(l []string) []string { l[3] = strings.Replace(l[3], "allow", "deny_", 1); return l })
 			}, "the last line before does not verify: it was changed, or written with another key", true, 0, "audit.jsonl:4 changed", "audit.jsonl:1 chain_start, audit.jsonl:5 chain_start",
 		},
 		"changed, and cut": {
-			func(t *testing.T, path string) {
-				edit(t, path, func(l []string) []string { l[3] = strings.Replace(l[3], "allow", "deny_", 1); return append(l, "{") })
+			func(d disk) {
+				d.edit(func(l []string) []string { l[3] = strings.Replace(l[3], "allow", "deny_", 1); return append(l, "{") })
 			}, "the last line before does not verify: it was changed, or written with another key", true, 0, "audit.jsonl:4 changed", "audit.jsonl:1 chain_start, audit.jsonl:6 chain_start",
 		},
 		"a line was added": {
-			func(t *testing.T, path string) { appendText(t, path, "{}\n") }, "the lines before were written without a chain", true, 0, "audit.jsonl:5 inserted", "audit.jsonl:1 chain_start, audit.jsonl:6 chain_start",
+			func(d disk) { d.append("{}\n") }, "the lines before were written without a chain", true, 0, "audit.jsonl:5 inserted", "audit.jsonl:1 chain_start, audit.jsonl:6 chain_start",
 		},
 		"without a chain": {
-			func(t *testing.T, path string) { put(t, path, "{}\n", "{}\n") }, "the lines before were written without a chain", false, 0, "intact", "audit.jsonl:1 not_covered, audit.jsonl:3 chain_start",
+			func(d disk) { d.put("{}\n", "{}\n") }, "the lines before were written without a chain", false, 0, "intact", "audit.jsonl:1 not_covered, audit.jsonl:3 chain_start",
 		},
 		"without a chain, cut": {
-			func(t *testing.T, path string) { put(t, path, "{}\n", "{") }, "the lines before were written without a chain", false, 0, "intact", "audit.jsonl:1 not_covered, audit.jsonl:3 chain_start",
+			func(d disk) { d.put("{}\n", "{") }, "the lines before were written without a chain", false, 0, "intact", "audit.jsonl:1 not_covered, audit.jsonl:3 chain_start",
 		},
 		"a very long line": {
-			func(t *testing.T, path string) { appendText(t, path, strings.Repeat("x", 2<<20)+"\n") }, "the end of the file could not be read", true, 0, "audit.jsonl:5 inserted", "audit.jsonl:1 chain_start, audit.jsonl:6 chain_start",
+			func(d disk) { d.append(strings.Repeat("x", 2<<20) + "\n") }, "the end of the file could not be read", true, 0, "audit.jsonl:5 inserted", "audit.jsonl:1 chain_start, audit.jsonl:6 chain_start",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := written(t, 3)
-			c.change(t, path)
+			c.change(disk{t, path})
 			trail, b, err := audit.OpenChain(path, key(), func(text string) { t.Errorf("a warning: %s", text) })
 			if err != nil {
 				t.Fatal(err)
@@ -153,40 +169,36 @@ func TestTornIsProtected(t *testing.T) {
 func TestChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		change  func(t *testing.T, path string)
+		change  func(d disk)
 		warning string
 		verdict string
 		notes   string
 	}{
 		"copytruncate": {
-			func(t *testing.T, path string) {
-				put(t, path+".1", linesOf(t, path)...)
-				if err := os.Truncate(path, 0); err != nil {
-					t.Fatal(err)
-				}
+			func(d disk) {
+				d.copy(linesOf(d.t, d.path)...)
+				d.truncate(0)
 			}, "copytruncate", "intact", "audit.jsonl:1 truncated, audit.jsonl.1:1 chain_start",
 		},
 		"an end that is cut": {
-			func(t *testing.T, path string) {
-				put(t, path+".1")
-				lines := linesOf(t, path)
-				if err := os.Truncate(path, int64(len(lines[0])+len(lines[1])+5)); err != nil {
-					t.Fatal(err)
-				}
+			func(d disk) {
+				d.copy()
+				lines := linesOf(d.t, d.path)
+				d.truncate(int64(len(lines[0]) + len(lines[1]) + 5))
 			}, "shorter", "audit.jsonl:4 removed 3-4", "audit.jsonl:1 chain_start, audit.jsonl:4 torn, audit.jsonl:5 truncated",
 		},
 		"a line of another program": {
-			func(t *testing.T, path string) { put(t, path+".1"); appendText(t, path, "{}\n") }, "another program has written", "audit.jsonl:5 inserted", "audit.jsonl:1 chain_start",
+			func(d disk) { d.copy(); d.append("{}\n") }, "another program has written", "audit.jsonl:5 inserted", "audit.jsonl:1 chain_start",
 		},
 		"a piece of a line": {
-			func(t *testing.T, path string) { put(t, path+".1"); appendText(t, path, "{}") }, "another program has written", "intact", "audit.jsonl:1 chain_start, audit.jsonl:6 torn",
+			func(d disk) { d.copy(); d.append("{}") }, "another program has written", "intact", "audit.jsonl:1 chain_start, audit.jsonl:6 torn",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := open(t, filepath.Join(t.TempDir(), "audit.jsonl"), key())
 			l.write(t, 3)
-			c.change(t, l.path)
+			c.change(disk{t, l.path})
 			l.write(t, 3)
 			_ = l.Close()
 			if len(l.warnings) != 1 || !strings.Contains(l.warnings[0], c.warning) {

@@ -71,22 +71,21 @@ func Prove(ctx context.Context, o Options, c *Certificate, paths []string, stdin
 		return nil, err
 	}
 	p := &Proof{Certificate: c, Report: report}
-	met, distance := -1, time.Duration(0)
+	nearest := closeness{met: -1}
 	for _, f := range report.found {
 		decision := &Decision{}
 		if json.Unmarshal(f.text, decision) != nil || decision.Event != "" {
 			continue // none of ours: it is reported if it is in a chain, and proves nothing
 		}
 		demands := c.judge(decision, f.isIntact, report)
-		n := 0
+		near := closeness{referenceMet: c.references[decision.Reference], away: decision.Time.Sub(c.NotBefore).Abs()}
 		for _, d := range demands {
 			if d.Met {
-				n++
+				near.met++
 			}
 		}
-		// Of several lines with the same reference, the nearest one is shown.
-		if away := decision.Time.Sub(c.NotBefore).Abs(); n > met || n == met && away < distance {
-			met, distance = n, away
+		if near.isCloserThan(nearest) {
+			nearest = near
 			p.Decision, p.File, p.Line, p.Demands = decision, f.file, f.line, demands
 		}
 	}
@@ -96,6 +95,23 @@ func Prove(ctx context.Context, o Options, c *Certificate, paths []string, stdin
 	}
 	p.Proven = !slices.ContainsFunc(p.Demands, func(d Demand) bool { return !d.Met })
 	return p, nil
+}
+
+// closeness says which of several lines is shown: that which meets the most demands, then one with the reference, then the nearest.
+type closeness struct {
+	met          int
+	referenceMet bool
+	away         time.Duration
+}
+
+func (c closeness) isCloserThan(other closeness) bool {
+	switch {
+	case c.met != other.met:
+		return c.met > other.met
+	case c.referenceMet != other.referenceMet:
+		return c.referenceMet
+	}
+	return c.away < other.away
 }
 
 // judge compares a line with the certificate. Every demand must be met.
@@ -139,7 +155,7 @@ func (c *Certificate) judgeReference(reference string) Demand {
 
 // judgeChain demands that all files are intact, and not only the line: where one line was changed, others may be missing.
 func judgeChain(isIntact bool, report *Report) Demand {
-	d := Demand{demandChain, isIntact && report.Intact, fmt.Sprintf("the chain is intact: %s", countOf(uint64(report.Lines), "line"))} //nolint:gosec // not negative
+	d := Demand{demandChain, isIntact && report.Intact, fmt.Sprintf("the chain is intact: %s", countLines(report.Lines))}
 	switch {
 	case !report.Intact:
 		p := report.Problems[0]

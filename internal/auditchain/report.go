@@ -92,7 +92,7 @@ func noteOf(file string, number int, e *audit.ChainEvent) (Note, bool) {
 	case audit.EventTorn:
 		n.Text = fmt.Sprintf("the line before was not finished, because the daemon was killed or the disk was full: %d bytes", e.TornBytes)
 	case audit.EventLost:
-		n.Text = countOf(e.Lost, "line") + " could not be written before this one"
+		n.Text = countLines(e.Lost) + " could not be written before this one"
 	case audit.EventTruncated:
 		n.Text = "another program had made the file shorter, as copytruncate of logrotate does"
 	default:
@@ -104,11 +104,11 @@ func noteOf(file string, number int, e *audit.ChainEvent) (Note, bool) {
 // maxReason bounds a reason in a note, in bytes.
 const maxReason = 256
 
-func countOf(n uint64, what string) string {
+func countLines[N int | uint64](n N) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 line"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d lines", n)
 }
 
 func linesOf(first, last uint64) string {

@@ -59,7 +59,7 @@ func Verify(ctx context.Context, o Options, paths []string, stdin io.Reader) (*R
 		return nil, ErrNoLines
 	}
 	report.join(files, o)
-	report.compareHeads(files, o.Heads, heads)
+	report.compareHeads(o.Heads, heads)
 	report.Intact = len(report.Problems) == 0
 	return report, nil
 }

@@ -19,59 +19,60 @@ func TestTampering(t *testing.T) {
 	t.Parallel()
 	without := func(lines []string, i, n int) []string { return slices.Delete(slices.Clone(lines), i-1, i-1+n) }
 	unchained := `{"time":"2026-11-24T12:30:07.000000Z","reference":"REF00006","decision":"allow"}` + "\n"
+	rekeyed, other := withKey(t, 11), linesOf(t, written(t, 10))
 	for name, c := range map[string]struct {
-		change func(t *testing.T, lines []string) []string
+		change func(lines []string) []string
 		want   string
 	}{
-		"nothing":           {func(_ *testing.T, l []string) []string { return l }, "intact"},
-		"a letter":          {func(_ *testing.T, l []string) []string { l[4] = strings.Replace(l[4], "allow", "deny_", 1); return l }, "audit.jsonl:5 changed"},
-		"a space in JSON":   {func(_ *testing.T, l []string) []string { l[4] = strings.Replace(l[4], `":"`, `": "`, 1); return l }, "audit.jsonl:5 changed"},
-		"a space behind it": {func(_ *testing.T, l []string) []string { l[4] = strings.Replace(l[4], "\n", " \n", 1); return l }, "audit.jsonl:5 inserted"},
-		"another line end":  {func(_ *testing.T, l []string) []string { l[4] = strings.Replace(l[4], "\n", "\r\n", 1); return l }, "audit.jsonl:5 inserted"},
-		"a second line end": {func(_ *testing.T, l []string) []string { l[4] += "\n"; return l }, "audit.jsonl:6 inserted"},
-		"a member":          {func(_ *testing.T, l []string) []string { l[4] = strings.Replace(l[4], "{", `{"a":1,`, 1); return l }, "audit.jsonl:5 changed"},
-		"a member behind": {func(_ *testing.T, l []string) []string {
+		"nothing":           {func(l []string) []string { return l }, "intact"},
+		"a letter":          {func(l []string) []string { l[4] = strings.Replace(l[4], "allow", "deny_", 1); return l }, "audit.jsonl:5 changed"},
+		"a space in JSON":   {func(l []string) []string { l[4] = strings.Replace(l[4], `":"`, `": "`, 1); return l }, "audit.jsonl:5 changed"},
+		"a space behind it": {func(l []string) []string { l[4] = strings.Replace(l[4], "\n", " \n", 1); return l }, "audit.jsonl:5 inserted"},
+		"another line end":  {func(l []string) []string { l[4] = strings.Replace(l[4], "\n", "\r\n", 1); return l }, "audit.jsonl:5 inserted"},
+		"a second line end": {func(l []string) []string { l[4] += "\n"; return l }, "audit.jsonl:6 inserted"},
+		"a member":          {func(l []string) []string { l[4] = strings.Replace(l[4], "{", `{"a":1,`, 1); return l }, "audit.jsonl:5 changed"},
+		"a member behind": {func(l []string) []string {
 			l[4] = strings.Replace(l[4], "}\n", `,"decision":"deny"}`+"\n", 1)
 			return l
 		}, "audit.jsonl:5 inserted"},
-		"the number": {func(_ *testing.T, l []string) []string {
+		"the number": {func(l []string) []string {
 			l[4] = strings.Replace(l[4], `_number":5`, `_number":6`, 1)
 			return l
 		}, "audit.jsonl:5 changed"},
-		"a MAC in capitals": {func(_ *testing.T, l []string) []string {
+		"a MAC in capitals": {func(l []string) []string {
 			l[4] = l[4][:len(l[4])-67] + strings.ToUpper(l[4][len(l[4])-67:])
 			return l
 		}, "audit.jsonl:5 inserted"},
-		"the first line":        {func(_ *testing.T, l []string) []string { l[0] = strings.Replace(l[0], "reason", "Reason", 1); return l }, "audit.jsonl:1 changed"},
-		"the last line":         {func(_ *testing.T, l []string) []string { l[10] = strings.Replace(l[10], "allow", "deny_", 1); return l }, "audit.jsonl:11 changed"},
-		"one line removed":      {func(_ *testing.T, l []string) []string { return without(l, 5, 1) }, "audit.jsonl:5 removed 5-5"},
-		"lines removed":         {func(_ *testing.T, l []string) []string { return without(l, 5, 3) }, "audit.jsonl:5 removed 5-7"},
-		"the first removed":     {func(_ *testing.T, l []string) []string { return l[1:] }, "audit.jsonl:1 removed 1-1"},
-		"the beginning removed": {func(_ *testing.T, l []string) []string { return l[6:] }, "audit.jsonl:1 removed 1-6"},
-		"the end removed":       {func(_ *testing.T, l []string) []string { return l[:8] }, "intact"}, // only a head finds it
-		"the end cut":           {func(_ *testing.T, l []string) []string { l[10] = l[10][:50]; return l }, "audit.jsonl:11 unfinished"},
-		"the last line end":     {func(_ *testing.T, l []string) []string { l[10] = strings.TrimSuffix(l[10], "\n"); return l }, "audit.jsonl:11 unfinished"},
-		"a line cut":            {func(_ *testing.T, l []string) []string { l[4] = l[4][:50] + "\n"; return l }, "audit.jsonl:5 inserted"},
-		"swapped":               {func(_ *testing.T, l []string) []string { l[4], l[5] = l[5], l[4]; return l }, "audit.jsonl:5 reordered 5-5"},
-		"moved to the end":      {func(_ *testing.T, l []string) []string { return append(without(l, 5, 1), l[4]) }, "audit.jsonl:5 reordered 5-5"},
-		"moved to the front":    {func(_ *testing.T, l []string) []string { return slices.Insert(without(l, 9, 1), 2, l[8]) }, "audit.jsonl:3 reordered 3-8"},
-		"duplicated":            {func(_ *testing.T, l []string) []string { return slices.Insert(slices.Clone(l), 5, l[4]) }, "audit.jsonl:6 repeated"},
-		"an old line replayed":  {func(_ *testing.T, l []string) []string { return append(slices.Clone(l), l[2]) }, "audit.jsonl:12 repeated"},
-		"replaced by an old":    {func(_ *testing.T, l []string) []string { l[6] = l[2]; return l }, "audit.jsonl:7 repeated"},
-		"inserted":              {func(_ *testing.T, l []string) []string { return slices.Insert(slices.Clone(l), 5, unchained) }, "audit.jsonl:6 inserted"},
-		"inserted in front":     {func(_ *testing.T, l []string) []string { return append([]string{unchained}, l[5:]...) }, "audit.jsonl:1 inserted"},
-		"appended":              {func(_ *testing.T, l []string) []string { return append(slices.Clone(l), unchained) }, "audit.jsonl:12 inserted"},
-		"appended, unfinished":  {func(_ *testing.T, l []string) []string { return append(slices.Clone(l), unchained, "{") }, "audit.jsonl:12 inserted"},
-		"empty lines":           {func(_ *testing.T, l []string) []string { return append(slices.Clone(l), "\n", "\n") }, "audit.jsonl:12 inserted"},
-		"a very long line": {func(_ *testing.T, l []string) []string {
+		"the first line":        {func(l []string) []string { l[0] = strings.Replace(l[0], "reason", "Reason", 1); return l }, "audit.jsonl:1 changed"},
+		"the last line":         {func(l []string) []string { l[10] = strings.Replace(l[10], "allow", "deny_", 1); return l }, "audit.jsonl:11 changed"},
+		"one line removed":      {func(l []string) []string { return without(l, 5, 1) }, "audit.jsonl:5 removed 5-5"},
+		"lines removed":         {func(l []string) []string { return without(l, 5, 3) }, "audit.jsonl:5 removed 5-7"},
+		"the first removed":     {func(l []string) []string { return l[1:] }, "audit.jsonl:1 removed 1-1"},
+		"the beginning removed": {func(l []string) []string { return l[6:] }, "audit.jsonl:1 removed 1-6"},
+		"the end removed":       {func(l []string) []string { return l[:8] }, "intact"}, // only a head finds it
+		"the end cut":           {func(l []string) []string { l[10] = l[10][:50]; return l }, "audit.jsonl:11 unfinished"},
+		"the last line end":     {func(l []string) []string { l[10] = strings.TrimSuffix(l[10], "\n"); return l }, "audit.jsonl:11 unfinished"},
+		"a line cut":            {func(l []string) []string { l[4] = l[4][:50] + "\n"; return l }, "audit.jsonl:5 inserted"},
+		"swapped":               {func(l []string) []string { l[4], l[5] = l[5], l[4]; return l }, "audit.jsonl:5 reordered 5-5"},
+		"moved to the end":      {func(l []string) []string { return append(without(l, 5, 1), l[4]) }, "audit.jsonl:5 reordered 5-5"},
+		"moved to the front":    {func(l []string) []string { return slices.Insert(without(l, 9, 1), 2, l[8]) }, "audit.jsonl:3 reordered 3-8"},
+		"duplicated":            {func(l []string) []string { return slices.Insert(slices.Clone(l), 5, l[4]) }, "audit.jsonl:6 repeated"},
+		"an old line replayed":  {func(l []string) []string { return append(slices.Clone(l), l[2]) }, "audit.jsonl:12 repeated"},
+		"replaced by an old":    {func(l []string) []string { l[6] = l[2]; return l }, "audit.jsonl:7 repeated"},
+		"inserted":              {func(l []string) []string { return slices.Insert(slices.Clone(l), 5, unchained) }, "audit.jsonl:6 inserted"},
+		"inserted in front":     {func(l []string) []string { return append([]string{unchained}, l[5:]...) }, "audit.jsonl:1 inserted"},
+		"appended":              {func(l []string) []string { return append(slices.Clone(l), unchained) }, "audit.jsonl:12 inserted"},
+		"appended, unfinished":  {func(l []string) []string { return append(slices.Clone(l), unchained, "{") }, "audit.jsonl:12 inserted"},
+		"empty lines":           {func(l []string) []string { return append(slices.Clone(l), "\n", "\n") }, "audit.jsonl:12 inserted"},
+		"a very long line": {func(l []string) []string {
 			return slices.Insert(slices.Clone(l), 5, strings.Repeat("x", 20<<20)+"\n")
 		}, "audit.jsonl:6 inserted"},
-		"a very long end":       {func(_ *testing.T, l []string) []string { return append(slices.Clone(l), strings.Repeat("x", 20<<20)) }, "audit.jsonl:12 unfinished"},
-		"another key, one line": {func(t *testing.T, l []string) []string { l[4] = withKey(t, l)[4]; return l }, "audit.jsonl:5 changed"},
-		"another key, all":      {func(t *testing.T, l []string) []string { return withKey(t, l) }, "audit.jsonl:1 changed"},
-		"another chain behind":  {func(t *testing.T, l []string) []string { return append(slices.Clone(l), linesOf(t, written(t, 3))...) }, "audit.jsonl:12 mixed"},
-		"another chain's line":  {func(t *testing.T, l []string) []string { l[4] = linesOf(t, written(t, 10))[4]; return l }, "audit.jsonl:5 mixed"},
-		"all chains taken away": {func(_ *testing.T, _ []string) []string { return []string{unchained} }, ".:0 no_chain"},
+		"a very long end":       {func(l []string) []string { return append(slices.Clone(l), strings.Repeat("x", 20<<20)) }, "audit.jsonl:12 unfinished"},
+		"another key, one line": {func(l []string) []string { l[4] = rekeyed[4]; return l }, "audit.jsonl:5 changed"},
+		"another key, all":      {func([]string) []string { return rekeyed }, "audit.jsonl:1 changed"},
+		"another chain behind":  {func(l []string) []string { return append(slices.Clone(l), other[:4]...) }, "audit.jsonl:12 mixed"},
+		"another chain's line":  {func(l []string) []string { l[4] = other[4]; return l }, "audit.jsonl:5 mixed"},
+		"all chains taken away": {func([]string) []string { return []string{unchained} }, ".:0 no_chain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +81,7 @@ func TestTampering(t *testing.T) {
 			if len(lines) != 11 {
 				t.Fatalf("%d lines, want 11", len(lines))
 			}
-			r := verify(t, auditchain.Options{}, put(t, path, c.change(t, slices.Clone(lines))...))
+			r := verify(t, auditchain.Options{}, put(t, path, c.change(slices.Clone(lines))...))
 			if got := first(r); got != c.want {
 				t.Errorf("got %s, want %s: %+v", got, c.want, r.Problems)
 			}
@@ -91,11 +92,11 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-// withKey is a log as long as the lines, which another key has written.
-func withKey(t *testing.T, lines []string) []string {
+// withKey is a log of so many lines, which another key has written.
+func withKey(t *testing.T, lines int) []string {
 	t.Helper()
 	l := open(t, filepath.Join(t.TempDir(), "other"), otherKey())
-	l.write(t, len(lines)-1)
+	l.write(t, lines-1)
 	return linesOf(t, l.path)
 }
 

@@ -17,7 +17,7 @@ func auditCommand(environ func() (config.Environment, error)) *cobra.Command {
 		Short: "Verify the chain of the audit log, or prove the decision behind a certificate",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("audit: what should be done? Usage: %[1]s verify FILE..., or %[1]s prove --certificate FILE AUDIT-LOG...", c.CommandPath())
+			return fmt.Errorf("audit: what should be done? Usage: %[1]s verify FILE..., or %[1]s prove --certificate FILE LOG", c.CommandPath())
 		},
 	}
 	c.AddCommand(verifyCommand(environ), proveCommand(environ))

@@ -96,11 +96,7 @@ func printProof(out io.Writer, p *auditchain.Proof) error {
 			what = "closest decision"
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s:%d", what, p.File, p.Line))
-		for _, member := range [][2]string{
-			{"time", d.Time.UTC().Format(time.RFC3339Nano)}, {"reference", d.Reference}, {"decision", d.Decision}, {"code", d.Code}, {"reason", d.Reason},
-			{"identifier", d.Identifier}, {"policy", d.Policy}, {"inventory", d.Inventory}, {"provider", d.Provider}, {"groups", strings.Join(d.Groups, ", ")},
-			{"caller", d.Caller}, {"webhook_id", d.WebhookID}, {"facts", string(d.Facts)},
-		} {
+		for _, member := range membersOf(d) {
 			if member[1] != "" {
 				lines = append(lines, fmt.Sprintf("  %s: %s", member[0], member[1]))
 			}
@@ -119,4 +115,23 @@ func printProof(out io.Writer, p *auditchain.Proof) error {
 		lines = append(lines, "NOT proven")
 	}
 	return printLines(out, lines)
+}
+
+// membersOf are the members of a decision that are shown, in their order.
+func membersOf(d *auditchain.Decision) [][2]string {
+	return [][2]string{
+		{"time", d.Time.UTC().Format(time.RFC3339Nano)},
+		{"reference", d.Reference},
+		{"decision", d.Decision},
+		{"code", d.Code},
+		{"reason", d.Reason},
+		{"identifier", d.Identifier},
+		{"policy", d.Policy},
+		{"inventory", d.Inventory},
+		{"provider", d.Provider},
+		{"groups", strings.Join(d.Groups, ", ")},
+		{"caller", d.Caller},
+		{"webhook_id", d.WebhookID},
+		{"facts", string(d.Facts)},
+	}
 }

@@ -183,6 +183,9 @@ func (d *Daemon) describePaths() []string {
 	audit, bind, health := "none", "all interfaces", "none"
 	if d.config.AuditLogPath != "" {
 		audit = string(d.config.AuditLogPath)
+		if d.config.AuditChain {
+			audit += ", chained"
+		}
 	}
 	if address := string(d.config.BindAddress); address != "" && !unspecified(address) {
 		bind = address

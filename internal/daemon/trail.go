@@ -112,6 +112,7 @@ func (s *service) reopen() {
 		return
 	}
 	cut, err := s.trail.Reopen()
+	defer s.logHead() // also where the file that was open stays in use
 	s.metrics.Reloaded(auditFile, err)
 	s.state.set(auditFile, err)
 	if err != nil {
@@ -120,7 +121,6 @@ func (s *service) reopen() {
 	}
 	s.logCut(cut)
 	s.log.Infof("reopened: audit log %s", s.config.AuditLogPath)
-	s.logHead()
 }
 
 // logCut logs that the audit log ended with an unfinished line.

@@ -22,6 +22,7 @@ type AuditLine struct {
 	RequestID  string    `json:"request_id"`
 	Groups     []string  `json:"groups"`
 	DurationMS *float64  `json:"duration_ms"`
+	PublicKey  string    `json:"public_key_sha256"`
 }
 
 // ReadAuditLog reads an audit log. Every line must be complete.
