@@ -212,6 +212,24 @@ func (c *connector) loggedLines(t *testing.T) (lines []string) {
 	return lines
 }
 
+// cpu is the time, user and system, that the daemon has used. That of a server beside it is not in it.
+func (c *connector) cpu(t *testing.T) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.Cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: behind the name, which may have spaces, utime is the 12th field.
+	const utime, tick = 11, 10 * time.Millisecond
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	user, errUser := strconv.Atoi(fields[utime])
+	system, errSystem := strconv.Atoi(fields[utime+1])
+	if errUser != nil || errSystem != nil {
+		t.Fatal(errUser, errSystem)
+	}
+	return time.Duration(user+system) * tick
+}
+
 // quantile sorts the times.
 func quantile(took []time.Duration, q float64) time.Duration {
 	slices.Sort(took)

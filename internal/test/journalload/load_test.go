@@ -32,6 +32,7 @@ func TestLatency(t *testing.T) { //nolint:paralleltest // it measures
 				c.load(t, p.rate, p.turn, device) // connections, and the first pages of the database
 			}
 			before, wrote := db.size(t), with.settled(t).written
+			cpuWith, cpuWithout := with.cpu(t), without.cpu(t)
 			var tookWith, tookWithout []time.Duration
 			for range p.rounds {
 				tookWith = append(tookWith, with.load(t, p.rate, p.turn, device)...)
@@ -47,6 +48,8 @@ func TestLatency(t *testing.T) { //nolint:paralleltest // it measures
 				a, b := quantile(tookWith, q), quantile(tookWithout, q)
 				t.Logf("p%v: %s with a journal, %s without, %.2f", 100*q, a.Round(time.Microsecond), b.Round(time.Microsecond), a.Seconds()/b.Seconds())
 			}
+			decisions := time.Duration(len(tookWith))
+			t.Logf("CPU a decision: %s with a journal, %s without", (with.cpu(t)-cpuWith)/decisions, (without.cpu(t)-cpuWithout)/time.Duration(len(tookWithout)))
 			with.Stop(t) // SQLite has everything in its file then
 			t.Logf("%d bytes a decision in the database", (db.size(t)-before)/max(1, n.written-wrote))
 			// Loosely: other tests run beside this one.
