@@ -39,7 +39,7 @@ func TestLatency(t *testing.T) { //nolint:paralleltest // it measures
 				tookWithout = append(tookWithout, without.load(t, p.rate, p.turn, device)...)
 			}
 			n := with.settled(t)
-			if n.lost != 0 || len(with.loggedLines(t)) != 1 {
+			if n.lost != 0 {
 				t.Errorf("%d lines were lost while the database answers: %q", n.lost, with.loggedLines(t))
 			}
 			half, halfWithout := quantile(tookWith, 0.5), quantile(tookWithout, 0.5)
