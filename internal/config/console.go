@@ -4,23 +4,28 @@ package config
 type Console struct {
 	// Where the console is; `off` for nowhere. Without users only at `127.0.0.1`, `[::1]` or `localhost`.
 	//
-	// It needs `JOURNAL`. Elsewhere than on loopback it needs TLS, and `CONSOLE_USERS_FILE` or `CONSOLE_OIDC_ISSUER`.
+	// It needs `JOURNAL`. Elsewhere it needs `CONSOLE_USERS_FILE` or `CONSOLE_OIDC_ISSUER`, and with them it has TLS. See
+	// [who may see it](console.md#who-may-see-it).
 	ConsoleAddress Listener `env:"CONSOLE_ADDRESS" envDefault:"off" accepted:"host:port of a listener for the console, or off" group:"Journal and console"`
 
-	// The certificate of the console in PEM, with its intermediates; that of the webhooks when not set.
+	// The certificate of the console in PEM, leaf first, its chain behind it; that of the webhooks when not set.
+	//
+	// Without users there is TLS only when it is set.
 	ConsoleTLSCertPath Path `env:"CONSOLE_TLS_CERT_PATH" example:"console.crt" accepted:"the path of a PEM file with the certificate of the console, and its intermediates" group:"Journal and console"`
 
 	// Its private key in PEM.
 	ConsoleTLSKeyPath Path `env:"CONSOLE_TLS_KEY_PATH" unset:"required with CONSOLE_TLS_CERT_PATH" example:"console.key" accepted:"the path of a PEM file with the private key of the console" group:"Journal and console"`
 
-	// The people who may log in: a file of `htpasswd -B`, with bcrypt hashes only.
+	// The people who may log in: a file of `htpasswd -B -C 12`, with bcrypt hashes only.
+	//
+	// It is reloaded when it changes; the sessions of who was removed, or has another password, end then.
 	ConsoleUsersFile Path `env:"CONSOLE_USERS_FILE" example:"console.htpasswd" accepted:"the path of a file of htpasswd with bcrypt hashes" group:"Journal and console"`
 
 	// The address at which people open the console; OpenID Connect returns to it.
-	ConsoleURL string `env:"CONSOLE_URL" unset:"required with CONSOLE_OIDC_ISSUER" example:"https://posture.example.com" accepted:"an https URL without a path" group:"Journal and console"`
+	ConsoleURL Origin `env:"CONSOLE_URL" unset:"required with CONSOLE_OIDC_ISSUER" example:"https://posture.example.com" accepted:"an https URL without a path" group:"Journal and console"`
 
 	// The issuer of an OpenID provider, where people log in.
-	ConsoleOIDCIssuer string `env:"CONSOLE_OIDC_ISSUER" example:"https://login.example.com" accepted:"the https URL of an OpenID issuer" group:"Journal and console"`
+	ConsoleOIDCIssuer Issuer `env:"CONSOLE_OIDC_ISSUER" example:"https://login.example.com" accepted:"the https URL of an OpenID issuer" group:"Journal and console"`
 
 	// The ID of the console as a client of the provider.
 	ConsoleOIDCClientID string `env:"CONSOLE_OIDC_CLIENT_ID" unset:"required with CONSOLE_OIDC_ISSUER" accepted:"the client ID of the console" group:"Journal and console"`

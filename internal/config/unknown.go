@@ -102,7 +102,7 @@ func (v Vocabulary) judge(name, value string, inFile bool) string {
 // prefix returns the prefix of a name that is meant for the connector, or nothing. Other programs have variables that
 // begin with TLS_ or LOG_, so those are not among the prefixes.
 func (v Vocabulary) prefix(name string) string {
-	for _, prefix := range append([]string{"WEBHOOK_", "MTLS_", "AUDIT_", "POLICY_", "POLICY_"}, v.Prefixes...) {
+	for _, prefix := range append([]string{"WEBHOOK_", "MTLS_", "AUDIT_", "POLICY_", "CONSOLE_"}, v.Prefixes...) {
 		if strings.HasPrefix(name, prefix) {
 			return prefix
 		}

@@ -1,11 +1,12 @@
 // Package console is a small web page for the helpdesk: why a device was refused, what to do, and whom a rule in report-only mode
 // would hit. It only reads, but for "decide now", which looks a device up and records no decision.
 //
-//	request → access.Guard (host, log-in, CSRF) → Pages → journal.Store, Live → html/template
+//	request → access.Guard (host, log-in, CSRF) → Pages → journal.Store, Live → audit log → html/template
 package console
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"step-posture-connector/internal/audit"
@@ -24,7 +25,7 @@ type Live interface {
 	Decide(ctx context.Context, policy, identifier string, mode posture.DeviceType) (Decided, error)
 }
 
-// Inventory is an inventory in effect.
+// Inventory is an inventory in effect. Its provider is Kind.
 type Inventory struct {
 	Name, Kind string
 	// Wrong is what is wrong with it; empty where its last lookup was answered.
@@ -46,27 +47,20 @@ type Policy struct {
 // Rule is a rule in effect.
 type Rule struct {
 	Name, Expression, Message string
+	Code                      string // of its refusals
 	ReportOnly                bool
 	From                      time.Time // when it begins to refuse; zero where it does already, or never
 }
 
 // Decided is the outcome of "decide now".
 type Decided struct {
-	Allowed bool
-	Code    string
-	Reason  string // for the administrator
-	Message string // for the person at the device
-	Remedy  string
-	Policy  string
-	// Inventory is the one whose record decides; empty where none has the device.
-	Inventory string
-	Rules     []journal.Rule
-	// Facts are what the inventories said, as lines of the journal have them: JSON.
-	Facts []byte
-	Took  time.Duration
+	// Found is the line that the journal would have of it, without a reference.
+	journal.Found
+
+	Took time.Duration
 }
 
-// Pages serves the console behind an access.Guard.
+// Pages serves the console behind an access.Guard. It refuses what has not come through one.
 type Pages struct {
 	Journal journal.Store
 	Live    Live
@@ -78,6 +72,10 @@ type Pages struct {
 	Record func(Event)
 	// Version is that of the program.
 	Version string
+
+	made    sync.Once
+	shows   *views
+	lookups throttle
 }
 
 // Event is one request to the console, for the log and metrics.

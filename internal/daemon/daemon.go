@@ -11,6 +11,7 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/console/access"
 	"step-posture-connector/internal/provider"
 	"step-posture-connector/internal/reload"
 	"step-posture-connector/internal/server"
@@ -25,10 +26,14 @@ type Daemon struct {
 	tls    *server.TLS
 	// doorTLS is of the listener of DOOR_ADDRESS; nil without one.
 	doorTLS *server.TLS
-	now     func() time.Time
+	// consoleTLS is of the listener of CONSOLE_ADDRESS; nil without one, or where it has no TLS.
+	consoleTLS *server.TLS
+	users      *access.Users // who may log in to the console; nil without CONSOLE_USERS_FILE
+	now        func() time.Time
 
 	// The files that are reloaded when they change; inventories have their own.
 	identitySet, policySet *reload.Set
+	usersSet               *reload.Set // nil without CONSOLE_USERS_FILE
 	sources                sources
 	policyPaths            []string // the files of policySet
 	// Whether the operator has set HEALTH_ADDRESS, and TIMEOUT for a provider that uses it.
@@ -60,10 +65,12 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	if !c.DoorAddress.Off() && c.DoorClientCAPath != "" { // without the path, the configuration is refused
 		d.doorTLS = server.NewDoorTLS(server.Files{Certificate: files.Certificate, PrivateKey: files.PrivateKey, ClientCA: string(c.DoorClientCAPath)})
 	}
-	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA, files.Revocations, string(c.DoorClientCAPath))
+	d.consoleTLS = consoleTLSOf(c)
+	d.identitySet = reload.NewSet(tlsFiles, files.Certificate, files.PrivateKey, files.ClientCA, files.Revocations, string(c.DoorClientCAPath), string(c.ConsoleTLSCertPath), string(c.ConsoleTLSKeyPath))
 	identity, err := d.loadTLS()
 	problems = append(problems, problemsOf(err)...)
 	problems = append(problems, emptyPolicyPath(environ)...)
+	problems = append(problems, d.loadUsers()...)
 	var stateProblems config.Problems
 	d.stateURL, stateProblems = stateURL(c.StateURL)
 	problems = append(problems, stateProblems...)
@@ -75,7 +82,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	var read reading
 	d.current, read, err = d.sources.load(nil, nil)
 	problems = append(problems, problemsOf(err)...)
-	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
+	if err := audit.Probe(string(c.AuditLogPath), bool(c.AuditChain)); err != nil {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)
@@ -100,26 +107,33 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 		d.Warnings = append(d.Warnings, d.doorTLS.Warnings(d.now())...)
 		d.Warnings = append(d.Warnings, d.doorWarnings(d.current)...)
 	}
+	d.Warnings = append(d.Warnings, d.consoleWarnings()...)
 	return d, nil
 }
 
-// loadTLS loads the files of both listeners. apply is nil where neither has a valid one, and, the first time, where any is invalid.
+// loadTLS loads the files of all listeners. apply is nil where none has a valid one, and, the first time, where any is invalid.
 func (d *Daemon) loadTLS() (apply func(), err error) {
-	applyWebhooks, err := d.tls.Load(d.now())
-	if d.doorTLS == nil {
-		return applyWebhooks, err
+	var all []func()
+	var errs []error
+	isFirst := false
+	for _, t := range []*server.TLS{d.tls, d.doorTLS, d.consoleTLS} {
+		if t == nil {
+			continue
+		}
+		isFirst = isFirst || !t.Loaded()
+		apply, err := t.Load(d.now())
+		if apply != nil {
+			all = append(all, apply)
+		}
+		errs = append(errs, err)
 	}
-	isFirst := d.doorTLS.ClientCAs() == nil
-	applyDoors, errDoors := d.doorTLS.Load(d.now())
-	err = joinOnce(err, errDoors)
-	if applyWebhooks == nil && applyDoors == nil || isFirst && err != nil {
+	err = joinOnce(errs...)
+	if len(all) == 0 || isFirst && err != nil {
 		return nil, err
 	}
 	return func() {
-		for _, apply := range []func(){applyWebhooks, applyDoors} {
-			if apply != nil {
-				apply()
-			}
+		for _, apply := range all {
+			apply()
 		}
 	}, err
 }
@@ -151,7 +165,7 @@ func (d *Daemon) Check(ctx context.Context) (found []string, err error) {
 
 // Describe returns what was loaded, a line for each thing that an operator should verify.
 func (d *Daemon) Describe() []string {
-	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeState(), d.describeJournal(), d.describeRest(), d.describeDoors())
+	return slices.Concat([]string{d.describeCertificate(), d.describeClients()}, d.describeLists(), d.describeState(), d.describeJournal(), d.describeRest(), d.describeDoors(), d.describeConsole())
 }
 
 func (d *Daemon) describeClients() string {

@@ -21,6 +21,12 @@ const (
 	// reportAgain is when a line about a snapshot or a revocation list is logged again that says the same.
 	reportAgain = time.Hour
 
+	// headEvery is how often the head of the audit chain is logged.
+	headEvery = time.Hour
+
+	// noticeLeft is how much time a line of the audit log about a person may take.
+	noticeLeft = 5 * time.Second
+
 	// overdueEvery is how often it is looked whether a revocation list should have been replaced.
 	overdueEvery = time.Minute
 
@@ -34,11 +40,15 @@ const (
 	// doorConnections is how many connections the listener of DOOR_ADDRESS holds: a RADIUS server keeps one for each of its
 	// threads, a web server a few.
 	doorConnections = 512
+	// consoleConnections is how many connections the listener of CONSOLE_ADDRESS holds: a browser opens up to six.
+	consoleConnections = 128
 	// reservedFiles is how many files the daemon needs beside the connections of callers: those of the health
-	// listener, of the API's and of the doors', and those to the inventory and the state database, with logs, certificate and inventory
+	// listener, of the API's, of the doors' and of the console's, and those to the inventory and the state database, with logs, certificate and inventory
 	// files and what watches them.
-	reservedFiles = healthConnections + apiConnections + doorConnections + 112
+	reservedFiles = healthConnections + apiConnections + doorConnections + consoleConnections + 112
 
+	// maxPerson bounds the name of a person in the log, in bytes.
+	maxPerson = 160
 	// maxMessage bounds the text of an error in /readyz, in bytes.
 	maxMessage = 1024
 

@@ -15,12 +15,13 @@ type listeners struct {
 	webhooks net.Listener
 	api      net.Listener // nil without API_ADDRESS
 	doors    net.Listener // nil without DOOR_ADDRESS
+	console  net.Listener // nil without CONSOLE_ADDRESS
 	health   net.Listener // nil when it is off, or its default port is taken
 }
 
 // close closes all of them, for a daemon that does not start.
 func (l listeners) close() {
-	for _, listener := range []net.Listener{l.webhooks, l.api, l.doors, l.health} {
+	for _, listener := range []net.Listener{l.webhooks, l.api, l.doors, l.console, l.health} {
 		if listener != nil {
 			_ = listener.Close()
 		}
@@ -60,6 +61,14 @@ func (s *service) listen(ctx context.Context) (l listeners, err error) {
 	if !s.config.DoorAddress.Off() {
 		if l.doors, err = open(string(s.config.DoorAddress)); err != nil {
 			return l, fmt.Errorf("DOOR_ADDRESS: %w; %s", err, bindAdvice(err, "set it to an address of this machine and a port that is free"))
+		}
+	}
+	if !s.config.ConsoleAddress.Off() {
+		if l.console, err = open(string(s.config.ConsoleAddress)); err != nil {
+			return l, fmt.Errorf("CONSOLE_ADDRESS: %w; %s", err, bindAdvice(err, another))
+		}
+		if err = s.onLoopback(l.console); err != nil {
+			return l, err
 		}
 	}
 	return l, nil

@@ -20,6 +20,9 @@ func (s *service) newMetrics(build metrics.Build) *metrics.Metrics {
 	if s.current.file != nil {
 		reloads = append(reloads, policyFiles)
 	}
+	if s.usersSet != nil {
+		reloads = append(reloads, usersFiles)
+	}
 	var m *metrics.Metrics
 	if s.current.file == nil {
 		m = metrics.New(build, s.current.inventories[0].Name, codes, reloads)

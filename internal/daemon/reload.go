@@ -77,6 +77,9 @@ func (s *service) loop(ctx context.Context) *reload.Loop {
 				warnings = append(warnings, s.doorTLS.Warnings(s.now())...)
 				warnings = append(warnings, s.doorWarnings(s.live.Load())...)
 			}
+			if s.consoleTLS != nil {
+				warnings = append(warnings, s.consoleTLS.Warnings(s.now())...)
+			}
 			if len(warnings) > 0 {
 				s.log.Warn(strings.Join(append([]string{found}, warnings...), "; "))
 			} else {
@@ -100,6 +103,9 @@ func (s *service) loop(ctx context.Context) *reload.Loop {
 	})
 	for _, i := range s.live.Load().inventories {
 		s.keepInventory(i)
+	}
+	if s.usersSet != nil {
+		s.keepUsers()
 	}
 	loop = reload.NewLoop(s.reloaded, s.sets()...)
 	return loop
@@ -125,6 +131,9 @@ func (s *service) sets() []*reload.Set {
 	sets := []*reload.Set{s.identitySet}
 	if s.reloadsPolicy() {
 		sets = append(sets, s.policySet)
+	}
+	if s.usersSet != nil {
+		sets = append(sets, s.usersSet)
 	}
 	for _, i := range s.live.Load().inventories {
 		if i.reloads() {
@@ -233,28 +242,5 @@ func (s *service) reloaded(name string, err error) {
 	s.state.set(name, err)
 	if err != nil {
 		s.log.Errorf("reload failed, keeping the previous version: %s", oneLine(err))
-	}
-}
-
-// reopen reopens the audit log, which logrotate requests after it has moved the file.
-func (s *service) reopen() {
-	if s.trail == nil {
-		return
-	}
-	cut, err := s.trail.Reopen()
-	s.metrics.Reloaded(auditFile, err)
-	s.state.set(auditFile, err)
-	if err != nil {
-		s.log.Errorf("AUDIT_LOG_PATH: reopening %s failed, keeping the file that was open: %v", s.config.AuditLogPath, err)
-		return
-	}
-	s.logCut(cut)
-	s.log.Infof("reopened: audit log %s", s.config.AuditLogPath)
-}
-
-// logCut logs that the audit log ended with an unfinished line.
-func (s *service) logCut(bytes int64) {
-	if bytes > 0 {
-		s.log.Warnf("AUDIT_LOG_PATH: the last line was unfinished, because a daemon was killed; its %d bytes were removed. Its request was not answered", bytes)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/compat"
+	"step-posture-connector/internal/console/access"
 	"step-posture-connector/internal/doors"
 	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/health"
@@ -57,6 +58,7 @@ type service struct {
 	api      *tokenapi.Handler // route asks it only where the API exists
 	demo     *compat.Handler   // nil without COMPAT_MDMSECURITYDEMO
 	doors    *doors.Handler    // asked at DOOR_ADDRESS alone
+	guard    *access.Guard     // nil without a console
 }
 
 // Serve answers webhook calls until ctx is done; server.Server describes the shutdown. It logs to out, and never waits for
@@ -91,18 +93,11 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		// Any other error may be over when the first device comes.
 		s.unanswered(err)
 	}
-	if d.config.AuditLogPath != "" {
-		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
-		if err != nil {
-			return fmt.Errorf("configuration:\n%w", auditProblem(d.config.AuditLogPath, err))
-		}
-		defer trail.Close()
-		if d.config.AuditFacts {
-			trail.RecordFacts()
-		}
-		s.trail = trail
-		s.logCut(cut)
+	closeTrail, err := s.openTrail()
+	if err != nil {
+		return err
 	}
+	defer closeTrail()
 	closeState, err := s.openState(ctx)
 	if err != nil {
 		return err
@@ -114,6 +109,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.newAPI()
 	s.newDemo()
 	s.newDoors()
+	s.newConsole(process.Build.Version)
 	ports, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -127,6 +123,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.metrics.Revocations(d.tls.NextUpdate, d.tls.Revoked, webhookServer.RevokedRequests)
 	s.metrics.Log(queue.Dropped, queue.Highest)
 	doorServer := s.doorServer(errorLog)
+	consoleServer := s.consoleServer(errorLog)
 	checks := s.checks()
 	for _, c := range checks {
 		s.metrics.Check(c.Name, func() bool { status, _ := c.Probe(); return status == health.OK })
@@ -147,6 +144,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.keepers.Go(func() { s.keepState(background) })
 	go systemd.Watch(background)
 	go s.watchLists(background)
+	go s.logHeads(background)
 	s.keepCopies(background)
 	s.announce(append(d.Describe(), s.answers(found)...), ports)
 	s.notify(systemd.Ready)
@@ -162,10 +160,12 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	})()
 	answered := s.serveAPI(serving, ports.api, errorLog)
 	answeredDoors := s.serveDoors(serving, doorServer, ports.doors)
+	answeredConsole := s.serveConsole(serving, consoleServer, ports.console)
 	err = webhookServer.Serve(serving, s.traceConnections(ports.webhooks))
 	endServing() // also where this listener has failed
 	answered()
 	answeredDoors()
+	answeredConsole()
 	if err != nil {
 		return err
 	}
@@ -222,19 +222,6 @@ func (s *service) answers(found []string) []string {
 	return found
 }
 
-// audit writes an event to the audit log. An event that cannot be written is reported in the log, and the decision stands.
-func (s *service) audit(e *audit.Event) {
-	if s.trail == nil {
-		return
-	}
-	err := s.trail.Append(e)
-	s.metrics.AuditWritten(err)
-	s.state.set(auditLine, err)
-	if err != nil {
-		s.log.WithField(audit.KeyReference, e.Reference).Errorf("AUDIT_LOG_PATH: this decision is not in the audit log: %v", err)
-	}
-}
-
 func (s *service) record(e *audit.Event) {
 	if !e.Repeats || s.config.LoggingLevel > 0 { // a page of a web site asks many times
 		s.events.Write(e)
@@ -269,6 +256,9 @@ func (s *service) announce(facts []string, ports listeners) {
 	}
 	if ports.doors != nil {
 		s.log.Infof("doors on %s", ports.doors.Addr())
+	}
+	if ports.console != nil {
+		s.log.Infof("console on %s", s.consoleURL(ports.console.Addr().String()))
 	}
 	if ports.health != nil {
 		s.log.Infof("health and metrics on http://%s", ports.health.Addr())

@@ -18,6 +18,7 @@ const (
 	tlsFiles       = "tls"
 	policyFiles    = "policy"
 	inventoryFiles = "inventory"
+	usersFiles     = "console users"
 	auditFile      = "audit"      // could not be reopened
 	auditLine      = "audit line" // the last one could not be written
 	lastLookup     = "lookup"     // the last one failed, or none was made since the inventory did not answer at start
@@ -140,6 +141,11 @@ func (s *service) checks() []health.Check {
 				return degraded(wrong, "what needs an enrolment token is answered with 503: %s")
 			}
 			return degraded(s.state.get(statePurge), "%s")
+		}})
+	}
+	if s.usersSet != nil {
+		checks = append(checks, health.Check{Name: "console", Probe: func() (health.Status, string) {
+			return degraded(s.state.get(usersFiles), "reload failed, keeping the previous version: %s")
 		}})
 	}
 	if s.journal != nil {

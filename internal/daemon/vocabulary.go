@@ -58,6 +58,9 @@ func vocabulary() config.Vocabulary {
 		{"vlan of doors.radius in the policy file", "RADIUS_VLAN RADIUS_VLAN_GROUPS"},
 		{"session_timeout of doors.radius in the policy file", "RADIUS_SESSION_TIMEOUT"},
 		{"quarantine of doors.radius in the policy file", "RADIUS_QUARANTINE_VLAN"},
+		{"CONSOLE_ADDRESS", "CONSOLE_ADDR CONSOLE_PORT CONSOLE"},
+		{"CONSOLE_USERS_FILE", "CONSOLE_USERS CONSOLE_USERS_PATH CONSOLE_HTPASSWD"},
+		{"CONSOLE_OIDC_ISSUER", "OIDC_ISSUER CONSOLE_OIDC_URL"},
 		{"TIMESTAMP_TOLERANCE", "CLOCK_SKEW"},
 		{"MAX_CONNECTIONS", "MAX_CONNS"},
 	} {

@@ -50,6 +50,8 @@ type Metrics struct {
 
 	tokens *prometheus.CounterVec // nil without a state database
 
+	consoleRequests, logIns *prometheus.CounterVec // nil without a console
+
 	repeated map[string]prometheus.Counter // by door; nil without a listener of doors
 
 	policies *policies // nil without a policy file

@@ -12,6 +12,7 @@ import (
 
 // Condition is a compiled expression that is true or false.
 type Condition struct {
+	text    string
 	program cel.Program
 	reads   []Read
 	windows []Window
@@ -27,8 +28,11 @@ func (s *Scope) CompileCondition(text string) (*Condition, Faults) {
 	if err != nil {
 		return nil, Faults{{Line: 1, Column: 1, Text: err.Error()}}
 	}
-	return &Condition{program, checked.reads, checked.windows}, nil
+	return &Condition{text, program, checked.reads, checked.windows}, nil
 }
+
+// Text is the condition as the policy file has it.
+func (c *Condition) Text() string { return c.text }
 
 // Reads are the facts that the condition reads, in the order of its text.
 func (c *Condition) Reads() []Read { return c.reads }

@@ -36,6 +36,7 @@ type TLS struct {
 	files        Files
 	allowedNames []string
 	door         bool // it is of DOOR_ADDRESS, and not of the webhooks
+	console      console
 	current      atomic.Pointer[identity]
 }
 
@@ -56,10 +57,35 @@ func NewTLS(files Files, allowedNames []string) *TLS {
 // certificate, so that without files.ClientCA it cannot be loaded. Which names a caller must have, each door says itself.
 func NewDoorTLS(files Files) *TLS { return &TLS{files: files, door: true} }
 
+// console says whether a TLS is of CONSOLE_ADDRESS, and whether its certificate is another than that of the webhooks.
+type console int
+
+const (
+	noConsole console = iota
+	sharedConsole
+	ownConsole
+)
+
+// NewConsoleTLS makes the TLS of CONSOLE_ADDRESS, which must be loaded before use. Browsers present no client certificate. own says
+// that the files are the console's own, and not those of the webhooks.
+func NewConsoleTLS(files Files, own bool) *TLS {
+	t := &TLS{files: Files{Certificate: files.Certificate, PrivateKey: files.PrivateKey}, console: sharedConsole}
+	if own {
+		t.console = ownConsole
+	}
+	return t
+}
+
+// Loaded reports whether a version is in effect.
+func (t *TLS) Loaded() bool { return t.current.Load() != nil }
+
 // wording is how messages name what belongs to the listener.
 func (t *TLS) wording() wording {
-	if t.door {
+	switch {
+	case t.door:
 		return doorWording()
+	case t.console != noConsole:
+		return consoleWording(t.console == ownConsole)
 	}
 	return webhookWording()
 }
@@ -151,7 +177,7 @@ func (t *TLS) Revoked() int { return t.current.Load().rules.revoked.Entries() }
 func (t *TLS) Warnings(now time.Time) []string {
 	current, w := t.current.Load(), t.wording()
 	var warnings []string
-	if !t.door { // it has the certificate of the webhooks, whose listener has warned of it
+	if !t.door && t.console != sharedConsole { // they have the certificate of the webhooks, whose listener has warned of it
 		warnings = current.certificateWarnings(w)
 	}
 	if many := len(current.rules.clientCAs.All()); many > manyCAs {
@@ -164,7 +190,7 @@ func (t *TLS) Warnings(now time.Time) []string {
 func (i *identity) certificateWarnings(w wording) (warnings []string) {
 	leaf := i.pair.Leaf
 	if len(CertificateNames(leaf)) == 0 {
-		warnings = append(warnings, w.certificate+": the certificate bears no DNS name and no IP address; step-ca will refuse it")
+		warnings = append(warnings, w.certificate+": the certificate bears no DNS name and no IP address; "+w.client+" will refuse it")
 	}
 	if issuer := i.missingIssuer(); issuer != "" {
 		warnings = append(warnings, fmt.Sprintf("%s: the certificate of the issuer, %.64q, is not in the file; clients that do not have it will refuse the connection; append it, unless it is the root that they trust", w.certificate, issuer))

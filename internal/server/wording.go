@@ -35,3 +35,15 @@ func doorWording() wording {
 	w.overload = "find out what makes them slow"
 	return w
 }
+
+// consoleWording is of CONSOLE_ADDRESS, whose clients are browsers.
+func consoleWording(own bool) wording {
+	w := webhookWording()
+	if own {
+		w.certificate, w.privateKey = "CONSOLE_TLS_CERT_PATH", "CONSOLE_TLS_KEY_PATH"
+	}
+	w.client = "a browser"
+	w.url = "the address of the console"
+	w.overload = "find out what makes them slow"
+	return w
+}

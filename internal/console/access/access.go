@@ -62,8 +62,33 @@ const (
 	PathStyle    = "/style.css"
 )
 
-// FieldCSRF is the name of the form field with the token. Every POST needs it.
-const FieldCSRF = "csrf"
+// The names of form fields. Every POST needs FieldCSRF, the token; the others are of the log-in. PathOIDC takes FieldNext as a query.
+const (
+	FieldCSRF     = "csrf"
+	FieldName     = "name"
+	FieldPassword = "password"
+	FieldNext     = "next"
+)
+
+// Event is one request that the Guard has answered itself, for the log and metrics. Those that it hands on are the business of the
+// pages.
+type Event struct {
+	Page          string // login, logout, oidc_start, oidc_callback, or other
+	Person        string // who has logged in, or out; empty otherwise
+	Status        int
+	Duration      time.Duration
+	RemoteAddress string
+	Reason        string // of a refusal or a fault, for the administrator; never what was typed into a field
+}
+
+// The names of what the Guard answers itself. pageOther is every other page, to which it admits a request or not.
+const (
+	pageLogIn    = "login"
+	pageLogOut   = "logout"
+	pageOIDC     = "oidc_start"
+	pageCallback = "oidc_callback"
+	pageOther    = "other"
+)
 
 // admitted is what Guard knows of a request that it has admitted.
 type admitted struct {

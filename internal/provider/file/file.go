@@ -172,6 +172,12 @@ func (p *Provider) Reload() (posture.Loaded, error) {
 	}, nil
 }
 
+// Holds returns how many devices are in memory, and when their file was changed.
+func (p *Provider) Holds() (devices int, changed time.Time) {
+	c := p.current.Load()
+	return c.devices.Len(), c.modified
+}
+
 // release returns to the system the memory of an inventory that is no longer referenced. Otherwise the program would
 // keep it until the next garbage collection, minutes later when requests are rare, and then return it slowly: after
 // every reload of a large inventory it would seem to need twice the memory. For a small inventory this would be more
