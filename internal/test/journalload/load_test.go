@@ -121,8 +121,11 @@ func TestOutage(t *testing.T) { //nolint:paralleltest // it measures
 	down := c.load(t, p.rate, p.outage/2, asked)
 	during := c.numbers(t)
 	server.Start(t)
-	c.load(t, p.rate, p.turn, device)
+	oldBefore, began := count(t, pool, "reference = 'OLDENTRY'"), time.Now()
+	again := c.load(t, p.rate, p.after, device)
 	after := c.settled(t)
+	oldAfter := count(t, pool, "reference = 'OLDENTRY'")
+	t.Logf("%d old entries were deleted in %s of load, p50 %s, p99 %s", oldBefore-oldAfter, time.Since(began).Round(time.Second), quantile(again, 0.5), quantile(again, 0.99))
 	t.Logf("%d decisions at %d a second, load average %s: before %+v, at the end of the outage %+v, after %+v", c.answered.Load(), p.rate, machineLoad(), before, during, after)
 	t.Logf("answers while it hangs: p50 %s, p99 %s; while it does not run: p50 %s, p99 %s", quantile(hanging, 0.5), quantile(hanging, 0.99), quantile(down, 0.5), quantile(down, 0.99))
 	if before.lost != 0 || after.lost == 0 || during.waiting == 0 || after.written <= before.written {
