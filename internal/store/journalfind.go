@@ -68,7 +68,7 @@ func (j *Journal) Find(ctx context.Context, f journal.Filter) (found []journal.F
 
 // isStorable: no entry has other texts than these, and PostgreSQL does not take them.
 func isStorable(f journal.Filter) bool {
-	return f.Key == cut(text(f.Key), maxIdentifier) && f.Reference == name(f.Reference) && f.Policy == name(f.Policy) && f.Code == name(f.Code)
+	return f.Key == short(f.Key, maxIdentifier) && f.Reference == name(f.Reference) && f.Policy == name(f.Policy) && f.Code == name(f.Code)
 }
 
 func findEntries(ctx context.Context, q querier, f journal.Filter) (found []journal.Found, more bool, err error) {
