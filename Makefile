@@ -5,7 +5,8 @@ BIN      := build/$(NAME)
 E2E      := internal/test/e2e
 BENCH    := internal/test/bench
 MONITOR  := internal/test/monitoring
-MODULES  := . $(E2E) $(BENCH) $(MONITOR)
+BROWSER  := internal/test/browser
+MODULES  := . $(E2E) $(BENCH) $(MONITOR) $(BROWSER)
 DEV      := .dev
 FUZZTIME ?= 1m
 # How many fuzz targets run at once.
@@ -60,7 +61,7 @@ demo-web: ## Show a web site with a real step-ca and nginx: who the device is, t
 	@cd $(E2E) && go run ./demo -show web
 
 .PHONY: test
-test: vet test-unit test-e2e ## Vet and run all tests (the first time takes some minutes)
+test: vet test-unit test-e2e test-browser ## Vet and run all tests (the first time takes some minutes)
 
 .PHONY: vet
 vet:
@@ -87,6 +88,12 @@ test-servers: ## Install FreeRADIUS, eapol_test, nginx, Caddy and HAProxy for th
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends freeradius freeradius-rest eapoltest nginx-light caddy haproxy
 
+# Ubuntu has Chromium as a snap only, which cannot use a profile of the tests. Google Chrome does instead.
+.PHONY: test-chromium
+test-chromium: ## Install Chromium and a font for the tests of pages (Debian; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+
 MODEL_HOURS ?= 20000
 
 .PHONY: model
@@ -111,6 +118,10 @@ bench-state: ## Measure redemptions in both databases, alone and beside the purg
 	go test -run '^$$' -bench '^BenchmarkRedeem$$' -timeout 0 ./internal/store
 	go test -run '^$$' -bench '^BenchmarkPurge$$' -benchtime 1x -timeout 0 ./internal/store -purge-rows $(ROWS)
 
+.PHONY: bench-journal
+bench-journal: ## Fill the journal with ROWS decisions (default 10 million, 20 GB), and measure what pages ask for, batches and deletion in both databases
+	go test -v -run '^$$' -bench '^BenchmarkJournal$$' -benchtime 1x -timeout 0 ./internal/store -journal-rows $(ROWS)
+
 SOAKTIME ?= 10m
 
 .PHONY: soak
@@ -121,6 +132,10 @@ soak: ## Run the daemon under changing files, faults and unauthenticated clients
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end tests with a real step-ca
 	cd $(E2E) && go test -count=1 -timeout 20m ./...
+
+.PHONY: test-browser
+test-browser: ## Run the tests in a headless Chromium (see test-chromium)
+	cd $(BROWSER) && go test -race -count=1 ./...
 
 .PHONY: test-compose
 test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)
@@ -198,6 +213,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (defa
 			echo "The fuzzing engine was cut off at the end of its time; that is no finding."; exit 0; \
 		fi; \
 		exit 1' < build/fuzz.list
+
+.PHONY: bench-chain
+bench-chain: ## Measure audit verify with LINES lines that have facts (default a million, 2 GB in the folder for temporary files)
+	go test -run '^$$' -bench '^BenchmarkVerify$$' -benchtime 3x -timeout 0 ./internal/auditchain -chain-lines $(or $(LINES),1000000)
 
 .PHONY: bench
 bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCHFLAGS are handed on
