@@ -130,6 +130,7 @@ func root(p *Process) *cobra.Command {
 		lookupCommand(environ, withEnvironment(environ, daemon.LoadProvider), loadSample),
 		inventoryCommand(withEnvironment(environ, daemon.LoadInventories)),
 		tokenCommand(withEnvironment(environ, daemon.LoadTokens), withEnvironment(environ, daemon.LoadTokenIssuer)),
+		decisionsCommand(withEnvironment(environ, daemon.LoadDecisions)),
 		healthcheckCommand(environ), policyCommand(environ), profileCommand(), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()

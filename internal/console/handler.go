@@ -121,14 +121,14 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := &request{Request: r, session: session, csrf: csrf, now: began}
-	err := p.serve(w, q, &event)
+	err := p.serve(r.Context(), w, q, &event)
 	if err != nil {
 		event.Status, event.Reason = p.fail(w, r, err), audit.Clean(err.Error(), maxSearch)
 	}
 }
 
 // serve answers a request of a person who has logged in. Nothing is written where it returns an error.
-func (p *Pages) serve(w http.ResponseWriter, q *request, event *Event) error {
+func (p *Pages) serve(ctx context.Context, w http.ResponseWriter, q *request, event *Event) error {
 	at, under, ok := find(q.URL.EscapedPath())
 	if !ok {
 		return &problem{status: http.StatusNotFound, text: "There is no such page. Search for a reference or a serial number, or begin at the overview."}
@@ -140,7 +140,7 @@ func (p *Pages) serve(w http.ResponseWriter, q *request, event *Event) error {
 	if err := q.parse(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), at.limit)
+	ctx, cancel := context.WithTimeout(ctx, at.limit)
 	defer cancel()
 	a, err := at.serve(p, ctx, q)
 	if err != nil {
@@ -214,10 +214,11 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) int {
 func setHeaders(w http.ResponseWriter) {
 	for name, value := range map[string]string{
 		// There is no script at all, nothing of another origin, and the pattern of a chart is in the page itself.
-		"Content-Security-Policy":      "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-		"X-Content-Type-Options":       "nosniff",
-		"X-Frame-Options":              "DENY",
-		"Referrer-Policy":              "no-referrer", // the address of a page may have an identifier
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		"X-Content-Type-Options":  "nosniff",
+		"X-Frame-Options":         "DENY",
+		// The address of a page may have an identifier. With no-referrer a browser would send no origin with a form either.
+		"Referrer-Policy":              "same-origin",
 		"Cross-Origin-Opener-Policy":   "same-origin",
 		"Cross-Origin-Resource-Policy": "same-origin",
 		"Permissions-Policy":           "camera=(), geolocation=(), microphone=(), payment=(), usb=()",

@@ -70,7 +70,7 @@ func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	var events []*audit.Event
 	for n, text := range hostile() {
-		events = append(events, poisoned(uint64(n), "C02HOSTILE"+strconv.Itoa(n), text)...) //nolint:gosec // G115: not negative
+		events = append(events, poisoned(uint64(n), "C02HOSTILE"+strconv.Itoa(n), text)...)
 	}
 	j := inMemory(t, events...)
 	for n, text := range hostile() {

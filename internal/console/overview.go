@@ -58,7 +58,7 @@ type over struct {
 }
 
 func overs() []over {
-	const day = 24 * time.Hour
+	day := 24 * time.Hour
 	return []over{{"24h", "24 hours", day, time.Hour}, {"7d", "7 days", 7 * day, 6 * time.Hour}, {"30d", "30 days", 30 * day, day}}
 }
 

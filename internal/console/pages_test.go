@@ -347,12 +347,15 @@ var errDown = errors.New("the server is down: secret detail")
 func (failing) Find(context.Context, journal.Filter) ([]journal.Found, bool, error) {
 	return nil, false, errDown
 }
+
 func (failing) Get(context.Context, journal.ID) (journal.Found, bool, error) {
 	return journal.Found{}, false, errDown
 }
+
 func (failing) Overview(context.Context, time.Time, time.Time, time.Duration) (journal.Overview, error) {
 	return journal.Overview{}, errDown
 }
+
 func (failing) Affected(context.Context) ([]journal.Count, error) { return nil, errDown }
 
 // A database that does not answer is said so, without its error, which is in the log.
@@ -523,4 +526,5 @@ type odd struct {
 func (o odd) Find(context.Context, journal.Filter) ([]journal.Found, bool, error) {
 	return []journal.Found{o.found}, false, nil
 }
+
 func (o odd) Get(context.Context, journal.ID) (journal.Found, bool, error) { return o.found, true, nil }

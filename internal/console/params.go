@@ -77,15 +77,13 @@ func (q *request) before() (id journal.ID, err error) {
 	return id, nil
 }
 
-// with is the address of the same page with other parameters: pairs of names and values. An empty value leaves one out.
-func (q *request) with(pairs ...string) string {
+// with is the address of the same page with another value of a parameter; an empty one leaves it out.
+func (q *request) with(name, value string) string {
 	values := url.Values{}
-	for name, given := range q.values {
-		values.Set(name, given[0])
+	for other, given := range q.values {
+		values.Set(other, given[0])
 	}
-	for i := 0; i < len(pairs); i += 2 {
-		values.Set(pairs[i], pairs[i+1])
-	}
+	values.Set(name, value)
 	return address(q.URL.EscapedPath(), values)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"step-posture-connector/internal/audit"
 	"step-posture-connector/internal/config"
+	"step-posture-connector/internal/console"
 	metricsof "step-posture-connector/internal/metrics"
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider"
@@ -46,6 +47,26 @@ func (d *Daemon) Reloader() (reload func() error, metrics, webhooks http.Handler
 		}
 		return err
 	}, s.metrics.Handler(), s.webhooks
+}
+
+// ConsoleLive returns what the console may know of a daemon that listens nowhere, what reloads its policy file, and what notes the
+// outcome of an inventory's last lookup.
+func (d *Daemon) ConsoleLive() (live console.Live, reload func() error, noted func(inventory string, err error)) {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	s := &service{Daemon: d, log: log, events: audit.NewLog(io.Discard, false)}
+	s.live.Store(d.current)
+	s.state.follow(d.current)
+	s.metrics = s.newMetrics(metricsof.Build{})
+	s.webhooks = s.handler()
+	s.newDoors()
+	return s.consoleLive(), func() error {
+		apply, err := s.loadPolicies()
+		if apply != nil {
+			apply()
+		}
+		return err
+	}, s.state.setLookup
 }
 
 // Reports returns what takes the reports of a keeper; the lines that are logged go to log.
