@@ -112,7 +112,7 @@ func (l *lab) testTimeLine(t *testing.T, p *browser.Page) {
 	t.Helper()
 	p.Open(t, l.base+"/devices/"+oldMac)
 	wantText(t, p, "Device "+oldMac, "This Mac may have a certificate", "os_current")
-	lines := func() int { return p.Count(t, "ol.timeline > li") }
+	lines := func() int { return p.Count(t, "ol.timeline > li")[0] }
 	if lines() != 50 {
 		t.Errorf("the first page has %d decisions, want 50", lines())
 	}
@@ -182,7 +182,7 @@ func (l *lab) testImpact(t *testing.T, p *browser.Page) {
 func (l *lab) testList(t *testing.T, p *browser.Page) {
 	t.Helper()
 	p.Follow(t, "link", "Decisions")
-	rows := func() int { return p.Count(t, "main tbody tr") }
+	rows := func() int { return p.Count(t, "main tbody tr")[0] }
 	if rows() != 50 {
 		t.Errorf("the list has %d rows, want 50", rows())
 	}
