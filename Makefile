@@ -118,6 +118,10 @@ bench-state: ## Measure redemptions in both databases, alone and beside the purg
 	go test -run '^$$' -bench '^BenchmarkRedeem$$' -timeout 0 ./internal/store
 	go test -run '^$$' -bench '^BenchmarkPurge$$' -benchtime 1x -timeout 0 ./internal/store -purge-rows $(ROWS)
 
+.PHONY: bench-journal
+bench-journal: ## Fill the journal with ROWS decisions (default 10 million, 20 GB), and measure what pages ask for, batches and deletion in both databases
+	go test -v -run '^$$' -bench '^BenchmarkJournal$$' -benchtime 1x -timeout 0 ./internal/store -journal-rows $(ROWS)
+
 SOAKTIME ?= 10m
 
 .PHONY: soak
@@ -209,6 +213,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 1m), FUZZJOBS at once (defa
 			echo "The fuzzing engine was cut off at the end of its time; that is no finding."; exit 0; \
 		fi; \
 		exit 1' < build/fuzz.list
+
+.PHONY: bench-chain
+bench-chain: ## Measure audit verify with LINES lines that have facts (default a million, 2 GB in the folder for temporary files)
+	go test -run '^$$' -bench '^BenchmarkVerify$$' -benchtime 3x -timeout 0 ./internal/auditchain -chain-lines $(or $(LINES),1000000)
 
 .PHONY: bench
 bench: ## Measure CPU, latency, memory and start beside a bare TLS server; BENCHFLAGS are handed on

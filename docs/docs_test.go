@@ -41,7 +41,7 @@ func TestDocumentation(t *testing.T) {
 		"variables of docker/…existing-ca.yml":    {matches(t, "docker/docker-compose.existing-ca.yml", `(?m)^ {6}(?:# )?([A-Z_]+): \S.*$`), variables},
 		"codes of README.md":                      {matches(t, "README.md", "(?m)^\\| `([a-z][A-Za-z]+)` \\| \\d"), codes},
 		"keys of docs/logging.md":                 {inSection(t, "docs/logging.md", "## Keys", "(?m)^\\| `([a-z_-]+)`"), keys},
-		"audit keys of docs/logging.md":           {inSection(t, "docs/logging.md", "## The audit log", "(?m)^\\| `([a-z_]+)`"), tags(t, "internal/audit/line.go")},
+		"audit keys of docs/logging.md":           {inSection(t, "docs/logging.md", "## The audit log", "(?m)^\\| `([a-z0-9_]+)`"), slices.Concat(tags(t, "internal/audit/line.go"), tags(t, "internal/audit/chainevent.go"), constants(t, "internal/audit", "^chainKey[A-Z]"))},
 		"make commands of README.md and Makefile": {matches(t, "README.md", "(?:(?m)^|`)make ([a-z0-9-]+)"), targets},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func constants(t *testing.T, directory, pattern string) []string {
 // tags returns the names that a struct of a source file has in JSON.
 func tags(t *testing.T, path string) []string {
 	t.Helper()
-	return matches(t, path, "`json:\"([a-z_]+)(?:,omitempty)?\"`")
+	return matches(t, path, "`json:\"([a-z0-9_]+)(?:,omitempty)?\"`")
 }
 
 // inSection returns what the first group of a pattern finds between a heading and the next one.

@@ -82,10 +82,21 @@ cp /home/step/certs/root_ca.crt root_ca.crt.new
 give root_ca.crt.new 0444
 mv root_ca.crt.new root_ca.crt
 
-# Also if it has another name, is of a CA that was replaced, or has another key after an interruption.
-if ! step certificate verify server.crt --roots root_ca.crt --host "$CONNECTOR_HOST" >/dev/null 2>&1 ||
+# The names of the connector: that for the CA, and with the console that for browsers.
+names=$CONNECTOR_HOST
+[ -z "${CONSOLE_HOST-}" ] || [ "$CONSOLE_HOST" = "$CONNECTOR_HOST" ] || names="$names $CONSOLE_HOST"
+# verified reports whether the certificate is of the CA, and has all names.
+verified() {
+	for name in $names; do
+		step certificate verify server.crt --roots root_ca.crt --host "$name" >/dev/null 2>&1 || return 1
+	done
+}
+set --
+for name in $names; do set -- "$@" --san "$name"; done
+# Also if it has other names, is of a CA that was replaced, or has another key after an interruption.
+if ! verified ||
 	[ "$(step certificate key server.crt)" != "$(step crypto key public server.key)" ]; then
-	step ca certificate "$CONNECTOR_HOST" server.crt.new server.key.new --force \
+	step ca certificate "$CONNECTOR_HOST" server.crt.new server.key.new --force "$@" \
 		--provisioner admin --provisioner-password-file /password/password >/dev/null
 	give server.crt.new 0600
 	give server.key.new 0600

@@ -5,6 +5,7 @@ package audit
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"iter"
 	"net/http"
@@ -47,6 +48,8 @@ const (
 	KeyPath          = "path"
 	KeyRemoteAddress = "remote_address"
 	KeyStack         = "stack"
+	KeyChain         = "chain"
+	KeyChainHead     = "chain_head"
 	KeyUser          = "user"
 	KeyPage          = "page"
 )
@@ -84,6 +87,10 @@ type Event struct {
 
 	// Notification is what step-ca says of a request by SCEP; nil for all other requests.
 	Notification *Notification
+
+	// PublicKey is the SHA-256 of the DER SubjectPublicKeyInfo of the key that the certificate is for (RFC 5280, 4.1.2.7); of a key
+	// for SSH, that of its wire format (RFC 4253, 6.6). Zero where the key is not known.
+	PublicKey [sha256.Size]byte
 
 	Groups        []string // the required groups that the device is a member of
 	WebhookID     string

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 )
@@ -23,6 +25,7 @@ type line struct {
 	Groups     []string `json:"groups"`
 	DurationMS float64  `json:"duration_ms"`
 	TokenID    string   `json:"token_id,omitempty"`
+	PublicKey  string   `json:"public_key_sha256,omitempty"`
 	*policyPart
 	*notificationPart
 	*factsPart
@@ -70,6 +73,9 @@ func (e *Event) line(facts *vocabulary) line {
 		Groups:     cleaned(e.Groups),
 		TokenID:    e.TokenID,
 		DurationMS: float64(e.Duration.Microseconds()) / float64(time.Millisecond/time.Microsecond),
+	}
+	if e.PublicKey != ([sha256.Size]byte{}) {
+		l.PublicKey = hex.EncodeToString(e.PublicKey[:])
 	}
 	if e.Policy != "" || e.Door != "" { // a webhook that only notifies has no policy
 		l.policyPart = &policyPart{

@@ -9,9 +9,15 @@ import (
 
 // Probe finds out whether OpenTrail could open path, and leaves nothing behind: a file that one user's check has created
 // could not be written to by the daemon of another user. An empty path means no audit log.
-func Probe(path string) error {
+// With a chain, anything but a regular file is refused.
+func Probe(path string, chained bool) error {
 	if path == "" {
 		return nil
+	}
+	if chained {
+		if err := refuseIrregular(path); err != nil {
+			return err
+		}
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		// To open and close it would be the end of the file for its reader, which would be gone when the daemon

@@ -21,7 +21,7 @@ const (
 )
 
 // Trail is the audit log: a file. Every decision is appended to it, as one JSON line in one write.
-// It is for one daemon at a time.
+// It is for one daemon at a time. With a chain, each line also has what it takes to find a change: see OpenChain.
 type Trail struct {
 	path  string
 	facts *vocabulary // nil where no facts are recorded
@@ -30,6 +30,8 @@ type Trail struct {
 	file   *os.File
 	buffer bytes.Buffer
 	torn   bool // the file ends in an unfinished line, which could not be removed
+
+	chain *chain // nil where lines are not chained
 }
 
 // OpenTrail opens the audit log at path, or creates it. An unfinished last line, which a daemon that was killed may have
@@ -181,8 +183,17 @@ func (t *Trail) AppendEvent(n Notice) error {
 	return t.write(n.Left, func() any { return n.line() })
 }
 
-// write writes a line within the time that is left, zero for no limit.
+// write writes a line within the time that is left, zero for no limit. With a chain, a line that could not be written is counted
+// in the one that can be written next.
 func (t *Trail) write(left time.Duration, line func() any) error {
+	err := t.tryWrite(left, line)
+	if err != nil && t.chain != nil {
+		t.chain.lost.Add(1)
+	}
+	return err
+}
+
+func (t *Trail) tryWrite(left time.Duration, line func() any) error {
 	// The deadline is set before the lock is taken: a stuck reader delays all waiting requests by stall in total, and
 	// not by stall one after the other.
 	patience := stall
@@ -194,26 +205,59 @@ func (t *Trail) write(left time.Duration, line func() any) error {
 		return err
 	}
 	defer t.release()
+	if t.chain != nil {
+		if err := t.settle(deadline); err != nil {
+			return err
+		}
+	}
+	return t.put(deadline, line())
+}
+
+// put writes one line, in one write.
+func (t *Trail) put(deadline time.Time, line any) error {
 	t.buffer.Reset()
 	if t.torn {
 		t.buffer.WriteByte('\n') // so that this line is whole
 	}
+	begin := t.buffer.Len()
 	encoder := json.NewEncoder(&t.buffer)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(line()); err != nil {
+	if err := encoder.Encode(line); err != nil {
 		return fmt.Errorf("encode the line: %w", err)
+	}
+	var sealed Link
+	if t.chain != nil {
+		sealed = t.chain.seal(&t.buffer, begin)
 	}
 	_ = t.file.SetWriteDeadline(deadline) // an error for a regular file, which has no deadlines
 	n, err := t.file.Write(t.buffer.Bytes())
 	if err != nil && n > 0 {
 		// Only a part of the line was written.
-		t.torn = shorten(t.file, n) != nil || t.torn
+		t.leave(t.buffer.Bytes()[:n])
 	}
 	if err != nil {
 		return filesys.WithoutPath(err)
 	}
 	t.torn = false
+	if t.chain != nil {
+		t.chain.wrote(sealed, n)
+	}
 	return nil
+}
+
+// leave removes a part of a line, or notes that it is there.
+func (t *Trail) leave(part []byte) {
+	if shorten(t.file, len(part)) == nil {
+		return
+	}
+	if t.chain != nil {
+		t.chain.size += int64(len(part))
+		if t.torn && t.chain.fragmentBytes == 0 {
+			part = part[1:] // the line end of the line before
+		}
+		t.chain.left(part)
+	}
+	t.torn = len(part) > 0
 }
 
 // Reopen opens the path again, after a program such as logrotate has moved the file. With an error, the file that was
@@ -223,6 +267,9 @@ func (t *Trail) Reopen() (cut int64, err error) {
 		return 0, err
 	}
 	defer t.release()
+	if t.chain != nil {
+		return 0, t.reopenChained()
+	}
 	old := t.file
 	if cut, err = t.open(); err != nil {
 		return 0, err
@@ -237,6 +284,9 @@ func (t *Trail) Close() error {
 		return err
 	}
 	defer t.release()
+	if t.chain != nil {
+		_ = t.settle(time.Now().Add(stall)) // what was lost is not lost silently
+	}
 	if err := t.file.Close(); err != nil {
 		return filesys.WithoutPath(err)
 	}

@@ -251,7 +251,7 @@ func TestCannotBeOpened(t *testing.T) {
 		if _, _, err := audit.OpenTrail(path); err == nil || err.Error() != want {
 			t.Errorf("OpenTrail(%s) = %v, want %s", path, err, want)
 		}
-		if err := audit.Probe(path); err == nil {
+		if err := audit.Probe(path, false); err == nil {
 			t.Errorf("Probe(%s) = %v, want an error", path, err)
 		}
 	}
@@ -262,7 +262,7 @@ func TestProbe(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for _, path := range []string{"", folder + "/audit.jsonl"} {
-		if err := audit.Probe(path); err != nil {
+		if err := audit.Probe(path, false); err != nil {
 			t.Errorf("Probe(%q) = %v", path, err)
 		}
 	}
@@ -270,7 +270,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("left behind: %v (%v)", entries, err)
 	}
 	write(t, folder+"/existing", `{"time":"unfin`)
-	if err := audit.Probe(folder + "/there"); err != nil || content(t, folder+"/existing") != `{"time":"unfin` {
+	if err := audit.Probe(folder+"/there", false); err != nil || content(t, folder+"/existing") != `{"time":"unfin` {
 		t.Errorf("Probe = %v, and the file is %q", err, content(t, folder+"/existing"))
 	}
 }

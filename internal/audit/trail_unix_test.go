@@ -63,7 +63,7 @@ func TestWithoutAReader(t *testing.T) {
 		}
 	}
 	// A reader that waits already would take the end of a probe for the end of the file.
-	if err := audit.Probe(pipe); err != nil {
+	if err := audit.Probe(pipe, false); err != nil {
 		t.Errorf("Probe has opened the pipe: %v", err)
 	}
 }

@@ -131,7 +131,7 @@ func root(p *Process) *cobra.Command {
 		inventoryCommand(withEnvironment(environ, daemon.LoadInventories)),
 		tokenCommand(withEnvironment(environ, daemon.LoadTokens), withEnvironment(environ, daemon.LoadTokenIssuer)),
 		decisionsCommand(withEnvironment(environ, daemon.LoadDecisions)),
-		healthcheckCommand(environ), policyCommand(environ), profileCommand(), schemaCommand(p), versionCommand(p))
+		auditCommand(environ), healthcheckCommand(environ), policyCommand(environ), profileCommand(), schemaCommand(p), versionCommand(p))
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	if completion, _, err := c.Find([]string{"completion"}); err == nil {

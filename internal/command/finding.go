@@ -93,7 +93,7 @@ func find(c *cobra.Command, d *daemon.Inventory, text string, deviceType posture
 	}
 	q := posture.Query{Identifier: id, Type: deviceType}
 	f.Mode = string(d.TypeOf("", q))
-	decision, err := d.Decide(c.Context(), "", q, &posture.Evidence{})
+	decision, err := d.Decide(c.Context(), "", q, &posture.Evidence{Reference: posture.NoReference})
 	if err != nil {
 		return f, failed(fmt.Errorf("no decision: %w", err))
 	}

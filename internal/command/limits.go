@@ -16,6 +16,8 @@ const (
 	maxSample = 16 << 20
 	// maxRoot bounds the file with the root of a CA, in bytes.
 	maxRoot = 64 << 10
+	// maxCertificate bounds the file of a certificate, in bytes.
+	maxCertificate = 1 << 20
 	// maxAttributes and maxValue bound what lookup shows people of a record: attributes, and characters of a text.
 	maxAttributes = 100
 	maxValue      = 256

@@ -125,6 +125,7 @@ type Config struct {
 	// The CA certificates in PEM that the certificates of these callers must chain to. Not those that issue to devices.
 	DoorClientCAPath Path `env:"DOOR_CLIENT_CA_PATH" unset:"required with DOOR_ADDRESS" example:"callers_ca.crt" accepted:"the path of a PEM file with the CA certificates that callers of doors chain to" group:"Doors"`
 
+	Chain
 	Compat
 	Console
 	Health
@@ -160,6 +161,7 @@ func Load(environ map[string]string) (Config, Problems) {
 	}
 	problems = append(problems, c.apiProblems()...)
 	problems = append(problems, c.doorProblems(problems)...)
+	problems = append(problems, c.Chain.problems(environ, c, problems)...)
 	problems = append(problems, c.journalProblems(environ, problems)...)
 	problems = append(problems, c.Compat.problems(environ, c, problems)...)
 	problems = append(problems, c.Console.problems(c, problems)...)

@@ -23,6 +23,7 @@ func (c Config) Warnings() []string {
 	if bool(c.AuditFacts) && c.AuditLogPath == "" {
 		warnings = append(warnings, "AUDIT_FACTS is 1 but AUDIT_LOG_PATH is not set: nothing is recorded")
 	}
+	warnings = append(warnings, c.Chain.warnings()...)
 	warnings = append(warnings, c.Compat.warnings(c)...)
 	warnings = append(warnings, c.Console.warnings()...)
 	if c.DoorAddress.Off() && c.DoorClientCAPath != "" {

@@ -53,8 +53,11 @@ func (q *request) newChart(id, title, noun string, buckets []journal.Bucket, ste
 		c.Description += ", most of them " + span(buckets[highest].Start, step) + ": " + count(c.Top)
 	}
 	if len(buckets) > 0 {
-		last := buckets[len(buckets)-1].Start
-		c.From, c.Middle, c.To = axis(buckets[0].Start, step), axis(buckets[len(buckets)/2].Start, step), axis(last.Add(step), step)
+		end := buckets[len(buckets)-1].Start
+		if step < 24*time.Hour {
+			end = end.Add(step) // of a day its name says enough
+		}
+		c.From, c.Middle, c.To = axis(buckets[0].Start, step), axis(buckets[len(buckets)/2].Start, step), axis(end, step)
 	}
 	return c
 }

@@ -99,6 +99,14 @@ func (d *document) checkPage(tb testing.TB, of string) {
 			tb.Errorf("%s has no language", of)
 		}
 	}
+	for _, n := range d.all("form", "", "") {
+		if attribute(n, "aria-label") == "" {
+			tb.Errorf("%s has a form without a name: %v", of, n.Attr)
+		}
+	}
+	if len(d.all("caption", "", "")) != len(d.all("table", "", "")) {
+		tb.Errorf("%s has a table without a caption", of)
+	}
 	for n := range d.root.Descendants() {
 		for _, key := range []string{"for", "aria-labelledby", "aria-describedby"} {
 			for id := range strings.FieldsSeq(attribute(n, key)) {

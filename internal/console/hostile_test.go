@@ -18,7 +18,7 @@ import (
 func hostile() []string {
 	return []string{
 		`"><script>alert(1)</script><img src=x onerror=alert(1)>`, `</title></style></textarea><svg onload=alert(1)>`, `javascript:alert(1)`, `' onmouseover='alert(1)`,
-		"a\u202etxt.exe\u2066b\u200bc\u00a0d", "a\x1b[31mred\x00\x07\nHTTP/1.1 200 OK\r\n\r\n", "\xff\xfe broken", "{{.Main}} {{template \"layout.html\"}}", strings.Repeat("long ", 2000), strings.Repeat("ä", 10_000), "<!--", "]]>", "`code` `", "..", "%2e%2e/%00", "//evil.example.com/x",
+		"a\u202etxt.exe\u2066b\u200bc\u00a0d", "a\x1b[31mred\x00\x07\nHTTP/1.1 200 OK\r\n\r\n", "\xff\xfe broken", "{{.Main}} {{template \"layout.html\"}}", strings.Repeat("long ", 2000), strings.Repeat("ä", 10_000), "<!--", "]]>", "Z" + strings.Repeat("\u0301\u0338", 500), "`code` `", "..", "%2e%2e/%00", "//evil.example.com/x",
 	}
 }
 
@@ -121,6 +121,19 @@ func TestWholeText(t *testing.T) {
 	b := open(t, inMemory(t, e), live{decides})
 	d := b.get(t, b.ask(t, http.MethodGet, "/search?q="+e.Reference, nil).Header().Get("Location"), http.StatusOK)
 	d.wants(t, `Ada's <b>Mac</b> \u{202E}`+strings.Repeat("x", 10_000))
+}
+
+// Names as people write them stay as they are; spaces of other kinds become plain ones.
+func TestOrdinaryNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"iPhone von\u00a0Zoë": "iPhone von Zoë", "Máy của Nguyễn": "Máy của Nguyễn", "Nguye\u0302\u0303n": "Nguye\u0302\u0303n", "מחשב של דנה": "מחשב של דנה", "田中さんのMac 🦊": "田中さんのMac 🦊", "a\tb": "a b",
+		"Z\u0301\u0301\u0301\u0301\u0301": "Z\u0301\u0301\u0301\u0301\\u{0301}", "x\u2066y": "x\\u{2066}y",
+	} {
+		e := poisoned(1, "C02HOSTILE", name)[1]
+		b := open(t, inMemory(t, e), live{decides})
+		b.get(t, b.ask(t, http.MethodGet, "/search?q="+e.Reference, nil).Header().Get("Location"), http.StatusOK).wants(t, want)
+	}
 }
 
 // A line of another version is shown as far as it can be read, and said to be so.

@@ -26,4 +26,6 @@ const (
 	maxRows = 20
 	// maxCell is how much of a text a list shows, in characters; the page of the decision has all of it.
 	maxCell = 120
+	// maxMarks is how many marks one letter may have; Vietnamese has two.
+	maxMarks = 4
 )

@@ -23,7 +23,7 @@ func (q *request) rows(found []journal.Found) (rows []row) {
 		d, _ := journal.Parse(f) // its own page says that something is missing
 		v := verdictOf(&d)
 		rows = append(rows, row{
-			Tone: v.Tone, Word: v.Word, Why: short(&d), Identifier: d.Identifier, Reference: d.Reference, Policy: d.Policy, Door: d.Door,
+			Tone: v.Tone, Word: v.Word, Why: short(&d, &v), Identifier: d.Identifier, Reference: d.Reference, Policy: d.Policy, Door: d.Door,
 			Address: decisionAddress(d.ID), Device: deviceOf(&d), WouldDeny: d.WouldDeny, When: q.moment(d.Time),
 		})
 	}

@@ -55,7 +55,7 @@ func (p *Pages) search(ctx context.Context, q *request) (answer, error) {
 	switch {
 	case len(byReference) == 1 && page.Device == "":
 		d, _ := journal.Parse(byReference[0])
-		a.location, a.notice.Result = decisionAddress(d.ID), "found"
+		a.location, a.notice = decisionAddress(d.ID), &audit.Notice{Reference: d.Reference, Identifier: d.Identifier, Result: "found"}
 	case len(byReference) == 0 && strings.HasPrefix(page.Device, "/devices/"):
 		a.location, a.notice.Result = page.Device, "found"
 	case len(byReference) == 0 && page.Device != "":

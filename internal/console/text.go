@@ -12,16 +12,19 @@ import (
 
 // visible makes every character of a page that cannot be seen visible, such as \u{202E}, which turns the direction of a text. All
 // that leaves the console passes here, so that no template can forget it; our own text has no such character. Spaces of other
-// kinds, which devices have in their names, become plain ones.
+// kinds, which devices have in their names, become plain ones. Marks that are put onto letters are shown so too where there are so
+// many that they would cover other lines, or make a page wider than the window.
 func visible(page []byte) []byte {
-	hidden := func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }
-	if bytes.IndexFunc(page, hidden) < 0 && utf8.Valid(page) {
-		return page
-	}
 	shown := make([]byte, 0, len(page)+len(page)/8)
+	marks := 0
 	for _, r := range string(bytes.ToValidUTF8(page, []byte(string(unicode.ReplacementChar)))) {
+		if unicode.Is(unicode.M, r) {
+			marks++
+		} else {
+			marks = 0
+		}
 		switch {
-		case !hidden(r):
+		case marks <= maxMarks && (unicode.IsPrint(r) || r == '\n'):
 			shown = utf8.AppendRune(shown, r)
 		case r == '\t' || unicode.Is(unicode.Zs, r):
 			shown = append(shown, ' ')
@@ -97,9 +100,6 @@ func relative(d time.Duration) string {
 	var unit string
 	switch {
 	case d < time.Minute:
-		if format == "in %s" {
-			return "in less than a minute"
-		}
 		return "just now"
 	case d < time.Hour:
 		n, unit = int64(d/time.Minute), "minute"

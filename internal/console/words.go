@@ -209,16 +209,18 @@ func joined(names []string) string {
 	return strings.Join(names, "")
 }
 
-// short is why, in a cell of a list: the code, and the rules that refuse or would.
-func short(d *journal.Decision) string {
-	rules := strings.Join(d.Unmet, ", ")
+// short is why, in a cell of a list: the rules that refuse, or what the code means.
+func short(d *journal.Decision, v *verdict) string {
 	switch {
 	case d.Event != "":
 		return cmp.Or(d.Result, d.Event)
 	case d.Allowed():
 		return ""
-	case rules != "":
-		return rules
+	case len(v.refusing) > 0:
+		return strings.Join(d.Unmet, ", ")
+	}
+	if why := reasonOf(d, nil); why != "" {
+		return why + " (" + d.Code + ")"
 	}
 	return d.Code
 }

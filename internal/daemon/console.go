@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"strconv"
@@ -48,6 +49,9 @@ func (d *Daemon) loadUsers() config.Problems {
 }
 
 func usersProblem(path string, err error) config.Problem {
+	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "$:") {
+		path = "(the path is not shown, because it looks like a line of such a file)"
+	}
 	return config.Problem{Variable: usersVariable, Text: path + ": " + err.Error(), Accepted: "a file of htpasswd with bcrypt hashes, as htpasswd -B -C 12 writes it"}
 }
 

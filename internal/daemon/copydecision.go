@@ -60,7 +60,7 @@ func (i *Inventory) decideFromCopies(ctx context.Context, policy string, q postu
 	if len(maxAge) == 0 {
 		return nil
 	}
-	again := &posture.Evidence{Request: e.Request, Now: e.Now}
+	again := &posture.Evidence{Request: e.Request, Now: e.Now, Reference: e.Reference}
 	decision, err := gate.Decide(ctx, q, again)
 	if err != nil || !decision.Allowed() {
 		return &CopyDecision{}

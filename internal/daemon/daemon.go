@@ -82,7 +82,7 @@ func load(environ config.Environment, byHand bool) (*Daemon, error) {
 	var read reading
 	d.current, read, err = d.sources.load(nil, nil)
 	problems = append(problems, problemsOf(err)...)
-	if err := audit.Probe(string(c.AuditLogPath)); err != nil {
+	if err := audit.Probe(string(c.AuditLogPath), bool(c.AuditChain)); err != nil {
 		problems = append(problems, auditProblem(c.AuditLogPath, err))
 	}
 	problems = append(problems, auditElsewhere(string(c.AuditLogPath), environ)...)

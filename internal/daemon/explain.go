@@ -108,7 +108,7 @@ type Rule struct {
 // Explain makes the decision that the webhook would make about a device. Of the request it knows what c and q say: everything
 // else is unknown to the rules, so that a rule which reads it refuses, rather than letting the device pass.
 func (i *Inventory) Explain(ctx context.Context, c Choice, q posture.Query) Explanation {
-	e := &posture.Evidence{Request: posture.Request{
+	e := &posture.Evidence{Reference: posture.NoReference, Request: posture.Request{
 		Door: "webhook", Caller: c.Webhook, Mode: string(i.TypeOf(c.Policy, q)), Identifier: q.Identifier.String(),
 	}}
 	decision, err := i.Decide(ctx, c.Policy, q, e)

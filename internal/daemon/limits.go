@@ -21,6 +21,9 @@ const (
 	// reportAgain is when a line about a snapshot or a revocation list is logged again that says the same.
 	reportAgain = time.Hour
 
+	// headEvery is how often the head of the audit chain is logged.
+	headEvery = time.Hour
+
 	// noticeLeft is how much time a line of the audit log about a person may take.
 	noticeLeft = 5 * time.Second
 

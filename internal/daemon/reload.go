@@ -244,26 +244,3 @@ func (s *service) reloaded(name string, err error) {
 		s.log.Errorf("reload failed, keeping the previous version: %s", oneLine(err))
 	}
 }
-
-// reopen reopens the audit log, which logrotate requests after it has moved the file.
-func (s *service) reopen() {
-	if s.trail == nil {
-		return
-	}
-	cut, err := s.trail.Reopen()
-	s.metrics.Reloaded(auditFile, err)
-	s.state.set(auditFile, err)
-	if err != nil {
-		s.log.Errorf("AUDIT_LOG_PATH: reopening %s failed, keeping the file that was open: %v", s.config.AuditLogPath, err)
-		return
-	}
-	s.logCut(cut)
-	s.log.Infof("reopened: audit log %s", s.config.AuditLogPath)
-}
-
-// logCut logs that the audit log ended with an unfinished line.
-func (s *service) logCut(bytes int64) {
-	if bytes > 0 {
-		s.log.Warnf("AUDIT_LOG_PATH: the last line was unfinished, because a daemon was killed; its %d bytes were removed. Its request was not answered", bytes)
-	}
-}

@@ -93,18 +93,11 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		// Any other error may be over when the first device comes.
 		s.unanswered(err)
 	}
-	if d.config.AuditLogPath != "" {
-		trail, cut, err := audit.OpenTrail(string(d.config.AuditLogPath))
-		if err != nil {
-			return fmt.Errorf("configuration:\n%w", auditProblem(d.config.AuditLogPath, err))
-		}
-		defer trail.Close()
-		if d.config.AuditFacts {
-			trail.RecordFacts()
-		}
-		s.trail = trail
-		s.logCut(cut)
+	closeTrail, err := s.openTrail()
+	if err != nil {
+		return err
 	}
+	defer closeTrail()
 	closeState, err := s.openState(ctx)
 	if err != nil {
 		return err
@@ -151,6 +144,7 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 	s.keepers.Go(func() { s.keepState(background) })
 	go systemd.Watch(background)
 	go s.watchLists(background)
+	go s.logHeads(background)
 	s.keepCopies(background)
 	s.announce(append(d.Describe(), s.answers(found)...), ports)
 	s.notify(systemd.Ready)
@@ -226,19 +220,6 @@ func (s *service) answers(found []string) []string {
 		}
 	}
 	return found
-}
-
-// audit writes an event to the audit log. An event that cannot be written is reported in the log, and the decision stands.
-func (s *service) audit(e *audit.Event) {
-	if s.trail == nil {
-		return
-	}
-	err := s.trail.Append(e)
-	s.metrics.AuditWritten(err)
-	s.state.set(auditLine, err)
-	if err != nil {
-		s.log.WithField(audit.KeyReference, e.Reference).Errorf("AUDIT_LOG_PATH: this decision is not in the audit log: %v", err)
-	}
 }
 
 func (s *service) record(e *audit.Event) {

@@ -33,6 +33,9 @@ type Shown struct {
 	// Fingerprint is the SHA-256 of the whole certificate. Of one that a RADIUS server states, Attributes.Fingerprint is in its place.
 	Fingerprint [sha256.Size]byte
 
+	// PublicKey is the SHA-256 of the SubjectPublicKeyInfo; zero where a RADIUS server states the certificate, which leaves the key out.
+	PublicKey [sha256.Size]byte
+
 	commonNames          []string
 	permanentIdentifiers []string // "" where a SAN has none
 	hasProvisioner       bool
@@ -40,7 +43,7 @@ type Shown struct {
 
 // read reads what a certificate says of the device.
 func read(cert *x509.Certificate) (*Shown, *Problem) {
-	s := &Shown{Fingerprint: sha256.Sum256(cert.Raw), commonNames: certname.CommonNames(cert.Subject)}
+	s := &Shown{Fingerprint: sha256.Sum256(cert.Raw), PublicKey: sha256.Sum256(cert.RawSubjectPublicKeyInfo), commonNames: certname.CommonNames(cert.Subject)}
 	names := certname.List{Typed: &posture.CertificateNames{}}
 	for _, name := range s.commonNames {
 		names.Add(certname.CommonName, name, true)

@@ -42,6 +42,7 @@ func (q *question) readForwardAuth(r *http.Request) *problem {
 		return &problem{p.Code, p.Err}
 	}
 	q.event.Identifier = q.id.String()
+	q.event.PublicKey = known.PublicKey
 	q.shown, q.fingerprint, q.expires = known, known.Fingerprint, known.Names.NotAfter
 	return nil
 }

@@ -169,7 +169,7 @@ func (q *question) answer(ctx context.Context) answer {
 // decide asks the inventories and the policy.
 func (q *question) decide(ctx context.Context) answer {
 	event, gate := q.event, q.entry.Gate
-	event.Evidence = &posture.Evidence{Now: event.Time}
+	event.Evidence = &posture.Evidence{Now: event.Time, Reference: event.Reference}
 	request := &event.Evidence.Request
 	q.shown.Describe(request)
 	request.RADIUS = q.radius

@@ -14,6 +14,7 @@ import (
 // text is compiled once for one reading of a file.
 type compiler struct {
 	scope      *Scope
+	dataScope  *Scope                                 // what data may read
 	gives      func(inventory string) posture.FactSet // nil means all facts
 	maxAge     func(inventory string) time.Duration
 	conditions map[string]compiledCondition
@@ -56,7 +57,11 @@ func (r *Reader) compiler(p *Policy) (*compiler, error) {
 	scope.inventories = p.Inventories // one of also_in never decides
 	scope.setCallers(r.Callers, r.MoreCallers)
 	scope.setParameters(r.Parameters)
-	c := &compiler{scope: scope, gives: r.Gives, maxAge: r.MaxAge, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}, characters: &r.characters}
+	dataScope, err := scope.withReference()
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{scope: scope, dataScope: dataScope, gives: r.Gives, maxAge: r.MaxAge, conditions: map[string]compiledCondition{}, values: map[string]compiledValue{}, characters: &r.characters}
 	if r.compiled == nil {
 		r.compiled = map[string]*compiler{}
 	}
@@ -96,7 +101,7 @@ func (c *compiler) value(v document.Value, text string) *Value {
 		if !c.affords(v, text) {
 			return nil
 		}
-		compiled.value, compiled.faults = c.scope.CompileValue(text)
+		compiled.value, compiled.faults = c.dataScope.CompileValue(text)
 		c.values[text] = compiled
 	}
 	if compiled.faults != nil {

@@ -12,6 +12,9 @@ import (
 	"step-posture-connector/internal/posture"
 )
 
+// referenceVariable is a variable of data alone: a rule that reads the random reference of its own decision would be met by chance.
+const referenceVariable = "reference"
+
 // evidence hands a posture.Evidence to CEL, as its variables.
 type evidence struct{ *posture.Evidence }
 
@@ -36,6 +39,8 @@ func (e evidence) ResolveName(name string) (any, bool) {
 		return e.Evidence, true
 	case "inventory":
 		return e.Inventory, true
+	case referenceVariable:
+		return e.Reference, e.Reference != ""
 	case "now":
 		return types.Timestamp{Time: e.Now}, true
 	}

@@ -90,6 +90,16 @@ func isSmall(value ref.Val) bool {
 	return err == nil && len(text) <= MaxData
 }
 
+// withReference is the scope with the variable reference, for data.
+func (s *Scope) withReference() (*Scope, error) {
+	extended := *s
+	extended.variables = maps.Clone(s.variables)
+	extended.variables[referenceVariable] = types.StringType
+	var err error
+	extended.env, err = s.env.Extend(cel.Variable(referenceVariable, types.StringType))
+	return &extended, err
+}
+
 // withData is the scope with the variable data, whose members have the types of their expressions.
 func (s *Scope) withData(policy string, data []Datum) (*Scope, error) {
 	members := object{}

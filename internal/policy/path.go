@@ -166,6 +166,10 @@ func (w *walk) unknownName(r resolution) {
 	if r.wrongIn == dataVariable {
 		accepted = orNoData(w.scope.policy, r.accepted)
 	}
+	if what == "variable" && name == referenceVariable {
+		w.fault(at, "another variable, or an expression in the section data", "only data may read reference: the reference of a decision is random")
+		return
+	}
 	if what == "variable" && near == "" {
 		accepted += fmt.Sprintf("; or %q in quotation marks, if it is text", name)
 	}

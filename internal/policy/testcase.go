@@ -55,7 +55,7 @@ func (r *Reader) readTests(v document.Value, p *Policy) (tests []Test) {
 
 // readEvidence reads who asks, and what the inventories answer.
 func (r *Reader) readEvidence(m document.Mapping, p *Policy) *posture.Evidence {
-	e := &posture.Evidence{Now: testTime(), Deciding: &posture.Device{}}
+	e := &posture.Evidence{Now: testTime(), Reference: posture.NoReference, Deciding: &posture.Device{}}
 	if v := m.Get("now"); v.IsSet() {
 		if now, ok := readTime(v, testTime()); ok {
 			e.Now = now

@@ -6,10 +6,15 @@ import (
 	"time"
 )
 
+// NoReference stands for the reference where nothing is recorded: in the tests of a policy file, and in lookup.
+const NoReference = "00000000"
+
 // Evidence is everything that a policy may look at: who asks for what, when, and what the inventories answered.
 type Evidence struct {
 	Request Request
 	Now     time.Time // when the request came
+	// Reference names the decision; only data may show it. Empty is unknown.
+	Reference string
 	// Given is the device type that the request itself named; empty where it left the choice to the policy.
 	Given DeviceType
 	// Fits is what the caller demands of the records beside the policy; nil demands nothing. Copies of inventories decide only

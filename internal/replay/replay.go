@@ -199,7 +199,7 @@ func (r *Replay) decide(ctx context.Context, text []byte) outcome {
 		return outcome{kind: lacking, why: "the device was refused for its VLAN, and the policy file does not have the door that said it"}
 	}
 	q := posture.Query{Identifier: id, Type: line.Evidence.Given}
-	e := &posture.Evidence{Now: line.Evidence.Now, Request: line.Evidence.Request}
+	e := &posture.Evidence{Now: line.Evidence.Now, Reference: line.Reference, Request: line.Evidence.Request}
 	e.Request.Caller, e.Request.Mode = c.caller, string(c.gate.TypeOf(q))
 	decision, err := c.gate.Decide(context.WithValue(ctx, evidenceKey{}, line.Evidence), q, e)
 	if lack := (*lackError)(nil); errors.As(err, &lack) {

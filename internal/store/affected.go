@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -24,6 +25,10 @@ func compareAffected(a, b affectedBy) int {
 	return cmp.Or(strings.Compare(a.device.policy, b.device.policy), strings.Compare(a.rule, b.rule), strings.Compare(a.device.key, b.device.key))
 }
 
+// oneByOne lets other replicas wait until the transaction ends. Of tables that have grown since PostgreSQL has looked at them it would
+// rather read all than find 256 devices by the index.
+const oneByOne = "SELECT pg_advisory_xact_lock($1), set_config('enable_seqscan', 'off', true)"
+
 // updateAffected brings journal_affected to the latest decision of each device under each policy: only decisions whose rules were
 // evaluated count. Batches of replicas may come in any order. A decision that is older than one in the journal changes nothing; so
 // that of two batches one is in the journal when the other one looks, they do this one after the other.
@@ -33,17 +38,15 @@ func (d *DB) updateAffected(ctx context.Context, q querier, added []journal.Entr
 		return nil
 	}
 	if !d.url.IsSQLite() { // where the transaction itself is alone
-		if _, err := q.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", lockNumber("affected", "")); err != nil {
+		var ignored any
+		if err := q.QueryRowContext(ctx, oneByOne, lockNumber("affected", "")).Scan(&ignored, &ignored); err != nil {
 			return err
 		}
 	}
 	if err := d.dropOutdated(ctx, q, latest); err != nil {
 		return err
 	}
-	devices := slices.SortedFunc(maps.Keys(latest), func(a, b deviceOf) int {
-		return cmp.Or(strings.Compare(a.policy, b.policy), strings.Compare(a.key, b.key))
-	})
-	gone, err := d.outlived(ctx, q, devices, latest)
+	gone, err := d.outlived(ctx, q, latest)
 	if err == nil {
 		err = d.deleteAffected(ctx, q, gone)
 	}
@@ -67,9 +70,10 @@ func latestOf(entries []journal.Entry) map[deviceOf]journal.Entry {
 
 func compareIDs(a, b journal.ID) int { return slices.Compare(a[:], b[:]) }
 
-// newerDecisions asks, of rows of policy, key and ID, which device has a later decision.
-const newerDecisions = "SELECT v.column1, v.column2 FROM (%) AS v WHERE EXISTS (SELECT 1 FROM journal j WHERE j.identifier_key = v.column2 AND j.id > v.column3" +
-	" AND j.identifier_key <> '' AND j.policy = v.column1 AND j.evaluated = 1)"
+// newerDecisions asks, of rows of policy, key and ID, which device has a later decision. EXISTS would let PostgreSQL read the whole
+// journal first, where it does not know yet how large that is.
+const newerDecisions = "SELECT v.column1, v.column2 FROM (%) AS v WHERE (SELECT 1 FROM journal j WHERE j.identifier_key = v.column2 AND j.id > v.column3" +
+	" AND j.identifier_key <> '' AND j.policy || '' = v.column1 AND j.evaluated = 1 LIMIT 1) IS NOT NULL"
 
 // dropOutdated leaves decisions out that would add a device, and are not its latest. The others only remove rows, and those of
 // later decisions stay.
@@ -101,18 +105,21 @@ func (d *DB) dropOutdated(ctx context.Context, q querier, latest map[deviceOf]jo
 	return nil
 }
 
-// affectedOf asks for the rows of devices, by the index of these. With a.policy = v.column1 SQLite reads all devices of a policy.
-const affectedOf = "SELECT a.policy, a.rule, a.identifier_key, a.id FROM (%) AS v CROSS JOIN journal_affected a WHERE a.identifier_key = v.column2 AND a.policy || '' = v.column1"
+// affectedOf asks for the rows of devices, under all policies.
+const affectedOf = "SELECT policy, rule, identifier_key, id FROM journal_affected WHERE identifier_key IN (%)"
 
 // outlived are the rows of earlier decisions whose rules do not report any more.
-func (d *DB) outlived(ctx context.Context, q querier, devices []deviceOf, latest map[deviceOf]journal.Entry) (gone []affectedBy, err error) {
-	for some := range slices.Chunk(devices, maxInserted) {
+func (d *DB) outlived(ctx context.Context, q querier, latest map[deviceOf]journal.Entry) (gone []affectedBy, err error) {
+	keys := map[string]bool{}
+	for device := range latest {
+		keys[device.key] = true
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(keys)), maxInserted) {
 		var arguments []any
-		for _, device := range some {
-			arguments = append(arguments, device.policy, device.key)
+		for _, key := range some {
+			arguments = append(arguments, key)
 		}
-		statement := strings.Replace(affectedOf, "%", d.dialect.values(len(some), len(arguments)), 1)
-		err := eachRow(ctx, q, statement, arguments, func(row scanner) error {
+		err := eachRow(ctx, q, strings.Replace(affectedOf, "%", d.dialect.list(1, len(some)), 1), arguments, func(row scanner) error {
 			var (
 				a     affectedBy
 				bytes []byte
@@ -135,16 +142,25 @@ func (d *DB) outlived(ctx context.Context, q querier, devices []deviceOf, latest
 
 func (d *DB) deleteAffected(ctx context.Context, q querier, gone []affectedBy) error {
 	slices.SortFunc(gone, compareAffected)
-	for some := range slices.Chunk(gone, maxInserted) {
+	for some := range slices.Chunk(gone, maxDeleted) {
 		var arguments []any
 		for _, a := range some {
 			arguments = append(arguments, a.device.policy, a.rule, a.device.key)
 		}
-		if _, err := q.ExecContext(ctx, "DELETE FROM journal_affected WHERE (policy, rule, identifier_key) IN ("+d.dialect.values(len(some), len(arguments))+")", arguments...); err != nil {
+		if _, err := q.ExecContext(ctx, deleteOf(len(some)), arguments...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// deleteOf deletes so many rows, by the index of the devices: PostgreSQL would read all devices of a rule that several rows have.
+func deleteOf(count int) string {
+	var rows []string
+	for i := range count {
+		rows = append(rows, fmt.Sprintf("policy || '' = $%d AND rule || '' = $%d AND identifier_key = $%d", 3*i+1, 3*i+2, 3*i+3))
+	}
+	return "DELETE FROM journal_affected WHERE " + strings.Join(rows, " OR ")
 }
 
 func (d *DB) insertAffected(ctx context.Context, q querier, latest map[deviceOf]journal.Entry) error {

@@ -94,14 +94,14 @@ func AffectedQueries(policy, rule, after string) []Query {
 func (d *DB) WriterQueries(policy string, keys []string, id journal.ID) []Query {
 	var of, newer []any
 	for _, key := range keys {
-		of, newer = append(of, policy, key), append(newer, policy, key, id[:])
+		of, newer = append(of, key), append(newer, policy, key, id[:])
 	}
 	values := strings.Replace(d.dialect.values(len(keys), len(newer)), "$3", "CAST($3 AS BYTEA)", 1)
 	var first journal.ID
 	return []Query{
 		{"later decisions of a batch", strings.Replace(newerDecisions, "%", values, 1), newer},
-		{"rules of a batch", strings.Replace(affectedOf, "%", d.dialect.values(len(keys), len(of)), 1), of},
-		{"rules that do not report any more", "DELETE FROM journal_affected WHERE (policy, rule, identifier_key) IN (" + d.dialect.values(len(keys), len(newer)) + ")", replaceIDs(newer)},
+		{"rules of a batch", strings.Replace(affectedOf, "%", d.dialect.list(1, len(of)), 1), of},
+		{"rules that do not report any more", deleteOf(maxDeleted), replaceIDs(newer[:3*maxDeleted])},
 		{"expiry of sums", strings.Replace(d.dialect.expiredCounts, "%d", strconv.Itoa(expireBatch), 1), []any{0}},
 		{"expiry of devices", strings.Replace(d.dialect.expiredAffected, "%d", strconv.Itoa(expireBatch), 1), []any{first[:]}},
 		{"expiry, nothing to do", strings.Replace(d.dialect.expiredEntries, "%d", strconv.Itoa(expireBatch), 1), []any{first[:]}},

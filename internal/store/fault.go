@@ -11,11 +11,11 @@ import (
 	"net"
 	"strings"
 
-	"step-posture-connector/internal/journal"
-
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlitedriver "modernc.org/sqlite"
 	sqlitecode "modernc.org/sqlite/lib"
+
+	"step-posture-connector/internal/journal"
 )
 
 // class is what an error of a database means, in words.

@@ -90,20 +90,23 @@ func number(yes bool) int64 {
 
 // values is VALUES with the places of so many arguments, in so many rows.
 func (d dialect) values(rows, arguments int) string {
+	width := arguments / rows
+	var lists []string
+	for i := range rows {
+		lists = append(lists, d.list(i*width+1, width))
+	}
+	return "VALUES (" + strings.Join(lists, "), (") + ")"
+}
+
+// list has the places of so many arguments, from the first one on.
+func (d dialect) list(first, count int) string {
 	var text strings.Builder
-	text.WriteString("VALUES ")
-	for i := range arguments {
-		switch {
-		case i == 0:
-			text.WriteString("(")
-		case i%(arguments/rows) == 0:
-			text.WriteString("), (")
-		default:
+	for i := range count {
+		if i > 0 {
 			text.WriteString(", ")
 		}
-		text.WriteString(d.place(i + 1))
+		text.WriteString(d.place(first + i))
 	}
-	text.WriteString(")")
 	return text.String()
 }
 

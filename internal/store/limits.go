@@ -30,6 +30,8 @@ const (
 	expireBatch = 200
 	// maxInserted is how many rows one statement inserts or asks for.
 	maxInserted = 256
+	// maxDeleted is how many devices one statement deletes.
+	maxDeleted = 32
 	// maxLine bounds the line and the rules of one entry, in bytes: both together are shorter than maxMessage.
 	maxLine = 448 << 10
 	// maxFoundBytes is about how much a search of the journal returns, in bytes.

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"crypto/ecdh"
+	"crypto/sha256"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -64,7 +65,11 @@ func readPlainCSR(der []byte) (csr csrContents, ok bool) {
 func readPlainKey(in *cryptobyte.String, into *csrContents) bool {
 	var key, algorithm cryptobyte.String
 	var point []byte
-	if !in.ReadASN1(&key, asn1.SEQUENCE) || !key.ReadASN1Element(&algorithm, asn1.SEQUENCE) || !key.ReadASN1BitStringAsBytes(&point) || !key.Empty() {
+	if !in.ReadASN1Element(&key, asn1.SEQUENCE) {
+		return false
+	}
+	into.key = sha256.Sum256(key)
+	if !key.ReadASN1(&key, asn1.SEQUENCE) || !key.ReadASN1Element(&algorithm, asn1.SEQUENCE) || !key.ReadASN1BitStringAsBytes(&point) || !key.Empty() {
 		return false
 	}
 	var curve ecdh.Curve

@@ -151,7 +151,7 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 	if p != nil {
 		return refuse(event, p)
 	}
-	event.Evidence = &posture.Evidence{Now: start}
+	event.Evidence = &posture.Evidence{Now: start, Reference: event.Reference}
 	c := &exchange{at: e, hook: signed.hook, body: request, raw: signed.raw, query: r.URL.RawQuery, request: &event.Evidence.Request, event: event, tokens: h.Tokens}
 	ctx := r.Context()
 	if c.rule() != nil {
@@ -159,7 +159,9 @@ func (h *Handler) call(e *endpoint, hooks *Hooks, w http.ResponseWriter, r *http
 		ctx, cancel = context.WithTimeout(ctx, e.budget-writeReserve-h.Now().Sub(start))
 		defer cancel()
 	}
-	if a, done := c.identify(ctx); done {
+	a, done := c.identify(ctx)
+	c.noteKey()
+	if done {
 		event.Evidence = nil // no inventory was asked
 		return a
 	}
@@ -247,7 +249,7 @@ func (h *Handler) decide(ctx context.Context, c *exchange, q posture.Query) (pos
 	asked := h.Now()
 	decision, err := gate.Decide(ctx, q, event.Evidence)
 	for pause := firstPause; err != nil && c.at.retries && wait(ctx, pause); pause *= 2 {
-		event.Evidence = &posture.Evidence{Now: event.Evidence.Now, Request: event.Evidence.Request, Fits: event.Evidence.Fits}
+		event.Evidence = &posture.Evidence{Now: event.Evidence.Now, Reference: event.Reference, Request: event.Evidence.Request, Fits: event.Evidence.Fits}
 		decision, err = gate.Decide(ctx, q, event.Evidence)
 	}
 	event.ProviderTime = h.Now().Sub(asked)

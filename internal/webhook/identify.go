@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -8,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"step-posture-connector/internal/certname"
+	"step-posture-connector/internal/enroll"
 	"step-posture-connector/internal/posture"
 )
 
@@ -94,6 +96,7 @@ type csrContents struct {
 	subjectAltNames [][]byte // the DER of each extension
 	keyType         string   // "" is unknown
 	keyBits         int64
+	key             [sha256.Size]byte // see audit.Event.PublicKey; zero is unknown
 }
 
 // read reads the CSR, once: rules read it again. Its self-signature is not verified again: step-ca did before it called,
@@ -120,6 +123,9 @@ func (c *certificateRequest) parse() (csrContents, *Problem) {
 	}
 	contents := csrContents{commonNames: certname.CommonNames(csr.Subject)}
 	contents.keyType, contents.keyBits = certname.DescribeKey(csr.PublicKey)
+	if key, err := enroll.KeyOf(csr.PublicKey); err == nil {
+		contents.key = key // of the form that the certificate will have
+	}
 	subjectAltName := asn1.ObjectIdentifier{2, 5, 29, 17}
 	for _, ext := range csr.Extensions {
 		if ext.Id.Equal(subjectAltName) {

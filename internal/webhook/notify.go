@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"net/http"
@@ -16,6 +17,7 @@ func (c *exchange) notified() answer {
 		n.Issued = true
 		if cert, err := x509.ParseCertificate(c.body.X509Certificate.Raw); err == nil {
 			n.CommonName, n.SerialNumber = cert.Subject.CommonName, hex.EncodeToString(cert.SerialNumber.Bytes())
+			c.event.PublicKey = sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 		}
 	}
 	c.event.Notification, c.event.Allowed = n, true

@@ -33,6 +33,7 @@ func askShown(_ context.Context, c *exchange) (posture.Identifier, *Problem) {
 		return none, &Problem{p.Code, p.Err}
 	}
 	shown.Describe(c.request)
+	c.event.PublicKey = shown.PublicKey
 	c.request.Door, c.request.Caller = posture.RADIUSDoor, c.hook.Name
 	return id, nil
 }

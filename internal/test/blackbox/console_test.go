@@ -205,7 +205,7 @@ func TestConsoleLogIn(t *testing.T) {
 		t.Fatalf("the log-in: %d to %q, want 303 to /decisions: %s", p.status, p.header.Get("Location"), p.text)
 	}
 	wantSessionCookie(t, p)
-	p = b.get(t, "/decide")
+	p = b.get(t, "/")
 	if p.status != http.StatusOK || !strings.Contains(p.text, helpdesk) {
 		t.Fatalf("the overview: %d %s", p.status, p.text)
 	}
@@ -281,7 +281,7 @@ func TestConsoleOnLoopback(t *testing.T) {
 	l := newConsoleLab(t).start(t)
 	l.daemon.WantLog(t, "console on http://"+l.address, "everybody on this machine may see it, without a password")
 	b := l.browser(t)
-	if p := b.get(t, "/decide"); p.status != http.StatusOK || p.header.Get("Strict-Transport-Security") != "" {
+	if p := b.get(t, "/"); p.status != http.StatusOK || p.header.Get("Strict-Transport-Security") != "" {
 		t.Fatalf("the overview: %d %v", p.status, p.header)
 	}
 	_, port, _ := strings.Cut(l.address, ":")
@@ -290,12 +290,12 @@ func TestConsoleOnLoopback(t *testing.T) {
 		"posture.example.com": 403, "localhost.example.com": 403, "127.0.0.2": 403, "localhost.": 403, "127.0.0.1.nip.io:80": 403, "::1": 403,
 		"localhost:x": 403, "0.0.0.0": 403, "127.1": 403,
 	} {
-		if p := b.get(t, "/decide", func(r *http.Request) { r.Host = host }); p.status != want {
+		if p := b.get(t, "/", func(r *http.Request) { r.Host = host }); p.status != want {
 			t.Errorf("Host %s: %d, want %d", host, p.status, want)
 		}
 	}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Anything", "x-real-ip", "Via"} {
-		if p := b.get(t, "/decide", func(r *http.Request) { r.Header.Set(name, "for=127.0.0.1") }); p.status != http.StatusForbidden || !strings.Contains(p.text, "proxy") {
+		if p := b.get(t, "/", func(r *http.Request) { r.Header.Set(name, "for=127.0.0.1") }); p.status != http.StatusForbidden || !strings.Contains(p.text, "proxy") {
 			t.Errorf("%s: %d %s, want 403 with a page", name, p.status, p.text)
 		}
 	}
