@@ -28,13 +28,13 @@ type Console struct {
 	ConsoleOIDCIssuer Issuer `env:"CONSOLE_OIDC_ISSUER" example:"https://login.example.com" accepted:"the https URL of an OpenID issuer" group:"Journal and console"`
 
 	// The ID of the console as a client of the provider.
-	ConsoleOIDCClientID string `env:"CONSOLE_OIDC_CLIENT_ID" unset:"required with CONSOLE_OIDC_ISSUER" accepted:"the client ID of the console" group:"Journal and console"`
+	ConsoleOIDCClientID string `env:"CONSOLE_OIDC_CLIENT_ID" unset:"required with CONSOLE_OIDC_ISSUER" example:"step-posture-connector" accepted:"the client ID of the console" group:"Journal and console"`
 
 	// Its secret.
-	ConsoleOIDCClientSecret Secret `env:"CONSOLE_OIDC_CLIENT_SECRET" unset:"required with CONSOLE_OIDC_ISSUER" example:"" accepted:"the client secret of the console" group:"Journal and console"`
+	ConsoleOIDCClientSecret Secret `env:"CONSOLE_OIDC_CLIENT_SECRET" unset:"required with CONSOLE_OIDC_ISSUER" example:"the-secret-of-that-client" accepted:"the client secret of the console" group:"Journal and console"`
 
 	// The group whose members may log in.
-	ConsoleOIDCGroup string `env:"CONSOLE_OIDC_GROUP" unset:"required with CONSOLE_OIDC_ISSUER" accepted:"the name of a group, as the ID token has it" group:"Journal and console"`
+	ConsoleOIDCGroup string `env:"CONSOLE_OIDC_GROUP" unset:"required with CONSOLE_OIDC_ISSUER" example:"helpdesk" accepted:"the name of a group, as the ID token has it" group:"Journal and console"`
 
 	// The claim of the ID token that has the groups of a person.
 	ConsoleOIDCGroupsClaim string `env:"CONSOLE_OIDC_GROUPS_CLAIM" envDefault:"groups" accepted:"the name of a claim with a list of texts" group:"Journal and console"`
