@@ -14,8 +14,10 @@ import (
 func (j *Journal) Expire(ctx context.Context, before time.Time) (deleted int64, err error) {
 	oldest := journal.FirstID(before)
 	deleted, err = j.db.expireSome(ctx, j.db.dialect.expiredEntries, oldest[:])
-	if err == nil && deleted == 0 {
-		deleted, err = j.db.expireSome(ctx, j.db.dialect.expiredCounts, hourOf(before)) // the hour itself may have entries
+	for _, span := range []string{spanTotal, spanHour, spanDay} {
+		if err == nil && deleted == 0 {
+			deleted, err = j.db.expireSome(ctx, j.db.dialect.expiredCounts, startOf(before, span), span) // the span itself may have entries
+		}
 	}
 	if err == nil && deleted == 0 {
 		deleted, err = j.db.expireAffected(ctx, oldest)
@@ -35,9 +37,9 @@ func (d *DB) expireAffected(ctx context.Context, oldest journal.ID) (deleted int
 	return d.expireSome(ctx, d.dialect.expiredAffected, oldest[:])
 }
 
-func (d *DB) expireSome(ctx context.Context, statement string, argument any) (deleted int64, err error) {
+func (d *DB) expireSome(ctx context.Context, statement string, arguments ...any) (deleted int64, err error) {
 	err = d.write(ctx, func(ctx context.Context, q querier) error {
-		result, err := q.ExecContext(ctx, fmt.Sprintf(statement, expireBatch), argument)
+		result, err := q.ExecContext(ctx, fmt.Sprintf(statement, expireBatch), arguments...)
 		if err != nil {
 			return err
 		}

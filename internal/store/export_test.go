@@ -69,8 +69,8 @@ type Query struct {
 }
 
 // SearchOf is the statement for a filter.
-func SearchOf(name string, f journal.Filter) Query {
-	statement, arguments := search(f)
+func (d *DB) SearchOf(name string, f journal.Filter) Query {
+	statement, arguments := d.dialect.search(f)
 	return Query{name, statement, arguments}
 }
 
@@ -78,7 +78,7 @@ func SearchOf(name string, f journal.Filter) Query {
 func SumsOf(name string, since, until time.Time, step time.Duration) []Query {
 	return []Query{
 		{name + ": buckets", bucketSums, []any{since.UnixMicro(), step.Microseconds(), until.UnixMicro()}},
-		{name + ": by code and rule", listSums, []any{since.UnixMicro(), until.UnixMicro()}},
+		{name + ": by code and rule", listSums, listSpans(since, until)},
 	}
 }
 
@@ -102,7 +102,7 @@ func (d *DB) WriterQueries(policy string, keys []string, id journal.ID) []Query 
 		{"later decisions of a batch", strings.Replace(newerDecisions, "%", values, 1), newer},
 		{"rules of a batch", strings.Replace(affectedOf, "%", d.dialect.list(1, len(of)), 1), of},
 		{"rules that do not report any more", deleteOf(maxDeleted), replaceIDs(newer[:3*maxDeleted])},
-		{"expiry of sums", strings.Replace(d.dialect.expiredCounts, "%d", strconv.Itoa(expireBatch), 1), []any{0}},
+		{"expiry of sums", strings.Replace(d.dialect.expiredCounts, "%d", strconv.Itoa(expireBatch), 1), []any{0, spanHour}},
 		{"expiry of devices", strings.Replace(d.dialect.expiredAffected, "%d", strconv.Itoa(expireBatch), 1), []any{first[:]}},
 		{"expiry, nothing to do", strings.Replace(d.dialect.expiredEntries, "%d", strconv.Itoa(expireBatch), 1), []any{first[:]}},
 	}

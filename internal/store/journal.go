@@ -3,8 +3,9 @@ package store
 import (
 	"bytes"
 	"context"
-	"strconv"
+	"encoding/json"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"step-posture-connector/internal/journal"
@@ -128,7 +129,7 @@ func eachRow(ctx context.Context, q querier, statement string, arguments []any, 
 // storable is an entry that both databases take.
 func storable(e journal.Entry) journal.Entry {
 	e.Reference, e.Policy, e.Code, e.Event = name(e.Reference), name(e.Policy), name(e.Code), name(e.Event)
-	e.Identifier = cut(text(e.Identifier), maxIdentifier)
+	e.Identifier = short(e.Identifier, maxIdentifier)
 	if len(e.Key) > maxIdentifier || e.Key != text(e.Key) {
 		e.Key = "" // cut or cleaned it could be that of another device
 	}
@@ -137,7 +138,7 @@ func storable(e journal.Entry) journal.Entry {
 	}
 	e.Unmet, e.WouldDeny = names(e.Unmet), names(e.WouldDeny)
 	if len(e.Line) > maxLine {
-		e.Line = []byte(`{"reference":` + quote(e.Reference) + `,"reason":"the line was too long for the journal; it is in the audit log"}`)
+		e.Line = withoutDetails(e)
 	}
 	if len(e.Rules) > maxLine {
 		e.Rules = nil
@@ -146,7 +147,24 @@ func storable(e journal.Entry) journal.Entry {
 	return e
 }
 
-func quote(s string) string { return strconv.QuoteToASCII(s) }
+// withoutDetails is a line for an entry whose own is too long.
+func withoutDetails(e journal.Entry) []byte {
+	line, err := json.Marshal(struct {
+		Time       time.Time `json:"time"`
+		Reference  string    `json:"reference"`
+		Decision   string    `json:"decision,omitempty"`
+		Event      string    `json:"event,omitempty"`
+		Code       string    `json:"code,omitempty"`
+		Reason     string    `json:"reason"`
+		Identifier string    `json:"identifier,omitempty"`
+		Policy     string    `json:"policy,omitempty"`
+		Door       string    `json:"door,omitempty"`
+	}{e.ID.Time(), e.Reference, e.Decision, e.Event, e.Code, "the line is too long for the journal; the audit log has it", e.Identifier, e.Policy, short(e.Door, maxName)})
+	if err != nil {
+		return []byte("{}") // a time that no calendar has
+	}
+	return line
+}
 
 func names(all []string) []string {
 	if len(all) == 0 {
@@ -160,14 +178,10 @@ func names(all []string) []string {
 }
 
 // name is a text that indexes take.
-func name(s string) string { return cut(text(s), maxName) }
+func name(s string) string { return short(s, maxName) }
 
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "")
-}
+// short is the beginning of a text that may be as long as anything.
+func short(s string, limit int) string { return text(s[:min(len(s), limit)]) }
 
 // text is what both databases take as a text: UTF-8 without NUL.
 func text(s string) string {

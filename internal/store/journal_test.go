@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -229,6 +230,15 @@ func testLongLines(t *testing.T, b *backend) {
 	}
 	if found := all(t, j, journal.Filter{Limit: 30}); len(found) != 30 {
 		t.Errorf("the pages have %d entries, want 30", len(found))
+	}
+	e := decision(time.Hour, "C02XK1ABJHD2", refused("deviceNotFound"))
+	e.Line = []byte(`{"reason":"` + strings.Repeat("x", 1<<20) + `"}`)
+	e.Rules = e.Line
+	appendTo(t, j, e)
+	longest, ok, err := j.Get(t.Context(), e.ID)
+	var line struct{ Reference, Reason, Code, Decision string }
+	if err != nil || !ok || json.Unmarshal(longest.Line, &line) != nil || line.Reference != e.Reference || line.Code != e.Code || line.Decision != "deny" || line.Reason == "" || len(longest.Rules) > 0 {
+		t.Errorf("a line that is too long is %.300s with the rules %q, %v", longest.Line, longest.Rules, err)
 	}
 }
 

@@ -13,55 +13,78 @@ import (
 	"step-posture-connector/internal/journal"
 )
 
-// What journal_counts counts, as its kind. The name is that of the code, the event or the rule; a decision of a kind without names
-// has the empty one.
+// What journal_counts counts, as its kind. Totals have no name.
 const (
 	countAllowed  = "allow"
-	countRefused  = "refuse"  // by code
-	countFailed   = "fault"   // by code
-	countEvent    = "event"   // lines that are no decision, by event
+	countRefused  = "refuse"
+	countFailed   = "fault"
+	countEvent    = "event"   // lines that are no decision
 	countReported = "report"  // decisions that a rule in report-only mode would have refused
+	countByCode   = "code"    // refusals and faults by code
 	countUnmet    = "unmet"   // refusals by rule: one may have several
 	countByRule   = "by-rule" // of countReported, by rule
 )
 
+// The spans of time that are summed up. An overview of a month reads totals of hours, and of policies and names the days, not 720 hours.
+const (
+	spanTotal = "total" // an hour, of all policies and names
+	spanHour  = "hour"
+	spanDay   = "day" // of UTC
+)
+
+const day = 24 * time.Hour
+
 // counted is what one row of journal_counts counts.
 type counted struct {
-	hour               int64 // its start, in microseconds since 1970
+	span               string
+	start              int64 // in microseconds since 1970
 	policy, kind, name string
 }
 
 func compareCounted(a, b counted) int {
-	return cmp.Or(cmp.Compare(a.hour, b.hour), strings.Compare(a.policy, b.policy), strings.Compare(a.kind, b.kind), strings.Compare(a.name, b.name))
+	return cmp.Or(strings.Compare(a.span, b.span), cmp.Compare(a.start, b.start), strings.Compare(a.policy, b.policy), strings.Compare(a.kind, b.kind), strings.Compare(a.name, b.name))
 }
 
-func hourOf(at time.Time) int64 { return at.UTC().Truncate(time.Hour).UnixMicro() }
+// startOf is when the span of a time begins.
+func startOf(at time.Time, span string) int64 {
+	length := time.Hour
+	if span == spanDay {
+		length = day
+	}
+	return at.UTC().Truncate(length).UnixMicro()
+}
 
 // countsOf sums a batch up.
 func countsOf(entries []journal.Entry) map[counted]int64 {
 	counts := map[counted]int64{}
 	for _, e := range entries {
-		hour := hourOf(e.ID.Time())
-		add := func(kind, name string) { counts[counted{hour, e.Policy, kind, name}]++ }
+		hour, date := startOf(e.ID.Time(), spanHour), startOf(e.ID.Time(), spanDay)
+		total := func(kind string) { counts[counted{spanTotal, hour, "", kind, ""}]++ }
+		named := func(kind, name string) {
+			counts[counted{spanHour, hour, e.Policy, kind, name}]++
+			counts[counted{spanDay, date, e.Policy, kind, name}]++
+		}
 		switch {
 		case e.Decision == "":
-			add(countEvent, e.Event)
+			total(countEvent)
 			continue
 		case !isRefused(e):
-			add(countAllowed, "")
+			total(countAllowed)
 		case e.Fault:
-			add(countFailed, e.Code)
+			total(countFailed)
+			named(countByCode, e.Code)
 		default:
-			add(countRefused, e.Code)
+			total(countRefused)
+			named(countByCode, e.Code)
 			for _, rule := range e.Unmet {
-				add(countUnmet, rule)
+				named(countUnmet, rule)
 			}
 		}
 		if len(e.WouldDeny) > 0 {
-			add(countReported, "")
+			total(countReported)
 		}
 		for _, rule := range e.WouldDeny {
-			add(countByRule, rule)
+			named(countByRule, rule)
 		}
 	}
 	return counts
@@ -73,10 +96,10 @@ func (d *DB) addCounts(ctx context.Context, q querier, counts map[counted]int64)
 	for some := range slices.Chunk(sorted, maxInserted) {
 		var arguments []any
 		for _, c := range some {
-			arguments = append(arguments, c.hour, c.policy, c.kind, c.name, counts[c])
+			arguments = append(arguments, c.span, c.start, c.policy, c.kind, c.name, counts[c])
 		}
-		statement := "INSERT INTO journal_counts (hour, policy, kind, name, n) " + d.dialect.values(len(some), len(arguments)) +
-			" ON CONFLICT (hour, policy, kind, name) DO UPDATE SET n = journal_counts.n + excluded.n"
+		statement := "INSERT INTO journal_counts (span, start, policy, kind, name, n) " + d.dialect.values(len(some), len(arguments)) +
+			" ON CONFLICT (span, start, policy, kind, name) DO UPDATE SET n = journal_counts.n + excluded.n"
 		if _, err := q.ExecContext(ctx, statement, arguments...); err != nil {
 			return err
 		}
@@ -107,14 +130,27 @@ func (j *Journal) Overview(ctx context.Context, since, until time.Time, step tim
 	return o, nil
 }
 
-// bucketSums and listSums are the statements of an overview.
+// bucketSums and listSums are the statements of an overview. The lists have whole days from $2 to $3, and the hours before and after.
 const (
-	bucketSums = "SELECT (hour - $1) / $2, kind, SUM(n) FROM journal_counts WHERE hour >= $1 AND hour < $3 AND kind NOT IN ('" + countUnmet + "', '" + countByRule + "') GROUP BY 1, 2"
-	// The refusals and the faults of a code are one list.
-	listSums = "SELECT CASE kind WHEN '" + countFailed + "' THEN '" + countRefused + "' ELSE kind END, policy, name, SUM(n) FROM journal_counts" +
-		" WHERE hour >= $1 AND hour < $2 AND kind IN ('" + countRefused + "', '" + countFailed + "', '" + countUnmet + "', '" + countByRule + "')" +
-		" GROUP BY 1, 2, 3 ORDER BY 4 DESC, 2, 3"
+	bucketSums = "SELECT (start - $1) / $2, kind, SUM(n) FROM journal_counts WHERE span = '" + spanTotal + "' AND start >= $1 AND start < $3 GROUP BY 1, 2"
+	listSums   = "SELECT kind, policy, name, SUM(n) FROM (" +
+		"SELECT kind, policy, name, n FROM journal_counts WHERE span = '" + spanDay + "' AND start >= $2 AND start < $3" +
+		" UNION ALL SELECT kind, policy, name, n FROM journal_counts WHERE span = '" + spanHour + "' AND start >= $1 AND start < $2" +
+		" UNION ALL SELECT kind, policy, name, n FROM journal_counts WHERE span = '" + spanHour + "' AND start >= $3 AND start < $4" +
+		") AS sums GROUP BY kind, policy, name ORDER BY SUM(n) DESC, policy, name"
 )
+
+// listSpans are the arguments of listSums.
+func listSpans(since, until time.Time) []any {
+	first, last := since.Truncate(day), until.UTC().Truncate(day)
+	if first.Before(since) {
+		first = first.Add(day)
+	}
+	if last.Before(first) { // all within one day, or around one midnight
+		first, last = until, until
+	}
+	return []any{since.UnixMicro(), first.UnixMicro(), last.UnixMicro(), until.UnixMicro()}
+}
 
 func overviewBuckets(ctx context.Context, q querier, buckets []journal.Bucket, since, until time.Time, step time.Duration) error {
 	return eachRow(ctx, q, bucketSums, []any{since.UnixMicro(), step.Microseconds(), until.UnixMicro()}, func(row scanner) error {
@@ -149,8 +185,8 @@ func addTo(b *journal.Bucket, kind string, n int64) {
 }
 
 func overviewLists(ctx context.Context, q querier, o *journal.Overview, since, until time.Time) error {
-	lists := map[string]*[]journal.Count{countRefused: &o.Codes, countUnmet: &o.Unmet, countByRule: &o.Reported}
-	return eachRow(ctx, q, listSums, []any{since.UnixMicro(), until.UnixMicro()}, func(row scanner) error {
+	lists := map[string]*[]journal.Count{countByCode: &o.Codes, countUnmet: &o.Unmet, countByRule: &o.Reported}
+	return eachRow(ctx, q, listSums, listSpans(since, until), func(row scanner) error {
 		var (
 			kind string
 			c    journal.Count

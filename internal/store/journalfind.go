@@ -57,7 +57,7 @@ func (j *Journal) Find(ctx context.Context, f journal.Filter) (found []journal.F
 		return nil, false, nil
 	}
 	err = j.db.read(ctx, func(ctx context.Context, q querier) error {
-		found, more, err = findEntries(ctx, q, f)
+		found, more, err = findEntries(ctx, q, j.db.dialect, f)
 		return err
 	})
 	if err != nil {
@@ -68,11 +68,11 @@ func (j *Journal) Find(ctx context.Context, f journal.Filter) (found []journal.F
 
 // isStorable: no entry has other texts than these, and PostgreSQL does not take them.
 func isStorable(f journal.Filter) bool {
-	return f.Key == cut(text(f.Key), maxIdentifier) && f.Reference == name(f.Reference) && f.Policy == name(f.Policy) && f.Code == name(f.Code)
+	return f.Key == short(f.Key, maxIdentifier) && f.Reference == name(f.Reference) && f.Policy == name(f.Policy) && f.Code == name(f.Code)
 }
 
-func findEntries(ctx context.Context, q querier, f journal.Filter) (found []journal.Found, more bool, err error) {
-	statement, arguments := search(f)
+func findEntries(ctx context.Context, q querier, d dialect, f journal.Filter) (found []journal.Found, more bool, err error) {
+	statement, arguments := d.search(f)
 	rows, err := q.QueryContext(ctx, statement, arguments...)
 	if err != nil {
 		return nil, false, err
@@ -110,7 +110,7 @@ func pathOf(f journal.Filter) path {
 	case f.Key != "":
 		return path{[]string{"identifier_key"}, []string{f.Key}, "identifier_key <> ''"}
 	case f.Policy != "" && f.Code != "":
-		return path{[]string{"policy", "code"}, []string{f.Policy, f.Code}, "policy <> '' AND code <> ''"}
+		return path{[]string{"code", "policy"}, []string{f.Code, f.Policy}, "code <> '' AND policy <> ''"}
 	case f.Policy != "" && f.Denied:
 		return path{[]string{"policy"}, []string{f.Policy}, "policy <> '' AND refused = 1"}
 	case f.Policy != "":
@@ -123,10 +123,8 @@ func pathOf(f journal.Filter) path {
 	return path{}
 }
 
-// search is the statement for a filter. It compares rows, such as (policy, id), and orders by all of their columns. With policy = $1
-// PostgreSQL would know that the order by id is enough, and could read the whole journal from its end to find a policy that was
-// frequent once.
-func search(f journal.Filter) (statement string, arguments []any) {
+// search is the statement for a filter.
+func (d dialect) search(f journal.Filter) (statement string, arguments []any) {
 	p := pathOf(f)
 	last, first := []byte(strings.Repeat("\xff", len(f.Before)+1)), []byte{} // after every ID, and before
 	if f.Before != (journal.ID{}) {
@@ -137,9 +135,9 @@ func search(f journal.Filter) (statement string, arguments []any) {
 		first = since[:]
 	}
 	q := searching{arguments: []any{last, first}}
-	conditions, order := q.among(p)
-	if residual := q.residual(f, p); len(residual) > 0 {
-		conditions, order = append(q.few(p), residual...), "substr(id, 1)"
+	conditions, order := q.among(p, d.among), strings.Join(append(slices.Clone(p.columns), "id"), " DESC, ")
+	if residual := q.residual(f, p); len(residual) > 0 || f.Reference != "" {
+		conditions, order = append(amongFew(p), residual...), "substr(id, 1)"
 	}
 	if p.only != "" {
 		conditions = append(conditions, p.only)
@@ -155,20 +153,38 @@ func (s *searching) place(value any) string {
 	return "$" + strconv.Itoa(len(s.arguments))
 }
 
-// among are the conditions that find entries in the order of an index, and the order.
-func (s *searching) among(p path) (conditions []string, order string) {
-	var fixed string
+// among are the conditions that find entries in the order of an index.
+func (s *searching) among(p path, conditions func(columns, places []string) []string) []string {
+	var places []string
 	for _, value := range p.values {
-		fixed += s.place(value) + ", "
+		places = append(places, s.place(value))
 	}
-	columns := append(slices.Clone(p.columns), "id")
-	row := strings.Join(columns, ", ")
-	return []string{fmt.Sprintf("(%s) < (%s$1)", row, fixed), fmt.Sprintf("(%s) >= (%s$2)", row, fixed)}, strings.Join(columns, " DESC, ")
+	return conditions(p.columns, places)
 }
 
-// few are the conditions for a path that few entries have, those of one device or reference, which are all read and then sorted:
-// by an expression, since for the order by id a database could read the whole journal. The places are those of among.
-func (s *searching) few(p path) []string {
+// amongRows compares rows, such as (policy, id).
+func amongRows(columns, places []string) []string {
+	row, fixed := strings.Join(append(slices.Clone(columns), "id"), ", "), strings.Join(append(slices.Clone(places), ""), ", ")
+	return []string{fmt.Sprintf("(%s) < (%s$1)", row, fixed), fmt.Sprintf("(%s) >= (%s$2)", row, fixed)}
+}
+
+// amongArrays compares with an array of one. From policy = $3 PostgreSQL would conclude that the order by id is enough, and could read
+// the whole journal from its end to find a policy that was frequent once. Of rows that it compares it reads all of the first column.
+func amongArrays(columns, places []string) []string {
+	conditions := []string{"id < $1", "id >= $2"}
+	for i, column := range columns {
+		if i == 0 {
+			conditions = append(conditions, column+" = ANY(ARRAY["+places[i]+"])")
+		} else {
+			conditions = append(conditions, column+" = "+places[i])
+		}
+	}
+	return conditions
+}
+
+// amongFew are the conditions for a path that few entries have, those of one device or reference, which are all read and then sorted:
+// by an expression, since for the order by id a database could read the whole journal. The places are those of among, from $3 on.
+func amongFew(p path) []string {
 	conditions := []string{"id < $1", "id >= $2"}
 	for i, column := range p.columns {
 		conditions = append(conditions, fmt.Sprintf("%s = $%d", column, i+3))

@@ -37,20 +37,21 @@ func pageQueries(d *store.DB) []store.Query {
 		{"a code that never was", journal.Filter{Code: "never", Since: month}},
 		{"a policy", journal.Filter{Policy: "policy2"}},
 		{"a policy that has become rare", journal.Filter{Policy: "past"}},
+		{"a policy that has become rare, of a month", journal.Filter{Policy: "past", Since: month}},
 		{"a policy, refused, of a month", journal.Filter{Policy: "policy7", Denied: true, Since: month}},
 		{"a policy, refused, that has become rare", journal.Filter{Policy: "past", Denied: true}},
 		{"a policy and a code", journal.Filter{Policy: "policy7", Code: "code0"}},
 		{"a policy and a code that never was", journal.Filter{Policy: "policy7", Code: "never", Denied: true}},
 	} {
 		s.filter.Limit = page
-		queries = append(queries, store.SearchOf(s.name, s.filter))
+		queries = append(queries, d.SearchOf(s.name, s.filter))
 	}
 	id := journal.NewID(noon())
 	queries = append(queries, store.Query{Name: "one decision", Statement: "SELECT id, line, rules FROM journal WHERE id = $1", Arguments: []any{id[:]}})
 	for name, days := range map[string]int{"overview of a day": 1, "overview of a week": 7, "overview of a month": 30} {
 		queries = append(queries, store.SumsOf(name, noon().AddDate(0, 0, -days), noon(), time.Duration(days)*time.Hour)...)
 	}
-	slices.SortStableFunc(queries[21:], func(a, b store.Query) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(queries[22:], func(a, b store.Query) int { return strings.Compare(a.Name, b.Name) })
 	queries = append(queries, store.AffectedQueries("policy3", "rule1", "SERIAL2")...)
 	var keys []string
 	for i := range 64 {

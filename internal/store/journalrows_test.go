@@ -24,17 +24,20 @@ func (b *backend) journalRows(count int) func(context.Context, *sql.DB) error {
 			CASE WHEN n < {rows} / 10 AND n % 3 = 0 THEN 'past' ELSE 'policy' || (n % 8) END,
 			CASE WHEN n % 20 <> 7 THEN '' WHEN n < {rows} / 10 THEN 'past' ELSE 'code' || (n / 20 % 6) END,
 			CASE WHEN n % 20 = 7 THEN 1 ELSE 0 END, 1, ` + line + ", " + rules + " FROM {series}"
-		// Of each policy, in each hour: 30 rows.
-		counts = `{with}INSERT INTO journal_counts (hour, policy, kind, name, n) SELECT {begin} + n / 240 * 3600000000, 'policy' || (n / 30 % 8),
-			CASE WHEN n % 30 = 0 THEN 'allow' WHEN n % 30 = 1 THEN 'report' WHEN n % 30 < 8 THEN 'refuse' WHEN n % 30 < 10 THEN 'fault' WHEN n % 30 < 22 THEN 'unmet' ELSE 'by-rule' END,
-			CASE WHEN n % 30 < 2 THEN '' ELSE 'name' || (n % 30) END, 7 FROM {series}`
+		// Of each policy, in each hour and on each day: 27 rows, and totals.
+		counts = `{with}INSERT INTO journal_counts (span, start, policy, kind, name, n) SELECT 'hour', {begin} + n / 216 * 3600000000, 'policy' || (n / 27 % 8),
+			CASE WHEN n % 27 < 7 THEN 'code' WHEN n % 27 < 20 THEN 'unmet' ELSE 'by-rule' END, 'name' || (n % 27), 7 FROM {series}`
+		days = `INSERT INTO journal_counts (span, start, policy, kind, name, n)
+			SELECT 'day', start / 86400000000 * 86400000000, policy, kind, name, SUM(n) FROM journal_counts GROUP BY 2, 3, 4, 5`
+		totals = `{with}INSERT INTO journal_counts (span, start, policy, kind, name, n) SELECT 'total', {begin} + n / 5 * 3600000000, '',
+			CASE n % 5 WHEN 0 THEN 'allow' WHEN 1 THEN 'refuse' WHEN 2 THEN 'fault' WHEN 3 THEN 'event' ELSE 'report' END, '', 700 FROM {series}`
 		// Two rules that would refuse nine devices of ten.
 		devices = `{with}INSERT INTO journal_affected (policy, rule, identifier_key, identifier, reference, id)
 			SELECT 'policy' || (n / 2 % 8), 'rule' || (n % 2), 'SERIAL' || (n / 2), 'SERIAL' || (n / 2), 'ABCDEFGH', {blob:{hex:n} || {random}} FROM {series}`
 		hours = 90 * 24
 	)
 	statements := []string{
-		b.rowStatement(entries, count), b.rowStatement(counts, min(hours*240, count)), b.rowStatement(devices, min(9*rowDevices/5, count)),
+		b.rowStatement(entries, count), b.rowStatement(counts, min(hours*216, count)), days, b.rowStatement(totals, hours*5), b.rowStatement(devices, min(9*rowDevices/5, count)),
 	}
 	return func(ctx context.Context, db *sql.DB) error {
 		db.SetMaxOpenConns(1)

@@ -252,7 +252,7 @@ func testExpire(t *testing.T, b *backend) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if deleted > 200 {
+		if deleted > 400 {
 			t.Errorf("one call deleted %d", deleted)
 		}
 		if deleted == 0 {
@@ -261,7 +261,7 @@ func testExpire(t *testing.T, b *backend) {
 		total, calls = total+deleted, calls+1
 	}
 	// The entries, the sums of one hour, and the devices without the one that has a later decision.
-	if want := int64(501 + 3 + 500); total != want || calls < 6 {
+	if want := int64(501 + 3 + 500); total != want || calls < 5 {
 		t.Errorf("%d rows are deleted in %d calls, want %d", total, calls, want)
 	}
 	if found := all(t, j, journal.Filter{Limit: 10}); len(found) != 1 || found[0].ID.Time() != later.Add(time.Minute) {

@@ -27,7 +27,7 @@ const (
 	// purgeBatch is how many tokens are deleted in one transaction, which redemptions in SQLite wait for.
 	purgeBatch = 200
 	// expireBatch is how many entries of the journal are deleted in one transaction, which others who write in SQLite wait for.
-	expireBatch = 200
+	expireBatch = 400
 	// maxInserted is how many rows one statement inserts or asks for.
 	maxInserted = 256
 	// maxDeleted is how many devices one statement deletes.

@@ -15,12 +15,13 @@ import (
 type dialect struct {
 	// now is an expression for the microseconds since 1970 by the clock of the database.
 	now      func() string
-	place    func(n int) string // of an argument in a list of values
-	greatest string             // the function
-	types    *strings.Replacer  // of columns
-	lock     []string           // statements that begin a migration
-	expired  string             // begins the deletion of tokens that are no longer kept, with %s for now
-	// These delete what is older than $1 from the journal, with %d for how many at most.
+	place    func(n int) string                      // of an argument in a list of values
+	among    func(columns, places []string) []string // conditions of a search, see journalfind.go
+	greatest string                                  // the function
+	types    *strings.Replacer                       // of columns
+	lock     []string                                // statements that begin a migration
+	expired  string                                  // begins the deletion of tokens that are no longer kept, with %s for now
+	// These delete what is older than $1 from the journal, with %d for how many at most; of the sums those of the span $2.
 	expiredEntries, expiredCounts, expiredAffected string
 }
 
@@ -31,12 +32,13 @@ func sqlite() dialect {
 		now: func() string { return strconv.FormatInt(time.Now().UnixMicro(), 10) },
 		// Of places with a number SQLite keeps a list, which it searches for each of them.
 		place:    func(int) string { return "?" },
+		among:    amongRows,
 		greatest: "MAX",
 		types:    strings.NewReplacer("{bytes}", "BLOB", "{integer}", "INTEGER", "{key}", "TEXT", "{table}", "STRICT", "{clustered}", "STRICT, WITHOUT ROWID"),
 		expired:  "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE keep_until < %s ORDER BY keep_until LIMIT %d)",
 
 		expiredEntries:  "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE id < $1 ORDER BY id LIMIT %d)",
-		expiredCounts:   "DELETE FROM journal_counts WHERE (hour, policy, kind, name) IN (SELECT hour, policy, kind, name FROM journal_counts WHERE hour < $1 LIMIT %d)",
+		expiredCounts:   "DELETE FROM journal_counts WHERE (span, start, policy, kind, name) IN (SELECT span, start, policy, kind, name FROM journal_counts WHERE start < $1 AND span = $2 LIMIT %d)",
 		expiredAffected: "DELETE FROM journal_affected WHERE (policy, rule, identifier_key) IN (SELECT policy, rule, identifier_key FROM journal_affected WHERE id < $1 LIMIT %d)",
 	}
 }
@@ -46,6 +48,7 @@ func postgreSQL() dialect {
 		// Not now(), which stands still in a transaction: a redemption that has waited for another one is judged when it goes on.
 		now:      func() string { return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" },
 		place:    func(n int) string { return "$" + strconv.Itoa(n) },
+		among:    amongArrays,
 		greatest: "GREATEST",
 		// A key is compared byte by byte, as in SQLite, whatever the locale of the database is.
 		types: strings.NewReplacer("{bytes}", "BYTEA", "{integer}", "BIGINT", "{key}", `TEXT COLLATE "C"`, "{table}", "", "{clustered}", ""),
@@ -57,7 +60,7 @@ func postgreSQL() dialect {
 		expired: "DELETE FROM tokens WHERE id = ANY(ARRAY(SELECT id FROM tokens WHERE keep_until < (SELECT %s) ORDER BY keep_until LIMIT %d FOR UPDATE SKIP LOCKED))",
 
 		expiredEntries:  "DELETE FROM journal WHERE id = ANY(ARRAY(SELECT id FROM journal WHERE id < $1 ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED))",
-		expiredCounts:   "DELETE FROM journal_counts WHERE ctid = ANY(ARRAY(SELECT ctid FROM journal_counts WHERE hour < $1 LIMIT %d FOR UPDATE SKIP LOCKED))",
+		expiredCounts:   "DELETE FROM journal_counts WHERE ctid = ANY(ARRAY(SELECT ctid FROM journal_counts WHERE start < $1 AND span = $2 LIMIT %d FOR UPDATE SKIP LOCKED))",
 		expiredAffected: "DELETE FROM journal_affected WHERE ctid = ANY(ARRAY(SELECT ctid FROM journal_affected WHERE id < $1 LIMIT %d FOR UPDATE SKIP LOCKED))",
 	}
 }
@@ -108,22 +111,23 @@ func migrations() [][]string {
 				line TEXT NOT NULL,
 				rules TEXT NOT NULL
 			) {table}`,
-			"CREATE INDEX journal_reference ON journal (reference, id)",
+			"CREATE INDEX journal_reference ON journal (reference)",
 			"CREATE INDEX journal_identifier ON journal (identifier_key, id) WHERE identifier_key <> ''",
 			"CREATE INDEX journal_identifier_refused ON journal (identifier_key, id) WHERE identifier_key <> '' AND refused = 1",
 			"CREATE INDEX journal_policy ON journal (policy, id) WHERE policy <> ''",
 			"CREATE INDEX journal_policy_refused ON journal (policy, id) WHERE policy <> '' AND refused = 1",
-			"CREATE INDEX journal_policy_code ON journal (policy, code, id) WHERE policy <> '' AND code <> ''",
+			"CREATE INDEX journal_code_policy ON journal (code, policy, id) WHERE code <> '' AND policy <> ''",
 			"CREATE INDEX journal_code ON journal (code, id) WHERE code <> ''",
 			"CREATE INDEX journal_refused ON journal (id) WHERE refused = 1",
-			// Sums, so that an overview need not read what they sum up. Kind says what is counted, see journalcounts.go.
+			// Sums, so that an overview need not read what they sum up. Span and kind say what is counted, see journalcounts.go.
 			`CREATE TABLE journal_counts (
-				hour {integer} NOT NULL,
+				span {key} NOT NULL,
+				start {integer} NOT NULL,
 				policy {key} NOT NULL,
 				kind {key} NOT NULL,
 				name {key} NOT NULL,
 				n {integer} NOT NULL,
-				PRIMARY KEY (hour, policy, kind, name)
+				PRIMARY KEY (span, start, policy, kind, name)
 			) {clustered}`,
 			// The devices whose latest decision a rule in report-only mode would have refused.
 			`CREATE TABLE journal_affected (
@@ -190,7 +194,7 @@ func tables() []table {
 	return []table{
 		{"tokens", columns + ", keep_until", "revoked_at"},
 		{"journal", journalColumns, ""},
-		{"journal_counts", "hour, policy, kind, name, n", "n"},
+		{"journal_counts", "span, start, policy, kind, name, n", "n"},
 		{"journal_affected", "policy, rule, identifier_key, identifier, reference, id", "id"},
 		{"console_sessions", "hash, person, source, created_at, expires_at", ""},
 		{"console_keys", "id, key", ""},
