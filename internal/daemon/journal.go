@@ -93,7 +93,11 @@ func (s *service) checkJournal() (health.Status, string) {
 	stats := s.journal.Stats()
 	switch {
 	case stats.Losing:
-		return health.Degraded, fmt.Sprintf("decisions are being lost, %d since the start; they are in the audit log only", stats.Lost)
+		text := fmt.Sprintf("decisions are being lost, %d since the start; they are in the audit log only", stats.Lost)
+		if wrong := s.state.get(journalCheck); wrong != "" {
+			text += ": " + wrong
+		}
+		return health.Degraded, text
 	case stats.Fault != nil:
 		return health.Degraded, fmt.Sprintf("%s in memory: %s", waiting(stats.Waiting), s.state.get(journalCheck))
 	}

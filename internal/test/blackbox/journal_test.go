@@ -2,6 +2,7 @@ package blackbox_test
 
 import (
 	"crypto/x509"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -204,5 +205,44 @@ func TestJournalConfiguration(t *testing.T) {
 				t.Errorf("exit code %d\n%s%s\nwant %d and %s", r.Code, r.Stdout, r.Stderr, row.code, row.want)
 			}
 		})
+	}
+}
+
+// While the database is locked decisions are made as ever, and wait; /readyz says so, and the log once where it begins and ends.
+func TestJournalOutage(t *testing.T) {
+	t.Parallel()
+	l := newJournalLab(t)
+	l.hook.WantDecision(t, "before", doorDevice, `{"allow":true`)
+	l.awaitWritten(t, "1")
+	db, err := sql.Open("sqlite", strings.TrimPrefix(l.env["STATE_URL"], "sqlite:")+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	lock, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Rollback() }()
+	l.hook.WantDecision(t, "meanwhile", otherDevice, program.Refused("diskNotEncrypted"))
+	var wrong map[string]string
+	l.Eventually(t, "it is reported", func() bool { _, _, wrong = l.Ready(t); return wrong["journal"] != "" })
+	if want := regexp.MustCompile(`^degraded: 1 decision waits in memory: the state database, sqlite:\S+: it (is locked|has no room|did not answer)`); !want.MatchString(wrong["journal"]) {
+		t.Errorf("/readyz says %q", wrong["journal"])
+	}
+	if code, status, _ := l.Ready(t); code != http.StatusOK || status != "degraded" {
+		t.Errorf("got %d, %s", code, status)
+	}
+	if waiting := l.Metric(t, "step_posture_journal_waiting"); waiting != "1" {
+		t.Errorf("%s decisions wait, want 1", waiting)
+	}
+	_ = lock.Rollback()
+	l.awaitWritten(t, "2")
+	l.Eventually(t, "it is over", func() bool { _, _, wrong := l.Ready(t); return wrong["journal"] == "" })
+	_, output := l.Stop(t)
+	for _, want := range []string{"; decisions wait in memory, and are answered as ever", "journal: the state database takes decisions again"} {
+		if strings.Count(output, want) != 1 {
+			t.Errorf("the log says not once %q:\n%s", want, output)
+		}
 	}
 }
