@@ -148,6 +148,11 @@ test-e2e: ## Run the end-to-end tests with a real step-ca
 test-browser: ## Run the tests in a headless Chromium (see test-chromium)
 	cd $(BROWSER) && go test -race -count=1 ./...
 
+# They are of a fixed time and of made-up devices: they change with the pages alone.
+.PHONY: console-pictures
+console-pictures: ## Take the pictures of docs/console.md in a headless Chromium (see test-chromium)
+	cd $(BROWSER) && go test -count=1 -run '^TestPictures$$' ./console -args -pictures='$(CURDIR)/docs'
+
 .PHONY: test-compose
 test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)
 	docker/test/run.sh -v

@@ -57,10 +57,7 @@ func shrink(data []byte) ([]byte, error) {
 	frequent := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int {
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a.R, b.R), cmp.Compare(a.G, b.G), cmp.Compare(a.B, b.B))
 	})
-	var palette color.Palette
-	for _, c := range frequent[:min(colors, len(frequent))] {
-		palette = append(palette, c)
-	}
+	palette := choose(frequent)
 	nearest := make(map[color.RGBA]uint8, len(count))
 	for c := range count {
 		nearest[c] = uint8(palette.Index(c)) //nolint:gosec // fewer than 256
@@ -77,4 +74,25 @@ func shrink(data []byte) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// choose chooses the colors of a picture: the most frequent ones, and of those that look alike only one. Otherwise the shades of
+// letters would take the place of a color that marks something small.
+func choose(frequent []color.RGBA) (palette color.Palette) {
+	var chosen []color.RGBA
+	for _, c := range frequent {
+		if len(chosen) == colors {
+			break
+		}
+		if !slices.ContainsFunc(chosen, func(other color.RGBA) bool { return alike(c, other) }) {
+			chosen, palette = append(chosen, c), append(palette, c)
+		}
+	}
+	return palette
+}
+
+// alike reports whether two colors are too near to each other for both to have a place.
+func alike(a, b color.RGBA) bool {
+	distance := func(x, y uint8) int { return max(int(x), int(y)) - min(int(x), int(y)) }
+	return max(distance(a.R, b.R), distance(a.G, b.G), distance(a.B, b.B)) <= likeness
 }

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -64,8 +65,24 @@ func (p *Page) Table(t testing.TB, name string) [][]string {
 	}`)
 }
 
-// Count is how many elements a selector of CSS finds.
-func (p *Page) Count(t testing.TB, selector string) int {
+// Count is how many elements selectors of CSS find, each by itself.
+func (p *Page) Count(t testing.TB, selectors ...string) []int {
 	t.Helper()
-	return evaluate[int](t, p, fmt.Sprintf("document.querySelectorAll(%q).length", selector))
+	list, err := json.Marshal(selectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return evaluate[[]int](t, p, fmt.Sprintf("%s.map(one => document.querySelectorAll(one).length)", list))
+}
+
+// Hidden is the value of a field that the page does not show, found by a selector of CSS.
+func (p *Page) Hidden(t testing.TB, selector string) string {
+	t.Helper()
+	return evaluate[string](t, p, fmt.Sprintf("document.querySelector(%q).value", selector))
+}
+
+// Addresses are those to which links lead that a selector of CSS finds, in their order, each once.
+func (p *Page) Addresses(t testing.TB, selector string) []string {
+	t.Helper()
+	return evaluate[[]string](t, p, fmt.Sprintf("[...new Set([...document.querySelectorAll(%q)].map(a => a.href))]", selector))
 }

@@ -81,6 +81,7 @@ type lab struct {
 	laptops, phones *program.StepCA
 	radius          *http.Client
 	asked           int // how many decisions were made
+	hashes          map[string][]byte
 }
 
 // device is one of the inventory owned.
@@ -98,7 +99,7 @@ func mac(serial, version string, encrypted bool, groups ...string) device {
 // prepare makes all files of a connector whose console has no users, and starts nothing.
 func prepare(t *testing.T, devices ...device) *lab {
 	t.Helper()
-	l := &lab{pki: program.NewPKI(t), devices: testca.New(t, "Devices")}
+	l := &lab{pki: program.NewPKI(t), devices: testca.New(t, "Devices"), hashes: map[string][]byte{}}
 	jamf, jamfEnv := program.StartJamf(t, l.pki, jamftest.Device{Serial: phone, Name: "phone of Grace", Managed: new(true), Supervised: true})
 	l.jamf = jamf
 	l.files = program.NewPolicies(t, fmt.Sprintf(policies,
@@ -159,11 +160,14 @@ func (l *lab) writeUsers(t *testing.T, names ...string) {
 	t.Helper()
 	var text strings.Builder
 	for _, name := range names {
-		hash, err := bcrypt.GenerateFromPassword([]byte(passwordOf(name)), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
+		if l.hashes[name] == nil { // another hash of the same password would end the sessions
+			hash, err := bcrypt.GenerateFromPassword([]byte(passwordOf(name)), bcrypt.MinCost)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.hashes[name] = hash
 		}
-		fmt.Fprintf(&text, "%s:%s\n", name, hash)
+		fmt.Fprintf(&text, "%s:%s\n", name, l.hashes[name])
 	}
 	program.ReplaceFile(t, l.users, text.String())
 }
