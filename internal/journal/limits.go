@@ -7,6 +7,8 @@ const (
 	// maxWaiting and maxWaitingBytes bound what waits for the database.
 	maxWaiting      = 65536
 	maxWaitingBytes = 64 << 20
+	// maxEvents is how many events wait to be encoded. More are encoded where they are recorded.
+	maxEvents = 1024
 	// entryBytes is what an entry takes beside its line and its rules: the shorter texts, and their headers.
 	entryBytes = 512
 	// maxBatch and maxBatchBytes bound what is written in one transaction, which redemptions of tokens in SQLite wait for.

@@ -27,8 +27,9 @@ type Writer struct {
 	retention time.Duration
 	watcher   Watcher
 	encode    func(*audit.Event) (Entry, error)
-	wake      chan struct{} // has room for one signal that there is work
-	toldFault string        // the last one that the watcher got; only Run uses it
+	wake      chan struct{}     // has room for one signal that there is work
+	events    chan *audit.Event // recorded, and not encoded yet
+	toldFault string            // the last one that the watcher got; only Run uses it
 
 	mu      sync.Mutex
 	queue   queue
@@ -37,12 +38,13 @@ type Writer struct {
 	closed  bool
 	losing  losing
 
+	encoding                uint64 // lines that are no entries yet
 	recorded, written, lost uint64
 }
 
 // NewWriter makes a Writer that deletes what is older than retention. Run writes.
 func NewWriter(store Store, retention time.Duration, watcher Watcher) *Writer {
-	return &Writer{store: store, retention: retention, watcher: watcher, encode: NewEncoder().Entry, wake: make(chan struct{}, 1)}
+	return &Writer{store: store, retention: retention, watcher: watcher, encode: NewEncoder().Entry, wake: make(chan struct{}, 1), events: make(chan *audit.Event, maxEvents)}
 }
 
 // Record takes what was decided. It never waits for the database and never panics: no answer depends on the journal. What is no
@@ -51,21 +53,32 @@ func (w *Writer) Record(e *audit.Event) {
 	if !e.Authenticated || e.Repeats {
 		return
 	}
-	entry, err := w.entry(e)
-	w.mu.Lock()
-	w.recorded++
-	switch {
-	case err != nil:
-		w.lose(Unencoded, 1)
-	case w.closed:
-		w.lose(NotWritten, 1)
-	case !w.queue.put(entry, maxWaiting-w.writing.lines, maxWaitingBytes-w.writing.bytes):
-		w.lose(NoRoom, 1)
+	// HTTP/2 ends an answer only after its handler has returned, so the encoding is left to Run.
+	if !w.accept(e) {
+		w.enqueue(e)
 	}
-	signal := w.queue.lines == 1 || w.queue.hasWhole() || w.hasNews()
-	w.mu.Unlock()
-	if signal {
+}
+
+// accept counts an event, and leaves it to Run. It returns false where Run is behind: then the caller encodes, which bounds what
+// waits here.
+func (w *Writer) accept(e *audit.Event) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.recorded++
+	if w.queue.lines+w.writing.lines+int(w.encoding) >= maxWaiting { //nolint:gosec // G115: a count
+		w.lose(NoRoom, 1)
 		w.signal()
+		return true
+	}
+	w.encoding++
+	if w.closed {
+		return false
+	}
+	select {
+	case w.events <- e:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -74,15 +87,6 @@ func (w *Writer) signal() {
 	case w.wake <- struct{}{}:
 	default: // the last signal has not been received yet
 	}
-}
-
-func (w *Writer) entry(e *audit.Event) (entry Entry, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panic: %s", panics.Describe(cause))
-		}
-	}()
-	return w.encode(e)
 }
 
 // lose counts lines that are lost. The caller holds w.mu.
@@ -99,7 +103,7 @@ func (w *Writer) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return Stats{
-		Recorded: w.recorded, Written: w.written, Lost: w.lost, Waiting: uint64(w.queue.lines + w.writing.lines), //nolint:gosec // G115: a count
+		Recorded: w.recorded, Written: w.written, Lost: w.lost, Waiting: w.encoding + uint64(w.queue.lines+w.writing.lines), //nolint:gosec // G115: a count
 		Losing: w.losing.lines != nil, Fault: w.fault,
 	}
 }
@@ -112,16 +116,21 @@ func (w *Writer) Run(ctx context.Context) {
 	var expiry sync.WaitGroup
 	defer expiry.Wait()
 	expiry.Go(func() { w.expireOften(ctx) })
+	var encoder sync.WaitGroup
+	encoder.Go(func() { w.encodeAll(ctx) })
 	for ctx.Err() == nil {
 		w.idle(ctx)
 		w.gather(ctx)
 		w.writeNext(working)
 		w.reportLosses(false)
 	}
+	encoder.Wait()
 	for more := true; more && working.Err() == nil; {
+		w.encodeRest()
 		more = w.writeNext(working)
 	}
 	w.close()
+	w.encodeRest() // it is lost now, and counted
 	w.reportLosses(true)
 }
 

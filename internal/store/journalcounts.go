@@ -32,8 +32,6 @@ const (
 	spanDay   = "day" // of UTC
 )
 
-const day = 24 * time.Hour
-
 // counted is what one row of journal_counts counts.
 type counted struct {
 	span               string
@@ -49,7 +47,7 @@ func compareCounted(a, b counted) int {
 func startOf(at time.Time, span string) int64 {
 	length := time.Hour
 	if span == spanDay {
-		length = day
+		length = 24 * time.Hour
 	}
 	return at.UTC().Truncate(length).UnixMicro()
 }
@@ -142,6 +140,7 @@ const (
 
 // listSpans are the arguments of listSums.
 func listSpans(since, until time.Time) []any {
+	const day = 24 * time.Hour
 	first, last := since.Truncate(day), until.UTC().Truncate(day)
 	if first.Before(since) {
 		first = first.Add(day)
