@@ -140,7 +140,7 @@ const (
 
 // listSpans are the arguments of listSums.
 func listSpans(since, until time.Time) []any {
-	const day = 24 * time.Hour
+	day := 24 * time.Hour
 	first, last := since.Truncate(day), until.UTC().Truncate(day)
 	if first.Before(since) {
 		first = first.Add(day)
