@@ -138,7 +138,7 @@ func (s *service) newConsole(version string) {
 	}
 	s.guard = access.NewGuard(access.Settings{
 		Pages: pages, Renderer: pages, Store: s.database, Now: s.now, Users: s.users, Provider: s.newProvider(), TLS: s.consoleTLS != nil,
-		Notice: s.auditNotice, Record: func(e access.Event) { s.recordConsole(console.Event(e)) },
+		Notice: s.auditNotice, Trust: server.Trust, Record: func(e access.Event) { s.recordConsole(console.Event(e)) },
 	})
 }
 

@@ -29,6 +29,8 @@ type Settings struct {
 	TLS bool
 	// Notice gets every log-in, log-out and try. With an error nobody is logged in.
 	Notice func(audit.Notice) error
+	// Trust gets the context of every request of a person who has logged in. It may be nil.
+	Trust func(context.Context)
 	// Record gets every request that the Guard has answered itself. It must not wait for anything.
 	Record func(Event)
 }
@@ -232,6 +234,9 @@ func (g *Guard) servePage(x *exchange) (mine bool) {
 }
 
 func (g *Guard) show(x *exchange, s Session, csrf string) (mine bool) {
+	if g.s.Trust != nil {
+		g.s.Trust(x.r.Context())
+	}
 	g.s.Pages.ServeHTTP(x.w, x.r.WithContext(context.WithValue(x.r.Context(), contextKey{}, admitted{s, csrf})))
 	return false
 }
