@@ -18,7 +18,7 @@ const (
 	tlsFiles       = "tls"
 	policyFiles    = "policy"
 	inventoryFiles = "inventory"
-	usersFiles     = "console users"
+	usersFiles     = "console"    // the file of users
 	auditFile      = "audit"      // could not be reopened
 	auditLine      = "audit line" // the last one could not be written
 	lastLookup     = "lookup"     // the last one failed, or none was made since the inventory did not answer at start

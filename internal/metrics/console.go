@@ -2,9 +2,19 @@ package metrics
 
 import "net/http"
 
+// The results of requests to the console.
+const (
+	consoleOK      = "ok"
+	consoleRefused = "refused"
+	consoleFailed  = "failed"
+)
+
 // Console exports the metrics of the console. Results are those of a log-in.
 func (m *Metrics) Console(results []string) {
 	m.consoleRequests = m.counters("console_requests_total", "Requests to the console, by page; the result is ok, refused (4xx) or failed (5xx).", "page", "result")
+	for _, result := range []string{consoleOK, consoleRefused, consoleFailed} {
+		m.consoleRequests.WithLabelValues("login", result)
+	}
 	m.logIns = m.counters("console_logins_total", "Tries to log in to the console, by what came of them.", "result")
 	for _, result := range results {
 		m.logIns.WithLabelValues(result)
@@ -16,12 +26,12 @@ func (m *Metrics) ConsoleRequest(page string, status int) {
 	if m.consoleRequests == nil {
 		return
 	}
-	result := "ok"
+	result := consoleOK
 	switch {
 	case status >= http.StatusInternalServerError:
-		result = "failed"
+		result = consoleFailed
 	case status >= http.StatusBadRequest:
-		result = "refused"
+		result = consoleRefused
 	}
 	m.consoleRequests.WithLabelValues(page, result).Inc()
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // exported is every series that the daemon exports, one a line and without its value: by a daemon with the provider
-// file, by the same with a policy file and a journal in a state database, by one with doors, by the providers that would ask a server at start, and by the snapshot of one.
+// file, by the same with a policy file and a journal in a state database, by one with doors, by one with a console for users, by the providers that would ask a server at start, and by the snapshot of one.
 func exported(t *testing.T) string {
 	t.Helper()
 	p := program.NewPKI(t)
@@ -35,6 +35,7 @@ func exported(t *testing.T) string {
 	told := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("t"), sha256.BlockSize))
 	_, withPolicies := program.StartDaemon(t, environment().With("POLICY_PATH", policies, "TOLD", told, "STATE_URL", "sqlite:"+filepath.Join(t.TempDir(), "state.db"), "JOURNAL", "1")).Get(t, "/metrics")
 	doors := prepareDoors(t, doorPolicies)
+	_, withConsole := newUsersLab(t).start(t).daemon.Get(t, "/metrics")
 	_, withDoors := program.StartDaemon(t, doors.env).Get(t, "/metrics")
 	decider, _, err := provider.Open("jamf", map[string]string{"JAMF_BASE_URL": "https://127.0.0.1", "JAMF_CLIENT_ID": "x", "JAMF_CLIENT_SECRET": "x"}, false)
 	if err != nil {
@@ -62,7 +63,7 @@ func exported(t *testing.T) string {
 	used := regexp.MustCompile(`\b(go_goroutines|process_(start_time_seconds|open_fds|max_fds|resident_memory_bytes|cpu_seconds_total))\b`)
 	bucket := regexp.MustCompile(`[{,]le="`) // and no label rule
 	var lines []string
-	for line := range strings.Lines(text + withPolicies + withDoors + more.String()) {
+	for line := range strings.Lines(text + withPolicies + withDoors + withConsole + more.String()) {
 		line = strings.TrimSpace(line)
 		line = regexp.MustCompile(`\b(version|commit|goversion|hash)="[^"]*"`).ReplaceAllString(line, `$1=""`)
 		line = regexp.MustCompile(`"[0-9a-f-]{36}"`).ReplaceAllString(line, `"webhook-id"`)

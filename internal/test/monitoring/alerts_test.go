@@ -118,6 +118,10 @@ func loads() map[string]struct{ fires, quiet []string } {
 			[]string{`step_posture_journal_lines_total{result="lost"} 0+0x55 7+0x5`, `step_posture_check_ok{check="journal"} 1+0x57 0 0 0`},
 			[]string{`step_posture_journal_lines_total{result="lost"} 7+0x60`, `step_posture_journal_lines_total{result="written"} 0+9x60`, `step_posture_check_ok{check="journal"} 1+0x58 0 0`, `step_posture_check_ok{check="state"} 0+0x60`},
 		},
+		"PostureConsoleGuessing": {
+			[]string{`step_posture_console_logins_total{result="failed"} 0+5x60`, `step_posture_console_logins_total{result="unknown"} 0+2x60` + "\n" + `step_posture_console_logins_total{result="limited"} 0+2x60`},
+			[]string{`step_posture_console_logins_total{result="ok"} 0+50x60`, `step_posture_console_logins_total{result="failed"} 0+1x60`, `step_posture_console_logins_total{result="limited"} 900+0x60`},
+		},
 		"PostureAuditLinesLost": {[]string{`step_posture_audit_failures_total 0+0x58 1 1`}, []string{`step_posture_audit_failures_total 5+0x60`}},
 		"PostureLogLinesLost": {
 			[]string{`step_posture_log_lines_dropped_total 0+0x55 1 1 1 1 1`, `step_posture_check_ok{check="log"} 1+0x55 0+0x5`},
