@@ -125,10 +125,6 @@ LOADROWS ?= 1000000
 load-journal: ## Compare LOADRATE answers a second with and without the journal, and stop its database for five minutes while LOADROWS old rows are deleted (needs Linux)
 	go test -count=1 -timeout 0 -v ./internal/test/journalload -rate $(LOADRATE) -turn 2s -rounds 30 -outage 5m -after 2m -old $(LOADROWS) -long
 
-.PHONY: bench-journal
-bench-journal: ## Fill the journal with ROWS decisions (default 10 million, 20 GB), and measure what pages ask for, batches and deletion in both databases
-	go test -v -run '^$$' -bench '^BenchmarkJournal$$' -benchtime 1x -timeout 0 ./internal/store -journal-rows $(ROWS)
-
 SOAKTIME ?= 10m
 
 .PHONY: soak

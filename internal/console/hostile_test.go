@@ -94,6 +94,9 @@ func TestHostileTexts(t *testing.T) {
 			}
 			for _, address := range addresses {
 				d := b.get(t, address, http.StatusOK) // it checks that there is no script, and nothing that leads elsewhere
+				if title := []rune(d.all("title", "", "")[0].FirstChild.Data); len(title) > 160 {
+					t.Errorf("%s has a title of %d characters", address, len(title))
+				}
 				if len(d.all("svg", "onload", "")) > 0 {
 					t.Errorf("%s has an element of the text", address)
 				}

@@ -37,6 +37,7 @@ func visible(page []byte) []byte {
 
 // cut is the beginning of a long text, for lists. The page of the decision has all of it.
 func cut(text string) string {
+	text = string(visible([]byte(text))) // which can make it longer
 	characters := 0
 	for at := range text {
 		if characters++; characters > maxCell {

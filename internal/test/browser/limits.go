@@ -17,7 +17,7 @@ const (
 	// PictureLimit is the size of a picture for the documents, in bytes.
 	PictureLimit = 60_000
 	// colors are those of a picture. A page has few, and the shades of its letters.
-	colors = 64
+	colors = 112
 	// likeness is how far apart two colors of a picture are at least, in steps of one of red, green and blue.
 	likeness = 7
 )

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"golang.org/x/oauth2"
+
 	"step-posture-connector/internal/test/idp"
 	"step-posture-connector/internal/test/testca"
 

@@ -154,7 +154,12 @@ func (l *lab) wantIntact(t *testing.T, p *browser.Page) {
 	}{
 		{"script, img, iframe, object, embed, base, meta[http-equiv], style, [style], [onerror], [onload], [onfocus], [onmouseover], [autofocus]", 0},
 		{"a[href^='javascript:' i], [action^='https://elsewhere'], input[name=password]", 0},
-		{"link", 2}, {"h1", 1}, {"main", 1}, {"header", 1}, {"footer", 1}, {"body > *", 4},
+		{"link", 2},
+		{"h1", 1},
+		{"main", 1},
+		{"header", 1},
+		{"footer", 1},
+		{"body > *", 4},
 	}
 	var selectors []string
 	for _, one := range own {
