@@ -113,6 +113,10 @@ redemptions: ## Redeem ROUNDS enrolment tokens by 100 keys at once each, in both
 
 ROWS ?= 10000000
 
+.PHONY: bench-journal
+bench-journal: ## Fill the journal with ROWS decisions (default 10 million, 20 GB), and measure what pages ask for, batches and deletion in both databases
+	go test -v -run '^$$' -bench '^BenchmarkJournal$$' -benchtime 1x -timeout 0 ./internal/store -journal-rows $(ROWS)
+
 .PHONY: bench-state
 bench-state: ## Measure redemptions in both databases, alone and beside the purge of ROWS expired tokens (default 10 million)
 	go test -run '^$$' -bench '^BenchmarkRedeem$$' -timeout 0 ./internal/store
