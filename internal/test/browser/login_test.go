@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"golang.org/x/oauth2"
-
 	"step-posture-connector/internal/test/idp"
 	"step-posture-connector/internal/test/testca"
 

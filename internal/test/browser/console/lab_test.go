@@ -18,7 +18,6 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
-
 	"step-posture-connector/internal/provider/jamf/jamftest"
 	"step-posture-connector/internal/test/program"
 	"step-posture-connector/internal/test/testca"
