@@ -86,4 +86,5 @@ type Event struct {
 	Duration      time.Duration
 	RemoteAddress string
 	Reason        string // of a refusal or a fault
+	Stack         string // of a panic
 }

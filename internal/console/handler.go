@@ -106,7 +106,8 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if cause := panics.Recovered(recover()); cause != nil {
 			// Nothing was written yet: every page is complete before its first byte.
 			err := &problem{status: http.StatusInternalServerError, text: "The console has a fault. It is in the log of the connector.", cause: cause}
-			event.Status, event.Reason = p.fail(w, r, err), panics.Describe(cause)
+			value, stack := panics.Origin(cause)
+			event.Status, event.Reason, event.Stack = p.fail(w, r, err), "panic: "+panics.Describe(value), stack
 		}
 		if event.Duration = p.Now().Sub(began); p.Record != nil {
 			p.Record(event)

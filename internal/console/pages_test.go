@@ -450,7 +450,12 @@ func testDecide(t *testing.T, s *scene) {
 	b.pages.Live = live{func(string, string) (console.Decided, error) { return console.Decided{}, context.DeadlineExceeded }}
 	b.check(t, "late", b.ask(t, http.MethodPost, "/decide", form), http.StatusServiceUnavailable).wants(t, "in time")
 	b.pages.Live = live{func(string, string) (console.Decided, error) { panic("a fault") }}
+	var logged console.Event
+	b.pages.Record = func(e console.Event) { logged = e }
 	b.check(t, "fault", b.ask(t, http.MethodPost, "/decide", form), http.StatusInternalServerError).wants(t, "The console has a fault")
+	if logged.Reason != "panic: a fault" || !strings.Contains(logged.Stack, "pages_test.go") {
+		t.Errorf("logged %+v, want the panic with its stack", logged)
+	}
 }
 
 // Two decisions may have the same reference, which may be a serial number too.

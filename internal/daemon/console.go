@@ -138,7 +138,7 @@ func (s *service) newConsole(version string) {
 	}
 	s.guard = access.NewGuard(access.Settings{
 		Pages: pages, Renderer: pages, Store: s.database, Now: s.now, Users: s.users, Provider: s.newProvider(), TLS: s.consoleTLS != nil,
-		Notice: s.auditNotice, Trust: server.Trust, Record: func(e access.Event) { s.recordConsole(console.Event(e)) },
+		Notice: s.auditNotice, Trust: server.Trust, Record: func(e access.Event) { s.recordConsole(accessEvent(e)) },
 	})
 }
 
@@ -182,7 +182,13 @@ func (s *service) recordConsole(e console.Event) {
 		{audit.KeyDurationMS, strconv.FormatFloat(float64(e.Duration.Microseconds())/1000, 'f', -1, 64)},
 		{audit.KeyRemoteAddress, e.RemoteAddress},
 		{audit.KeyReason, audit.Clean(e.Reason, maxMessage)},
+		{audit.KeyStack, e.Stack},
 	})
+}
+
+// accessEvent is an event of the log-in, as those of the pages are.
+func accessEvent(e access.Event) console.Event {
+	return console.Event{Page: e.Page, Person: e.Person, Status: e.Status, Duration: e.Duration, RemoteAddress: e.RemoteAddress, Reason: e.Reason}
 }
 
 // consoleServer makes the server of CONSOLE_ADDRESS; nil without one.
