@@ -82,8 +82,8 @@ func TestAskerLeaves(t *testing.T) {
 	l.arrived(t, 2)
 	time.Sleep(50 * time.Millisecond) // for the second to join; where it does not, the test proves less
 	leave()
-	if _, err := first(); !errors.Is(err, context.Canceled) {
-		t.Errorf("the first got %v", err)
+	if got, err := first(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the first got %d %s, %v", got.status, got.body, err)
 	}
 	l.waitFor(t, 1)
 	close(hold)

@@ -86,6 +86,9 @@ func (l *Loop) Use(sets ...*Set) { l.next = sets }
 // Reload loads every set, even without a change, as soon as its files are quiet. It returns when that is done. When ctx
 // is done first, the error names the sets that are not quiet yet; the loop continues to wait for them.
 func (l *Loop) Reload(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("not begun: %w", err) // of two channels that are ready, either may be chosen below
+	}
 	finished := make(chan struct{})
 	select {
 	case l.forced <- finished:
