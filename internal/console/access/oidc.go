@@ -104,7 +104,7 @@ func (g *Guard) serveCallback(x *exchange) {
 		g.providerFault(x, l.next, err)
 	default:
 		g.tries.giveBack(client, noName+client)
-		g.letIn(x, person, OIDC, l.next)
+		g.letIn(x, person, OIDC, p.fingerprint(x.key), l.next)
 	}
 }
 
