@@ -115,7 +115,7 @@ type lab struct {
 	now     time.Time
 	notices []audit.Notice
 	events  []access.Event
-	silent  error // of the audit log
+	silent  error  // of the audit log
 	noting  func() // what happens while a notice is written; nil for nothing
 }
 
