@@ -40,6 +40,16 @@ func newChainEvent(word string) ChainEvent {
 // afterTime is where in a line the member after the time begins.
 const afterTime = len(`{"time":"2006-01-02T15:04:05.000000Z"`)
 
+// TimeOf is the time of a line as it stands there, without reading the whole line; such texts sort as times do. It is empty where the
+// line begins otherwise.
+func TimeOf(line []byte) string {
+	const before = `{"time":"`
+	if len(line) <= afterTime || !bytes.HasPrefix(line, []byte(before)) || line[afterTime-1] != '"' {
+		return ""
+	}
+	return string(line[len(before) : afterTime-1])
+}
+
 // ReadChainEvent reads a line about the chain. It returns false for any other line.
 func ReadChainEvent(line []byte) (ChainEvent, bool) {
 	e := ChainEvent{}

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
 	"step-posture-connector/internal/certname"
 )
 
@@ -67,7 +70,7 @@ func (c *Certificate) readNames(cert *x509.Certificate) {
 		}
 	}
 	for _, extension := range cert.Extensions {
-		c.addReferences(extension.Value) // the names of a SAN are in it as they are
+		c.addElements(extension.Value, maxDepth) // the names of a SAN are in it as they are
 		if extension.Id.String() != certname.SubjectAltName {
 			continue
 		}
@@ -76,6 +79,30 @@ func (c *Certificate) readNames(cert *x509.Certificate) {
 		c.identifiers = append(c.identifiers, names.All()...) // nothing where one cannot be read: fail closed
 	}
 }
+
+// addElements notes the references in the elements of DER. Around a text there are bytes that look like letters and digits, such as
+// its length, and the tag of what follows. What is no DER is searched as a whole.
+func (c *Certificate) addElements(der []byte, depth int) {
+	inner := map[*cryptobyte.String]bool{}
+	for rest := cryptobyte.String(der); !rest.Empty(); {
+		element, tag := new(cryptobyte.String), cbasn1.Tag(0)
+		if depth == 0 || !rest.ReadAnyASN1(element, &tag) {
+			c.addReferences(der)
+			return
+		}
+		inner[element] = tag&constructed != 0 || tag == cbasn1.OCTET_STRING
+	}
+	for element, hasElements := range inner {
+		if hasElements {
+			c.addElements(*element, depth-1)
+		} else {
+			c.addReferences(*element)
+		}
+	}
+}
+
+// constructed is the bit of a tag whose element has others within (X.690, 8.1.2.5).
+const constructed cbasn1.Tag = 0x20
 
 const referenceLength = 8
 

@@ -33,6 +33,9 @@ type file struct {
 		unfinished   bool
 	}
 
+	begun    string // when the first line of the chain was written; empty where that line is not intact
+	youngest string // the latest time of the lines without a chain, as they say
+
 	problem *Problem // the first one
 }
 
@@ -75,6 +78,9 @@ func (f *file) add(j *judged) {
 	if f.first == nil {
 		link := j.link
 		f.first, f.firstAt, f.firstIntact = &link, f.number, j.isIntact
+		if j.isIntact {
+			f.begun = audit.TimeOf(j.text)
+		}
 	}
 	if j.isIntact {
 		if _, wanted := f.heads[j.link.Head()]; wanted {
@@ -108,6 +114,7 @@ func (f *file) addUnchained(j *judged) {
 	}
 	u.lines++
 	u.bytes += int64(len(j.text))
+	f.youngest = max(f.youngest, audit.TimeOf(j.text))
 	_, _ = u.sum.Write(j.text) // never fails
 	u.unfinished = len(j.text) == 0 || j.text[len(j.text)-1] != '\n'
 }

@@ -23,16 +23,32 @@ func (r *Report) join(files []*file, o Options) {
 		}
 		of[f.first.Chain] = append(of[f.first.Chain], f)
 	}
+	begun := ""
 	for _, chain := range order {
 		parts := of[chain]
 		slices.SortStableFunc(parts, func(a, b *file) int { return cmp.Compare(a.first.Number, b.first.Number) })
 		r.joinChain(parts, o.After)
+		begun = max(begun, parts[0].begun)
 	}
+	r.judgeUnchained(files, begun)
 	if len(order) == 0 && r.NotCovered > 0 {
 		r.Problems = append(r.Problems, Problem{Kind: NoChain, Text: "no line of the files has a chain: nothing can be said about them"})
 	}
 	if chained > 0 && chained == broken {
 		r.Problems[0].Text += "; no line verifies: is AUDIT_CHAIN_KEY the key that they were written with?"
+	}
+}
+
+// judgeUnchained judges the files without a chain. Those of the time before the chains are older than all of them. Fail closed:
+// lines that lose their chain are changed, and nobody should take them for lines of that time.
+func (r *Report) judgeUnchained(files []*file, begun string) {
+	for _, f := range files {
+		if f.first == nil && begun != "" && f.youngest > begun {
+			r.Problems = append(r.Problems, Problem{
+				File: f.path, Line: 1, Kind: Inserted,
+				Text: fmt.Sprintf("no line of the file has a chain, and one says that it is of %s, when the chains had begun: the chain was taken from the lines, or AUDIT_CHAIN was off", audit.Clean(f.youngest, maxReason)),
+			})
+		}
 	}
 }
 

@@ -21,4 +21,6 @@ const (
 
 	// maxCertificate bounds the file of a certificate, in bytes.
 	maxCertificate = 1 << 20
+	// maxDepth is how many elements of an extension are read within each other.
+	maxDepth = 16
 )

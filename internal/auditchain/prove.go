@@ -44,6 +44,9 @@ type Decision struct {
 	Event string `json:"event,omitempty"` // empty of a decision
 }
 
+// issuingDoor is the door at which certificates are ordered, as lines have it with a policy file.
+const issuingDoor = "webhook"
+
 // Demand is one thing that a line must have, to be the decision behind a certificate.
 type Demand struct {
 	Name string `json:"name"`
@@ -76,6 +79,9 @@ func Prove(ctx context.Context, o Options, c *Certificate, paths []string, stdin
 		decision := &Decision{}
 		if json.Unmarshal(f.text, decision) != nil || decision.Event != "" {
 			continue // none of ours: it is reported if it is in a chain, and proves nothing
+		}
+		if decision.Door != "" && decision.Door != issuingDoor {
+			continue // fail closed: no certificate is issued for what a device was let through
 		}
 		demands := c.judge(decision, f.isIntact, report)
 		near := closeness{referenceMet: c.references[decision.Reference], away: decision.Time.Sub(c.NotBefore).Abs()}

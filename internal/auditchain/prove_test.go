@@ -1,6 +1,7 @@
 package auditchain_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -149,6 +150,26 @@ func TestDemands(t *testing.T) {
 			c.Subject.OrganizationalUnit = nil
 			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Value: append([]byte{0x0c, 8}, reference...)}}
 		})},
+		// The bytes around a text in DER may be those of letters and digits: the length 0x30, and the tag 0x30 of what follows.
+		"at the beginning of a long text": {certificate: issue(t, own, func(c *x509.Certificate) {
+			c.Subject.OrganizationalUnit = nil
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Value: slices.Concat([]byte{0x0c, 0x30}, []byte(reference), bytes.Repeat([]byte{'.'}, 0x30-len(reference)))}}
+		})},
+		"a text that looks like DER": {certificate: issue(t, own, func(c *x509.Certificate) {
+			c.Subject.OrganizationalUnit = nil // tag 0x37, length 0x46
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Value: slices.Concat([]byte{0x0c, 0x48}, []byte(reference), bytes.Repeat([]byte{'.'}, 0x48-len(reference)))}}
+		})},
+		"within a structure": {certificate: issue(t, own, func(c *x509.Certificate) {
+			c.Subject.OrganizationalUnit = nil
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Value: slices.Concat([]byte{0x30, 12, 0x0c, 8}, []byte(reference), []byte{0x30, 0})}}
+		})},
+		"in a URI of a certain length": {certificate: issue(t, own, func(c *x509.Certificate) {
+			sanOf(strings.Repeat("a", 0x30-len(reference)-1)+":"+reference, identifier)(c)
+		})},
+		// What a device was shown to a web server for is no order of a certificate.
+		"at a door":       {certificate: issue(t, own, nil), log: decided(t, sum(t, own), func(e *audit.Event) { e.Policy, e.Door = "staff", "forward_auth" }), want: "reference"},
+		"at RADIUS":       {certificate: issue(t, own, nil), log: decided(t, sum(t, own), func(e *audit.Event) { e.Policy, e.Door = "staff", "radius" }), want: "reference"},
+		"with a policy":   {certificate: issue(t, own, nil), log: decided(t, sum(t, own), func(e *audit.Event) { e.Policy, e.Door = "staff", "webhook" })},
 		"serial number":   {certificate: issue(t, own, func(c *x509.Certificate) { c.Subject.CommonName, c.Subject.SerialNumber = "Mac", identifier })},
 		"a denial":        {certificate: issue(t, own, nil), log: decided(t, sum(t, own), func(e *audit.Event) { e.Allowed, e.Code = false, "deviceNotFound" }), want: "allow"},
 		"an old line":     {certificate: issue(t, own, nil), log: decided(t, sum(t, own), func(e *audit.Event) { e.Time = e.Time.Add(-time.Hour) }), want: "time"},

@@ -211,3 +211,33 @@ func TestCannotVerify(t *testing.T) {
 		t.Errorf("an empty file: %v", err)
 	}
 }
+
+// A file whose lines have lost their chain is not one of the time before the chain: those are older.
+func TestStrippedFile(t *testing.T) {
+	t.Parallel()
+	path := written(t, 5)
+	lines := linesOf(t, path)
+	folder := t.TempDir()
+	before := put(t, filepath.Join(folder, "before"), lines[:3]...)
+	var stripped []string
+	for _, line := range lines[3:] {
+		plain, _, _ := strings.Cut(line, `,"chain":"`)
+		stripped = append(stripped, strings.Replace(plain, "2026-11-24", "2999-11-24", 1)+"}\n")
+	}
+	young := put(t, filepath.Join(folder, "young"), stripped...)
+	old := put(t, filepath.Join(folder, "old"), strings.ReplaceAll(strings.Join(stripped, ""), "2999-", "1999-"))
+	for name, c := range map[string]struct {
+		paths []string
+		want  string
+	}{
+		"behind the chain":         {[]string{before, young}, "young:1 inserted"},
+		"in front":                 {[]string{young, before}, "young:1 inserted"},
+		"older than the chain":     {[]string{old, before}, "intact"},
+		"younger than one of many": {[]string{before, young, put(t, filepath.Join(folder, "other"), linesOf(t, written(t, 2))...)}, "young:1 inserted"},
+		"alone":                    {[]string{young}, ":0 no_chain"},
+	} {
+		if got := first(verify(t, auditchain.Options{}, c.paths...)); !strings.HasPrefix(got, c.want) && got != "."+c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}

@@ -21,6 +21,12 @@ const (
 	flagSince = "since"
 )
 
+// parseSince reads --since. What is longer than any JOURNAL_RETENTION is taken for a century.
+func parseSince(text string) (age time.Duration, ok bool) {
+	const days = 36500
+	return document.ParseDurationUpTo(text, days*24*time.Hour)
+}
+
 // decisionOptions are the flags of decisions.
 type decisionOptions struct {
 	ref, since     string
@@ -53,7 +59,7 @@ func decisionsCommand(load func() (*daemon.Decisions, error)) *cobra.Command {
 				return err
 			}
 			if o.since != "" {
-				age, _ := document.ParseDuration(o.since)
+				age, _ := parseSince(o.since)
 				filter.Since = time.Now().Add(-age)
 			}
 			return o.run(c, decisions, filter)
@@ -91,7 +97,7 @@ func (o *decisionOptions) filter(c *cobra.Command, args []string) (f journal.Fil
 		}
 	}
 	if c.Flags().Changed(flagSince) {
-		if age, ok := document.ParseDuration(o.since); !ok || age <= 0 {
+		if age, ok := parseSince(o.since); !ok || age <= 0 {
 			return f, fmt.Errorf("--%s: it is no duration; accepted is %s", flagSince, document.AcceptedDuration)
 		}
 	}

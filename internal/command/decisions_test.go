@@ -151,6 +151,18 @@ request:
 	}
 }
 
+// A retention may be longer than a year, and so may --since.
+func TestOldDecisions(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	environ := journaled(t, allowed(time.Now().Add(-400*day)))
+	for since, code := range map[string]int{"399d": command.ExitError, "401d": command.ExitOK, "999999999d": command.ExitOK} {
+		if got, _, stderr := run(t, environ, "decisions", "--ref", "8G4M0R3N", "--since", since); got != code {
+			t.Errorf("--since %s: exit status %d, want %d: %s", since, got, code, stderr)
+		}
+	}
+}
+
 // Each element is the line of the audit log with facts, and what is beside it.
 func TestDecisionsJSON(t *testing.T) {
 	t.Parallel()

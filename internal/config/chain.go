@@ -33,12 +33,22 @@ const (
 func (c ChainKey) Key() (Secret, error) {
 	var read Secrets // its rules are those of all our signing secrets
 	if err := read.UnmarshalText(c.AuditChainKey.Reveal()); err != nil {
-		return Secret{}, errors.New(strings.TrimPrefix(err.Error(), "entry 1 "))
+		return Secret{}, errors.New(aboutChainKey().Replace(strings.TrimPrefix(err.Error(), "entry 1 ")))
 	}
 	if keys := read.List(); len(keys) == 1 {
 		return keys[0], nil
 	}
 	return Secret{}, errors.New("several keys are given")
+}
+
+// aboutChainKey rewords what those rules say of the secrets of webhooks.
+func aboutChainKey() *strings.Replacer {
+	return strings.NewReplacer(
+		"a file with secrets belongs in WEBHOOK_SECRETS_FILE", "a file with the key belongs in "+chainKeyVariable+fileSuffix,
+		", which belongs in WEBHOOK_IDS", "", ", which step-ca's secrets do not have", "", "secrets are separated by commas", "there is one key",
+		"this is all that step ca printed; only the part after \"Secret: \" belongs here", "this is what step ca prints of a webhook",
+		", to what step ca printed", "",
+	)
 }
 
 // LoadChainKey reads the key of the chain, and nothing else.

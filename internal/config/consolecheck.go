@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -14,11 +15,18 @@ type Origin string
 // UnmarshalText accepts https://host or https://host:port; a slash at the end is dropped.
 func (o *Origin) UnmarshalText(text []byte) error {
 	u, ok := secureURL(string(text))
-	if !ok || u.Path != "" && u.Path != "/" {
+	if !ok || u.Path != "" && u.Path != "/" || !isSentAsHost(u) {
 		return errors.New(quote(string(text)))
 	}
 	*o = Origin("https://" + strings.ToLower(u.Host))
 	return nil
+}
+
+// isSentAsHost reports whether browsers send the host of a URL as it is written: names in ASCII, and with a port that exists.
+func isSentAsHost(u *url.URL) bool {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	hasPort := strings.HasSuffix(u.Host, ":"+u.Port())
+	return (!hasPort || err == nil && port > 0) && !strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' })
 }
 
 // Issuer is the URL of an OpenID provider, exactly as its tokens have it.

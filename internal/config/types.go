@@ -256,9 +256,9 @@ func quote(value string) string {
 // Duration is a span of time with a unit, such as 90d or 36h.
 type Duration time.Duration
 
-// UnmarshalText accepts what document.ParseDuration reads, from an hour to ten years.
+// UnmarshalText accepts what document.ParseDurationUpTo reads, from an hour to ten years.
 func (d *Duration) UnmarshalText(text []byte) error {
-	read, ok := document.ParseDuration(string(text))
+	read, ok := document.ParseDurationUpTo(string(text), longestRetention+1) // more than that is refused, and not shortened
 	if !ok || read < leastRetention || read > longestRetention {
 		return errors.New(quote(string(text)))
 	}

@@ -78,6 +78,10 @@ func (p *Pages) decide(ctx context.Context, q *request) (answer, error) {
 	}
 	decided, err := p.Live.Decide(ctx, page.Form.Policy, id.String(), posture.DeviceType(mode))
 	if err != nil {
+		// The inventories may have been asked, also for a person who has left since.
+		if err := p.notify(q, "decide", &audit.Notice{Event: "decide_now", Identifier: id.String(), Result: "failed"}); err != nil {
+			return a, err
+		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return a, &problem{status: http.StatusServiceUnavailable, cause: err, text: "The inventories have not answered in time. Try again later."}
 		}

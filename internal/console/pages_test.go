@@ -449,6 +449,9 @@ func testDecide(t *testing.T, s *scene) {
 	b.check(t, "query", b.ask(t, http.MethodPost, "/decide?identifier=C02X5K187JL", url.Values{}), http.StatusBadRequest) // a link must not fill in the form
 	b.pages.Live = live{func(string, string) (console.Decided, error) { return console.Decided{}, context.DeadlineExceeded }}
 	b.check(t, "late", b.ask(t, http.MethodPost, "/decide", form), http.StatusServiceUnavailable).wants(t, "in time")
+	if n := b.notices[len(b.notices)-1]; n.Event != "decide_now" || n.Identifier != "C02X5K187JL" || n.Result != "failed" { // the inventories were asked
+		t.Errorf("the audit log gets %+v", n)
+	}
 	b.pages.Live = live{func(string, string) (console.Decided, error) { panic("a fault") }}
 	var logged console.Event
 	b.pages.Record = func(e console.Event) { logged = e }

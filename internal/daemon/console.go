@@ -112,6 +112,9 @@ func (s *service) keepUsers() {
 		s.log.Trace("reading the users of the console")
 		path := string(s.config.ConsoleUsersFile)
 		users, err := access.LoadUsers(path)
+		if errors.Is(err, access.ErrNobody) { // fail closed: the sessions of whom it had before end
+			users, err = access.Nobody(), nil
+		}
 		if err != nil {
 			return nil, usersProblem(path, err)
 		}

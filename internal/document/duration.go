@@ -29,6 +29,11 @@ func (v Value) Duration() (time.Duration, bool) {
 // ParseDuration reads a duration: whole numbers with the units d, h, m and s, each once at most and in this order. It returns
 // false for any other text. What is longer than LongestDuration is LongestDuration.
 func ParseDuration(text string) (total time.Duration, ok bool) {
+	return ParseDurationUpTo(text, LongestDuration)
+}
+
+// ParseDurationUpTo is ParseDuration with another bound than LongestDuration.
+func ParseDurationUpTo(text string, longest time.Duration) (total time.Duration, ok bool) {
 	if text == "" || !regexp.MustCompile(durationPattern).MatchString(text) {
 		return 0, false
 	}
@@ -36,10 +41,10 @@ func ParseDuration(text string) (total time.Duration, ok bool) {
 	for _, part := range regexp.MustCompile(`([0-9]+)([dhms])`).FindAllStringSubmatch(text, -1) {
 		n, err := strconv.ParseInt(part[1], 10, 64)
 		unit := units[part[2]]
-		if err != nil || n > int64(LongestDuration/unit) {
-			return LongestDuration, true
+		if err != nil || n > int64(longest/unit) {
+			return longest, true
 		}
-		total = min(total+time.Duration(n)*unit, LongestDuration)
+		total = min(total+time.Duration(n)*unit, longest)
 	}
 	return total, true
 }

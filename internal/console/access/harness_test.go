@@ -115,7 +115,8 @@ type lab struct {
 	now     time.Time
 	notices []audit.Notice
 	events  []access.Event
-	silent  error // of the audit log
+	silent  error  // of the audit log
+	noting  func() // what happens while a notice is written; nil for nothing
 }
 
 // hashOf is a hash of bcrypt with the lowest cost.
@@ -177,6 +178,9 @@ func (l *lab) pass(d time.Duration) { l.mu.Lock(); defer l.mu.Unlock(); l.now = 
 func (l *lab) notice(n audit.Notice) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.noting != nil {
+		l.noting()
+	}
 	if l.silent == nil {
 		l.notices = append(l.notices, n)
 	}

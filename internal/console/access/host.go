@@ -57,3 +57,6 @@ func clientOf(r *http.Request) string {
 	}
 	return address.String()
 }
+
+// hostOf is Host in one form: browsers leave the default port of https out, and an operator may have written it.
+func hostOf(host string) string { return strings.TrimSuffix(strings.ToLower(host), ":443") }

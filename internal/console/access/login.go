@@ -100,7 +100,7 @@ func (g *Guard) takeLogIn(x *exchange) {
 		g.wrong(x, users, name, next)
 	default:
 		g.tries.giveBack(client, name)
-		g.letIn(x, name, File, next)
+		g.letIn(x, name, File, users.fingerprint(x.key, name), next)
 	}
 }
 
@@ -132,14 +132,14 @@ func (g *Guard) retryAfter(x *exchange, wait time.Duration) (seconds int) {
 	return seconds
 }
 
-// letIn begins the session of a person, after the audit log has it.
-func (g *Guard) letIn(x *exchange, person string, source Source, next string) {
+// letIn begins the session of a person, after the audit log has it. The fingerprint is that of what the person has logged in by.
+func (g *Guard) letIn(x *exchange, person string, source Source, fingerprint []byte, next string) {
 	x.event.Person = person
 	if err := g.notice(x, EventLogIn, person, resultOK); err != nil {
 		g.refuse(x, *auditFault(err))
 		return
 	}
-	if p := g.begin(x, person, source); p != nil {
+	if p := g.begin(x, person, source, fingerprint); p != nil {
 		g.refuse(x, *p)
 		return
 	}

@@ -37,7 +37,7 @@ func (g *Guard) serveStart(x *exchange) {
 		return
 	}
 	next := cleanNext(x.r.URL.Query().Get(FieldNext))
-	if !strings.EqualFold(x.r.Host, strings.TrimPrefix(p.s.URL, "https://")) { // the provider returns there, and the cookie must be of that host
+	if hostOf(x.r.Host) != hostOf(strings.TrimPrefix(p.s.URL, "https://")) { // the provider returns there, and the cookie must be of that host
 		redirect(x.w, p.s.URL+PathOIDC+"?"+queryOf(FieldNext, next))
 		return
 	}
@@ -104,7 +104,7 @@ func (g *Guard) serveCallback(x *exchange) {
 		g.providerFault(x, l.next, err)
 	default:
 		g.tries.giveBack(client, noName+client)
-		g.letIn(x, person, OIDC, l.next)
+		g.letIn(x, person, OIDC, p.fingerprint(x.key), l.next)
 	}
 }
 

@@ -73,10 +73,10 @@ func (g *Guard) fingerprint(k key, source Source, person string) []byte {
 }
 
 // begin begins a session, always with a new secret, so that nobody knows it from before. One that the browser had ends.
-func (g *Guard) begin(x *exchange, person string, source Source) *refusal {
-	fingerprint := g.fingerprint(x.key, source, person)
-	if fingerprint == nil { // the person was removed meanwhile
-		return &refusal{status: http.StatusForbidden, text: "You may not log in here.", reason: "the person was removed during the log-in"}
+// Fail closed: a password that was replaced while it was being verified begins no session. That of the new one would last for hours.
+func (g *Guard) begin(x *exchange, person string, source Source, fingerprint []byte) *refusal {
+	if now := g.fingerprint(x.key, source, person); now == nil || subtle.ConstantTimeCompare(fingerprint, now) != 1 {
+		return &refusal{status: http.StatusForbidden, text: "You may not log in with this any more.", reason: "the person was removed, or got another password, during the log-in"}
 	}
 	limited, cancel := context.WithTimeout(x.r.Context(), storeTimeout)
 	defer cancel()

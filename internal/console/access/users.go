@@ -25,6 +25,12 @@ type Users struct {
 	warnings []string
 }
 
+// ErrNobody says that a file of users can be read, and has none.
+var ErrNobody = errors.New("nobody is in it, so that nobody could log in")
+
+// Nobody are the users of such a file, while the daemon runs: who was removed last must be out too.
+func Nobody() *Users { return &Users{warnings: []string{ErrNobody.Error()}} }
+
 // LoadUsers reads a file of htpasswd with bcrypt hashes. Its errors name a line, and never show what is in it.
 func LoadUsers(path string) (*Users, error) {
 	file, err := filesys.Open(path)
@@ -83,7 +89,7 @@ func ParseUsers(text []byte) (*Users, error) {
 		}
 	}
 	if len(u.all) == 0 {
-		return nil, errors.New("nobody is in it, so that nobody could log in")
+		return nil, ErrNobody
 	}
 	return u, nil
 }
@@ -133,6 +139,9 @@ func (u *Users) has(name string) bool { return u.hashes[name] != nil }
 
 // verify compares a password. It takes as long for a name that nobody has: one of the hashes is compared in any case.
 func (u *Users) verify(name, password string) bool {
+	if len(u.all) == 0 {
+		return false
+	}
 	hash, known := u.hashes[name]
 	if !known {
 		sum := sha256.Sum256([]byte(name))

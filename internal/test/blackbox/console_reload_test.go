@@ -60,6 +60,27 @@ func TestConsoleUsersReload(t *testing.T) {
 	}
 }
 
+// TestConsoleLastUserRemoved: also the last one who is removed from the file of users is out, and somebody who is added then is in.
+func TestConsoleLastUserRemoved(t *testing.T) {
+	t.Parallel()
+	l := newUsersLab(t).start(t)
+	b := l.browser(t)
+	b.logIn(t, helpdesk, helpdeskWord)
+	l.writeUsers(t, "# nobody\n")
+	l.daemon.AwaitLog(t, "reloaded: users of the console: 0; CONSOLE_USERS_FILE: nobody is in it, so that nobody could log in", 1)
+	if p := b.get(t, "/"); p.status != http.StatusSeeOther {
+		t.Errorf("who was removed: %d, want the log-in", p.status)
+	}
+	if p := b.logIn(t, helpdesk, helpdeskWord); p.status != http.StatusUnauthorized {
+		t.Errorf("who was removed logs in: %d, want 401", p.status)
+	}
+	l.writeUsers(t, htpasswd(t, "eve", "eve's own"))
+	l.daemon.AwaitLog(t, "reloaded: users of the console: 1", 1)
+	if p := b.logIn(t, "eve", "eve's own"); p.status != http.StatusSeeOther {
+		t.Errorf("who was added logs in: %d", p.status)
+	}
+}
+
 // TestConsoleRestart: sessions outlive the daemon.
 func TestConsoleRestart(t *testing.T) {
 	t.Parallel()
