@@ -88,7 +88,7 @@ func (p *Pages) decide(ctx context.Context, q *request) (answer, error) {
 		return a, &problem{status: http.StatusServiceUnavailable, cause: err, text: "Nothing could be decided. The log of the connector says why."}
 	}
 	page.Result = p.view(q, journal.Found{ID: journal.FirstID(q.now), Line: decided.Line, Rules: decided.Rules})
-	page.Result.Own = ""
+	page.Result.Own, page.Result.Retry = "", false
 	page.Took = plural(decided.Took.Milliseconds(), "millisecond")
 	a.title = "Checked now: " + page.Result.Word
 	a.notice = &audit.Notice{Event: "decide_now", Identifier: id.String(), Result: page.Result.Tone}

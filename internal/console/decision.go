@@ -23,7 +23,8 @@ type decisionView struct {
 	When   moment
 	Device string // the address of the device's page
 	Own    string // the address of this page; empty of what is in no journal
-	Again  string // that of the form which looks the device up now
+	Again  string // that of the form which looks the device up now; empty where that would not tell
+	Retry  bool   // only another request of the device can tell
 	Rules  []ruleRow
 	// Refusing are those that refuse, and Reporting those that only report, and would refuse.
 	Refusing, Reporting []ruleRow
@@ -93,8 +94,12 @@ func (p *Pages) decision(ctx context.Context, q *request) (answer, error) {
 func (p *Pages) view(q *request, found journal.Found) *decisionView {
 	d, err := journal.Parse(found)
 	v := &decisionView{Decision: d, verdict: verdictOf(&d), When: q.moment(d.Time), Device: deviceOf(&d), Own: decisionAddress(d.ID), Incomplete: err != nil}
-	if v.Device != "" && v.Tone == "refused" {
+	switch {
+	case v.Tone != "refused":
+	case v.Device != "" && (len(v.refusing) > 0 || lookupTells(d.Code)):
 		v.Again = address("/decide", url.Values{"identifier": {d.Identifier}, "policy": {d.Policy}})
+	default:
+		v.Retry = v.Own != ""
 	}
 	policies := p.Live.Policies()
 	for _, r := range d.Rules {

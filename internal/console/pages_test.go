@@ -263,7 +263,7 @@ func testLists(t *testing.T, s *scene) {
 		t.Errorf("%d decisions are listed, want more", len(seen))
 	}
 	b.get(t, "/decisions?code=nothing", http.StatusOK).wants(t, "No decision is like this.")
-	b.get(t, "/decisions?code=osOutdated&over=x", http.StatusOK).wants(t, "os_current")
+	b.get(t, "/decisions?code=osOutdated&over=x", http.StatusOK).wants(t, "it does not meet the rule os_current")
 	b.get(t, "/inventories", http.StatusOK).wants(t, "jamf_eu", "11 minutes ago", "a file in memory", "Microsoft Graph answers with status 503")
 }
 

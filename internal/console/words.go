@@ -57,7 +57,24 @@ func (v *verdict) explain(d *journal.Decision) {
 		return
 	}
 	text := outcome.Of(posture.Code(d.Code))
-	v.Told, v.Remedy, v.refusing = text.Message, upper(text.Remedy), nil
+	v.Told, v.Remedy, v.refusing = text.Message, upper(withoutCommand(text.Remedy)), nil
+}
+
+// withoutCommand is a remedy without the hint at a command that shows the same as the page: who reads the page has no shell there.
+func withoutCommand(remedy string) string {
+	before, _, _ := strings.Cut(remedy, "; `step-posture-connector lookup`")
+	return before
+}
+
+// lookupTells reports whether looking a device up can show that the reason of a refusal is gone. What only a request has, such as names
+// and tokens, is in no look-up: that would allow before anything was put right.
+func lookupTells(code string) bool {
+	switch posture.Code(code) {
+	case posture.DeviceNotFound, posture.DeviceAmbiguous, posture.DeviceNotManaged, posture.DeviceNotInGroup, posture.DeviceNotCompliant, posture.IdentifierInvalid:
+		return true
+	default:
+		return false
+	}
 }
 
 // notMet reports whether a rule would refuse, if it may.
@@ -209,7 +226,7 @@ func joined(names []string) string {
 	return strings.Join(names, "")
 }
 
-// short is why, in a cell of a list: the rules that refuse, or what the code means.
+// short is why, in a cell of a list. The name of a rule alone would read as its opposite: "refused: encrypted".
 func short(d *journal.Decision, v *verdict) string {
 	switch {
 	case d.Event != "":
@@ -217,7 +234,7 @@ func short(d *journal.Decision, v *verdict) string {
 	case d.Allowed():
 		return ""
 	case len(v.refusing) > 0:
-		return strings.Join(d.Unmet, ", ")
+		return reasonOf(d, v.refusing)
 	}
 	if why := reasonOf(d, nil); why != "" {
 		return why + " (" + d.Code + ")"

@@ -87,7 +87,7 @@ func (d *Daemon) describeConsole() []string {
 	}
 	var who []string
 	if d.users != nil {
-		who = append(who, fmt.Sprintf("the %d of %s", d.users.Len(), c.ConsoleUsersFile))
+		who = append(who, fmt.Sprintf("%s of %s", people(d.users.Len()), c.ConsoleUsersFile))
 	}
 	if c.HasOIDC() {
 		who = append(who, fmt.Sprintf("members of the group %q at %s", c.ConsoleOIDCGroup, c.ConsoleOIDCIssuer))
@@ -96,6 +96,14 @@ func (d *Daemon) describeConsole() []string {
 		return []string{line + "; everybody on this machine may see it, without a password"}
 	}
 	return []string{line + "; who may log in: " + strings.Join(who, ", and ")}
+}
+
+// people is a number of people in words.
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return strconv.Itoa(n) + " people"
 }
 
 // consoleURL is the address of the console as people open it.

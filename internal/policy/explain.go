@@ -58,6 +58,14 @@ func factsRead(reads []Read, e *posture.Evidence) (all []Fact) {
 // maxShown is how much of a text the log shows, in characters.
 const maxShown = 64
 
+// entries is a number of entries in words.
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return strconv.Itoa(n) + " entries"
+}
+
 // fact shows a value, or that it is unknown.
 func (r Read) fact(value any, known bool) Fact {
 	f := Fact{Path: r.Path, Known: known, Value: value}
@@ -68,7 +76,7 @@ func (r Read) fact(value any, known bool) Fact {
 	text := "known"
 	switch v := value.(type) {
 	case []string:
-		f.Text = r.Path + " has " + strconv.Itoa(len(v)) + " entries"
+		f.Text = r.Path + " has " + entries(len(v))
 		if r.searched {
 			in := " is not among them"
 			if slices.Contains(v, r.member) {

@@ -40,7 +40,7 @@ func TestExplain(t *testing.T) {
 seen unmet applies=true enforced=false: [device.last_seen is 2026-01-08T12:00:00Z] "2026-01-08T12:00:00Z" [now is 2026-01-10T12:00:00Z] "2026-01-10T12:00:00Z"
 later unknown applies=true enforced=false: [device.compliant is unknown] null
 elsewhere unknown applies=false enforced=true: [device.managed is true] true [request.key_bits is 256] 256 [inventory is "jamf_eu"] "jamf_eu"
-perhaps unmet applies=true enforced=true: [device.groups has 1 entries, "VIP" is not among them] ["Finance"] [device.compliant is unknown] null
+perhaps unmet applies=true enforced=true: [device.groups has 1 entry, "VIP" is not among them] ["Finance"] [device.compliant is unknown] null
 asset met applies=true enforced=true: [device.attributes["Asset tag"] is "17"] "17" [records.owned.found is true] true`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

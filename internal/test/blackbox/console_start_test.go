@@ -82,7 +82,7 @@ func TestConsoleChecked(t *testing.T) {
 	env := l.env.With("HEALTH_ADDRESS", "off")
 	r := program.Run(t, env.With("CONSOLE_ADDRESS", "0.0.0.0:24992", "AUDIT_LOG_PATH", ""), "", "check")
 	wantAll(t, r, 0,
-		"console: https://0.0.0.0:24992, certificate for [127.0.0.1]; who may log in: the 1 of "+l.users,
+		"console: https://0.0.0.0:24992, certificate for [127.0.0.1]; who may log in: 1 person of "+l.users,
 		"CONSOLE_USERS_FILE: line 1: the hash has the cost 4", "CONSOLE_USERS_FILE: every user of this machine can read the hashes of passwords in it",
 		"CONSOLE_ADDRESS is set but AUDIT_LOG_PATH is not")
 	r = program.Run(t, env.With("CONSOLE_ADDRESS", "off", "CONSOLE_OIDC_GROUPS_CLAIM", "roles", "CONSOLE_URL", "https://posture.example.com", "CONSOLE_USER_FILE", "x"), "", "check")
@@ -90,7 +90,7 @@ func TestConsoleChecked(t *testing.T) {
 		"CONSOLE_USER_FILE is not a variable of the connector and is ignored; did you mean CONSOLE_USERS_FILE?")
 	r = program.Run(t, env.With("CONSOLE_OIDC_ISSUER", "https://login.example.com/realms/x", "CONSOLE_OIDC_CLIENT_ID", "console", "CONSOLE_OIDC_CLIENT_SECRET", "Pa55word",
 		"CONSOLE_OIDC_GROUP", "help desk", "CONSOLE_URL", "https://posture.example.com/"), "", "check")
-	wantAll(t, r, 0, `who may log in: the 1 of `+l.users+`, and members of the group "help desk" at https://login.example.com/realms/x`)
+	wantAll(t, r, 0, `who may log in: 1 person of `+l.users+`, and members of the group "help desk" at https://login.example.com/realms/x`)
 	delete(env, usersVariable)
 	for _, address := range []string{"127.0.0.1:24992", "127.1.2.3:24992", "localhost:24992", "[::1]:24992"} {
 		wantAll(t, program.Run(t, env.With("CONSOLE_ADDRESS", address), "", "check"), 0, "console: http://"+address+"; everybody on this machine may see it, without a password")

@@ -180,7 +180,7 @@ func (b *browser) logIn(t *testing.T, name, password string) page {
 func TestConsoleLogIn(t *testing.T) {
 	t.Parallel()
 	l := newUsersLab(t).start(t)
-	l.daemon.WantLog(t, "console on https://"+l.address, "who may log in: the 1 of "+l.users)
+	l.daemon.WantLog(t, "console on https://"+l.address, "who may log in: 1 person of "+l.users)
 	b := l.browser(t)
 	for _, path := range []string{"/", "/decisions", "/search?q=C02", "/inventories", "/no-such-page", "/decide"} {
 		if p := b.get(t, path); p.status != http.StatusSeeOther || !strings.HasPrefix(p.header.Get("Location"), "/login?next=%2F") || p.text != "" {
