@@ -43,6 +43,7 @@ type Guard struct {
 	candidate key // of the key, and that of a Guard without log-in
 	cross     *http.CrossOriginProtection
 	room      chan struct{} // of requests that are answered at once
+	guests    chan struct{} // of those among them that are about a log-in
 	passwords passwords
 	tries     tries
 	notices   *rate.Limiter // of tries that were too many
@@ -51,7 +52,7 @@ type Guard struct {
 // NewGuard makes a Guard.
 func NewGuard(s Settings) *Guard {
 	g := &Guard{
-		s: s, candidate: key(newSecret()), cross: http.NewCrossOriginProtection(), room: make(chan struct{}, maxRequests),
+		s: s, candidate: key(newSecret()), cross: http.NewCrossOriginProtection(), room: make(chan struct{}, maxRequests), guests: make(chan struct{}, maxGuests),
 		passwords: newPasswords(), notices: rate.NewLimiter(rate.Every(noticesEvery), 1),
 	}
 	g.users.Store(s.Users)
@@ -113,14 +114,16 @@ func (g *Guard) serve(x *exchange) (mine bool) {
 	if p := g.admit(x); p != nil {
 		return g.refuse(x, *p)
 	}
-	select {
-	case g.room <- struct{}{}:
-		defer func() { <-g.room }()
-	case <-time.After(roomTimeout):
-		return g.refuse(x, refusal{status: http.StatusServiceUnavailable, text: "Too many requests at once. Try again.", reason: "more requests at once than the console answers", after: time.Second})
-	case <-x.r.Context().Done():
-		return g.refuse(x, refusal{status: http.StatusServiceUnavailable, text: "The request took too long.", reason: "the client has left, or the time was up"})
+	if x.event.Page != pageOther { // of the log-in: while a provider hangs, strangers must not take the places of all others
+		if p := enter(x, g.guests); p != nil {
+			return g.refuse(x, *p)
+		}
+		defer func() { <-g.guests }()
 	}
+	if p := enter(x, g.room); p != nil {
+		return g.refuse(x, *p)
+	}
+	defer func() { <-g.room }()
 	if x.r.URL.EscapedPath() == PathStyle && x.r.Method != http.MethodPost {
 		g.s.Pages.ServeHTTP(x.w, x.r)
 		return false
@@ -146,6 +149,18 @@ func (g *Guard) serve(x *exchange) (mine bool) {
 		return g.servePage(x)
 	}
 	return true
+}
+
+// enter waits for a place in a room.
+func enter(x *exchange, room chan struct{}) *refusal {
+	select {
+	case room <- struct{}{}:
+		return nil
+	case <-time.After(roomTimeout):
+		return &refusal{status: http.StatusServiceUnavailable, text: "Too many requests at once. Try again.", reason: "more requests at once than the console answers", after: time.Second}
+	case <-x.r.Context().Done():
+		return &refusal{status: http.StatusServiceUnavailable, text: "The request took too long.", reason: "the client has left, or the time was up"}
+	}
 }
 
 // admit refuses what needs no page: bounds, host, method, another site, a form that cannot be read.

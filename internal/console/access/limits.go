@@ -32,6 +32,8 @@ const (
 const (
 	// maxRequests is how many requests are answered at once: the console must not use up what webhooks need.
 	maxRequests = 16
+	// maxGuests is how many of them are about a log-in: anybody can send those, and they wait for a provider that hangs.
+	maxGuests = 12
 	// maxForm bounds the body of a form, in bytes.
 	maxForm = 8 << 10
 	// maxNext bounds the path of a page to return to, in bytes: it is in a cookie while a person is at the OpenID provider.
