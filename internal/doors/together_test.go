@@ -67,6 +67,16 @@ func (l *lab) arrived(t *testing.T, questions int64) {
 	}
 }
 
+// wait waits until so many questions wait for answers.
+func (l *lab) wait(t *testing.T, questions int) {
+	t.Helper()
+	for end := time.Now().Add(patience); l.handler.Waiting() != questions; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d questions wait, want %d", l.handler.Waiting(), questions)
+		}
+	}
+}
+
 // Where the first asker leaves, those who have joined get its decision, and the audit log has it all the same.
 func TestAskerLeaves(t *testing.T) {
 	t.Parallel()
@@ -79,8 +89,7 @@ func TestAskerLeaves(t *testing.T) {
 	first := web.asking(ctx, t, cert)
 	<-s.asked
 	second := web.asking(t.Context(), t, cert)
-	l.arrived(t, 2)
-	time.Sleep(50 * time.Millisecond) // for the second to join; where it does not, the test proves less
+	l.wait(t, 2)
 	leave()
 	if got, err := first(); !errors.Is(err, context.Canceled) {
 		t.Errorf("the first got %d %s, %v", got.status, got.body, err)

@@ -46,6 +46,16 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, work func(context.Context) 
 	}
 }
 
+// Waiting returns how many callers wait at present.
+func (g *Group[K, V]) Waiting() (callers int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.calls {
+		callers += c.waiters
+	}
+	return callers
+}
+
 func (g *Group[K, V]) join(ctx context.Context, key K, work func(context.Context) (V, error)) *call[V] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
