@@ -68,7 +68,11 @@ func TestJournalPlans(t *testing.T) {
 		t.Helper()
 		b := create(t)
 		d := b.open(t)
-		b.administer(t, b.journalRows(100_000))
+		rows := 100_000
+		if b.url.IsSQLite() {
+			rows = 5000 // it plans by the indexes alone: nothing here analyzes its tables
+		}
+		b.administer(t, b.journalRows(rows))
 		for _, q := range pageQueries(d) {
 			plan, err := d.Explain(t.Context(), q)
 			if err != nil {
