@@ -142,7 +142,7 @@ test-e2e: ## Run the end-to-end tests with a real step-ca
 
 .PHONY: test-browser
 test-browser: ## Run the tests in a headless Chromium (see test-chromium)
-	cd $(BROWSER) && go test -race -count=1 ./...
+	cd $(BROWSER) && go test -count=1 ./...
 
 # They are of a fixed time and of made-up devices: they change with the pages alone.
 .PHONY: console-pictures
