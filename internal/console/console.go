@@ -1,5 +1,5 @@
 // Package console is a small web page for the helpdesk: why a device was refused, what to do, and whom a rule in report-only mode
-// would hit. It only reads, but for "decide now", which looks a device up and records no decision.
+// would hit. It only reads, except for "decide now", which looks a device up and records no decision.
 //
 //	request → access.Guard (host, log-in, CSRF) → Pages → journal.Store, Live → audit log → html/template
 package console

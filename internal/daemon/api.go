@@ -1,10 +1,7 @@
 package daemon
 
 import (
-	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 
 	"github.com/sirupsen/logrus"
@@ -98,20 +95,12 @@ func (s *service) routePlain(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveAPI serves the listener without TLS until ctx is done, if there is one. wait waits until its requests are answered.
-func (s *service) serveAPI(ctx context.Context, listener net.Listener, errorLog io.Writer) (wait func()) {
-	if listener == nil {
-		return func() {}
+// apiServer makes the server of API_ADDRESS; nil without one.
+func (s *service) apiServer(errorLog io.Writer) *server.Server {
+	if s.config.APIAddress.Off() {
+		return nil
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		plain := server.New(http.HandlerFunc(s.routePlain), nil, apiConnections, errorLog)
-		if err := plain.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
-			s.log.Errorf("the listener of API_ADDRESS failed: %v; webhook calls are still answered", err)
-		}
-	}()
-	return func() { <-done }
+	return server.New(http.HandlerFunc(s.routePlain), nil, apiConnections, errorLog)
 }
 
 // recordAPI logs a request of the API of tokens. Its ID says which token, and nothing that could be one.

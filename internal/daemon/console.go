@@ -1,13 +1,11 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -210,21 +208,6 @@ func (s *service) consoleServer(errorLog io.Writer) *server.Server {
 	made := server.New(s.guard, s.consoleTLS, consoleConnections, errorLog)
 	made.Notify(func(line string) { s.log.Warn("CONSOLE_ADDRESS: " + line) })
 	return made
-}
-
-// serveConsole serves the console until ctx is done, if there is one. wait waits until its requests are answered.
-func (s *service) serveConsole(ctx context.Context, consoleServer *server.Server, listener net.Listener) (wait func()) {
-	if listener == nil || consoleServer == nil {
-		return func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := consoleServer.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
-			s.log.Errorf("the listener of CONSOLE_ADDRESS failed: %v; webhook calls are still answered", err)
-		}
-	}()
-	return func() { <-done }
 }
 
 // onLoopback refuses a listener without users that is not on loopback after all: /etc/hosts may say so of localhost.

@@ -2,14 +2,10 @@ package daemon
 
 import (
 	"bytes"
-	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -190,21 +186,6 @@ func (g *generation) deviceLists() *authority.Revocations {
 		return nil
 	}
 	return g.devices.revoked
-}
-
-// serveDoors serves the listener of DOOR_ADDRESS until ctx is done, if there is one. wait waits until its questions are answered.
-func (s *service) serveDoors(ctx context.Context, doorServer *server.Server, listener net.Listener) (wait func()) {
-	if listener == nil || doorServer == nil {
-		return func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := doorServer.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
-			s.log.Errorf("the listener of DOOR_ADDRESS failed: %v; webhook calls are still answered", err)
-		}
-	}()
-	return func() { <-done }
 }
 
 // describeDoors says who may ask about which devices: a line for each entry.

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"strconv"
 	"syscall"
+
+	"step-posture-connector/internal/server"
 )
 
 // listeners are the open ports of the daemon.
@@ -80,4 +83,20 @@ func bindAdvice(err error, otherwise string) string {
 		return "ports below 1024 need a privilege: choose one above 1023, or give the program CAP_NET_BIND_SERVICE"
 	}
 	return otherwise
+}
+
+// serveBeside serves the listener of a variable until ctx is done, if there is one. Where it fails, webhooks are answered all the
+// same. wait waits until its requests are answered.
+func (s *service) serveBeside(ctx context.Context, variable string, beside *server.Server, listener net.Listener) (wait func()) {
+	if listener == nil || beside == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := beside.Serve(ctx, listener); err != nil && !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
+			s.log.Errorf("the listener of %s failed: %v; webhook calls are still answered", variable, err)
+		}
+	}()
+	return func() { <-done }
 }

@@ -158,9 +158,9 @@ func (d *Daemon) serve(ctx context.Context, queue *logqueue.Queue, process Proce
 		s.notify(systemd.Stopping)
 		endServing()
 	})()
-	answered := s.serveAPI(serving, ports.api, errorLog)
-	answeredDoors := s.serveDoors(serving, doorServer, ports.doors)
-	answeredConsole := s.serveConsole(serving, consoleServer, ports.console)
+	answered := s.serveBeside(serving, "API_ADDRESS", s.apiServer(errorLog), ports.api)
+	answeredDoors := s.serveBeside(serving, "DOOR_ADDRESS", doorServer, ports.doors)
+	answeredConsole := s.serveBeside(serving, "CONSOLE_ADDRESS", consoleServer, ports.console)
 	err = webhookServer.Serve(serving, s.traceConnections(ports.webhooks))
 	endServing() // also where this listener has failed
 	answered()

@@ -226,7 +226,7 @@ func (g *Guard) serveLocal(x *exchange) (mine bool) {
 	return g.show(x, Session{Person: string(Local), Source: Local, Created: x.started, Expires: x.started.Add(sessionLife)}, x.key.csrf(formCookie, s))
 }
 
-// servePage serves a page to whoever has logged in.
+// servePage serves a page to a person who has logged in.
 func (g *Guard) servePage(x *exchange) (mine bool) {
 	found, s, p := g.session(x)
 	switch {
