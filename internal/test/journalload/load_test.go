@@ -21,7 +21,8 @@ type database struct {
 	size func(t *testing.T) int64 // in bytes
 }
 
-// TestLatency: a daemon with a journal and one without it answer in turns. While the database answers no line is lost.
+// TestLatency: a daemon with a journal and one without it answer in turns. While the database answers no line is lost. How long they
+// took is only reported, because a test cannot know what else the machine does: make load-journal is for a quiet one.
 func TestLatency(t *testing.T) { //nolint:paralleltest // it measures
 	p, l := thePlan(t), newLab(t)
 	for name, open := range map[string]func(*testing.T) database{"SQLite": newSQLite, "PostgreSQL": newPostgreSQL} {
@@ -42,7 +43,9 @@ func TestLatency(t *testing.T) { //nolint:paralleltest // it measures
 			if n.lost != 0 {
 				t.Errorf("%d lines were lost while the database answers: %q", n.lost, with.loggedLines(t))
 			}
-			half, halfWithout := quantile(tookWith, 0.5), quantile(tookWithout, 0.5)
+			if got := n.written - wrote; got != int64(len(tookWith)) {
+				t.Errorf("%d of %d decisions were written", got, len(tookWith))
+			}
 			t.Logf("%d decisions each, %d a second, load average %s", len(tookWith), p.rate, machineLoad())
 			for _, q := range []float64{0.5, 0.9, 0.99, 0.999} {
 				a, b := quantile(tookWith, q), quantile(tookWithout, q)
@@ -52,10 +55,6 @@ func TestLatency(t *testing.T) { //nolint:paralleltest // it measures
 			t.Logf("CPU a decision: %s with a journal, %s without", (with.cpu(t)-cpuWith)/decisions, (without.cpu(t)-cpuWithout)/time.Duration(len(tookWithout)))
 			with.Stop(t) // SQLite has everything in its file then
 			t.Logf("%d bytes a decision in the database", (db.size(t)-before)/max(1, n.written-wrote))
-			// Loosely: other tests run beside this one.
-			if half > 3*halfWithout {
-				t.Errorf("the median is %s with a journal and %s without", half, halfWithout)
-			}
 		})
 	}
 }
