@@ -21,10 +21,13 @@ import (
 
 const chart = "docs/kubernetes/chart/"
 
-// chartValue is a value of the chart that is set as a whole.
-type chartValue struct{ path, description string }
+// chartValue is a value of the chart that is set as a whole, or a group of values.
+type chartValue struct {
+	path, description string
+	group             bool
+}
 
-// chartValues returns the values that the schema of the chart describes, in its order.
+// chartValues returns the values that the schema of the chart describes, in its order, each group before what is in it.
 func chartValues(t *testing.T) []chartValue {
 	t.Helper()
 	var schema yaml.Node // which keeps the order; JSON is YAML
@@ -40,23 +43,25 @@ func chartValues(t *testing.T) []chartValue {
 	return all
 }
 
-// valuesBelow returns the value at a path, or those below it where each has a description of its own.
-func valuesBelow(t *testing.T, path string, schema *yaml.Node) (all []chartValue) {
+// valuesBelow returns the value at a path, or the group with what is below it, where each of that has a description of its own.
+func valuesBelow(t *testing.T, path string, schema *yaml.Node) []chartValue {
 	t.Helper()
-	whole := false
-	for key, value := range members(member(schema, "properties")) {
-		whole = whole || member(value, "description") == nil
-		all = append(all, valuesBelow(t, path+"."+key, value)...)
-	}
-	if len(all) > 0 && !whole {
-		return all
-	}
 	description := member(schema, "description")
 	if description == nil {
-		t.Errorf("the schema of the chart does not describe %s", path)
-		return nil
+		t.Fatalf("the schema of the chart does not describe %s", path)
 	}
-	return []chartValue{{path, description.Value}}
+	properties := member(schema, "properties")
+	group := properties != nil
+	for _, value := range members(properties) {
+		group = group && member(value, "description") != nil
+	}
+	all := []chartValue{{path, description.Value, group}}
+	if group {
+		for key, value := range members(properties) {
+			all = append(all, valuesBelow(t, path+"."+key, value)...)
+		}
+	}
+	return all
 }
 
 // members are the keys and values of a mapping, none of another node.
@@ -167,36 +172,26 @@ func TestChartValues(t *testing.T) {
 		if _, found := valueAt(defaults, value.path); !found {
 			t.Errorf("values.yaml lacks %s", value.path)
 		}
-		if !set[value.path] {
+		if !value.group && !set[value.path] {
 			t.Errorf("no file of %sci sets %s to something else than its default", chart, value.path)
 		}
 	}
-	// additionalProperties: false has found those of values.yaml that the schema lacks, if no object of it is open.
+	// The schema has refused what values.yaml has beside these, if it refuses it in every group.
+	if validate(merged(defaults, map[string]any{"unknown": "x"})) == nil {
+		t.Error("the schema accepts an unknown value")
+	}
 	for _, value := range all {
-		object, _, isBelow := cutLast(value.path)
-		if err := validate(merged(defaults, nested(object, isBelow))); err == nil {
-			t.Errorf("the schema accepts an unknown value beside %s", value.path)
+		if !value.group {
+			continue
+		}
+		unknown := map[string]any{"unknown": "x"}
+		for _, key := range slices.Backward(strings.Split(value.path, ".")) {
+			unknown = map[string]any{key: unknown}
+		}
+		if validate(merged(defaults, unknown)) == nil {
+			t.Errorf("the schema accepts an unknown value in %s", value.path)
 		}
 	}
-}
-
-func cutLast(path string) (object, key string, found bool) {
-	if i := strings.LastIndex(path, "."); i >= 0 {
-		return path[:i], path[i+1:], true
-	}
-	return "", path, false
-}
-
-// nested is an unknown value in the object at a path.
-func nested(path string, below bool) map[string]any {
-	values := map[string]any{"unknownValue": "x"}
-	if below {
-		keys := strings.Split(path, ".")
-		for _, key := range slices.Backward(keys) {
-			values = map[string]any{key: values}
-		}
-	}
-	return values
 }
 
 // A variable that may be given as a file is no plain value of the chart, and neither is one that the chart sets. Everything else is.
@@ -244,6 +239,10 @@ func TestChartGenerated(t *testing.T) {
 	table := "\n| value | default | meaning |\n|---|---|---|\n"
 	defaults := valuesFile(t, chart+"values.yaml")
 	for _, value := range chartValues(t) {
+		if value.group {
+			table += fmt.Sprintf("| **`%s`** | | **%s** |\n", value.path, value.description)
+			continue
+		}
 		standard, _ := valueAt(defaults, value.path)
 		text, err := json.Marshal(standard)
 		if err != nil {
