@@ -103,7 +103,8 @@ func plain(v variable) object {
 		schema["type"], schema["pattern"] = []string{"string", "integer"}, "^[0-9]+$"
 		schema["minimum"], schema["maximum"] = json.Number(v.between[0]), json.Number(v.between[1])
 	default:
-		schema["type"], schema["minLength"], schema["not"] = "string", 1, object{"pattern": "://[^/]*@"}
+		schema["type"], schema["minLength"] = "string", 1
+		schema["if"], schema["then"] = object{"pattern": "://[^/]*@"}, object{"const": "a URL without user and password: those are a secret"}
 	}
 	return schema
 }
@@ -115,7 +116,11 @@ func secretsOfChart(all []variable) object {
 		if instead, set := setByChart(v.name); set && v.secret {
 			properties[v.name] = refused(instead)
 		} else if v.secret {
-			properties[v.name] = object{"description": v.text, "type": "string", "pattern": "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]+$"}
+			// The message of a pattern would show the value, which somebody may have taken for the place of the secret.
+			properties[v.name] = object{
+				"description": v.text, "type": "string", "if": object{"pattern": "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]+$"},
+				"then": object{}, "else": object{"const": "FOLDER/KEY, a folder of secretMounts and a key of its Secret"},
+			}
 		}
 	}
 	return properties

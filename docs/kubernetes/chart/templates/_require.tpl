@@ -47,6 +47,11 @@
 {{- if and (eq (toString $provider) "sql") (ne (get $v.config "SQL_DRIVER" | toString) "sqlite") (not $v.networkPolicy.extraEgress) -}}
 {{- $wrong = append $wrong "config.PROVIDER is sql, but the network policy lets nothing out to the database. Accepted: a rule in networkPolicy.extraEgress" -}}
 {{- end -}}
+{{- range $folder, $_ := $v.secretMounts -}}
+{{- if has $folder (list "webhook" "tls" "state" "console" "provisioner" "policy" "ca" "callers" "step" "renewer") -}}
+{{- $wrong = append $wrong (printf "secretMounts has %s, a folder of the chart. Accepted: another name" $folder) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $file := $v.secretFiles -}}
 {{- $folder := splitList "/" $file | first -}}
 {{- if not (hasKey $v.secretMounts $folder) -}}
