@@ -280,3 +280,28 @@ func versions(t *testing.T, spaces []string) map[string]string {
 	}
 	return all
 }
+
+// excuses tells whether a finding is meant.
+func (in installation) excuses(finding check.Finding) bool {
+	for text := range in.excused {
+		if strings.HasPrefix(finding.Rule+": "+finding.Text, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// free tells the maps whose keys are the user's.
+func free(kind, pointer string) bool {
+	if kind == "ConfigMap" && pointer == "/data" || kind == "Service" && pointer == "/spec/selector" {
+		return true
+	}
+	switch pointer[strings.LastIndex(pointer, "/")+1:] {
+	case "labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests":
+		return true
+	}
+	return false
+}
+
+// digits are the places in lists.
+func digits() *regexp.Regexp { return regexp.MustCompile(`/\d+`) }

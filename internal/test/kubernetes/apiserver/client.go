@@ -94,17 +94,7 @@ func (s *Server) RemoveNamespace(ctx context.Context, namespace string) error {
 		return err
 	}
 	for _, object := range objects {
-		path, err := s.path(ctx, object)
-		if err != nil {
-			return err
-		}
-		// At once: a pod would wait for its kubelet, and others for the controller that has put a finalizer on them.
-		if len(object.List("metadata", "finalizers")) > 0 {
-			if _, _, err := s.do(ctx, http.MethodPatch, path, "application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)); err != nil {
-				return err
-			}
-		}
-		if _, _, err := s.do(ctx, http.MethodDelete, path+"?gracePeriodSeconds=0", "", nil); notFoundIsFine(err) != nil {
+		if err := s.Delete(ctx, object); err != nil {
 			return err
 		}
 	}
@@ -120,20 +110,20 @@ func (s *Server) RemoveNamespace(ctx context.Context, namespace string) error {
 	return err
 }
 
-// Namespaces returns the names of all namespaces.
-func (s *Server) Namespaces(ctx context.Context) (names []string, err error) {
-	answer, _, err := s.do(ctx, http.MethodGet, "/api/v1/namespaces", "", nil)
+// Delete deletes an object at once: a pod would wait for its kubelet, and others for the controller that has put a finalizer on
+// them. That it is gone already is fine.
+func (s *Server) Delete(ctx context.Context, object manifest.Object) error {
+	path, err := s.path(ctx, object)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var list struct{ Items []manifest.Object }
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return nil, fmt.Errorf("decode the list of namespaces: %w", err)
+	if len(object.List("metadata", "finalizers")) > 0 {
+		if _, _, err := s.do(ctx, http.MethodPatch, path, "application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)); err != nil {
+			return err
+		}
 	}
-	for _, item := range list.Items {
-		names = append(names, item.Name())
-	}
-	return names, nil
+	_, _, err = s.do(ctx, http.MethodDelete, path+"?gracePeriodSeconds=0", "", nil)
+	return notFoundIsFine(err)
 }
 
 // notFoundIsFine drops the error of what is gone already.

@@ -27,6 +27,7 @@ func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Object, f.
 type Given struct {
 	Kind, Name string
 	Keys       []string
+	AnyKeys    bool // it has whatever keys are asked for
 }
 
 // Input is what is checked: all objects of one installation.

@@ -58,6 +58,24 @@ func sources(pod manifest.Object) (all []source) {
 	return all
 }
 
+// References are the ConfigMaps and Secrets that pods name, with any keys.
+func References(objects []manifest.Object) (all []Given) {
+	seen := map[string]bool{}
+	for _, object := range objects {
+		pod, makes := manifest.PodOf(object)
+		if !makes {
+			continue
+		}
+		for _, from := range sources(pod) {
+			if !seen[from.kind+"/"+from.name] {
+				seen[from.kind+"/"+from.name] = true
+				all = append(all, Given{Kind: from.kind, Name: from.name, AnyKeys: true})
+			}
+		}
+	}
+	return all
+}
+
 // keysOf returns the keys of a ConfigMap or Secret that the manifests or the user make. Of a Secret that a Certificate makes,
 // cert-manager says which they are.
 func (s *state) keysOf(kind, namespace, name string) (keys []string, exists bool) {
@@ -76,10 +94,20 @@ func (s *state) keysOf(kind, namespace, name string) (keys []string, exists bool
 	}
 	for _, given := range s.Given {
 		if given.Kind == kind && given.Name == name {
+			if given.AnyKeys {
+				return []string{anyKey}, true
+			}
 			return given.Keys, true
 		}
 	}
 	return nil, false
+}
+
+// anyKey stands for all keys.
+const anyKey = "*"
+
+func hasKey(keys []string, key string) bool {
+	return slices.Contains(keys, key) || slices.Contains(keys, anyKey)
 }
 
 // references wants everything that a pod names to be made by someone, and nothing to be made that nobody uses.
@@ -94,7 +122,7 @@ func references(s *state) {
 				s.find(w.owner, "nobody makes the %s %s", from.kind, from.name)
 			}
 			for _, key := range from.keys {
-				if exists && !slices.Contains(keys, key) && !from.optional {
+				if exists && !hasKey(keys, key) && !from.optional {
 					s.find(w.owner, "the %s %s has no key %s", from.kind, from.name, key)
 				}
 			}
@@ -120,7 +148,7 @@ func references(s *state) {
 		}
 	}
 	for _, given := range s.Given {
-		if !slices.ContainsFunc(s.pods, func(w workload) bool { return used[w.owner.Namespace()+"/"+given.Kind+"/"+given.Name] }) {
+		if given.Kind != "Namespace" && !slices.ContainsFunc(s.pods, func(w workload) bool { return used[w.owner.Namespace()+"/"+given.Kind+"/"+given.Name] }) {
 			s.find(manifest.Object{"kind": given.Kind, "metadata": map[string]any{"name": given.Name}}, "the user makes it, and nothing uses it")
 		}
 	}
@@ -226,7 +254,7 @@ func (s *state) fileAt(w workload, c manifest.Object, file string) string {
 			if len(from.keys) > 0 {
 				keys = from.keys
 			}
-			if slices.Contains(keys, key) || from.optional || from.projected {
+			if hasKey(keys, key) || from.optional || from.projected {
 				return ""
 			}
 			known = true

@@ -29,13 +29,14 @@ func looks() map[string]*regexp.Regexp {
 // secrets wants nothing secret in what is no Secret, nor in what is kept in a repository: Secrets are made by the user, or by a
 // program in the cluster.
 func secrets(s *state) {
+	forms := looks()
 	for _, object := range s.Objects {
 		if object.Kind() == "Secret" {
 			s.find(object, "a manifest is no place for a secret")
 			continue
 		}
 		for _, text := range texts(map[string]any(object)) {
-			for what, look := range looks() {
+			for what, look := range forms {
 				if look.MatchString(text) {
 					s.find(object, "it has %s", what)
 				}
