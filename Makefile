@@ -220,7 +220,7 @@ fmt: ## Format the sources
 
 .PHONY: generate
 generate: ## Write the tables of variables, the example files, the compose files and the JSON Schema from the declarations
-	GENERATE=1 go test -count=1 -run '^TestGenerated$$' ./docs
+	GENERATE=1 go test -count=1 -run '^Test(Chart)?Generated$$' ./docs
 
 # An empty list is an error: it would pass without a test.
 .PHONY: fuzz
