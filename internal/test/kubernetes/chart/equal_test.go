@@ -17,10 +17,10 @@ import (
 // What the chart has and an overlay has not, or the other way round, with the reason. The path is that of an object and of
 // the value in it.
 func meant() map[string]map[string]string {
+	const renewed = "ConfigMap/step-posture-connector-renewer-env.data.CONNECTOR_NAMES"
 	return map[string]map[string]string{
-		"jamf": {
-			"ConfigMap/step-posture-connector-renewer-env.data.CONNECTOR_NAMES": "the chart asks for the short name too, as both do of cert-manager",
-		},
+		"jamf":                    {renewed: "the chart asks for the short name too, as both do of cert-manager"},
+		"jamf+postgresql+console": {renewed: "the chart also asks for the names of the console"},
 	}
 }
 
@@ -32,17 +32,18 @@ func TestEqualToOverlays(t *testing.T) {
 		t.Fatalf("testdata has the files %q (%v)", files, err)
 	}
 	for _, values := range files {
-		overlay := strings.TrimSuffix(filepath.Base(values), ".yaml")
-		t.Run(overlay, func(t *testing.T) {
+		setup := strings.TrimSuffix(filepath.Base(values), ".yaml")
+		parts := strings.Split(setup, "+")
+		t.Run(setup, func(t *testing.T) {
 			t.Parallel()
-			folder := filepath.Join(kubernetes, "overlays", overlay)
-			want := ofKustomize(t, must(t, programs.Kubectl, "kustomize", folder))
+			folder := filepath.Join(kubernetes, "overlays", parts[0])
+			want := ofKustomize(t, must(t, programs.Kubectl, "kustomize", compose(t, folder, parts[1:])))
 			arguments := []string{"template", name, chart, "--namespace", name, "--values", values, "--set-file", "policy.file=" + folder + "/posture.yaml"}
 			if _, err := os.Stat(folder + "/devices.csv"); err == nil {
 				arguments = append(arguments, "--set-file", `policy.files.devices\.csv=`+folder+"/devices.csv")
 			}
 			got := ofHelm(t, must(t, programs.Helm, arguments...))
-			unused := maps.Clone(meant()[overlay])
+			unused := maps.Clone(meant()[setup])
 			for _, difference := range differences("", want, got) {
 				path, _, _ := strings.Cut(difference, ": ")
 				if _, isMeant := unused[path]; isMeant {
@@ -56,6 +57,33 @@ func TestEqualToOverlays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// compose writes a folder for kustomize with an overlay and components, as people do it.
+func compose(t *testing.T, overlay string, components []string) string {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	relative := func(path string) string {
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path, err = filepath.Rel(folder, whole); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: " + name + "\nresources: [" + relative(overlay) + "]\ncomponents:\n"
+	for _, component := range components {
+		text += "  - " + relative(filepath.Join(kubernetes, "components", component)) + "\n"
+	}
+	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // ofKustomize returns the objects by kind and name, without what only kustomize has: the namespace, which Helm does not make, and
