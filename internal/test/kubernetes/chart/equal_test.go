@@ -132,7 +132,7 @@ func objects(t *testing.T, text, except string) map[string]any {
 			t.Errorf("%s is in the namespace %q", object.ID(), object.Namespace())
 		}
 		eachMap(map[string]any(object), func(at map[string]any) {
-			for key, standard := range map[string]any{"type": "ClusterIP", "imagePullPolicy": "IfNotPresent", "protocol": "TCP"} {
+			for key, standard := range map[string]any{"type": "ClusterIP", "imagePullPolicy": "IfNotPresent"} {
 				if at[key] == standard {
 					delete(at, key)
 				}

@@ -3,6 +3,7 @@ package chart_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -92,10 +93,12 @@ func TestRefusedValues(t *testing.T) {
 	t.Parallel()
 	base := filepath.Join(chart, "ci", "file-values.yaml")
 	must(t, programs.Helm, "template", name, chart, "--namespace", name, "--values", base)
-	for _, row := range refused() {
+	folder := t.TempDir()
+	for i, row := range refused() {
 		t.Run(row.values, func(t *testing.T) {
 			t.Parallel()
-			file := filepath.Join(t.TempDir(), "values.yaml")
+			// Not in a folder with the name of this test: Helm takes a comma for the end of a path.
+			file := filepath.Join(folder, strconv.Itoa(i)+".yaml")
 			if err := os.WriteFile(file, []byte(row.values), 0o600); err != nil {
 				t.Fatal(err)
 			}
