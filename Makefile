@@ -6,7 +6,8 @@ E2E      := internal/test/e2e
 BENCH    := internal/test/bench
 MONITOR  := internal/test/monitoring
 BROWSER  := internal/test/browser
-MODULES  := . $(E2E) $(BENCH) $(MONITOR) $(BROWSER)
+KUBE     := internal/test/kubernetes
+MODULES  := . $(E2E) $(BENCH) $(MONITOR) $(BROWSER) $(KUBE)
 DEV      := .dev
 FUZZTIME ?= 1m
 # How many fuzz targets run at once.
@@ -94,6 +95,12 @@ test-chromium: ## Install Chromium and a font for the tests of pages (Debian; as
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
 
+# The API server and kubectl are Go programs, which the tests build; etcd is built beside them by nobody.
+.PHONY: test-etcd
+test-etcd: ## Install etcd for the tests of docs/kubernetes (Debian, Ubuntu; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends etcd-server
+
 MODEL_HOURS ?= 20000
 
 .PHONY: model
@@ -152,6 +159,11 @@ console-pictures: ## Take the pictures of docs/console.md in a headless Chromium
 .PHONY: test-compose
 test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)
 	docker/test/run.sh -v
+
+# The programs stay in the user's cache, so that a fresh clone finds them.
+.PHONY: test-kubernetes
+test-kubernetes: ## Apply docs/kubernetes and its chart to a real API server, and plant faults in them (the first time builds it for minutes; see test-etcd)
+	cd $(KUBE) && go test -count=1 -timeout 60m ./...
 
 .PHONY: build
 build: ## Build the static program build/step-posture-connector

@@ -28,7 +28,7 @@ var chartSets = []struct{ names, instead string }{
 	{"CONSOLE_(ADDRESS|USERS_FILE)", "the chart sets it: see console"},
 	{"API_ADDRESS", "the chart sets it: see tokenAPI"},
 	{"STATE_URL(_FILE)?", "the chart sets it: see state.existingSecret"},
-	{"AUDIT_.*", "a file would end with its pod: the log has each decision, and so has the journal of a PostgreSQL, see state"},
+	{"AUDIT_CHAIN.*", "a chain needs a file that outlives its pod, and the chart has none: see docs/audit.md"},
 	{"COMPAT_MDMSECURITYDEMO|WEBHOOK_KEY(_FILE)?|API_KEY(_FILE)?|DEVICE_INVENTORY_API_KEY(_FILE)?|INVENTORY_PATH(_FILE)?", "the chart has no Services for it: see docs/kubernetes/overlays/mdmsecuritydemo"},
 }
 
@@ -75,6 +75,8 @@ func configOfChart(all []variable) object {
 		case v.shared:
 		case v.name == "PROVIDER":
 			properties[v.name] = object{"description": "Which provider decides.", "enum": providers}
+		case v.name == "AUDIT_LOG_PATH": // a file would end with its pod
+			properties[v.name] = object{"description": "The log of the pod has the audit log too. The console sets it.", "enum": []string{"/dev/stdout"}}
 		case set:
 			properties[v.name] = refused(instead)
 		case v.secret:

@@ -26,6 +26,7 @@
 {{- end -}}
 {{- if .Values.console.enabled -}}
 {{- $_ := set $set "CONSOLE_ADDRESS" ":9445" -}}
+{{- $_ := set $set "AUDIT_LOG_PATH" "/dev/stdout" -}}
 {{- if .Values.console.usersSecret -}}
 {{- $_ := set $set "CONSOLE_USERS_FILE" (printf "%s/console/users" $run) -}}
 {{- end -}}
