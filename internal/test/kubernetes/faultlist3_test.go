@@ -36,7 +36,7 @@ func networkFaults() []fault {
 		{object: policy, what: "egress not limited", plant: drop("/spec/policyTypes/1"), by: "policy", says: "no network policy limits its Egress"},
 		{object: policy, what: "missing", plant: gone, by: "policy", says: "no network policy limits its Ingress"},
 		{overlay: "jamf", object: internet, what: "metadata server of the cloud", plant: drop("/spec/egress/0/to/0/ipBlock/except"), by: "policy", says: "through to 169.254.169.254"},
-		{overlay: "jamf", object: internet, what: "addresses inside", plant: drop("/spec/egress/0/to/1/ipBlock/except"), by: "policy", says: "through to fe80::1"},
+		{overlay: "jamf", object: internet, what: "addresses inside", plant: set("/spec/egress/0/to/1/ipBlock/cidr", "::/0"), by: "policy", says: "through to fe80::1"},
 		{overlay: "jamf", object: internet, what: "address that is none", plant: set("/spec/egress/0/to/0/ipBlock/cidr", "0.0.0.0"), by: byServer, says: "must be a valid CIDR"},
 		{overlay: "jamf", object: internet, what: "hole outside of its block", plant: set("/spec/egress/0/to/0/ipBlock/cidr", "192.0.2.0/24"), by: byServer, says: "must be a strict subset"},
 	}, []fault{

@@ -254,7 +254,7 @@ func wrong(value any) any {
 // routes tells the fields by which an object finds its way to the API server.
 func routes(pointer string) bool {
 	switch pointer {
-	case "/apiVersion", "/kind", "/metadata/name", "/metadata/namespace":
+	case "/apiVersion", "/kind", "/metadata", "/metadata/name", "/metadata/namespace":
 		return true
 	}
 	return false

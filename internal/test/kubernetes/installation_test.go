@@ -2,7 +2,6 @@ package kubernetes_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -161,26 +160,6 @@ func (in installation) supply(t *testing.T) {
 	}
 }
 
-// namespace is one that enforces Pod Security "restricted", as those of the manifests do.
-func namespace(name string) manifest.Object {
-	return manifest.Object{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": map[string]any{
-		"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted",
-	}}}
-}
-
-// userMade is an object that the user makes. The values stand in for secrets, which nothing here reads.
-func userMade(g check.Given, space string) manifest.Object {
-	data := map[string]any{}
-	for _, key := range g.Keys {
-		data[key] = "made by the user"
-	}
-	member := "data"
-	if g.Kind == "Secret" {
-		member = "stringData"
-	}
-	return manifest.Object{"apiVersion": "v1", "kind": g.Kind, "metadata": map[string]any{"name": g.Name, "namespace": space}, member: data}
-}
-
 // apply wants an object to be accepted without a warning.
 func apply(t *testing.T, object manifest.Object, dryRun bool) {
 	t.Helper()
@@ -263,22 +242,6 @@ func secretVariables(t *testing.T) (names []string) {
 		}
 	}
 	return names
-}
-
-// versions are the resource versions of all objects in some namespaces: each change of an object gives it another one.
-func versions(t *testing.T, spaces []string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	for _, space := range spaces {
-		objects, err := running.Objects(t.Context(), space)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, object := range objects {
-			all[object.ID()] = fmt.Sprint(object.At("metadata", "resourceVersion"))
-		}
-	}
-	return all
 }
 
 // excuses tells whether a finding is meant.

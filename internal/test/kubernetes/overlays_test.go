@@ -2,7 +2,6 @@ package kubernetes_test
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,11 +19,9 @@ func TestOverlays(t *testing.T) {
 				in.occupy(t)
 				arguments := []string{"apply", "--server-side", "--validate=strict", "-k", folder}
 				must(t, "kubectl", arguments...)
-				before := versions(t, in.spaces())
+				before := contents(t, in.spaces())
 				must(t, "kubectl", arguments...)
-				if after := versions(t, in.spaces()); !maps.Equal(before, after) {
-					t.Errorf("applied again, the objects have the versions %v, want %v", after, before)
-				}
+				wantSame(t, "applied again", contents(t, in.spaces()), before)
 				in.wantAll(t, before)
 				in.supply(t)
 				in.wantPods(t)
@@ -32,13 +29,11 @@ func TestOverlays(t *testing.T) {
 			t.Run("client-side", func(t *testing.T) {
 				in.occupy(t)
 				must(t, "kubectl", "apply", "-k", folder)
-				for line := range strings.Lines(must(t, "kubectl", "apply", "-k", folder)) {
-					if !strings.HasSuffix(strings.TrimSpace(line), " unchanged") {
-						t.Errorf("applied again: %s", line)
-					}
-				}
+				before := contents(t, in.spaces())
+				must(t, "kubectl", "apply", "-k", folder)
+				wantSame(t, "applied again", contents(t, in.spaces()), before)
 				must(t, "kubectl", "diff", "-k", folder)
-				in.wantAll(t, versions(t, in.spaces()))
+				in.wantAll(t, before)
 				in.supply(t)
 				in.wantPods(t)
 			})

@@ -204,7 +204,7 @@ func paths(s *state) {
 			}
 			for name, value := range s.variables(w.owner.Namespace(), c.Object) {
 				file := strings.TrimPrefix(value, "sqlite:")
-				if !path.IsAbs(file) {
+				if !path.IsAbs(file) || strings.HasPrefix(file, "/dev/") {
 					continue
 				}
 				if problem := s.fileAt(w, c.Object, file); problem != "" {
