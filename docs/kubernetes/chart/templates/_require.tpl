@@ -64,6 +64,25 @@
 {{- $wrong = append $wrong (printf "%s is enabled, but %s.peers is empty: nobody could call. Accepted: peers of a NetworkPolicy" $name $name) -}}
 {{- end -}}
 {{- end -}}
+{{- $published := list (dict "name" "service" "type" $v.service.type "from" "stepCA.peers" "peers" $v.stepCA.peers) -}}
+{{- range $name := list "doors" "console" -}}
+{{- with get $v $name -}}
+{{- if .enabled -}}
+{{- $published = append $published (dict "name" (printf "%s.service" $name) "type" .service.type "from" (printf "%s.peers" $name) "peers" .peers) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $published -}}
+{{- $addresses := false -}}
+{{- range .peers -}}
+{{- if .ipBlock -}}
+{{- $addresses = true -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .type "LoadBalancer") (not $addresses) -}}
+{{- $wrong = append $wrong (printf "%s.type is LoadBalancer, but %s has no ipBlock: it would be open to everybody or to nobody. Accepted: the addresses of the callers, as ipBlock" .name .from) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.doors.enabled (not $hasPolicyFile) -}}
 {{- $wrong = append $wrong "doors is enabled, but there is no policy file, which says who may ask. Accepted: policy.file or policy.existingConfigMap with the section doors" -}}
 {{- end -}}

@@ -20,16 +20,42 @@ const (
 	commandLimit = time.Minute
 )
 
-var programs tools.Set //nolint:gochecknoglobals // TestMain cannot hand it to the tests in another way
+//nolint:gochecknoglobals // TestMain cannot hand them to the tests in another way
+var (
+	programs     tools.Set
+	valuesFolder string // for files of values: Helm takes a comma for the end of a path, and t.TempDir has the name of the test
+)
 
-func TestMain(m *testing.M) {
+func TestMain(m *testing.M) { os.Exit(findAndRun(m)) }
+
+func findAndRun(m *testing.M) int {
 	var err error
-	programs, err = tools.Find(context.Background(), func(text string) { fmt.Fprintln(os.Stderr, text) })
-	if err != nil {
+	if programs, err = tools.Find(context.Background(), func(text string) { fmt.Fprintln(os.Stderr, text) }); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
-	os.Exit(m.Run())
+	if valuesFolder, err = os.MkdirTemp("", "step-posture-chart-"); err != nil { //nolint:usetesting // TestMain has no t
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(valuesFolder)
+	return m.Run()
+}
+
+// valuesFile writes values into a file.
+func valuesFile(t *testing.T, values string) string {
+	t.Helper()
+	file, err := os.CreateTemp(valuesFolder, "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(values); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Name()
 }
 
 // run runs a program without the user's settings.
