@@ -78,7 +78,10 @@ type pod struct {
 func manifests(t *testing.T) map[string]manifest {
 	t.Helper()
 	all := map[string]manifest{}
-	for _, file := range glob(t, "docs/mdmsecuritydemo/*.yaml") {
+	for _, file := range glob(t, "docs/kubernetes/overlays/mdmsecuritydemo/*.yaml") {
+		if strings.HasSuffix(file, "/kustomization.yaml") {
+			continue
+		}
 		documents := yaml.NewDecoder(bytes.NewReader([]byte(read(t, file))))
 		for {
 			var m manifest

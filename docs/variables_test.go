@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -60,6 +61,7 @@ func TestGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	files["docs/posture.schema.json"] = string(policies)
+	maps.Copy(files, kubernetesFiles(t))
 	for path, want := range files {
 		got := read(t, path)
 		if got == want {
