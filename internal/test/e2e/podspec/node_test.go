@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,8 +35,8 @@ type node struct {
 	folder   string // of volumes
 	stepCA   string // image with a shell
 	images   map[string]string
+	lag      atomic.Int64 // how long a change of the endpoints takes, a time.Duration
 	working  sync.WaitGroup
-	progress func(string)
 
 	mu         sync.Mutex
 	configMaps map[string]corev1.ConfigMap
@@ -70,6 +71,7 @@ func newNode(t *testing.T) *node {
 		},
 	}
 	n.network = n.id
+	n.lag.Store(int64(usualLag))
 	t.Cleanup(func() {
 		n.mu.Lock()
 		pods := n.pods
