@@ -92,6 +92,7 @@ func (c *container) launch(ctx context.Context) (<-chan string, error) {
 				exited <- strings.TrimSpace(status)
 				return
 			}
+			sleep(c.pod.node.ctx, pollTime)
 		}
 	})
 	return exited, nil

@@ -31,7 +31,7 @@ func TestFile(t *testing.T) {
 		{"webhook secret", s.webhookSecret},
 		{"server certificate", s.serverCertificate},
 		{"rolling replacement", s.replaced},
-		{"an expired certificate holds up the replacement", s.heldUp},
+		{"a pod that does not listen holds up the replacement", s.heldUp},
 		{"without preStop", s.withoutPreStop},
 		{"hanging", s.hanging},
 	} {

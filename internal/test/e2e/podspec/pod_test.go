@@ -137,12 +137,12 @@ func (p *pod) mount(ctx context.Context) error {
 // sandbox starts the container that owns the pod's network, as the pause container of a real node does.
 func (p *pod) sandbox(ctx context.Context) error {
 	args := []string{
-		"docker", "run", "--detach", "--name", p.name, "--label", p.node.id, "--network", p.node.network, "--hostname", "connector",
+		"docker", "run", "--detach", "--name", p.name, "--label", p.node.id, "--network", p.node.network, "--hostname", p.name,
 		"--ipc", "shareable", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "65535:65535",
 	}
 	for _, v := range p.spec.Volumes {
 		if v.EmptyDir != nil {
-			args = append(args, "--volume", p.mounts[v.Name]+":/keep/"+v.Name)
+			args = append(args, "--volume", p.mounts[v.Name]+":/keep/"+v.Name+":nocopy")
 		}
 	}
 	if _, err := run(ctx, nil, append(args, "--entrypoint", "sleep", p.node.stepCA, "86400")...); err != nil {

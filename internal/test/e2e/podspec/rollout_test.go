@@ -3,6 +3,7 @@
 package podspec_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,52 +46,52 @@ func (s *stack) replaced(t *testing.T) {
 	}
 }
 
-// heldUp: pods that would answer with an expired certificate never become ready, so none of the old ones ends. Without
-// the readiness probe they would, and then no order succeeds.
+// heldUp: pods in which nothing listens never become ready, so none of the old ones ends. Without the probes they would,
+// and then no order succeeds.
 func (s *stack) heldUp(t *testing.T) {
 	good, before := s.d.spec.Template.DeepCopy(), s.d.current()
-	const expired = name + "-tls-expired"
-	files := s.ca.issue(t, s.manifests.certificate, "--not-before=-10m", "--not-after=10m1s")
-	eventually(t, "the certificate expires", func() bool { return time.Now().After(parse(t, files["tls.crt"]).NotAfter) })
-	s.applySecret(t, expired, files)
-	expire := func(template *corev1.PodTemplateSpec) {
-		for i, v := range template.Spec.Volumes {
-			if v.Secret != nil && v.Secret.SecretName == s.manifests.certificate.Spec.SecretName {
-				template.Spec.Volumes[i].Secret.SecretName = expired
-			}
-		}
-	}
 	orders, stop := s.load(t)
 	defer stop()
-	s.d.replace(expire)
-	var broken *container
-	eventually(t, "a new pod says that it is not ready", func() bool {
-		for _, c := range s.connectors() {
-			if code, _, err := c.health(t.Context(), "/readyz"); err == nil && code == 503 {
-				broken = c
+	s.d.replace(func(template *corev1.PodTemplateSpec) {
+		c := &template.Spec.Containers[0]
+		c.Image, c.Command, c.Args = "smallstep/step-ca", []string{"sh", "-c", "trap 'exit 0' TERM; sleep 86400 & wait"}, nil
+	})
+	var deaf *container
+	eventually(t, "a pod runs in which nothing listens", func() bool {
+		for _, p := range s.d.current() {
+			if c := p.container("connector"); c != nil && !slices.Contains(before, p) && c.current() != "" {
+				deaf = c
 			}
 		}
-		return broken != nil
+		return deaf != nil
 	})
-	orders.more(t, 20)
+	orders.more(t, 40)
+	// As long as a pod without probes needs to become available.
+	if !sleep(t.Context(), 2*time.Duration(s.d.spec.MinReadySeconds)*time.Second) {
+		t.Fatal("the test ends")
+	}
+	s.settle(t)
 	stop()
 	for _, err := range orders.all() {
 		t.Errorf("while the replacement is held up: %v", err)
 	}
-	if broken.pod.wasReady() {
-		t.Error("a pod with an expired certificate was ready")
+	if deaf.pod.wasReady() {
+		t.Error("a pod in which nothing listens was ready")
 	}
 	for _, p := range before {
 		if p.terminating() {
 			t.Error("a good pod ended before a new one was ready")
 		}
 	}
-	// The control: the probe is what held it up.
+	// The control: the probes are what held it up.
 	old := s.d.current()
-	s.d.replace(func(template *corev1.PodTemplateSpec) { template.Spec.Containers[0].ReadinessProbe = nil })
+	s.d.replace(func(template *corev1.PodTemplateSpec) {
+		c := &template.Spec.Containers[0]
+		c.StartupProbe, c.ReadinessProbe, c.LivenessProbe = nil, nil, nil
+	})
 	s.await(t, old)
 	if _, err := s.ca.order(t.Context(), known); err == nil {
-		t.Error("without the readiness probe an order succeeds too: this test would find nothing")
+		t.Error("without the probes an order succeeds too: this test would find nothing")
 	}
 	old = s.d.current()
 	s.d.replace(func(template *corev1.PodTemplateSpec) { *template = *good })
@@ -104,7 +105,7 @@ func (s *stack) withoutPreStop(t *testing.T) {
 	s.d.replace(func(template *corev1.PodTemplateSpec) { template.Spec.Containers[0].Lifecycle = nil })
 	s.await(t, before)
 	// Long enough for some orders, however slow the machine is.
-	s.lag.Store(int64(20 * time.Second))
+	s.lag.Store(int64(10 * time.Second))
 	defer s.lag.Store(int64(usualLag))
 	before, missed := s.d.current(), s.notReached(t)
 	orders, stop := s.load(t)
@@ -154,6 +155,15 @@ func (s *stack) wrong(t *testing.T) {
 		}
 	})
 	elsewhere := begin("other-port", func(spec *corev1.PodSpec) { spec.Containers[0].StartupProbe.HTTPGet.Port.StrVal = "https" })
+	const expiredSecret = name + "-tls-expired"
+	s.applySecret(t, expiredSecret, s.expiredFiles(t))
+	expired := begin("expired", func(spec *corev1.PodSpec) {
+		for i, v := range spec.Volumes {
+			if v.Secret != nil && v.Secret.SecretName == s.manifests.certificate.Spec.SecretName {
+				spec.Volumes[i].Secret.SecretName = expiredSecret
+			}
+		}
+	})
 	root := int64(0)
 	asRoot := begin("root", func(spec *corev1.PodSpec) { spec.SecurityContext.RunAsUser = &root })
 	unknownField := begin("host", func(spec *corev1.PodSpec) { spec.HostNetwork = true })
@@ -164,6 +174,10 @@ func (s *stack) wrong(t *testing.T) {
 	log := both(s.ctx, unreadable.container("connector").attempts()[0])
 	if !strings.Contains(log, "permission denied") || !strings.Contains(log, "WEBHOOK_") {
 		t.Errorf("the connector that cannot read its secrets says\n%s", log)
+	}
+	eventually(t, "the connector with an expired certificate exits", func() bool { return expired.happened("container connector exits with the status") })
+	if log := both(s.ctx, expired.container("connector").attempts()[0]); !strings.Contains(log, "TLS_CERT_PATH") || !strings.Contains(log, "expired at") {
+		t.Errorf("the connector with an expired certificate says\n%s", log)
 	}
 	eventually(t, "the pod with a writable root is ready", writable.wasReady)
 	if got := s.rootMount(t, writable.container("connector")); len(got) == 0 || got[0] != "rw" {
@@ -179,7 +193,17 @@ func (s *stack) wrong(t *testing.T) {
 	if elsewhere.wasReady() {
 		t.Error("a pod whose startup probe asks another port was ready")
 	}
-	for _, p := range []*pod{unreadable, writable, missing, elsewhere} {
+	for _, p := range []*pod{unreadable, writable, missing, elsewhere, expired} {
 		p.terminate()
 	}
+}
+
+// expiredFiles is the content of a Secret with a certificate that has expired.
+func (s *stack) expiredFiles(t *testing.T) map[string]string {
+	t.Helper()
+	// The CA issues none for less than five minutes, so most of them are in the past.
+	files := s.ca.issue(t, s.manifests.certificate, "--not-before=-10m", "--not-after=10m1s")
+	end := parse(t, files["tls.crt"]).NotAfter
+	eventually(t, "the certificate expires", func() bool { return time.Now().After(end) })
+	return files
 }

@@ -58,10 +58,15 @@ func (c *container) arguments(ctx context.Context, name string) ([]string, error
 		if m.SubPath != "" {
 			source += "/" + m.SubPath
 		}
-		mount := source + ":" + m.MountPath
+		options := "rw"
 		if m.ReadOnly {
-			mount += ":ro"
+			options = "ro"
 		}
+		// Of Docker's own volumes: it would put into them what the image has in this place.
+		if !strings.HasPrefix(source, "/") {
+			options += ",nocopy"
+		}
+		mount := source + ":" + m.MountPath + ":" + options
 		args = append(args, "--volume", mount)
 	}
 	if c.spec.WorkingDir != "" {
