@@ -158,7 +158,11 @@ console-pictures: ## Take the pictures of docs/console.md in a headless Chromium
 
 .PHONY: test-compose
 test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)
-	docker/test/run.sh -v
+	TESTS=./compose docker/test/run.sh -v
+
+.PHONY: test-pod
+test-pod: ## Run the pods of docs/kubernetes with Docker: real step-ca, changed files, replacement (needs a docker engine on Linux)
+	TESTS=./podspec docker/test/run.sh -v
 
 # The programs stay in the user's cache, so that a fresh clone finds them.
 .PHONY: test-kubernetes

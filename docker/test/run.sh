@@ -1,13 +1,16 @@
 #!/bin/sh
-# Runs the tests of the compose files with real containers. It makes what is missing: Compose v2, which
-# Debian lacks, and replacements for the images, if no registry can be reached. Run it from the root of the
-# repository. Arguments are passed to go test.
+# Runs the tests with real containers: of the compose files, and of the pods of docs/kubernetes. It makes what is
+# missing: Compose v2, which Debian lacks, and replacements for the images, if no registry can be reached. Run it from
+# the root of the repository. Arguments are passed to go test; TESTS is which of the two are run.
 set -eu
 docker info >/dev/null 2>&1 || { echo 'These tests need a docker engine.' >&2; exit 1; }
 build=$PWD/build
 mkdir -p "$build"
+: "${TESTS:=./compose ./podspec}"
+# tests NAME: are these tests among them?
+tests() { case " $TESTS " in *" ./$1 "*) return 0 ;; *) return 1 ;; esac; }
 
-if ! docker compose version 2>/dev/null | grep -q 'v[2-9]'; then
+if tests compose && ! docker compose version 2>/dev/null | grep -q 'v[2-9]'; then
 	export DOCKER_CONFIG="$build/docker-config"
 	plugin=$DOCKER_CONFIG/cli-plugins/docker-compose
 	if [ ! -x "$plugin" ]; then
@@ -19,7 +22,7 @@ if ! docker compose version 2>/dev/null | grep -q 'v[2-9]'; then
 			-o "$plugin" github.com/docker/compose/v2/cmd)
 	fi
 fi
-docker compose version
+! tests compose || docker compose version
 
 # have NAME: does the image exist here, or can it be pulled?
 have() { docker image inspect "$1" >/dev/null 2>&1 || timeout 60 docker pull -q "$1" >/dev/null 2>&1; }
@@ -35,7 +38,7 @@ if ! have "$STEP_CA_IMAGE"; then
 	(cd internal/test/e2e && go run ./toolchain/cmd)
 	docker/test/step-image.sh "$STEP_CA_IMAGE" internal/test/e2e/.tools
 fi
-if ! have "$POSTGRES_IMAGE"; then
+if tests compose && ! have "$POSTGRES_IMAGE"; then
 	POSTGRES_IMAGE=step-posture-connector-postgres:test
 	command -v busybox >/dev/null && [ -d /usr/lib/postgresql ] || { echo 'Please install busybox-static and postgresql.' >&2; exit 1; }
 	docker/test/postgres-image.sh "$POSTGRES_IMAGE"
@@ -55,4 +58,6 @@ tar -C "$build" -c balancer | docker import --change 'ENTRYPOINT ["/balancer"]' 
 tar -C "$build" -c fakejamf | docker import --change 'ENTRYPOINT ["/fakejamf"]' - "$FAKEJAMF_IMAGE" >/dev/null
 export GO_IMAGE STEP_CA_IMAGE POSTGRES_IMAGE CONNECTOR_IMAGE BALANCER_IMAGE FAKEJAMF_IMAGE
 cd internal/test/e2e
-go test -tags compose -count=1 -timeout 20m "$@" ./compose
+# One after the other: both keep a small machine busy. TESTS is a list.
+# shellcheck disable=SC2086
+go test -tags compose -count=1 -timeout 20m -p 1 "$@" $TESTS
