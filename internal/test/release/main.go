@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -39,6 +40,7 @@ func run(args []string) error {
 		return errors.New("a command is missing:" + usage)
 	}
 	flags := flag.NewFlagSet("release "+args[0], flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // The error says it.
 	version := flags.String("version", "", "version, as git describe --tags --always --dirty prints it")
 	seconds := flags.Int64("time", 0, "time of every file, in seconds since 1970")
 	url := flags.String("url", "", "where the releases are published: the files of VERSION are in URL/VERSION")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,15 +12,15 @@ import (
 	"time"
 )
 
-// shell runs a command as a person would in a folder, for a minute at most.
-func shell(t *testing.T, folder, command string) (string, error) {
+// shell runs a command as a person with another home would in a folder, for a minute at most.
+func shell(t *testing.T, home, folder, command string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	run := exec.CommandContext(ctx, "sh", "-ec", command) //nolint:gosec // A command of the documentation.
 	run.Dir = folder
 	// The agent of the developer is not asked.
-	run.Env = append(os.Environ(), "SSH_AUTH_SOCK=")
+	run.Env = append(os.Environ(), "SSH_AUTH_SOCK=", "HOME="+home)
 	output, err := run.CombinedOutput()
 	return string(output), err
 }
@@ -50,7 +51,7 @@ func TestSigning(t *testing.T) {
 	}
 	home := t.TempDir()
 	dist := filepath.Join(home, "dist")
-	if err := os.Mkdir(dist, 0o700); err != nil {
+	if err := errors.Join(os.Mkdir(dist, 0o700), os.Mkdir(filepath.Join(home, ".ssh"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	write := func(name, content string) {
@@ -61,7 +62,7 @@ func TestSigning(t *testing.T) {
 	}
 	must := func(folder, command string) {
 		t.Helper()
-		if output, err := shell(t, folder, command); err != nil {
+		if output, err := shell(t, home, folder, command); err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, output)
 		}
 	}
@@ -70,19 +71,19 @@ func TestSigning(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	must(home, strings.NewReplacer("~/.ssh/", home+"/", "ssh-keygen", "ssh-keygen -q -N ''").Replace(block(t, "ssh-keygen -t")))
-	must(home, "ssh-keygen -q -t ed25519 -N '' -f "+home+"/other")
-	sign := func(key, more string) {
+	must(home, strings.Replace(block(t, "ssh-keygen -t"), "ssh-keygen", "ssh-keygen -q -N ''", 1))
+	must(home, `ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/other"`)
+	sign := func(command string) {
 		t.Helper()
-		must(root, "rm -f "+dist+"/SHA256SUMS.sig; make sign DIST="+dist+" KEY="+home+"/"+key+more)
+		must(root, `rm -f "$HOME/dist/SHA256SUMS.sig"; `+strings.TrimSpace(command)+` DIST="$HOME/dist"`)
 	}
-	sign("release_ed25519", "")
-	must(home, strings.NewReplacer("~/.ssh/", home+"/", "allowed_signers", dist+"/allowed_signers").Replace(block(t, "> allowed_signers")))
+	sign(block(t, "make sign"))
+	must(dist, block(t, "> allowed_signers"))
 
 	verify := block(t, "-Y verify")
 	verified := func(t *testing.T, want string) {
 		t.Helper()
-		output, err := shell(t, dist, verify)
+		output, err := shell(t, home, dist, verify)
 		if (err == nil) != (want == "") || !strings.Contains(output, want) {
 			t.Errorf("verifying ended with %v, want an error: %t, with %q; it printed\n%s", err, want != "", want, output)
 		}
@@ -106,16 +107,16 @@ func TestSigning(t *testing.T) {
 		})
 	}
 	t.Run("other key", func(t *testing.T) {
-		sign("other", "")
+		sign(`make sign KEY="$HOME/.ssh/other"`)
 		verified(t, "Could not verify signature")
 	})
 	// A key that signs other things too, such as commits: such a signature is not one of a release.
 	t.Run("other purpose", func(t *testing.T) {
-		sign("release_ed25519", " NAME=git")
+		sign(`make sign NAME=git KEY="$HOME/.ssh/release_ed25519"`)
 		verified(t, "Could not verify signature")
 	})
 	t.Run("no key", func(t *testing.T) {
-		if output, err := shell(t, root, "make sign DIST="+dist+" KEY="); err == nil || !strings.Contains(output, "KEY is missing") {
+		if output, err := shell(t, home, root, `make sign KEY= DIST="$HOME/dist"`); err == nil || !strings.Contains(output, "KEY is missing") {
 			t.Errorf("make sign without a key ended with %v and printed\n%s", err, output)
 		}
 	})
