@@ -253,7 +253,7 @@ storm: ## Measure snapshots: a storm of webhooks, an outage of the MDM, the fetc
 
 # The threshold is the exposure that systemd 252 computes, times ten.
 .PHONY: systemd-check
-systemd-check: build ## Check the systemd unit and its sandbox (needs systemd-analyze)
+systemd-check: build ## Check the systemd unit and its sandbox (Linux only; needs systemd-analyze)
 	@sed 's#/usr/local/bin/#$(CURDIR)/build/#' docs/systemd/$(NAME).service > build/$(NAME).service
 	systemd-analyze verify build/$(NAME).service
 	@systemd-analyze security --offline=true --threshold=12 build/$(NAME).service > build/systemd.log || { cat build/systemd.log; exit 1; }

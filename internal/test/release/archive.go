@@ -15,7 +15,7 @@ import (
 // archive writes a folder as file, a tar archive compressed with gzip. Its bytes depend on names, contents and the execute
 // bits only: not on owner, umask and time of the files, nor on the order of the file system.
 func archive(parent, folder, file string, at time.Time) (err error) {
-	out, err := os.Create(file) //nolint:gosec // The caller names it.
+	out, err := os.Create(file)
 	if err != nil {
 		return err
 	}
@@ -46,11 +46,11 @@ func archive(parent, folder, file string, at time.Time) (err error) {
 
 // add appends one file.
 func add(to *tar.Writer, path string, header *tar.Header) error {
-	file, err := os.Open(path) //nolint:gosec // A file of the folder.
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // It was only read.
+	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return err

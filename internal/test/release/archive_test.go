@@ -52,7 +52,7 @@ func archived(t *testing.T, parent, folder string) []byte {
 	if err := archive(parent, folder, file, ofCommit()); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(file) //nolint:gosec // Just written.
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestSums(t *testing.T) {
 	if err := writeSums(dist); err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join(dist, sums)) //nolint:gosec // Just written.
+	got, err := os.ReadFile(filepath.Join(dist, sums))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestArguments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if err := run(row.args); err == nil || !strings.Contains(err.Error(), row.want) {
+			if err := run(row.args, checker{io.Discard, nil}); err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("run(%q) = %v, want an error with %q", row.args, err, row.want)
 			}
 		})

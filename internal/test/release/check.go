@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -17,9 +18,15 @@ import (
 // checkLimit is for two releases, the second of which compiles everything four times.
 const checkLimit = time.Hour
 
+// checker checks a release. It prints what it does, and what cannot run here.
+type checker struct {
+	out     io.Writer
+	environ []string
+}
+
 // check makes the release of the last commit twice, compares the files, and inspects them.
-func check(cold bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), checkLimit)
+func (c checker) check(ctx context.Context, cold bool) error {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	scratch, err := os.MkdirTemp("", "release-check-")
 	if err != nil {
@@ -37,35 +44,35 @@ func check(cold bool) error {
 	if err := os.Mkdir(filepath.Join(scratch, "tmp"), 0o700); err != nil {
 		return err
 	}
-	if err := build(ctx, first, "022", nil); err != nil {
+	if err := c.build(ctx, first, "022", nil); err != nil {
 		return err
 	}
-	if err := build(ctx, second, "077", other); err != nil {
+	if err := c.build(ctx, second, "077", other); err != nil {
 		return err
 	}
 	dist := filepath.Join(first, "build/dist")
 	if err := compare(dist, filepath.Join(second, "build/dist")); err != nil {
 		return err
 	}
-	fmt.Println("Both builds made the same files, byte by byte.")
-	return inspect(ctx, dist)
+	fmt.Fprintln(c.out, "Both builds made the same files, byte by byte.")
+	return c.inspect(ctx, dist)
 }
 
 // build makes the release in a clone.
-func build(ctx context.Context, clone, umask string, environ []string) error {
-	fmt.Printf("\nThe release of the last commit, in %s:\n", clone)
-	if err := command(ctx, ".", nil, "git", "clone", "--quiet", "--no-hardlinks", ".", clone); err != nil {
+func (c checker) build(ctx context.Context, clone, umask string, environ []string) error {
+	fmt.Fprintf(c.out, "\nThe release of the last commit, in %s:\n", clone)
+	if err := c.command(ctx, ".", nil, "git", "clone", "--quiet", "--no-hardlinks", ".", clone); err != nil {
 		return err
 	}
-	return command(ctx, clone, environ, "sh", "-c", "umask "+umask+"; exec make --no-print-directory release")
+	return c.command(ctx, clone, environ, "sh", "-c", "umask "+umask+"; exec make --no-print-directory release")
 }
 
 // command runs a program, and shows what it prints.
-func command(ctx context.Context, folder string, environ []string, program string, args ...string) error {
-	run := exec.CommandContext(ctx, program, args...) //nolint:gosec // Our own commands.
-	run.Dir, run.Stdout, run.Stderr = folder, os.Stdout, os.Stderr
+func (c checker) command(ctx context.Context, folder string, environ []string, program string, args ...string) error {
+	run := exec.CommandContext(ctx, program, args...)
+	run.Dir, run.Stdout, run.Stderr = folder, c.out, c.out
 	// The settings of the make that runs this are not those of the make that it runs.
-	run.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+	run.Env = slices.DeleteFunc(slices.Clone(c.environ), func(v string) bool {
 		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=")
 	})
 	run.Env = append(run.Env, environ...)
@@ -93,8 +100,8 @@ func compare(one, two string) error {
 	}
 	var found []error
 	for name := range names {
-		first, errFirst := os.ReadFile(filepath.Join(one, name))   //nolint:gosec // A file of the release.
-		second, errSecond := os.ReadFile(filepath.Join(two, name)) //nolint:gosec // A file of the release.
+		first, errFirst := os.ReadFile(filepath.Join(one, name))
+		second, errSecond := os.ReadFile(filepath.Join(two, name))
 		switch {
 		case errFirst != nil || errSecond != nil:
 			found = append(found, errors.Join(errFirst, errSecond))
@@ -109,7 +116,7 @@ func compare(one, two string) error {
 func removeAll(folder string) error {
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {
-			err = os.Chmod(path, 0o700) //nolint:gosec // A folder needs the execute bit.
+			err = os.Chmod(path, 0o700)
 		}
 		return err
 	})

@@ -18,8 +18,8 @@ import (
 	"strings"
 )
 
-// inspect checks a release: the digests, each program, and the formula. It says what it did, and what cannot run here.
-func inspect(ctx context.Context, dist string) error {
+// inspect checks the digests, each program, and the formula.
+func (c checker) inspect(ctx context.Context, dist string) error {
 	if err := checkSums(dist); err != nil {
 		return err
 	}
@@ -36,14 +36,14 @@ func inspect(ctx context.Context, dist string) error {
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
 	for _, file := range files {
-		if err := command(ctx, scratch, nil, "tar", "-xzf", file); err != nil {
+		if err := c.command(ctx, scratch, nil, "tar", "-xzf", file); err != nil {
 			return err
 		}
 		full := strings.TrimSuffix(filepath.Base(file), ".tar.gz")
-		if err := inspectProgram(ctx, filepath.Join(scratch, full), full, filepath.Join(dist, full+".cdx.json")); err != nil {
+		if err := c.inspectProgram(ctx, filepath.Join(scratch, full), full, filepath.Join(dist, full+".cdx.json")); err != nil {
 			return fmt.Errorf("%s: %w", full, err)
 		}
-		if err := inspectFormula(ctx, dist, file, full); err != nil {
+		if err := c.inspectFormula(ctx, dist, file, full); err != nil {
 			return fmt.Errorf("%s.rb: %w", name, err)
 		}
 	}
@@ -52,14 +52,14 @@ func inspect(ctx context.Context, dist string) error {
 
 // checkSums compares the list with the files: each is in it, with its digest.
 func checkSums(dist string) error {
-	list, err := os.ReadFile(filepath.Join(dist, sums)) //nolint:gosec // A file of the release.
+	list, err := os.ReadFile(filepath.Join(dist, sums))
 	if err != nil {
 		return err
 	}
 	if err := writeSums(dist); err != nil {
 		return err
 	}
-	again, err := os.ReadFile(filepath.Join(dist, sums)) //nolint:gosec // As above.
+	again, err := os.ReadFile(filepath.Join(dist, sums))
 	if err == nil && !bytes.Equal(list, again) {
 		err = fmt.Errorf("%s is\n%sand must be\n%s", sums, list, again)
 	}
@@ -67,7 +67,7 @@ func checkSums(dist string) error {
 }
 
 // inspectProgram checks the program of an unpacked archive, and runs it where that is possible.
-func inspectProgram(ctx context.Context, folder, full, sbom string) error {
+func (c checker) inspectProgram(ctx context.Context, folder, full, sbom string) error {
 	platform, ok := platformOf(full)
 	if !ok {
 		return errors.New("the name does not end in a system and a processor")
@@ -85,7 +85,7 @@ func inspectProgram(ctx context.Context, folder, full, sbom string) error {
 	case platform == "linux/arm64" && runtime.GOOS == "linux" && err == nil:
 		run = []string{emulator, program}
 	default:
-		fmt.Printf("%s: the right format, modules and SBOM; NOT RUN here\n", full)
+		fmt.Fprintf(c.out, "%s: the right format, modules and SBOM; NOT RUN here\n", full)
 		return nil
 	}
 	version := strings.TrimSuffix(strings.TrimPrefix(full, name+"-"), "-"+strings.Replace(platform, "/", "-", 1))
@@ -100,14 +100,14 @@ func inspectProgram(ctx context.Context, folder, full, sbom string) error {
 		{"WEBHOOK_IDS", []string{"check"}, 1},
 	} {
 		args := slices.Concat(run[1:], row.args)
-		try := exec.CommandContext(ctx, run[0], args...) //nolint:gosec // The program that we have built.
+		try := exec.CommandContext(ctx, run[0], args...)
 		try.Dir, try.Env = folder, []string{"PROVIDER=file", "FILE_TYPE=lines", "FILE_PATH=" + filepath.Join(folder, "LICENSE")}
 		output, err := try.CombinedOutput()
 		if code := try.ProcessState.ExitCode(); code != row.code || !bytes.Contains(output, []byte(row.want)) {
 			return fmt.Errorf("%q: exit status %d (%w), want %d; it printed\n%s\nwant %q in it", row.args, code, err, row.code, output, row.want)
 		}
 	}
-	fmt.Printf("%s: the right format, modules and SBOM; %s runs\n", full, strings.Join(run, " "))
+	fmt.Fprintf(c.out, "%s: the right format, modules and SBOM; %s runs\n", full, strings.Join(run, " "))
 	return nil
 }
 
@@ -147,7 +147,7 @@ func checkProgram(program, platform string) error {
 // library's.
 func header(program string) (string, error) {
 	if file, err := elf.Open(program); err == nil {
-		defer file.Close() //nolint:errcheck // It was only read.
+		defer file.Close()
 		if slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
 			return "", errors.New("the program is linked dynamically")
 		}
@@ -157,7 +157,7 @@ func header(program string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the program is neither ELF nor Mach-O: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // It was only read.
+	defer file.Close()
 	return "darwin/" + map[macho.Cpu]string{macho.CpuAmd64: "amd64", macho.CpuArm64: "arm64"}[file.Cpu], nil
 }
 
@@ -166,14 +166,14 @@ const standin = "internal/test/release/standin.rb"
 
 // inspectFormula compares what the formula downloads on the platform of an archive with that archive. On this platform it
 // also installs the archive, and runs the test of the formula.
-func inspectFormula(ctx context.Context, dist, archive, full string) error {
+func (c checker) inspectFormula(ctx context.Context, dist, archive, full string) error {
 	platform, _ := platformOf(full)
 	args := append([]string{standin, filepath.Join(dist, name+".rb")}, strings.Split(platform, "/")...)
 	if platform == runtime.GOOS+"/"+runtime.GOARCH {
 		args = append(args, dist)
 	}
-	ruby := exec.CommandContext(ctx, "ruby", args...) //nolint:gosec // A script of the repository.
-	ruby.Stderr = os.Stderr
+	ruby := exec.CommandContext(ctx, "ruby", args...)
+	ruby.Stderr = c.out
 	output, err := ruby.Output()
 	if err != nil {
 		return fmt.Errorf("ruby %s: %w", strings.Join(args, " "), err)
@@ -190,7 +190,7 @@ func inspectFormula(ctx context.Context, dist, archive, full string) error {
 		return fmt.Errorf("on %s it installs version %s, %s, %s; want %s, %s", platform, got.Version, got.URL, got.SHA256, archive, sum)
 	}
 	if len(args) > 4 {
-		fmt.Printf("%s.rb: installs %s, and its test passes (with a stand-in for Homebrew)\n", name, full)
+		fmt.Fprintf(c.out, "%s.rb: installs %s, and its test passes (with a stand-in for Homebrew)\n", name, full)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -29,13 +30,13 @@ const usage = `
         build compiles everything again`
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(os.Args[1:], checker{os.Stdout, os.Environ()}); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(args []string, c checker) error {
 	if len(args) == 0 {
 		return errors.New("a command is missing:" + usage)
 	}
@@ -52,7 +53,7 @@ func run(args []string) error {
 	case args[0] == "sums" && flags.NArg() == 1:
 		return writeSums(flags.Arg(0))
 	case args[0] == "check" && flags.NArg() == 0:
-		return check(*cold)
+		return c.check(context.Background(), *cold)
 	case args[0] == "archive" && flags.NArg() == 2:
 		if *version == "" || *seconds <= 0 || *url == "" {
 			return errors.New("-version, -time and -url are required; the time is that of the commit, so -time fails outside of a checkout: set SOURCE_DATE_EPOCH there")

@@ -17,7 +17,7 @@ func shell(t *testing.T, home, folder, command string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	run := exec.CommandContext(ctx, "sh", "-ec", command) //nolint:gosec // A command of the documentation.
+	run := exec.CommandContext(ctx, "sh", "-ec", command)
 	run.Dir = folder
 	// The agent of the developer is not asked.
 	run.Env = append(os.Environ(), "SSH_AUTH_SOCK=", "HOME="+home)
