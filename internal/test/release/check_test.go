@@ -3,7 +3,10 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -135,15 +138,24 @@ func TestSBOM(t *testing.T) {
 	}
 }
 
-// Only a program is one.
-func TestHeader(t *testing.T) {
+// A program must be static, for the platform that its archive names, and without a path of the machine.
+func TestPrograms(t *testing.T) {
 	t.Parallel()
-	folder := put(t, map[string]string{"text": "#!/bin/sh\n"})
-	_, err := header(filepath.Join(folder, "text"))
-	fails(t, err, "neither ELF nor Mach-O")
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	folder := put(t, map[string]string{"text": "#!/bin/sh\n", "main.go": "package main\n\nfunc main() {}\n"})
+	fails(t, checkProgram(filepath.Join(folder, "text"), "linux/amd64"), "neither ELF nor Mach-O")
+	built := func(args ...string) string {
+		t.Helper()
+		program := filepath.Join(t.TempDir(), "program")
+		build := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", program}, args, []string{filepath.Join(folder, "main.go")})...)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+		if output, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		return program
 	}
-	fails(t, checkProgram(program, "plan9/mips"), "plan9/mips")
+	here := runtime.GOOS + "/" + runtime.GOARCH
+	good := built("-trimpath")
+	fails(t, checkProgram(good, here), "")
+	fails(t, checkProgram(good, "plan9/mips"), "the program is for "+here+", want plan9/mips")
+	fails(t, checkProgram(built(), here), "-trimpath=true")
 }
