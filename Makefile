@@ -51,7 +51,7 @@ demo-people: ## Show certificates for people with a real step-ca: by login and g
 	@cd $(E2E) && go run ./demo -show people
 
 .PHONY: demo-wifi
-demo-wifi: ## Show Wi-Fi with a real step-ca and FreeRADIUS: VLAN by group, then refused, and told why (see test-servers)
+demo-wifi: ## Show Wi-Fi with a real step-ca and FreeRADIUS: VLAN by group, then refused, and told why (Linux only; see test-servers)
 	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
 	@cd $(E2E) && go run ./demo -show wifi
 
@@ -150,7 +150,7 @@ console-pictures: ## Take the pictures of docs/console.md in a headless Chromium
 	cd $(BROWSER) && go test -count=1 -run '^TestPictures$$' ./console -args -pictures='$(CURDIR)/docs'
 
 .PHONY: test-compose
-test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)
+test-compose: ## Test docker/docker-compose.yml with real containers (Linux only; needs a docker engine)
 	docker/test/run.sh -v
 
 .PHONY: build
