@@ -52,7 +52,7 @@ demo-people: ## Show certificates for people with a real step-ca: by login and g
 	@cd $(E2E) && go run ./demo -show people
 
 .PHONY: demo-wifi
-demo-wifi: ## Show Wi-Fi with a real step-ca and FreeRADIUS: VLAN by group, then refused, and told why (see test-servers)
+demo-wifi: ## Show Wi-Fi with a real step-ca and FreeRADIUS: VLAN by group, then refused, and told why (Linux only; see test-servers)
 	@echo 'Compiling the demo, then step-ca, step and the connector: the first time this takes some minutes.'
 	@cd $(E2E) && go run ./demo -show wifi
 
@@ -157,11 +157,11 @@ console-pictures: ## Take the pictures of docs/console.md in a headless Chromium
 	cd $(BROWSER) && go test -count=1 -run '^TestPictures$$' ./console -args -pictures='$(CURDIR)/docs'
 
 .PHONY: test-compose
-test-compose: ## Test docker/docker-compose.yml with real containers (needs a docker engine)
+test-compose: ## Test docker/docker-compose.yml with real containers (Linux only; needs a docker engine)
 	TESTS=./compose docker/test/run.sh -v
 
 .PHONY: test-pod
-test-pod: ## Run the pods of docs/kubernetes with Docker: real step-ca, changed files, replacement (needs a docker engine on Linux)
+test-pod: ## Run the pods of docs/kubernetes with Docker: real step-ca, changed files, replacement (Linux only; needs a docker engine)
 	TESTS=./podspec docker/test/run.sh -v
 
 # The programs stay in the user's cache, so that a fresh clone finds them.
@@ -269,7 +269,7 @@ storm: ## Measure snapshots: a storm of webhooks, an outage of the MDM, the fetc
 
 # The threshold is the exposure that systemd 252 computes, times ten.
 .PHONY: systemd-check
-systemd-check: build ## Check the systemd unit and its sandbox (needs systemd-analyze)
+systemd-check: build ## Check the systemd unit and its sandbox (Linux only; needs systemd-analyze)
 	@sed 's#/usr/local/bin/#$(CURDIR)/build/#' docs/systemd/$(NAME).service > build/$(NAME).service
 	systemd-analyze verify build/$(NAME).service
 	@systemd-analyze security --offline=true --threshold=12 build/$(NAME).service > build/systemd.log || { cat build/systemd.log; exit 1; }
@@ -283,26 +283,47 @@ docker: ## Build the container image IMAGE (default step-posture-connector)
 		$(if $(GO_IMAGE),--build-arg GO_IMAGE='$(GO_IMAGE)') \
 		$(if $(RUNTIME_IMAGE),--build-arg RUNTIME_IMAGE='$(RUNTIME_IMAGE)') .
 
-# The platforms of the archives, and the tool that lists their contents. Every file in them has the time of the
-# commit, so that the same commit makes the same archives.
-PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+# The platforms of the archives, and what is in them beside the program. The SBOM is made from the program itself, because
+# each platform has modules of its own.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+ARCHIVED  := LICENSE README.md CHANGELOG.md .env.example docs/systemd/posture.yaml
+FOR_LINUX := docs/systemd/$(NAME).service
 SBOM      := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 DIST      := build/dist
+STAGE     := build/release
+
+# Every file has the time of the commit. Settings of the person who builds would make another program.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+PUBLISHED := GOFLAGS= GOWORK=off GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
+
+# Where the releases are published: the files of VERSION are in RELEASE_URL/VERSION. The Homebrew formula names it.
+RELEASE_URL ?= https://downloads.example.com/$(NAME)
 
 .PHONY: release
-release: ## Make archives, checksums and SBOM in build/dist (see docs/release.md)
-	@rm -rf $(DIST) && mkdir -p $(DIST)
+release: ## Make archives, SBOMs, Homebrew formula and checksums in build/dist (see docs/release.md)
+	@rm -rf $(DIST) $(STAGE) && mkdir -p $(DIST) $(STAGE)
 	@set -e; for platform in $(PLATFORMS); do \
-		folder=$(NAME)-$(VERSION)-$$(echo $$platform | tr / -); \
-		mkdir -p $(DIST)/$$folder; \
-		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go build -trimpath -buildvcs=false \
-			-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(DIST)/$$folder/$(NAME) .; \
-		cp LICENSE README.md .env.example docs/systemd/$(NAME).service docs/systemd/posture.yaml $(DIST)/$$folder/; \
-		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$$(git log -1 --format=%ct)" -C $(DIST) -c $$folder | gzip -n > $(DIST)/$$folder.tar.gz; \
-		rm -rf $(DIST)/$$folder; \
+		system=$${platform%/*}; full=$(NAME)-$(VERSION)-$$system-$${platform#*/}; \
+		$(PUBLISHED) GOOS=$$system GOARCH=$${platform#*/} $(MAKE) --no-print-directory build \
+			VERSION='$(VERSION)' COMMIT='$(COMMIT)' BIN=$(STAGE)/$$full/$(NAME); \
+		cp $(ARCHIVED) $(STAGE)/$$full/; \
+		[ $$system != linux ] || cp $(FOR_LINUX) $(STAGE)/$$full/; \
+		$(SBOM) bin -json -std -licenses -noserial -version '$(VERSION)' -output $(STAGE)/$$full.cdx.json $(STAGE)/$$full/$(NAME); \
 	done
-	@$(SBOM) app -json -licenses -noserial . | sed '/^ *"timestamp": /d' > $(DIST)/$(NAME)-$(VERSION).cdx.json
-	@cd $(DIST) && sha256sum * > SHA256SUMS && cat SHA256SUMS
+	@go run ./internal/test/release archive -version '$(VERSION)' -time '$(SOURCE_DATE_EPOCH)' -url '$(RELEASE_URL)' $(STAGE) $(DIST)
+	@go run ./internal/test/release sums $(DIST)
+	@cat $(DIST)/SHA256SUMS
+
+# In two clones of the commit, in folders of different names: what is not committed is not in them.
+.PHONY: release-check
+release-check: ## Make the release of the last commit twice, compare every byte, and run what can run here (see docs/release.md)
+	go run ./internal/test/release check $(if $(COLD),-cold)
+
+# A signature in the format of OpenSSH: every system has the program that verifies it, and it needs no network.
+.PHONY: sign
+sign: ## Sign the checksums of make release with the SSH key KEY (see docs/release.md)
+	@[ -n '$(KEY)' ] || { echo 'KEY is missing; accepted: the path of a private SSH key, or of a public one whose private key the agent has.' >&2; exit 1; }
+	ssh-keygen -Y sign -n $(NAME) -f '$(KEY)' $(DIST)/SHA256SUMS
 
 .PHONY: clean
 clean: ## Remove what was built; .env and .dev stay

@@ -50,8 +50,13 @@ func anchors(t *testing.T, path string) []string {
 	t.Helper()
 	var found []string
 	for _, heading := range matches(t, path, `(?m)^#+ (.+)$`) {
-		heading = regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(heading), "")
-		found = append(found, strings.ReplaceAll(heading, " ", "-"))
+		found = append(found, anchor(heading))
 	}
 	return found
+}
+
+// anchor is the name of a heading in links.
+func anchor(heading string) string {
+	heading = regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(heading), "")
+	return strings.ReplaceAll(heading, " ", "-")
 }

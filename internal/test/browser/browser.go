@@ -63,14 +63,15 @@ func Start(t testing.TB, trusted ...*x509.Certificate) *Browser {
 	return nil
 }
 
-// program finds the browser. The script of Debian adds flags, so its program comes first.
+// program finds the browser. The script of Debian adds flags, so its program comes first. On macOS applications are not in PATH.
 func program() (string, error) {
-	for _, name := range []string{"/usr/lib/chromium/chromium", "chromium", "chromium-browser", "google-chrome"} {
+	const macOS = "/Applications/"
+	for _, name := range []string{"/usr/lib/chromium/chromium", "chromium", "chromium-browser", "google-chrome", macOS + "Chromium.app/Contents/MacOS/Chromium", macOS + "Google Chrome.app/Contents/MacOS/Google Chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	return "", errors.New("chromium is not installed; run: make test-chromium, or: apt-get install chromium fonts-dejavu-core")
+	return "", errors.New("Chromium and Google Chrome are not installed; on Debian run: make test-chromium, or: apt-get install chromium fonts-dejavu-core")
 }
 
 // newProfile makes the folder of the profile. It is no folder of the test: the browser's user may not pass through that.
