@@ -11,12 +11,12 @@ import (
 // compareStart wants both programs to serve, or both to exit, unless a row of the page says otherwise.
 func (tr trial) compareStart(t *testing.T, then, now int, output string) {
 	t.Helper()
-	want := 0
+	want, text := 0, tr.warns
 	if tr.exits != "" {
-		want = max(1, tr.code)
+		want, text = max(1, tr.code), tr.exits
 	}
-	if now != want || !strings.Contains(output, tr.exits) {
-		t.Errorf("exit status %d, want %d and %q:\n%s", now, want, tr.exits, output)
+	if now != want || !strings.Contains(output, text) {
+		t.Errorf("exit status %d, want %d and %q:\n%s", now, want, text, output)
 	}
 	if differs := (then == 0) != (now == 0); differs && tr.differs == "" {
 		t.Errorf("v1.0.0: exit status %d, now %d; docs/upgrade.md has no row for that:\n%s", then, now, output)

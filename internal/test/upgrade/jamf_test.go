@@ -77,7 +77,8 @@ func jamfTrials() []trial {
 		}, "JAMF_DEVICE_ENRICH", "0", "JAMF_COMPUTER_ENRICH", ""),
 		withJamf("data of mobile devices", []order{computer.differing(oneKind), tablet}, "JAMF_COMPUTER_ENRICH", "0"),
 		withJamf("data of computers", []order{computer.differing(oneKind), tablet.differing(noData)}, "JAMF_DEVICE_ENRICH", "0"),
-		withJamf("the documented privileges", []order{computer.differing(department), tablet}).clients(documented...),
+		withJamf("the documented privileges", []order{computer.differing(department), tablet}).clients(documented...).
+			warning("lacks the privilege Read Departments"),
 		withJamf("the documented privileges, JAMF_API=classic", []order{
 			computer, tablet, {identifier: "C02TWICE0001", query: "?mode=computer", now: "allow"},
 		}, "JAMF_API", "classic").clients(documented...),
@@ -145,6 +146,11 @@ func (tr trial) clients(clients ...jamftest.Client) trial {
 
 func (tr trial) version(version string) trial {
 	tr.jamf.Version = version
+	return tr
+}
+
+func (tr trial) warning(text string) trial {
+	tr.warns = text
 	return tr
 }
 

@@ -110,7 +110,8 @@ func fileTrials() []trial {
 		csv("Latin-1", "Identifier,Name\nC02XK1JKLVCG,a\nK3Q7XH2N9P,Z\xfcrich\n", "UTF-8", notUTF8, mac),
 		csv("a quotation mark inside a value", "Identifier,Name\nC02XK1JKLVCG,a\"b\n", "line 2", ""),
 		csv("spaces around an identifier", "Identifier,Name\n C02XK1JKLVCG ,a\n", "", "", order{identifier: "C02XK1JKLVCG", now: "allow", data: `{"Name":"a"}`, differs: spaces}),
-		csv("spaces around the name of a column", "Identifier, Name \nC02XK1JKLVCG,a\n", "", "", order{identifier: "C02XK1JKLVCG", now: "allow", data: `{"Name":"a"}`, differs: columnSpaces}),
+		csv("spaces around the name of a column", "Identifier, Name \nC02XK1JKLVCG,a\n", "", "", order{identifier: "C02XK1JKLVCG", now: "allow", data: `{"Name":"a"}`, differs: columnSpaces}).
+			warning("spaces around column names are removed"),
 		csv("two columns of one name", "Identifier,Name,Name\nC02XK1JKLVCG,a,b\n", "Name", columns, mac),
 		csv("a column without a name", "Identifier,\nC02XK1JKLVCG,a\n", "column 2", columns, mac),
 		csv("a byte-order mark", "\ufeffIdentifier,Name\nC02XK1JKLVCG,a\n", "", excel, mac),
@@ -127,6 +128,8 @@ func fileTrials() []trial {
 		json("no devices", `{"devices":[]}`, "", "", order{identifier: "C02XK1JKLVCG", now: "deviceNotFound"}),
 		json("no list of devices", `{}`, "devices", noDevices, order{identifier: "C02XK1JKLVCG", now: "deviceNotFound"}),
 		json("other letters", `{"Devices":[{"Identifier":"C02XK1JKLVCG","Data":{"a":1}}]}`, "devices", memberCase, mac),
+		json("Data", `{"devices":[{"identifier":"C02XK1JKLVCG","Data":{"a":1}}]}`, "", "", order{identifier: "C02XK1JKLVCG", now: "allow", data: `{}`, differs: memberCase}).
+			warning(`no member \"data\"`),
 		json("data that is a list", `{"devices":[{"identifier":"C02XK1JKLVCG","data":[1]}]}`, "devices[0]", ""),
 		json("more behind it", `{"devices":[{"identifier":"C02XK1JKLVCG"}]}{}`, "devices.json", ""),
 		json("broken", `{"devices":[{"identifier":"C02XK1JKLVCG"},]}`, "devices.json", ""),
@@ -167,7 +170,7 @@ func startTrials(t *testing.T) []trial {
 		line("a dollar in the env file", "JAMF_CLIENT_SECRET=pa$word", "line 14", envDollar),
 		line("a hash in the env file", "JAMF_DEVICE_GROUP=Lab #2", "line 14", envHash),
 		{name: "arguments", args: []string{"start"}, exits: "start", code: 64, differs: arguments, orders: mac},
-		{name: "an unused CA that does not exist", env: program.Environment{"ENABLE_MTLS": "0", "TLS_CA_PATH": "missing.pem"}, differs: noCA, orders: mac},
+		{name: "an unused CA that does not exist", env: program.Environment{"ENABLE_MTLS": "0", "TLS_CA_PATH": "missing.pem"}, differs: noCA, orders: mac, warns: "TLS_CA_PATH"},
 	}
 	certificate := func(name string, orders []order, exits, differs string, spoil func(*testing.T, *program.PKI)) trial {
 		return trial{name: name, pki: spoil, exits: exits, differs: differs, orders: orders}

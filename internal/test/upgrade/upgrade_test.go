@@ -41,6 +41,7 @@ type trial struct {
 	orders  []order
 	exits   string // what the output has where the program exits now
 	code    int    // the exit status then, by default 1
+	warns   string // what the output has where the program serves now
 	differs string // the row of docs/upgrade.md, where one of the programs exits and the other does not
 }
 
