@@ -60,33 +60,64 @@ const (
 	arguments   = "The program gets arguments"
 )
 
-// TestUpgradePage compares the table of docs/upgrade.md with the trials: each row is shown by one, and each difference has a row.
+// TestUpgradePage compares the tables of docs/upgrade.md with the trials: each row is shown by one, each difference has a row, and
+// the heading of its table says what kind of difference it is.
 func TestUpgradePage(t *testing.T) {
 	t.Parallel()
 	_, section, _ := strings.Cut(readFile(t, "docs/upgrade.md"), "\n## What differs\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	var rows, shown []string
-	for _, row := range regexp.MustCompile(`(?m)^\| (.+?) \| .+ \| .+ \| .+ \|$`).FindAllStringSubmatch(section, -1) {
-		if row[1] != "when" {
-			rows = append(rows, row[1])
+	rows, heading := map[string]string{}, ""
+	for line := range strings.Lines(section) {
+		if after, found := strings.CutPrefix(line, "### "); found {
+			heading = strings.TrimSpace(after)
+		} else if row := regexp.MustCompile(`^\| (.+?) \| .+ \| .+ \| .+ \|$`).FindStringSubmatch(strings.TrimSpace(line)); row != nil && row[1] != "when" {
+			if rows[row[1]] != "" {
+				t.Errorf("docs/upgrade.md has a row twice: %q", row[1])
+			}
+			rows[row[1]] = heading
 		}
 	}
-	for _, tr := range upgradeTrials(t) {
-		shown = append(shown, tr.differs)
-		for _, o := range tr.orders {
-			shown = append(shown, o.differs)
+	shown := kindsOfDifferences(t)
+	for row, heading := range rows {
+		if !slices.Contains(shown[row], heading) {
+			t.Errorf("docs/upgrade.md has the row %q below %q; the trials show %q", row, heading, shown[row])
 		}
 	}
-	slices.Sort(shown)
-	shown = slices.DeleteFunc(slices.Compact(shown), func(row string) bool { return row == "" })
-	for _, row := range rows {
-		if !slices.Contains(shown, row) {
-			t.Errorf("docs/upgrade.md has a row that no trial shows: %q", row)
-		}
-	}
-	for _, row := range shown {
-		if !slices.Contains(rows, row) {
+	for row := range shown {
+		if rows[row] == "" {
 			t.Errorf("docs/upgrade.md lacks the row %q", row)
 		}
 	}
+}
+
+// kindsOfDifferences are the headings below which a row may be, by what v1.0.0 did and what the trials want now.
+func kindsOfDifferences(t *testing.T) map[string][]string {
+	t.Helper()
+	const notStarted, before = "Not started now", "Refused or not started before"
+	shown := map[string][]string{}
+	recorded := readRecords(t)
+	for _, tr := range upgradeTrials(t) {
+		if kind := before; tr.differs != "" {
+			if tr.exits != "" {
+				kind = notStarted
+			}
+			shown[tr.differs] = append(shown[tr.differs], kind)
+		}
+		for _, o := range tr.orders {
+			if o.differs == "" {
+				continue
+			}
+			kind, then := "Other data", recorded[tr.name].Answers[o.title()]
+			switch {
+			case !then.Allow && o.now != "allow":
+				kind = "Refused as before, in other words"
+			case !then.Allow:
+				kind = before
+			case o.now != "allow":
+				kind = "Refused now"
+			}
+			shown[o.differs] = append(shown[o.differs], kind)
+		}
+	}
+	return shown
 }

@@ -64,6 +64,7 @@ func TestUpgrade(t *testing.T) {
 			}
 			now, output := tr.run(t, ours)
 			tr.compareStart(t, before.Exit, now.Exit, output)
+			tr.wantFoundByCheck(t)
 			for _, o := range tr.orders {
 				if answer, sent := now.Answers[o.title()]; sent {
 					o.want(t, answer)
@@ -101,6 +102,18 @@ func TestUpgradeRecords(t *testing.T) {
 	}
 	if got, want := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(found)); !slices.Equal(got, want) {
 		t.Errorf("%s has %q, the trials are %q", upgradeRecords, got, want)
+	}
+}
+
+// wantFoundByCheck wants check to find what keeps the daemon from starting, but for arguments, which it has itself.
+func (tr trial) wantFoundByCheck(t *testing.T) {
+	t.Helper()
+	if tr.exits == "" || tr.args != nil {
+		return
+	}
+	tr.args, tr.orders = []string{"check"}, nil
+	if did, output := tr.run(t, ours); did.Exit != 1 || !strings.Contains(output, tr.exits) {
+		t.Errorf("check exits with %d, want 1 and %q:\n%s", did.Exit, tr.exits, output)
 	}
 }
 
