@@ -1,6 +1,7 @@
 package jamf_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -169,4 +170,20 @@ func TestDepartmentIsAskedForWhenNeeded(t *testing.T) {
 func groupsOf(d posture.Device) []string {
 	names, _ := d.Facts.Groups.Get()
 	return names
+}
+
+// TestNameOfUserWhereOneMemberIsMissing: the Classic API has the name of a user twice, and either may be missing.
+func TestNameOfUserWhereOneMemberIsMissing(t *testing.T) {
+	t.Parallel()
+	for _, member := range []string{`"realname"`, `"real_name"`} {
+		server := started(t, jamftest.Options{Devices: inventory()})
+		server.Fail(vendortest.Fault{Kind: vendortest.Edit, Change: func(body []byte) []byte {
+			return bytes.ReplaceAll(body, []byte(member), []byte(`"another"`))
+		}}, jamftest.ClassicMobile)
+		c := configOf(server, "classic")
+		c.DeviceEnrich = true
+		if got := string(finds(t, opened(t, c), phoneSerial, posture.MobileDevice).Data); got != phoneData {
+			t.Errorf("without %s the data is\n     %s\nwant %s", member, got, phoneData)
+		}
+	}
 }

@@ -105,12 +105,13 @@ func (s *Server) classicRecord(d Device) map[string]any {
 		"udid": d.UDID, "supervised": d.Supervised, "site": map[string]any{"id": q.number("-1"), "name": "None"},
 	}
 	location := map[string]any{
-		"username": q.text(d.User.Username), "real_name": q.text(d.User.RealName), "email_address": d.User.Email,
+		"username": q.text(d.User.Username), "realname": q.text(d.User.RealName), "real_name": q.text(d.User.RealName), "email_address": d.User.Email,
 		"position": q.text(d.User.Position), "phone": q.text(d.User.Phone), "phone_number": q.text(d.User.Phone),
 		"department": q.text(d.User.Department), "building": "", "room": q.text(d.User.Room),
 	}
 	_, _, encrypted := d.Details.fileVault()
 	if !d.Computer {
+		general["device_name"] = q.text(d.Name)
 		general["os_type"], general["managed"] = "iOS", q.truth(d.Managed)
 		general["os_version"], general["device_ownership_level"] = q.text(d.Details.osVersion("18")), cmp.Or(d.Details.Ownership, "Institutional")
 		general["model"], general["model_identifier"], general["model_display"] = padModel, "iPad13,18", padModel
@@ -127,7 +128,6 @@ func (s *Server) classicRecord(d Device) map[string]any {
 	}
 	general["platform"] = "Mac"
 	general["remote_management"] = map[string]any{"managed": q.truth(d.Managed), "management_username": ""}
-	location["realname"] = q.text(d.User.RealName)
 	q.epoch(general, "last_contact_time", d.Details.lastContact())
 	q.epoch(general, "last_enrolled_date", d.Details.lastEnrolled())
 	boot := map[string]any{"name": "Macintosh HD (Boot Partition)", "type": "boot", "filevault_status": encrypted, "filevault2_status": encrypted}
