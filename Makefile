@@ -285,8 +285,30 @@ release: ## Make archives, checksums and SBOM in build/dist (see docs/release.md
 		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$$(git log -1 --format=%ct)" -C $(DIST) -c $$folder | gzip -n > $(DIST)/$$folder.tar.gz; \
 		rm -rf $(DIST)/$$folder; \
 	done
+	@$(MAKE) --no-print-directory packages
 	@$(SBOM) app -json -licenses -noserial . | sed '/^ *"timestamp": /d' > $(DIST)/$(NAME)-$(VERSION).cdx.json
 	@cd $(DIST) && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+# Who publishes the packages: their field Maintainer. KINDS and ARCHITECTURES are those to make.
+MAINTAINER    ?= The Step Posture Connector authors <step-posture-connector@packages.example.org>
+ARCHITECTURES ?= amd64 arm64
+KINDS         ?= deb rpm
+NFPM          := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+
+# The time of the commit is that of every file, so that the same commit makes the same packages.
+.PHONY: packages
+packages: ## Make .deb and .rpm packages in build/dist (see docs/packages)
+	@mkdir -p $(DIST) && rm -rf build/packages $(DIST)/*.deb $(DIST)/*.rpm
+	@set -e; at=$$(git log -1 --format=%ct); \
+	go run ./internal/test/packages -version '$(VERSION)' -time "$$at" -maintainer '$(MAINTAINER)' -out build/packages; \
+	for arch in $(ARCHITECTURES); do \
+		GOOS=linux GOARCH=$$arch CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+			-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o build/packages/$(NAME) .; \
+		for kind in $(KINDS); do \
+			GOARCH=$$arch PACKAGE_VERSION=$$(cat build/packages/version) MAINTAINER='$(MAINTAINER)' SOURCE_DATE_EPOCH="$$at" \
+				$(NFPM) package --config docs/packages/nfpm.yaml --packager $$kind --target $(DIST)/; \
+		done; \
+	done
 
 .PHONY: clean
 clean: ## Remove what was built; .env and .dev stay
