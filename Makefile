@@ -20,6 +20,9 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 # The linter is no dependency of the product, so it is in no go.mod.
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# A comma inside of an argument.
+, := ,
+
 # $(call each,COMMAND) runs a command in every module. The tag adds the tests of the compose files.
 each = @set -e; for module in $(MODULES); do echo '($(strip $(1)), in '"$$module)"; (cd $$module && $(1)); done
 
@@ -65,7 +68,7 @@ test: vet test-unit test-e2e test-browser ## Vet and run all tests (the first ti
 
 .PHONY: vet
 vet:
-	$(call each,go vet -tags compose ./...)
+	$(call each,go vet -tags compose$(,)packages ./...)
 
 .PHONY: test-unit
 test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
@@ -197,7 +200,7 @@ $(DEV)/cert.pem:
 
 .PHONY: lint
 lint: ## Look for faults in sources, module files and shell scripts
-	$(call each,$(LINT) run --allow-parallel-runners --build-tags compose --config $(CURDIR)/.golangci.yml)
+	$(call each,$(LINT) run --allow-parallel-runners --build-tags compose$(,)packages --config $(CURDIR)/.golangci.yml)
 	$(call each,go mod tidy -diff)
 	bash -n .ci/run
 	for script in docker/test/*.sh docker/setup/*.sh; do sh -n "$$script" || exit 1; done
@@ -309,6 +312,16 @@ packages: ## Make .deb and .rpm packages in build/dist (see docs/packages)
 				$(NFPM) package --config docs/packages/nfpm.yaml --packager $$kind --target $(DIST)/; \
 		done; \
 	done
+
+# It makes packages of two versions, and boots a clean Debian, which it keeps in the user's cache, with each kind.
+.PHONY: test-packages
+test-packages: ## Install, start, upgrade and remove the packages in a clean Debian with systemd (see test-packages-tools; as root)
+	go test -count=1 -timeout 2h -tags packages -v -run '^TestPackages$$' ./internal/test/packages
+
+.PHONY: test-packages-tools
+test-packages-tools: ## Install debootstrap, lintian, rpm, cpio and mandoc for test-packages (Debian, Ubuntu; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap lintian rpm rpm2cpio cpio mandoc util-linux
 
 .PHONY: clean
 clean: ## Remove what was built; .env and .dev stay
