@@ -21,6 +21,9 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 # The linter is no dependency of the product, so it is in no go.mod.
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# A comma inside of an argument.
+, := ,
+
 # $(call each,COMMAND) runs a command in every module. The tag adds the tests of the compose files.
 each = @set -e; for module in $(MODULES); do echo '($(strip $(1)), in '"$$module)"; (cd $$module && $(1)); done
 
@@ -66,7 +69,7 @@ test: vet test-unit test-e2e test-browser ## Vet and run all tests (the first ti
 
 .PHONY: vet
 vet:
-	$(call each,go vet -tags compose ./...)
+	$(call each,go vet -tags compose$(,)packages ./...)
 
 .PHONY: test-unit
 test-unit: ## Run the connector's own tests, with the race detector (needs a C compiler)
@@ -221,7 +224,7 @@ $(DEV)/cert.pem:
 
 .PHONY: lint
 lint: ## Look for faults in sources, module files and shell scripts
-	$(call each,$(LINT) run --allow-parallel-runners --build-tags compose --config $(CURDIR)/.golangci.yml)
+	$(call each,$(LINT) run --allow-parallel-runners --build-tags compose$(,)packages --config $(CURDIR)/.golangci.yml)
 	$(call each,go mod tidy -diff)
 	bash -n .ci/run
 	for script in docker/test/*.sh docker/setup/*.sh; do sh -n "$$script" || exit 1; done
@@ -319,6 +322,7 @@ release: ## Make archives, SBOMs, Homebrew formula and checksums in build/dist (
 		$(SBOM) bin -json -std -licenses -noserial -version '$(VERSION)' -output $(STAGE)/$$full.cdx.json $(STAGE)/$$full/$(NAME); \
 	done
 	@go run ./internal/test/release archive -version '$(VERSION)' -time '$(SOURCE_DATE_EPOCH)' -url '$(RELEASE_URL)' $(STAGE) $(DIST)
+	@$(MAKE) --no-print-directory packages VERSION='$(VERSION)' COMMIT='$(COMMIT)'
 	@go run ./internal/test/release sums $(DIST)
 	@cat $(DIST)/SHA256SUMS
 
@@ -332,6 +336,37 @@ release-check: ## Make the release of the last commit twice, compare every byte,
 sign: ## Sign the checksums of make release with the SSH key KEY (see docs/release.md)
 	@[ -n '$(KEY)' ] || { echo 'KEY is missing; accepted: the path of a private SSH key, or of a public one whose private key the agent has.' >&2; exit 1; }
 	ssh-keygen -Y sign -n $(NAME) -f '$(KEY)' $(DIST)/SHA256SUMS
+
+# Who publishes the packages: their field Maintainer. KINDS and ARCHITECTURES are those to make.
+MAINTAINER    ?= The Step Posture Connector authors <step-posture-connector@packages.example.org>
+ARCHITECTURES ?= amd64 arm64
+KINDS         ?= deb rpm
+NFPM          := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+
+# The time of the commit is that of every file, so that the same commit makes the same packages.
+.PHONY: packages
+packages: ## Make .deb and .rpm packages in build/dist (see docs/packages)
+	@mkdir -p $(DIST) && rm -rf build/packages $(DIST)/*.deb $(DIST)/*.rpm
+	@set -e; \
+	go run ./internal/test/packages -version '$(VERSION)' -time '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -out build/packages; \
+	for arch in $(ARCHITECTURES); do \
+		$(PUBLISHED) GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build \
+			VERSION='$(VERSION)' COMMIT='$(COMMIT)' BIN=build/packages/$(NAME); \
+		for kind in $(KINDS); do \
+			GOARCH=$$arch PACKAGE_VERSION=$$(cat build/packages/version) MAINTAINER='$(MAINTAINER)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' \
+				$(NFPM) package --config docs/packages/nfpm.yaml --packager $$kind --target $(DIST)/; \
+		done; \
+	done
+
+# It makes packages of two versions, and boots a clean Debian, which it keeps in the user's cache, with each kind.
+.PHONY: test-packages
+test-packages: ## Install, start, upgrade and remove the packages in a clean Debian with systemd (see test-packages-tools; as root)
+	go test -count=1 -timeout 2h -tags packages -v -run '^TestPackages$$' ./internal/test/packages
+
+.PHONY: test-packages-tools
+test-packages-tools: ## Install debootstrap, lintian, rpm, cpio and mandoc for test-packages (Debian, Ubuntu; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap lintian rpm rpm2cpio cpio mandoc util-linux
 
 .PHONY: clean
 clean: ## Remove what was built; .env and .dev stay

@@ -81,6 +81,9 @@ func Run(ctx context.Context, p Process) int {
 	return ended.code
 }
 
+// Tree returns all commands with their flags, for programs that describe them.
+func Tree() *cobra.Command { return root(&Process{}) }
+
 func root(p *Process) *cobra.Command {
 	var envFile string
 	c := &cobra.Command{
