@@ -15,21 +15,23 @@ const (
 )
 
 // chartSets are the variables that the chart sets itself or has no place for, as regular expressions, with what a user does instead.
-var chartSets = []struct{ names, instead string }{
-	{"TLS_(CERT|KEY)_PATH", "the chart sets it: see tls"},
-	{"ENABLE_MTLS", "the chart sets it: only step-ca may call, see stepCA.clientNames"},
-	{"TLS_CA_PATH", "the chart sets it: see stepCA.caConfigMap"},
-	{"MTLS_ALLOWED_NAMES", "the chart sets it: see stepCA.clientNames"},
-	{"WEBHOOK_(IDS|SECRETS)(_FILE)?", "the chart sets it: see stepCA.webhookSecret"},
-	{"POLICY_PATH", "the chart sets it: see policy"},
-	{"PORT|BIND_ADDRESS", "the chart sets it: see service.port"},
-	{"HEALTH_ADDRESS", "the chart sets it: the probes ask there"},
-	{"DOOR_(ADDRESS|CLIENT_CA_PATH)", "the chart sets it: see doors"},
-	{"CONSOLE_(ADDRESS|USERS_FILE)", "the chart sets it: see console"},
-	{"API_ADDRESS", "the chart sets it: see tokenAPI"},
-	{"STATE_URL(_FILE)?", "the chart sets it: see state.existingSecret"},
-	{"AUDIT_CHAIN.*", "a chain needs a file that outlives its pod, and the chart has none: see docs/audit.md"},
-	{"COMPAT_MDMSECURITYDEMO|WEBHOOK_KEY(_FILE)?|API_KEY(_FILE)?|DEVICE_INVENTORY_API_KEY(_FILE)?|INVENTORY_PATH(_FILE)?", "the chart has no Services for it: see docs/kubernetes/overlays/mdmsecuritydemo"},
+func chartSets() []struct{ names, instead string } {
+	return []struct{ names, instead string }{
+		{"TLS_(CERT|KEY)_PATH", "the chart sets it: see tls"},
+		{"ENABLE_MTLS", "the chart sets it: only step-ca may call, see stepCA.clientNames"},
+		{"TLS_CA_PATH", "the chart sets it: see stepCA.caConfigMap"},
+		{"MTLS_ALLOWED_NAMES", "the chart sets it: see stepCA.clientNames"},
+		{"WEBHOOK_(IDS|SECRETS)(_FILE)?", "the chart sets it: see stepCA.webhookSecret"},
+		{"POLICY_PATH", "the chart sets it: see policy"},
+		{"PORT|BIND_ADDRESS", "the chart sets it: see service.port"},
+		{"HEALTH_ADDRESS", "the chart sets it: the probes ask there"},
+		{"DOOR_(ADDRESS|CLIENT_CA_PATH)", "the chart sets it: see doors"},
+		{"CONSOLE_(ADDRESS|USERS_FILE)", "the chart sets it: see console"},
+		{"API_ADDRESS", "the chart sets it: see tokenAPI"},
+		{"STATE_URL(_FILE)?", "the chart sets it: see state.existingSecret"},
+		{"AUDIT_CHAIN.*", "a chain needs a file that outlives its pod, and the chart has none: see docs/audit.md"},
+		{"COMPAT_MDMSECURITYDEMO|WEBHOOK_KEY(_FILE)?|API_KEY(_FILE)?|DEVICE_INVENTORY_API_KEY(_FILE)?|INVENTORY_PATH(_FILE)?", "the chart has no Services for it: see docs/kubernetes/overlays/mdmsecuritydemo"},
+	}
 }
 
 // object is one of a JSON Schema. Go writes its keys in alphabetical order.
@@ -129,7 +131,7 @@ func secretsOfChart(all []variable) object {
 }
 
 func setByChart(name string) (instead string, set bool) {
-	for _, row := range chartSets {
+	for _, row := range chartSets() {
 		if regexp.MustCompile("^(" + row.names + ")$").MatchString(name) {
 			return row.instead, true
 		}
