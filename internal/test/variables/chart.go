@@ -2,11 +2,15 @@ package variables
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+
+	"step-posture-connector/internal/schema"
 )
 
 const (
@@ -47,7 +51,15 @@ func schemaOfChart(all []variable) (string, error) {
 	if !found {
 		return "", fmt.Errorf("%s has no line %s", chartSchema, chartMark)
 	}
+	secrets, err := secretMembers()
+	if err != nil {
+		return "", err
+	}
 	definitions, err := json.MarshalIndent(object{
+		"noPolicySecret": object{
+			"if":   object{"pattern": `(?m)(^|[{,])[ \t]*(- +)*(` + strings.Join(secrets, "|") + `)[ \t]*:[ \t]*[^\s{#]`},
+			"then": object{"const": "no secret: a policy file names the file that has it"},
+		},
 		"config":           object{"type": "object", "additionalProperties": false, "properties": configOfChart(all)},
 		"secretFiles":      object{"type": "object", "additionalProperties": false, "properties": secretsOfChart(all)},
 		"requiredVariable": object{"allOf": requiredInChart(all)},
@@ -56,6 +68,40 @@ func schemaOfChart(all []variable) (string, error) {
 		return "", err
 	}
 	return byHand + chartMark + ",\n" + strings.TrimPrefix(string(definitions), "{\n") + "\n}\n", nil
+}
+
+// secretMembers are the names that secrets have in a policy file.
+func secretMembers() ([]string, error) {
+	text, err := schema.JSON()
+	if err != nil {
+		return nil, err
+	}
+	var all any
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	var search func(value any)
+	search = func(value any) {
+		switch v := value.(type) {
+		case map[string]any:
+			for name, member := range v {
+				if m, isMap := member.(map[string]any); isMap && m["$ref"] == "#/$defs/secret" {
+					names[name] = true
+				}
+				search(member)
+			}
+		case []any:
+			for _, member := range v {
+				search(member)
+			}
+		}
+	}
+	search(all)
+	if len(names) == 0 {
+		return nil, errors.New("the schema of the policy file has no secret")
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // configOfChart are the variables that are plain values. Those that are not say what to set instead.

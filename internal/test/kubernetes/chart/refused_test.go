@@ -33,6 +33,7 @@ func refused() []struct{ values, message string } {
 		{`{config: {JOURNAL: true}}`, "at '/config/JOURNAL': value must be one of '0', '1', 0, 1"},
 		{`{config: {PROVIDER: jamff}}`, "at '/config/PROVIDER': value must be one of 'addigy', 'apple_business', 'file'"},
 		{`{resources: {limits: {memory: 256M}}}`, "at '/resources/limits/memory': '256M' does not match pattern"},
+		{`{resources: {limits: {memory: 32Mi}}}`, "resources.limits.memory is 32Mi. Accepted: 64Mi or more"},
 		{`{service: {type: ExternalName}}`, "at '/service/type': value must be one of 'ClusterIP', 'LoadBalancer'"},
 		{`{service: {port: 70000}}`, "at '/service/port': maximum: got 70,000, want 65,535"},
 		{`{monitoring: {serviceMonitor: {interval: 1s}}}`, "at '/monitoring/serviceMonitor/interval': '1s' does not match pattern"},
@@ -44,6 +45,11 @@ func refused() []struct{ values, message string } {
 		{`{stepCA: {clientNames: []}}`, "at '/stepCA/clientNames': minItems: got 0, want 1"},
 		{`{stepCA: {clientNames: ["*"]}}`, "at '/stepCA/clientNames/0': '*' does not match pattern"},
 		{`{stepCA: {peers: []}}`, "at '/stepCA/peers': minItems: got 0, want 1"},
+		// Without peers, a rule of a network policy is for everybody.
+		{`{stepCA: {peers: null}}`, "at '/stepCA': missing property 'peers'"},
+		{`{monitoring: {peers: null}}`, "at '/monitoring': missing property 'peers'"},
+		{`{networkPolicy: null}`, "missing property 'networkPolicy'"},
+		{`{networkPolicy: {extraEgress: [{ports: [{port: 443}]}]}}`, "at '/networkPolicy/extraEgress/0': missing property 'to'"},
 		{`{stepCA: {peers: [{}]}}`, "at '/stepCA/peers/0': minProperties: got 0, want 1"},
 		{`{stepCA: {peers: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}}`, "at '/stepCA/peers/0': maxProperties: got 2, want 1"},
 		{`{stepCA: {peers: [{ipBlock: {cidr: 10.0.0.1}}]}}`, "at '/stepCA/peers/0/ipBlock/cidr': '10.0.0.1' does not match pattern"},
@@ -63,6 +69,8 @@ func refused() []struct{ values, message string } {
 		{`{stepCA: {webhookSecret: ` + secret + `=}}`, "at '/stepCA/webhookSecret': value must be 'the name of an object, or nothing"},
 		{`{tls: {stepRenewer: {provisionerSecret: ` + secret + `}}}`, "at '/tls/stepRenewer/provisionerSecret': value must be 'the name of an object"},
 		{`{policy: {files: {key.pem: "-----BEGIN EC PRIVATE KEY-----\n` + secret + `"}}}`, "value must be 'no private key: that belongs into a Secret'"},
+		{`{policy: {file: "inventories:\n  jamf:\n    provider: jamf\n    client_secret: ` + secret + `\n"}}`, "value must be 'no secret: a policy file names the file that has it'"},
+		{`{policy: {file: "inventories: {fleet: {provider: fleet, token: ` + secret + `}}"}}`, "value must be 'no secret: a policy file names the file that has it'"},
 		{`{secretFiles: {JAMF_CLIENT_SECRET: jamf/client_secret}}`, "secretFiles.JAMF_CLIENT_SECRET is jamf/client_secret, but secretMounts has no jamf"},
 		{`{secretMounts: {tls: other}}`, "secretMounts has tls, a folder of the chart. Accepted: another name"},
 
