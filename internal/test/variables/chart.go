@@ -2,11 +2,15 @@ package variables
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+
+	"step-posture-connector/internal/schema"
 )
 
 const (
@@ -15,21 +19,23 @@ const (
 )
 
 // chartSets are the variables that the chart sets itself or has no place for, as regular expressions, with what a user does instead.
-var chartSets = []struct{ names, instead string }{
-	{"TLS_(CERT|KEY)_PATH", "the chart sets it: see tls"},
-	{"ENABLE_MTLS", "the chart sets it: only step-ca may call, see stepCA.clientNames"},
-	{"TLS_CA_PATH", "the chart sets it: see stepCA.caConfigMap"},
-	{"MTLS_ALLOWED_NAMES", "the chart sets it: see stepCA.clientNames"},
-	{"WEBHOOK_(IDS|SECRETS)(_FILE)?", "the chart sets it: see stepCA.webhookSecret"},
-	{"POLICY_PATH", "the chart sets it: see policy"},
-	{"PORT|BIND_ADDRESS", "the chart sets it: see service.port"},
-	{"HEALTH_ADDRESS", "the chart sets it: the probes ask there"},
-	{"DOOR_(ADDRESS|CLIENT_CA_PATH)", "the chart sets it: see doors"},
-	{"CONSOLE_(ADDRESS|USERS_FILE)", "the chart sets it: see console"},
-	{"API_ADDRESS", "the chart sets it: see tokenAPI"},
-	{"STATE_URL(_FILE)?", "the chart sets it: see state.existingSecret"},
-	{"AUDIT_CHAIN.*", "a chain needs a file that outlives its pod, and the chart has none: see docs/audit.md"},
-	{"COMPAT_MDMSECURITYDEMO|WEBHOOK_KEY(_FILE)?|API_KEY(_FILE)?|DEVICE_INVENTORY_API_KEY(_FILE)?|INVENTORY_PATH(_FILE)?", "the chart has no Services for it: see docs/kubernetes/overlays/mdmsecuritydemo"},
+func chartSets() []struct{ names, instead string } {
+	return []struct{ names, instead string }{
+		{"TLS_(CERT|KEY)_PATH", "the chart sets it: see tls"},
+		{"ENABLE_MTLS", "the chart sets it: only step-ca may call, see stepCA.clientNames"},
+		{"TLS_CA_PATH", "the chart sets it: see stepCA.caConfigMap"},
+		{"MTLS_ALLOWED_NAMES", "the chart sets it: see stepCA.clientNames"},
+		{"WEBHOOK_(IDS|SECRETS)(_FILE)?", "the chart sets it: see stepCA.webhookSecret"},
+		{"POLICY_PATH", "the chart sets it: see policy"},
+		{"PORT|BIND_ADDRESS", "the chart sets it: see service.port"},
+		{"HEALTH_ADDRESS", "the chart sets it: the probes ask there"},
+		{"DOOR_(ADDRESS|CLIENT_CA_PATH)", "the chart sets it: see doors"},
+		{"CONSOLE_(ADDRESS|USERS_FILE)", "the chart sets it: see console"},
+		{"API_ADDRESS", "the chart sets it: see tokenAPI"},
+		{"STATE_URL(_FILE)?", "the chart sets it: see state.existingSecret"},
+		{"AUDIT_CHAIN.*", "a chain needs a file that outlives its pod, and the chart has none: see docs/audit.md"},
+		{"COMPAT_MDMSECURITYDEMO|WEBHOOK_KEY(_FILE)?|API_KEY(_FILE)?|DEVICE_INVENTORY_API_KEY(_FILE)?|INVENTORY_PATH(_FILE)?", "the chart has no Services for it: see docs/kubernetes/overlays/mdmsecuritydemo"},
+	}
 }
 
 // object is one of a JSON Schema. Go writes its keys in alphabetical order.
@@ -45,7 +51,15 @@ func schemaOfChart(all []variable) (string, error) {
 	if !found {
 		return "", fmt.Errorf("%s has no line %s", chartSchema, chartMark)
 	}
+	secrets, err := secretMembers()
+	if err != nil {
+		return "", err
+	}
 	definitions, err := json.MarshalIndent(object{
+		"noPolicySecret": object{
+			"if":   object{"pattern": `(?m)(^|[{,])[ \t]*(- +)*(` + strings.Join(secrets, "|") + `)[ \t]*:[ \t]*[^\s{#]`},
+			"then": object{"const": "no secret: a policy file names the file that has it"},
+		},
 		"config":           object{"type": "object", "additionalProperties": false, "properties": configOfChart(all)},
 		"secretFiles":      object{"type": "object", "additionalProperties": false, "properties": secretsOfChart(all)},
 		"requiredVariable": object{"allOf": requiredInChart(all)},
@@ -54,6 +68,40 @@ func schemaOfChart(all []variable) (string, error) {
 		return "", err
 	}
 	return byHand + chartMark + ",\n" + strings.TrimPrefix(string(definitions), "{\n") + "\n}\n", nil
+}
+
+// secretMembers are the names that secrets have in a policy file.
+func secretMembers() ([]string, error) {
+	text, err := schema.JSON()
+	if err != nil {
+		return nil, err
+	}
+	var all any
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	var search func(value any)
+	search = func(value any) {
+		switch v := value.(type) {
+		case map[string]any:
+			for name, member := range v {
+				if m, isMap := member.(map[string]any); isMap && m["$ref"] == "#/$defs/secret" {
+					names[name] = true
+				}
+				search(member)
+			}
+		case []any:
+			for _, member := range v {
+				search(member)
+			}
+		}
+	}
+	search(all)
+	if len(names) == 0 {
+		return nil, errors.New("the schema of the policy file has no secret")
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // configOfChart are the variables that are plain values. Those that are not say what to set instead.
@@ -129,7 +177,7 @@ func secretsOfChart(all []variable) object {
 }
 
 func setByChart(name string) (instead string, set bool) {
-	for _, row := range chartSets {
+	for _, row := range chartSets() {
 		if regexp.MustCompile("^(" + row.names + ")$").MatchString(name) {
 			return row.instead, true
 		}

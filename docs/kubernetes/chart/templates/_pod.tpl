@@ -13,11 +13,11 @@ securityContext:
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -72,7 +72,7 @@ volumeMounts:
 
 {{- define "connector.volumes" -}}
 - name: ca
-  configMap: {name: {{ .Values.stepCA.caConfigMap }}}
+  configMap: {name: {{ .Values.stepCA.caConfigMap | quote }}}
 {{- if eq .Values.tls.source "stepRenewer" }}
 # In memory: the key is on no disk, and ends with its pod.
 - name: tls
@@ -82,33 +82,33 @@ volumeMounts:
 - name: renewer
   configMap: {name: {{ include "connector.fullname" . }}-renewer}
 - name: provisioner
-  secret: {secretName: {{ .Values.tls.stepRenewer.provisionerSecret }}, defaultMode: 0440}
+  secret: {secretName: {{ .Values.tls.stepRenewer.provisionerSecret | quote }}, defaultMode: 0440}
 {{- else }}
 - name: tls
-  secret: {secretName: {{ include "connector.tlsSecret" . }}, defaultMode: 0440}
+  secret: {secretName: {{ include "connector.tlsSecret" . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- if include "connector.hasPolicy" . }}
 - name: policy
-  configMap: {name: {{ include "connector.policyConfigMap" . }}}
+  configMap: {name: {{ include "connector.policyConfigMap" . | quote }}}
 {{- end }}
 {{- with .Values.stepCA.webhookSecret }}
 - name: webhook
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- if .Values.doors.enabled }}
 - name: callers
-  configMap: {name: {{ .Values.doors.callersConfigMap }}}
+  configMap: {name: {{ .Values.doors.callersConfigMap | quote }}}
 {{- end }}
 {{- if and .Values.console.enabled .Values.console.usersSecret }}
 - name: console
-  secret: {secretName: {{ .Values.console.usersSecret }}, defaultMode: 0440}
+  secret: {secretName: {{ .Values.console.usersSecret | quote }}, defaultMode: 0440}
 {{- end }}
 {{- with .Values.state.existingSecret }}
 - name: state
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- range $name, $secret := .Values.secretMounts }}
 - name: {{ $name }}
-  secret: {secretName: {{ $secret }}, defaultMode: 0440}
+  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}

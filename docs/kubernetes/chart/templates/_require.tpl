@@ -5,6 +5,9 @@
 {{- if not $v.image.repository -}}
 {{- $wrong = append $wrong "image.repository is not set. Accepted: the image that you have built with docker/Dockerfile and pushed, such as registry.example.com/step-posture-connector" -}}
 {{- end -}}
+{{- if lt (include "connector.memory" . | int) 64 -}}
+{{- $wrong = append $wrong (printf "resources.limits.memory is %s. Accepted: 64Mi or more" $v.resources.limits.memory) -}}
+{{- end -}}
 {{- $sources := dict "certManager" "tls.certManager.issuer.name" "stepRenewer" "" "existingSecret" "tls.existingSecret" -}}
 {{- if not (hasKey $sources $v.tls.source) -}}
 {{- $wrong = append $wrong "tls.source is not set. Accepted: certManager, stepRenewer or existingSecret" -}}

@@ -48,10 +48,15 @@
 
 {{- /* Go collects more often before it needs more: 86 % of what the container may use. */ -}}
 {{- define "connector.goMemoryLimit" -}}
+{{ div (mul (include "connector.memory" . | int) 86) 100 }}MiB
+{{- end -}}
+
+{{- /* What the container may use, in MiB. */ -}}
+{{- define "connector.memory" -}}
 {{- $limit := .Values.resources.limits.memory -}}
 {{- $mebibytes := regexFind "^[0-9]+" $limit | int -}}
 {{- if hasSuffix "Gi" $limit -}}
 {{- $mebibytes = mul $mebibytes 1024 -}}
 {{- end -}}
-{{ div (mul $mebibytes 86) 100 }}MiB
+{{ $mebibytes }}
 {{- end -}}

@@ -100,8 +100,10 @@ func ofHelm(t *testing.T, text string) map[string]any {
 	all := objects(t, text, "Pod")
 	for _, object := range all {
 		eachMap(object, func(at map[string]any) {
-			for _, key := range []string{"helm.sh/chart", "app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by",
-				"checksum/variables", "checksum/renewer", "kubectl.kubernetes.io/default-container"} {
+			for _, key := range []string{
+				"helm.sh/chart", "app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by",
+				"checksum/variables", "checksum/renewer", "kubectl.kubernetes.io/default-container",
+			} {
 				delete(at, key)
 			}
 			if at["app.kubernetes.io/component"] == "connector" {

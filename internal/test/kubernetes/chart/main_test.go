@@ -34,7 +34,7 @@ func findAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if valuesFolder, err = os.MkdirTemp("", "step-posture-chart-"); err != nil { //nolint:usetesting // TestMain has no t
+	if valuesFolder, err = os.MkdirTemp("", "step-posture-chart-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
