@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -76,5 +77,20 @@ func TestFoldersOfKubernetes(t *testing.T) {
 		if folder, _ := filepath.Rel("docs/kubernetes", filepath.Dir(file)); !slices.Contains(linked, folder) {
 			t.Errorf("%s has no row of %s", page, folder)
 		}
+	}
+}
+
+// TestJobOfKubernetes: the alert rules ask for the job that the ServiceMonitor makes. Its name is that of a label of the Service.
+func TestJobOfKubernetes(t *testing.T) {
+	t.Parallel()
+	const folder = "docs/kubernetes/components/monitoring/"
+	label := matches(t, folder+"service-monitor.yaml", `(?m)^  jobLabel: (\S+)$`)
+	if len(label) != 1 {
+		t.Fatalf("the ServiceMonitor has %d jobLabel, want one", len(label))
+	}
+	job := matches(t, folder+"kustomization.yaml", `(?m)^  - pairs: \{`+regexp.QuoteMeta(label[0])+`: ([a-z-]+)\}$`)
+	wanted := matches(t, rules, `job="([^"]+)"`)
+	if len(job) != 1 || len(wanted) == 0 || slices.ContainsFunc(wanted, func(name string) bool { return name != job[0] }) {
+		t.Errorf("the job is %q, and the alert rules ask for %q", job, wanted)
 	}
 }

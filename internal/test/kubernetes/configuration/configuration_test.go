@@ -23,7 +23,9 @@ type setup struct {
 	warns []string
 }
 
-func (s setup) String() string { return strings.Join(append([]string{s.overlay}, s.components...), "+") }
+func (s setup) String() string {
+	return strings.Join(append([]string{s.overlay}, s.components...), "+")
+}
 
 // setups are the combinations that the documents name; TestEveryFolder wants each overlay and component in one of them.
 func setups() []setup {

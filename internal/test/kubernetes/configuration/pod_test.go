@@ -130,7 +130,7 @@ func mountAsKubelet(t *testing.T, folder string, files map[string]string) {
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, content, name), []byte(text), 0o440); err != nil { //nolint:gosec // G306: the mode that the manifests give
+		if err := os.WriteFile(filepath.Join(folder, content, name), []byte(text), 0o440); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(folder, name)); err != nil {

@@ -33,15 +33,18 @@ var programs struct { //nolint:gochecknoglobals // TestMain sets it before the t
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "step-posture-manifests-") //nolint:usetesting // TestMain has no t
+	folder, err := os.MkdirTemp("", "step-posture-manifests-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(folder)
+	// The first time, modules are downloaded and compiled.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
 	programs.connector, programs.jamf = filepath.Join(folder, "connector"), filepath.Join(folder, "fakejamf")
 	for output, source := range map[string]string{programs.connector: ".", programs.jamf: "./internal/provider/jamf/jamftest/cmd/fakejamf"} {
-		build := exec.Command("go", "build", "-o", output, source)
+		build := exec.CommandContext(ctx, "go", "build", "-o", output, source)
 		build.Dir = repository
 		if text, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", source, err, text)
