@@ -14,14 +14,16 @@ import (
 	"step-posture-connector/internal/test/kubernetes/manifest"
 )
 
+// The namespace and the release of the tests.
+const space, release = "chart", "posture"
+
 // TestChart installs the chart with each file of values in its folder ci, upgrades it, and removes it: for real, into a namespace that
 // enforces Pod Security "restricted".
 func TestChart(t *testing.T) {
-	const space, release = "chart", "posture"
 	chart := kubernetesFolder("chart")
 	for _, values := range valuesFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(values), "-values.yaml"), func(t *testing.T) {
-			in := template(t, values, release, space)
+			in := template(t, values)
 			in.wantNoFinding(t)
 			in.occupy(t)
 			in.supply(t)
@@ -41,6 +43,9 @@ func TestChart(t *testing.T) {
 			}
 			wantSame(t, "upgraded with the same values", upgraded, installed)
 			in.wantPods(t)
+			for _, hook := range in.hooks {
+				apply(t, hook, true)
+			}
 			// The pods are the test's, so it removes them as the controller would.
 			removePods(t, space)
 			must(t, "helm", "uninstall", release, "--namespace", space)
@@ -82,8 +87,17 @@ func valuesFiles(t *testing.T) []string {
 	return files
 }
 
+// charts are the installations of all files of values.
+func charts(t *testing.T) (all []installation) {
+	t.Helper()
+	for _, values := range valuesFiles(t) {
+		all = append(all, template(t, values))
+	}
+	return all
+}
+
 // template renders the chart. The Secrets and ConfigMaps that values name are the user's.
-func template(t *testing.T, values, release, space string) installation {
+func template(t *testing.T, values string) installation {
 	t.Helper()
 	chart := kubernetesFolder("chart")
 	objects, err := manifest.Parse([]byte(must(t, "helm", "template", release, chart, "--namespace", space, "--values", values)))
@@ -108,14 +122,15 @@ func template(t *testing.T, values, release, space string) installation {
 	}
 	in := installation{name: filepath.Base(values), excused: chartExcuses()[filepath.Base(values)], given: []check.Given{{Kind: "Namespace", Name: space}}}
 	for _, object := range objects {
-		// Of what runs only when the user asks for it, only the manifests of the API server are looked at.
-		if object.Text("metadata", "annotations", "helm.sh/hook") == "" {
-			if object.Namespace() == "" && object.Kind() != "Namespace" {
-				if err := object.Set("/metadata/namespace", space); err != nil {
-					t.Fatal(err)
-				}
+		if object.Namespace() == "" {
+			if err := object.Set("/metadata/namespace", space); err != nil {
+				t.Fatal(err)
 			}
+		}
+		if object.Text("metadata", "annotations", "helm.sh/hook") == "" {
 			in.objects = append(in.objects, object)
+		} else {
+			in.hooks = append(in.hooks, object)
 		}
 	}
 	for _, reference := range check.References(in.objects) {

@@ -41,6 +41,7 @@ func podFaults() []fault {
 		d("port twice", set(connector+"/ports/-", record{"name": "https", "containerPort": 9447}), byServer, "Duplicate value"),
 		// Pod Security "restricted", one by one.
 		d("no runAsNonRoot", drop(podSpec+"/securityContext/runAsNonRoot"), byServer, violates),
+		d("no security context of the pod", drop(podSpec+"/securityContext"), byServer, violates),
 		d("runAsNonRoot false", set(connector+"/securityContext/runAsNonRoot", false), byServer, violates),
 		d("root", set(podSpec+"/securityContext/runAsUser", 0), byServer, violates),
 		d("no seccomp profile", drop(podSpec+"/securityContext/seccompProfile"), byServer, violates),
@@ -60,7 +61,6 @@ func podFaults() []fault {
 	}
 	return slices.Concat(server, []fault{
 		d("pods of another name", all(set("/spec/selector/matchLabels/"+named, "other"), set("/spec/template/metadata/labels/"+named, "other")), "service", "its selector selects no pod"),
-		d("no security context of the pod", drop(podSpec+"/securityContext"), byServer, violates),
 		d("no runAsUser", drop(podSpec+"/securityContext/runAsUser"), "user", "has no runAsUser"),
 		d("no runAsGroup", drop(podSpec+"/securityContext/runAsGroup"), "user", "has no runAsGroup"),
 		d("group root", set(podSpec+"/securityContext/runAsGroup", 0), "user", "has no runAsGroup, or root"),
@@ -87,6 +87,25 @@ func podFaults() []fault {
 		d("nobody's pull secret", set(podSpec+"/imagePullSecrets", list(record{"name": "planted"})), "reference", "nobody makes the Secret planted"),
 		d("no pods", gone, "service", "its selector selects no pod"),
 	})
+}
+
+// renewerFaults are those of what runs before and beside the connector.
+func renewerFaults() []fault {
+	const before, beside = podSpec + "/initContainers/0", podSpec + "/initContainers/1"
+	r := func(what string, plant func(o object) error, by, says string) fault {
+		return fault{overlay: "jamf", object: deployment, what: what, plant: plant, by: by, says: says}
+	}
+	return []fault{
+		r("init container without a security context", drop(before+"/securityContext"), byServer, violates),
+		r("sidecar that may become root", set(beside+"/securityContext/allowPrivilegeEscalation", true), byServer, violates),
+		r("sidecar with a writable root", drop(beside+"/securityContext/readOnlyRootFilesystem"), "user", "the container renewer has not readOnlyRootFilesystem"),
+		r("sidecar without a memory limit", drop(beside+"/resources"), "resources", "the container renewer has no resources.limits.memory"),
+		r("init container without a version", set(before+"/image", "smallstep/step-ca"), "image", "has no fixed version"),
+		r("init container that restarts", set(before+"/restartPolicy", "Sometimes"), byServer, "Unsupported value"),
+		r("sidecar with nobody's variables", set(beside+"/envFrom/0/configMapRef/name", "planted"), "reference", "nobody makes the ConfigMap planted"),
+		r("sidecar with a secret variable", set(beside+"/env/-", record{"name": "STATE_URL", "value": "postgres://planted"}), "secret", "STATE_URL has a value in it"),
+		r("script that is missing", drop(before+"/volumeMounts/2/mountPath"), byServer, "mountPath: Required value"),
+	}
 }
 
 // containerFaults are those of the connector's container.

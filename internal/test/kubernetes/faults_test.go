@@ -65,6 +65,11 @@ func TestPlantedFaults(t *testing.T) {
 		installations[in.name] = in
 	}
 	unplanted := map[string]bool{}
+	for _, in := range charts(t) {
+		for _, object := range in.objects {
+			unplanted[object.Kind()] = true
+		}
+	}
 	for _, in := range installations {
 		for _, object := range in.objects {
 			unplanted[object.Kind()] = true
@@ -82,7 +87,7 @@ func TestPlantedFaults(t *testing.T) {
 	for _, rule := range check.Rules() {
 		unused[rule] = true
 	}
-	for _, f := range slices.Concat(podFaults(), containerFaults(), configurationFaults(), networkFaults(), otherFaults()) {
+	for _, f := range slices.Concat(podFaults(), containerFaults(), renewerFaults(), configurationFaults(), networkFaults(), otherFaults()) {
 		in := installations["file"]
 		if f.overlay != "" {
 			in = installations[f.overlay]
@@ -191,7 +196,7 @@ func refusal(t *testing.T, object manifest.Object) string {
 func TestUnknownFieldsAndWrongTypes(t *testing.T) {
 	done := map[string]bool{}
 	kinds := map[string]int{}
-	for _, in := range rendered(t) {
+	for _, in := range append(rendered(t), charts(t)...) {
 		in.occupy(t)
 		for _, object := range in.objects {
 			if object.Kind() == "Namespace" {

@@ -42,6 +42,7 @@ func given() map[string]check.Given {
 type installation struct {
 	name    string
 	objects []manifest.Object
+	hooks   []manifest.Object // what Helm makes when the user asks for it
 	given   []check.Given
 	// excused are findings that are meant, with the reason, by what their texts begin with.
 	excused map[string]string

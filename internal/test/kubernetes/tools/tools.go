@@ -73,6 +73,10 @@ func Find(ctx context.Context, say func(text string)) (Set, error) {
 func findEtcd() (string, error) {
 	path, err := exec.LookPath("etcd")
 	if err != nil {
+		// A PATH without it is no reason not to find Debian's.
+		path, err = exec.LookPath("/usr/bin/etcd")
+	}
+	if err != nil {
 		return "", fmt.Errorf("%w: install Debian's etcd-server (make test-etcd), or put an etcd 3.4 or later into PATH", err)
 	}
 	return path, nil
@@ -99,6 +103,9 @@ func (b builder) build(ctx context.Context, folder string, command []string) (pa
 	if err := os.MkdirAll(filepath.Join(b.cache, folder), 0o700); err != nil {
 		return "", fmt.Errorf("make the folder of %s: %w", name, err)
 	}
+	if err := b.sweep(); err != nil {
+		return "", err
+	}
 	// In the cache, because a file cannot be moved to another file system at once.
 	scratch, err := os.MkdirTemp(b.cache, "build-")
 	if err != nil {
@@ -124,6 +131,24 @@ func (b builder) build(ctx context.Context, folder string, command []string) (pa
 		return "", fmt.Errorf("keep %s: %w", name, err)
 	}
 	return path, nil
+}
+
+// sweep removes what builds have left that were killed long ago.
+func (b builder) sweep() error {
+	left, err := filepath.Glob(filepath.Join(b.cache, "build-*"))
+	if err != nil {
+		return fmt.Errorf("look for old builds: %w", err)
+	}
+	for _, folder := range left {
+		info, err := os.Stat(folder)
+		if err != nil || time.Since(info.ModTime()) < 24*time.Hour {
+			continue // another run has just removed it, or still builds in it
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			return fmt.Errorf("remove an old build: %w", err)
+		}
+	}
+	return nil
 }
 
 func output(ctx context.Context, name string, arguments ...string) (string, error) {
