@@ -313,6 +313,7 @@ RELEASE_URL ?= https://downloads.example.com/$(NAME)
 .PHONY: release
 release: ## Make archives, SBOMs, Homebrew formula and checksums in build/dist (see docs/release.md)
 	@rm -rf $(DIST) $(STAGE) && mkdir -p $(DIST) $(STAGE)
+# Packages belong here: before the archives, which may have files of theirs (ARCHIVED), and the checksums.
 	@set -e; for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; full=$(NAME)-$(VERSION)-$$system-$${platform#*/}; \
 		$(PUBLISHED) GOOS=$$system GOARCH=$${platform#*/} $(MAKE) --no-print-directory build \

@@ -20,7 +20,7 @@ func archive(parent, folder, file string, at time.Time) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	zipped, err := gzip.NewWriterLevel(out, gzip.BestCompression)
+	zipped, err := gzip.NewWriterLevel(out, gzip.DefaultCompression)
 	if err != nil {
 		return err
 	}
