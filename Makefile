@@ -303,9 +303,16 @@ SBOM      := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.
 DIST      := build/dist
 STAGE     := build/release
 
-# Every file has the time of the commit. Settings of the person who builds would make another program.
+# Every file has the time of the commit.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
-PUBLISHED := GOFLAGS= GOWORK=off GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
+
+# Settings of the person who builds would make another program.
+release: export GOFLAGS :=
+release: export GOWORK := off
+release: export GOEXPERIMENT :=
+release: export GOAMD64 := v1
+release: export GOARM64 := v8.0
+release: export GOFIPS140 := off
 
 # Where the releases are published: the files of VERSION are in RELEASE_URL/VERSION. The Homebrew formula names it.
 RELEASE_URL ?= https://downloads.example.com/$(NAME)
@@ -316,7 +323,7 @@ release: ## Make archives, SBOMs, Homebrew formula and checksums in build/dist (
 # Packages belong here: before the archives, which may have files of theirs (ARCHIVED), and the checksums.
 	@set -e; for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; full=$(NAME)-$(VERSION)-$$system-$${platform#*/}; \
-		$(PUBLISHED) GOOS=$$system GOARCH=$${platform#*/} $(MAKE) --no-print-directory build \
+		GOOS=$$system GOARCH=$${platform#*/} $(MAKE) --no-print-directory build \
 			VERSION='$(VERSION)' COMMIT='$(COMMIT)' BIN=$(STAGE)/$$full/$(NAME); \
 		cp $(ARCHIVED) $(STAGE)/$$full/; \
 		[ $$system != linux ] || cp $(FOR_LINUX) $(STAGE)/$$full/; \
