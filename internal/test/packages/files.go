@@ -24,10 +24,10 @@ const commandTime = 10 * time.Minute
 // packageVersion makes of what git describe prints a version that both kinds of package sort as we mean it: v1.2.3-rc1
 // before v1.2.3, and commits after it behind it.
 func packageVersion(described string) (string, error) {
-	tagged := regexp.MustCompile(`^v?(\d+\.\d+\.\d+)(?:-([a-z]+[0-9a-z.]*))?(?:-(\d+)-g([0-9a-f]{7,40}))?(-dirty)?$`)
-	untagged := regexp.MustCompile(`^([0-9a-f]{7,40})(-dirty)?$`)
+	rest, dirty := strings.CutSuffix(described, "-dirty")
+	tagged := regexp.MustCompile(`^v?(\d+\.\d+\.\d+)(?:-([a-z]+[0-9a-z.]*))?(?:-(\d+)-g([0-9a-f]{7,40}))?$`)
 	version, behind := "", []string(nil)
-	if m := tagged.FindStringSubmatch(described); m != nil {
+	if m := tagged.FindStringSubmatch(rest); m != nil {
 		version = m[1]
 		if m[2] != "" {
 			version += "~" + m[2]
@@ -35,16 +35,13 @@ func packageVersion(described string) (string, error) {
 		if m[3] != "" {
 			behind = append(behind, m[3], "g"+m[4])
 		}
-		if m[5] != "" {
-			behind = append(behind, "dirty")
-		}
-	} else if m := untagged.FindStringSubmatch(described); m != nil {
-		version, behind = "0.0.0", []string{"g" + m[1]}
-		if m[2] != "" {
-			behind = append(behind, "dirty")
-		}
+	} else if regexp.MustCompile(`^[0-9a-f]{7,40}$`).MatchString(rest) {
+		version, behind = "0.0.0", []string{"g" + rest}
 	} else {
 		return "", fmt.Errorf("version %q; accepted: a tag such as v1.2.3 or v1.2.3-rc1, a commit, or what git describe prints behind one", described)
+	}
+	if dirty {
+		behind = append(behind, "dirty")
 	}
 	if len(behind) > 0 {
 		version += "+" + strings.Join(behind, ".")

@@ -70,7 +70,7 @@ func (m *machine) files(t *testing.T) table {
 		if target, err := os.Readlink(path); err == nil {
 			mode = "-> " + target
 		} else if entry.IsDir() {
-			inside, mode = strings.TrimSuffix(inside, "/")+"/", mode
+			inside = strings.TrimSuffix(inside, "/") + "/"
 		}
 		found[inside] = fmt.Sprintf("%s:%s %s", named(users, stat.Uid), named(groups, stat.Gid), mode)
 		return nil
