@@ -354,15 +354,9 @@ NFPM          := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 # The time of the commit is that of every file, so that the same commit makes the same packages.
 .PHONY: packages
 packages: ## Make .deb and .rpm packages in build/dist (see docs/packages)
-<<<<<<< HEAD
-	@mkdir -p $(DIST) && rm -rf build/packages $(DIST)/*.deb $(DIST)/*.rpm
+	@mkdir -p build $(DIST) && rm -rf build/packages $(DIST)/*.deb $(DIST)/*.rpm
 	@set -e; \
 	go run ./internal/test/packages -version '$(VERSION)' -time '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -out build/packages; \
-=======
-	@mkdir -p build $(DIST) && rm -rf build/packages $(DIST)/*.deb $(DIST)/*.rpm
-	@set -e; at=$$(git log -1 --format=%ct); \
-	go run ./internal/test/packages -version '$(VERSION)' -time "$$at" -maintainer '$(MAINTAINER)' -out build/packages; \
->>>>>>> pkg
 	for arch in $(ARCHITECTURES); do \
 		$(PUBLISHED) GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build \
 			VERSION='$(VERSION)' COMMIT='$(COMMIT)' BIN=build/packages/$(NAME); \
