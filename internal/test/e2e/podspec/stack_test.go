@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -218,6 +219,28 @@ func (s *stack) load(t *testing.T) (l *lost, stop func()) {
 		})
 	}
 	return l, sync.OnceFunc(func() { close(done); working.Wait() })
+}
+
+// connect opens connections to the Service, one after the other, until it is told to stop; then it says how many. step-ca
+// keeps some of its own, and so rarely comes to a pod that has just ended.
+func (s *stack) connect(t *testing.T) (stop func() int) {
+	t.Helper()
+	address := strings.TrimSpace(s.docker(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", s.service)) +
+		fmt.Sprintf(":%d", s.manifests.services[name].Spec.Ports[0].Port)
+	ctx, cancel := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	count := 0
+	working.Go(func() {
+		for sleep(ctx, 20*time.Millisecond) {
+			connection, err := (&net.Dialer{Timeout: probeTime}).DialContext(ctx, "tcp", address)
+			if err != nil {
+				continue
+			}
+			count++
+			_ = connection.Close()
+		}
+	})
+	return func() int { cancel(); working.Wait(); return count }
 }
 
 // more waits until so many more orders were placed.
