@@ -6,7 +6,8 @@ E2E      := internal/test/e2e
 BENCH    := internal/test/bench
 MONITOR  := internal/test/monitoring
 BROWSER  := internal/test/browser
-MODULES  := . $(E2E) $(BENCH) $(MONITOR) $(BROWSER)
+KUBE     := internal/test/kubernetes
+MODULES  := . $(E2E) $(BENCH) $(MONITOR) $(BROWSER) $(KUBE)
 DEV      := .dev
 FUZZTIME ?= 1m
 # How many fuzz targets run at once.
@@ -94,6 +95,12 @@ test-chromium: ## Install Chromium and a font for the tests of pages (Debian; as
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
 
+# The API server and kubectl are Go programs, which the tests build; etcd is built beside them by nobody.
+.PHONY: test-etcd
+test-etcd: ## Install etcd for the tests of docs/kubernetes (Debian, Ubuntu; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends etcd-server
+
 MODEL_HOURS ?= 20000
 
 .PHONY: model
@@ -157,6 +164,11 @@ test-compose: ## Test docker/docker-compose.yml with real containers (needs a do
 test-pod: ## Run the pods of docs/kubernetes with Docker: real step-ca, changed files, replacement (needs a docker engine on Linux)
 	TESTS=./podspec docker/test/run.sh -v
 
+# The programs stay in the user's cache, so that a fresh clone finds them.
+.PHONY: test-kubernetes
+test-kubernetes: ## Apply docs/kubernetes and its chart to a real API server, and plant faults in them (the first time builds it for minutes; see test-etcd)
+	cd $(KUBE) && go test -count=1 -timeout 60m ./...
+
 .PHONY: build
 build: ## Build the static program build/step-posture-connector
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
@@ -212,7 +224,7 @@ fmt: ## Format the sources
 
 .PHONY: generate
 generate: ## Write the tables of variables, the example files, the compose files and the JSON Schema from the declarations
-	GENERATE=1 go test -count=1 -run '^TestGenerated$$' ./docs
+	GENERATE=1 go test -count=1 -run '^Test(Chart)?Generated$$' ./docs
 
 # An empty list is an error: it would pass without a test.
 .PHONY: fuzz

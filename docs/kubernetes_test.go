@@ -1,6 +1,9 @@
 package docs_test
 
 import (
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,4 +36,61 @@ spec:
 		rule.WriteString(line)
 	}
 	return map[string]string{rules: rule.String(), renewScript: read(t, "docker/setup/renew.sh")}
+}
+
+// TestNamesOfKubernetes: the page has people make each Secret and ConfigMap that the manifests need and do not have.
+func TestNamesOfKubernetes(t *testing.T) {
+	t.Parallel()
+	const page = "docs/kubernetes/README.md"
+	var needed, made []string
+	for _, file := range slices.Concat(glob(t, "docs/kubernetes/base/*.yaml"), glob(t, "docs/kubernetes/components/*/*.yaml"), glob(t, "docs/kubernetes/overlays/*/*.yaml")) {
+		if strings.Contains(file, "/mdmsecuritydemo/") { // its secrets are those of the demo
+			continue
+		}
+		needed = append(needed, matches(t, file, `secretName: ([a-z-]+), defaultMode`)...)
+		needed = append(needed, matches(t, file, `configMap(?:Ref)?: \{name: ([a-z-]+)\}`)...)
+		made = append(made, matches(t, file, `(?m)^  - name: ([a-z-]+)$`)...) // by configMapGenerator
+		made = append(made, matches(t, file, `(?m)^  secretName: ([a-z-]+)$`)...)
+	}
+	if len(needed) == 0 || len(made) == 0 {
+		t.Fatalf("the manifests need %q and have %q", needed, made)
+	}
+	text := read(t, page)
+	for _, name := range needed {
+		if !slices.Contains(made, name) && !strings.Contains(text, name) {
+			t.Errorf("%s does not say how to make %s", page, name)
+		}
+	}
+	for _, name := range matches(t, page, `(?:Secrets?|ConfigMap|secret generic|configmap) `+"`?"+`(step-posture-connector-[a-z-]+)`) {
+		if !slices.Contains(needed, name) {
+			t.Errorf("%s has people make %s, which nothing needs", page, name)
+		}
+	}
+}
+
+// TestFoldersOfKubernetes: the page has a row of each overlay and component.
+func TestFoldersOfKubernetes(t *testing.T) {
+	t.Parallel()
+	const page = "docs/kubernetes/README.md"
+	linked := matches(t, page, `(?m)^\| \[`+"`[a-z-]+`"+`\]\(((?:overlays|components)/[a-z-]+)\)`)
+	for _, file := range slices.Concat(glob(t, "docs/kubernetes/components/*/kustomization.yaml"), glob(t, "docs/kubernetes/overlays/*/kustomization.yaml")) {
+		if folder, _ := filepath.Rel("docs/kubernetes", filepath.Dir(file)); !slices.Contains(linked, folder) {
+			t.Errorf("%s has no row of %s", page, folder)
+		}
+	}
+}
+
+// TestJobOfKubernetes: the alert rules ask for the job that the ServiceMonitor makes. Its name is that of a label of the Service.
+func TestJobOfKubernetes(t *testing.T) {
+	t.Parallel()
+	const folder = "docs/kubernetes/components/monitoring/"
+	label := matches(t, folder+"service-monitor.yaml", `(?m)^  jobLabel: (\S+)$`)
+	if len(label) != 1 {
+		t.Fatalf("the ServiceMonitor has %d jobLabel, want one", len(label))
+	}
+	job := matches(t, folder+"kustomization.yaml", `(?m)^  - pairs: \{`+regexp.QuoteMeta(label[0])+`: ([a-z-]+)\}$`)
+	wanted := matches(t, rules, `job="([^"]+)"`)
+	if len(job) != 1 || len(wanted) == 0 || slices.ContainsFunc(wanted, func(name string) bool { return name != job[0] }) {
+		t.Errorf("the job is %q, and the alert rules ask for %q", job, wanted)
+	}
 }

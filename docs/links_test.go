@@ -12,7 +12,7 @@ import (
 // The links between the documents lead somewhere.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	for _, document := range slices.Concat(glob(t, "*.md"), glob(t, "docs/*.md"), glob(t, "docs/doors/*.md"), glob(t, "docs/providers/*.md"), glob(t, "docs/provisioners/*.md")) {
+	for _, document := range slices.Concat(glob(t, "*.md"), glob(t, "docs/*.md"), glob(t, "docs/doors/*.md"), glob(t, "docs/kubernetes/*.md"), glob(t, "docs/kubernetes/*/*.md"), glob(t, "docs/providers/*.md"), glob(t, "docs/provisioners/*.md")) {
 		for _, link := range matches(t, document, `\]\(([^)]+)\)`) {
 			target, anchor, _ := strings.Cut(link, "#")
 			if strings.HasPrefix(link, "https://") {

@@ -31,6 +31,9 @@ type variable struct {
 	example  string
 	text     string // what it means
 	more     string // the paragraphs for the tables only
+	kind     string // the type of the field, without its package
+	choices  []string
+	between  [2]string // the lowest and the highest number
 }
 
 // value is the default, or an example if it has none.
@@ -155,6 +158,11 @@ func fromField(field *ast.Field, provider string) ([]variable, error) {
 		required: options == "required" || tag.Get("requiredWithout") != "", unset: tag.Get("unset"), standard: tag.Get("envDefault"), example: tag.Get("example"),
 		text: oneLine(meaning) + accepted(meaning, tag), more: oneLine(more),
 	}
+	v.kind = typ[strings.LastIndex(typ, ".")+1:]
+	if choice := tag.Get("choice"); choice != "" {
+		v.choices = strings.Split(choice, ",")
+	}
+	v.between[0], v.between[1], _ = strings.Cut(tag.Get("range"), "-")
 	switch {
 	case meaning == "":
 		return nil, fmt.Errorf("the field of %s has no comment that says what the variable means", name)

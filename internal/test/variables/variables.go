@@ -33,6 +33,9 @@ func Files() (map[string]string, error) {
 		}
 	}
 	files := map[string]string{}
+	if files[chartSchema], err = schemaOfChart(all); err != nil {
+		return nil, err
+	}
 	for path, write := range forms {
 		old, err := os.ReadFile(filepath.FromSlash(path))
 		if err != nil {
