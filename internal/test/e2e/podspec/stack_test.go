@@ -43,6 +43,7 @@ func newStack(t *testing.T, overlay string) *stack {
 	}
 	s := &stack{manifests: render(t, programs.Repository(), overlay)}
 	s.node = newNode(t)
+	s.claims = s.manifests.claims
 	s.ca = newAuthority(t, s.node, programs.Repository())
 	s.ca.serve(t, image(t, "BALANCER_IMAGE"))
 	for name, object := range s.manifests.configMaps {
@@ -225,8 +226,7 @@ func (s *stack) load(t *testing.T) (l *lost, stop func()) {
 // keeps some of its own, and so rarely comes to a pod that has just ended.
 func (s *stack) connect(t *testing.T) (stop func() int) {
 	t.Helper()
-	address := strings.TrimSpace(s.docker(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", s.service)) +
-		fmt.Sprintf(":%d", s.manifests.services[name].Spec.Ports[0].Port)
+	address := s.address(t, s.service, s.manifests.services[name].Spec.Ports[0].Port)
 	ctx, cancel := context.WithCancel(t.Context())
 	var working sync.WaitGroup
 	count := 0
@@ -241,6 +241,13 @@ func (s *stack) connect(t *testing.T) (stop func() int) {
 		}
 	})
 	return func() int { cancel(); working.Wait(); return count }
+}
+
+// address is where the Service of a container is reached from here.
+func (s *stack) address(t *testing.T, service string, port int32) string {
+	t.Helper()
+	ip := s.docker(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", service)
+	return fmt.Sprintf("%s:%d", strings.TrimSpace(ip), port)
 }
 
 // more waits until so many more orders were placed.
