@@ -17,6 +17,7 @@ import (
 // TestMDMSecurityDemo runs the pod of the overlay mdmsecuritydemo with the keys and the list of the demo: it answers
 // enrollhandler's questions, and a key that it has issued outlives the pod.
 func TestMDMSecurityDemo(t *testing.T) {
+	t.Parallel()
 	const issuing, queries, udid = "the-credential-of-the-keys", "the-credential-of-the-queries", "00008112-0001AAAA22BB801E"
 	s := newStack(t, "mdmsecuritydemo")
 	var served certificate

@@ -20,6 +20,7 @@ import (
 // TestDoors runs the overlay doors: a device gets its certificate from step-ca, and a web server asks at the Service of
 // the door whether it may pass; then its record says that it is too old.
 func TestDoors(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, "doors")
 	pki, err := doors.NewPKI(t.TempDir())
 	if err != nil {
