@@ -167,7 +167,7 @@ func (n *node) serve(t *testing.T, service corev1.Service, namespace, balancer s
 	if err := write(""); err != nil {
 		t.Fatal(err)
 	}
-	name := n.id + "-service"
+	name := n.id + "-" + service.Name
 	n.docker(t, "run", "--detach", "--name", name, "--label", n.id, "--network", n.network,
 		"--network-alias", service.Name+"."+namespace+".svc.cluster.local", "--read-only", "--cap-drop", "ALL",
 		"--volume", folder+":/endpoints:ro", balancer, fmt.Sprintf(":%d", port.Port), "endpoints:/endpoints/list")

@@ -15,6 +15,7 @@ import (
 
 // TestFile runs the overlay file: its two pods are asked by a real step-ca, are given other files, and are replaced.
 func TestFile(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, "file")
 	secret := s.manifests.certificate.Spec.SecretName
 	s.applySecret(t, secret, s.ca.issue(t, s.manifests.certificate))

@@ -14,6 +14,7 @@ import (
 // TestJamf runs the overlay jamf: the inventory is a simulated Jamf Pro server, and an init container and a sidecar get
 // and renew the server certificate at step-ca.
 func TestJamf(t *testing.T) {
+	t.Parallel()
 	const secret, password = "the-client-secret-of-a-test", "the-password-of-the-provisioner"
 	const member, unmanaged = "C02JAMFMAC01", "C02JAMFMAC02"
 	s := newStack(t, "jamf")

@@ -24,6 +24,7 @@ type manifests struct {
 	services    map[string]corev1.Service
 	configMaps  map[string]corev1.ConfigMap
 	certificate certificate
+	claims      map[string]bool // names of PersistentVolumeClaims
 }
 
 // certificate is what cert-manager reads of its Certificate.
@@ -42,7 +43,7 @@ func render(t *testing.T, repository, overlay string) manifests {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := manifests{services: map[string]corev1.Service{}, configMaps: map[string]corev1.ConfigMap{}}
+	m := manifests{services: map[string]corev1.Service{}, configMaps: map[string]corev1.ConfigMap{}, claims: map[string]bool{}}
 	deployments := 0
 	for _, resource := range resources.Resources() {
 		text, err := resource.AsYAML()
@@ -59,6 +60,9 @@ func render(t *testing.T, repository, overlay string) manifests {
 			into = &service
 		case "ConfigMap":
 			into = &configMap
+		case "PersistentVolumeClaim":
+			m.claims[resource.GetName()] = true
+			continue
 		case "Certificate":
 			if err := yaml.Unmarshal(text, &m.certificate); err != nil {
 				t.Fatal(err)
@@ -90,7 +94,7 @@ const podFields = `
 	volumes[].name volumes[].configMap.name volumes[].configMap.defaultMode
 	volumes[].secret.secretName volumes[].secret.defaultMode
 	volumes[].configMap.items[].key volumes[].configMap.items[].path volumes[].secret.items[].key volumes[].secret.items[].path
-	volumes[].emptyDir volumes[].emptyDir.medium volumes[].emptyDir.sizeLimit`
+	volumes[].persistentVolumeClaim.claimName volumes[].emptyDir volumes[].emptyDir.medium volumes[].emptyDir.sizeLimit`
 
 // schedulerFields choose a node. Here is only one.
 const schedulerFields = `
@@ -100,7 +104,8 @@ const schedulerFields = `
 const containerFields = `
 	name image imagePullPolicy command[] args[] workingDir restartPolicy
 	envFrom[].configMapRef.name env[].name env[].value env[].valueFrom.configMapKeyRef.name env[].valueFrom.configMapKeyRef.key
-	env[].valueFrom.secretKeyRef.name env[].valueFrom.secretKeyRef.key env[].valueFrom.fieldRef.fieldPath
+	env[].valueFrom.secretKeyRef.name env[].valueFrom.secretKeyRef.key
+	env[].valueFrom.secretKeyRef.optional env[].valueFrom.fieldRef.fieldPath
 	ports[].name ports[].containerPort ports[].protocol
 	lifecycle.preStop.sleep.seconds
 	securityContext.allowPrivilegeEscalation securityContext.readOnlyRootFilesystem securityContext.capabilities.drop[]

@@ -29,18 +29,19 @@ const (
 // node is where pods run: a network of Docker, a folder with the files of their volumes, and the objects of the
 // namespace that they refer to. The container "root" does in that folder what the kubelet does as root.
 type node struct {
-	ctx      context.Context // ends with the test; then pods are removed
-	id       string          // random; all names begin with it
-	network  string
-	folder   string // of volumes
-	stepCA   string // image with a shell
-	images   map[string]string
-	lag      atomic.Int64 // how long a change of the endpoints takes, a time.Duration
-	working  sync.WaitGroup
+	ctx     context.Context // ends with the test; then pods are removed
+	id      string          // random; all names begin with it
+	network string
+	folder  string // of volumes
+	stepCA  string // image with a shell
+	images  map[string]string
+	lag     atomic.Int64 // how long a change of the endpoints takes, a time.Duration
+	working sync.WaitGroup
 
 	mu         sync.Mutex
 	configMaps map[string]corev1.ConfigMap
 	secrets    map[string]corev1.Secret
+	claims     map[string]bool // PersistentVolumeClaims
 	pods       []*pod
 }
 
@@ -67,7 +68,7 @@ func newNode(t *testing.T) *node {
 		configMaps: map[string]corev1.ConfigMap{}, secrets: map[string]corev1.Secret{},
 		images: map[string]string{
 			"registry.example.com/step-posture-connector": image(t, "CONNECTOR_IMAGE"),
-			"smallstep/step-ca": image(t, "STEP_CA_IMAGE"), "smallstep/step-cli": image(t, "STEP_CA_IMAGE"),
+			"smallstep/step-ca":                           image(t, "STEP_CA_IMAGE"), "smallstep/step-cli": image(t, "STEP_CA_IMAGE"),
 		},
 	}
 	n.network = n.id
@@ -218,7 +219,7 @@ func (n *node) refresh(t *testing.T) {
 func shared(t *testing.T, name string) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), name)
-	if err := os.Mkdir(folder, 0o755); err != nil {
+	if err := os.Mkdir(folder, 0o755); err != nil { //nolint:gosec // other users read it: those of the containers
 		t.Fatal(err)
 	}
 	return folder

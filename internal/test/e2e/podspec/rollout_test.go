@@ -24,11 +24,14 @@ func (s *stack) replaced(t *testing.T) {
 	before, missed := s.d.current(), s.notReached(t)
 	orders, stop := s.load(t)
 	defer stop()
+	hangUp := s.connect(t)
+	defer hangUp()
 	orders.more(t, 10)
 	s.d.replace(restart)
 	s.await(t, before)
 	orders.more(t, 10)
 	stop()
+	t.Logf("%d connections beside those of step-ca", hangUp())
 	t.Logf("%d orders", orders.placed.Load())
 	for _, err := range orders.all() {
 		t.Error(err)
@@ -104,15 +107,15 @@ func (s *stack) withoutPreStop(t *testing.T) {
 	good, before := s.d.spec.Template.DeepCopy(), s.d.current()
 	s.d.replace(func(template *corev1.PodTemplateSpec) { template.Spec.Containers[0].Lifecycle = nil })
 	s.await(t, before)
-	// Long enough for some orders, however slow the machine is.
-	s.lag.Store(int64(10 * time.Second))
-	defer s.lag.Store(int64(usualLag))
 	before, missed := s.d.current(), s.notReached(t)
 	orders, stop := s.load(t)
 	defer stop()
+	hangUp := s.connect(t)
+	defer hangUp()
 	s.d.replace(func(template *corev1.PodTemplateSpec) { *template = *good })
 	s.await(t, before)
 	stop()
+	hangUp()
 	missed = s.notReached(t) - missed
 	t.Logf("without preStop %d connections found nobody, and %d of %d orders were lost", missed, len(orders.all()), orders.placed.Load())
 	if missed == 0 {
@@ -165,7 +168,7 @@ func (s *stack) wrong(t *testing.T) {
 		}
 	})
 	root := int64(0)
-	asRoot := begin("root", func(spec *corev1.PodSpec) { spec.SecurityContext.RunAsUser = &root })
+	asRoot := begin("as-root", func(spec *corev1.PodSpec) { spec.SecurityContext.RunAsUser = &root })
 	unknownField := begin("host", func(spec *corev1.PodSpec) { spec.HostNetwork = true })
 
 	eventually(t, "a pod with a field that is not heeded is refused", func() bool { return unknownField.happened("does not know hostNetwork") })

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,6 +43,7 @@ func newStack(t *testing.T, overlay string) *stack {
 	}
 	s := &stack{manifests: render(t, programs.Repository(), overlay)}
 	s.node = newNode(t)
+	s.claims = s.manifests.claims
 	s.ca = newAuthority(t, s.node, programs.Repository())
 	s.ca.serve(t, image(t, "BALANCER_IMAGE"))
 	for name, object := range s.manifests.configMaps {
@@ -218,6 +220,34 @@ func (s *stack) load(t *testing.T) (l *lost, stop func()) {
 		})
 	}
 	return l, sync.OnceFunc(func() { close(done); working.Wait() })
+}
+
+// connect opens connections to the Service, one after the other, until it is told to stop; then it says how many. step-ca
+// keeps some of its own, and so rarely comes to a pod that has just ended.
+func (s *stack) connect(t *testing.T) (stop func() int) {
+	t.Helper()
+	address := s.address(t, s.service, s.manifests.services[name].Spec.Ports[0].Port)
+	ctx, cancel := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	count := 0
+	working.Go(func() {
+		for sleep(ctx, 20*time.Millisecond) {
+			connection, err := (&net.Dialer{Timeout: probeTime}).DialContext(ctx, "tcp", address)
+			if err != nil {
+				continue
+			}
+			count++
+			_ = connection.Close()
+		}
+	})
+	return func() int { cancel(); working.Wait(); return count }
+}
+
+// address is where the Service of a container is reached from here.
+func (s *stack) address(t *testing.T, service string, port int32) string {
+	t.Helper()
+	ip := s.docker(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", service)
+	return fmt.Sprintf("%s:%d", strings.TrimSpace(ip), port)
 }
 
 // more waits until so many more orders were placed.

@@ -146,7 +146,11 @@ func (c *container) environment() (map[string]string, error) {
 		value := variable.Value
 		if variable.ValueFrom != nil {
 			var err error
-			if value, err = c.value(*variable.ValueFrom); err != nil {
+			value, err = c.value(*variable.ValueFrom)
+			if ref := variable.ValueFrom.SecretKeyRef; err != nil && ref != nil && ref.Optional != nil && *ref.Optional {
+				continue
+			}
+			if err != nil {
 				return nil, fmt.Errorf("the variable %s: %w", variable.Name, err)
 			}
 		}

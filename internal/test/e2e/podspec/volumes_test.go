@@ -45,6 +45,9 @@ func (p *pod) volume(ctx context.Context, v corev1.Volume) (string, error) {
 	if v.EmptyDir != nil {
 		return p.emptyDir(ctx, v)
 	}
+	if v.PersistentVolumeClaim != nil {
+		return p.claim(ctx, v.PersistentVolumeClaim.ClaimName)
+	}
 	files, err := p.files(v)
 	if err != nil {
 		return "", fmt.Errorf("MountVolume.SetUp failed for volume %q: %w", v.Name, err)
@@ -70,6 +73,16 @@ func (p *pod) emptyDir(ctx context.Context, v corev1.Volume) (string, error) {
 	_, err := run(ctx, nil, "docker", "volume", "create", "--label", p.node.id, "--driver", "local",
 		"--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o="+options, name)
 	return name, err
+}
+
+// claim is a folder that outlives the pods. fsGroup gives it to the group of the pod.
+func (p *pod) claim(ctx context.Context, name string) (string, error) {
+	if !p.node.claims[name] {
+		return "", fmt.Errorf("there is no PersistentVolumeClaim %q", name)
+	}
+	const prepare = `set -eu; mkdir -p "$1"; [ "$2" = 0 ] || { chown ":$2" "$1"; chmod 2775 "$1"; }`
+	_, err := run(ctx, nil, "docker", "exec", p.node.id+"-root", "sh", "-c", prepare, "prepare", "/node/claim-"+name, fmt.Sprint(p.group()))
+	return filepath.Join(p.node.folder, "claim-"+name), err
 }
 
 // files are those of a ConfigMap or a Secret, with the modes that they have in a pod.
