@@ -64,16 +64,6 @@ func TestChart(t *testing.T) {
 	}
 }
 
-// chartExcuses are findings in what the files of values make that are meant, as in overlays.
-func chartExcuses() map[string]map[string]string {
-	const reason = "the type of a Service is the user's, and the network policy says who gets in"
-	return map[string]map[string]string{
-		"all-values.yaml":     {"service: as NodePort without": reason},
-		"jamf-values.yaml":    {"service: as LoadBalancer without": reason},
-		"renewer-values.yaml": {"service: as LoadBalancer without": reason},
-	}
-}
-
 // valuesFiles are the files of values that the chart is tested with.
 func valuesFiles(t *testing.T) []string {
 	t.Helper()
@@ -120,7 +110,7 @@ func template(t *testing.T, values string) installation {
 			}
 		}
 	}
-	in := installation{name: filepath.Base(values), excused: chartExcuses()[filepath.Base(values)], given: []check.Given{{Kind: "Namespace", Name: space}}}
+	in := installation{name: filepath.Base(values), given: []check.Given{{Kind: "Namespace", Name: space}}}
 	for _, object := range objects {
 		if object.Namespace() == "" {
 			if err := object.Set("/metadata/namespace", space); err != nil {

@@ -205,11 +205,11 @@ func TestUnknownFieldsAndWrongTypes(t *testing.T) {
 		}
 		for _, object := range in.objects {
 			for pointer, value := range object.Pointers() {
-				if key := object.Kind() + digits().ReplaceAllString(pointer, "/*"); done[key] || routes(pointer) {
+				key := object.Kind() + digits().ReplaceAllString(pointer, "/*")
+				if done[key] || routes(pointer) {
 					continue
-				} else {
-					done[key] = true
 				}
+				done[key] = true
 				kinds[object.Kind()]++
 				if _, isMap := value.(map[string]any); isMap && !free(object.Kind(), pointer) {
 					wantRefused(t, object, pointer+"/planted", "planted", "not declared in schema", "unknown field")
