@@ -47,19 +47,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.policy.existingConfigMap | default (printf "%s-policy" (include "connector.fullname" .)) }}
 {{- end -}}
 
-{{- /* The DNS names of the certificate: those of the Services that show it, and others. */ -}}
+{{- /* The DNS names of the certificate: those of the Services that show it, and others. step-ca's provisioner issues for names that
+it has in a list, so it is asked for no more than one of each. */ -}}
 {{- define "connector.dnsNames" -}}
 {{- $services := list (include "connector.fullname" .) -}}
 {{- if .Values.doors.enabled -}}
 {{- $services = append $services (printf "%s-door" (include "connector.fullname" .)) -}}
 {{- end -}}
-{{- if .Values.console.enabled -}}
+{{- if and .Values.console.enabled .Values.console.peers -}}
 {{- $services = append $services (printf "%s-console" (include "connector.fullname" .)) -}}
 {{- end -}}
 {{- $names := list -}}
 {{- range $services -}}
 {{- $names = append $names (printf "%s.%s.svc.%s" . $.Release.Namespace $.Values.clusterDomain) -}}
+{{- if eq $.Values.tls.source "certManager" -}}
 {{- $names = append $names (printf "%s.%s.svc" . $.Release.Namespace) -}}
+{{- end -}}
 {{- end -}}
 {{- concat $names .Values.tls.extraDNSNames | uniq | join " " -}}
 {{- end -}}
