@@ -172,7 +172,7 @@ func TestArguments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if err := run(row.args, checker{io.Discard, nil}); err == nil || !strings.Contains(err.Error(), row.want) {
+			if err := run(t.Context(), row.args, checker{io.Discard, nil}); err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("run(%q) = %v, want an error with %q", row.args, err, row.want)
 			}
 		})

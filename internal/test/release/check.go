@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -76,7 +77,9 @@ func (c checker) command(ctx context.Context, folder string, environ []string, p
 		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=")
 	})
 	run.Env = append(run.Env, environ...)
-	run.WaitDelay = time.Second
+	// make ends what it runs when it is terminated, and does not when it is killed.
+	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
+	run.WaitDelay = 10 * time.Second
 	if err := run.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
 	}

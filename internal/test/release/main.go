@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -30,13 +32,17 @@ const usage = `
         build compiles everything again`
 
 func main() {
-	if err := run(os.Args[1:], checker{os.Stdout, os.Environ()}); err != nil {
+	// What is interrupted removes its clones.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], checker{os.Stdout, os.Environ()})
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string, c checker) error {
+func run(ctx context.Context, args []string, c checker) error {
 	if len(args) == 0 {
 		return errors.New("a command is missing:" + usage)
 	}
@@ -53,7 +59,7 @@ func run(args []string, c checker) error {
 	case args[0] == "sums" && flags.NArg() == 1:
 		return writeSums(flags.Arg(0))
 	case args[0] == "check" && flags.NArg() == 0:
-		return c.check(context.Background(), *cold)
+		return c.check(ctx, *cold)
 	case args[0] == "archive" && flags.NArg() == 2:
 		if *version == "" || *seconds <= 0 || *url == "" {
 			return errors.New("-version, -time and -url are required; the time is that of the commit, so -time fails outside of a checkout: set SOURCE_DATE_EPOCH there")
