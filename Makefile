@@ -308,7 +308,7 @@ packages: ## Make .deb and .rpm packages in build/dist (see docs/packages)
 		GOOS=linux GOARCH=$$arch CGO_ENABLED=0 go build -trimpath -buildvcs=false \
 			-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o build/packages/$(NAME) .; \
 		for kind in $(KINDS); do \
-			GOARCH=$$arch PACKAGE_VERSION=$$(cat build/packages/version) MAINTAINER='$(MAINTAINER)' SOURCE_DATE_EPOCH="$$at" \
+			PACKAGE_ARCH=$$arch PACKAGE_VERSION=$$(cat build/packages/version) MAINTAINER='$(MAINTAINER)' SOURCE_DATE_EPOCH="$$at" \
 				$(NFPM) package --config docs/packages/nfpm.yaml --packager $$kind --target $(DIST)/; \
 		done; \
 	done
