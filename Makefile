@@ -307,12 +307,12 @@ STAGE     := build/release
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 
 # Settings of the person who builds would make another program.
-release: export GOFLAGS :=
-release: export GOWORK := off
-release: export GOEXPERIMENT :=
-release: export GOAMD64 := v1
-release: export GOARM64 := v8.0
-release: export GOFIPS140 := off
+release packages: export GOFLAGS :=
+release packages: export GOWORK := off
+release packages: export GOEXPERIMENT :=
+release packages: export GOAMD64 := v1
+release packages: export GOARM64 := v8.0
+release packages: export GOFIPS140 := off
 
 # Where the releases are published: the files of VERSION are in RELEASE_URL/VERSION. The Homebrew formula names it.
 RELEASE_URL ?= https://downloads.example.com/$(NAME)
@@ -320,7 +320,6 @@ RELEASE_URL ?= https://downloads.example.com/$(NAME)
 .PHONY: release
 release: ## Make archives, SBOMs, Homebrew formula and checksums in build/dist (see docs/release.md)
 	@rm -rf $(DIST) $(STAGE) && mkdir -p $(DIST) $(STAGE)
-# Packages belong here: before the archives, which may have files of theirs (ARCHIVED), and the checksums.
 	@set -e; for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; full=$(NAME)-$(VERSION)-$$system-$${platform#*/}; \
 		GOOS=$$system GOARCH=$${platform#*/} $(MAKE) --no-print-directory build \
@@ -358,10 +357,10 @@ packages: ## Make .deb and .rpm packages in build/dist (see docs/packages)
 	@set -e; \
 	go run ./internal/test/packages -version '$(VERSION)' -time '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -out build/packages; \
 	for arch in $(ARCHITECTURES); do \
-		$(PUBLISHED) GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build \
+		GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build \
 			VERSION='$(VERSION)' COMMIT='$(COMMIT)' BIN=build/packages/$(NAME); \
 		for kind in $(KINDS); do \
-			GOARCH=$$arch PACKAGE_VERSION=$$(cat build/packages/version) MAINTAINER='$(MAINTAINER)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' \
+			PACKAGE_ARCH=$$arch PACKAGE_VERSION=$$(cat build/packages/version) MAINTAINER='$(MAINTAINER)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' \
 				$(NFPM) package --config docs/packages/nfpm.yaml --packager $$kind --target $(DIST)/; \
 		done; \
 	done

@@ -121,7 +121,8 @@ func unpacked(t *testing.T, path string) string {
 	if strings.HasSuffix(path, ".deb") {
 		host(t, stepTime, "dpkg-deb", "--extract", path, dir)
 	} else {
-		host(t, stepTime, "sh", "-e", "-c", `cd "$2"; rpm2cpio "$1" | cpio --extract --make-directories --preserve-modification-time --quiet`, "sh", path, dir)
+		// The names in an rpm begin with a slash: without the option they would be files of this machine.
+		host(t, stepTime, "sh", "-e", "-c", `cd "$2"; rpm2cpio "$1" | cpio --extract --make-directories --no-absolute-filenames --quiet`, "sh", path, dir)
 	}
 	return dir
 }
