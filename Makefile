@@ -95,7 +95,7 @@ test-chromium: ## Install Chromium and a font for the tests of pages (Debian; as
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
 
-# The API server and kubectl are Go programs, which the tests build; etcd is built beside them by nobody.
+# The tests build the API server, kubectl and Helm themselves; its module does not let etcd be built beside them.
 .PHONY: test-etcd
 test-etcd: ## Install etcd for the tests of docs/kubernetes (Debian, Ubuntu; as root)
 	apt-get update -qq

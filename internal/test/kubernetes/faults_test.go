@@ -87,6 +87,7 @@ func TestPlantedFaults(t *testing.T) {
 	for _, rule := range check.Rules() {
 		unused[rule] = true
 	}
+	caught := map[string]int{}
 	for _, f := range slices.Concat(podFaults(), containerFaults(), renewerFaults(), configurationFaults(), networkFaults(), otherFaults()) {
 		in := installations["file"]
 		if f.overlay != "" {
@@ -97,6 +98,7 @@ func TestPlantedFaults(t *testing.T) {
 		delete(unused, f.by)
 		t.Run(strings.ReplaceAll(kind+" "+f.what, " ", "_"), func(t *testing.T) {
 			by, said := in.plant(t, f)
+			caught[by]++
 			switch {
 			case by == "":
 				t.Errorf("nobody catches it: %s of %s", f.what, f.object)
@@ -107,6 +109,7 @@ func TestPlantedFaults(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("who caught how many: %v", caught)
 	for _, kind := range slices.Sorted(maps.Keys(unplanted)) {
 		t.Errorf("no fault is planted in a %s", kind)
 	}

@@ -23,6 +23,9 @@ const (
 // interruptDelay is how long the go command may take to end after an interrupt.
 const interruptDelay = 20 * time.Second
 
+// lockLimit is how long another process may build. A slow machine needs a quarter of an hour for all programs.
+const lockLimit = 45 * time.Minute
+
 // Set has the paths of the programs.
 type Set struct {
 	Etcd, APIServer, Kubectl, Helm string
@@ -93,16 +96,22 @@ func (b builder) build(ctx context.Context, folder string, command []string) (pa
 	verb, rest := command[0], command[1:]
 	name, _, _ := strings.Cut(filepath.Base(rest[len(rest)-1]), "@")
 	path = filepath.Join(b.cache, folder, name)
-	switch info, err := os.Stat(path); {
-	case err == nil && info.Mode().IsRegular():
-		return path, nil
-	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return "", fmt.Errorf("look for %s: %w", name, err)
+	if there, err := exists(path); there || err != nil {
+		return path, err
 	}
-	b.say(fmt.Sprintf("Building %s (%s), which takes minutes and is needed once.", name, folder))
 	if err := os.MkdirAll(filepath.Join(b.cache, folder), 0o700); err != nil {
 		return "", fmt.Errorf("make the folder of %s: %w", name, err)
 	}
+	unlock, err := lock(ctx, filepath.Join(b.cache, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	// The one who had the lock may have built it.
+	if there, err := exists(path); there || err != nil {
+		return path, err
+	}
+	b.say(fmt.Sprintf("Building %s (%s), which takes minutes and is needed once.", name, folder))
 	if err := b.sweep(); err != nil {
 		return "", err
 	}
@@ -131,6 +140,44 @@ func (b builder) build(ctx context.Context, folder string, command []string) (pa
 		return "", fmt.Errorf("keep %s: %w", name, err)
 	}
 	return path, nil
+}
+
+// exists tells whether there is a file.
+func exists(path string) (bool, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for a program in the cache: %w", err)
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s is no file: remove it", path)
+	}
+	return true, nil
+}
+
+// lock waits until no other process builds: the tests of several packages run at the same time. The system ends the lock with the process.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of the cache: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockLimit)
+	defer cancel()
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = file.Close() }, nil // closing it unlocks
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("lock the cache: %w", err), file.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("wait for another process that builds programs: %w", ctx.Err()), file.Close())
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // sweep removes what builds have left that were killed long ago.
