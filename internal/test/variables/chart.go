@@ -77,7 +77,7 @@ func secretMembers() ([]string, error) {
 		return nil, err
 	}
 	var all any
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
+	if err := json.Unmarshal(text, &all); err != nil {
 		return nil, err
 	}
 	names := map[string]bool{}

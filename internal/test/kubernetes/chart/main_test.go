@@ -14,10 +14,12 @@ import (
 )
 
 const (
-	kubernetes   = "../../../../docs/kubernetes"
+	repository   = "../../../.."
+	kubernetes   = repository + "/docs/kubernetes"
 	chart        = kubernetes + "/chart"
 	name         = "step-posture-connector"
 	commandLimit = time.Minute
+	buildLimit   = 10 * time.Minute
 )
 
 //nolint:gochecknoglobals // TestMain cannot hand them to the tests in another way
