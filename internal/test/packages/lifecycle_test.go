@@ -40,7 +40,7 @@ type format struct {
 func testDeb(t *testing.T, made *packages) {
 	m := start(t)
 	const apt = "apt-get install --yes -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
-	lifecycle(t, m, format{
+	testLifecycle(t, m, format{
 		name:    "deb",
 		install: "apt-get install --yes ", upgrade: apt,
 		remove: "apt-get remove --yes " + name, purge: "apt-get purge --yes " + name,
@@ -53,7 +53,7 @@ func testRPM(t *testing.T, made *packages) {
 	// Debian's rpm wants to be told that rpm is meant; the packages that ours needs are there as Debian's.
 	const rpm = "rpm --force-debian --nodeps "
 	first := made.file(t, "0.0.1-1."+rpmArch()+".rpm")
-	lifecycle(t, m, format{
+	testLifecycle(t, m, format{
 		name:    "rpm",
 		install: rpm + "--install ", upgrade: rpm + "--upgrade --replacepkgs ",
 		remove: rpm + "--erase " + name,
@@ -61,9 +61,8 @@ func testRPM(t *testing.T, made *packages) {
 	})
 }
 
-// lifecycle installs a package, configures and starts the service as the documents say, upgrades, removes and purges it.
-func lifecycle(t *testing.T, m *machine, f format) {
-	t.Helper()
+// testLifecycle installs a package, configures and starts the service as the documents say, upgrades, removes and purges it.
+func testLifecycle(t *testing.T, m *machine, f format) {
 	clean := m.files(t)
 
 	said := m.run(t, f.install+m.copyIn(t, f.first))
