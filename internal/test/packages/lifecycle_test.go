@@ -182,7 +182,7 @@ func (m *machine) wantServing(t *testing.T, version string) string {
 	if code, out := m.status(t, asRoot+ours); code != 0 {
 		t.Errorf("lookup of a device of the inventory exits with %d: %s", code, out)
 	}
-	if code, out := m.status(t, asRoot+unknown); code != 2 { //nolint:mnd // Deny.
+	if code, out := m.status(t, asRoot+unknown); code != 2 { // Deny.
 		t.Errorf("lookup of another device exits with %d, want 2: %s", code, out)
 	}
 	return strings.TrimSpace(m.run(t, "systemctl show --property MainPID --value "+name))
@@ -199,7 +199,7 @@ func (m *machine) wantSandboxed(t *testing.T, pid string) {
 	}
 	// What it reads while it runs, and what it must not read; in its own view of the files.
 	out := m.run(t, "nsenter --target "+pid+" --mount -- sh -c 'touch /etc/x /usr/x /var/lib/x 2>&1 || :'")
-	if strings.Count(out, "Read-only file system") != 3 { //nolint:mnd // As many as above.
+	if strings.Count(out, "Read-only file system") != 3 { // As many as above.
 		t.Errorf("the service can write outside of its folders: %s", out)
 	}
 }
