@@ -127,7 +127,7 @@ func edited(path string, pairs ...string) ([]byte, error) {
 		if n := strings.Count(text, pairs[i]); n != 1 {
 			return nil, fmt.Errorf("%s has %q %d times, want once", path, pairs[i], n)
 		}
-		text = strings.Replace(text, pairs[i], pairs[i+1], 1)
+		text = strings.Replace(text, pairs[i], pairs[i+1], 1) //nolint:gosec // They are pairs.
 	}
 	return []byte(text), nil
 }
@@ -146,7 +146,7 @@ func documents(out string) error {
 		return err
 	}
 	paths := strings.FieldsFunc(string(listed), func(r rune) bool { return r == 0 })
-	if len(paths) < 20 { //nolint:mnd // Far fewer than there are.
+	if len(paths) < 20 { // Far fewer than there are.
 		return errors.New("git ls-files knows hardly a document: run this in a checkout")
 	}
 	for _, path := range paths {

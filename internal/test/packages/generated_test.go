@@ -69,7 +69,7 @@ func TestWrite(t *testing.T) {
 			if !info.ModTime().Equal(someBuild().at) {
 				t.Errorf("%s has the time %s", path, info.ModTime())
 			}
-			text, err := os.ReadFile(path)
+			text, err := os.ReadFile(path) //nolint:gosec // The folder was made here.
 			files[strings.TrimPrefix(path, out)] = string(text)
 			return err
 		})
@@ -85,7 +85,7 @@ func TestWrite(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if plain, err := io.ReadAll(packed); err != nil || len(plain) == 0 { //nolint:gosec // It was made here.
+				if plain, err := io.ReadAll(packed); err != nil || len(plain) == 0 {
 					t.Errorf("%s has %d bytes, %v", path, len(plain), err)
 				}
 			}

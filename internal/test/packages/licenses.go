@@ -63,7 +63,7 @@ func notices(text *bytes.Buffer, title, dir string) error {
 			return err
 		}
 		found++
-		fmt.Fprintf(text, "\n%s\n%s: %s\n\n%s\n", strings.Repeat("=", 72), title, entry.Name(), bytes.TrimSpace(notice)) //nolint:mnd // The width.
+		fmt.Fprintf(text, "\n%s\n%s: %s\n\n%s\n", strings.Repeat("=", 72), title, entry.Name(), bytes.TrimSpace(notice)) // The width.
 	}
 	if found == 0 {
 		return fmt.Errorf("%s: no license in its root; accepted: a file LICENSE, COPYING or NOTICE", title)

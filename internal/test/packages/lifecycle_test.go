@@ -40,7 +40,7 @@ type format struct {
 func testDeb(t *testing.T, made *packages) {
 	m := start(t)
 	const apt = "apt-get install --yes -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
-	lifecycle(t, m, format{
+	testLifecycle(t, m, format{
 		name:    "deb",
 		install: "apt-get install --yes ", upgrade: apt,
 		remove: "apt-get remove --yes " + name, purge: "apt-get purge --yes " + name,
@@ -53,7 +53,7 @@ func testRPM(t *testing.T, made *packages) {
 	// Debian's rpm wants to be told that rpm is meant; the packages that ours needs are there as Debian's.
 	const rpm = "rpm --force-debian --nodeps "
 	first := made.file(t, "0.0.1-1."+rpmArch()+".rpm")
-	lifecycle(t, m, format{
+	testLifecycle(t, m, format{
 		name:    "rpm",
 		install: rpm + "--install ", upgrade: rpm + "--upgrade --replacepkgs ",
 		remove: rpm + "--erase " + name,
@@ -61,9 +61,8 @@ func testRPM(t *testing.T, made *packages) {
 	})
 }
 
-// lifecycle installs a package, configures and starts the service as the documents say, upgrades, removes and purges it.
-func lifecycle(t *testing.T, m *machine, f format) {
-	t.Helper()
+// testLifecycle installs a package, configures and starts the service as the documents say, upgrades, removes and purges it.
+func testLifecycle(t *testing.T, m *machine, f format) {
 	clean := m.files(t)
 
 	said := m.run(t, f.install+m.copyIn(t, f.first))
@@ -183,7 +182,7 @@ func (m *machine) wantServing(t *testing.T, version string) string {
 	if code, out := m.status(t, asRoot+ours); code != 0 {
 		t.Errorf("lookup of a device of the inventory exits with %d: %s", code, out)
 	}
-	if code, out := m.status(t, asRoot+unknown); code != 2 { //nolint:mnd // Deny.
+	if code, out := m.status(t, asRoot+unknown); code != 2 { // Deny.
 		t.Errorf("lookup of another device exits with %d, want 2: %s", code, out)
 	}
 	return strings.TrimSpace(m.run(t, "systemctl show --property MainPID --value "+name))
@@ -200,7 +199,7 @@ func (m *machine) wantSandboxed(t *testing.T, pid string) {
 	}
 	// What it reads while it runs, and what it must not read; in its own view of the files.
 	out := m.run(t, "nsenter --target "+pid+" --mount -- sh -c 'touch /etc/x /usr/x /var/lib/x 2>&1 || :'")
-	if strings.Count(out, "Read-only file system") != 3 { //nolint:mnd // As many as above.
+	if strings.Count(out, "Read-only file system") != 3 { // As many as above.
 		t.Errorf("the service can write outside of its folders: %s", out)
 	}
 }

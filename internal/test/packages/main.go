@@ -83,6 +83,6 @@ func write(out string, b build) error {
 		if err != nil {
 			return err
 		}
-		return os.Chtimes(path, b.at, b.at)
+		return os.Chtimes(path, b.at, b.at) //nolint:gosec // The folder was made here.
 	})
 }

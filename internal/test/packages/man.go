@@ -24,7 +24,7 @@ func manual(b build) ([]byte, error) {
 	p.text(name + ` \- ` + plain(strings.ToLower(tree.Short[:1])+tree.Short[1:]))
 	p.section("SYNOPSIS")
 	commands := runnable(tree)
-	if len(commands) < 10 { //nolint:mnd // Far fewer than there are.
+	if len(commands) < 10 { // Far fewer than there are.
 		return nil, fmt.Errorf("the command line has %d commands", len(commands))
 	}
 	for i, c := range commands {

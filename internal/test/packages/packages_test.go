@@ -167,7 +167,7 @@ func testSameFiles(t *testing.T, made *packages) {
 			}
 			return err
 		})
-		if err != nil || len(found) < 20 { //nolint:mnd // Far fewer than there are.
+		if err != nil || len(found) < 20 { // Far fewer than there are.
 			t.Fatalf("%s: %d files, %v", path, len(found), err)
 		}
 		return found

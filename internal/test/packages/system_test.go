@@ -159,7 +159,7 @@ func controlGroup(t *testing.T) (path string, directory *os.File) {
 	}
 	for line := range strings.Lines(string(mounts)) {
 		if fields := strings.Fields(line); fields[2] == "cgroup2" {
-			path, err := os.MkdirTemp(fields[1], name+"-test-")
+			path, err := os.MkdirTemp(fields[1], name+"-test-") //nolint:usetesting // It is a control group.
 			if err != nil {
 				t.Fatal(err)
 			}
