@@ -297,7 +297,9 @@ docker: ## Build the container image IMAGE (default step-posture-connector)
 # The platforms of the archives, and what is in them beside the program. The SBOM is made from the program itself, because
 # each platform has modules of its own.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
-ARCHIVED  := LICENSE README.md CHANGELOG.md .env.example docs/systemd/posture.yaml
+# The last two are made with the packages.
+ARCHIVED  := LICENSE README.md CHANGELOG.md .env.example docs/systemd/posture.yaml \
+	build/packages/$(NAME).1.gz build/packages/third-party-licenses.gz
 FOR_LINUX := docs/systemd/$(NAME).service
 SBOM      := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 DIST      := build/dist
@@ -320,6 +322,7 @@ RELEASE_URL ?= https://downloads.example.com/$(NAME)
 .PHONY: release
 release: ## Make archives, SBOMs, Homebrew formula and checksums in build/dist (see docs/release.md)
 	@rm -rf $(DIST) $(STAGE) && mkdir -p $(DIST) $(STAGE)
+	@$(MAKE) --no-print-directory packages VERSION='$(VERSION)' COMMIT='$(COMMIT)'
 	@set -e; for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; full=$(NAME)-$(VERSION)-$$system-$${platform#*/}; \
 		GOOS=$$system GOARCH=$${platform#*/} $(MAKE) --no-print-directory build \
@@ -329,7 +332,6 @@ release: ## Make archives, SBOMs, Homebrew formula and checksums in build/dist (
 		$(SBOM) bin -json -std -licenses -noserial -version '$(VERSION)' -output $(STAGE)/$$full.cdx.json $(STAGE)/$$full/$(NAME); \
 	done
 	@go run ./internal/test/release archive -version '$(VERSION)' -time '$(SOURCE_DATE_EPOCH)' -url '$(RELEASE_URL)' $(STAGE) $(DIST)
-	@$(MAKE) --no-print-directory packages VERSION='$(VERSION)' COMMIT='$(COMMIT)'
 	@go run ./internal/test/release sums $(DIST)
 	@cat $(DIST)/SHA256SUMS
 
