@@ -71,7 +71,7 @@ func program() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("Chromium and Google Chrome are not installed; on Debian run: make test-chromium, or: apt-get install chromium fonts-dejavu-core")
+	return "", errors.New("neither Chromium nor Google Chrome is installed; on Debian run: make test-chromium, or: apt-get install chromium fonts-dejavu-core")
 }
 
 // newProfile makes the folder of the profile. It is no folder of the test: the browser's user may not pass through that.
