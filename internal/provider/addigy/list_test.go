@@ -7,7 +7,6 @@ import (
 
 	"step-posture-connector/internal/posture"
 	"step-posture-connector/internal/provider/addigy/addigytest"
-	"step-posture-connector/internal/provider/providertest"
 	"step-posture-connector/internal/provider/providertest/vendortest"
 )
 
@@ -19,17 +18,6 @@ func many(n int) []addigytest.Device {
 		devices = append(devices, d)
 	}
 	return devices
-}
-
-// TestListCost: how many requests a list of 10,000 devices takes, and no more of them at once than any lookups.
-func TestListCost(t *testing.T) {
-	t.Parallel()
-	server := started(t, addigytest.Options{Devices: many(10_000), Requests: 130})
-	devices, requests := providertest.CountList(t, server.Server, opened(t, configOf(server)), posture.AllFacts())
-	t.Logf("a list of %d devices took %d requests", devices, requests)
-	if devices != 10_000 || requests != 100 {
-		t.Errorf("a list of %d devices took %d requests, want 10000 and 100", devices, requests)
-	}
 }
 
 // TestPages: lists of any length, with pages of the size that Addigy allows, have every device once.

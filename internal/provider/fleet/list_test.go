@@ -34,17 +34,6 @@ func many(n int) (all []fleettest.Device) {
 	return all
 }
 
-// TestListCost: 10,000 devices are 20 pages and a count.
-func TestListCost(t *testing.T) {
-	t.Parallel()
-	server := started(t, fleettest.Options{Devices: many(10_000)})
-	devices, requests := providertest.CountList(t, server.Server, opened(t, configured(server, policyConfig())), posture.AllFacts())
-	if devices != 10_000 || requests != 21 {
-		t.Errorf("%d devices by %d requests, want 10000 by 21", devices, requests)
-	}
-	t.Logf("%d devices: %d requests", devices, requests)
-}
-
 // TestListLacks: what no row has is not fetched, which is another thing than unknown.
 func TestListLacks(t *testing.T) {
 	t.Parallel()

@@ -39,19 +39,6 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestListCost: 10,000 devices take 35 requests: 34 pages, and one that is empty.
-func TestListCost(t *testing.T) {
-	t.Parallel()
-	const n, want = 10_000, 35
-	server := started(t, irutest.Options{Devices: others(n, "C02")})
-	provider := opened(t, configOf(server))
-	devices, requests := providertest.CountList(t, server.Server, provider, posture.AllFacts())
-	if devices != n || requests != want {
-		t.Errorf("the list has %d devices and took %d requests, want %d and %d", devices, requests, n, want)
-	}
-	t.Logf("%d devices: %d requests", devices, requests)
-}
-
 // TestListLacks: what only details have is not given, and asked for neither; the data for the certificate are those of a lookup.
 func TestListLacks(t *testing.T) {
 	t.Parallel()
