@@ -65,12 +65,16 @@ func refused() []struct{ values, message string } {
 		{`{config: {WEBHOOK_SECRETS: ` + secret + `}}`, "value must be 'the chart sets it: see stepCA.webhookSecret'"},
 		{`{config: {STATE_URL: "postgres://connector:` + secret + `@db/state"}}`, "value must be 'the chart sets it: see state.existingSecret'"},
 		{`{config: {HTTPS_PROXY: "http://connector:` + secret + `@proxy:3128"}}`, "value must be 'a URL without user and password: those are a secret'"},
+		{`{config: {HTTPS_PROXY: "connector:` + secret + `@proxy:3128"}}`, "value must be 'a URL without user and password: those are a secret'"},
 		{`{secretFiles: {JAMF_CLIENT_SECRET: ` + secret + `}}`, "value must be 'FOLDER/KEY, a folder of secretMounts and a key of its Secret'"},
 		{`{stepCA: {webhookSecret: ` + secret + `=}}`, "at '/stepCA/webhookSecret': value must be 'the name of an object, or nothing"},
 		{`{tls: {stepRenewer: {provisionerSecret: ` + secret + `}}}`, "at '/tls/stepRenewer/provisionerSecret': value must be 'the name of an object"},
 		{`{policy: {files: {key.pem: "-----BEGIN EC PRIVATE KEY-----\n` + secret + `"}}}`, "value must be 'no private key: that belongs into a Secret'"},
 		{`{policy: {file: "inventories:\n  jamf:\n    provider: jamf\n    client_secret: ` + secret + `\n"}}`, "value must be 'no secret: a policy file names the file that has it'"},
 		{`{policy: {file: "inventories: {fleet: {provider: fleet, token: ` + secret + `}}"}}`, "value must be 'no secret: a policy file names the file that has it'"},
+		{`{policy: {file: 'inventories: {fleet: {provider: fleet, "token": "` + secret + `"}}'}}`, "value must be 'no secret: a policy file names the file that has it'"},
+		{`{policy: {file: "webhooks:\n  - secret: ` + secret + `\n"}}`, "value must be 'no secret: a policy file names the file that has it'"},
+		{`{policy: {file: "webhooks: [{secret: [` + secret + `, x]}]"}}`, "value must be 'no secret: a policy file names the file that has it'"},
 		{`{secretFiles: {JAMF_CLIENT_SECRET: jamf/client_secret}}`, "secretFiles.JAMF_CLIENT_SECRET is jamf/client_secret, but secretMounts has no jamf"},
 		{`{secretMounts: {tls: other}}`, "secretMounts has tls, a folder of the chart. Accepted: another name"},
 
@@ -114,6 +118,25 @@ func TestRefusedValues(t *testing.T) {
 			if strings.Contains(message, secret) {
 				t.Errorf("the message has the secret:\n%s", message)
 			}
+		})
+	}
+}
+
+// What looks like something that is refused, and is none of it.
+func TestAcceptedValues(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{
+		`{policy: {file: "inventories: {assets: {provider: http, auth: {type: bearer, token: \"{{secret.token}}\"}}}"}}`,
+		`{policy: {file: "inventories: {assets: {provider: http, list: {select: {items: \"body.rows\"}}}}"}}`,
+		`{policy: {file: "inventories: {assets: {provider: http, auth: {type: basic, username: \"{{secret.key}}\", password: \"\"}}}"}}`,
+		`{policy: {file: "webhooks: [{secret: {file: /run/step-posture-connector/other/secret}}]"}}`,
+		`{policy: {file: "webhooks: [{secret: [{file: /run/step-posture-connector/other/new}, {file: /run/step-posture-connector/other/old}]}]"}}`,
+		`{config: {HTTPS_PROXY: "http://proxy:3128"}}`,
+	} {
+		t.Run(values, func(t *testing.T) {
+			t.Parallel()
+			must(t, programs.Helm, "template", name, chart, "--namespace", name,
+				"--values", filepath.Join(chart, "ci", "file-values.yaml"), "--values", valuesFile(t, values))
 		})
 	}
 }
