@@ -58,7 +58,7 @@ func schemaOfChart(all []variable) (string, error) {
 	definitions, err := json.MarshalIndent(object{
 		"noPolicySecret": object{
 			// What begins with { is not refused: {file: …}, and "{{secret.NAME}}" of the provider http.
-			"if": object{"pattern": `(?m)(^|[{,])[ \t]*(- +)*["']?(` + strings.Join(secrets, "|") + `)["']?[ \t]*:[ \t]*(\[[ \t]*)?["']?[^\s\[{#"']`},
+			"if":   object{"pattern": `(?m)(^|[{,])[ \t]*(- +)*["']?(` + strings.Join(secrets, "|") + `)["']?[ \t]*:[ \t]*(\[[ \t]*)?["']?[^\s\[{#"']`},
 			"then": object{"const": "no secret: a policy file names the file that has it"},
 		},
 		"config":           object{"type": "object", "additionalProperties": false, "properties": configOfChart(all)},

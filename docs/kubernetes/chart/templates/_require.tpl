@@ -105,12 +105,27 @@
 {{- if and $v.state.existingSecret (not $v.state.peers) -}}
 {{- $wrong = append $wrong "state.existingSecret is set, but state.peers is empty: the network policy lets nothing out to the database. Accepted: peers of a NetworkPolicy, such as an ipBlock" -}}
 {{- end -}}
-{{- range $labels := list "podLabels" "commonLabels" -}}
-{{- range $key, $_ := get $v $labels -}}
-{{- if or (has $key (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart")) -}}
-{{- $wrong = append $wrong (printf "%s has %s, which the chart sets. Accepted: other labels" $labels $key) -}}
+{{- /* A second key of the same name would replace that of the chart. */ -}}
+{{- $own := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
+{{- $rules := $v.monitoring.prometheusRule -}}
+{{- $monitor := $v.monitoring.serviceMonitor -}}
+{{- range $name, $labels := dict "podLabels" $v.podLabels "commonLabels" $v.commonLabels "monitoring.prometheusRule.labels" $rules.labels "monitoring.serviceMonitor.labels" $monitor.labels -}}
+{{- range $key, $_ := $labels -}}
+{{- if has $key $own -}}
+{{- $wrong = append $wrong (printf "%s has %s, which the chart sets. Accepted: other labels" $name $key) -}}
+{{- else if and (hasPrefix "monitoring." $name) (hasKey $v.commonLabels $key) -}}
+{{- $wrong = append $wrong (printf "%s has %s, which is in commonLabels. Accepted: one of them" $name $key) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- range $key, $_ := $v.podAnnotations -}}
+{{- if has $key (list "checksum/variables" "checksum/renewer" "kubectl.kubernetes.io/default-container") -}}
+{{- $wrong = append $wrong (printf "podAnnotations has %s, which the chart sets. Accepted: other annotations" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- $name := include "connector.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" $name) -}}
+{{- $wrong = append $wrong (printf "the name of the release makes the name %s, which no Service can have. Accepted: fullnameOverride with lower-case letters, digits and hyphens, the first one a letter" $name) -}}
 {{- end -}}
 {{- if $wrong -}}
 {{- fail (printf "\n%d of the values are wrong:\n- %s\n" (len $wrong) (join "\n- " $wrong)) -}}

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/test/kubernetes/manifest"
 )
 
 // secret stands for one that somebody writes into a file of values. No message shows it.
@@ -57,6 +59,9 @@ func refused() []struct{ values, message string } {
 		{`{image: {digest: "sha256:12"}}`, "at '/image/digest': 'sha256:12' does not match pattern"},
 		{`{podLabels: {app.kubernetes.io/name: other}}`, "podLabels has app.kubernetes.io/name, which the chart sets"},
 		{`{commonLabels: {app.kubernetes.io/instance: other}}`, "commonLabels has app.kubernetes.io/instance, which the chart sets"},
+		{`{podAnnotations: {checksum/variables: other}}`, "podAnnotations has checksum/variables, which the chart sets"},
+		{`{monitoring: {serviceMonitor: {labels: {app.kubernetes.io/name: other}}}}`, "monitoring.serviceMonitor.labels has app.kubernetes.io/name, which the chart sets"},
+		{`{monitoring: {prometheusRule: {labels: {team: a}}}, commonLabels: {team: b}}`, "monitoring.prometheusRule.labels has team, which is in commonLabels"},
 
 		// Secrets.
 		{`{config: {JAMF_CLIENT_SECRET: ` + secret + `}}`, "value must be 'a secret is no value: see secretFiles.JAMF_CLIENT_SECRET'"},
@@ -119,6 +124,35 @@ func TestRefusedValues(t *testing.T) {
 				t.Errorf("the message has the secret:\n%s", message)
 			}
 		})
+	}
+}
+
+// Helm accepts names of releases that a Service cannot have; and of two releases, none has an object of the other.
+func TestNamesOfReleases(t *testing.T) {
+	t.Parallel()
+	values := filepath.Join(chart, "ci", "file-values.yaml")
+	for _, release := range []string{"1prod", "a.b"} {
+		_, message, err := run(t, programs.Helm, "template", release, chart, "--namespace", name, "--values", values)
+		if want := "makes the name " + release + "-" + name + ", which no Service can have"; err == nil || !strings.Contains(message, want) {
+			t.Errorf("the release %s ends with %v, want an error with %q:\n%s", release, err, want, message)
+		}
+		must(t, programs.Helm, "template", release, chart, "--namespace", name, "--values", values, "--set", "fullnameOverride=posture")
+	}
+	made := map[string]string{}
+	for _, release := range []string{name, "a", "b", strings.Repeat("a", 53), strings.Repeat("a", 52) + "b", strings.Repeat("a", 40), strings.Repeat("a", 27)} {
+		all, err := manifest.Parse([]byte(must(t, programs.Helm, "template", release, chart, "--namespace", name, "--values", filepath.Join(chart, "ci", "jamf-values.yaml"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range all {
+			if other, isMade := made[object.ID()]; isMade {
+				t.Errorf("the releases %s and %s both make %s", other, release, object.ID())
+			}
+			made[object.ID()] = release
+			if limit := 63; object.Kind() == "Service" && len(object.Name()) > limit {
+				t.Errorf("the release %s makes the Service %s with %d characters, want at most %d", release, object.Name(), len(object.Name()), limit)
+			}
+		}
 	}
 }
 
