@@ -36,6 +36,7 @@ func refused() []struct{ values, message string } {
 		{`{config: {PROVIDER: jamff}}`, "at '/config/PROVIDER': value must be one of 'addigy', 'apple_business', 'file'"},
 		{`{resources: {limits: {memory: 256M}}}`, "at '/resources/limits/memory': '256M' does not match pattern"},
 		{`{resources: {limits: {memory: 32Mi}}}`, "resources.limits.memory is 32Mi. Accepted: 64Mi or more"},
+		{`{tls: {stepRenewer: {renewAt: 0h}}}`, "at '/tls/stepRenewer/renewAt': '0h' does not match pattern"},
 		{`{service: {type: ExternalName}}`, "at '/service/type': value must be one of 'ClusterIP', 'LoadBalancer'"},
 		{`{service: {port: 70000}}`, "at '/service/port': maximum: got 70,000, want 65,535"},
 		{`{monitoring: {serviceMonitor: {interval: 1s}}}`, "at '/monitoring/serviceMonitor/interval': '1s' does not match pattern"},
