@@ -67,6 +67,16 @@
 {{- $wrong = append $wrong (printf "%s is enabled, but %s.peers is empty: nobody could call. Accepted: peers of a NetworkPolicy" $name $name) -}}
 {{- end -}}
 {{- end -}}
+{{- /* The schema refuses these too, and somebody may have switched it off. A rule without peers is for everybody. */ -}}
+{{- $rules := list (dict "name" "stepCA.peers" "peers" $v.stepCA.peers) (dict "name" "networkPolicy.dns" "peers" $v.networkPolicy.dns) -}}
+{{- range $v.networkPolicy.extraEgress -}}
+{{- $rules = append $rules (dict "name" "to of networkPolicy.extraEgress" "peers" .to) -}}
+{{- end -}}
+{{- range $rules -}}
+{{- if not .peers -}}
+{{- $wrong = append $wrong (printf "%s is empty: that would be everybody. Accepted: peers of a NetworkPolicy" .name) -}}
+{{- end -}}
+{{- end -}}
 {{- $published := list (dict "name" "service" "type" $v.service.type "from" "stepCA.peers" "peers" $v.stepCA.peers) -}}
 {{- range $name := list "doors" "console" -}}
 {{- with get $v $name -}}
@@ -107,9 +117,9 @@
 {{- end -}}
 {{- /* A second key of the same name would replace that of the chart. */ -}}
 {{- $own := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
-{{- $rules := $v.monitoring.prometheusRule -}}
+{{- $alerts := $v.monitoring.prometheusRule -}}
 {{- $monitor := $v.monitoring.serviceMonitor -}}
-{{- range $name, $labels := dict "podLabels" $v.podLabels "commonLabels" $v.commonLabels "monitoring.prometheusRule.labels" $rules.labels "monitoring.serviceMonitor.labels" $monitor.labels -}}
+{{- range $name, $labels := dict "podLabels" $v.podLabels "commonLabels" $v.commonLabels "monitoring.prometheusRule.labels" $alerts.labels "monitoring.serviceMonitor.labels" $monitor.labels -}}
 {{- range $key, $_ := $labels -}}
 {{- if has $key $own -}}
 {{- $wrong = append $wrong (printf "%s has %s, which the chart sets. Accepted: other labels" $name $key) -}}

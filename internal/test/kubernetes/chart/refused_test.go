@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,6 +126,31 @@ func TestRefusedValues(t *testing.T) {
 				t.Errorf("the message has the secret:\n%s", message)
 			}
 		})
+	}
+}
+
+// Without the schema, Helm takes any value. Even then nothing is open to everybody, and step-ca has to show its certificate.
+func TestWithoutSchema(t *testing.T) {
+	t.Parallel()
+	arguments := []string{"template", name, chart, "--namespace", name, "--skip-schema-validation", "--values", filepath.Join(chart, "ci", "file-values.yaml"), "--values"}
+	for values, want := range map[string]string{
+		`{stepCA: {peers: []}}`:                                    "stepCA.peers is empty: that would be everybody",
+		`{stepCA: {peers: null}}`:                                  "stepCA.peers is empty: that would be everybody",
+		`{networkPolicy: {dns: []}}`:                               "networkPolicy.dns is empty: that would be everybody",
+		`{networkPolicy: {extraEgress: [{ports: [{port: 443}]}]}}`: "to of networkPolicy.extraEgress is empty: that would be everybody",
+	} {
+		if _, message, err := run(t, programs.Helm, append(slices.Clone(arguments), valuesFile(t, values))...); err == nil || !strings.Contains(message, want) {
+			t.Errorf("%s ends with %v, want an error with %q:\n%s", values, err, want, message)
+		}
+	}
+	all, err := manifest.Parse([]byte(must(t, programs.Helm, append(arguments, valuesFile(t, `{config: {ENABLE_MTLS: "0", MTLS_ALLOWED_NAMES: other}}`))...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range manifest.Find(all, "ConfigMap") {
+		if strings.HasSuffix(object.Name(), "-env") && (object.Text("data", "ENABLE_MTLS") != "1" || object.Text("data", "MTLS_ALLOWED_NAMES") == "other") {
+			t.Errorf("the variables are %v", object.Map("data"))
+		}
 	}
 }
 
