@@ -93,7 +93,6 @@ test-servers: ## Install FreeRADIUS, eapol_test, nginx, Caddy and HAProxy for th
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends freeradius freeradius-rest eapoltest nginx-light caddy haproxy
 
-# Ubuntu has Chromium as a snap only, which cannot use a profile of the tests. Google Chrome does instead.
 # v1.0.0 listens on all addresses, so it runs in a network of its own, which has only the loopback device.
 .PHONY: test-upgrade
 test-upgrade: ## Compare the recorded answers of v1.0.0 with a build of it: V1=PATH (Linux)
@@ -102,6 +101,7 @@ test-upgrade: ## Compare the recorded answers of v1.0.0 with a build of it: V1=P
 	@cd internal/test/upgrade && STEP_POSTURE_CONNECTOR_V1='$(abspath $(V1))' unshare --net --map-root-user \
 	  sh -c 'ip link set lo up && exec ../../../build/upgrade.test -test.run TestUpgrade -test.v'
 
+# Ubuntu has Chromium as a snap only, which cannot use a profile of the tests. Google Chrome does instead.
 .PHONY: test-chromium
 test-chromium: ## Install Chromium and a font for the tests of pages (Debian; as root)
 	apt-get update -qq

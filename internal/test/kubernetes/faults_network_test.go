@@ -32,6 +32,12 @@ func networkFaults() []fault {
 		{object: policy, what: "everyone gets in", plant: drop("/spec/ingress/0/from"), by: "policy", says: "has no from"},
 		{object: policy, what: "every port", plant: drop("/spec/ingress/0/ports"), by: "policy", says: "has no ports"},
 		{object: policy, what: "peer that is everyone", plant: set("/spec/ingress/0/from/0", record{"namespaceSelector": record{}}), by: "policy", says: "a peer that is everyone"},
+		// Two peers, one of the two selectors each: either is enough.
+		{object: policy, what: "a namespace or a name", plant: set("/spec/ingress/0/from", list(
+			record{"namespaceSelector": record{"matchLabels": record{"kubernetes.io/metadata.name": "step-ca"}}},
+			record{"podSelector": record{"matchLabels": record{"app.kubernetes.io/name": "step-certificates"}}},
+		)), by: "policy", says: "a peer that is every pod of a namespace"},
+		{object: policy, what: "a name in every namespace", plant: set("/spec/ingress/0/from/0/namespaceSelector", record{"matchLabels": record{}}), by: "policy", says: "a peer that is in every namespace"},
 		{object: policy, what: "everything can be asked", plant: drop("/spec/egress/0/to"), by: "policy", says: "has no to"},
 		{object: policy, what: "egress not limited", plant: drop("/spec/policyTypes/1"), by: "policy", says: "no network policy limits its Egress"},
 		{object: policy, what: "missing", plant: gone, by: "policy", says: "no network policy limits its Ingress"},

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// shell runs a command as a person with another home would in a folder, for a minute at most.
+// shell runs commands as a person with another home would in a folder, for a minute at most: the next one too after one that failed.
 func shell(t *testing.T, home, folder, command string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	run := exec.CommandContext(ctx, "sh", "-ec", command)
+	run := exec.CommandContext(ctx, "sh", "-c", command)
 	run.Dir = folder
 	// The agent of the developer is not asked.
 	run.Env = append(os.Environ(), "SSH_AUTH_SOCK=", "HOME="+home)
@@ -106,6 +106,21 @@ func TestSigning(t *testing.T) {
 			verified(t, "")
 		})
 	}
+	// Whoever replaces an archive replaces the list too, and cannot sign it.
+	t.Run("changed archive and list", func(t *testing.T) {
+		before, err := os.ReadFile(filepath.Join(dist, sums))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write("archive.tar.gz", "another program")
+		if err := writeSums(dist); err != nil {
+			t.Fatal(err)
+		}
+		verified(t, "incorrect signature")
+		write("archive.tar.gz", "the program")
+		write(sums, string(before))
+		verified(t, "")
+	})
 	t.Run("other key", func(t *testing.T) {
 		sign(`make sign KEY="$HOME/.ssh/other"`)
 		verified(t, "Could not verify signature")

@@ -57,7 +57,8 @@ func schemaOfChart(all []variable) (string, error) {
 	}
 	definitions, err := json.MarshalIndent(object{
 		"noPolicySecret": object{
-			"if":   object{"pattern": `(?m)(^|[{,])[ \t]*(- +)*(` + strings.Join(secrets, "|") + `)[ \t]*:[ \t]*[^\s{#]`},
+			// What begins with { is not refused: {file: …}, and "{{secret.NAME}}" of the provider http.
+			"if":   object{"pattern": `(?m)(^|[{,])[ \t]*(- +)*["']?(` + strings.Join(secrets, "|") + `)["']?[ \t]*:[ \t]*(\[[ \t]*)?["']?[^\s\[{#"']`},
 			"then": object{"const": "no secret: a policy file names the file that has it"},
 		},
 		"config":           object{"type": "object", "additionalProperties": false, "properties": configOfChart(all)},
@@ -81,23 +82,31 @@ func secretMembers() ([]string, error) {
 		return nil, err
 	}
 	names := map[string]bool{}
-	var search func(value any)
-	search = func(value any) {
-		switch v := value.(type) {
+	// member is the member of a policy file that a part of the schema describes. Parts of its description, such as anyOf and items, are no members.
+	var search func(part any, member string)
+	search = func(part any, member string) {
+		switch v := part.(type) {
 		case map[string]any:
-			for name, member := range v {
-				if m, isMap := member.(map[string]any); isMap && m["$ref"] == "#/$defs/secret" {
-					names[name] = true
+			if v["$ref"] == "#/$defs/secret" {
+				names[member] = true
+			}
+			for keyword, inner := range v {
+				members, isMap := inner.(map[string]any)
+				if !isMap || keyword != "properties" {
+					search(inner, member)
+					continue
 				}
-				search(member)
+				for name, description := range members {
+					search(description, name)
+				}
 			}
 		case []any:
-			for _, member := range v {
-				search(member)
+			for _, inner := range v {
+				search(inner, member)
 			}
 		}
 	}
-	search(all)
+	search(all, "")
 	if len(names) == 0 {
 		return nil, errors.New("the schema of the policy file has no secret")
 	}
@@ -107,7 +116,11 @@ func secretMembers() ([]string, error) {
 // configOfChart are the variables that are plain values. Those that are not say what to set instead.
 func configOfChart(all []variable) object {
 	properties := object{
-		"HTTPS_PROXY":   plain(variable{text: "The proxy for requests to the inventory, without credentials."}),
+		"HTTPS_PROXY": object{
+			"description": "The proxy for requests to the inventory, without credentials.", "type": "string", "minLength": 1,
+			// Go takes it without http:// too.
+			"if": object{"pattern": "@"}, "then": object{"const": "a URL without user and password: those are a secret"},
+		},
 		"NO_PROXY":      plain(variable{text: "What is asked without that proxy."}),
 		"SSL_CERT_FILE": plain(variable{text: "A PEM file with the CA certificates that servers are verified with, in place of those of the image."}),
 	}

@@ -67,6 +67,16 @@
 {{- $wrong = append $wrong (printf "%s is enabled, but %s.peers is empty: nobody could call. Accepted: peers of a NetworkPolicy" $name $name) -}}
 {{- end -}}
 {{- end -}}
+{{- /* The schema refuses these too, and somebody may have switched it off. A rule without peers is for everybody. */ -}}
+{{- $rules := list (dict "name" "stepCA.peers" "peers" $v.stepCA.peers) (dict "name" "networkPolicy.dns" "peers" $v.networkPolicy.dns) -}}
+{{- range $v.networkPolicy.extraEgress -}}
+{{- $rules = append $rules (dict "name" "to of networkPolicy.extraEgress" "peers" .to) -}}
+{{- end -}}
+{{- range $rules -}}
+{{- if not .peers -}}
+{{- $wrong = append $wrong (printf "%s is empty: that would be everybody. Accepted: peers of a NetworkPolicy" .name) -}}
+{{- end -}}
+{{- end -}}
 {{- $published := list (dict "name" "service" "type" $v.service.type "from" "stepCA.peers" "peers" $v.stepCA.peers) -}}
 {{- range $name := list "doors" "console" -}}
 {{- with get $v $name -}}
@@ -105,12 +115,27 @@
 {{- if and $v.state.existingSecret (not $v.state.peers) -}}
 {{- $wrong = append $wrong "state.existingSecret is set, but state.peers is empty: the network policy lets nothing out to the database. Accepted: peers of a NetworkPolicy, such as an ipBlock" -}}
 {{- end -}}
-{{- range $labels := list "podLabels" "commonLabels" -}}
-{{- range $key, $_ := get $v $labels -}}
-{{- if or (has $key (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart")) -}}
-{{- $wrong = append $wrong (printf "%s has %s, which the chart sets. Accepted: other labels" $labels $key) -}}
+{{- /* A second key of the same name would replace that of the chart. */ -}}
+{{- $own := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
+{{- $alerts := $v.monitoring.prometheusRule -}}
+{{- $monitor := $v.monitoring.serviceMonitor -}}
+{{- range $name, $labels := dict "podLabels" $v.podLabels "commonLabels" $v.commonLabels "monitoring.prometheusRule.labels" $alerts.labels "monitoring.serviceMonitor.labels" $monitor.labels -}}
+{{- range $key, $_ := $labels -}}
+{{- if has $key $own -}}
+{{- $wrong = append $wrong (printf "%s has %s, which the chart sets. Accepted: other labels" $name $key) -}}
+{{- else if and (hasPrefix "monitoring." $name) (hasKey $v.commonLabels $key) -}}
+{{- $wrong = append $wrong (printf "%s has %s, which is in commonLabels. Accepted: one of them" $name $key) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- range $key, $_ := $v.podAnnotations -}}
+{{- if has $key (list "checksum/variables" "checksum/renewer" "kubectl.kubernetes.io/default-container") -}}
+{{- $wrong = append $wrong (printf "podAnnotations has %s, which the chart sets. Accepted: other annotations" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- $name := include "connector.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" $name) -}}
+{{- $wrong = append $wrong (printf "the name of the release makes the name %s, which no Service can have. Accepted: fullnameOverride with lower-case letters, digits and hyphens, the first one a letter" $name) -}}
 {{- end -}}
 {{- if $wrong -}}
 {{- fail (printf "\n%d of the values are wrong:\n- %s\n" (len $wrong) (join "\n- " $wrong)) -}}

@@ -1,4 +1,5 @@
-{{- /* The variables of the connector, by their names. config cannot replace what the chart sets: the schema refuses those. */ -}}
+{{- /* The variables of the connector, by their names. config cannot replace what the chart sets: the schema refuses
+those, and somebody may have switched the schema off. */ -}}
 {{- define "connector.variables" -}}
 {{- $run := "/run/step-posture-connector" -}}
 {{- $etc := "/etc/step-posture-connector" -}}
@@ -41,7 +42,9 @@
 {{- $_ := set $set (printf "%s_FILE" $name) (printf "%s/%s" $run $file) -}}
 {{- end -}}
 {{- range $name, $value := .Values.config -}}
+{{- if not (hasKey $set $name) -}}
 {{- $_ := set $set $name (toString $value) -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $set -}}
 {{- end -}}

@@ -2,8 +2,11 @@ package chart_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"step-posture-connector/internal/test/kubernetes/manifest"
 )
 
 // secret stands for one that somebody writes into a file of values. No message shows it.
@@ -34,6 +37,7 @@ func refused() []struct{ values, message string } {
 		{`{config: {PROVIDER: jamff}}`, "at '/config/PROVIDER': value must be one of 'addigy', 'apple_business', 'file'"},
 		{`{resources: {limits: {memory: 256M}}}`, "at '/resources/limits/memory': '256M' does not match pattern"},
 		{`{resources: {limits: {memory: 32Mi}}}`, "resources.limits.memory is 32Mi. Accepted: 64Mi or more"},
+		{`{tls: {stepRenewer: {renewAt: 0h}}}`, "at '/tls/stepRenewer/renewAt': '0h' does not match pattern"},
 		{`{service: {type: ExternalName}}`, "at '/service/type': value must be one of 'ClusterIP', 'LoadBalancer'"},
 		{`{service: {port: 70000}}`, "at '/service/port': maximum: got 70,000, want 65,535"},
 		{`{monitoring: {serviceMonitor: {interval: 1s}}}`, "at '/monitoring/serviceMonitor/interval': '1s' does not match pattern"},
@@ -57,6 +61,9 @@ func refused() []struct{ values, message string } {
 		{`{image: {digest: "sha256:12"}}`, "at '/image/digest': 'sha256:12' does not match pattern"},
 		{`{podLabels: {app.kubernetes.io/name: other}}`, "podLabels has app.kubernetes.io/name, which the chart sets"},
 		{`{commonLabels: {app.kubernetes.io/instance: other}}`, "commonLabels has app.kubernetes.io/instance, which the chart sets"},
+		{`{podAnnotations: {checksum/variables: other}}`, "podAnnotations has checksum/variables, which the chart sets"},
+		{`{monitoring: {serviceMonitor: {labels: {app.kubernetes.io/name: other}}}}`, "monitoring.serviceMonitor.labels has app.kubernetes.io/name, which the chart sets"},
+		{`{monitoring: {prometheusRule: {labels: {team: a}}}, commonLabels: {team: b}}`, "monitoring.prometheusRule.labels has team, which is in commonLabels"},
 
 		// Secrets.
 		{`{config: {JAMF_CLIENT_SECRET: ` + secret + `}}`, "value must be 'a secret is no value: see secretFiles.JAMF_CLIENT_SECRET'"},
@@ -65,12 +72,16 @@ func refused() []struct{ values, message string } {
 		{`{config: {WEBHOOK_SECRETS: ` + secret + `}}`, "value must be 'the chart sets it: see stepCA.webhookSecret'"},
 		{`{config: {STATE_URL: "postgres://connector:` + secret + `@db/state"}}`, "value must be 'the chart sets it: see state.existingSecret'"},
 		{`{config: {HTTPS_PROXY: "http://connector:` + secret + `@proxy:3128"}}`, "value must be 'a URL without user and password: those are a secret'"},
+		{`{config: {HTTPS_PROXY: "connector:` + secret + `@proxy:3128"}}`, "value must be 'a URL without user and password: those are a secret'"},
 		{`{secretFiles: {JAMF_CLIENT_SECRET: ` + secret + `}}`, "value must be 'FOLDER/KEY, a folder of secretMounts and a key of its Secret'"},
 		{`{stepCA: {webhookSecret: ` + secret + `=}}`, "at '/stepCA/webhookSecret': value must be 'the name of an object, or nothing"},
 		{`{tls: {stepRenewer: {provisionerSecret: ` + secret + `}}}`, "at '/tls/stepRenewer/provisionerSecret': value must be 'the name of an object"},
 		{`{policy: {files: {key.pem: "-----BEGIN EC PRIVATE KEY-----\n` + secret + `"}}}`, "value must be 'no private key: that belongs into a Secret'"},
 		{`{policy: {file: "inventories:\n  jamf:\n    provider: jamf\n    client_secret: ` + secret + `\n"}}`, "value must be 'no secret: a policy file names the file that has it'"},
 		{`{policy: {file: "inventories: {fleet: {provider: fleet, token: ` + secret + `}}"}}`, "value must be 'no secret: a policy file names the file that has it'"},
+		{`{policy: {file: 'inventories: {fleet: {provider: fleet, "token": "` + secret + `"}}'}}`, "value must be 'no secret: a policy file names the file that has it'"},
+		{`{policy: {file: "webhooks:\n  - secret: ` + secret + `\n"}}`, "value must be 'no secret: a policy file names the file that has it'"},
+		{`{policy: {file: "webhooks: [{secret: [` + secret + `, x]}]"}}`, "value must be 'no secret: a policy file names the file that has it'"},
 		{`{secretFiles: {JAMF_CLIENT_SECRET: jamf/client_secret}}`, "secretFiles.JAMF_CLIENT_SECRET is jamf/client_secret, but secretMounts has no jamf"},
 		{`{secretMounts: {tls: other}}`, "secretMounts has tls, a folder of the chart. Accepted: another name"},
 
@@ -114,6 +125,79 @@ func TestRefusedValues(t *testing.T) {
 			if strings.Contains(message, secret) {
 				t.Errorf("the message has the secret:\n%s", message)
 			}
+		})
+	}
+}
+
+// Without the schema, Helm takes any value. Even then nothing is open to everybody, and step-ca has to show its certificate.
+func TestWithoutSchema(t *testing.T) {
+	t.Parallel()
+	arguments := []string{"template", name, chart, "--namespace", name, "--skip-schema-validation", "--values", filepath.Join(chart, "ci", "file-values.yaml"), "--values"}
+	for values, want := range map[string]string{
+		`{stepCA: {peers: []}}`:                                    "stepCA.peers is empty: that would be everybody",
+		`{stepCA: {peers: null}}`:                                  "stepCA.peers is empty: that would be everybody",
+		`{networkPolicy: {dns: []}}`:                               "networkPolicy.dns is empty: that would be everybody",
+		`{networkPolicy: {extraEgress: [{ports: [{port: 443}]}]}}`: "to of networkPolicy.extraEgress is empty: that would be everybody",
+	} {
+		if _, message, err := run(t, programs.Helm, append(slices.Clone(arguments), valuesFile(t, values))...); err == nil || !strings.Contains(message, want) {
+			t.Errorf("%s ends with %v, want an error with %q:\n%s", values, err, want, message)
+		}
+	}
+	all, err := manifest.Parse([]byte(must(t, programs.Helm, append(arguments, valuesFile(t, `{config: {ENABLE_MTLS: "0", MTLS_ALLOWED_NAMES: other}}`))...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range manifest.Find(all, "ConfigMap") {
+		if strings.HasSuffix(object.Name(), "-env") && (object.Text("data", "ENABLE_MTLS") != "1" || object.Text("data", "MTLS_ALLOWED_NAMES") == "other") {
+			t.Errorf("the variables are %v", object.Map("data"))
+		}
+	}
+}
+
+// Helm accepts names of releases that a Service cannot have; and of two releases, none has an object of the other.
+func TestNamesOfReleases(t *testing.T) {
+	t.Parallel()
+	values := filepath.Join(chart, "ci", "file-values.yaml")
+	for _, release := range []string{"1prod", "a.b"} {
+		_, message, err := run(t, programs.Helm, "template", release, chart, "--namespace", name, "--values", values)
+		if want := "makes the name " + release + "-" + name + ", which no Service can have"; err == nil || !strings.Contains(message, want) {
+			t.Errorf("the release %s ends with %v, want an error with %q:\n%s", release, err, want, message)
+		}
+		must(t, programs.Helm, "template", release, chart, "--namespace", name, "--values", values, "--set", "fullnameOverride=posture")
+	}
+	made := map[string]string{}
+	for _, release := range []string{name, "a", "b", strings.Repeat("a", 53), strings.Repeat("a", 52) + "b", strings.Repeat("a", 40), strings.Repeat("a", 27)} {
+		all, err := manifest.Parse([]byte(must(t, programs.Helm, "template", release, chart, "--namespace", name, "--values", filepath.Join(chart, "ci", "jamf-values.yaml"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range all {
+			if other, isMade := made[object.ID()]; isMade {
+				t.Errorf("the releases %s and %s both make %s", other, release, object.ID())
+			}
+			made[object.ID()] = release
+			if limit := 63; object.Kind() == "Service" && len(object.Name()) > limit {
+				t.Errorf("the release %s makes the Service %s with %d characters, want at most %d", release, object.Name(), len(object.Name()), limit)
+			}
+		}
+	}
+}
+
+// What looks like something that is refused, and is none of it.
+func TestAcceptedValues(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{
+		`{policy: {file: "inventories: {assets: {provider: http, auth: {type: bearer, token: \"{{secret.token}}\"}}}"}}`,
+		`{policy: {file: "inventories: {assets: {provider: http, list: {select: {items: \"body.rows\"}}}}"}}`,
+		`{policy: {file: "inventories: {assets: {provider: http, auth: {type: basic, username: \"{{secret.key}}\", password: \"\"}}}"}}`,
+		`{policy: {file: "webhooks: [{secret: {file: /run/step-posture-connector/other/secret}}]"}}`,
+		`{policy: {file: "webhooks: [{secret: [{file: /run/step-posture-connector/other/new}, {file: /run/step-posture-connector/other/old}]}]"}}`,
+		`{config: {HTTPS_PROXY: "http://proxy:3128"}}`,
+	} {
+		t.Run(values, func(t *testing.T) {
+			t.Parallel()
+			must(t, programs.Helm, "template", name, chart, "--namespace", name,
+				"--values", filepath.Join(chart, "ci", "file-values.yaml"), "--values", valuesFile(t, values))
 		})
 	}
 }

@@ -124,9 +124,18 @@ func (s *state) wantNarrow(policy manifest.Object, direction string, peer manife
 				s.find(policy, "a rule of %s lets %s through to %s", direction, cidr, inside)
 			}
 		}
-	case len(peer.Map("namespaceSelector")) == 0 && len(peer.Map("podSelector")) == 0:
+	case !narrows(peer.Map("namespaceSelector")) && !narrows(peer.Map("podSelector")):
 		s.find(policy, "a rule of %s has a peer that is everyone", direction)
+	case !narrows(peer.Map("podSelector")):
+		s.find(policy, "a rule of %s has a peer that is every pod of a namespace", direction)
+	case peer.Map("namespaceSelector") != nil && !narrows(peer.Map("namespaceSelector")):
+		s.find(policy, "a rule of %s has a peer that is in every namespace: whoever makes pods in one chooses their labels", direction)
 	}
+}
+
+// narrows tells whether a selector leaves something out.
+func narrows(selector manifest.Object) bool {
+	return len(selector.Map("matchLabels")) > 0 || len(selector.List("matchExpressions")) > 0
 }
 
 // disruptions wants each Deployment with several pods to have a budget that lets one of them go, and each budget to have a Deployment.
