@@ -93,9 +93,9 @@ func settle(out string, at time.Time) error {
 		if entry.IsDir() {
 			mode = 0o755
 		}
-		if err := os.Chmod(path, mode); err != nil {
+		if err := os.Chmod(path, mode); err != nil { //nolint:gosec // The folder was made here.
 			return err
 		}
-		return os.Chtimes(path, at, at) //nolint:gosec // The folder was made here.
+		return os.Chtimes(path, at, at) //nolint:gosec // As above.
 	})
 }
