@@ -97,6 +97,31 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// Whoever builds with another umask makes the same packages.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "out")
+	want := map[string]os.FileMode{out: os.ModeDir | 0o755, filepath.Join(out, "docs"): os.ModeDir | 0o755, filepath.Join(out, "docs", "page.md"): 0o644}
+	if err := os.MkdirAll(filepath.Join(out, "docs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(out, "docs", "page.md"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := settle(out, someBuild().at); err != nil {
+		t.Fatal(err)
+	}
+	for path, mode := range want {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != mode || !info.ModTime().Equal(someBuild().at) {
+			t.Errorf("%s has the mode %s and the time %s, want %s and %s", path, info.Mode(), info.ModTime(), mode, someBuild().at)
+		}
+	}
+}
+
 // What the environment file sets is only where things are. Nothing of it lets a device in, and nothing is a secret.
 func TestEnvironmentFile(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func run(args []string) error {
 	return write(*out, build{version, time.Unix(*at, 0).UTC(), *maintainer})
 }
 
-// write makes every file, and gives all of them the time of the commit.
+// write makes every file.
 func write(out string, b build) error {
 	files := []struct {
 		path string
@@ -79,10 +79,23 @@ func write(out string, b build) error {
 	if err := documents(filepath.Join(out, "docs")); err != nil {
 		return fmt.Errorf("docs: %w", err)
 	}
-	return filepath.WalkDir(out, func(path string, _ os.DirEntry, err error) error {
+	return settle(out, b.at)
+}
+
+// settle gives every file the time of the commit and a mode that does not depend on the umask: nfpm takes both over into the
+// packages, which must be the same wherever they are made.
+func settle(out string, at time.Time) error {
+	return filepath.WalkDir(out, func(path string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Chtimes(path, b.at, b.at) //nolint:gosec // The folder was made here.
+		mode := os.FileMode(0o644)
+		if entry.IsDir() {
+			mode = 0o755
+		}
+		if err := os.Chmod(path, mode); err != nil { //nolint:gosec // The folder was made here.
+			return err
+		}
+		return os.Chtimes(path, at, at) //nolint:gosec // As above.
 	})
 }

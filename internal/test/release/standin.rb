@@ -64,6 +64,10 @@ class Formula
     @prefix/"bin"
   end
 
+  def man1
+    @prefix/"share/man/man1"
+  end
+
   def pkgshare
     @prefix/"share/step-posture-connector"
   end
@@ -88,6 +92,10 @@ class Formula
     raise "#{command} exited with #{result.exitstatus.inspect} and not with #{status}: #{output}" if result.exitstatus != status
 
     output
+  end
+
+  def assert_path_exists(path)
+    raise "#{path} does not exist" unless path.exist?
   end
 
   def assert_match(want, got)
